@@ -1,0 +1,140 @@
+"""A claim of the paper as a value: what is said, how it is measured, and the rule that decides.
+
+The rule was written before any study was run. It is applied to the interval and not to the number:
+only an interval that lies wholly within the target reproduces a claim.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from residual_ensembles.analysis.estimate import Estimate
+from residual_ensembles.analysis.tables import Tables
+
+REPRODUCED = "reproduced"
+NOT_REPRODUCED = "not reproduced"
+INCONCLUSIVE = "inconclusive"
+NOT_TESTED = "not tested"
+VERDICTS = (REPRODUCED, NOT_REPRODUCED, INCONCLUSIVE, NOT_TESTED)
+
+
+@dataclass(frozen=True)
+class Target:
+    """The range in which a measured number bears a claim out, both ends included."""
+
+    low: float
+    high: float
+    where: str
+
+    @property
+    def rule(self) -> str:
+        """The rule in words."""
+        return (
+            f"Reproduced if the interval lies {self.where}, not reproduced if it lies wholly "
+            "outside, inconclusive otherwise"
+        )
+
+    def verdict(self, estimate: Estimate) -> str:
+        """Holds the interval against the target."""
+        if math.isnan(estimate.low) or math.isnan(estimate.high):
+            return INCONCLUSIVE
+        if self.low <= estimate.low and estimate.high <= self.high:
+            return REPRODUCED
+        if estimate.high < self.low or estimate.low > self.high:
+            return NOT_REPRODUCED
+        return INCONCLUSIVE
+
+
+@dataclass(frozen=True)
+class NoSignificantDifference:
+    """Borne out by an interval that contains 0, which is not yet equality."""
+
+    rule = "Reproduced if the interval contains 0, which is no equality; not reproduced otherwise"
+
+    def verdict(self, estimate: Estimate) -> str:
+        """Looks for 0 in the interval."""
+        if math.isnan(estimate.low) or math.isnan(estimate.high):
+            return INCONCLUSIVE
+        return REPRODUCED if estimate.low <= 0 <= estimate.high else NOT_REPRODUCED
+
+
+def at_most(value: float) -> Target:
+    """The target of numbers up to `value`."""
+    return Target(-math.inf, value, f"at or below {value:g}")
+
+
+def at_least(value: float) -> Target:
+    """The target of numbers from `value` on."""
+    return Target(value, math.inf, f"at or above {value:g}")
+
+
+def above(value: float) -> Target:
+    """The target of numbers strictly larger than `value`."""
+    return Target(float(np.nextafter(value, math.inf)), math.inf, f"above {value:g}")
+
+
+def below(value: float) -> Target:
+    """The target of numbers strictly smaller than `value`."""
+    return Target(-math.inf, float(np.nextafter(value, -math.inf)), f"below {value:g}")
+
+
+def between(low: float, high: float) -> Target:
+    """The target of numbers from `low` to `high`."""
+    return Target(low, high, f"between {low:g} and {high:g}")
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What one network says about a claim."""
+
+    network: str
+    estimate: Estimate
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One claim, declared before it is tested.
+
+    Attributes:
+        id: Number in the list of claims, with a letter where one claim has several sides.
+        words: The claim, in our words.
+        source: Section and figure of the paper, and the authors' data where a number is theirs.
+        figure: The figure of ours that shows it, such as "fig3"; empty where none does.
+        paper_value: The paper's or its authors' number in the units of the measurement, if any.
+        measure: What is measured, from which tables.
+        target: Where the interval has to lie.
+        find: Reads the measurements off the tables, one per network; none where data are missing.
+        settle: What would settle the claim where this study does not.
+        of_training: Whether it speaks of a way of training, which one seed cannot.
+    """
+
+    id: str
+    words: str
+    source: str
+    figure: str
+    paper_value: float | None
+    measure: str
+    target: Target | NoSignificantDifference
+    find: Callable[[Tables], list[Measurement]]
+    settle: str
+    of_training: bool = False
+
+    @property
+    def rule(self) -> str:
+        """The rule in words, made from the target that decides."""
+        one_seed = "; inconclusive with one seed." if self.of_training else "."
+        return f"{self.measure}. {self.target.rule}{one_seed}"
+
+    def verdict(self, estimate: Estimate) -> str:
+        """Applies the rule to one measurement."""
+        if self.of_training and estimate.over != "seeds":
+            return INCONCLUSIVE
+        return self.target.verdict(estimate)
+
+
+def not_measured(tables: Tables) -> list[Measurement]:
+    """Finds nothing: the measurement of a claim whose table no stage writes yet."""
+    return []

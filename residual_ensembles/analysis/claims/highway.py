@@ -1,0 +1,72 @@
+"""Claims 19 and 20: highway networks (Sections 2 and 5)."""
+
+import pandas as pd
+
+from residual_ensembles.analysis.claims.claim import (
+    Claim,
+    Measurement,
+    at_most,
+    below,
+    not_measured,
+)
+from residual_ensembles.analysis.estimate import Estimate, over_seeds
+from residual_ensembles.analysis.student import student
+from residual_ensembles.analysis.tables import Tables
+
+
+def lean(gates: pd.DataFrame) -> Estimate | None:
+    """Returns how far training moved the mean gate of one network; below 0 is towards the skip.
+
+    Args:
+        gates: Rows of gates.csv of one network and seed.
+    """
+    table = gates.pivot_table(index="module", columns="when", values="mean_gate")
+    if not {"before", "after"} <= set(table.columns):
+        return None
+    moved = (table.after - table.before).dropna()
+    return Estimate(float(moved.mean()), *student(moved), len(moved), "modules")
+
+
+def _leans(tables: Tables) -> list[Measurement]:
+    measurements = []
+    for (network, bias), gates in tables.gates.groupby(["network", "bias"], sort=False):
+        joined = over_seeds([e for _, g in gates.groupby("seed") if (e := lean(g)) is not None])
+        if joined is None:
+            continue
+        means = gates.groupby("when").mean_gate.mean()
+        note = (
+            f"Gate bias {bias:g}. Mean gate {means['before']:.3f} before training, "
+            f"{means['after']:.3f} after; above 0.5 would lean towards the residual."
+        )
+        measurements.append(Measurement(str(network), joined, note))
+    return measurements
+
+
+CLAIMS = (
+    Claim(
+        id="19",
+        words="Highway gates learn to lean towards the skip, beyond where their bias put them.",
+        source="Section 5",
+        figure="",
+        paper_value=None,
+        measure="Mean over modules of the gate after training minus the gate before, on validation "
+        "pictures, over seeds",
+        target=below(0),
+        find=_leans,
+        settle="Three seeds or more, for the usual bias and for bias 0.",
+        of_training=True,
+    ),
+    Claim(
+        id="20",
+        words="A highway module whose gate is ½ is a residual module at half the scale, and a "
+        "network of them equals a residual one after rescaling.",
+        source="Section 2",
+        figure="",
+        paper_value=0.0,
+        measure="Largest relative difference of logits between a highway network with gates at ½ "
+        "and the residual network rescaled to match",
+        target=at_most(1e-5),
+        find=not_measured,
+        settle="The numerical check, network against network.",
+    ),
+)

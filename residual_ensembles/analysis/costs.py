@@ -1,0 +1,77 @@
+"""What deleting a module costs: error with the lesion minus error of the intact network."""
+
+import pandas as pd
+from statsmodels.stats.proportion import confint_proportions_2indep
+
+from residual_ensembles.analysis.additive import additive_prediction
+from residual_ensembles.analysis.paired import difference_interval, discordant, mcnemar
+from residual_ensembles.analysis.tables import Tables, deleted
+
+
+def _unpaired(n_wrong: int, n_intact: int, n_images: int) -> tuple[float, float]:
+    low, high = confint_proportions_2indep(
+        n_wrong, n_images, n_intact, n_images, method="newcomb", compare="diff"
+    )
+    return float(low), float(high)
+
+
+def single_costs(tables: Tables, network: str, seed: int) -> pd.DataFrame:
+    """Returns the cost of every single deletion of one network.
+
+    Where predictions were kept, the interval is Tango's for the same pictures, and `p` McNemar's.
+    From counts alone it is Newcombe's for independent samples, which is wider, and p is missing.
+
+    Returns:
+        Columns module (from 1), error, cost, low, high (fractions), p, n_images; sorted by module,
+        empty where the intact network or the single deletions are missing.
+    """
+    rows = tables.lesions[(tables.lesions.network == network) & (tables.lesions.seed == seed)]
+    rows = rows.reset_index(drop=True)  # now the index is the row of the predictions
+    intact = rows[rows.sweep == "intact"]
+    singles = rows[rows.sweep == "single_deletion"]
+    columns = ["module", "error", "cost", "low", "high", "p", "n_images"]
+    if intact.empty or singles.empty:
+        return pd.DataFrame(columns=columns)
+    base = intact.iloc[0]
+    wrong = tables.wrong(network, seed)
+    costs = []
+    for row in singles.itertuples():
+        n, p = int(row.n_images), None
+        if wrong is None:
+            low, high = _unpaired(int(row.n_wrong), int(base.n_wrong), n)
+        else:
+            only_lesion, only_intact = discordant(wrong[row.Index], wrong[intact.index[0]])
+            low, high = difference_interval(only_lesion, only_intact, n)
+            p = mcnemar(only_lesion, only_intact)
+        cost = float(row.error_fraction - base.error_fraction)
+        (module,) = deleted(row.lesion)
+        costs.append((module, float(row.error_fraction), cost, low, high, p, n))
+    return pd.DataFrame(costs, columns=columns).sort_values("module", ignore_index=True)
+
+
+def predicted_and_real(tables: Tables, network: str, seed: int) -> pd.DataFrame:
+    """Sets the additive prediction beside the real cost of every random deletion.
+
+    Returns:
+        Columns sweep, n_operations, predicted, real (fractions above the intact error); empty where
+        a table lacks what it takes.
+    """
+    columns = ["sweep", "n_operations", "predicted", "real"]
+    single = single_costs(tables, network, seed)
+    rows = tables.sweep(network, "random_deletion", "random_deletion_sparing")
+    rows = rows[rows.seed == seed]
+    if single.empty or rows.empty:
+        return pd.DataFrame(columns=columns)
+    costs = dict(zip(single.module, single.cost, strict=True))
+    intact = float(single.error.iloc[0] - single.cost.iloc[0])
+    values = [
+        (
+            row.sweep,
+            int(row.n_operations),
+            additive_prediction(costs, deleted(row.lesion)),
+            float(row.error_fraction) - intact,
+        )
+        for row in rows.itertuples()
+        if set(deleted(row.lesion)) <= set(costs)
+    ]
+    return pd.DataFrame(values, columns=columns)

@@ -1,0 +1,52 @@
+"""Error as more and more is done to a network: a curve per draw, and how smooth they are."""
+
+import numpy as np
+
+from residual_ensembles.analysis.bootstrap import bootstrap
+from residual_ensembles.analysis.estimate import Estimate
+from residual_ensembles.analysis.rank import spearman
+from residual_ensembles.analysis.tables import Tables
+
+
+def curves(tables: Tables, network: str, seed: int, sweep: str) -> np.ndarray:
+    """Returns the error by number of operations, one curve per draw.
+
+    Returns:
+        Fractions `(draws, k + 1)`; column 0 is the intact error. No row where the intact network,
+        the sweep, or a number between 1 and k is missing.
+    """
+    rows = tables.sweep(network, sweep)
+    intact = tables.sweep(network, "intact")
+    rows, intact = rows[rows.seed == seed], intact[intact.seed == seed]
+    if rows.empty or intact.empty:
+        return np.empty((0, 0))
+    table = rows.pivot_table(index="draw", columns="n_operations", values="error_fraction").dropna()
+    if list(table.columns) != list(range(1, len(table.columns) + 1)):
+        return np.empty((0, 0))
+    start = np.full((len(table), 1), float(intact.error_fraction.iloc[0]))
+    return np.hstack([start, table.to_numpy(float)])
+
+
+def largest_step(curve: np.ndarray) -> float:
+    """Returns the largest single step of a curve as a share of its whole rise; NaN if it falls."""
+    rise = curve[-1] - curve[0]
+    return float(np.diff(curve).max() / rise) if rise > 0 else float("nan")
+
+
+def monotony(draws: np.ndarray) -> Estimate:
+    """Returns Spearman's correlation of the mean error with the number of operations."""
+
+    def of_mean(rows: np.ndarray) -> float:
+        mean = rows.mean(axis=0)
+        return spearman(np.arange(len(mean)), mean)
+
+    return Estimate(of_mean(draws), *bootstrap(of_mean, draws), len(draws), "draws")
+
+
+def steepest(draws: np.ndarray) -> Estimate:
+    """Returns the largest step of the mean error as a share of its rise."""
+
+    def of_mean(rows: np.ndarray) -> float:
+        return largest_step(rows.mean(axis=0))
+
+    return Estimate(of_mean(draws), *bootstrap(of_mean, draws), len(draws), "draws")

@@ -1,0 +1,65 @@
+"""Is a difference small enough not to matter? Two one-sided tests against a stated margin.
+
+"No significant difference" is not equality: a small sample finds no difference between anything.
+Here the burden is turned round, and a small p says that the difference lies within the margin.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.stats import norm
+from statsmodels.stats.weightstats import DescrStatsW
+
+from residual_ensembles.analysis.paired import score
+
+
+def _checked(margin: float) -> float:
+    if not 0 < margin < 1:
+        raise ValueError(
+            f"margin is {margin}; expected a fraction between 0 and 1, such as 0.01 for one point "
+            "of error: the largest difference that would still count as none."
+        )
+    return margin
+
+
+def equivalence_over_pictures(only_a: int, only_b: int, n_images: int, margin: float) -> float:
+    """Returns p of the two one-sided score tests for two networks on the same pictures.
+
+    Args:
+        only_a: Pictures that only a gets wrong.
+        only_b: Pictures that only b gets wrong.
+        n_images: Pictures in all.
+        margin: The largest difference of errors that counts as none, as a fraction.
+
+    Returns:
+        The larger p of the two tests; below 0.05, a and b are equivalent within the margin.
+
+    Raises:
+        ValueError: The margin is no fraction.
+    """
+    margin = _checked(margin)
+    not_lower = norm.sf(score(only_a, only_b, n_images, -margin))
+    not_higher = norm.cdf(score(only_a, only_b, n_images, margin))
+    return float(max(not_lower, not_higher))
+
+
+def equivalence_over_seeds(differences: Sequence[float], margin: float) -> float:
+    """Returns p of the two one-sided t tests for two ways of training, paired by seed.
+
+    Args:
+        differences: Error of the one minus error of the other, one per seed, as fractions.
+        margin: The largest difference of errors that counts as none, as a fraction.
+
+    Returns:
+        The larger p of the two tests; 1 with fewer than two seeds, which show no spread.
+
+    Raises:
+        ValueError: The margin is no fraction.
+    """
+    margin = _checked(margin)
+    values = np.asarray(differences, float)
+    if len(values) < 2:
+        return 1.0
+    if np.ptp(values) == 0:  # no spread, no t: the difference is what it is
+        return 0.0 if abs(values[0]) < margin else 1.0
+    return float(DescrStatsW(values).ttost_mean(-margin, margin)[0])

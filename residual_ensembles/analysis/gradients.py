@@ -1,0 +1,50 @@
+"""Path gradients at the end of training, as the analyses read them."""
+
+from math import comb
+
+import numpy as np
+import pandas as pd
+
+from residual_ensembles.analysis.tables import Tables
+
+
+def final_gradients(tables: Tables, network: str, seed: int, estimator: str) -> pd.DataFrame:
+    """Returns one network's gradient by path length, after training.
+
+    Where a table holds several of a kind, it is the gradient that arrives at y₀ with batch
+    normalisation in inference mode, as in Fig. 6 of the paper.
+
+    Args:
+        tables: The study.
+        network: Name of the network.
+        seed: Its seed.
+        estimator: sampled (mean norm of one path) or exact (norm of the sum of all paths).
+
+    Returns:
+        Rows of path_gradients.csv, sorted by length.
+    """
+    rows = tables.gradients
+    rows = rows[(rows.network == network) & (rows.seed == seed) & (rows.estimator == estimator)]
+    for column, preferred in (("target", "y0"), ("batch_norm", "inference")):
+        values = list(rows[column].unique())
+        if len(values) > 1:
+            rows = rows[rows[column] == (preferred if preferred in values else values[0])]
+    rows = rows[rows.epoch == rows.epoch.max()]
+    return rows.sort_values("length", ignore_index=True)
+
+
+def is_complete(rows: pd.DataFrame, n: int) -> bool:
+    """Whether there is a norm for every length from 0 to n, so that shares of the whole exist."""
+    return n > 0 and list(rows.length) == list(range(n + 1)) and rows.log10_norm.notna().all()
+
+
+def log10_counts(n: int) -> np.ndarray:
+    """Returns the base-10 logarithm of the number of paths, `(n + 1,)`, by length from 0."""
+    return np.array([np.log10(float(comb(n, length))) for length in range(n + 1)])
+
+
+def shares(log10_amounts: np.ndarray) -> np.ndarray:
+    """Returns each amount as a share of their sum, from logarithms that may underflow floats."""
+    log10_amounts = np.asarray(log10_amounts, float)
+    amounts = 10 ** (log10_amounts - log10_amounts.max())
+    return amounts / amounts.sum()

@@ -1,0 +1,247 @@
+"""A study, as the tables that its stages wrote: all that statistics, figures and page read."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+LESION_COLUMNS = [
+    "network",
+    "seed",
+    "sweep",
+    "draw",
+    "lesion",
+    "n_operations",
+    "kendall_tau",
+    "n_images",
+    "n_wrong",
+    "error_fraction",
+    "error_low",
+    "error_high",
+]
+GRADIENT_COLUMNS = [
+    "network",
+    "seed",
+    "epoch",
+    "estimator",
+    "target",
+    "batch_norm",
+    "length",
+    "log10_norm",
+    "log10_norm_low",
+    "log10_norm_high",
+    "n",
+    "share_projected",
+    "share_of_norms",
+]
+GATE_COLUMNS = ["network", "seed", "when", "module", "bias", "mean_gate"]
+
+RESNETS = ("resnet", "resnet_bottleneck")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One trained network: what its run.json says."""
+
+    network: str
+    seed: int
+    facts: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def model(self) -> str:
+        """Kind of network; where nothing is written down, the first word of its name."""
+        return str(self.facts.get("model") or self.network.split("_")[0])
+
+    @property
+    def gating(self) -> str:
+        """How modules were chosen in training: none, effective_paths or stochastic_depth."""
+        written = self.facts.get("gating")
+        if written:
+            return str(written)
+        return next(
+            (g for g in ("effective_paths", "stochastic_depth") if g in self.network), "none"
+        )
+
+    @property
+    def dataset(self) -> Mapping[str, object]:
+        """Name, title and checksum of the pictures."""
+        return self.facts.get("dataset") or {}
+
+
+@dataclass(frozen=True)
+class Tables:
+    """Every table of one study. One that was not written is empty, with its columns.
+
+    Attributes:
+        folder: The study's folder, results/<study>.
+        lesions: lesions.csv, one row per lesion.
+        gradients: path_gradients.csv, one row per path length.
+        gates: gates.csv, one row per highway module.
+        runs: What is known of each trained network, in the order of lesions.csv.
+    """
+
+    folder: Path
+    lesions: pd.DataFrame
+    gradients: pd.DataFrame
+    gates: pd.DataFrame
+    runs: tuple[Run, ...]
+
+    @property
+    def study(self) -> str:
+        """The study's name."""
+        return self.folder.name
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """Names of the networks, in the study's order."""
+        return tuple(dict.fromkeys(run.network for run in self.runs))
+
+    def of(self, network: str) -> tuple[Run, ...]:
+        """Returns the runs of one network, one per seed."""
+        return tuple(run for run in self.runs if run.network == network)
+
+    def named(self, models: tuple[str, ...], gating: str = "none") -> tuple[str, ...]:
+        """Returns the networks of these models that were trained with this gating."""
+        chosen = [r.network for r in self.runs if r.model in models and r.gating == gating]
+        return tuple(dict.fromkeys(chosen))
+
+    @property
+    def plain(self) -> tuple[str, ...]:
+        """The residual networks trained in the ordinary way."""
+        return self.named(RESNETS)
+
+    def sweep(self, network: str, *sweeps: str) -> pd.DataFrame:
+        """Returns the rows of lesions.csv of one network and these sweeps."""
+        rows = self.lesions
+        return rows[(rows.network == network) & rows.sweep.isin(sweeps)]
+
+    def n_modules(self, network: str) -> int:
+        """Returns how many modules a network has, 0 where no table says it."""
+        for run in self.of(network):
+            if run.facts.get("n_modules"):
+                return int(run.facts["n_modules"])
+        singles = self.sweep(network, "single_deletion").lesion
+        return max((max(deleted(lesion), default=0) for lesion in singles), default=0)
+
+    def downsampling(self, network: str) -> tuple[int, ...]:
+        """Returns the modules (from 1) that change the shape of what passes through.
+
+        Where the run does not name them: in a CIFAR ResNet of 6m+2 layers (He et al. 2016) and our
+        highway network on the same skeleton, the first modules of the second and third stage.
+        """
+        for run in self.of(network):
+            if "downsampling" in run.facts:
+                return tuple(int(module) for module in run.facts["downsampling"])
+            per_stage, rest = divmod(self.n_modules(network), 3)
+            if run.model in ("resnet", "highway") and rest == 0 and per_stage > 0:
+                return (per_stage + 1, 2 * per_stage + 1)
+        return ()
+
+    def n_classes(self, network: str) -> int | None:
+        """Returns how many classes the pictures have, None where no table says it."""
+        for run in self.of(network):
+            if run.dataset.get("n_classes"):
+                return int(run.dataset["n_classes"])
+            labels = self._answers(network, run.seed).get("labels")
+            if labels is not None:
+                return int(labels.max()) + 1
+        return None
+
+    def wrong(self, network: str, seed: int) -> np.ndarray | None:
+        """Returns which pictures each lesion gets wrong.
+
+        Returns:
+            Booleans `(lesions, pictures)`, a row per row of lesions.csv of this network and seed;
+            None where predictions were not kept.
+        """
+        answers = self._answers(network, seed)
+        if not {"predictions", "labels"} <= set(answers):
+            return None
+        return answers["predictions"] != answers["labels"][None]
+
+    def _answers(self, network: str, seed: int) -> dict[str, np.ndarray]:
+        name = f"{network}-{seed}"
+        if name not in self._cache:
+            path = self.folder / "predictions" / f"{name}.npz"
+            self._cache[name] = dict(np.load(path)) if path.exists() else {}
+        return self._cache[name]
+
+    @cached_property
+    def _cache(self) -> dict[str, dict[str, np.ndarray]]:
+        return {}
+
+    @property
+    def dataset_title(self) -> str:
+        """What the pictures are called where people read it."""
+        for run in self.runs:
+            if run.dataset:
+                return str(run.dataset.get("title") or run.dataset.get("name"))
+        return self.study
+
+    @property
+    def is_imagenet(self) -> bool:
+        """Whether the networks saw ImageNet."""
+        return any(str(run.dataset.get("name", "")).startswith("imagenet") for run in self.runs)
+
+
+def deleted(lesion: str) -> tuple[int, ...]:
+    """Returns the modules that a lesion, as written in lesions.csv, deletes.
+
+    >>> deleted("delete 3,7; swap 4-9")
+    (3, 7)
+    """
+    parts = (part.strip() for part in str(lesion).split(";"))
+    numbers = [part.removeprefix("delete ") for part in parts if part.startswith("delete ")]
+    return tuple(int(n) for part in numbers for n in re.findall(r"\d+", part))
+
+
+def _table(path: Path, columns: list[str]) -> pd.DataFrame:
+    if not path.exists():
+        return pd.DataFrame(columns=columns)
+    frame = pd.read_csv(path)
+    missing = [column for column in columns if column not in frame.columns]
+    if missing:
+        raise ValueError(
+            f"{path.name} lacks the columns {', '.join(missing)}; expected {', '.join(columns)}. "
+            "Run the stage that writes it again."
+        )
+    return frame
+
+
+def _run(folder: Path, network: str, seed: int) -> Run:
+    path = folder / "networks" / f"{network}-{seed}" / "run.json"
+    facts = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return Run(network, seed, facts)
+
+
+def read_tables(folder: str | Path) -> Tables:
+    """Reads what there is of a study.
+
+    The networks are those of lesions.csv: what an earlier study left in the folder does not count.
+
+    Args:
+        folder: results/<study>.
+
+    Raises:
+        ValueError: The folder is missing, or a table is not what its name says.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise ValueError(
+            f"there is no study in {folder}; expected the folder that the stages lesion_study and "
+            "path_gradients write to. Run them first: dvc repro."
+        )
+    lesions = _table(folder / "lesions.csv", LESION_COLUMNS)
+    pairs = lesions[["network", "seed"]].drop_duplicates().itertuples(index=False)
+    return Tables(
+        folder=folder,
+        lesions=lesions,
+        gradients=_table(folder / "path_gradients.csv", GRADIENT_COLUMNS),
+        gates=_table(folder / "gates.csv", GATE_COLUMNS),
+        runs=tuple(_run(folder, str(network), int(seed)) for network, seed in pairs),
+    )

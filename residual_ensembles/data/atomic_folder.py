@@ -1,0 +1,65 @@
+"""A folder of files that is either whole or not there."""
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+
+@contextlib.contextmanager
+def atomic_folder(folder: Path, marker: str) -> Iterator[Path]:
+    """Yields a temporary folder that takes the place of `folder` if the block ends well.
+
+    Args:
+        folder: The folder to write. What was there before stays whole until the new one is.
+        marker: A file that every folder of this kind has. A folder with other things in it is
+            never replaced.
+
+    Yields:
+        An empty folder beside it, to be filled with files.
+
+    Raises:
+        ValueError: `folder` is a file, or holds something else.
+        OSError: The folder cannot be written, or the disk is full.
+    """
+    folder = folder.resolve()  # of a link, what it points to is replaced
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"Received output folder {folder}, which is a file; expected a folder.")
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / marker).exists():
+        raise ValueError(
+            f"Received output folder {folder}, which holds other files; expected a new or empty "
+            f"folder, or one with a {marker} to replace."
+        )
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-partial-", dir=folder.parent))
+    try:
+        new, old = temporary / "new", temporary / "old"
+        new.mkdir()  # mkdtemp's 0700 would hide results from a group's other members
+        yield new
+        for path in new.iterdir():
+            _flush(path)
+        _swap(new, folder, old)
+        _flush(folder.parent)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _swap(new: Path, folder: Path, old: Path) -> None:
+    if folder.exists():
+        folder.rename(old)
+    try:
+        new.rename(folder)
+    except OSError:
+        if old.exists():
+            old.rename(folder)
+        raise
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,90 @@
+"""How a training picture is varied from epoch to epoch."""
+
+import dataclasses
+
+import numpy as np
+
+from residual_ensembles.data import draws, random_resized_crop
+
+KINDS = ("none", "pad_crop", "random_resized_crop")
+
+
+@dataclasses.dataclass(frozen=True)
+class Augmentation:
+    """What is drawn for each training picture in each epoch.
+
+    Args:
+        kind: `none`; `pad_crop`, a crop of the picture's own size out of the padded picture
+            (CIFAR-10 in the paper: padding 4 and flip); `random_resized_crop`, a part of the
+            picture brought to the size of the network's input (ImageNet in He et al. 2016b).
+        padding: Pixels added on each side, for `pad_crop`.
+        flip: Whether half of the pictures are mirrored left to right. Digits are not.
+
+    Raises:
+        ValueError: The kind is unknown, or the padding does not fit it.
+    """
+
+    kind: str = "none"
+    padding: int = 0
+    flip: bool = False
+
+    def __post_init__(self):
+        if self.kind not in KINDS:
+            raise ValueError(
+                f"Received augmentation {self.kind!r}; expected one of {', '.join(KINDS)}."
+            )
+        if self.padding < 0 or (self.padding and self.kind != "pad_crop"):
+            raise ValueError(
+                f"Received padding {self.padding} for augmentation {self.kind!r}; expected 0, or "
+                "a positive number of pixels with 'pad_crop'."
+            )
+        if self.flip and self.kind == "none":
+            raise ValueError(
+                "Received flip with augmentation 'none'; to flip and do nothing else, use "
+                "'pad_crop' with padding 0."
+            )
+
+
+def default_augmentation(height: int, width: int, flip: bool = True) -> Augmentation:
+    """Returns the augmentation that fits pictures of a size, where nobody chose one.
+
+    Args:
+        height: In pixels.
+        width: In pixels.
+        flip: False for pictures that mean something else mirrored, as digits do.
+
+    Returns:
+        An eighth of the side as padding (4 at 32×32 as in the paper, 1 at 8×8), or random resized
+        crops for pictures as large as those of ImageNet.
+    """
+    side = min(height, width)
+    if side >= 128:
+        return Augmentation("random_resized_crop", flip=flip)
+    return Augmentation("pad_crop", padding=max(1, side // 8), flip=flip)
+
+
+def draw_augmentation(
+    augmentation: Augmentation, seed: int, epoch: int, indices: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Draws how each picture is varied, a function of (seed, epoch, index of the picture).
+
+    Args:
+        augmentation: What to draw.
+        seed: The study's seed.
+        epoch: The epoch, counted from 1.
+        indices: Positions of the pictures in their part, shape `(batch,)`.
+
+    Returns:
+        For `none` and `pad_crop`: `top` and `left`, int32, the corner of the crop in the padded
+        picture, 0..2 × padding, and `flip`, bool; each of shape `(batch,)`, the arguments of
+        `crop_and_flip`. For `random_resized_crop`: what `random_resized_crop.draw` returns, and
+        `flip`.
+    """
+    if augmentation.kind == "random_resized_crop":
+        numbers = draws.uniform(seed, epoch, indices, 1 + random_resized_crop.N_DRAWS)
+        drawn = random_resized_crop.draw(numbers[:, 1:])
+    else:
+        numbers = draws.uniform(seed, epoch, indices, 3)
+        corners = (numbers[:, 1:] * (2 * augmentation.padding + 1)).astype(np.int32)
+        drawn = {"top": corners[:, 0], "left": corners[:, 1]}
+    return {**drawn, "flip": (numbers[:, 0] < 0.5) & augmentation.flip}

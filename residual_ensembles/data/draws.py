@@ -1,0 +1,38 @@
+"""Uniform numbers that belong to a picture.
+
+A picture's numbers depend on (seed, epoch, index of the picture) and not on the batch that it is
+in, so any batch of any epoch can be made at once, in any order and on any machine. NumPy's
+generators are fast for one long stream and slow for many short ones; here each number is the hash
+of its own position instead, computed for a whole batch together.
+"""
+
+import numpy as np
+
+from residual_ensembles.randomness import generator
+
+# SplitMix64, Steele, Lea & Flood (2014), "Fast splittable pseudorandom number generators", Fig. 14
+# and 17: the increment (2^64 divided by the golden ratio) and the two multipliers of the finaliser.
+_INCREMENT = np.uint64(0x9E3779B97F4A7C15)
+_MULTIPLIERS = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
+
+
+def uniform(seed: int, epoch: int, indices: np.ndarray, n: int) -> np.ndarray:
+    """Returns `n` uniform numbers for each picture, a function of (seed, epoch, index).
+
+    Args:
+        seed: The study's seed.
+        epoch: The epoch, counted from 1.
+        indices: Positions of the pictures in their part, shape `(batch,)`.
+        n: How many numbers each picture gets.
+
+    Returns:
+        Numbers in [0, 1), float64, shape `(batch, n)`.
+    """
+    key = generator(seed, "augmentation", epoch).integers(2**64, dtype=np.uint64)
+    rows = np.asarray(indices, dtype=np.uint64)[:, np.newaxis]
+    position = rows * np.uint64(n) + np.arange(1, n + 1, dtype=np.uint64)
+    mixed = np.array([key]) + position * _INCREMENT
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * _MULTIPLIERS[0]
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * _MULTIPLIERS[1]
+    mixed ^= mixed >> np.uint64(31)
+    return (mixed >> np.uint64(11)) * 2.0**-53  # the 53 bits that a float64 holds

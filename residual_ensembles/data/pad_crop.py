@@ -1,0 +1,77 @@
+"""Pad, crop and flip: the augmentation of CIFAR-10 in the paper's code.
+
+Twice: `crop_and_flip` runs on the device inside a compiled training step, on any backend;
+`crop_and_flip_on_host` is the obvious version in NumPy, for pictures that are read from disk, and
+the reference of the other.
+"""
+
+import numpy as np
+
+
+def crop_and_flip(pictures, top, left, flip, padding: int, fill):
+    """Crops each picture out of itself padded, and mirrors some, on the device.
+
+    Every pixel of the result is fetched from where it comes from: one gather of rows and one of
+    columns, with `fill` where that is in the padding. The padded picture is never made.
+
+    Args:
+        pictures: In 0..255, uint8 or float, `(batch, height, width, channels)`.
+        top: Row of the crop's corner in the padded picture, 0..2 × padding, `(batch,)`.
+        left: Column of the crop's corner, likewise.
+        flip: Whether the crop is mirrored left to right, bool, `(batch,)`.
+        padding: Pixels added on each side.
+        fill: Colour of the padding in 0..255, `(channels,)`. The train part's mean makes it
+            exactly 0 after normalisation, as in the authors' code, which pads afterwards.
+
+    Returns:
+        float32 in 0..255, `(batch, height, width, channels)`.
+    """
+    from keras import ops  # here: importing Keras imports its backend, and reading data needs none
+
+    _, height, width, _ = pictures.shape
+    rows = ops.arange(height)[None, :] + ops.cast(top, "int32")[:, None] - padding
+    columns = ops.arange(width)
+    columns = ops.where(ops.cast(flip, "bool")[:, None], width - 1 - columns, columns)
+    columns = columns + ops.cast(left, "int32")[:, None] - padding
+    inside = ops.logical_and(
+        ops.logical_and(rows >= 0, rows < height)[:, :, None],
+        ops.logical_and(columns >= 0, columns < width)[:, None, :],
+    )
+    rows = ops.clip(rows, 0, height - 1)[:, :, None, None]
+    columns = ops.clip(columns, 0, width - 1)[:, None, :, None]
+    moved = ops.take_along_axis(ops.take_along_axis(pictures, rows, axis=1), columns, axis=2)
+    return ops.where(
+        inside[..., None], ops.cast(moved, "float32"), ops.convert_to_tensor(fill, "float32")
+    )
+
+
+def crop_and_flip_on_host(
+    pictures: np.ndarray,
+    top: np.ndarray,
+    left: np.ndarray,
+    flip: np.ndarray,
+    padding: int,
+    fill: np.ndarray,
+) -> np.ndarray:
+    """Crops each picture out of itself padded, and mirrors some, in NumPy.
+
+    Args:
+        pictures: uint8, `(batch, height, width, channels)`.
+        top: Row of the crop's corner in the padded picture, 0..2 × padding, `(batch,)`.
+        left: Column of the crop's corner, likewise.
+        flip: Whether the crop is mirrored left to right, bool, `(batch,)`.
+        padding: Pixels added on each side.
+        fill: Colour of the padding in 0..255, `(channels,)`, rounded to whole numbers.
+
+    Returns:
+        uint8, `(batch, height, width, channels)`.
+    """
+    n, height, width, channels = pictures.shape
+    padded = np.empty((n, height + 2 * padding, width + 2 * padding, channels), np.uint8)
+    padded[:] = np.rint(fill)
+    padded[:, padding : padding + height, padding : padding + width] = pictures
+    result = np.empty_like(pictures)
+    for i in range(n):
+        crop = padded[i, top[i] : top[i] + height, left[i] : left[i] + width]
+        result[i] = crop[:, ::-1] if flip[i] else crop
+    return result

@@ -1,0 +1,254 @@
+"""From any source to the prepared format."""
+
+import dataclasses
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from residual_ensembles import files
+from residual_ensembles.data import prepared
+from residual_ensembles.data.atomic_folder import atomic_folder
+from residual_ensembles.data.augmentation import Augmentation, default_augmentation
+from residual_ensembles.data.centre_crop import SHORTER_SIDE_PER_CROP
+from residual_ensembles.data.part import Part
+from residual_ensembles.data.scan import Scan, scan
+from residual_ensembles.data.stratified import stratified_draw
+from residual_ensembles.data.view import View
+from residual_ensembles.data.writers import ArrayWriter, RecordWriter
+from residual_ensembles.randomness import generator
+
+ARRAY_BYTES = 2 * 1024**3  # the largest set, decoded, that "auto" keeps as arrays
+STATISTICS_PICTURES = 50_000  # how many stand for the mean of a set that is not kept so
+STORAGES = ("auto", *prepared.STORAGES)
+_CHUNK = 512  # pictures that are decoded together
+
+
+def prepare(
+    source: str,
+    folder: str | os.PathLike,
+    *,
+    validation_fraction: float = 0.1,
+    seed: int = 0,
+    resize: int | None = None,
+    title: str | None = None,
+    augmentation: Augmentation | None = None,
+    limit_train: int | None = None,
+    limit_test: int | None = None,
+    storage: str = "auto",
+) -> prepared.Prepared:
+    """Brings a source into the prepared format.
+
+    Args:
+        source: `digits`, `tfds:NAME` or `folder:PATH`; see `sources.open_source`.
+        folder: Where to write. Prepared data that is there is replaced once the new is whole.
+        validation_fraction: Share of the train pictures that becomes the validation part, in
+            [0, 1); drawn by class. 0 leaves that part empty, as in the paper's schedule.
+        seed: Of the validation part and of the limits.
+        resize: Height and width that pictures are brought to, in pixels, by their shorter side and
+            a crop of the centre. None or 0: they keep their size, and must have the same.
+        title: As people call the data; None for the source's own.
+        augmentation: What training varies; None for what fits the source and the size.
+        limit_train: Train and validation pictures together, drawn by class; None or 0 for all.
+        limit_test: Test pictures, drawn by class; None or 0 for all.
+        storage: `arrays`, decoded, for pictures that fit in memory; `records`, as the source has
+            them, read one by one, so that random resized crops see the whole picture; `auto`,
+            arrays up to `ARRAY_BYTES`.
+
+    Returns:
+        The prepared data, opened.
+
+    Raises:
+        ValueError: The source or an argument cannot be used.
+        OSError: The folder cannot be written, or the disk is full.
+    """
+    _check(validation_fraction, seed, resize, limit_train, limit_test, storage)
+    from residual_ensembles.data.sources import open_source  # here: it imports TensorFlow
+
+    folder = Path(folder)
+    with atomic_folder(folder, prepared.META) as partial, open_source(source) as opened:
+        if len(opened.class_names) < 2:
+            raise ValueError(
+                f"Received {source} with one class, {opened.class_names[0]}; expected two or more."
+            )
+        scans = {part: scan(opened, part) for part in ("train", "test")}
+        shape = (*_picture_size(source, scans, resize), opened.channels)
+        augmentation = augmentation or default_augmentation(*shape[:2], flip=opened.flip)
+        positions = _cut(scans, validation_fraction, seed, limit_train, limit_test)
+        if storage == "auto":
+            n_bytes = sum(map(len, positions.values())) * int(np.prod(shape))
+            storage = "arrays" if n_bytes <= ARRAY_BYTES else "records"
+        view = View(shape, _shorter_side(resize, augmentation), augmentation, (0.0,) * shape[-1])
+        _write(opened, partial, scans, positions, view, storage)
+        if storage == "arrays":
+            view = dataclasses.replace(view, shorter_side=None)
+        parts = {part: prepared.load_part(partial, part, storage, view) for part in prepared.PARTS}
+        mean, std = _statistics(parts["train"], seed)
+        files.write_json(
+            partial / prepared.META,
+            {
+                "format": prepared.FORMAT,
+                "name": opened.name,
+                "title": title or opened.title,
+                "class_names": opened.class_names,
+                "picture_shape": shape,
+                "shorter_side": view.shorter_side,
+                "storage": storage,
+                "mean": mean,
+                "std": std,
+                "checksum": _checksum(parts, view),
+                "augmentation": dataclasses.asdict(augmentation),
+                "description": {
+                    **opened.description,
+                    "counts": {part: len(parts[part]) for part in prepared.PARTS},
+                    "validation_fraction": validation_fraction,
+                    "seed": seed,
+                },
+            },
+        )
+    return prepared.load(folder)
+
+
+def _check(validation_fraction, seed, resize, limit_train, limit_test, storage) -> None:
+    if not 0 <= validation_fraction < 1:
+        raise ValueError(
+            f"Received validation_fraction {validation_fraction}; expected 0 or more, less than 1."
+        )
+    numbers = {
+        "seed": seed,
+        "resize": resize,
+        "limit_train": limit_train,
+        "limit_test": limit_test,
+    }
+    for name, number in numbers.items():
+        if number is not None and number < 0:
+            raise ValueError(f"Received {name} {number}; expected 0 or more.")
+    if storage not in STORAGES:
+        raise ValueError(f"Received storage {storage!r}; expected one of {', '.join(STORAGES)}.")
+
+
+def _picture_size(source: str, scans: dict[str, Scan], resize: int | None) -> tuple[int, int]:
+    if resize:
+        return resize, resize
+    sizes = scans["test"].sizes | scans["train"].sizes
+    if len(sizes) > 1:
+        (size, name), (other_size, other_name) = list(sizes.items())[:2]
+        raise ValueError(
+            f"Received {source} with pictures of unequal size: {size[0]}×{size[1]} ({name}) and "
+            f"{other_size[0]}×{other_size[1]} ({other_name}); expected one size. Say which with "
+            "--resize, in pixels."
+        )
+    return next(iter(sizes))
+
+
+def _shorter_side(resize: int | None, augmentation: Augmentation) -> int | None:
+    if not resize:
+        return None
+    if augmentation.kind == "random_resized_crop":
+        return round(resize * SHORTER_SIDE_PER_CROP)
+    return resize
+
+
+def _cut(
+    scans: dict[str, Scan],
+    validation_fraction: float,
+    seed: int,
+    limit_train: int | None,
+    limit_test: int | None,
+) -> dict[str, np.ndarray]:
+    """Positions in the source of the pictures of each part."""
+    train = _limited(scans["train"].labels, limit_train, seed, "train")
+    n_validation = round(validation_fraction * len(train))
+    if n_validation == len(train) or (validation_fraction > 0 and n_validation == 0):
+        raise ValueError(
+            f"Received validation_fraction {validation_fraction} of {len(train)} pictures, which "
+            "leaves a part empty; expected some for both, or 0."
+        )
+    drawn = stratified_draw(
+        scans["train"].labels[train], n_validation, generator(seed, "validation")
+    )
+    return {
+        "train": np.delete(train, drawn),
+        "validation": train[drawn],
+        "test": _limited(scans["test"].labels, limit_test, seed, "test"),
+    }
+
+
+def _limited(labels: np.ndarray, limit: int | None, seed: int, part: str) -> np.ndarray:
+    if not limit or limit >= len(labels):
+        return np.arange(len(labels))
+    return stratified_draw(labels, limit, generator(seed, "limit", part))
+
+
+def _write(
+    source,
+    folder: Path,
+    scans: dict[str, Scan],
+    positions: dict[str, np.ndarray],
+    view: View,
+    storage: str,
+) -> None:
+    for source_part, parts in {"train": ("train", "validation"), "test": ("test",)}.items():
+        labels = scans[source_part].labels
+        writers = {}
+        for part in parts:
+            np.save(prepared.labels_path(folder, part), labels[positions[part]])
+            path = prepared.pictures_path(folder, part, storage)
+            if storage == "arrays":
+                writers[part] = ArrayWriter(path, len(positions[part]), view)
+            else:
+                writers[part] = RecordWriter(path)
+        start = 0
+        for batch in source.batches(source_part):
+            stop = start + len(batch.pictures)
+            if not np.array_equal(batch.labels, labels[start:stop]):
+                raise ValueError(
+                    f"Received other labels from {source.description['source']} than at first; "
+                    "expected a source that does not change while it is read."
+                )
+            for part, writer in writers.items():
+                low, high = np.searchsorted(positions[part], (start, stop))
+                chosen = positions[part][low:high] - start
+                writer.add([batch.pictures[i] for i in chosen], batch.labels[chosen])
+            start = stop
+        for part, writer in writers.items():
+            n_written = writer.close()
+            if n_written != len(positions[part]):
+                raise ValueError(
+                    f"Wrote {n_written} pictures of the {part} part; expected "
+                    f"{len(positions[part])}. The source changed while it was read."
+                )
+
+
+def _statistics(train: Part, seed: int) -> tuple[list[float], list[float]]:
+    """Mean and standard deviation per channel; the sums are whole numbers, so they are exact."""
+    positions = np.arange(len(train))
+    if train.array is None and len(train) > STATISTICS_PICTURES:
+        random = generator(seed, "statistics")
+        positions = np.sort(random.choice(positions, STATISTICS_PICTURES, replace=False))
+    n, total, squares = 0, 0.0, 0.0
+    for chunk in _chunks(positions):
+        pixels = train.pictures(chunk).astype(np.float64)
+        n += pixels[..., 0].size
+        total += pixels.sum(axis=(0, 1, 2))
+        squares += np.square(pixels).sum(axis=(0, 1, 2))
+    mean = total / n
+    std = np.sqrt(squares / n - np.square(mean))
+    return mean.tolist(), np.maximum(std, 1.0).tolist()  # a channel of one colour divides by 1
+
+
+def _checksum(parts: dict[str, Part], view: View) -> str:
+    digest = hashlib.sha256(repr((view.picture_shape, view.shorter_side)).encode())
+    for part in parts.values():
+        digest.update(part.labels.tobytes())
+        for chunk in _chunks(np.arange(len(part))):
+            for stored in part.stored(chunk):
+                digest.update(stored)
+    return digest.hexdigest()
+
+
+def _chunks(positions: np.ndarray) -> Iterator[np.ndarray]:
+    for start in range(0, len(positions), _CHUNK):
+        yield positions[start : start + _CHUNK]

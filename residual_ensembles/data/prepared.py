@@ -1,0 +1,135 @@
+"""The one format in which every study reads its pictures.
+
+A folder with, for each part, its labels as integers and its pictures: either one uint8 array or one
+ArrayRecord file of encoded pictures; and `meta.json`, which says what they are and where they came
+from. Reading it needs no TensorFlow, and any position can be reached at once.
+"""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+
+from residual_ensembles.data.augmentation import Augmentation
+from residual_ensembles.data.part import ArrayPart, Part, RecordPart
+from residual_ensembles.data.view import View
+
+FORMAT = 1  # raised when a change makes older readers wrong
+META = "meta.json"
+PARTS = ("train", "validation", "test")
+STORAGES = ("arrays", "records")
+
+
+def labels_path(folder: Path, part: str) -> Path:
+    """Where the labels of a part are."""
+    return folder / f"{part}_labels.npy"
+
+
+def pictures_path(folder: Path, part: str, storage: str) -> Path:
+    """Where the pictures of a part are."""
+    return folder / f"{part}_pictures.{'npy' if storage == 'arrays' else 'array_record'}"
+
+
+class Prepared:
+    """A prepared data set.
+
+    Attributes:
+        folder: Where it is.
+        name: Short name, for files, such as `cifar10`.
+        title: As people call it, such as `CIFAR-10`.
+        class_names: Name of each class, in the order of the labels.
+        picture_shape: `(height, width, channels)` of what a network sees.
+        mean: Mean over the train part per channel, in units of 0..255.
+        std: Standard deviation over the train part per channel, in units of 0..255.
+        checksum: SHA-256 of pictures and labels, hexadecimal.
+        augmentation: What training varies.
+        description: Where the pictures came from: source, versions, counts.
+    """
+
+    def __init__(self, folder: Path, meta: dict):
+        self.folder = folder
+        self.name: str = meta["name"]
+        self.title: str = meta["title"]
+        self.class_names: list[str] = meta["class_names"]
+        self.picture_shape: tuple[int, int, int] = tuple(meta["picture_shape"])
+        self.mean: list[float] = meta["mean"]
+        self.std: list[float] = meta["std"]
+        self.checksum: str = meta["checksum"]
+        self.augmentation = Augmentation(**meta["augmentation"])
+        self.description: dict = meta["description"]
+        view = View(self.picture_shape, meta["shorter_side"], self.augmentation, tuple(self.mean))
+        self._parts = {part: load_part(folder, part, meta["storage"], view) for part in PARTS}
+
+    @property
+    def n_classes(self) -> int:
+        """Number of classes."""
+        return len(self.class_names)
+
+    def part(self, name: str) -> Part:
+        """Returns the part `train`, `validation` or `test`.
+
+        Raises:
+            ValueError: There is no such part.
+        """
+        if name not in self._parts:
+            raise ValueError(f"Received part {name!r}; expected one of {', '.join(PARTS)}.")
+        return self._parts[name]
+
+
+def load(folder: str | os.PathLike) -> Prepared:
+    """Opens a prepared data set. Needs no TensorFlow.
+
+    Args:
+        folder: What `prepare` wrote.
+
+    Returns:
+        The data set; pictures are read when they are asked for.
+
+    Raises:
+        ValueError: The folder holds no prepared data, data of a newer format, or damaged files.
+
+    Example:
+        >>> prepared = load("results/digits/prepared")  # doctest: +SKIP
+        >>> prepared.part("test").pictures([0, 3]).shape  # doctest: +SKIP
+        (2, 8, 8, 1)
+    """
+    folder = Path(folder)
+    try:
+        meta = json.loads((folder / META).read_text(encoding="utf-8"))
+        format_ = meta["format"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"Received {folder}, which holds no prepared data ({error}); expected a folder that "
+            "`python -m pipelines.prepare` wrote."
+        ) from None
+    if format_ != FORMAT:
+        raise ValueError(
+            f"Received prepared data of format {format_} in {folder}; this version reads format "
+            f"{FORMAT}. Prepare the data again, or update the program if the format is newer."
+        )
+    return Prepared(folder, meta)
+
+
+def load_part(folder: Path, part: str, storage: str, view: View) -> Part:
+    """Opens one part.
+
+    Args:
+        folder: Where its files are.
+        part: Its name.
+        storage: How its pictures are stored, one of `STORAGES`.
+        view: How they are seen.
+
+    Raises:
+        ValueError: A file is missing or damaged.
+    """
+    path = pictures_path(folder, part, storage)
+    try:
+        labels = np.load(labels_path(folder, part))
+        if storage == "records":
+            return RecordPart(path, labels, view)
+        return ArrayPart(np.load(path, mmap_mode="r"), labels, view)
+    except (OSError, ValueError, EOFError) as error:
+        raise ValueError(
+            f"Received {folder} with a damaged {part} part ({error}); prepare the data again."
+        ) from None

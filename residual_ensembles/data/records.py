@@ -1,0 +1,95 @@
+"""Encoded pictures in an ArrayRecord file, read by index without TensorFlow.
+
+One record is a picture's label, four bytes, followed by the picture's own bytes, JPEG or PNG as the
+source had them: nothing is decoded and encoded again, and pictures keep their sizes.
+"""
+
+import contextlib
+import errno
+import io
+import os
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+
+from array_record.python.array_record_module import ArrayRecordReader, ArrayRecordWriter
+from PIL import Image
+
+_LABEL = struct.Struct("<i")
+# One picture a group, so that reading one reads no other; JPEG and PNG are compressed already.
+_WRITER_OPTIONS = "group_size:1,uncompressed"
+_READER_OPTIONS = "readahead_buffer_size:0"  # pictures are read in random order
+
+
+def encode(picture: bytes, label: int) -> bytes:
+    """Returns the record of an encoded picture and its label."""
+    return _LABEL.pack(label) + picture
+
+
+def decode(record: bytes) -> tuple[bytes, int]:
+    """Returns the encoded picture and the label of a record."""
+    return record[_LABEL.size :], _LABEL.unpack_from(record)[0]
+
+
+def open_picture(picture: bytes, channels: int) -> Image.Image:
+    """Decodes a picture.
+
+    Args:
+        picture: Its JPEG or PNG bytes.
+        channels: 1 for grey, 3 for colour; a picture of another kind is converted.
+
+    Returns:
+        The decoded picture.
+
+    Raises:
+        ValueError: The bytes are not a whole picture; says what is wrong with them.
+    """
+    try:
+        image = Image.open(io.BytesIO(picture), formats=("JPEG", "PNG"))
+        return image.convert("L" if channels == 1 else "RGB")
+    except Image.UnidentifiedImageError:
+        raise ValueError("neither a JPEG nor a PNG picture") from None
+    except Exception as error:  # Pillow's decoders raise what they like on broken files
+        raise ValueError(f"a broken picture, {error}") from None
+
+
+class RecordWriter:
+    """Writes records to a new ArrayRecord file.
+
+    Args:
+        path: The file.
+
+    Raises:
+        OSError: The file cannot be written, or the disk is full.
+    """
+
+    def __init__(self, path: Path):
+        self._path = path
+        with self._system_errors():
+            self._writer = ArrayRecordWriter(str(path), _WRITER_OPTIONS)
+
+    def write(self, record: bytes) -> None:
+        """Appends a record."""
+        with self._system_errors():
+            self._writer.write(record)
+
+    def close(self) -> None:
+        """Finishes the file; without it nothing can be read back."""
+        with self._system_errors():
+            self._writer.close()
+
+    @contextlib.contextmanager
+    def _system_errors(self) -> Iterator[None]:
+        """The library's errors carry the system's only as text."""
+        try:
+            yield
+        except RuntimeError as error:
+            for code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES):
+                if os.strerror(code) in str(error):
+                    raise OSError(code, os.strerror(code), str(self._path)) from error
+            raise OSError(errno.EIO, str(error), str(self._path)) from error
+
+
+def open_records(path: Path) -> ArrayRecordReader:
+    """Opens an ArrayRecord file for reading by index; a missing or damaged one has no records."""
+    return ArrayRecordReader(str(path), _READER_OPTIONS)

@@ -1,0 +1,232 @@
+"""Where pictures come from. Every source is a TensorFlow dataset.
+
+This is the one room that TensorFlow may be imported in besides the backend, and only while data is
+being prepared; `prepare` imports this file when it is called.
+"""
+
+import contextlib
+import dataclasses
+import difflib
+import importlib.metadata
+import io
+import itertools
+import re
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import tensorflow_datasets as tfds
+
+from residual_ensembles.data import folder
+
+TEST_SPLITS = folder.TEST_SPLITS
+_BATCH = 256  # pictures that are read together; a few megabytes even at ImageNet's size
+
+# Shown to people; a name that is not here is shown as it is.
+TITLES = {
+    "cifar10": "CIFAR-10",
+    "cifar100": "CIFAR-100",
+    "digits": "Digits (scikit-learn)",
+    "fashion_mnist": "Fashion-MNIST",
+    "imagenet2012": "ImageNet (ILSVRC 2012)",
+    "mnist": "MNIST",
+    "svhn_cropped": "SVHN",
+}
+# Mirrored, these would be something else.
+NOT_FLIPPED = ("digits", "mnist", "emnist", "kmnist", "qmnist", "svhn_cropped", "omniglot")
+
+
+@dataclasses.dataclass(frozen=True)
+class Batch:
+    """Pictures in the order of the source.
+
+    Attributes:
+        pictures: JPEG or PNG bytes of each.
+        labels: Class of each, int32, `(batch,)`; −1 where the source does not tell.
+        names: What an error calls each.
+    """
+
+    pictures: list[bytes]
+    labels: np.ndarray
+    names: list[str]
+
+
+class Source:
+    """A TensorFlow dataset of pictures, each with one label.
+
+    Attributes:
+        name: Short name, for files.
+        title: As people call it.
+        class_names: Name of each class, in the order of the labels.
+        channels: 1 for grey pictures, 3 for colour.
+        flip: Whether a mirrored picture is still of its class.
+        splits: The dataset's split that each of `train` and `test` is read from.
+        verified: Whether the pictures are known to be whole.
+        description: Source, its version and splits.
+    """
+
+    def __init__(self, builder, specification: str, name: str, title: str, *, verified: bool):
+        self._builder = builder
+        self._image, self._label = _keys(builder, specification)
+        self.name = name
+        self.title = title
+        self.class_names: list[str] = list(builder.info.features[self._label].names)
+        self.channels = 1 if builder.info.features[self._image].shape[-1] == 1 else 3
+        self.flip = name not in NOT_FLIPPED
+        self.verified = verified
+        self.splits = {"train": "train", "test": self._test_split(specification)}
+        self.description = {
+            "source": specification,
+            "source_version": str(builder.info.version),
+            "splits": self.splits,
+            "versions": {
+                library: importlib.metadata.version(library)
+                for library in ("tensorflow-datasets", "pillow", "numpy", "scikit-learn")
+            },
+        }
+
+    def batches(self, part: str) -> Iterator[Batch]:
+        """Reads the `train` or `test` part once, always in the same order, without decoding."""
+        return self._batches(self.splits[part])
+
+    def _batches(self, split: str) -> Iterator[Batch]:
+        names = (f"picture {i} of {split}" for i in itertools.count())
+        for rows in self._rows(split):
+            n = len(rows[self._label])
+            files = rows.get("image/filename")
+            yield Batch(
+                pictures=list(rows[self._image]),
+                labels=np.asarray(rows[self._label], dtype=np.int32),
+                names=list(itertools.islice(names, n)) if files is None else _texts(files),
+            )
+
+    def _rows(self, split: str) -> Iterator[dict]:
+        """Batches of what is read, as columns."""
+        keys = {self._image, self._label, "image/filename"} & set(self._builder.info.features)
+        decoders = {self._image: tfds.decode.SkipDecoding()}
+        if self._builder.info.file_format == tfds.core.FileFormat.ARRAY_RECORD:
+            data = self._builder.as_data_source(split, decoders=decoders)
+            for start in range(0, len(data), _BATCH):
+                rows = data.__getitems__(list(range(start, min(start + _BATCH, len(data)))))
+                yield {key: [row[key] for row in rows] for key in keys}
+        else:
+            data = self._builder.as_dataset(split, decoders=decoders)
+            data = data.map(lambda row: {key: row[key] for key in keys}).batch(_BATCH)
+            yield from tfds.as_numpy(data)
+
+    def _test_split(self, specification: str) -> str:
+        """The first split to test on whose labels are published (ImageNet's `test` has none)."""
+        splits = self._builder.info.splits
+        if "train" in splits:
+            for split in TEST_SPLITS:
+                if split in splits and next(self._batches(split)).labels[0] >= 0:
+                    return split
+        raise ValueError(
+            f"Received {specification} with splits {', '.join(splits) or 'none'}; expected 'train' "
+            "and one of 'test' and 'validation' with labels."
+        )
+
+
+@contextlib.contextmanager
+def open_source(specification: str) -> Iterator[Source]:
+    """Opens a source for reading.
+
+    Args:
+        specification: `digits`; `tfds:NAME`, any image classification set of TensorFlow Datasets
+            (downloaded to where `TFDS_DATA_DIR` says); or `folder:PATH`, a tree
+            `train|test/<class>/*.jpg`.
+
+    Yields:
+        The source.
+
+    Raises:
+        ValueError: There is no such source, or it is not a set of pictures with one label each.
+    """
+    kind, _, rest = specification.partition(":")
+    tfds.disable_progress_bar()
+    if specification == "digits":
+        with tempfile.TemporaryDirectory() as data_dir:
+            yield _digits(data_dir)
+    elif kind == "tfds" and rest:
+        yield _tfds(rest)
+    elif kind == "folder" and rest:
+        yield _folder(Path(rest).expanduser())
+    else:
+        raise ValueError(
+            f"Received source {specification!r}; expected 'digits', 'tfds:NAME' or 'folder:PATH'."
+        )
+
+
+def _digits(data_dir: str) -> Source:
+    from residual_ensembles.data.digits import Digits  # registers itself when it is imported
+
+    builder = Digits(data_dir=data_dir, file_format="array_record")
+    with contextlib.redirect_stdout(io.StringIO()):
+        builder.download_and_prepare()
+    return Source(builder, "digits", "digits", TITLES["digits"], verified=True)
+
+
+def _folder(root: Path) -> Source:
+    folder.check_tree(root)
+    builder = tfds.folder_dataset.ImageFolder(str(root))
+    name, title = _slug(root.resolve().name), root.resolve().name
+    if folder.is_cifar10_jpeg(root):
+        name, title = "cifar10_jpeg", "CIFAR-10 (JPEG)"
+    return Source(builder, f"folder:{root.resolve().name}", name, title, verified=False)
+
+
+def _tfds(name: str) -> Source:
+    try:
+        builder = tfds.builder(name)
+    except (ValueError, ImportError, OSError, RuntimeError) as error:
+        raise ValueError(_unknown(name, error)) from None
+    _keys(builder, f"tfds:{name}")  # before anything is downloaded
+    try:
+        builder.download_and_prepare()
+    except Exception as error:  # whatever the set's own program raises
+        if isinstance(error, OSError) and error.errno:
+            raise  # the disk is full, or the folder cannot be written
+        raise ValueError(
+            f"TensorFlow Datasets cannot make tfds:{name}: {error} Expected a network to download "
+            "from, or the set made before, in the folder that TFDS_DATA_DIR names."
+        ) from None
+    return Source(builder, f"tfds:{name}", _slug(name), TITLES.get(name, name), verified=True)
+
+
+def _keys(builder, specification: str) -> tuple[str, str]:
+    """The features that are the picture and its label."""
+    features = builder.info.features
+    keys = builder.info.supervised_keys or ("image", "label")
+    kinds = (tfds.features.Image, tfds.features.ClassLabel)
+    if len(keys) == 2 and all(
+        isinstance(key, str) and key in features and isinstance(features[key], kind)
+        for key, kind in zip(keys, kinds, strict=True)
+    ):
+        if features[keys[0]].np_dtype != np.uint8:
+            raise ValueError(
+                f"Received {specification} with pictures of {features[keys[0]].np_dtype}; expected "
+                "uint8."
+            )
+        return keys
+    raise ValueError(
+        f"Received {specification}, whose examples are {', '.join(features)}; expected an image "
+        "classification set, one picture and one label each, such as tfds:cifar10."
+    )
+
+
+def _unknown(name: str, error: Exception) -> str:
+    known = tfds.list_builders()
+    if name.split("/")[0].split(":")[0] in known:
+        return f"Received tfds:{name}: {error}"
+    close = difflib.get_close_matches(name, known, n=3)
+    hint = f"Did you mean {' or '.join(close)}?" if close else "See `tfds.list_builders()`."
+    return f"Received tfds:{name}; expected a name that TensorFlow Datasets knows. {hint}"
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_") or "pictures"
+
+
+def _texts(values) -> list[str]:
+    return [value.decode(errors="replace") for value in values]

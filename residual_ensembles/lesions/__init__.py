@@ -1,0 +1,39 @@
+"""Lesions: what they are, plans of them, and what a network predicts after each."""
+
+from residual_ensembles.lesions.batch_norm import reestimate_batch_norm
+from residual_ensembles.lesions.bearing import check, deletable, duplicable, spared, swappable
+from residual_ensembles.lesions.lesion import Lesion, Step
+from residual_ensembles.lesions.plans import (
+    PlannedLesion,
+    intact,
+    random_deletions,
+    random_duplications,
+    reorderings,
+    single_deletions,
+    single_duplications,
+    study_plan,
+)
+from residual_ensembles.lesions.reference import evaluate_reference, reference_logits
+from residual_ensembles.lesions.table import lesion_table
+
+__all__ = [
+    "Lesion",
+    "PlannedLesion",
+    "Step",
+    "check",
+    "deletable",
+    "duplicable",
+    "evaluate_reference",
+    "intact",
+    "lesion_table",
+    "random_deletions",
+    "random_duplications",
+    "reestimate_batch_norm",
+    "reference_logits",
+    "reorderings",
+    "single_deletions",
+    "single_duplications",
+    "spared",
+    "study_plan",
+    "swappable",
+]

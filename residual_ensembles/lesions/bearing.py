@@ -1,0 +1,99 @@
+"""Which lesions a network can bear."""
+
+from keras import ops
+
+from residual_ensembles.lesions.lesion import Lesion
+
+
+def check(lesion: Lesion, chain) -> None:
+    """Refuses a lesion that the network cannot bear.
+
+    Args:
+        lesion: What is to be done.
+        chain: The network.
+
+    Raises:
+        ValueError: A number is out of range; a swapped or duplicated module changes the shape of
+            what passes through, or two positions have different shapes; or deleting a module would
+            leave the next one without an input of its shape.
+    """
+    lesion.order(len(chain.modules))
+    for pair in lesion.swaps:
+        _check_swap(lesion, pair, chain)
+    for module in lesion.duplications:
+        if not chain.modules[module - 1].keeps_shape:
+            raise ValueError(
+                f"Received the lesion {str(lesion)!r}, but module {module} changes the shape of "
+                f"what passes through, from {chain.shapes[module - 1]} to {chain.shapes[module]}: "
+                f"it cannot run twice. Choose from {_numbers(duplicable(chain))}."
+            )
+    for module in lesion.deletions:
+        if not _is_deletable(chain, module):
+            raise ValueError(
+                f"Received the lesion {str(lesion)!r}, but module {module} has no skip and changes "
+                f"the shape from {chain.shapes[module - 1]} to {chain.shapes[module]}: without it "
+                f"nothing fits. Choose from {_numbers(deletable(chain))}."
+            )
+
+
+def _check_swap(lesion: Lesion, pair: tuple[int, int], chain) -> None:
+    for position in pair:
+        if not chain.modules[position - 1].keeps_shape:
+            raise ValueError(
+                f"Received the lesion {str(lesion)!r}, but module {position} changes the shape of "
+                f"what passes through, from {chain.shapes[position - 1]} to "
+                f"{chain.shapes[position]}: it cannot stand elsewhere."
+            )
+    a, b = (tuple(chain.shapes[position - 1]) for position in pair)
+    if a != b:
+        raise ValueError(
+            f"Received the lesion {str(lesion)!r}, but what reaches position {pair[0]} has shape "
+            f"{a}, and position {pair[1]} {b}; expected two positions of one shape."
+        )
+
+
+def _is_deletable(chain, module: int) -> bool:
+    shapes = chain.shapes[module - 1 : module + 1]
+    layer = chain.modules[module - 1]
+    if layer.has_skip or layer.keeps_shape:
+        return True
+    return tuple(layer.deleted(ops.zeros((1, *shapes[0]))).shape[1:]) == tuple(shapes[1])
+
+
+def _numbers(modules: tuple[int, ...]) -> str:
+    return ", ".join(map(str, modules)) or "no module at all"
+
+
+def deletable(chain) -> tuple[int, ...]:
+    """Returns the modules that can be deleted, numbered from 1."""
+    return tuple(i for i in range(1, len(chain.modules) + 1) if _is_deletable(chain, i))
+
+
+def duplicable(chain) -> tuple[int, ...]:
+    """Returns the modules that can run twice: those that keep the shape, numbered from 1."""
+    return tuple(i for i, module in enumerate(chain.modules, start=1) if module.keeps_shape)
+
+
+def spared(chain) -> tuple[int, ...]:
+    """Returns the first module and the downsampling ones, which random sweeps leave alone.
+
+    The paper does not say so. Of the random deletions that its authors published, those with the
+    error of Fig. 5a (0.2 at ten modules) are the ones without modules 1, 19 and 37.
+    """
+    return tuple(sorted({1, *chain.downsampling}))
+
+
+def swappable(chain, sparing: tuple[int, ...] = ()) -> tuple[tuple[int, int], ...]:
+    """Returns all pairs of positions that can change places.
+
+    Args:
+        chain: The network.
+        sparing: Modules that stay where they are.
+    """
+    movable = [i for i in duplicable(chain) if i not in sparing]
+    return tuple(
+        (a, b)
+        for a in movable
+        for b in movable
+        if a < b and tuple(chain.shapes[a - 1]) == tuple(chain.shapes[b - 1])
+    )

@@ -1,0 +1,187 @@
+"""A lesion: what is done to a network before it is looked at again (section 4 of the paper)."""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from residual_ensembles.analysis.rank import kendall_tau
+
+INTACT = "intact"
+"""How the lesion that changes nothing is written: an empty field would read back as missing."""
+
+
+class Step(NamedTuple):
+    """What a picture passes at one place of its way: a module that runs, or what is left of one."""
+
+    module: int
+    """Number of the module, from 1."""
+    does: Literal["run", "deleted"]
+
+
+@dataclass(frozen=True)
+class Lesion:
+    """Deletions, swaps and duplications of modules, as a value that can be compared and printed.
+
+    Deletions and duplications name modules, wherever these stand after the swaps; their order does
+    not matter and is sorted. Swaps act on positions, one after another in the order written, on the
+    intact order 1..n. Everything is numbered from 1. Nothing about a network is known here:
+    `residual_ensembles.lesions.check` says whether one can bear the lesion.
+
+    Args:
+        deletions: Modules that only their skip is left of (section 4.1).
+        swaps: Pairs of positions whose modules change places (section 4.3).
+        duplications: Modules that run twice in a row (in the authors' data, not in the paper).
+
+    Raises:
+        ValueError: A number below 1, a module deleted or duplicated twice or both deleted and
+            duplicated, or a position swapped with itself.
+
+    Example:
+        >>> lesion = Lesion(deletions=[7, 3], swaps=[(9, 4)])
+        >>> str(lesion)
+        'delete 3,7; swap 4-9'
+        >>> Lesion.parse("delete 3,7; swap 4-9") == lesion
+        True
+    """
+
+    deletions: tuple[int, ...] = ()
+    swaps: tuple[tuple[int, int], ...] = ()
+    duplications: tuple[int, ...] = ()
+
+    def __init__(
+        self,
+        deletions: Iterable[int] = (),
+        swaps: Iterable[tuple[int, int]] = (),
+        duplications: Iterable[int] = (),
+    ):
+        canonical = {
+            "deletions": tuple(sorted(map(int, deletions))),
+            "swaps": tuple((min(map(int, pair)), max(map(int, pair))) for pair in swaps),
+            "duplications": tuple(sorted(map(int, duplications))),
+        }
+        for name, value in canonical.items():
+            object.__setattr__(self, name, value)
+        self._check_numbers()
+
+    def _check_numbers(self) -> None:
+        if self.largest_number and min(self._numbers()) < 1:
+            raise ValueError(
+                f"Received the number {min(self._numbers())} in a lesion, expected 1 or larger: "
+                "modules and positions are counted from 1."
+            )
+        for a, b in self.swaps:
+            if a == b:
+                raise ValueError(
+                    f"Received the swap {a}-{b}, expected two different positions; leave it out."
+                )
+        for name, modules in (("delete", self.deletions), ("duplicate", self.duplications)):
+            twice = sorted({m for m in modules if modules.count(m) > 1})
+            if twice:
+                raise ValueError(
+                    f"Received module {twice[0]} twice in {name!r}, expected each module once."
+                )
+        both = sorted(set(self.deletions) & set(self.duplications))
+        if both:
+            raise ValueError(
+                f"Received module {both[0]} as deleted and as duplicated, expected one of the two."
+            )
+
+    def _numbers(self) -> Iterator[int]:
+        yield from self.deletions
+        yield from self.duplications
+        for pair in self.swaps:
+            yield from pair
+
+    @property
+    def largest_number(self) -> int:
+        """The largest module or position that is named; 0 for the intact network."""
+        return max(self._numbers(), default=0)
+
+    @property
+    def n_operations(self) -> int:
+        """How many deletions, swaps and duplications there are."""
+        return len(self.deletions) + len(self.swaps) + len(self.duplications)
+
+    def order(self, n: int) -> list[int]:
+        """Returns the modules in the order in which they stand after all swaps.
+
+        Args:
+            n: Number of modules of the network.
+
+        Raises:
+            ValueError: The lesion names a module or a position that does not exist.
+        """
+        if self.largest_number > n:
+            raise ValueError(
+                f"Received the lesion {str(self)!r} for {n} modules, expected numbers from 1 to "
+                f"{n}, not {self.largest_number}."
+            )
+        order = list(range(1, n + 1))
+        for a, b in self.swaps:
+            order[a - 1], order[b - 1] = order[b - 1], order[a - 1]
+        return order
+
+    def steps(self, n: int) -> list[Step]:
+        """Returns what a picture passes between stem and head, in order.
+
+        Args:
+            n: Number of modules of the network.
+
+        Raises:
+            ValueError: The lesion names a module or a position that does not exist.
+        """
+        steps = []
+        for module in self.order(n):
+            step = Step(module, "deleted" if module in self.deletions else "run")
+            steps += [step, step] if module in self.duplications else [step]
+        return steps
+
+    def kendall_tau(self, n: int) -> float:
+        """Returns Kendall's tau between the order after all swaps and the intact one (Fig. 5b).
+
+        Args:
+            n: Number of modules of the network.
+        """
+        return kendall_tau(self.order(n)) if self.swaps else 1.0
+
+    def __str__(self) -> str:
+        parts = {
+            "delete": map(str, self.deletions),
+            "swap": (f"{a}-{b}" for a, b in self.swaps),
+            "duplicate": map(str, self.duplications),
+        }
+        written = {word: ",".join(numbers) for word, numbers in parts.items()}
+        return (
+            "; ".join(f"{word} {numbers}" for word, numbers in written.items() if numbers) or INTACT
+        )
+
+    @classmethod
+    def parse(cls, text: str) -> "Lesion":
+        """Returns the lesion that `text`, as `str(lesion)` writes it, stands for.
+
+        Args:
+            text: For instance `"delete 3,7; swap 4-9,5-7"`, or `"intact"`.
+
+        Raises:
+            ValueError: The text is not a lesion.
+        """
+        if text.strip() == INTACT:
+            return cls()
+        found: dict[str, list] = {}
+        for part in text.split(";"):
+            match = re.fullmatch(
+                r"(delete|duplicate) (\d+(?:,\d+)*)|(swap) (\d+-\d+(?:,\d+-\d+)*)", part.strip()
+            )
+            word, numbers = (match[1] or match[3], match[2] or match[4]) if match else ("", "")
+            if not match or word in found:
+                raise ValueError(
+                    f"Received the lesion {text!r}, expected for instance 'delete 3,7; "
+                    f"swap 4-9,5-7; duplicate 5' (each word once) or {INTACT!r}."
+                )
+            found[word] = numbers.split(",")
+        return cls(
+            deletions=map(int, found.get("delete", ())),
+            swaps=[tuple(map(int, pair.split("-"))) for pair in found.get("swap", ())],
+            duplications=map(int, found.get("duplicate", ())),
+        )

@@ -1,0 +1,193 @@
+"""Plans: the lesions of a study, in the order of its table.
+
+A random lesion is a function of (seed, number of operations, index of the draw) and of the network,
+and of nothing else: a plan with more operations or more draws contains the smaller one.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from residual_ensembles.lesions import bearing
+from residual_ensembles.lesions.lesion import Lesion
+from residual_ensembles.randomness import generator
+
+SWEEPS = (
+    "intact",
+    "single_deletion",
+    "random_deletion",
+    "random_deletion_sparing",
+    "reorder",
+    "single_duplication",
+    "random_duplication",
+)
+
+
+class PlannedLesion(NamedTuple):
+    """One lesion of a plan, and why it is there."""
+
+    sweep: str
+    """One of `SWEEPS`."""
+    draw: int
+    """Index of the draw among those with as many operations, from 0; 0 where nothing is drawn."""
+    lesion: Lesion
+
+
+def intact() -> list[PlannedLesion]:
+    """Returns the plan that leaves the network as it is."""
+    return [PlannedLesion("intact", 0, Lesion())]
+
+
+def single_deletions(modules: Sequence[int]) -> list[PlannedLesion]:
+    """Returns one deletion for each module (section 4.1, Fig. 3).
+
+    Args:
+        modules: Numbers from 1; see `bearing.deletable`.
+    """
+    return [PlannedLesion("single_deletion", 0, Lesion(deletions=[m])) for m in modules]
+
+
+def single_duplications(modules: Sequence[int]) -> list[PlannedLesion]:
+    """Returns one duplication for each module.
+
+    Args:
+        modules: Numbers from 1; see `bearing.duplicable`.
+    """
+    return [PlannedLesion("single_duplication", 0, Lesion(duplications=[m])) for m in modules]
+
+
+def random_deletions(
+    modules: Sequence[int], k: int, draws: int, seed: int, sweep: str = "random_deletion"
+) -> list[PlannedLesion]:
+    """Returns deletions of 1..k modules, as many draws of each number (section 4.2, Fig. 5a).
+
+    Args:
+        modules: Numbers from 1 of those that may be deleted.
+        k: Largest number of modules deleted together.
+        draws: Draws for each number.
+        seed: Of the study.
+        sweep: "random_deletion", or "random_deletion_sparing" where `modules` are not all.
+
+    Raises:
+        ValueError: `k` or `draws` is out of range.
+    """
+    chosen = _random_subsets(sweep, "lesion.k", modules, k, draws, seed)
+    return [PlannedLesion(sweep, draw, Lesion(deletions=some)) for draw, some in chosen]
+
+
+def random_duplications(
+    modules: Sequence[int], k: int, draws: int, seed: int
+) -> list[PlannedLesion]:
+    """Returns duplications of 1..k modules, as many draws of each number.
+
+    Args:
+        modules: Numbers from 1 of those that may run twice.
+        k: Largest number of modules duplicated together.
+        draws: Draws for each number.
+        seed: Of the study.
+
+    Raises:
+        ValueError: `k` or `draws` is out of range.
+    """
+    sweep = "random_duplication"
+    chosen = _random_subsets(sweep, "lesion.duplications", modules, k, draws, seed)
+    return [PlannedLesion(sweep, draw, Lesion(duplications=some)) for draw, some in chosen]
+
+
+def _random_subsets(
+    sweep: str, parameter: str, modules: Sequence[int], k: int, draws: int, seed: int
+) -> list[tuple[int, list[int]]]:
+    if not 1 <= k <= len(modules):
+        raise ValueError(
+            f"Received {parameter}={k}, expected 1 to {len(modules)}, the number of modules that "
+            f"{sweep} may choose from."
+        )
+    _check_draws(draws)
+    return [
+        (draw, list(generator(seed, sweep, size, draw).choice(modules, size, replace=False)))
+        for size in range(1, k + 1)
+        for draw in range(draws)
+    ]
+
+
+def reorderings(
+    pairs: Sequence[tuple[int, int]], swaps: int, draws: int, seed: int
+) -> list[PlannedLesion]:
+    """Returns 1..swaps random swaps one after another, as many draws of each number (Fig. 5b).
+
+    Each swap is drawn from all pairs, whatever was swapped before it.
+
+    Args:
+        pairs: Positions that can change places; see `bearing.swappable`.
+        swaps: Largest number of swaps.
+        draws: Draws for each number.
+        seed: Of the study.
+
+    Raises:
+        ValueError: There is no pair, or `swaps` or `draws` is out of range.
+    """
+    if swaps < 1:
+        raise ValueError(f"Received lesion.swaps={swaps}, expected 1 or more.")
+    if not pairs:
+        raise ValueError(
+            "Received a network without two modules that can change places, expected at least one "
+            "such pair; take a deeper network, or leave it out of lesion.networks."
+        )
+    _check_draws(draws)
+    return [
+        PlannedLesion(
+            "reorder",
+            draw,
+            Lesion(
+                swaps=[
+                    pairs[i]
+                    for i in generator(seed, "reorder", n, draw).integers(len(pairs), size=n)
+                ]
+            ),
+        )
+        for n in range(1, swaps + 1)
+        for draw in range(draws)
+    ]
+
+
+def _check_draws(draws: int) -> None:
+    if draws < 1:
+        raise ValueError(f"Received lesion.draws={draws}, expected 1 or more.")
+
+
+def study_plan(
+    chain, *, k: int, draws: int, swaps: int, duplications: int, seed: int, random: bool
+) -> list[PlannedLesion]:
+    """Returns all lesions of one network of a study, in the order of its table.
+
+    Every network is taken apart module by module; the sweeps with random lesions, and the
+    duplications, are for those networks that a study chooses.
+
+    Args:
+        chain: The network.
+        k: Largest number of modules deleted together.
+        draws: Draws for each number of operations.
+        swaps: Largest number of swaps.
+        duplications: Largest number of modules duplicated together.
+        seed: Of the study.
+        random: Whether this network gets more than its single deletions.
+
+    Raises:
+        ValueError: A number is out of range for this network.
+    """
+    deletable = bearing.deletable(chain)
+    plan = intact() + single_deletions(deletable)
+    if not random:
+        return plan
+    kept = bearing.spared(chain)
+    sparing = [m for m in deletable if m not in kept]
+    duplicable = bearing.duplicable(chain)
+    # The narrower choice comes first, so that a k too large for it is what an error speaks of.
+    few = random_deletions(sparing, k, draws, seed, "random_deletion_sparing")
+    return (
+        plan
+        + random_deletions(deletable, k, draws, seed)
+        + few
+        + reorderings(bearing.swappable(chain, kept), swaps, draws, seed)
+        + single_duplications(duplicable)
+        + random_duplications([m for m in duplicable if m not in kept], duplications, draws, seed)
+    )

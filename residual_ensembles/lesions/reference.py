@@ -1,0 +1,82 @@
+"""The obvious way: the whole network, once for each lesion. The engine is held against it."""
+
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+from keras import ops
+
+from residual_ensembles import backend
+from residual_ensembles.lesions.bearing import check
+from residual_ensembles.lesions.lesion import Lesion
+
+
+def evaluate_reference(
+    chain, lesions: Sequence[Lesion], pictures: np.ndarray, batch_size: int = 128
+) -> np.ndarray:
+    """Returns the class that the network predicts for each picture after each lesion.
+
+    Args:
+        chain: The network; nothing about it changes.
+        lesions: Any lesions that it can bear.
+        pictures: `(n_pictures, height, width, channels)` in 0..255.
+        batch_size: Pictures evaluated together; the last batch may have fewer.
+
+    Returns:
+        Classes as int32, `(n_lesions, n_pictures)`.
+
+    Raises:
+        ValueError: The network cannot bear one of the lesions.
+    """
+    logits = reference_logits(chain, lesions, pictures, batch_size)
+    return np.stack([each.argmax(-1) for each in logits]).astype(np.int32)
+
+
+def reference_logits(
+    chain, lesions: Sequence[Lesion], pictures: np.ndarray, batch_size: int = 128
+) -> Iterable[np.ndarray]:
+    """Yields float32 logits `(n_pictures, n_classes)` for one lesion after the other.
+
+    Arguments and errors are those of `evaluate_reference`.
+    """
+    for lesion in lesions:
+        check(lesion, chain)
+    network = CompiledParts(chain)
+    for lesion in lesions:
+        yield np.concatenate(
+            [
+                network(lesion, pictures[start : start + batch_size])
+                for start in range(0, len(pictures), batch_size)
+            ]
+        )
+
+
+class CompiledParts:
+    """A network whose stem, modules and head are each compiled once, when first needed.
+
+    A lesion then chooses which of them a batch passes: modules that are deleted are not computed,
+    and no lesion compiles anything anew.
+
+    Args:
+        chain: The network. Its weights must not change while this object is used.
+    """
+
+    def __init__(self, chain):
+        self.chain = chain
+        self.stem = backend.compile(lambda x: chain.stem(x, training=False))
+        self.head = backend.compile(lambda y: ops.cast(chain.head(y, training=False), "float32"))
+        self.parts: dict = {}
+
+    def part(self, step) -> Callable:
+        """Returns the compiled function of one step."""
+        if step not in self.parts:
+            module = self.chain.modules[step.module - 1]
+            function = module if step.does == "run" else module.deleted
+            self.parts[step] = backend.compile(lambda y: function(y, training=False))
+        return self.parts[step]
+
+    def __call__(self, lesion: Lesion, pictures: np.ndarray) -> np.ndarray:
+        """Returns float32 logits `(batch, n_classes)` of a batch of pictures."""
+        y = self.stem(ops.convert_to_tensor(pictures))
+        for step in lesion.steps(len(self.chain.modules)):
+            y = self.part(step)(y)
+        return ops.convert_to_numpy(self.head(y))

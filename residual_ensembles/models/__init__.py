@@ -1,0 +1,25 @@
+"""What is taken apart: chains of modules, and the networks of the paper."""
+
+from residual_ensembles.models.batch_norm import BatchNormalization
+from residual_ensembles.models.chain import Chain
+from residual_ensembles.models.highway import HighwayModule, mean_openness
+from residual_ensembles.models.module import Module
+from residual_ensembles.models.preactivation import Preactivation
+from residual_ensembles.models.registry import BUILDERS, build, n_modules
+from residual_ensembles.models.saving import load, save
+from residual_ensembles.models.vgg import PlainModule
+
+__all__ = [
+    "BUILDERS",
+    "BatchNormalization",
+    "Chain",
+    "HighwayModule",
+    "Module",
+    "PlainModule",
+    "Preactivation",
+    "build",
+    "load",
+    "mean_openness",
+    "n_modules",
+    "save",
+]

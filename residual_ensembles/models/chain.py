@@ -1,0 +1,76 @@
+"""The one interface: a network as stem, modules and head."""
+
+import keras
+
+from residual_ensembles.models.nesting import build_once, deserialized
+
+
+@keras.saving.register_keras_serializable("residual_ensembles")
+class Chain(keras.Model):
+    """A network that can be taken apart: `y_0 = stem(x)`, `y_i = module_i(y_{i-1})`, `head(y_n)`.
+
+    Args:
+        stem: Layer from the input to y_0.
+        modules: The modules; `modules[0]` is what people call module 1.
+        head: Layer from y_n to the output, for instance logits `(batch, classes)`.
+        input_shape: Shape of one input, without batch, for instance `(height, width, channels)`.
+        **kwargs: As for `keras.Model`.
+
+    Raises:
+        ValueError: There is no module, or the layers' shapes do not fit one another.
+    """
+
+    def __init__(self, stem, modules, head, input_shape, **kwargs):
+        # The policy of a model would round its input: each layer has a policy of its own instead.
+        super().__init__(**{"dtype": "float32", **kwargs})
+        if not modules:
+            raise ValueError("Received no modules, expected at least one.")
+        self.stem = stem
+        self.modules = list(modules)
+        self.head = head
+        self.picture_shape = tuple(input_shape)
+        self.build((None, *self.picture_shape))
+
+    def call(self, x, gates=None, training=None):
+        """Runs the network.
+
+        Args:
+            x: Input `(batch, ...)`; pictures are `(batch, height, width, channels)` in 0..255.
+            gates: None, or `(n_modules,)` numbers 0..1, one for each module: see `Module.call`.
+            training: Whether batch normalisation uses the statistics of the batch.
+        """
+        y = self.stem(x, training=training)
+        for i, module in enumerate(self.modules):
+            y = module(y, gate=None if gates is None else gates[i], training=training)
+        return self.head(y, training=training)
+
+    def build(self, input_shape):
+        if self.built:
+            return
+        shape = build_once(self.stem, input_shape)
+        self.shapes = [shape[1:]]
+        for module in self.modules:
+            shape = build_once(module, shape)
+            self.shapes.append(shape[1:])
+        build_once(self.head, shape)
+        self.built = True
+
+    @property
+    def downsampling(self) -> tuple[int, ...]:
+        """Numbers, from 1, of the modules that change the shape of what passes through."""
+        return tuple(i for i, m in enumerate(self.modules, start=1) if not m.keeps_shape)
+
+    def compute_output_shape(self, input_shape, **_):
+        return self.head.compute_output_shape((input_shape[0], *self.shapes[-1]))
+
+    def get_config(self):
+        parts = {"stem": self.stem, "modules": self.modules, "head": self.head}
+        return {
+            "name": self.name,
+            "input_shape": self.picture_shape,
+            **{name: keras.saving.serialize_keras_object(part) for name, part in parts.items()},
+        }
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        return cls(**deserialized(config, "stem", "modules", "head"))

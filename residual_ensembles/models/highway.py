@@ -1,0 +1,132 @@
+"""Highway networks, the gated relatives (paper, equation 3; Srivastava et al. 2015)."""
+
+import keras
+from keras import ops
+
+from residual_ensembles.models import ends, resnet
+from residual_ensembles.models.chain import Chain
+from residual_ensembles.models.module import Module
+from residual_ensembles.models.nesting import build_once, deserialized
+
+# Srivastava et al. (2015, section 2.2) start with the gates leaning to the skip, the more so the
+# deeper the network: -1 to -4 in their experiments.
+GATE_BIAS = -2.0
+
+
+@keras.saving.register_keras_serializable("residual_ensembles")
+class HighwayModule(Module):
+    """`t(y) · f(y) + (1 − t(y)) · carry(y)`, deleted: `carry(y)`.
+
+    Args:
+        transform: Layer f.
+        openness: Layer t, from y to numbers 0..1 of the shape of f(y).
+        shortcut: Layer of the carry; None for the identity.
+        **kwargs: As for `Module`. The survival probability is 1: a highway module knows the gates
+            0 and 1 only.
+
+    Raises:
+        ValueError: A survival probability below 1.
+    """
+
+    def __init__(self, transform, openness, shortcut=None, **kwargs):
+        super().__init__(transform, shortcut, **kwargs)
+        if self.survival_probability != 1.0:
+            raise ValueError(
+                f"Received survival_probability={self.survival_probability} for a highway module, "
+                "expected 1: its own gates decide how much passes. Train it with gating=none."
+            )
+        self.openness = openness
+
+    def residual(self, y, training=False):
+        return self.openness(y) * self.transform(y, training=training)
+
+    def skip(self, y, training=False):
+        return (1.0 - self.openness(y)) * super().skip(y, training=training)
+
+    def deleted(self, y, training=False):
+        return self.after(super().skip(y, training=training))
+
+    def run(self, y, scale, training=False):
+        t = self.openness(y)  # once for both
+        carry = super().skip(y, training=training)
+        return self.after(t * self.transform(y, training=training) + (1.0 - t) * carry)
+
+    @property
+    def gated_layers(self):
+        return [self.transform, self.openness]
+
+    def build(self, input_shape):
+        build_once(self.openness, input_shape)
+        super().build(input_shape)
+
+    def get_config(self):
+        openness = keras.saving.serialize_keras_object(self.openness)
+        return {**super().get_config(), "openness": openness}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**deserialized(config, "transform", "shortcut", "activation", "openness"))
+
+
+def openness(place: resnet.Place, bias: float, dtype) -> keras.layers.Conv2D:
+    """Returns t: a 1×1 convolution of y and a sigmoid.
+
+    It starts at zero weights, so that every gate of the untrained network is exactly
+    sigmoid(bias). A departure from Srivastava et al., whose gates have the kernel of the transform:
+    that would cost half as much again.
+    """
+    return keras.layers.Conv2D(
+        place.filters,
+        1,
+        strides=place.strides,
+        padding="same",
+        activation="sigmoid",
+        kernel_initializer="zeros",
+        bias_initializer=keras.initializers.Constant(bias),
+        name=f"{place.name}_gate",
+        dtype=dtype,
+    )
+
+
+def highway(
+    depth, picture_shape, n_classes, mean, std, *, seed, survival, dtype, gate_bias=GATE_BIAS
+) -> Chain:
+    """Returns the skeleton of the CIFAR ResNet with a gate in each module.
+
+    Args:
+        gate_bias: Initial bias of the gates; negative numbers lean to the skip, 0 to neither.
+    """
+    widths = resnet.SMALL_WIDTHS
+    found = resnet.places(resnet.small_modules_per_stage(depth), widths, widths[0])
+    modules = [
+        HighwayModule(
+            resnet.basic_transform(place, seed, dtype),
+            openness(place, gate_bias, dtype),
+            resnet.shortcut_at(place, seed, dtype),
+            survival_probability=probability,
+            name=f"{place.name}_module",
+            dtype=dtype,
+        )
+        for place, probability in zip(found, survival, strict=True)
+    ]
+    return Chain(
+        ends.small_picture_stem(widths[0], mean, std, seed, dtype),
+        modules,
+        ends.pooled_head(n_classes, seed, dtype),
+        picture_shape,
+        name=f"highway{depth}",
+    )
+
+
+def mean_openness(chain: Chain, pictures) -> list[float]:
+    """Returns the mean of t in each module, over pictures, places and channels.
+
+    Args:
+        chain: A highway network.
+        pictures: `(batch, height, width, channels)` in 0..255.
+    """
+    y, means = chain.stem(pictures, training=False), []
+    for module in chain.modules:
+        means.append(float(ops.mean(ops.cast(module.openness(y), "float32"))))
+        y = module(y, training=False)
+    return means

@@ -1,0 +1,19 @@
+"""Layers within layers: built once, and saved with what is in them."""
+
+import keras
+
+
+def build_once(layer, input_shape) -> tuple:
+    """Builds `layer` unless it is built, and returns the shape that leaves it.
+
+    A layer that is loaded builds its own layers first; building them again is an error to Keras.
+    """
+    if not layer.built:
+        layer.build(input_shape)
+    return tuple(layer.compute_output_shape(input_shape))
+
+
+def deserialized(config: dict, *names: str) -> dict:
+    """Returns `config` with the layers (or lists of layers) called `names` made from theirs."""
+    made = {name: keras.saving.deserialize_keras_object(config[name]) for name in names}
+    return {**config, **made}

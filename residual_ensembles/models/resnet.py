@@ -1,0 +1,134 @@
+"""Pre-activation residual networks (He et al. 2016b), as the paper trains them (section 4)."""
+
+from dataclasses import dataclass
+
+from residual_ensembles.models import ends
+from residual_ensembles.models.chain import Chain
+from residual_ensembles.models.convolution import projection
+from residual_ensembles.models.module import Module
+from residual_ensembles.models.preactivation import Preactivation
+
+# He et al. 2016a, section 4.2: three stages of n modules each, 6n + 2 layers.
+SMALL_WIDTHS = (16, 32, 64)
+# He et al. 2016a, table 1, and 2016b, appendix: four stages, a quarter of the width within.
+BOTTLENECK_WIDTHS = (256, 512, 1024, 2048)
+BOTTLENECK_DEPTHS = {
+    50: (3, 4, 6, 3),
+    101: (3, 4, 23, 3),
+    152: (3, 8, 36, 3),
+    200: (3, 24, 36, 3),
+}
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a module stands: its address, and what changes there."""
+
+    name: str
+    filters: int
+    strides: int
+    projects: bool
+
+
+def places(modules_per_stage, widths, stem_filters) -> list[Place]:
+    """Returns the places of all modules; the first of a stage changes width and halves the picture.
+
+    In the first stage nothing is halved, and the width changes only where the stem has another.
+    """
+    found, previous = [], stem_filters
+    for stage, (n, filters) in enumerate(zip(modules_per_stage, widths, strict=True), start=1):
+        for block in range(1, n + 1):
+            first = block == 1
+            strides = 2 if first and stage > 1 else 1
+            projects = first and (strides > 1 or filters != previous)
+            found.append(Place(f"stage{stage}_block{block}", filters, strides, projects))
+        previous = filters
+    return found
+
+
+def small_modules_per_stage(depth: int) -> tuple[int, int, int]:
+    """Returns the modules of each stage of the CIFAR form.
+
+    Raises:
+        ValueError: `depth` is not 6n + 2 with n of at least 1.
+    """
+    if depth < 8 or (depth - 2) % 6:
+        below = max(8, depth - (depth - 2) % 6)
+        raise ValueError(
+            f"Received depth={depth} for model=resnet, expected 6n + 2 (8, 14, 20, …, 110, …), "
+            f"for instance {below} or {below + 6}."
+        )
+    return ((depth - 2) // 6,) * 3
+
+
+def bottleneck_modules_per_stage(depth: int) -> tuple[int, int, int, int]:
+    """Returns the modules of each stage of the ImageNet form.
+
+    Raises:
+        ValueError: There is no such depth.
+    """
+    if depth not in BOTTLENECK_DEPTHS:
+        raise ValueError(
+            f"Received depth={depth} for model=resnet_bottleneck, expected one of "
+            f"{', '.join(map(str, BOTTLENECK_DEPTHS))}."
+        )
+    return BOTTLENECK_DEPTHS[depth]
+
+
+def shortcut_at(place: Place, seed: int, dtype):
+    """Returns the projection of a module at `place`, or None where the skip is the identity."""
+    if not place.projects:
+        return None
+    name = f"{place.name}_projection"
+    return projection(place.filters, place.strides, seed, name, dtype)
+
+
+def basic_transform(place: Place, seed: int, dtype) -> Preactivation:
+    """Returns f of a CIFAR module: two 3×3 convolutions (equation 2)."""
+    table = [(3, place.filters, place.strides), (3, place.filters, 1)]
+    return Preactivation(table, seed=seed, name=place.name, dtype=dtype)
+
+
+def bottleneck_transform(place: Place, seed: int, dtype) -> Preactivation:
+    """Returns f of an ImageNet module: 1×1, 3×3, 1×1 convolutions."""
+    narrow = place.filters // 4
+    table = [(1, narrow, 1), (3, narrow, place.strides), (1, place.filters, 1)]
+    return Preactivation(table, seed=seed, name=place.name, dtype=dtype)
+
+
+def residual_modules(found, transform, survival, seed, dtype) -> list[Module]:
+    """Returns one residual module for each place."""
+    return [
+        Module(
+            transform(place, seed, dtype),
+            shortcut_at(place, seed, dtype),
+            survival_probability=probability,
+            name=f"{place.name}_module",
+            dtype=dtype,
+        )
+        for place, probability in zip(found, survival, strict=True)
+    ]
+
+
+def resnet(depth, picture_shape, n_classes, mean, std, *, seed, survival, dtype) -> Chain:
+    """Returns the CIFAR form; depth 110 has 54 modules, of which 19 and 37 downsample."""
+    found = places(small_modules_per_stage(depth), SMALL_WIDTHS, SMALL_WIDTHS[0])
+    return Chain(
+        ends.small_picture_stem(SMALL_WIDTHS[0], mean, std, seed, dtype),
+        residual_modules(found, basic_transform, survival, seed, dtype),
+        ends.pooled_head(n_classes, seed, dtype),
+        picture_shape,
+        name=f"resnet{depth}",
+    )
+
+
+def resnet_bottleneck(depth, picture_shape, n_classes, mean, std, *, seed, survival, dtype) -> Chain:
+    """Returns the ImageNet form; depth 200 has 3 + 24 + 36 + 3 = 66 modules."""
+    found = places(bottleneck_modules_per_stage(depth), BOTTLENECK_WIDTHS, 64)
+    return Chain(
+        ends.imagenet_stem(64, mean, std, seed, dtype),
+        residual_modules(found, bottleneck_transform, survival, seed, dtype),
+        ends.pooled_head(n_classes, seed, dtype),
+        picture_shape,
+        name=f"resnet{depth}",
+    )

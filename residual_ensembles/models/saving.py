@@ -1,0 +1,62 @@
+"""Networks as files: whole or not there, and the same bytes for the same weights."""
+
+import json
+import os
+import zipfile
+from pathlib import Path
+
+import keras
+
+from residual_ensembles.files import atomic_path
+from residual_ensembles.models.chain import Chain
+
+# The earliest date that a zip archive knows.
+EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+def save(chain: Chain, path: str | os.PathLike) -> None:
+    """Saves a network in Keras' own format.
+
+    Keras writes the time of day into the archive; here it is left out, so that equal networks are
+    equal files, and DVC sees no change where there is none.
+
+    Args:
+        chain: The network.
+        path: A name that ends in `.keras`.
+    """
+    with atomic_path(path) as temporary:
+        chain.save(temporary)
+        entries = []
+        with zipfile.ZipFile(temporary) as archive:
+            entries = [(info.filename, archive.read(info)) for info in archive.infolist()]
+        with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
+            for name, content in entries:
+                archive.writestr(zipfile.ZipInfo(name, EPOCH), _without_date(name, content))
+
+
+def _without_date(name: str, content: bytes) -> bytes:
+    if name != "metadata.json":
+        return content
+    metadata = json.loads(content)
+    metadata.pop("date_saved", None)
+    return json.dumps(metadata).encode()
+
+
+def load(path: str | os.PathLike) -> Chain:
+    """Loads a network.
+
+    Raises:
+        ValueError: There is no such file, it is not a Keras network, or not a chain.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ValueError(f"Received the network {path}, which is not there; train it first.")
+    try:
+        chain = keras.models.load_model(path, compile=False)
+    except (zipfile.BadZipFile, OSError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"Received {path}, which is not a network of this project: {error}") from error
+    if not isinstance(chain, Chain):
+        raise ValueError(
+            f"Received {path} with a {type(chain).__name__}, expected a Chain as saved by training."
+        )
+    return chain

@@ -1,0 +1,95 @@
+"""VGG with 15 layers of 128 channels, any of which can be deleted (paper, section 4.1)."""
+
+import keras
+
+from residual_ensembles.models import ends
+from residual_ensembles.models.batch_norm import BatchNormalization
+from residual_ensembles.models.chain import Chain
+from residual_ensembles.models.convolution import convolution
+from residual_ensembles.models.module import Module
+
+DEPTH = 15
+CHANNELS = 128
+# The convolutions after which VGG-16 pools are 2, 4, 7, 10 and 13 (Simonyan & Zisserman 2015,
+# table 1, D); the first is the stem, so the modules are one less.
+POOLED_MODULES = (1, 3, 6, 9, 12)
+# A pooling is left out where it would leave less than this, in pixels.
+SMALLEST_SIDE = 2
+
+
+@keras.saving.register_keras_serializable("residual_ensembles")
+class PlainModule(Module):
+    """A layer without a skip: deleted, what enters leaves, through the pooling if there is one.
+
+    There is one path only, and gates know 0 and 1.
+    """
+
+    has_skip = False
+
+    def run(self, y, scale, training=False):
+        return self.after(self.transform(y, training=training))
+
+
+def layer(filters: int, seed: int, name: str, dtype) -> ends.Pipe:
+    """Returns convolution, batch normalisation and ReLU."""
+    return ends.Pipe(
+        [
+            convolution(3, filters, 1, seed, f"{name}_conv", dtype),
+            BatchNormalization(name=f"{name}_norm", dtype=dtype),
+            keras.layers.ReLU(name=f"{name}_relu", dtype=dtype),
+        ],
+        name=name,
+        dtype=dtype,
+    )
+
+
+def pooled_modules(side: int) -> list[int]:
+    """Returns the numbers of the modules that end in a pooling, for pictures of `side` pixels."""
+    numbers = []
+    for number in POOLED_MODULES:
+        if side // 2 < SMALLEST_SIDE:
+            break
+        side //= 2
+        numbers.append(number)
+    return numbers
+
+
+def vgg(depth, picture_shape, n_classes, mean, std, *, seed, survival, dtype) -> Chain:
+    """Returns VGG-15: a first convolution, twelve that can be deleted, two dense layers.
+
+    Raises:
+        ValueError: `depth` is not 15, or a survival probability is below 1.
+    """
+    if depth != DEPTH:
+        raise ValueError(f"Received depth={depth} for model=vgg, expected {DEPTH}.")
+    if any(probability < 1.0 for probability in survival):
+        raise ValueError(
+            "Received survival probabilities below 1 for model=vgg, expected none: a layer without "
+            "a skip cannot be left out in training. Use gating=none."
+        )
+    pooled = pooled_modules(min(picture_shape[:2]))
+    modules = [
+        PlainModule(
+            layer(CHANNELS, seed, f"layer{i + 1}", dtype),
+            activation=keras.layers.MaxPooling2D(name=f"layer{i + 1}_pool", dtype=dtype)
+            if i in pooled
+            else None,
+            name=f"layer{i + 1}_module",
+            dtype=dtype,
+        )
+        for i in range(1, len(survival) + 1)
+    ]
+    stem = [ends.normalization(mean, std), layer(CHANNELS, seed, "layer1", dtype)]
+    head = [
+        keras.layers.Flatten(name="head_flatten", dtype=dtype),
+        ends.dense(CHANNELS, seed, "head_dense", dtype),
+        keras.layers.ReLU(name="head_relu", dtype=dtype),
+        ends.dense(n_classes, seed, "logits"),
+    ]
+    return Chain(
+        ends.Pipe(stem, name="stem", dtype=dtype),
+        modules,
+        ends.Pipe(head, name="head", dtype=dtype),
+        picture_shape,
+        name=f"vgg{depth}",
+    )

@@ -1,0 +1,146 @@
+"""How long the paths are, in closed form and exact (section 4.2; figures 6a and 7).
+
+A path takes, at each of n modules, the residual or the skip; its length is the number of residuals.
+Everything here is a ratio of binomial coefficients and is kept as a fraction: of 2^54 paths, no
+float loses any.
+"""
+
+from fractions import Fraction
+from math import comb
+
+
+def n_paths(n: int) -> int:
+    """Returns 2^n, the number of paths through `n` modules.
+
+    Args:
+        n: Number of modules, 0 or more.
+
+    Raises:
+        ValueError: `n` is negative or not an integer.
+    """
+    _check_modules(n)
+    return 2**n
+
+
+def binomial(n: int) -> list[Fraction]:
+    """Returns the share of all paths that has each length (figure 6a).
+
+    Args:
+        n: Number of modules, 0 or more.
+
+    Returns:
+        n + 1 fractions that add up to 1; the index is the length.
+
+    Raises:
+        ValueError: `n` is negative or not an integer.
+
+    Example:
+        >>> [str(share) for share in binomial(3)]
+        ['1/8', '3/8', '3/8', '1/8']
+    """
+    whole = n_paths(n)
+    return [Fraction(comb(n, length), whole) for length in range(n + 1)]
+
+
+def share_within(n: int, low: int, high: int) -> Fraction:
+    """Returns the share of all paths whose length is `low` to `high`, both included.
+
+    Args:
+        n: Number of modules.
+        low: Shortest length, modules.
+        high: Longest length, modules.
+
+    Raises:
+        ValueError: The lengths are not `0 <= low <= high <= n`.
+
+    Example:
+        >>> round(float(share_within(54, 19, 35)), 3)
+        0.98
+    """
+    _check_range(n, low, high)
+    return Fraction(_paths_within(n, low, high), n_paths(n))
+
+
+def expected_length(n: int, modules_per_batch: int | None = None) -> Fraction:
+    """Returns the mean length of the paths, in modules.
+
+    Args:
+        n: Number of modules.
+        modules_per_batch: How many of them run in a batch where only effective paths are trained;
+            None for all. With 23 of 54 the mean is 11.5 (section 4.2).
+
+    Raises:
+        ValueError: More modules run than there are, or fewer than none.
+    """
+    _check_modules(n)
+    running = n if modules_per_batch is None else modules_per_batch
+    if not 0 <= running <= n:
+        raise ValueError(
+            f"Received modules_per_batch={running} of {n} modules, expected 0 to {n}; None for all."
+        )
+    return Fraction(running, 2)
+
+
+def remaining(n: int, deleted: int) -> list[Fraction]:
+    """Returns the share of the paths of each length that is left after a deletion (figure 7).
+
+    Of C(n, x) paths of length x, the C(n − d, x) that take none of the d deleted residuals are
+    left.
+
+    Args:
+        n: Number of modules.
+        deleted: How many of them are deleted, any ones.
+
+    Returns:
+        n + 1 fractions; the index is the length x.
+
+    Raises:
+        ValueError: More are deleted than there are, or fewer than none.
+    """
+    _check_deleted(n, deleted)
+    return [Fraction(comb(n - deleted, x), comb(n, x)) for x in range(n + 1)]
+
+
+def remaining_within(n: int, deleted: int, low: int, high: int) -> Fraction:
+    """Returns the share of the paths of length `low` to `high` that is left after a deletion.
+
+    Args:
+        n: Number of modules.
+        deleted: How many of them are deleted, any ones.
+        low: Shortest length, modules.
+        high: Longest length, modules, included.
+
+    Raises:
+        ValueError: The lengths are not `0 <= low <= high <= n`, or there are not so many modules.
+
+    Example:
+        >>> round(float(remaining_within(54, 10, 5, 17)), 4)
+        0.0187
+    """
+    _check_deleted(n, deleted)
+    _check_range(n, low, high)
+    return Fraction(_paths_within(n - deleted, low, high), _paths_within(n, low, high))
+
+
+def _paths_within(n: int, low: int, high: int) -> int:
+    return sum(comb(n, length) for length in range(low, high + 1))
+
+
+def _check_modules(n: int) -> None:
+    if n != int(n) or n < 0:
+        raise ValueError(f"Received n={n} modules, expected a whole number, 0 or more.")
+
+
+def _check_deleted(n: int, deleted: int) -> None:
+    _check_modules(n)
+    if not 0 <= deleted <= n:
+        raise ValueError(f"Received {deleted} deleted of {n} modules, expected 0 to {n}.")
+
+
+def _check_range(n: int, low: int, high: int) -> None:
+    _check_modules(n)
+    if not 0 <= low <= high <= n:
+        raise ValueError(
+            f"Received lengths {low} to {high} of paths through {n} modules, "
+            f"expected 0 <= low <= high <= {n}."
+        )

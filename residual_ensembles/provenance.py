@@ -1,0 +1,63 @@
+"""What made a result: revision, versions, hardware."""
+
+import os
+import platform
+import subprocess
+from importlib import metadata
+from pathlib import Path
+
+import psutil
+
+from residual_ensembles import backend
+
+PACKAGES = ("residual-ensembles", "keras", "numpy", "tensorflow", "jax")
+
+
+def provenance() -> dict:
+    """Returns revision, versions and hardware, to be kept beside a result."""
+    return {"revision": revision(), "versions": versions(), "hardware": hardware()}
+
+
+def revision() -> str:
+    """Returns the git revision of the code, with "+" where files have changed; or "unknown"."""
+
+    def git(*arguments):
+        command = ["git", "-C", str(Path(__file__).parent), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603
+
+    try:
+        changed = git("status", "--porcelain", "--untracked-files=no", "--", "*.py")
+        return git("rev-parse", "--short=12", "HEAD") + ("+" if changed else "")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def versions() -> dict[str, str]:
+    """Returns the versions of Python and of the packages that results depend on."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def hardware() -> dict:
+    """Returns processor, cores, memory and the devices that are computed on."""
+    return {
+        "backend": backend.NAME,
+        "devices": backend.devices(),
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
+    }
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()

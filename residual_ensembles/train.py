@@ -1,0 +1,124 @@
+"""Trains one network: `python -m residual_ensembles.train --help`."""
+
+import json
+import os
+from pathlib import Path
+
+from absl import flags
+
+from residual_ensembles import cli
+
+# Where the state of unfinished runs is kept; an environment variable, because it changes no result
+# and DVC would run everything again if it stood in the command.
+CHECKPOINTS_VARIABLE = "RESIDUAL_ENSEMBLES_CHECKPOINTS"
+CHECKPOINTS = ".checkpoints"
+
+FLAGS = flags.FLAGS
+
+MODELS = ["resnet", "resnet_bottleneck", "vgg", "highway"]
+GATINGS = ["none", "effective_paths", "stochastic_depth"]
+SCHEDULES = ["paper", "cosine", "imagenet"]
+PRECISIONS = ["float32", "mixed_bfloat16"]
+
+
+def define_flags() -> None:
+    """Defines the flags; each says its unit."""
+    flags.DEFINE_string("network", None, "name in tables; default: that of the output folder")
+    flags.DEFINE_enum("model", "resnet", MODELS, "kind of network")
+    flags.DEFINE_integer("depth", 110, "layers: 6n+2; 50, 101, 152, 200 (bottleneck); 15 (vgg)", 1)
+    flags.DEFINE_string("dataset", "digits", "digits, tfds:NAME, folder:PATH, or a prepared folder")
+    flags.DEFINE_string("data_dir", "data", "folder in which a data set that is named is prepared")
+    flags.DEFINE_float("validation_fraction", 0.1, "share of train, of a named data set", 0.0, 0.9)
+    flags.DEFINE_enum("gating", "none", GATINGS, "which modules run in a batch")
+    flags.DEFINE_integer("modules_per_batch", 23, "modules that run, for effective_paths", 1)
+    flags.DEFINE_float(
+        "survival_probability", 0.5, "of the last module, for stochastic_depth, 0..1", 0.0, 1.0
+    )
+    flags.DEFINE_float("gate_bias", -2.0, "initial bias of the gates, for highway")
+    flags.DEFINE_integer("epochs", 30, "passes over the training part", 1)
+    flags.DEFINE_integer("batch_size", 128, "pictures in a step", 1)
+    flags.DEFINE_float("learning_rate", 0.1, "the largest of the schedule")
+    flags.DEFINE_enum("schedule", "cosine", SCHEDULES, "course of the learning rate")
+    flags.DEFINE_float("weight_decay", 1e-4, "L2 term of the gradient", 0.0)
+    flags.DEFINE_integer("seed", 0, "of weights, order, augmentation and gates", 0)
+    flags.DEFINE_enum("precision", "float32", PRECISIONS, "of the computation")
+    flags.DEFINE_list("snapshots", ["0"], "epochs after which the network is kept; 0: before")
+    flags.DEFINE_string("output_dir", None, "folder for model.keras, history.csv, run.json")
+    flags.mark_flag_as_required("output_dir")
+
+
+def settings_from_flags():
+    """Returns the settings that the flags describe."""
+    from residual_ensembles.training.settings import Settings
+
+    return Settings(
+        model=FLAGS.model,
+        depth=FLAGS.depth,
+        gating=FLAGS.gating,
+        modules_per_batch=FLAGS.modules_per_batch,
+        survival_probability=FLAGS.survival_probability,
+        gate_bias=FLAGS.gate_bias,
+        epochs=FLAGS.epochs,
+        batch_size=FLAGS.batch_size,
+        learning_rate=FLAGS.learning_rate,
+        schedule=FLAGS.schedule,
+        weight_decay=FLAGS.weight_decay,
+        seed=FLAGS.seed,
+        precision=FLAGS.precision,
+        snapshots=tuple(cli.whole_numbers("snapshots", FLAGS.snapshots)),
+    )
+
+
+def prepared_data():
+    """Returns the prepared data that `--dataset` names, preparing it where it is not a folder."""
+    from residual_ensembles import data
+
+    source = FLAGS.dataset
+    if source != "digits" and ":" not in source:
+        return data.load(Path(source))
+    folder = Path(FLAGS.data_dir) / source.replace(":", "-").replace("/", "-")
+    data.prepare(source, folder, validation_fraction=FLAGS.validation_fraction, seed=0)
+    return data.load(folder)
+
+
+def finished(outputs, fingerprint: str) -> dict | None:
+    """Returns run.json where the same run has left all its results, else None."""
+    try:
+        run = json.loads(outputs.run.read_text())
+    except (OSError, ValueError):
+        return None
+    complete = outputs.model.exists() and outputs.history.exists()
+    return run if complete and run.get("fingerprint") == fingerprint else None
+
+
+def summary(run: dict, folder: Path) -> str:
+    """Returns the last line: where the results are and how good."""
+    error, n = run["test_error_fraction"], run["n_test_images"]
+    return f"results in {folder}: {100 * error:.2f} % error on {n} test pictures"
+
+
+def main() -> None:
+    """Trains the network that the flags describe."""
+    settings = settings_from_flags()
+    folder = Path(FLAGS.output_dir)
+    cli.require_writable_folder(folder)
+
+    from residual_ensembles import backend, training
+    from residual_ensembles.training.fingerprint import fingerprint
+
+    backend.configure()
+    prepared = prepared_data()
+    outputs = training.Outputs(folder)
+    run = finished(outputs, fingerprint(settings.as_dict(), prepared.checksum))
+    if run is not None:
+        print("already finished, nothing to do")
+    else:
+        checkpoints = Path(os.environ.get(CHECKPOINTS_VARIABLE, CHECKPOINTS))
+        network = FLAGS.network or folder.name
+        run = training.train(prepared, settings, folder, checkpoints, network)
+    print(summary(run, folder))
+
+
+if __name__ == "__main__":
+    define_flags()
+    cli.run(main)

@@ -1,0 +1,70 @@
+"""The state of a run between two steps, as one file."""
+
+import json
+import zipfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from keras import ops
+
+from residual_ensembles.files import atomic_path
+
+FORMAT = 1
+FILE = "checkpoint.npz"
+
+
+@dataclass
+class Progress:
+    """How far a run is.
+
+    Args:
+        step: Steps done.
+        seconds: Seconds spent on them, over all sittings.
+        history: One dictionary for each finished epoch.
+    """
+
+    step: int = 0
+    seconds: float = 0.0
+    history: list[dict] = field(default_factory=list)
+
+
+def write(folder: Path, variables: list, progress: Progress, fingerprint: str) -> None:
+    """Writes the state of a run; what was there before stays whole until it is replaced."""
+    header = {"format": FORMAT, "fingerprint": fingerprint, **vars(progress)}
+    arrays = {f"v{i}": ops.convert_to_numpy(v.value) for i, v in enumerate(variables)}
+    with atomic_path(folder / FILE) as temporary:
+        np.savez(temporary, header=np.array(json.dumps(header)), **arrays)
+
+
+def read(folder: Path, variables: list, fingerprint: str) -> Progress | None:
+    """Brings `variables` to the state of the run in `folder`.
+
+    Returns:
+        How far the run was, or None if there is nothing to go on from.
+
+    Raises:
+        ValueError: The checkpoint cannot be read, belongs to another run or network, or was
+            written by a newer version of this project.
+    """
+    path = folder / FILE
+    if not path.exists():
+        return None
+    mend = f"remove {path} to start afresh"
+    try:
+        with np.load(path) as stored:
+            header = json.loads(str(stored["header"]))
+            arrays = [stored[f"v{i}"] for i in range(len(stored.files) - 1)]
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise ValueError(f"The checkpoint {path} cannot be read ({error}); {mend}.") from error
+    if header["format"] > FORMAT:
+        raise ValueError(
+            f"The checkpoint {path} has format {header['format']}, this version reads up to "
+            f"{FORMAT}: update residual-ensembles, or {mend}."
+        )
+    shapes = [a.shape for a in arrays]
+    if header["fingerprint"] != fingerprint or shapes != [tuple(v.shape) for v in variables]:
+        raise ValueError(f"The checkpoint {path} is of another network or run; {mend}.")
+    for variable, array in zip(variables, arrays, strict=True):
+        variable.assign(array)
+    return Progress(header["step"], header["seconds"], header["history"])

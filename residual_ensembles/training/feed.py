@@ -1,0 +1,100 @@
+"""What the train step is given: a function of the step, so that a resumed run misses nothing."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+
+from residual_ensembles import data
+from residual_ensembles.training.gating import Gating
+
+
+@dataclass(frozen=True)
+class Feed:
+    """The training part in batches.
+
+    Where the pictures fit in memory they stay on the device, and a batch only says which of them,
+    shifted and mirrored how; otherwise the batch holds the pictures.
+
+    Args:
+        part: The training part of prepared data.
+        augmentation: How its pictures are varied.
+        batch_size: Pictures in a step; the last, smaller batch of an epoch is dropped.
+        seed: Of order, augmentation and gates.
+        gating: Which modules run.
+
+    Raises:
+        ValueError: There are fewer pictures than one batch.
+    """
+
+    part: data.Part
+    augmentation: data.Augmentation
+    batch_size: int
+    seed: int
+    gating: Gating
+
+    def __post_init__(self):
+        if len(self.part) < self.batch_size:
+            raise ValueError(
+                f"Received batch_size={self.batch_size} for {len(self.part)} training pictures, "
+                f"expected at most {len(self.part)}."
+            )
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps of one pass over the pictures."""
+        return len(self.part) // self.batch_size
+
+    @property
+    def on_device(self) -> bool:
+        """Whether the pictures are held by the device, and varied there."""
+        return self.part.array is not None and self.augmentation.kind == "pad_crop"
+
+    def batch(self, step: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        """Returns the inputs of a step, counted from 0 over all epochs, and the labels.
+
+        Returns:
+            A dictionary with "gates" `(n_modules,)` where modules are left out, and either
+            "index", "top", "left" and "flip", each `(batch,)`, or "pictures"
+            `(batch, height, width, channels)`; labels `(batch,)`.
+        """
+        epoch, within = divmod(step, self.steps_per_epoch)
+        epoch += 1  # people count epochs from 1
+        order = data.order(self.seed, epoch, len(self.part))
+        index = order[within * self.batch_size : (within + 1) * self.batch_size]
+        if self.on_device:
+            drawn = data.draw_augmentation(self.augmentation, self.seed, epoch, index)
+            inputs = {"index": index.astype("int32"), **drawn}
+        else:
+            inputs = {"pictures": self.part.augmented(index, self.seed, epoch)}
+        gates = self.gating.draw(self.seed, step)
+        if gates is not None:
+            inputs["gates"] = gates
+        return inputs, self.part.labels[index]
+
+    def stream(self, first: int, last: int) -> Iterator:
+        """Yields the batches of the steps from `first` to before `last`."""
+        for step in range(first, last):
+            yield self.batch(step)
+
+
+class Evaluation(keras.utils.PyDataset):
+    """A part in order, every picture once, the last batch smaller.
+
+    Args:
+        part: A part of prepared data.
+        batch_size: Pictures in a batch.
+    """
+
+    def __init__(self, part: data.Part, batch_size: int):
+        super().__init__()
+        self.part = part
+        self.batch_size = batch_size
+
+    def __len__(self):
+        return -(-len(self.part) // self.batch_size)
+
+    def __getitem__(self, i):
+        index = np.arange(i * self.batch_size, min((i + 1) * self.batch_size, len(self.part)))
+        return {"pictures": self.part.pictures(index)}, self.part.labels[index]

@@ -1,0 +1,217 @@
+"""One network, from fresh weights to a folder of results, however often it is interrupted."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import pandas as pd
+
+from residual_ensembles import data, models
+from residual_ensembles.files import write_csv, write_json
+from residual_ensembles.provenance import provenance
+from residual_ensembles.training.callbacks import Recorder, snapshot_name
+from residual_ensembles.training.checkpoint import Progress
+from residual_ensembles.training.feed import Evaluation, Feed
+from residual_ensembles.training.fingerprint import fingerprint
+from residual_ensembles.training.live import LiveLog, in_dvc_repository
+from residual_ensembles.training.schedules import SCHEDULES
+from residual_ensembles.training.settings import Settings
+from residual_ensembles.training.trainer import Trainer, compile_trainer
+
+EVALUATION_BATCH = 256
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Where the results of a run are."""
+
+    folder: Path
+
+    @property
+    def model(self) -> Path:
+        """The trained network."""
+        return self.folder / "model.keras"
+
+    @property
+    def history(self) -> Path:
+        """One row for each epoch."""
+        return self.folder / "history.csv"
+
+    @property
+    def gates(self) -> Path:
+        """The mean openness of a highway network's gates, before and after."""
+        return self.folder / "gates.csv"
+
+    @property
+    def run(self) -> Path:
+        """What made the result, and how good it is; written last."""
+        return self.folder / "run.json"
+
+    @property
+    def snapshots(self) -> Path:
+        """The network at chosen epochs."""
+        return self.folder / "snapshots"
+
+
+def build_network(settings: Settings, prepared: data.Prepared) -> models.Chain:
+    """Returns the network of `settings` for these pictures, with fresh weights."""
+    return models.build(
+        settings.model,
+        settings.depth,
+        prepared.picture_shape,
+        prepared.n_classes,
+        prepared.mean,
+        prepared.std,
+        seed=settings.seed,
+        survival=settings.gating_scheme.survival,
+        dtype=settings.precision,
+        **settings.model_options,
+    )
+
+
+def make_trainer(settings: Settings, prepared: data.Prepared) -> tuple[Trainer, Feed]:
+    """Returns a compiled trainer for a fresh network, and its feed."""
+    feed = Feed(
+        prepared.part("train"),
+        prepared.augmentation,
+        settings.batch_size,
+        settings.seed,
+        settings.gating_scheme,
+    )
+    trainer = Trainer(build_network(settings, prepared), feed, prepared.mean)
+    total_steps = settings.epochs * feed.steps_per_epoch
+    schedule = SCHEDULES[settings.schedule](settings.learning_rate, total_steps)
+    compile_trainer(trainer, schedule, settings.weight_decay)
+    return trainer, feed
+
+
+def fit(trainer: Trainer, feed: Feed, settings: Settings, prepared, recorder, callbacks) -> None:
+    """Trains from where the recorder's run is to its last step."""
+    total = settings.epochs * feed.steps_per_epoch
+    validation = prepared.part("validation")
+    options = {
+        "callbacks": [recorder, *callbacks],
+        "validation_data": Evaluation(validation, EVALUATION_BATCH) if len(validation) else None,
+    }
+    for first, last, steps in _sittings(recorder.progress.step, feed.steps_per_epoch, total):
+        trainer.fit(
+            feed.stream(first, last),
+            initial_epoch=first // feed.steps_per_epoch,
+            epochs=-(-last // feed.steps_per_epoch),
+            steps_per_epoch=steps,
+            **options,
+        )
+
+
+def _sittings(step: int, steps_per_epoch: int, total: int):
+    """Yields (first step, step after the last, steps per epoch): a broken epoch, then whole ones."""
+    if step % steps_per_epoch:
+        end = (step // steps_per_epoch + 1) * steps_per_epoch
+        yield step, end, end - step
+        step = end
+    if step < total:
+        yield step, total, steps_per_epoch
+
+
+def train(
+    prepared: data.Prepared, settings: Settings, output_dir: Path, checkpoints: Path, network: str
+) -> dict:
+    """Trains a network, or goes on where it was, or finds it finished.
+
+    Args:
+        prepared: The pictures.
+        settings: Everything else that determines the result.
+        output_dir: Gets model.keras, snapshots/, history.csv, gates.csv (highway), live/ and, last
+            of all, run.json.
+        checkpoints: Folder in which each run has a folder of its own, named by its fingerprint.
+        network: What the network is called in tables.
+
+    Returns:
+        What is in run.json.
+
+    Raises:
+        ValueError: The pictures do not fit the settings, or the checkpoint cannot be used.
+    """
+    outputs = Outputs(Path(output_dir))
+    name = fingerprint(settings.as_dict(), prepared.checksum)
+    trainer, feed = make_trainer(settings, prepared)
+    total = settings.epochs * feed.steps_per_epoch
+    folder = Path(checkpoints) / name
+    progress = Progress()
+    recorder = Recorder(folder, name, progress, feed.steps_per_epoch, settings.snapshots)
+    recorder.set_model(trainer)
+    if recorder.resume():
+        print(f"resuming at step {progress.step} of {total}", flush=True)
+    elif 0 in settings.snapshots or settings.model == "highway":
+        models.save(trainer.chain, folder / "snapshots" / snapshot_name(0))
+    live = [LiveLog(outputs.folder / "live", progress.history)] if in_dvc_repository() else []
+    fit(trainer, feed, settings, prepared, recorder, live)
+
+    models.save(trainer.chain, outputs.model)
+    outputs.snapshots.mkdir(exist_ok=True)
+    for epoch in settings.snapshots:
+        shutil.copyfile(
+            folder / "snapshots" / snapshot_name(epoch), outputs.snapshots / snapshot_name(epoch)
+        )
+    write_csv(outputs.history, pd.DataFrame(progress.history))
+    if settings.model == "highway":
+        before = models.load(folder / "snapshots" / snapshot_name(0))
+        write_csv(
+            outputs.gates, gate_table(network, settings, before, trainer.chain, prepared)
+        )
+    result = {
+        "network": network,
+        **settings.as_dict(),
+        "n_parameters": int(trainer.chain.count_params()),
+        "n_modules": len(trainer.chain.modules),
+        **errors(trainer, prepared),
+        "seconds_training": round(progress.seconds, 1),
+        "dataset": {
+            "name": prepared.name,
+            "title": prepared.title,
+            "checksum": prepared.checksum,
+            "n_train_images": len(feed.part),
+        },
+        "fingerprint": name,
+        **provenance(),
+    }
+    write_json(outputs.run, result)
+    return result
+
+
+def errors(trainer: Trainer, prepared: data.Prepared) -> dict:
+    """Returns the final errors on the validation and the test part, as fractions."""
+    found = {}
+    for name in ("validation", "test"):
+        part = prepared.part(name)
+        logs = (
+            trainer.evaluate(Evaluation(part, EVALUATION_BATCH), verbose=0, return_dict=True)
+            if len(part)
+            else {}
+        )
+        found[f"n_{name}_images"] = len(part)
+        found[f"{name}_error_fraction"] = logs.get("error_fraction")
+    return found
+
+
+def gate_table(network, settings, before, after, prepared) -> pd.DataFrame:
+    """Returns the mean openness of each gate before and after training.
+
+    It is measured on the validation part, or on the train part where there is no validation part.
+    """
+    part = prepared.part("validation") if len(prepared.part("validation")) else prepared.part("train")
+    pictures = keras.ops.convert_to_tensor(part.pictures(slice(0, EVALUATION_BATCH)))
+    return pd.DataFrame(
+        {
+            "network": network,
+            "seed": settings.seed,
+            "when": when,
+            "module": i,
+            "bias": settings.gate_bias,
+            "mean_gate": mean,
+            "n_images": len(pictures),
+        }
+        for when, chain in (("before", before), ("after", after))
+        for i, mean in enumerate(models.mean_openness(chain, pictures), start=1)
+    )

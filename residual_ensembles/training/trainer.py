@@ -1,0 +1,83 @@
+"""The train step: a batch is cut on the device, gates say what runs, the optimiser obeys them."""
+
+import keras
+
+from residual_ensembles import backend, data
+from residual_ensembles.models import Chain
+from residual_ensembles.training.feed import Feed
+from residual_ensembles.training.optimizer import GatedSGD
+
+
+class Trainer(keras.Model):
+    """A chain and the pictures it learns from, to be trained by `fit`.
+
+    Args:
+        chain: The network.
+        feed: Its batches; pictures that fit in memory are copied to the device once.
+        mean: Mean of each channel, 0..255: what padding is filled with, so that it is 0 after
+            normalisation.
+    """
+
+    def __init__(self, chain: Chain, feed: Feed | None = None, mean=()):
+        super().__init__(dtype="float32")
+        self.chain = chain
+        self.mean = list(mean)
+        self.error = keras.metrics.Mean(name="error_fraction")
+        self.held = None
+        if feed is not None and feed.on_device:
+            pictures = feed.part.array
+            self.padding = feed.augmentation.padding
+            self.held = self.add_weight(
+                shape=pictures.shape, dtype="uint8", trainable=False, name="pictures"
+            )
+            self.held.assign(pictures)
+        self.built = True
+
+    def call(self, inputs, training=None):
+        """Returns the logits `(batch, classes)` of a batch as `Feed` or `Evaluation` gives it."""
+        pictures = inputs["pictures"] if "pictures" in inputs else self._cut(inputs)
+        return self.chain(pictures, gates=inputs.get("gates"), training=training)
+
+    def _cut(self, inputs):
+        pictures = keras.ops.take(self.held, inputs["index"], axis=0)
+        return data.crop_and_flip(
+            pictures, inputs["top"], inputs["left"], inputs["flip"], self.padding, self.mean
+        )
+
+    def train_step(self, *arguments):
+        """Keras' own step (of either backend), with the batch's gates known to the optimiser."""
+        inputs = arguments[-1][0]
+        with self.optimizer.gated(inputs.get("gates")):
+            return super().train_step(*arguments)
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """Returns the mean cross-entropy of the batch."""
+        losses = keras.losses.sparse_categorical_crossentropy(y, y_pred, from_logits=True)
+        return keras.ops.mean(losses)
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        """Returns the means of loss and error over the epoch so far."""
+        predictions = keras.ops.cast(keras.ops.argmax(y_pred, axis=-1), y.dtype)
+        self.error.update_state(keras.ops.not_equal(predictions, y))
+        return self.get_metrics_result()
+
+    @property
+    def state_variables(self) -> list[keras.Variable]:
+        """All that a resumed run must find as it was; the pictures are not part of it."""
+        variables = [*self.variables, *self.optimizer.variables, *self.metrics_variables]
+        return list({id(v): v for v in variables if v is not self.held}.values())
+
+
+def gates_of(chain: Chain) -> list[int | None]:
+    """Returns for each trainable variable the position of the module whose residual alone uses it."""
+    position = {
+        id(v): i for i, module in enumerate(chain.modules) for v in module.gated_variables
+    }
+    return [position.get(id(v)) for v in chain.trainable_variables]
+
+
+def compile_trainer(trainer: Trainer, schedule, weight_decay: float) -> None:
+    """Gives the trainer its optimiser."""
+    optimizer = GatedSGD(schedule, weight_decay, gates_of(trainer.chain))
+    optimizer.build(trainer.trainable_variables)
+    trainer.compile(optimizer=optimizer, jit_compile=backend.JIT_COMPILE)

@@ -1,0 +1,43 @@
+import keras
+import pytest
+
+from residual_ensembles.lesions import Lesion, bearing
+from residual_ensembles.models import Chain, PlainModule
+
+
+def test_which_modules_bear_what(resnet, vgg):
+    assert bearing.deletable(resnet) == tuple(range(1, 10))
+    assert bearing.duplicable(resnet) == (1, 2, 3, 5, 6, 8, 9)
+    assert bearing.spared(resnet) == (1, 4, 7)
+    assert bearing.swappable(resnet) == ((1, 2), (1, 3), (2, 3), (5, 6), (8, 9))
+    assert bearing.swappable(resnet, sparing=(1, 4, 7)) == ((2, 3), (5, 6), (8, 9))
+    assert bearing.deletable(vgg) == tuple(range(1, 13))
+    assert bearing.duplicable(vgg) == (2, *range(4, 13))
+    assert (2, 4) not in bearing.swappable(vgg)  # the picture is smaller after module 3
+
+
+@pytest.mark.parametrize(
+    ("lesion", "message"),
+    [
+        (Lesion(deletions=[10]), "for 9 modules, expected numbers from 1 to 9, not 10"),
+        (Lesion(swaps=[(2, 12)]), "for 9 modules, expected numbers from 1 to 9, not 12"),
+        (Lesion(swaps=[(4, 5)]), "module 4 changes the shape of what passes through, from"),
+        (Lesion(swaps=[(2, 5)]), r"position 2 has shape \(8, 8, 16\), and position 5 \(4, 4, 32\)"),
+        (Lesion(duplications=[7]), "module 7 changes the shape .* Choose from 1, 2, 3, 5, 6, 8, 9"),
+    ],
+)
+def test_what_the_network_cannot_bear_is_refused(resnet, lesion, message):
+    with pytest.raises(ValueError, match=message):
+        bearing.check(lesion, resnet)
+
+
+def test_what_it_can_bear_is_not(resnet):
+    bearing.check(Lesion(deletions=[1, 4], swaps=[(1, 2), (2, 3)], duplications=[9]), resnet)
+
+
+def test_a_layer_without_skip_that_changes_the_shape_cannot_go():
+    layers = [PlainModule(keras.layers.Dense(3)), PlainModule(keras.layers.Dense(3))]
+    chain = Chain(keras.layers.Dense(2), layers, keras.layers.Dense(2), (4,))
+    assert bearing.deletable(chain) == (2,)
+    with pytest.raises(ValueError, match=r"module 1 has no skip .* Choose from 2\."):
+        bearing.check(Lesion(deletions=[1]), chain)
