@@ -219,6 +219,15 @@ def _run(folder: Path, network: str, seed: int) -> Run:
     return Run(network, seed, facts)
 
 
+def _gates(folder: Path, runs: tuple[Run, ...]) -> pd.DataFrame:
+    """Reads the study's gates.csv or, where there is none, that of each highway network."""
+    places = [folder / "networks" / f"{run.network}-{run.seed}" for run in runs]
+    found = [path for place in (folder, *places) if (path := place / "gates.csv").exists()]
+    if not found or found[0].parent == folder:
+        return _table(folder / "gates.csv", GATE_COLUMNS)
+    return pd.concat([_table(path, GATE_COLUMNS) for path in found], ignore_index=True)
+
+
 def read_tables(folder: str | Path) -> Tables:
     """Reads what there is of a study.
 
@@ -238,10 +247,11 @@ def read_tables(folder: str | Path) -> Tables:
         )
     lesions = _table(folder / "lesions.csv", LESION_COLUMNS)
     pairs = lesions[["network", "seed"]].drop_duplicates().itertuples(index=False)
+    runs = tuple(_run(folder, str(network), int(seed)) for network, seed in pairs)
     return Tables(
         folder=folder,
         lesions=lesions,
         gradients=_table(folder / "path_gradients.csv", GRADIENT_COLUMNS),
-        gates=_table(folder / "gates.csv", GATE_COLUMNS),
-        runs=tuple(_run(folder, str(network), int(seed)) for network, seed in pairs),
+        gates=_gates(folder, runs),
+        runs=runs,
     )

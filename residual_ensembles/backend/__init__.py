@@ -1,6 +1,7 @@
 """Everything in which the backends differ, one small file for each of them.
 
 `compile` traces a function of tensors once and runs it fast; `vjp` gives a value and its pullback;
+`map_rows` applies a function, such as a pullback, to many rows at once;
 `fused_batch_norm` is the backend's own single operation for batch normalisation in training, or
 None where it has none; `JIT_COMPILE` is what `keras.Model.compile` should be told (on a CPU,
 TensorFlow is faster without XLA); `configure` makes a program's runs repeatable bit for bit;
@@ -12,7 +13,7 @@ from residual_ensembles import backend_choice
 if backend_choice.problem() is not None:
     raise ImportError(backend_choice.problem())
 
-import keras  # noqa: E402 (a backend that is not installed would fail here, less clearly)
+import keras
 
 NAME = keras.backend.backend()
 
@@ -24,6 +25,7 @@ if NAME == "jax":
         configure,
         devices,
         fused_batch_norm,
+        map_rows,
         vjp,
     )
 else:
@@ -34,6 +36,7 @@ else:
         configure,
         devices,
         fused_batch_norm,
+        map_rows,
         vjp,
     )
 
@@ -45,5 +48,6 @@ __all__ = [
     "configure",
     "devices",
     "fused_batch_norm",
+    "map_rows",
     "vjp",
 ]

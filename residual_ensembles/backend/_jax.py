@@ -25,6 +25,11 @@ def devices() -> list[str]:
     return [device.device_kind for device in jax.devices()]
 
 
+def map_rows(function: Callable, rows):
+    """Returns `function` of each row, `(rows, ...)`, computed together."""
+    return jax.vmap(function)(rows)
+
+
 def vjp(function: Callable, *inputs):
     """Returns `function(*inputs)` and the function that pulls a cotangent of it back to them."""
     return jax.vjp(function, *inputs)

@@ -31,6 +31,11 @@ def devices() -> list[str]:
     return [device.device_type for device in tf.config.list_logical_devices()]
 
 
+def map_rows(function: Callable, rows):
+    """Returns `function` of each row, `(rows, ...)`, computed together."""
+    return tf.vectorized_map(function, rows)
+
+
 def vjp(function: Callable, *inputs):
     """Returns `function(*inputs)` and the function that pulls a cotangent of it back to them.
 

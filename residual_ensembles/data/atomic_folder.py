@@ -21,8 +21,8 @@ def atomic_folder(folder: Path, marker: str) -> Iterator[Path]:
         An empty folder beside it, to be filled with files.
 
     Raises:
-        ValueError: `folder` is a file, or holds something else.
-        OSError: The folder cannot be written, or the disk is full.
+        ValueError: `folder` is a file, holds something else, or cannot be written.
+        OSError: The disk is full.
     """
     folder = folder.resolve()  # of a link, what it points to is replaced
     if folder.exists() and not folder.is_dir():
@@ -32,8 +32,7 @@ def atomic_folder(folder: Path, marker: str) -> Iterator[Path]:
             f"Received output folder {folder}, which holds other files; expected a new or empty "
             f"folder, or one with a {marker} to replace."
         )
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-partial-", dir=folder.parent))
+    temporary = _beside(folder)
     try:
         new, old = temporary / "new", temporary / "old"
         new.mkdir()  # mkdtemp's 0700 would hide results from a group's other members
@@ -44,6 +43,17 @@ def atomic_folder(folder: Path, marker: str) -> Iterator[Path]:
         _flush(folder.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _beside(folder: Path) -> Path:
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        return Path(tempfile.mkdtemp(prefix=f".{folder.name}-partial-", dir=folder.parent))
+    except OSError as error:
+        raise ValueError(
+            f"Received output folder {folder}, which cannot be written ({error.strerror}); "
+            "expected a place of yours where there is room."
+        ) from None
 
 
 def _swap(new: Path, folder: Path, old: Path) -> None:

@@ -100,8 +100,13 @@ def _folders(parent: Path) -> list[Path]:
 
 
 def _visible(folder: Path) -> list[Path]:
-    """What is in a folder, sorted, without the hidden files that file managers leave."""
-    return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    """What is in a folder, sorted, without the hidden files that file managers leave.
+
+    Hidden folders stay: ImageFolder makes classes of them.
+    """
+    return sorted(
+        path for path in folder.iterdir() if not path.name.startswith(".") or path.is_dir()
+    )
 
 
 def _listing(names) -> str:

@@ -11,8 +11,8 @@ import numpy as np
 def crop_and_flip(pictures, top, left, flip, padding: int, fill):
     """Crops each picture out of itself padded, and mirrors some, on the device.
 
-    Every pixel of the result is fetched from where it comes from: one gather of rows and one of
-    columns, with `fill` where that is in the padding. The padded picture is never made.
+    Every pixel of the result is fetched from where it comes from, with `fill` where that is in the
+    padding, in a single gather. The padded picture is never made.
 
     Args:
         pictures: In 0..255, uint8 or float, `(batch, height, width, channels)`.
@@ -28,8 +28,9 @@ def crop_and_flip(pictures, top, left, flip, padding: int, fill):
     """
     from keras import ops  # here: importing Keras imports its backend, and reading data needs none
 
-    _, height, width, _ = pictures.shape
-    rows = ops.arange(height)[None, :] + ops.cast(top, "int32")[:, None] - padding
+    batch = ops.shape(pictures)[0]
+    height, width, channels = pictures.shape[1:]
+    rows = ops.arange(height) + ops.cast(top, "int32")[:, None] - padding
     columns = ops.arange(width)
     columns = ops.where(ops.cast(flip, "bool")[:, None], width - 1 - columns, columns)
     columns = columns + ops.cast(left, "int32")[:, None] - padding
@@ -37,9 +38,10 @@ def crop_and_flip(pictures, top, left, flip, padding: int, fill):
         ops.logical_and(rows >= 0, rows < height)[:, :, None],
         ops.logical_and(columns >= 0, columns < width)[:, None, :],
     )
-    rows = ops.clip(rows, 0, height - 1)[:, :, None, None]
-    columns = ops.clip(columns, 0, width - 1)[:, None, :, None]
-    moved = ops.take_along_axis(ops.take_along_axis(pictures, rows, axis=1), columns, axis=2)
+    first = ops.arange(batch)[:, None, None] * (height * width)
+    source = first + ops.clip(rows, 0, height - 1)[:, :, None] * width
+    source = source + ops.clip(columns, 0, width - 1)[:, None, :]
+    moved = ops.take(ops.reshape(pictures, (-1, channels)), source, axis=0)
     return ops.where(
         inside[..., None], ops.cast(moved, "float32"), ops.convert_to_tensor(fill, "float32")
     )

@@ -2,6 +2,8 @@
 
 import dataclasses
 import hashlib
+import importlib.util
+import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -65,50 +67,85 @@ def prepare(
         OSError: The folder cannot be written, or the disk is full.
     """
     _check(validation_fraction, seed, resize, limit_train, limit_test, storage)
-    from residual_ensembles.data.sources import open_source  # here: it imports TensorFlow
-
+    open_source = _import_sources().open_source
     folder = Path(folder)
     with atomic_folder(folder, prepared.META) as partial, open_source(source) as opened:
-        if len(opened.class_names) < 2:
-            raise ValueError(
-                f"Received {source} with one class, {opened.class_names[0]}; expected two or more."
-            )
-        scans = {part: scan(opened, part) for part in ("train", "test")}
-        shape = (*_picture_size(source, scans, resize), opened.channels)
-        augmentation = augmentation or default_augmentation(*shape[:2], flip=opened.flip)
-        positions = _cut(scans, validation_fraction, seed, limit_train, limit_test)
-        if storage == "auto":
-            n_bytes = sum(map(len, positions.values())) * int(np.prod(shape))
-            storage = "arrays" if n_bytes <= ARRAY_BYTES else "records"
-        view = View(shape, _shorter_side(resize, augmentation), augmentation, (0.0,) * shape[-1])
-        _write(opened, partial, scans, positions, view, storage)
-        if storage == "arrays":
-            view = dataclasses.replace(view, shorter_side=None)
-        parts = {part: prepared.load_part(partial, part, storage, view) for part in prepared.PARTS}
-        mean, std = _statistics(parts["train"], seed)
-        files.write_json(
-            partial / prepared.META,
-            {
-                "format": prepared.FORMAT,
-                "name": opened.name,
-                "title": title or opened.title,
-                "class_names": opened.class_names,
-                "picture_shape": shape,
-                "shorter_side": view.shorter_side,
-                "storage": storage,
-                "mean": mean,
-                "std": std,
-                "checksum": _checksum(parts, view),
-                "augmentation": dataclasses.asdict(augmentation),
-                "description": {
-                    **opened.description,
-                    "counts": {part: len(parts[part]) for part in prepared.PARTS},
-                    "validation_fraction": validation_fraction,
-                    "seed": seed,
-                },
-            },
+        write_prepared(
+            opened,
+            partial,
+            validation_fraction=validation_fraction,
+            seed=seed,
+            resize=resize,
+            title=title,
+            augmentation=augmentation,
+            limit_train=limit_train,
+            limit_test=limit_test,
+            storage=storage,
         )
     return prepared.load(folder)
+
+
+def write_prepared(
+    source,
+    folder: Path,
+    *,
+    validation_fraction: float = 0.1,
+    seed: int = 0,
+    resize: int | None = None,
+    title: str | None = None,
+    augmentation: Augmentation | None = None,
+    limit_train: int | None = None,
+    limit_test: int | None = None,
+    storage: str = "auto",
+) -> None:
+    """Writes a source that is open into an empty folder; the rest is as in `prepare`.
+
+    Args:
+        source: Whatever has the attributes and the `batches` of `sources.Source`.
+        folder: An empty folder.
+        validation_fraction: As in `prepare`.
+        seed: As in `prepare`.
+        resize: As in `prepare`.
+        title: As in `prepare`.
+        augmentation: As in `prepare`.
+        limit_train: As in `prepare`.
+        limit_test: As in `prepare`.
+        storage: As in `prepare`.
+
+    Raises:
+        ValueError: The source's pictures cannot be used as asked.
+        OSError: The disk is full.
+    """
+    if len(source.class_names) < 2:
+        raise ValueError(
+            f"Received {source.description['source']} with one class, {source.class_names[0]}; "
+            "expected two or more."
+        )
+    scans = {part: scan(source, part) for part in ("train", "test")}
+    positions = _cut(scans, validation_fraction, seed, limit_train, limit_test)
+    shape = (*_picture_size(scans, resize), source.channels)
+    augmentation = augmentation or default_augmentation(*shape[:2], flip=source.flip)
+    view = View(shape, _shorter_side(resize, augmentation), augmentation, (0.0,) * shape[-1])
+    storage = _storage(storage, sum(map(len, positions.values())), shape)
+    _write(source, folder, scans, positions, view, storage)
+    if storage == "arrays":
+        view = dataclasses.replace(view, shorter_side=None)  # as they were written
+    meta = _meta(source, folder, view, storage, seed)
+    meta["title"] = title or source.title
+    meta["description"] |= {"validation_fraction": validation_fraction, "seed": seed}
+    files.write_json(folder / prepared.META, meta)
+
+
+def _import_sources():
+    """Imports the sources, and with them TensorFlow, which reading prepared data does without."""
+    if importlib.util.find_spec("tensorflow") is None:
+        raise ValueError(
+            "Received a source to prepare in an environment without TensorFlow; expected one with "
+            "it. Prepare the data there (`make install` makes it): the result is read anywhere."
+        )
+    from residual_ensembles.data import sources
+
+    return sources
 
 
 def _check(validation_fraction, seed, resize, limit_train, limit_test, storage) -> None:
@@ -129,18 +166,24 @@ def _check(validation_fraction, seed, resize, limit_train, limit_test, storage) 
         raise ValueError(f"Received storage {storage!r}; expected one of {', '.join(STORAGES)}.")
 
 
-def _picture_size(source: str, scans: dict[str, Scan], resize: int | None) -> tuple[int, int]:
+def _picture_size(scans: dict[str, Scan], resize: int | None) -> tuple[int, int]:
     if resize:
         return resize, resize
     sizes = scans["test"].sizes | scans["train"].sizes
     if len(sizes) > 1:
         (size, name), (other_size, other_name) = list(sizes.items())[:2]
         raise ValueError(
-            f"Received {source} with pictures of unequal size: {size[0]}×{size[1]} ({name}) and "
+            f"Received pictures of unequal size, {size[0]}×{size[1]} ({name}) and "
             f"{other_size[0]}×{other_size[1]} ({other_name}); expected one size. Say which with "
             "--resize, in pixels."
         )
     return next(iter(sizes))
+
+
+def _storage(storage: str, n_pictures: int, shape: tuple[int, int, int]) -> str:
+    if storage != "auto":
+        return storage
+    return "arrays" if n_pictures * math.prod(shape) <= ARRAY_BYTES else "records"
 
 
 def _shorter_side(resize: int | None, augmentation: Augmentation) -> int | None:
@@ -194,32 +237,61 @@ def _write(
         labels = scans[source_part].labels
         writers = {}
         for part in parts:
-            np.save(prepared.labels_path(folder, part), labels[positions[part]])
+            n = len(positions[part])
             path = prepared.pictures_path(folder, part, storage)
-            if storage == "arrays":
-                writers[part] = ArrayWriter(path, len(positions[part]), view)
-            else:
-                writers[part] = RecordWriter(path)
-        start = 0
-        for batch in source.batches(source_part):
-            stop = start + len(batch.pictures)
-            if not np.array_equal(batch.labels, labels[start:stop]):
-                raise ValueError(
-                    f"Received other labels from {source.description['source']} than at first; "
-                    "expected a source that does not change while it is read."
-                )
-            for part, writer in writers.items():
-                low, high = np.searchsorted(positions[part], (start, stop))
-                chosen = positions[part][low:high] - start
-                writer.add([batch.pictures[i] for i in chosen], batch.labels[chosen])
-            start = stop
+            writers[part] = (
+                ArrayWriter(path, n, view) if storage == "arrays" else RecordWriter(path)
+            )
+            np.save(prepared.labels_path(folder, part), labels[positions[part]])
+        _copy(source, source_part, labels, {writers[part]: positions[part] for part in parts})
         for part, writer in writers.items():
             n_written = writer.close()
             if n_written != len(positions[part]):
                 raise ValueError(
-                    f"Wrote {n_written} pictures of the {part} part; expected "
-                    f"{len(positions[part])}. The source changed while it was read."
+                    f"Received {n_written} pictures for the {part} part; expected "
+                    f"{len(positions[part])}, as many as the first look at the source found."
                 )
+
+
+def _copy(source, part: str, labels: np.ndarray, writers: dict) -> None:
+    """Reads a part of the source once and hands each writer the pictures at its positions."""
+    start = 0
+    for batch in source.batches(part):
+        stop = start + len(batch.pictures)
+        if not np.array_equal(batch.labels, labels[start:stop]):
+            raise ValueError(
+                f"Received other labels from {source.description['source']} than at the first "
+                "look; expected a source that does not change while it is read."
+            )
+        for writer, positions in writers.items():
+            low, high = np.searchsorted(positions, (start, stop))
+            chosen = positions[low:high] - start
+            writer.add([batch.pictures[i] for i in chosen], batch.labels[chosen])
+        start = stop
+
+
+def _meta(source, folder: Path, view: View, storage: str, seed: int) -> dict:
+    """What is known of the pictures once they are written, read back from the files."""
+    parts = {part: prepared.load_part(folder, part, storage, view) for part in prepared.PARTS}
+    mean, std = _statistics(parts["train"], seed)
+    view = dataclasses.replace(view, mean=tuple(mean))
+    return {
+        "format": prepared.FORMAT,
+        "name": source.name,
+        "title": source.title,
+        "class_names": source.class_names,
+        "picture_shape": view.picture_shape,
+        "shorter_side": view.shorter_side,
+        "storage": storage,
+        "mean": mean,
+        "std": std,
+        "checksum": _checksum(parts, view, std),
+        "augmentation": dataclasses.asdict(view.augmentation),
+        "description": {
+            **source.description,
+            "counts": {part: len(parts[part]) for part in prepared.PARTS},
+        },
+    }
 
 
 def _statistics(train: Part, seed: int) -> tuple[list[float], list[float]]:
@@ -239,8 +311,9 @@ def _statistics(train: Part, seed: int) -> tuple[list[float], list[float]]:
     return mean.tolist(), np.maximum(std, 1.0).tolist()  # a channel of one colour divides by 1
 
 
-def _checksum(parts: dict[str, Part], view: View) -> str:
-    digest = hashlib.sha256(repr((view.picture_shape, view.shorter_side)).encode())
+def _checksum(parts: dict[str, Part], view: View, std: list[float]) -> str:
+    """Of pictures and labels, and of how they are seen: of all that training depends on."""
+    digest = hashlib.sha256(repr((view, std)).encode())
     for part in parts.values():
         digest.update(part.labels.tobytes())
         for chunk in _chunks(np.arange(len(part))):

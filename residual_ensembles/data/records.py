@@ -46,6 +46,8 @@ def open_picture(picture: bytes, channels: int) -> Image.Image:
     """
     try:
         image = Image.open(io.BytesIO(picture), formats=("JPEG", "PNG"))
+        if image.mode.startswith(("I", "F")):
+            raise ValueError("more than eight bits a channel")
         return image.convert("L" if channels == 1 else "RGB")
     except Image.UnidentifiedImageError:
         raise ValueError("neither a JPEG nor a PNG picture") from None

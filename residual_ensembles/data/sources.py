@@ -10,6 +10,7 @@ import difflib
 import importlib.metadata
 import io
 import itertools
+import math
 import re
 import tempfile
 from collections.abc import Iterator
@@ -17,10 +18,10 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow_datasets as tfds
+from tqdm import tqdm
 
 from residual_ensembles.data import folder
 
-TEST_SPLITS = folder.TEST_SPLITS
 _BATCH = 256  # pictures that are read together; a few megabytes even at ImageNet's size
 
 # Shown to people; a name that is not here is shown as it is.
@@ -88,7 +89,9 @@ class Source:
 
     def batches(self, part: str) -> Iterator[Batch]:
         """Reads the `train` or `test` part once, always in the same order, without decoding."""
-        return self._batches(self.splits[part])
+        n_batches = math.ceil(self._builder.info.splits[self.splits[part]].num_examples / _BATCH)
+        batches = self._batches(self.splits[part])
+        return iter(tqdm(batches, f"reading {part}", n_batches, disable=None))  # on a terminal
 
     def _batches(self, split: str) -> Iterator[Batch]:
         names = (f"picture {i} of {split}" for i in itertools.count())
@@ -119,8 +122,9 @@ class Source:
         """The first split to test on whose labels are published (ImageNet's `test` has none)."""
         splits = self._builder.info.splits
         if "train" in splits:
-            for split in TEST_SPLITS:
-                if split in splits and next(self._batches(split)).labels[0] >= 0:
+            for split in folder.TEST_SPLITS:
+                first = next(self._batches(split), None) if split in splits else None
+                if first is not None and first.labels[0] >= 0:
                     return split
         raise ValueError(
             f"Received {specification} with splits {', '.join(splits) or 'none'}; expected 'train' "
@@ -177,14 +181,15 @@ def _folder(root: Path) -> Source:
 
 
 def _tfds(name: str) -> Source:
+    _require_known(name)
     try:
         builder = tfds.builder(name)
-    except (ValueError, ImportError, OSError, RuntimeError) as error:
-        raise ValueError(_unknown(name, error)) from None
+    except Exception as error:  # each set's own program raises what it likes, here and below
+        raise ValueError(f"Received tfds:{name}; {error}") from None
     _keys(builder, f"tfds:{name}")  # before anything is downloaded
     try:
         builder.download_and_prepare()
-    except Exception as error:  # whatever the set's own program raises
+    except Exception as error:
         if isinstance(error, OSError) and error.errno:
             raise  # the disk is full, or the folder cannot be written
         raise ValueError(
@@ -192,6 +197,18 @@ def _tfds(name: str) -> Source:
             "from, or the set made before, in the folder that TFDS_DATA_DIR names."
         ) from None
     return Source(builder, f"tfds:{name}", _slug(name), TITLES.get(name, name), verified=True)
+
+
+def _require_known(name: str) -> None:
+    """Refuses an unknown name here, as TensorFlow Datasets would ask the network for it first."""
+    known = tfds.list_builders(with_community_datasets=False)
+    own_name = re.split("[/:]", name)[0]
+    if own_name not in known:
+        close = difflib.get_close_matches(own_name, known, n=3)
+        hint = f"Did you mean {' or '.join(close)}?" if close else "See `tfds.list_builders()`."
+        raise ValueError(
+            f"Received tfds:{name}; expected a name that TensorFlow Datasets knows. {hint}"
+        )
 
 
 def _keys(builder, specification: str) -> tuple[str, str]:
@@ -213,15 +230,6 @@ def _keys(builder, specification: str) -> tuple[str, str]:
         f"Received {specification}, whose examples are {', '.join(features)}; expected an image "
         "classification set, one picture and one label each, such as tfds:cifar10."
     )
-
-
-def _unknown(name: str, error: Exception) -> str:
-    known = tfds.list_builders()
-    if name.split("/")[0].split(":")[0] in known:
-        return f"Received tfds:{name}: {error}"
-    close = difflib.get_close_matches(name, known, n=3)
-    hint = f"Did you mean {' or '.join(close)}?" if close else "See `tfds.list_builders()`."
-    return f"Received tfds:{name}; expected a name that TensorFlow Datasets knows. {hint}"
 
 
 def _slug(name: str) -> str:

@@ -65,9 +65,10 @@ class Lesion:
         self._check_numbers()
 
     def _check_numbers(self) -> None:
-        if self.largest_number and min(self._numbers()) < 1:
+        smallest = min(self._numbers(), default=1)
+        if smallest < 1:
             raise ValueError(
-                f"Received the number {min(self._numbers())} in a lesion, expected 1 or larger: "
+                f"Received the number {smallest} in a lesion, expected 1 or larger: "
                 "modules and positions are counted from 1."
             )
         for a, b in self.swaps:

@@ -5,7 +5,7 @@ from residual_ensembles.models.chain import Chain
 from residual_ensembles.models.highway import HighwayModule, mean_openness
 from residual_ensembles.models.module import Module
 from residual_ensembles.models.preactivation import Preactivation
-from residual_ensembles.models.registry import BUILDERS, build, n_modules
+from residual_ensembles.models.registry import BUILDERS, build, lesionable, n_modules
 from residual_ensembles.models.saving import load, save
 from residual_ensembles.models.vgg import PlainModule
 
@@ -18,6 +18,7 @@ __all__ = [
     "PlainModule",
     "Preactivation",
     "build",
+    "lesionable",
     "load",
     "mean_openness",
     "n_modules",

@@ -24,7 +24,9 @@ class Preactivation(keras.layers.Layer):
         self.norms, self.convs = [], []
         for i, (kernel_size, filters, strides) in enumerate(self.convolutions, start=1):
             name = f"{self.name}_conv{i}"
-            self.norms.append(BatchNormalization(name=f"{self.name}_norm{i}", dtype=self.dtype_policy))
+            self.norms.append(
+                BatchNormalization(name=f"{self.name}_norm{i}", dtype=self.dtype_policy)
+            )
             self.convs.append(
                 convolution(kernel_size, filters, strides, seed, name, self.dtype_policy)
             )

@@ -34,8 +34,35 @@ def n_modules(model: str, depth: int) -> int:
     return sum(resnet.small_modules_per_stage(depth))
 
 
+def lesionable(model: str, depth: int) -> int:
+    """Returns how many modules are left to delete where the ones that matter most are spared.
+
+    Spared are the first module and those that change the shape, as in the authors' own data: three
+    of 54 in ResNet-110, the first of each stage of the ImageNet form, and at most five of VGG-15.
+
+    Raises:
+        ValueError: There is no such network, or not with that depth.
+    """
+    spared = {
+        "resnet": len(resnet.SMALL_WIDTHS),
+        "highway": len(resnet.SMALL_WIDTHS),
+        "resnet_bottleneck": len(resnet.BOTTLENECK_WIDTHS),
+        "vgg": len(vgg.POOLED_MODULES),
+    }
+    return n_modules(model, depth) - spared[model]
+
+
 def build(
-    model, depth, picture_shape, n_classes, mean, std, seed=0, survival=None, dtype="float32", **options
+    model,
+    depth,
+    picture_shape,
+    n_classes,
+    mean,
+    std,
+    seed=0,
+    survival=None,
+    dtype="float32",
+    **options,
 ) -> Chain:
     """Builds a network with fresh weights.
 
@@ -67,5 +94,13 @@ def build(
             f"Received {len(survival)} survival probabilities for {n} modules, expected {n}."
         )
     return BUILDERS[model](
-        depth, picture_shape, n_classes, mean, std, seed=seed, survival=survival, dtype=dtype, **options
+        depth,
+        picture_shape,
+        n_classes,
+        mean,
+        std,
+        seed=seed,
+        survival=survival,
+        dtype=dtype,
+        **options,
     )

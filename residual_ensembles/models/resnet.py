@@ -122,7 +122,9 @@ def resnet(depth, picture_shape, n_classes, mean, std, *, seed, survival, dtype)
     )
 
 
-def resnet_bottleneck(depth, picture_shape, n_classes, mean, std, *, seed, survival, dtype) -> Chain:
+def resnet_bottleneck(
+    depth, picture_shape, n_classes, mean, std, *, seed, survival, dtype
+) -> Chain:
     """Returns the ImageNet form; depth 200 has 3 + 24 + 36 + 3 = 66 modules."""
     found = places(bottleneck_modules_per_stage(depth), BOTTLENECK_WIDTHS, 64)
     return Chain(

@@ -54,7 +54,9 @@ def load(path: str | os.PathLike) -> Chain:
     try:
         chain = keras.models.load_model(path, compile=False)
     except (zipfile.BadZipFile, OSError, KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"Received {path}, which is not a network of this project: {error}") from error
+        raise ValueError(
+            f"Received {path}, which is not a network of this project: {error}"
+        ) from error
     if not isinstance(chain, Chain):
         raise ValueError(
             f"Received {path} with a {type(chain).__name__}, expected a Chain as saved by training."

@@ -1,0 +1,6 @@
+"""The page that sets each claim of the paper beside what was measured."""
+
+from residual_ensembles.report.metrics import metrics
+from residual_ensembles.report.page import render
+
+__all__ = ["metrics", "render"]

@@ -52,7 +52,7 @@ def read(folder: Path, variables: list, fingerprint: str) -> Progress | None:
         return None
     mend = f"remove {path} to start afresh"
     try:
-        with np.load(path) as stored:
+        with path.open("rb") as file, np.load(file) as stored:
             header = json.loads(str(stored["header"]))
             arrays = [stored[f"v{i}"] for i in range(len(stored.files) - 1)]
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:

@@ -33,7 +33,9 @@ class Gating:
 
     def __post_init__(self):
         if self.scheme not in SCHEMES:
-            raise ValueError(f"Received gating={self.scheme!r}, expected one of {', '.join(SCHEMES)}.")
+            raise ValueError(
+                f"Received gating={self.scheme!r}, expected one of {', '.join(SCHEMES)}."
+            )
         n, m, p = self.n_modules, self.modules_per_batch, self.survival_probability
         if self.scheme == "effective_paths" and not 1 <= m <= n:
             raise ValueError(

@@ -1,6 +1,7 @@
 """One network, from fresh weights to a folder of results, however often it is interrupted."""
 
 import shutil
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -92,6 +93,8 @@ def fit(trainer: Trainer, feed: Feed, settings: Settings, prepared, recorder, ca
     validation = prepared.part("validation")
     options = {
         "callbacks": [recorder, *callbacks],
+        "shuffle": False,  # the feed has its own order
+        "verbose": 1 if sys.stdout.isatty() else 2,
         "validation_data": Evaluation(validation, EVALUATION_BATCH) if len(validation) else None,
     }
     for first, last, steps in _sittings(recorder.progress.step, feed.steps_per_epoch, total):
@@ -157,9 +160,7 @@ def train(
     write_csv(outputs.history, pd.DataFrame(progress.history))
     if settings.model == "highway":
         before = models.load(folder / "snapshots" / snapshot_name(0))
-        write_csv(
-            outputs.gates, gate_table(network, settings, before, trainer.chain, prepared)
-        )
+        write_csv(outputs.gates, gate_table(network, settings, before, trainer.chain, prepared))
     result = {
         "network": network,
         **settings.as_dict(),
@@ -200,7 +201,9 @@ def gate_table(network, settings, before, after, prepared) -> pd.DataFrame:
 
     It is measured on the validation part, or on the train part where there is no validation part.
     """
-    part = prepared.part("validation") if len(prepared.part("validation")) else prepared.part("train")
+    part = (
+        prepared.part("validation") if len(prepared.part("validation")) else prepared.part("train")
+    )
     pictures = keras.ops.convert_to_tensor(part.pictures(slice(0, EVALUATION_BATCH)))
     return pd.DataFrame(
         {

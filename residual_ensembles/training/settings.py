@@ -70,7 +70,11 @@ class Settings:
         if self.gating != "none" and self.model in ("vgg", "highway"):
             raise ValueError(
                 f"Received gating={self.gating} for model={self.model}, expected none: "
-                + ("a layer without a skip" if self.model == "vgg" else "a module with its own gate")
+                + (
+                    "a layer without a skip"
+                    if self.model == "vgg"
+                    else "a module with its own gate"
+                )
                 + " cannot be left out in training."
             )
         for epoch in self.snapshots:

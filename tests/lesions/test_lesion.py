@@ -115,5 +115,7 @@ def test_text_that_is_no_lesion_is_refused(text):
 
 
 def test_a_number_beyond_the_network_is_refused():
-    with pytest.raises(ValueError, match=r"'delete 10' for 9 modules, expected numbers from 1 to 9"):
+    with pytest.raises(
+        ValueError, match=r"'delete 10' for 9 modules, expected numbers from 1 to 9"
+    ):
         Lesion(deletions=[10]).steps(9)

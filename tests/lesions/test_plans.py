@@ -97,7 +97,7 @@ def test_k_beyond_what_may_go_is_refused(resnet, k):
     [
         ({"swaps": 0}, "Received lesion.swaps=0, expected 1 or more"),
         ({"draws": 0}, "Received lesion.draws=0, expected 1 or more"),
-        ({"duplications": 5}, "Received lesion.duplications=5, expected 1 to 4"),
+        ({"duplications": 7}, "Received lesion.duplications=7, expected 1 to 6"),
     ],
 )
 def test_other_numbers_out_of_range_are_refused(resnet, change, message):

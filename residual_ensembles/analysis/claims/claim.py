@@ -108,6 +108,7 @@ class Claim:
         target: Where the interval has to lie.
         find: Reads the measurements off the tables, one per network; none where data are missing.
         settle: What would settle the claim where this study does not.
+        unit: How people read the number: "%" or "points" (of error) for fractions, else as it is.
         of_training: Whether it speaks of a way of training, which one seed cannot.
     """
 
@@ -120,6 +121,7 @@ class Claim:
     target: Target | NoSignificantDifference
     find: Callable[[Tables], list[Measurement]]
     settle: str
+    unit: str = ""
     of_training: bool = False
 
     @property

@@ -85,6 +85,7 @@ CLAIMS = (
         "difference is within one point.",
         source="Section 4.2 (5.96 % against 6.10 %)",
         figure="",
+        unit="points",
         paper_value=-0.0014,
         measure="Error of the network trained on effective paths minus that of the full one, as "
         "fractions, 90 % interval, over seeds (two one-sided tests with a margin of 0.01)",
@@ -98,6 +99,7 @@ CLAIMS = (
         words="There is no statistically significant difference between the two.",
         source="Section 4.2 (5.96 % against 6.10 %)",
         figure="",
+        unit="points",
         paper_value=-0.0014,
         measure="Error of the network trained on effective paths minus that of the full one, as "
         "fractions, 95 % interval, over seeds",

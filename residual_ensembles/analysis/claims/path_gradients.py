@@ -138,6 +138,7 @@ CLAIMS = (
         words="Nearly all gradient comes from paths of 5 to 17 modules (the paper's reading).",
         source="Section 4.2, Fig. 6 (c)",
         figure="fig6",
+        unit="%",
         paper_value=None,
         measure="Share of lengths 5 to 17 in mean norm of one sampled path times number of paths; "
         "interval from those of the norms",
@@ -150,6 +151,7 @@ CLAIMS = (
         words="Nearly all gradient comes from paths of 5 to 17 modules (norms of sums).",
         source="Section 4.2, Fig. 6 (c); the exact decomposition is ours",
         figure="fig6",
+        unit="%",
         paper_value=None,
         measure="Share of lengths 5 to 17 in the norms of the exact sums over all paths of one "
         "length; interval from those of the norms",
@@ -162,6 +164,7 @@ CLAIMS = (
         words="Nearly all gradient comes from paths of 5 to 17 modules (projections on the whole).",
         source="Section 4.2, Fig. 6 (c); the exact decomposition is ours",
         figure="fig6",
+        unit="%",
         paper_value=None,
         measure="Share of lengths 5 to 17 in the projections of the exact sums on the gradient; "
         "interval over seeds",

@@ -46,6 +46,7 @@ CLAIMS = (
         "of 54 modules.",
         source="Section 4.2, Fig. 6 (a)",
         figure="fig6",
+        unit="%",
         paper_value=0.95,
         measure="Share of the 2^54 paths with 19 to 35 modules, by exact counting",
         target=above(0.95),
@@ -70,6 +71,7 @@ CLAIMS = (
         words="The effective paths, 5 to 17 modules or 10 to 34 layers long, are 0.45 % of all.",
         source="Section 4.2",
         figure="fig6",
+        unit="%",
         paper_value=0.0045,
         measure="Share of the 2^54 paths with 5 to 17 modules, by exact counting",
         target=between(0.00445, 0.00455),
@@ -81,6 +83,7 @@ CLAIMS = (
         words="With 10 of 54 modules deleted, the paths are roughly a millionth of what they were.",
         source="Section 4.2",
         figure="fig7",
+        unit="%",
         paper_value=1e-6,
         measure="Share of the 2^54 paths that is left, 2^-10, by exact counting; the target is the "
         "paper's order of magnitude",
@@ -97,6 +100,7 @@ CLAIMS = (
         words="With 10 modules deleted, many of the effective paths are still valid.",
         source="Section 4.3, Fig. 7",
         figure="fig7",
+        unit="%",
         paper_value=None,
         measure="Share of the paths of 5 to 17 modules that is left after deleting 10 of 54, by "
         "exact counting; for many, we ask for a tenth",

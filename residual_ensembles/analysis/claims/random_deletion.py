@@ -86,6 +86,7 @@ CLAIMS = (
         words="Error grows smoothly with the number of deleted modules: there is no cliff.",
         source="Section 4.2, Fig. 5 (a); number: the authors' data",
         figure="fig5",
+        unit="%",
         paper_value=0.1614,
         measure="Largest step of the mean error from one number of deleted modules to the next, as "
         "a share of the whole rise, any module, interval by bootstrap over draws",
@@ -111,6 +112,7 @@ CLAIMS = (
         "about 0.2.",
         source="Section 4.2, Fig. 5 (a); that some are spared: the authors' data",
         figure="fig5",
+        unit="%",
         paper_value=0.2,
         measure="Mean error with 10 modules deleted, sparing the first and the downsampling ones, "
         "Student's interval over draws",
@@ -123,6 +125,7 @@ CLAIMS = (
         words="With any 10 of 54 modules deleted, error is about 0.2.",
         source="Section 4.2, Fig. 5 (a), as its text reads",
         figure="fig5",
+        unit="%",
         paper_value=0.2,
         measure="Mean error with any 10 modules deleted, Student's interval over draws",
         target=between(0.15, 0.25),
@@ -139,6 +142,7 @@ CLAIMS = (
         words="Up to 10 deleted modules, performance drops only slightly.",
         source="Section 4.3; number: the authors' data",
         figure="fig5",
+        unit="points",
         paper_value=0.1447,
         measure="Mean error with 10 modules deleted minus intact error, sparing the first and the "
         "downsampling ones, Student's interval over draws",
@@ -151,6 +155,7 @@ CLAIMS = (
         words="With 20 deleted modules, there is a severe drop.",
         source="Section 4.3; number: the authors' data",
         figure="fig5",
+        unit="points",
         paper_value=0.5293,
         measure="Mean error with 20 modules deleted minus intact error, sparing the first and the "
         "downsampling ones, Student's interval over draws",

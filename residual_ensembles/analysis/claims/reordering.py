@@ -72,6 +72,7 @@ CLAIMS = (
         words="Error grows smoothly as the order is corrupted: there is no cliff.",
         source="Section 4.2, Fig. 5 (b); number: the authors' data",
         figure="fig5",
+        unit="%",
         paper_value=0.2234,
         measure="Re-orderings in ten equal groups by Kendall's tau: largest step of the mean error "
         "as a share of the whole rise, interval by bootstrap over draws",

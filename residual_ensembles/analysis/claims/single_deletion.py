@@ -140,6 +140,7 @@ CLAIMS = (
         words="Deleting one module of a residual network barely matters.",
         source="Section 4.1, Fig. 3; number: the authors' data",
         figure="fig3",
+        unit="points",
         paper_value=0.00413,
         measure="Median over the modules that do not downsample of the cost (error with the module "
         "deleted minus intact error, as fractions)",
@@ -152,6 +153,7 @@ CLAIMS = (
         words="The peaks are the downsampling modules.",
         source="Section 4.1, Fig. 3; number: the authors' data",
         figure="fig3",
+        unit="points",
         paper_value=0.05284,
         measure="Cost of the cheaper downsampling module minus the 90 % quantile of the costs of "
         "the other modules, as fractions",
@@ -164,6 +166,7 @@ CLAIMS = (
         words="Deleting any layer of a VGG leads to chance level: its only path is gone.",
         source="Section 4.1, Fig. 3; number: the authors' notebook (lowest 88.4 %)",
         figure="fig3",
+        unit="points",
         paper_value=-0.0159,
         measure="Lowest error with one layer deleted minus the error of guessing, as fractions",
         target=at_least(-CHANCE_MARGIN),

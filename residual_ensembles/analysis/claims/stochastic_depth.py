@@ -70,6 +70,7 @@ CLAIMS = (
         words="Training with stochastic depth makes deletion slightly more harmless.",
         source="Section 5, Fig. 8; number: the authors' data",
         figure="fig8",
+        unit="points",
         paper_value=0.00296,
         measure="Median cost of a single deletion over the modules that do not downsample, plain "
         "network minus network trained with stochastic depth, as fractions, over seeds",
@@ -83,6 +84,7 @@ CLAIMS = (
         words="It does so mostly at the downsampling modules.",
         source="Section 5, Fig. 8; number: the authors' data",
         figure="fig8",
+        unit="points",
         paper_value=0.05225,
         measure="Mean cost saved at the downsampling modules minus the median cost saved at the "
         "others, as fractions, over seeds",

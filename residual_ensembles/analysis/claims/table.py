@@ -74,7 +74,9 @@ def _basis(claim: Claim, measurement: Measurement, verdict: str) -> str:
     elif estimate.over == "seeds":
         parts.append(f"Interval over {estimate.n} seeds.")
     else:
-        parts.append(f"Interval over {estimate.n} {estimate.over}, conditional on this network.")
+        parts.append(
+            f"Interval over {estimate.n} {estimate.over}, conditional on the networks at hand."
+        )
     if claim.of_training and estimate.over != "seeds":
         parts.append("One seed does not speak for a way of training.")
     if verdict == INCONCLUSIVE:

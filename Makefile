@@ -1,0 +1,65 @@
+# `make install` makes .venv and nothing else; the other targets need nothing else done before.
+PYTHON ?= python3
+VENV := .venv
+JAX_VENV := .venv-jax
+BIN := $(abspath $(VENV))/bin
+JAX_BIN := $(abspath $(JAX_VENV))/bin
+export PATH := $(BIN):$(PATH)
+
+SUPPORTED := import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else \
+	f"error: this is Python {v[0]}.{v[1]}, TensorFlow 2.21 needs 3.11, 3.12 or 3.13: make PYTHON=python3.11 ...")
+VENV_HINT := error: $(PYTHON) cannot make virtual environments; on Debian: apt install python3-venv
+
+.PHONY: install install-jax reproduce test test-slow test-jax lint check benchmark lock clean
+
+install: $(VENV)/.installed
+
+install-jax: $(JAX_VENV)/.installed
+
+$(VENV)/.installed: requirements.txt pyproject.toml
+	$(call make_venv,$(VENV),requirements.txt)
+
+$(JAX_VENV)/.installed: requirements-jax.txt pyproject.toml
+	$(call make_venv,$(JAX_VENV),requirements-jax.txt)
+
+define make_venv
+	@$(PYTHON) -c '$(SUPPORTED)'
+	@$(PYTHON) -m venv $(1) || { echo "$(VENV_HINT)" >&2; rm -rf $(1); exit 1; }
+	$(1)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $(2)
+	$(1)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $(1)/.installed
+endef
+
+reproduce: install ## the whole study on the embedded data set, from pictures to page
+	dvc repro
+	@echo "the page: $(CURDIR)/results/digits/report.html"
+
+test: install ## the tests, a few minutes
+	pytest
+
+test-slow: install ## the tests that take longer
+	pytest -m "slow"
+
+test-jax: install install-jax ## models, training, lesions and paths on JAX, without TensorFlow
+	RESIDUAL_ENSEMBLES_JAX_PYTHON=$(JAX_BIN)/python pytest -m jax
+	KERAS_BACKEND=jax $(JAX_BIN)/python -m pytest tests/models tests/training tests/lesions tests/paths
+
+lint: install
+	ruff check .
+	ruff format --check .
+
+check: lint test ## what must be clean before a commit: linter, formatter, tests
+
+benchmark: install ## side-by-side ratios, one JSON object per line
+	for name in training lesions path_gradients; do python benchmarks/$$name.py --json || exit 1; done
+
+lock: ## pins requirements*.txt anew from pyproject.toml (needs uv on the PATH)
+	uv pip compile --universal --python-version 3.11 --no-emit-index-url --upgrade \
+		--custom-compile-command "make lock" pyproject.toml \
+		--extra tensorflow --extra pipeline --extra test --output-file requirements.txt
+	uv pip compile --universal --python-version 3.11 --no-emit-index-url --upgrade \
+		--custom-compile-command "make lock" pyproject.toml \
+		--extra jax --extra test --output-file requirements-jax.txt
+
+clean: ## removes the environments; results and checkpoints stay
+	rm -rf $(VENV) $(JAX_VENV)

@@ -1,0 +1,217 @@
+"""Stage `check`: reads every parameter of a study and refuses what cannot work.
+
+Its output never changes, and every other stage depends on it: nothing is computed on wrong
+parameters, and a changed one re-runs only what it concerns.
+"""
+
+from pathlib import Path
+
+from absl import flags
+
+from pipelines import study as studies
+from residual_ensembles import cli
+from residual_ensembles.files import write_text
+
+FLAGS = flags.FLAGS
+
+TEXT, WHOLE, NUMBER = "text", "a whole number", "a number"
+# Every parameter, and the least that it may be. Lists and networks are looked at on their own.
+PARAMETERS = {
+    "name": TEXT,
+    "network": None,
+    "networks": None,
+    "seeds": None,
+    "data": {
+        "source": TEXT,
+        "title": TEXT,
+        "validation_fraction": (NUMBER, 0),
+        "seed": (WHOLE, 0),
+        "resize": (WHOLE, 0),
+        "limit_train": (WHOLE, 0),
+        "limit_test": (WHOLE, 0),
+        "storage": TEXT,
+    },
+    "train": {
+        "epochs": (WHOLE, 1),
+        "batch_size": (WHOLE, 1),
+        "learning_rate": (NUMBER, 0),
+        "schedule": TEXT,
+        "weight_decay": (NUMBER, 0),
+        "precision": TEXT,
+        "snapshots": TEXT,
+    },
+    "lesion": {
+        "networks": TEXT,
+        "k": (WHOLE, 1),
+        "swaps": (WHOLE, 1),
+        "duplications": (WHOLE, 1),
+        "draws": (WHOLE, 1),
+        "seed": (WHOLE, 0),
+        "batch_size": (WHOLE, 1),
+    },
+    "paths": {
+        "networks": TEXT,
+        "samples": (WHOLE, 1),
+        "batches": (WHOLE, 1),
+        "batch_size": (WHOLE, 1),
+        "seed": (WHOLE, 0),
+    },
+}
+NETWORK = {
+    "model": TEXT,
+    "depth": (WHOLE, 1),
+    "gating": TEXT,
+    "modules_per_batch": (WHOLE, 1),
+    "survival_probability": (NUMBER, 0),
+    "gate_bias": (NUMBER, None),
+}
+STORAGES = ("auto", "arrays", "records")
+
+
+def define_flags() -> None:
+    """Defines the flags."""
+    flags.DEFINE_string("params", str(studies.PARAMS), "file with the study's parameters")
+    flags.DEFINE_string("output", None, "file to write when all is well")
+    flags.mark_flag_as_required("output")
+
+
+def check(study: dict) -> None:
+    """Refuses a study that cannot work.
+
+    Raises:
+        ValueError: A parameter is unknown or missing, of the wrong kind, or out of range.
+    """
+    _check_names("", study, PARAMETERS)
+    _check_list(study, "networks", str)
+    _check_list(study, "seeds", int)
+    if any(seed < 0 for seed in study["seeds"]):
+        raise ValueError(f"Received seeds={study['seeds']}, expected numbers of 0 or more.")
+    if not study["name"].replace("_", "").replace("-", "").isalnum():
+        raise ValueError(
+            f"Received name={study['name']!r}, expected letters, digits, _ and -: it names a folder."
+        )
+    _check_data(study["data"])
+    for network in study["networks"]:
+        settings(study, network)
+    for group in ("lesion", "paths"):
+        _check_members(study, f"{group}.networks", study[group]["networks"])
+    for network in filter(None, study["lesion"]["networks"].split(",")):
+        _check_lesions(study, network)
+
+
+def settings(study: dict, network: str, seed: int = 0):
+    """Returns what training is told about one network of the study.
+
+    Raises:
+        ValueError: The study has no such network, or it cannot be trained so.
+    """
+    from residual_ensembles.training import Settings
+
+    studies.network_flags(study, network)
+    own = study["network"][network]
+    _check_names(f"network.{network}", own, NETWORK, may_lack=True)
+    train = dict(study["train"])
+    snapshots = tuple(cli.whole_numbers("train.snapshots", train.pop("snapshots").split(",")))
+    try:
+        return Settings(**own, **train, snapshots=snapshots, seed=seed)
+    except ValueError as error:
+        raise ValueError(f"network.{network}: {error}") from error
+
+
+def _check_names(prefix: str, values: dict, known: dict, may_lack: bool = False) -> None:
+    if not isinstance(values, dict):
+        raise ValueError(f"Received {prefix}={values!r}, expected {', '.join(known)} with values.")
+    dot = f"{prefix}." if prefix else ""
+    unknown = sorted(map(str, set(values) - set(known)))
+    if unknown:
+        raise ValueError(
+            f"Received the unknown parameter {dot}{unknown[0]}, expected {', '.join(known)}."
+        )
+    missing = [name for name in known if name not in values]
+    if missing and not may_lack:
+        raise ValueError(f"The parameter {dot}{missing[0]} is missing; see pipelines/conf/study.")
+    for name, value in values.items():
+        kind = known[name]
+        if isinstance(kind, dict):
+            _check_names(f"{dot}{name}", value, kind)
+        elif kind == TEXT:
+            if not isinstance(value, str):
+                raise ValueError(f"Received {dot}{name}={value!r}, expected text.")
+        elif kind is not None:
+            _check_number(f"{dot}{name}", value, *kind)
+
+
+def _check_number(name: str, value, kind: str, least) -> None:
+    allowed = int if kind == WHOLE else (int, float)
+    if isinstance(value, bool) or not isinstance(value, allowed):
+        hint = " (YAML reads 1e-4 as text: write 1.0e-4)" if isinstance(value, str) else ""
+        raise ValueError(f"Received {name}={value!r}, expected {kind}{hint}.")
+    if least is not None and value < least:
+        raise ValueError(f"Received {name}={value}, expected {least} or more.")
+
+
+def _check_list(study: dict, name: str, kind: type) -> None:
+    values = study[name]
+    if (
+        not isinstance(values, list)
+        or not values
+        or not all(isinstance(v, kind) and not isinstance(v, bool) for v in values)
+        or len(set(values)) < len(values)
+    ):
+        raise ValueError(f"Received {name}={values!r}, expected a list without repetitions.")
+
+
+def _check_data(data: dict) -> None:
+    source = data["source"]
+    if source != "digits" and not source.startswith(("tfds:", "folder:")):
+        raise ValueError(
+            f"Received data.source={source!r}, expected digits, tfds:NAME or folder:PATH."
+        )
+    if source.startswith("folder:") and not Path(source.removeprefix("folder:")).is_dir():
+        raise ValueError(
+            f"Received data.source={source}, which is not a folder, expected one with "
+            "train|test/<class>/*.jpg in it: say which with -S data.source=folder:PATH."
+        )
+    if data["validation_fraction"] >= 1:
+        raise ValueError(
+            f"Received data.validation_fraction={data['validation_fraction']}, expected less than 1."
+        )
+    if data["storage"] not in STORAGES:
+        raise ValueError(
+            f"Received data.storage={data['storage']!r}, expected one of {', '.join(STORAGES)}."
+        )
+
+
+def _check_members(study: dict, name: str, listed: str) -> None:
+    unknown = [n for n in listed.split(",") if n and n not in study["networks"]]
+    if unknown:
+        raise ValueError(
+            f"Received {name}={listed}, but {unknown[0]!r} is not trained, expected some of "
+            f"{', '.join(study['networks'])}."
+        )
+
+
+def _check_lesions(study: dict, network: str) -> None:
+    """Refuses more operations than there are modules once those that matter most are spared."""
+    from residual_ensembles.models import lesionable
+
+    own = study["network"][network]
+    may_be_deleted = lesionable(own["model"], own["depth"])
+    for name in ("k", "duplications"):
+        if study["lesion"][name] > may_be_deleted:
+            raise ValueError(
+                f"Received lesion.{name}={study['lesion'][name]} for {network}, of whose modules "
+                f"{may_be_deleted} may be deleted (all but the first and the downsampling ones), "
+                f"expected 1..{may_be_deleted}."
+            )
+
+
+def main() -> None:
+    """Checks the study and says that all is well."""
+    check(studies.load(Path(FLAGS.params)))
+    write_text(FLAGS.output, "The parameters can work.\n")
+
+
+if __name__ == "__main__":
+    define_flags()
+    cli.run(main)

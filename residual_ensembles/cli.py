@@ -1,0 +1,135 @@
+"""What all programs share: flags are refused, and errors told, in one line.
+
+A program defines its flags, then calls `run(main)`. It ends with 0 when it did its work, with 2
+when it was called wrongly, and with 1 when the work could not be done.
+"""
+
+import errno
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from absl import app, flags, logging
+
+from residual_ensembles import backend_choice
+
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def run(main: Callable[[], None]) -> NoReturn:
+    """Runs a program: parses the flags, runs `main`, and exits.
+
+    What `main` refuses with a `ValueError`, or cannot do (`OSError`), becomes one line on stderr;
+    `--verbosity=1` shows where it came from.
+
+    Args:
+        main: The program. It takes its arguments from the flags.
+    """
+    app.run(lambda _: _guarded(main), flags_parser=_parse)
+
+
+def whole_numbers(name: str, values: Sequence[str]) -> list[int]:
+    """Returns a flag's list as whole numbers.
+
+    Args:
+        name: The flag's, without dashes.
+        values: What was given.
+
+    Raises:
+        ValueError: One is not a whole number, 0 or larger.
+    """
+    if not all(value.strip().isdecimal() for value in values):
+        raise ValueError(
+            f"Received --{name}={','.join(values)}, expected whole numbers, 0 or larger, with "
+            f"commas between them, such as --{name}=0,1,2."
+        )
+    return [int(value) for value in values]
+
+
+def require_writable_folder(folder: str | os.PathLike) -> None:
+    """Makes an output folder where there is none, and sees that it can be written.
+
+    Args:
+        folder: The folder.
+
+    Raises:
+        ValueError: It is a file, or cannot be made or written.
+    """
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise ValueError(
+            f"Received output folder {folder}, which cannot be written "
+            f"({error.strerror or error}), expected a folder of yours, or a name not yet taken."
+        ) from None
+
+
+def _parse(arguments: Sequence[str]) -> Sequence[str]:
+    try:
+        leftover = flags.FLAGS(arguments)[1:]
+    except flags.Error as error:
+        _fail(f"{_flag_message(error)} (see --help)", 2)
+    except SystemExit:  # --help; absl calls that a failure
+        sys.exit(0)
+    if flags.FLAGS["verbosity"].using_default_value:
+        flags.FLAGS.verbosity = logging.WARNING  # absl would tell everything
+    if leftover:
+        _fail(
+            f"Received {leftover[0]!r}, which is not a flag, expected only --name=value (see "
+            "--help)",
+            2,
+        )
+    return arguments[:1]
+
+
+def _flag_message(error: flags.Error) -> str:
+    """absl's message, with what the flag takes added where it does not say so."""
+    message = re.sub(
+        r"flag --(\w+)=None: Flag --\1 must have a value other than None\.",
+        r"--\1 is missing.",
+        " ".join(str(error).split()),
+    )
+    refused = re.match(r"flag --(\w+)=.*(invalid literal|could not convert)", message)
+    if refused:
+        flag = flags.FLAGS[refused.group(1)]
+        message += (
+            f"; expected {flag.parser.syntactic_help or flag.parser.flag_type()}: {flag.help}"
+        )
+    return message
+
+
+def _guarded(main: Callable[[], None]) -> None:
+    if backend_choice.problem() is not None:
+        _fail(backend_choice.problem(), 1)
+    try:
+        main()
+    except KeyboardInterrupt:
+        _fail("interrupted", 130)
+    except OSError as error:
+        _fail(_system_message(error), 1)
+    except ValueError as error:
+        _fail(str(error), 1)
+
+
+def _system_message(error: OSError) -> str:
+    if error.errno in _DISK_FULL:
+        where = f" at {error.filename}" if error.filename else ""
+        return (
+            f"The disk is full{where} ({error.strerror}), expected room for the results. What was "
+            "there before is unchanged; make room and start again."
+        )
+    if error.strerror and error.filename:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
+
+
+def _fail(message: str, status: int) -> NoReturn:
+    logging.debug("The program ends because of this:", exc_info=True)
+    print("error:", " ".join(message.split()), file=sys.stderr)
+    sys.exit(status)

@@ -1,0 +1,36 @@
+"""What the paper's authors measured: the points that stand behind ours."""
+
+from functools import cache
+from importlib.resources import files
+
+import pandas as pd
+
+ANY = "random delete, any module"
+SPARING = "random delete, first and downsampling modules spared"
+SWAPS = "random swaps"
+
+
+@cache
+def reference() -> pd.DataFrame:
+    """Returns the authors' figures; reference/README.md describes source and columns."""
+    path = files("residual_ensembles.figures") / "reference" / "veit2016.csv"
+    with path.open(encoding="utf-8") as file:
+        return pd.read_csv(file)
+
+
+def points(network: str, plan: str, gating: str = "none") -> pd.DataFrame:
+    """Returns the authors' points of one curve, sorted along it.
+
+    Args:
+        network: resnet110, resnet200, vgg, ...
+        plan: What was done to it, as reference/README.md lists.
+        gating: How it was trained, none or stochastic_depth.
+    """
+    rows = reference()
+    rows = rows[(rows.network == network) & (rows.plan == plan) & (rows.gating == gating)]
+    return rows.sort_values("x", ignore_index=True)
+
+
+def intact_error(network: str, gating: str = "none") -> float:
+    """Returns the authors' error without lesion, as a fraction."""
+    return float(points(network, "none", gating).error_mean.iloc[0])

@@ -1,0 +1,64 @@
+"""Curves of errors over the seeds of a network, in percent, as figures draw them."""
+
+import numpy as np
+import pandas as pd
+
+from residual_ensembles.analysis import Tables, student
+from residual_ensembles.analysis.tables import deleted
+
+
+def single_deletions(tables: Tables, network: str) -> pd.DataFrame:
+    """Returns the error after every single deletion.
+
+    With one seed the band is Wilson's over pictures, with more Student's over seeds.
+
+    Returns:
+        Columns module, error, low, high (percent), sorted by module.
+    """
+    rows = tables.sweep(network, "single_deletion")
+    rows = rows.assign(module=[deleted(lesion)[0] for lesion in rows.lesion])
+    points = []
+    for module, lesions in rows.groupby("module"):
+        if len(lesions) > 1:
+            low, high = student(lesions.error_fraction)
+        else:
+            low, high = lesions.error_low.iloc[0], lesions.error_high.iloc[0]
+        points.append((module, lesions.error_fraction.mean(), low, high))
+    return _percent(pd.DataFrame(points, columns=["module", "error", "low", "high"]))
+
+
+def by_operations(tables: Tables, network: str, sweep: str) -> pd.DataFrame:
+    """Returns the mean error by number of operations, with Student's interval over draws.
+
+    Returns:
+        Columns n_operations, error, low, high (percent).
+    """
+    points = [
+        (k, lesions.error_fraction.mean(), *student(lesions.error_fraction))
+        for k, lesions in tables.sweep(network, sweep).groupby("n_operations")
+    ]
+    return _percent(pd.DataFrame(points, columns=["n_operations", "error", "low", "high"]))
+
+
+def intact(tables: Tables, network: str) -> float:
+    """Returns the mean intact error in percent, NaN where it was not measured."""
+    return 100 * float(tables.sweep(network, "intact").error_fraction.mean())
+
+
+def basis(tables: Tables, network: str, *sweeps: str) -> str:
+    """Says what curves of these sweeps rest on."""
+    rows = tables.sweep(network, *sweeps)
+    if rows.empty:
+        return "no lesions in this study"
+    seeds = rows.seed.nunique()
+    lesions = len(rows) // seeds
+    return (
+        f"{lesions:,} lesions × {int(rows.n_images.max()):,} test pictures, "
+        f"{seeds} seed{'s' if seeds > 1 else ''}"
+    )
+
+
+def _percent(frame: pd.DataFrame) -> pd.DataFrame:
+    for column in ("error", "low", "high"):
+        frame[column] = (100 * frame[column].astype(float)).clip(0, 100)
+    return frame.replace([np.inf, -np.inf], np.nan)

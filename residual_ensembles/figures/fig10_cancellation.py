@@ -1,0 +1,62 @@
+"""How much the gradients of the paths of one length cancel when they are added."""
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from residual_ensembles.analysis import Tables
+from residual_ensembles.analysis.gradients import final_gradients, is_complete, log10_counts
+from residual_ensembles.figures import fig6_path_gradients, style
+from residual_ensembles.figures.picture import Picture
+
+
+def both(tables: Tables) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Returns log10 of (mean norm × number of paths, norm of their sum) by length, per run."""
+    found = []
+    for network in tables.plain:
+        n = tables.n_modules(network)
+        for run in tables.of(network):
+            sampled = final_gradients(tables, network, run.seed, "sampled")
+            exact = final_gradients(tables, network, run.seed, "exact")
+            if is_complete(sampled, n) and is_complete(exact, n):
+                apart = sampled.log10_norm.to_numpy(float) + log10_counts(n)
+                found.append((apart, exact.log10_norm.to_numpy(float)))
+    return found
+
+
+@style.styled
+def draw(tables: Tables) -> Figure:
+    """Draws both amounts on the left, and the ratio between them on the right."""
+    figure = Figure(figsize=(7.2, 3.2))
+    left, right = figure.subplots(1, 2)
+    runs = both(tables)
+    for i, (apart, together) in enumerate(runs):
+        first = i == 0
+        length = np.arange(len(apart))
+        name = "mean norm × number of paths (sampled)"
+        style.curve(left, length, apart, style.PLAIN, name if first else "_")
+        name = "norm of their sum (exact)"
+        style.curve(left, length, together, style.EXACT, name if first else "_")
+        style.curve(right, length, apart - together, style.PROJECTED, "_")
+    for axes in (left, right):
+        if not runs:
+            style.missing(axes, "needs sampled and exact\npath gradients")
+        axes.set_xlabel("Path length (modules)")
+    left.set_ylabel("log₁₀ of the amount of gradient")
+    right.set_ylabel("log₁₀ of how much cancels")
+    right.set_title("0: nothing cancels; 1: nine tenths do")
+    if runs:
+        left.legend(loc="lower center", fontsize=7.5)
+    style.caption(figure, fig6_path_gradients.measurements(tables))
+    return figure
+
+
+FIGURE = Picture(
+    name="fig10_cancellation",
+    title="Gradients of paths cancel",
+    paper="The paper multiplies the mean norm of a path by the number of paths; gradients that point "
+    "against each other count there, but not in their sum.",
+    source="",
+    table="path_gradients.csv",
+    draw=draw,
+    rests_on=fig6_path_gradients.measurements,
+)

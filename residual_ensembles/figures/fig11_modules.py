@@ -1,0 +1,86 @@
+"""Which modules matter: one row a network, one column a module."""
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.colors import BoundaryNorm
+from matplotlib.figure import Figure
+
+from residual_ensembles.analysis import Tables
+from residual_ensembles.figures import authors, errors, style
+from residual_ensembles.figures.fig6_path_gradients import modules_of
+from residual_ensembles.figures.picture import Picture
+
+BOUNDARIES = (-1, 0.5, 1, 2, 5, 10, 20, 50, 100)
+"""Points of error; most modules cost less than one, a few cost dozens."""
+
+
+def rows(tables: Tables) -> list[tuple[str, np.ndarray]]:
+    """Returns (name, cost in points of error by module) of every network of n modules."""
+    n = modules_of(tables)
+    found = []
+    for network in tables.networks:
+        points = errors.single_deletions(tables, network)
+        if list(points.module) == list(range(1, n + 1)):
+            cost = points.error.to_numpy(float) - errors.intact(tables, network)
+            found.append((network, cost))
+    for gating, name in (("none", "authors"), ("stochastic_depth", "authors, stochastic")):
+        points = authors.points("resnet110", "delete", gating)
+        if len(points) == n:
+            cost = points.error_mean - authors.intact_error("resnet110", gating)
+            found.append((name, 100 * cost.to_numpy(float)))
+    return found
+
+
+@style.styled
+def draw(tables: Tables) -> Figure:
+    """Draws the heat map of the networks that have as many modules as the plain one."""
+    found = rows(tables)
+    n = modules_of(tables)
+    figure = Figure(figsize=(7.2, 0.9 + 0.34 * max(len(found), 3)))
+    axes = figure.subplots()
+    axes.grid(False)
+    if not found:
+        style.missing(axes, "no single deletions in this study")
+        return figure
+    costs = np.clip(np.array([cost for _, cost in found]), BOUNDARIES[0], BOUNDARIES[-1])
+    colors = colormaps["cividis"]
+    mesh = axes.pcolormesh(
+        np.arange(n + 1) + 0.5,
+        np.arange(len(found) + 1) - 0.5,
+        costs,
+        norm=BoundaryNorm(BOUNDARIES, colors.N),
+        cmap=colors,
+        edgecolors=style.PAPER,
+        linewidth=0.6,
+    )
+    axes.set_yticks(range(len(found)), [name for name, _ in found])
+    axes.invert_yaxis()
+    axes.set_xlabel("Deleted module")
+    axes.spines[:].set_visible(False)
+    bar = figure.colorbar(mesh, ax=axes, pad=0.01, spacing="uniform")
+    bar.set_ticks(BOUNDARIES[1:], labels=[f"{b:g}" for b in BOUNDARIES[1:]])
+    bar.set_label("Cost (points of error)")
+    bar.outline.set_visible(False)
+    style.caption(figure, rests_on(tables))
+    return figure
+
+
+def rests_on(tables: Tables) -> str:
+    """Says what the rows rest on."""
+    return "; ".join(
+        f"{n}: {errors.basis(tables, n, 'single_deletion')}"
+        for n, _ in rows(tables)
+        if n in tables.networks
+    )
+
+
+FIGURE = Picture(
+    name="fig11_modules",
+    title="Which modules matter, network by network",
+    paper="All networks in one picture. In the authors' own data, modules 1 and 11 matter beside "
+    "the downsampling ones, 19 and 37.",
+    source="",
+    table="lesions.csv",
+    draw=draw,
+    rests_on=rests_on,
+)

@@ -1,0 +1,168 @@
+"""Fig. 6: how many paths there are of each length, how much gradient each brings, and both."""
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from residual_ensembles.analysis import Tables, effective_range
+from residual_ensembles.analysis.gradients import (
+    final_gradients,
+    is_complete,
+    log10_counts,
+    shares,
+)
+from residual_ensembles.figures import style
+from residual_ensembles.figures.picture import Picture
+from residual_ensembles.paths import lengths
+
+PAPER_RANGE = (5, 17)
+PAPER_N = 54
+NUMBERS = {"log10_norm": float, "log10_norm_low": float, "log10_norm_high": float}
+
+
+def modules_of(tables: Tables) -> int:
+    """Returns n of the study's plain residual network, or the paper's."""
+    return next((n for name in tables.plain if (n := tables.n_modules(name))), PAPER_N)
+
+
+def readings(tables: Tables, network: str, seed: int) -> list[tuple[str, style.Look, np.ndarray]]:
+    """Returns what each length carries, as shares `(n + 1,)`, under each reading there is."""
+    n = tables.n_modules(network)
+    sampled = final_gradients(tables, network, seed, "sampled")
+    exact = final_gradients(tables, network, seed, "exact")
+    found = []
+    if is_complete(sampled, n):
+        amounts = shares(sampled.log10_norm.to_numpy(float) + log10_counts(n))
+        found.append(("sampled", style.PLAIN, amounts))
+    if is_complete(exact, n):
+        amounts = shares(exact.log10_norm.to_numpy(float))
+        found.append(("exact", style.EXACT, amounts))
+        if exact.share_projected.notna().all():
+            projected = exact.share_projected.to_numpy(float)
+            found.append(("projected", style.PROJECTED, projected))
+    return found
+
+
+def _lengths(axes: Axes, n: int) -> None:
+    share = [100 * float(s) for s in lengths.binomial(n)]
+    tail = (1 - 0.95) / 2
+    below = np.cumsum(share) / 100
+    middle = (
+        (19, 35)
+        if n == PAPER_N
+        else (int(np.searchsorted(below, tail)), int(np.searchsorted(below, 1 - tail)))
+    )
+    inside = [middle[0] <= x <= middle[1] for x in range(n + 1)]
+    colors = [style.PLAIN.color if i else style.DEAD for i in inside]
+    axes.bar(range(n + 1), share, color=colors, width=0.85)
+    within = 100 * float(lengths.share_within(n, *middle))
+    axes.text(
+        0.98,
+        0.97,
+        f"{middle[0]}–{middle[1]}:\n{within:.1f} %",
+        transform=axes.transAxes,
+        ha="right",
+        va="top",
+        fontsize=8,
+    )
+    axes.set_title("(a) Paths by length")
+    axes.set_ylabel("Share of all paths (%)")
+
+
+def _norms(axes: Axes, tables: Tables, n: int) -> None:
+    for network in tables.plain:
+        for run in tables.of(network):
+            sampled = final_gradients(tables, network, run.seed, "sampled").astype(NUMBERS)
+            exact = final_gradients(tables, network, run.seed, "exact").astype(NUMBERS)
+            if len(sampled):
+                low, high = sampled.log10_norm_low, sampled.log10_norm_high
+                label = "sampled: mean norm of a path (b), times their number (c)"
+                style.curve(axes, sampled.length, sampled.log10_norm, style.PLAIN, label, low, high)
+            if len(exact):
+                average = exact.log10_norm - log10_counts(n)[exact.length]
+                label = "exact: norm of the mean of all paths (b), of their sum (c)"
+                style.curve(axes, exact.length, average, style.EXACT, label)
+    axes.set_title("(b) Gradient of one path")
+    axes.set_ylabel("log₁₀ of the norm at y₀")
+
+
+def _amounts(axes: Axes, tables: Tables) -> None:
+    axes.axvspan(*PAPER_RANGE, color=style.GRID, linewidth=0, zorder=0, label="paper: 5–17")
+    ranges = {}
+    for network in tables.plain:
+        for run in tables.of(network):
+            for name, look, amounts in readings(tables, network, run.seed):
+                # the other two are in the legend already, from panel (b)
+                label = "exact: projection on the gradient (c)" if name == "projected" else "_"
+                style.curve(axes, range(len(amounts)), 100 * amounts, look, label)
+                low, high = effective_range(amounts)
+                ranges.setdefault(name, {})[f"{low}–{high}"] = None
+    if ranges:
+        found = [f"{', '.join(of_name)} {name}" for name, of_name in ranges.items()]
+        text = "95 % of it:\n" + "\n".join(found)
+        axes.text(0.98, 0.97, text, transform=axes.transAxes, ha="right", va="top", fontsize=7.5)
+    axes.set_title("(c) Gradient by length")
+    axes.set_ylabel("Share of the gradient (%)")
+
+
+def _legend(figure: Figure) -> None:
+    """Puts one legend over all panels; what is drawn twice is named once."""
+    named = {}
+    for axes in figure.axes:
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+            named.setdefault(label, handle)
+    figure.legend(named.values(), named.keys(), loc="outside upper center", ncols=2, fontsize=7.5)
+
+
+@style.styled
+def draw(tables: Tables) -> Figure:
+    """Draws the three panels for the study's plain residual network."""
+    n = modules_of(tables)
+    figure = Figure(figsize=(7.2, 3.5))
+    a, b, c = figure.subplots(1, 3)
+    _lengths(a, n)
+    _norms(b, tables, n)
+    _amounts(c, tables)
+    for axes in (b, c):
+        if not axes.lines:
+            style.missing(axes, "no path gradients\nin this study")
+    for axes in (a, b, c):
+        axes.set_xlabel("Path length (modules)")
+        axes.set_xlim(-0.5, n + 0.5)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+    _legend(figure)
+    style.caption(figure, rests_on(tables))
+    return figure
+
+
+def measurements(tables: Tables) -> str:
+    """Says what the gradients of the plain networks rest on."""
+    parts = []
+    for network in tables.plain:
+        rows = tables.gradients[tables.gradients.network == network]
+        for estimator, unit in (("sampled", "sampled paths per length"), ("exact", "batches")):
+            found = rows[rows.estimator == estimator]
+            if len(found):
+                seeds = found.seed.nunique()
+                parts.append(
+                    f"{network}, {estimator}: {int(found.n.max()):,} {unit}, {seeds} "
+                    f"seed{'s' if seeds > 1 else ''}"
+                )
+    return "; ".join(parts) or "no path gradients in this study"
+
+
+def rests_on(tables: Tables) -> str:
+    """Says what the panels rest on."""
+    return f"(a) counted exactly; (b, c) {measurements(tables)}"
+
+
+FIGURE = Picture(
+    name="fig6_path_gradients",
+    title="Path lengths, and the gradient that comes through them",
+    paper="Path lengths are binomial; the gradient of a path falls exponentially with its length; "
+    "so nearly all gradient comes from paths of 5 to 17 modules.",
+    source="Fig. 6",
+    table="path_gradients.csv",
+    draw=draw,
+    rests_on=rests_on,
+)

@@ -1,0 +1,55 @@
+"""Fig. 8: single deletions after training with stochastic depth, beside the plain network."""
+
+from matplotlib.figure import Figure
+
+from residual_ensembles.analysis import Tables
+from residual_ensembles.analysis.tables import RESNETS
+from residual_ensembles.figures import authors, errors, style
+from residual_ensembles.figures.fig3_single_deletion import mark_downsampling
+from residual_ensembles.figures.picture import Picture
+
+
+def _networks(tables: Tables) -> list[tuple[str, style.Look]]:
+    trained = tables.named(RESNETS, "stochastic_depth")
+    return [(n, style.PLAIN) for n in tables.plain] + [(n, style.STOCHASTIC_DEPTH) for n in trained]
+
+
+@style.styled
+def draw(tables: Tables) -> Figure:
+    """Draws plain and stochastic-depth networks over one axis."""
+    figure = Figure(figsize=(7.2, 3.5))
+    axes = figure.subplots()
+    for gating, label, line in (("none", "plain", ":"), ("stochastic_depth", "stochastic", "-")):
+        points = authors.points("resnet110", "delete", gating)
+        name = f"authors: {label} (ResNet-110, CIFAR-10)"
+        style.authors_curve(axes, points.x, 100 * points.error_mean, name, line)
+    for network, look in _networks(tables):
+        points = errors.single_deletions(tables, network)
+        label = f"ours: {network} (intact {errors.intact(tables, network):.2f} %)"
+        style.curve(axes, points.module, points.error, look, label, points.low, points.high)
+    for network in tables.plain[:1]:
+        mark_downsampling(axes, tables.downsampling(network))
+    axes.set_xlabel("Deleted module")
+    style.error_axis(axes)
+    style.legend_above(axes)
+    style.caption(figure, rests_on(tables))
+    return figure
+
+
+def rests_on(tables: Tables) -> str:
+    """Says what the curves rest on."""
+    return "; ".join(
+        f"{n}: {errors.basis(tables, n, 'single_deletion')}" for n, _ in _networks(tables)
+    )
+
+
+FIGURE = Picture(
+    name="fig8_stochastic_depth",
+    title="Deleting one module after training with stochastic depth",
+    paper="Stochastic depth makes deletion slightly more harmless, mostly at the downsampling "
+    "modules.",
+    source="Fig. 8",
+    table="lesions.csv",
+    draw=draw,
+    rests_on=rests_on,
+)

@@ -1,0 +1,36 @@
+"""What a figure is to the page: a drawing, and the words around it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from matplotlib.figure import Figure
+
+from residual_ensembles.analysis import Tables
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One figure.
+
+    Attributes:
+        name: File name without its ending; its first part, such as fig3, is the figure's number.
+        title: What it shows.
+        paper: What the paper says to it, in our words, or why there is one of our own.
+        source: The figure of the paper; empty for one of our own.
+        table: The table of the study that it is drawn from; empty where it is counted.
+        draw: Draws it from a study's tables.
+        rests_on: Says how many lesions, pictures, draws and seeds are behind it.
+    """
+
+    name: str
+    title: str
+    paper: str
+    source: str
+    table: str
+    draw: Callable[[Tables], Figure]
+    rests_on: Callable[[Tables], str]
+
+    @property
+    def number(self) -> str:
+        """The figure's short name, such as fig3."""
+        return self.name.split("_")[0]

@@ -1,0 +1,181 @@
+"""One look for all figures: colours, marks, and how they are written. Change a colour here.
+
+Colours are after Okabe and Ito's, which colour-blind readers tell apart, in shades that stand out
+on white and on black; each network also has a marker and
+a line of its own, for print in grey. Ink, paper and grid are colours that nothing else has, so that
+the page can put its own in their place when it is dark.
+"""
+
+import functools
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from residual_ensembles.files import atomic_path
+
+INK = "#1b1b1c"
+PAPER = "#fefefe"
+GRID = "#dadbdc"
+AUTHORS = "#8c8c8c"
+"""The authors' points, behind ours."""
+DEAD = "#b9bbbe"
+"""Paths that are no more."""
+CUT = "#d55e00"
+"""A module that was deleted."""
+BAND_ALPHA = 0.22
+
+
+class Look(NamedTuple):
+    """How one curve is drawn."""
+
+    color: str
+    marker: str
+    linestyle: str
+
+
+PLAIN = Look("#1f7fc4", "o", "-")
+SPARING = Look("#1f7fc4", "o", "-")
+ANY = Look("#cc5c9c", "D", "--")
+EFFECTIVE_PATHS = Look("#cc5c9c", "^", "-.")
+STOCHASTIC_DEPTH = Look("#009e73", "v", "-")
+HIGHWAY = Look("#b8860b", "P", ":")
+VGG = Look("#d55e00", "s", "-")
+EXACT = Look("#009e73", "v", "-")
+PROJECTED = Look("#b8860b", "s", "-.")
+SWEPT = (Look("#1f7fc4", "o", "-"), Look("#009e73", "^", "--"), Look("#d55e00", "s", "-."))
+"""An ordered few: 1, 10 and 20 modules deleted."""
+
+RC = {
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans", "Verdana", "Arial", "sans-serif"],
+    "font.size": 9,
+    "axes.titlesize": 9.5,
+    "axes.titlelocation": "left",
+    "axes.labelsize": 9,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "axes.titlecolor": INK,
+    "axes.facecolor": "none",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.linewidth": 0.8,
+    "grid.color": GRID,
+    "grid.linewidth": 0.6,
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
+    "legend.fontsize": 8,
+    "legend.frameon": False,
+    "lines.linewidth": 1.4,
+    "lines.markersize": 3.6,
+    "figure.facecolor": PAPER,
+    "figure.constrained_layout.use": True,
+    "savefig.facecolor": PAPER,
+    "svg.fonttype": "none",  # words stay words: they can be searched and copied
+    "svg.hashsalt": "residual-ensembles",  # equal figures are equal bytes
+    "path.simplify": True,
+    "text.parse_math": False,  # names from data may hold a dollar sign
+}
+PNG_DPI = 160
+CAPTION_WIDTH = 125
+"""Characters of small print that fit below a figure."""
+PLAIN_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
+"""Nothing that differs from run to run."""
+
+
+def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
+    """Makes a drawing function draw in this look, whatever the caller's settings are."""
+
+    @functools.wraps(draw)
+    def wrapper(*args, **kwargs) -> Figure:
+        with mpl.rc_context():
+            mpl.rcdefaults()
+            mpl.rcParams.update(RC)
+            return draw(*args, **kwargs)
+
+    return wrapper
+
+
+def save(figure: Figure, folder: Path, name: str) -> tuple[Path, Path]:
+    """Writes a figure as SVG and PNG, the same bytes for the same figure.
+
+    Args:
+        figure: What a `draw` returned.
+        folder: Where to.
+        name: File name without its ending.
+
+    Returns:
+        The two paths.
+    """
+    svg, png = folder / f"{name}.svg", folder / f"{name}.png"
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(RC)
+        with atomic_path(svg) as temporary:
+            figure.savefig(temporary, format="svg", metadata=PLAIN_METADATA)
+        with atomic_path(png) as temporary:
+            figure.savefig(temporary, format="png", dpi=PNG_DPI, metadata={"Software": None})
+    return svg, png
+
+
+def curve(axes: Axes, x, y, look: Look, label: str, low=None, high=None) -> None:
+    """Draws a curve of ours, with its interval as a band where there is one."""
+    axes.plot(
+        x, y, color=look.color, marker=look.marker, linestyle=look.linestyle, label=label, zorder=3
+    )
+    if low is not None:
+        axes.fill_between(x, low, high, color=look.color, alpha=BAND_ALPHA, linewidth=0, zorder=2)
+
+
+def authors_curve(axes: Axes, x, y, label: str, linestyle: str = "-", marker: str = "x") -> None:
+    """Draws the authors' points, grey and behind ours."""
+    axes.plot(
+        x,
+        y,
+        color=AUTHORS,
+        marker=marker,
+        markersize=3.2,
+        linestyle=linestyle,
+        linewidth=0.9,
+        label=label,
+        zorder=1.5,
+    )
+
+
+def missing(axes: Axes, text: str) -> None:
+    """Says in an empty panel why it is empty."""
+    axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", wrap=True)
+
+
+def caption(figure: Figure, text: str) -> None:
+    """Says below a figure what it rests on."""
+    lines = textwrap.wrap(text, CAPTION_WIDTH)
+    figure.supxlabel("\n".join(lines), fontsize=7, x=0.01, ha="left")
+
+
+def error_axis(axes: Axes) -> None:
+    """Gives an axis of errors its name, unit and range."""
+    axes.set_ylabel("Test error (%)")
+    axes.set_ylim(0, 100)
+
+
+def legend_above(axes: Axes, columns: int = 2) -> None:
+    """Puts the legend over the panel, where it hides nothing."""
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(
+            loc="lower left",
+            bbox_to_anchor=(-0.02, 1.0),
+            ncols=columns,
+            borderaxespad=0.2,
+            handlelength=2.2,
+            columnspacing=1.2,
+        )

@@ -1,0 +1,74 @@
+"""The products of any module with a cotangent, by automatic differentiation.
+
+S and R are the Jacobians of after∘(skip part) and after∘(residual part), both at the point where
+the forward pass was. Going backwards, a path takes Sᵀ or Rᵀ of each module.
+"""
+
+import keras
+from keras import ops
+
+from residual_ensembles import backend
+
+
+class Autodiff:
+    """Forward pass and backward products of a kind of module.
+
+    Args:
+        module: One of the kind; the others differ in their weights only.
+        training: Whether batch normalisation uses the statistics of the batch.
+    """
+
+    ignored = ()
+
+    def __init__(self, module, training: bool):
+        self.module = module
+        self.training = training
+        self.identity_skip = False
+
+    def weights(self, module) -> list:
+        """Returns what distinguishes `module` from others of its kind, as tensors."""
+        return [ops.convert_to_tensor(v.value) for v in module.variables]
+
+    def forward(self, weights: list, y):
+        """Returns what leaves a module, and what `residual` and `skip` need of this batch."""
+        z, _, _ = self._sum(weights, y)
+        return self.module.after(z), (y, *weights)
+
+    def residual(self, point, rows):
+        """Returns Rᵀ of each row.
+
+        Args:
+            point: From `forward`.
+            rows: Cotangents `(rows, batch, ...)` of what leaves the module.
+        """
+        y, *weights = point
+        z, pull, _ = self._sum(weights, y)
+        return _pulled(pull, _pulled(self._after(z), rows))
+
+    def skip(self, point, rows):
+        """Returns Sᵀ of each row; arguments as for `residual`."""
+        y, *weights = point
+        z, _, pull = self._sum(weights, y)
+        return _pulled(pull, _pulled(self._after(z), rows))
+
+    def _sum(self, weights, y):
+        """Returns skip + residual, and the pullbacks of the residual and of the skip."""
+        module, training = self.module, self.training
+        with frozen(module, weights):
+            z, pull_residual = backend.vjp(lambda y: module.residual(y, training=training), y)
+            if not module.has_skip:
+                return z, pull_residual, None
+            skipped, pull_skip = backend.vjp(lambda y: module.skip(y, training=training), y)
+        return z + skipped, pull_residual, pull_skip
+
+    def _after(self, z):
+        return backend.vjp(self.module.after, z)[1]
+
+
+def frozen(layer, weights: list) -> keras.StatelessScope:
+    """Returns a scope in which `layer` has these weights, and what it assigns is forgotten."""
+    return keras.StatelessScope(state_mapping=list(zip(layer.variables, weights, strict=True)))
+
+
+def _pulled(pullback, rows):
+    return backend.map_rows(lambda row: pullback(row)[0], rows)

@@ -1,0 +1,103 @@
+"""The products of a kind of module with many cotangents, compiled once for each shape."""
+
+from keras import ops
+
+from residual_ensembles import backend
+from residual_ensembles.paths.autodiff import Autodiff
+from residual_ensembles.paths.closed_form import products_of
+from residual_ensembles.paths.kinds import kind_of
+
+_shared: dict[tuple, "Products"] = {}
+
+
+def products_for(module, input_shape: tuple, training: bool, closed_forms: bool) -> "Products":
+    """Returns the products of a module's kind; modules of one kind share them.
+
+    Args:
+        module: A module of a chain.
+        input_shape: Shape of what enters it, without batch.
+        training: Whether batch normalisation uses the statistics of the batch.
+        closed_forms: Whether to use the closed form of a module that has one.
+    """
+    method = products_of(module) if closed_forms else Autodiff
+    kind = kind_of(module, input_shape, method.ignored)
+    if kind is None:
+        return Products(method(module, training))
+    key = method, training, kind
+    if key not in _shared:
+        _shared[key] = Products(method(module, training))
+    return _shared[key]
+
+
+class Products:
+    """Compiled functions of modules that differ in their weights only.
+
+    `point` is what `forward` keeps of one batch, so that no forward pass is repeated for a path.
+    Weights are constants, so that no gradient of theirs is ever formed.
+
+    Args:
+        method: `Autodiff`, or a closed form of this kind.
+    """
+
+    def __init__(self, method: Autodiff):
+        self._method = method
+        self.weights = method.weights
+        self.has_skip = method.module.has_skip
+        self.forward = backend.compile(method.forward)
+        self.residual = backend.compile(self._residual)
+        self.skip = backend.compile(self._skip)
+        self.step = backend.compile(self._step)
+        self.grow = backend.compile(self._grow)
+        self.whole = backend.compile(self._whole)
+        self.tangent = backend.compile(self._tangent)
+
+    def _residual(self, point, rows: list):
+        """Returns Rᵀ of each of a list of cotangents `(batch, ...)`, as a list."""
+        return ops.unstack(self._method.residual(point, ops.stack(rows)), len(rows))
+
+    def _skip(self, point, rows: list):
+        """Returns Sᵀ of each of a list of cotangents `(batch, ...)`, as a list."""
+        return ops.unstack(self._method.skip(point, ops.stack(rows)), len(rows))
+
+    def _step(self, point, rows, below, ratios):
+        """One module of the exact recurrence, for neighbouring lengths.
+
+        Args:
+            point: From `forward`.
+            rows: G[k] for these lengths, each with its own scale, `(lengths, batch, ...)`.
+            below: Rᵀ G[k] of the length just below them, `(1, batch, ...)`.
+            ratios: Scale of the length below over that of each length, `(lengths,)`.
+
+        Returns:
+            The new G[k], and Rᵀ G[k] of the longest of the lengths, `(1, batch, ...)`.
+        """
+        moved = self._method.residual(point, rows)
+        shifted = ops.concatenate([below, moved[:-1]])
+        return self._method.skip(point, rows) + _scaled(shifted, ratios), moved[-1:]
+
+    def _grow(self, point, rows, below, ratios):
+        """As `_step`, for the longest lengths: one more is among those returned."""
+        moved = self._method.residual(point, rows)
+        shifted = ops.concatenate([below, moved[:-1]])
+        stayed = self._method.skip(point, rows)
+        return ops.concatenate([stayed + _scaled(shifted, ratios), moved[-1:]])
+
+    def _whole(self, weights, y, cotangent):
+        """Returns (S + R)ᵀ of one cotangent, from the forward pass alone."""
+        _, pull = backend.vjp(lambda y: self._method.forward(weights, y)[0], y)
+        return pull(cotangent)[0]
+
+    def _tangent(self, weights, y, tangent):
+        """Returns (S + R) of one tangent `(batch, ...)` of what enters the module.
+
+        The pullback is linear in its cotangent, so its own pullback is the product wanted.
+        """
+        out = self._method.forward(weights, y)[0]
+        _, pull = backend.vjp(
+            lambda cotangent: self._whole(weights, y, cotangent), ops.zeros_like(out)
+        )
+        return pull(tangent)[0]
+
+
+def _scaled(rows, factors):
+    return rows * ops.reshape(factors, (-1, *[1] * (len(rows.shape) - 1)))

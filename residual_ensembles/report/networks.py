@@ -1,0 +1,91 @@
+"""The networks of a study, and the gates of its highway networks, as the page lists them."""
+
+from typing import NamedTuple
+
+from residual_ensembles.analysis import Tables
+from residual_ensembles.analysis.tables import Run
+from residual_ensembles.report.numbers import (
+    NOTHING,
+    duration,
+    is_missing,
+    number,
+    percent,
+    whole,
+)
+
+
+class NetworkRow(NamedTuple):
+    """One trained network, in words."""
+
+    network: str
+    seed: int
+    model: str
+    gating: str
+    n_modules: str
+    n_parameters: str
+    epochs: str
+    error: str
+    interval: str
+    n_images: str
+    training_time: str
+    run_file: str
+    """Path of its run.json from the page, empty where there is none."""
+
+
+def _model(run: Run) -> str:
+    depth = run.facts.get("depth")
+    return f"{run.model}-{depth}" if depth else run.model
+
+
+def network_rows(tables: Tables) -> list[NetworkRow]:
+    """Returns one row per network and seed, with Wilson's interval of the intact error."""
+    rows = []
+    for run in tables.runs:
+        intact = tables.sweep(run.network, "intact")
+        intact = intact[intact.seed == run.seed]
+        measured = intact.iloc[0] if len(intact) else None
+        file = f"networks/{run.network}-{run.seed}/run.json"
+        rows.append(
+            NetworkRow(
+                network=run.network,
+                seed=run.seed,
+                model=_model(run),
+                gating=run.gating.replace("_", " "),
+                n_modules=whole(tables.n_modules(run.network) or None),
+                n_parameters=whole(run.facts.get("n_parameters")),
+                epochs=whole(run.facts.get("epochs")),
+                error=NOTHING if measured is None else percent(measured.error_fraction),
+                interval=""
+                if measured is None
+                else f"{percent(measured.error_low)} to {percent(measured.error_high)}",
+                n_images=NOTHING if measured is None else whole(measured.n_images),
+                training_time=duration(run.facts.get("seconds_training")),
+                run_file=file if (tables.folder / file).exists() else "",
+            )
+        )
+    return rows
+
+
+class GateRow(NamedTuple):
+    """The gates of one highway network before or after training."""
+
+    network: str
+    seed: int
+    bias: str
+    when: str
+    mean: str
+    lowest: str
+    highest: str
+
+
+def gate_rows(tables: Tables) -> list[GateRow]:
+    """Returns two rows per highway network and seed; 1 is all residual, 0 all skip."""
+    rows = []
+    groups = tables.gates.groupby(["network", "seed", "bias"], sort=False)
+    for (network, seed, bias), gates in groups:
+        for when in ("before", "after"):
+            values = gates.mean_gate[gates.when == when]
+            if len(values) and not is_missing(values.mean()):
+                ends = (number(v) for v in (values.mean(), values.min(), values.max()))
+                rows.append(GateRow(str(network), int(seed), number(bias), when, *ends))
+    return rows

@@ -1,0 +1,179 @@
+"""report.html: the study on one page that needs nothing but itself."""
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from importlib.resources import files
+from typing import NamedTuple
+
+import jinja2
+import pandas as pd
+from markupsafe import Markup
+
+from residual_ensembles.analysis import CLAIMS, Tables
+from residual_ensembles.analysis.claims import VERDICTS
+from residual_ensembles.figures import FIGURES, Picture
+from residual_ensembles.report.inline_svg import inline_svg
+from residual_ensembles.report.networks import gate_rows, network_rows
+from residual_ensembles.report.numbers import quantity, whole
+from residual_ensembles.report.provenance import flattened, provenance_rows
+from residual_ensembles.report.summary import answers, how_sure, measured, tally
+
+MARKS = {"reproduced": "✓", "not reproduced": "✗", "inconclusive": "?", "not tested": "–"}
+"""Beside its colour, each verdict has a sign."""
+
+_CLAIMS = {claim.id: claim for claim in CLAIMS}
+
+
+class ClaimRow(NamedTuple):
+    """A row of claims.csv in words."""
+
+    id: str
+    claim: str
+    source: str
+    network: str
+    figure: str
+    paper: str
+    measured: str
+    keys: dict[str, str]
+    """What the columns paper, measured and n are sorted by."""
+    n: str
+    rule: str
+    note: str
+    verdict: str
+    mark: str
+
+
+class Shown(NamedTuple):
+    """A figure with the words around it."""
+
+    picture: Picture
+    svg: Markup
+    rests_on: str
+    claims: list[ClaimRow]
+    files: list[tuple[str, str]]
+
+
+def _key(value: float) -> str:
+    return "" if pd.isna(value) else repr(float(value))
+
+
+def _sortable(row) -> dict[str, float]:
+    return {"paper": row.paper_value, "measured": row.measured, "n": row.n}
+
+
+def claim_rows(claims: pd.DataFrame) -> list[ClaimRow]:
+    """Returns the rows of claims.csv as the page shows them."""
+    return [
+        ClaimRow(
+            id=row.id,
+            claim=row.claim,
+            source=row.source,
+            network=row.network,
+            figure=_CLAIMS[row.id].figure,
+            paper=quantity(row.paper_value, _CLAIMS[row.id].unit),
+            measured=measured(row),
+            keys={name: _key(value) for name, value in _sortable(row).items()},
+            n=whole(row.n),
+            rule=row.rule,
+            note=row.note,
+            verdict=row.verdict,
+            mark=MARKS[row.verdict],
+        )
+        for row in claims.itertuples()
+    ]
+
+
+def _shown(tables: Tables, picture: Picture, rows: list[ClaimRow]) -> Shown | None:
+    svg = tables.folder / "figures" / f"{picture.name}.svg"
+    if not svg.exists():
+        return None
+    found = [(ending.upper(), f"figures/{picture.name}.{ending}") for ending in ("svg", "png")]
+    if picture.table:
+        found.append((picture.table, picture.table))
+    return Shown(
+        picture,
+        # Words in the file were escaped when it was written; here they stay as they are.
+        Markup(inline_svg(svg.read_text(encoding="utf-8"), picture.number, picture.title)),  # noqa: S704
+        picture.rests_on(tables),
+        [row for row in rows if row.figure == picture.number],
+        [(name, file) for name, file in found if (tables.folder / file).exists()],
+    )
+
+
+def content_security_policy(script: str) -> str:
+    """Returns a policy that lets the page's own script run, and nothing be fetched from anywhere.
+
+    Args:
+        script: What stands between <script> and </script>, to the letter.
+    """
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return (
+        f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; "
+        "img-src data:; base-uri 'none'; form-action 'none'"
+    )
+
+
+def breakable(name: str) -> Markup:
+    """Returns a name, escaped, that may break after each underscore."""
+    return Markup("_<wbr>").join(name.split("_"))
+
+
+def _asset(name: str) -> str:
+    return (files("residual_ensembles.report") / name).read_text(encoding="utf-8")
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        autoescape=True,
+        loader=jinja2.PackageLoader("residual_ensembles.report", ""),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=["jinja2.ext.do"],
+    )
+    environment.globals["marks"] = MARKS
+    environment.filters["breakable"] = breakable
+    return environment
+
+
+def render(
+    tables: Tables, claims: pd.DataFrame, parameters: Mapping[str, object], command: str
+) -> str:
+    """Returns the page.
+
+    Args:
+        tables: The study; its figures are in the folder `figures` beside the tables.
+        claims: Its claims.csv.
+        parameters: What the study was run with, nested as in params.yaml.
+        command: The command that remakes figures and page.
+    """
+    rows = claim_rows(claims)
+    shown = [found for picture in FIGURES if (found := _shown(tables, picture, rows))]
+    script = _asset("page.js")
+    return (
+        _environment()
+        .get_template("page.html")
+        .render(
+            tables=tables,
+            style=Markup(_asset("page.css")),  # noqa: S704 (a file of this package)
+            script=Markup(script),  # noqa: S704 (a file of this package)
+            policy=content_security_policy(script),
+            verdicts=VERDICTS,
+            tally=tally(claims),
+            answers=answers(claims),
+            how_sure=how_sure(tables),
+            claims=rows,
+            networks=network_rows(tables),
+            gates=gate_rows(tables),
+            figures=shown,
+            provenance=provenance_rows(tables),
+            parameters=flattened(parameters),
+            command=command,
+            has_explorer=(tables.folder / "explorer.html").exists(),
+            files=[name for name in _FILES if (tables.folder / name).exists()],
+        )
+    )
+
+
+_FILES = ("claims.csv", "lesions.csv", "path_gradients.csv", "gates.csv", "metrics.json")

@@ -1,0 +1,64 @@
+"""What a hurried reader gets in ten seconds."""
+
+from typing import NamedTuple
+
+import pandas as pd
+
+from residual_ensembles.analysis import CLAIMS, Tables
+from residual_ensembles.analysis.claims import VERDICTS
+from residual_ensembles.report.numbers import interval, quantity
+
+QUESTIONS = (
+    ("Can a module of a residual network be deleted?", "1", "median cost"),
+    ("Does deleting a layer of a VGG ruin it?", "3", "mildest layer, against chance"),
+    ("Does error grow smoothly with every module less?", "4b", "largest step of the rise"),
+    ("Does nearly all gradient come from short paths?", "13a", "lengths 5 to 17"),
+    ("Are short paths enough to train on?", "15a", "difference in error"),
+)
+"""The paper in five questions, the claim that answers each, and what its number is."""
+
+_BY_ID = {claim.id: claim for claim in CLAIMS}
+
+
+class Answer(NamedTuple):
+    """One question with its verdict and the number behind it."""
+
+    question: str
+    id: str
+    verdict: str
+    number: str
+    measured: str
+
+
+def measured(row) -> str:
+    """Returns number and interval of a row of claims.csv, in the claim's unit."""
+    unit = _BY_ID[row.id].unit
+    ends = interval(row.low, row.high, unit)
+    return quantity(row.measured, unit) + (f" ({ends})" if ends else "")
+
+
+def answers(claims: pd.DataFrame) -> list[Answer]:
+    """Answers the five questions from claims.csv, a row for each network that says something."""
+    return [
+        Answer(question, id, row.verdict, number, measured(row))
+        for question, id, number in QUESTIONS
+        for row in claims[claims.id == id].itertuples()
+    ]
+
+
+def tally(claims: pd.DataFrame) -> dict[str, int]:
+    """Returns how many rows of claims.csv came out how."""
+    return {verdict: int((claims.verdict == verdict).sum()) for verdict in VERDICTS}
+
+
+def how_sure(tables: Tables) -> str:
+    """Says in a sentence what the intervals are about."""
+    seeds = {len(tables.of(network)) for network in tables.networks}
+    if not seeds:
+        return "No network was studied; what follows is counted exactly or from the authors' data."
+    if min(seeds) == 1:
+        return (
+            "With one seed, intervals are conditional on the networks at hand, and nothing that "
+            "speaks of a way of training counts as reproduced."
+        )
+    return f"Intervals are over {min(seeds)} seeds or more wherever a way of training is judged."

@@ -1,0 +1,84 @@
+import pytest
+
+from residual_ensembles.data.atomic_folder import atomic_folder
+
+
+def fill(folder, text="new"):
+    with atomic_folder(folder, "meta.json") as partial:
+        (partial / "meta.json").write_text(text)
+        (partial / text).write_text("x")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "parent" / "prepared"
+
+
+def test_a_new_folder_appears_whole(folder):
+    with atomic_folder(folder, "meta.json") as partial:
+        (partial / "meta.json").write_text("new")
+        assert not folder.exists()
+    assert [path.name for path in folder.iterdir()] == ["meta.json"]
+    assert [path.name for path in folder.parent.iterdir()] == ["prepared"]
+    assert folder.stat().st_mode & 0o777 == 0o755
+
+
+def test_an_empty_folder_and_one_of_its_kind_are_replaced(folder):
+    folder.mkdir(parents=True)
+    for text in ("first", "second"):
+        fill(folder, text)
+        assert {path.name for path in folder.iterdir()} == {"meta.json", text}
+
+
+def test_what_a_link_points_to_is_replaced(folder, tmp_path):
+    folder.mkdir(parents=True)
+    link = tmp_path / "link"
+    link.symlink_to(folder)
+    fill(link)
+    assert link.is_symlink()
+    assert (folder / "new").exists()
+
+
+def test_after_an_error_all_is_as_it_was(folder):
+    fill(folder, "old")
+    with pytest.raises(OSError, match="full"), atomic_folder(folder, "meta.json") as partial:
+        (partial / "meta.json").write_text("half")
+        raise OSError("full")
+    assert (folder / "meta.json").read_text() == "old"
+    assert [path.name for path in folder.parent.iterdir()] == ["prepared"]
+
+
+def test_a_failed_rename_puts_the_old_folder_back(folder, monkeypatch):
+    fill(folder, "old")
+    rename = type(folder).rename
+
+    def failing(self, target):
+        if self.name == "new":
+            raise OSError("no rename today")
+        return rename(self, target)
+
+    monkeypatch.setattr(type(folder), "rename", failing)
+    with pytest.raises(OSError, match="no rename today"):
+        fill(folder, "new")
+    assert (folder / "old").exists()
+
+
+def test_a_file_is_refused(folder):
+    folder.parent.mkdir()
+    folder.write_text("precious")
+    with pytest.raises(ValueError, match="which is a file; expected a folder"):
+        fill(folder)
+
+
+def test_a_folder_with_other_things_is_refused(folder):
+    folder.mkdir(parents=True)
+    (folder / "thesis.tex").write_text("precious")
+    with pytest.raises(ValueError, match=r"holds other files; expected a new or empty folder"):
+        fill(folder)
+    assert (folder / "thesis.tex").exists()
+
+
+def test_a_place_that_cannot_be_written_is_refused(folder):
+    folder.parent.write_text("a file where a folder should be")
+    with pytest.raises(ValueError, match="cannot be written"):
+        fill(folder)

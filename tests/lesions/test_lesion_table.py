@@ -1,0 +1,44 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from residual_ensembles.lesions import Lesion, PlannedLesion, intact, lesion_table
+from residual_ensembles.lesions.table import COLUMNS
+
+PLAN = [*intact(), PlannedLesion("reorder", 3, Lesion(swaps=[(1, 2)]))]
+LABELS = np.array([0, 1, 2, 0])
+PREDICTIONS = np.array([[0, 1, 2, 0], [0, 1, 1, 1]])
+
+
+def test_a_row_says_what_was_done_and_what_came_of_it():
+    table = lesion_table("resnet", 4, PLAN, 3, PREDICTIONS, LABELS)
+    assert tuple(table.columns) == COLUMNS
+    row = table.iloc[1].to_dict()
+    low, high = row.pop("error_low"), row.pop("error_high")
+    assert row == {
+        "network": "resnet",
+        "seed": 4,
+        "sweep": "reorder",
+        "draw": 3,
+        "lesion": "swap 1-2",
+        "n_operations": 1,
+        "kendall_tau": pytest.approx(1 / 3),
+        "n_images": 4,
+        "n_wrong": 2,
+        "error_fraction": 0.5,
+    }
+    # Wilson by hand for 2 of 4: centre ½, half-width z √(n/4 + z²/4) / (n + z²)
+    z = 1.959964
+    half = z * np.sqrt(1 + z * z / 4) / (4 + z * z)
+    assert (low, high) == (pytest.approx(0.5 - half), pytest.approx(0.5 + half))
+
+
+def test_the_intact_row_reads_back_as_text(tmp_path):
+    lesion_table("vgg", 0, PLAN, 3, PREDICTIONS, LABELS).to_csv(tmp_path / "t.csv", index=False)
+    read = pd.read_csv(tmp_path / "t.csv")
+    assert [Lesion.parse(text) for text in read["lesion"]] == [row.lesion for row in PLAN]
+
+
+def test_predictions_of_another_plan_are_refused():
+    with pytest.raises(ValueError, match=r"shape \(1, 4\), expected \(2, 4\)"):
+        lesion_table("resnet", 0, PLAN, 3, PREDICTIONS[:1], LABELS)

@@ -1,0 +1,191 @@
+"""Writes tables that look like a study's, from nothing but a seed: no network is involved."""
+
+import json
+from math import comb
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from residual_ensembles.analysis import wilson
+from residual_ensembles.randomness import generator
+
+N = 54
+CRITICAL = {1: 0.9, 2: 0.3, 19: 0.12, 37: 0.11}
+"""Severity of deleting the modules that matter, 1 is chance."""
+MODELS = {
+    "resnet": ("resnet", "none", 0.01, 1.0),
+    "resnet_effective_paths": ("resnet", "effective_paths", 0.025, 0.8),
+    "resnet_stochastic_depth": ("resnet", "stochastic_depth", 0.015, 0.2),
+    "highway": ("highway", "none", 0.02, 1.0),
+    "vgg": ("vgg", "none", 0.03, 1.0),
+}
+"""Model, gating, intact error and how much lesions hurt, by network."""
+
+
+def _severities(name: str, modules: list[int], scale: float) -> float:
+    if name == "vgg":
+        return 0.95 if modules else 0.0
+    harm = sum(CRITICAL.get(module, 0.002) for module in modules) * scale
+    return 1 - np.exp(-harm - 0.0035 * len(modules) ** 2)
+
+
+def _plan(name: str, k: int, draws: int, swaps: int):
+    """Yields (sweep, draw, lesion, n_operations, tau, severity)."""
+    _, _, _, scale = MODELS[name]
+    n = 12 if name == "vgg" else N
+    yield "intact", 0, "intact", 0, 1.0, 0.0
+    for module in range(1, n + 1):
+        severity = _severities(name, [module], scale)
+        yield "single_deletion", 0, f"delete {module}", 1, 1.0, severity
+    if name != "resnet":
+        return
+    for sweep, pool in (
+        ("random_deletion", np.arange(1, n + 1)),
+        ("random_deletion_sparing", np.setdiff1d(np.arange(1, n + 1), [1, 19, 37])),
+    ):
+        for size in range(1, k + 1):
+            for draw in range(draws):
+                random = generator(0, sweep, size, draw)
+                modules = sorted(int(m) for m in random.choice(pool, size, replace=False))
+                lesion = "delete " + ",".join(map(str, modules))
+                yield sweep, draw, lesion, size, 1.0, _severities(name, modules, scale)
+    for size in range(1, swaps + 1):
+        for draw in range(draws):
+            random = generator(0, "reorder", size, draw)
+            pairs = [tuple(sorted(random.choice(17, 2, replace=False) + 2)) for _ in range(size)]
+            tau = 1 - 0.018 * size * random.uniform(0.6, 1.4)
+            lesion = "swap " + ",".join(f"{a}-{b}" for a, b in pairs)
+            yield "reorder", draw, lesion, size, tau, min(1, 5 * (1 - tau))
+    for module in range(1, n + 1):
+        yield "single_duplication", 0, f"duplicate {module}", 1, 1.0, 0.003
+
+
+def _predictions(name: str, seed: int, plan: list, labels: np.ndarray) -> np.ndarray:
+    """A picture falls at a severity of its own, with some noise from lesion to lesion."""
+    random = generator(seed, "pictures", name)
+    intact = MODELS[name][2] * (1 + 0.2 * random.normal())
+    strength = random.permutation(np.linspace(0, 1, len(labels), endpoint=False))
+    rows = []
+    for *_, severity in plan:
+        noise = 0.02 * severity * random.normal(size=len(labels))
+        wrong = strength + noise < intact + (0.9 - intact) * severity
+        rows.append(np.where(wrong, (labels + 1) % 10, labels))
+    return np.array(rows, "int16")
+
+
+def _lesion_rows(name: str, seed: int, plan: list, predictions, labels) -> pd.DataFrame:
+    n_wrong = (predictions != labels).sum(axis=1)
+    rows = [
+        (name, seed, *row[:5], len(labels), int(wrong), wrong / len(labels))
+        + wilson(int(wrong), len(labels))
+        for row, wrong in zip(plan, n_wrong, strict=True)
+    ]
+    columns = (
+        "network seed sweep draw lesion n_operations kendall_tau n_images n_wrong "
+        "error_fraction error_low error_high"
+    )
+    return pd.DataFrame(rows, columns=columns.split())
+
+
+def _gradients(seed: int) -> pd.DataFrame:
+    """Norms that fall by a factor of 6 per module; exact sums that cancel more and more."""
+    length = np.arange(N + 1)
+    random = generator(seed, "gradients")
+    single = -2 - 0.78 * length + 0.05 * random.normal(size=N + 1)
+    counts = np.array([np.log10(float(comb(N, int(x)))) for x in length])
+    summed = single + counts - 0.12 * length
+    amounts = 10 ** (summed - summed.max())
+    share = amounts / amounts.sum()
+    common = {"network": "resnet", "seed": seed, "epoch": 30, "target": "y0"}
+    common |= {"batch_norm": "inference", "length": length}
+    frames = [
+        pd.DataFrame(
+            common
+            | {"estimator": estimator, "log10_norm": values}
+            | {"log10_norm_low": values - 0.06, "log10_norm_high": values + 0.06}
+            | {"n": n, "share_projected": projected, "share_of_norms": norms}
+        )
+        for estimator, values, n, projected, norms in (
+            ("sampled", single, 20, None, None),
+            ("exact", summed, 4, share, share),
+        )
+    ]
+    columns = (
+        "network seed epoch estimator target batch_norm length log10_norm log10_norm_low "
+        "log10_norm_high n share_projected share_of_norms"
+    )
+    return pd.concat(frames)[columns.split()]
+
+
+def _gates(seed: int) -> pd.DataFrame:
+    random = generator(seed, "gates")
+    rows = [
+        ("highway", seed, when, module, -1.0, gate * (1 + 0.02 * random.normal()))
+        for when, gate in (("before", 0.27), ("after", 0.22))
+        for module in range(1, N + 1)
+    ]
+    return pd.DataFrame(rows, columns=["network", "seed", "when", "module", "bias", "mean_gate"])
+
+
+def _run(name: str, seed: int, error: float, n_images: int) -> dict:
+    model, gating, *_ = MODELS[name]
+    return {
+        "network": name,
+        "seed": seed,
+        "model": model,
+        "depth": 15 if model == "vgg" else 110,
+        "gating": gating,
+        "epochs": 30,
+        "batch_size": 128,
+        "learning_rate": 0.1,
+        "n_parameters": 1_730_714,
+        "n_modules": 12 if model == "vgg" else N,
+        "validation_error_fraction": error,
+        "test_error_fraction": error,
+        "n_test_images": n_images,
+        "seconds_training": 51.3,
+        "revision": "0123456789ab",
+        "versions": {"python": "3.11.2", "keras": "3.15.1", "tensorflow": "2.21.0"},
+        "hardware": {"processor": "A processor", "cores": 2, "memory_gib": 8.0},
+        "dataset": {"name": "digits", "title": "Digits (scikit-learn)", "checksum": "ab" * 32},
+        "fingerprint": "cd" * 8,
+    }
+
+
+def write_study(
+    folder: Path,
+    networks: tuple[str, ...] = tuple(MODELS),
+    seeds: tuple[int, ...] = (0,),
+    n_images: int = 360,
+    k: int = 20,
+    draws: int = 6,
+    swaps: int = 10,
+) -> Path:
+    """Writes lesions.csv, predictions/, path_gradients.csv, gates.csv and networks/*/run.json.
+
+    Returns:
+        The study's folder.
+    """
+    labels = (np.arange(n_images) % 10).astype("int16")
+    (folder / "predictions").mkdir(parents=True)
+    tables = []
+    for name in networks:
+        for seed in seeds:
+            plan = list(_plan(name, k, draws, swaps))
+            predictions = _predictions(name, seed, plan, labels)
+            np.savez(
+                folder / "predictions" / f"{name}-{seed}.npz",
+                predictions=predictions,
+                labels=labels,
+            )
+            tables.append(_lesion_rows(name, seed, plan, predictions, labels))
+            run = folder / "networks" / f"{name}-{seed}"
+            run.mkdir(parents=True)
+            error = float(tables[-1].error_fraction.iloc[0])
+            (run / "run.json").write_text(json.dumps(_run(name, seed, error, n_images)))
+    pd.concat(tables).to_csv(folder / "lesions.csv", index=False)
+    pd.concat(_gradients(seed) for seed in seeds).to_csv(folder / "path_gradients.csv", index=False)
+    if "highway" in networks:
+        pd.concat(_gates(seed) for seed in seeds).to_csv(folder / "gates.csv", index=False)
+    return folder

@@ -1,0 +1,50 @@
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from residual_ensembles.training import checkpoint
+from residual_ensembles.training.checkpoint import Progress
+
+
+def variables(shape=(2, 3)):
+    return [keras.Variable(np.arange(6.0).reshape(shape)), keras.Variable(np.zeros(4))]
+
+
+def test_what_was_written_is_read(tmp_path):
+    progress = Progress(7, 1.5, [{"epoch": 1, "loss": 0.25}])
+    checkpoint.write(tmp_path, variables(), progress, "abc")
+    others = [keras.Variable(np.ones((2, 3))), keras.Variable(np.ones(4))]
+    assert checkpoint.read(tmp_path, others, "abc") == progress
+    np.testing.assert_array_equal(others[0], np.arange(6.0).reshape(2, 3))
+    np.testing.assert_array_equal(others[1], np.zeros(4))
+
+
+def test_nothing_to_go_on_from(tmp_path):
+    assert checkpoint.read(tmp_path, variables(), "abc") is None
+
+
+def test_another_run_or_network_is_refused(tmp_path):
+    checkpoint.write(tmp_path, variables(), Progress(), "abc")
+    with pytest.raises(ValueError, match="of another network or run; remove"):
+        checkpoint.read(tmp_path, variables(), "abd")
+    with pytest.raises(ValueError, match="of another network or run; remove"):
+        checkpoint.read(tmp_path, variables((3, 2)), "abc")
+    with pytest.raises(ValueError, match="of another network or run; remove"):
+        checkpoint.read(tmp_path, variables()[:1], "abc")
+
+
+def test_a_newer_format_is_refused(tmp_path):
+    header = {"format": checkpoint.FORMAT + 1, "fingerprint": "abc"}
+    np.savez(tmp_path / checkpoint.FILE, header=np.array(json.dumps(header)))
+    with pytest.raises(ValueError, match="has format 2, this version reads up to 1: update"):
+        checkpoint.read(tmp_path, [], "abc")
+
+
+def test_a_damaged_file_is_named(tmp_path):
+    checkpoint.write(tmp_path, variables(), Progress(), "abc")
+    path = tmp_path / checkpoint.FILE
+    path.write_bytes(path.read_bytes()[:200])
+    with pytest.raises(ValueError, match=r"checkpoint\.npz cannot be read .* remove"):
+        checkpoint.read(tmp_path, variables(), "abc")
