@@ -51,9 +51,12 @@ PARAMETERS = {
     },
     "paths": {
         "networks": TEXT,
-        "samples": (WHOLE, 1),
+        "samples": (WHOLE, 0),
         "batches": (WHOLE, 1),
         "batch_size": (WHOLE, 1),
+        "batch_norm": TEXT,
+        "target": TEXT,
+        "weights_of": (WHOLE, 0),
         "seed": (WHOLE, 0),
     },
 }
@@ -65,7 +68,11 @@ NETWORK = {
     "survival_probability": (NUMBER, 0),
     "gate_bias": (NUMBER, None),
 }
-STORAGES = ("auto", "arrays", "records")
+CHOICES = {
+    "data.storage": ("auto", "arrays", "records"),
+    "paths.batch_norm": ("inference", "training"),
+    "paths.target": ("y0", "picture"),
+}
 
 
 def define_flags() -> None:
@@ -91,6 +98,7 @@ def check(study: dict) -> None:
             f"Received name={study['name']!r}, expected letters, digits, _ and -: it names a folder."
         )
     _check_data(study["data"])
+    _check_choices(study)
     for network in study["networks"]:
         settings(study, network)
     for group in ("lesion", "paths"):
@@ -176,10 +184,15 @@ def _check_data(data: dict) -> None:
         raise ValueError(
             f"Received data.validation_fraction={data['validation_fraction']}, expected less than 1."
         )
-    if data["storage"] not in STORAGES:
-        raise ValueError(
-            f"Received data.storage={data['storage']!r}, expected one of {', '.join(STORAGES)}."
-        )
+
+
+def _check_choices(study: dict) -> None:
+    for name, allowed in CHOICES.items():
+        group, key = name.split(".")
+        if study[group][key] not in allowed:
+            raise ValueError(
+                f"Received {name}={study[group][key]!r}, expected one of {', '.join(allowed)}."
+            )
 
 
 def _check_members(study: dict, name: str, listed: str) -> None:

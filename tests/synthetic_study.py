@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from residual_ensembles.analysis import wilson
 from residual_ensembles.randomness import generator
@@ -77,8 +78,11 @@ def _predictions(name: str, seed: int, plan: list, labels: np.ndarray) -> np.nda
 def _lesion_rows(name: str, seed: int, plan: list, predictions, labels) -> pd.DataFrame:
     n_wrong = (predictions != labels).sum(axis=1)
     rows = [
-        (name, seed, *row[:5], len(labels), int(wrong), wrong / len(labels))
-        + wilson(int(wrong), len(labels))
+        (
+            *(name, seed, *row[:5]),
+            *(len(labels), int(wrong), wrong / len(labels)),
+            *wilson(int(wrong), len(labels)),
+        )
         for row, wrong in zip(plan, n_wrong, strict=True)
     ]
     columns = (
@@ -189,3 +193,16 @@ def write_study(
     if "highway" in networks:
         pd.concat(_gates(seed) for seed in seeds).to_csv(folder / "gates.csv", index=False)
     return folder
+
+
+@pytest.fixture(scope="session")
+def study(tmp_path_factory) -> Path:
+    """The folder of a synthetic study with one seed; to be read only."""
+    return write_study(tmp_path_factory.mktemp("results") / "digits")
+
+
+@pytest.fixture(scope="session")
+def study_of_three_seeds(tmp_path_factory) -> Path:
+    """The same with three seeds."""
+    folder = tmp_path_factory.mktemp("results") / "digits"
+    return write_study(folder, seeds=(0, 1, 2), draws=3)

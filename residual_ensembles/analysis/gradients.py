@@ -48,3 +48,26 @@ def shares(log10_amounts: np.ndarray) -> np.ndarray:
     log10_amounts = np.asarray(log10_amounts, float)
     amounts = 10 ** (log10_amounts - log10_amounts.max())
     return amounts / amounts.sum()
+
+
+def readings(tables: Tables, network: str, seed: int) -> dict[str, np.ndarray]:
+    """Returns what the paths of each length carry, under each reading that the tables allow.
+
+    Norms of parts do not add up to the norm of the sum, so there are several: `sampled` is the
+    paper's (mean norm of one path times number of paths), `exact` the norm of the sum over all
+    paths, `projected` the projection of that sum on the gradient, which is additive.
+
+    Returns:
+        Shares of the whole, `(n + 1,)`, by length from 0.
+    """
+    n = tables.n_modules(network)
+    found = {}
+    sampled = final_gradients(tables, network, seed, "sampled")
+    if is_complete(sampled, n):
+        found["sampled"] = shares(sampled.log10_norm.to_numpy(float) + log10_counts(n))
+    exact = final_gradients(tables, network, seed, "exact")
+    if is_complete(exact, n):
+        found["exact"] = shares(exact.log10_norm.to_numpy(float))
+        if exact.share_projected.notna().all():
+            found["projected"] = exact.share_projected.to_numpy(float)
+    return found

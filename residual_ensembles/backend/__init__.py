@@ -3,9 +3,10 @@
 `compile` traces a function of tensors once and runs it fast; `vjp` gives a value and its pullback;
 `map_rows` applies a function, such as a pullback, to many rows at once;
 `fused_batch_norm` is the backend's own single operation for batch normalisation in training, or
-None where it has none; `JIT_COMPILE` is what `keras.Model.compile` should be told (on a CPU,
-TensorFlow is faster without XLA); `configure` makes a program's runs repeatable bit for bit;
-`devices` names what it computes on.
+None where it has none; `scale_channels` is what is left of it when nothing is trained;
+`JIT_COMPILE` is what `keras.Model.compile` should be told (on a CPU, TensorFlow is faster without
+XLA); `configure` makes a program's runs repeatable bit for bit; `devices` names what it computes
+on.
 """
 
 from residual_ensembles import backend_choice
@@ -26,6 +27,7 @@ if NAME == "jax":
         devices,
         fused_batch_norm,
         map_rows,
+        scale_channels,
         vjp,
     )
 else:
@@ -37,6 +39,7 @@ else:
         devices,
         fused_batch_norm,
         map_rows,
+        scale_channels,
         vjp,
     )
 
@@ -49,5 +52,6 @@ __all__ = [
     "devices",
     "fused_batch_norm",
     "map_rows",
+    "scale_channels",
     "vjp",
 ]

@@ -33,3 +33,14 @@ def map_rows(function: Callable, rows):
 def vjp(function: Callable, *inputs):
     """Returns `function(*inputs)` and the function that pulls a cotangent of it back to them."""
     return jax.vjp(function, *inputs)
+
+
+def scale_channels(x, scale, offset):
+    """Returns `x * scale + offset` in x's own type, computed in float32.
+
+    Args:
+        x: Tensor `(..., channels)`, float32 or bfloat16.
+        scale: `(channels,)`, float32.
+        offset: `(channels,)`, float32.
+    """
+    return (x * scale + offset).astype(x.dtype)

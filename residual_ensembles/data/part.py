@@ -86,7 +86,14 @@ class Part:
         result = np.empty((len(indices), *self._view.picture_shape), np.uint8)
 
         def fill(row: int, stored: object) -> None:
-            result[row] = np.asarray(view(row, self._open(stored))).reshape(result.shape[1:])
+            try:
+                image = view(row, self._open(stored))
+            except ValueError as error:
+                raise ValueError(
+                    f"Received picture {indices[row]} of its part, {error}; expected a picture "
+                    "that is whole. Mend the source and prepare the data again."
+                ) from None
+            result[row] = np.asarray(image).reshape(result.shape[1:])
 
         with concurrent.futures.ThreadPoolExecutor(THREADS) as threads:
             for _ in threads.map(fill, range(len(indices)), self.stored(indices)):

@@ -94,5 +94,5 @@ def crop(
         The picture as the network sees it in training.
     """
     corners = box(image.height, image.width, area, aspect, top, left)
-    image = image.resize((width, height), Image.Resampling.BILINEAR, box=corners)
+    image = image.crop(corners).resize((width, height), Image.Resampling.BILINEAR)
     return image.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if flip else image

@@ -220,11 +220,9 @@ def _keys(builder, specification: str) -> tuple[str, str]:
         isinstance(key, str) and key in features and isinstance(features[key], kind)
         for key, kind in zip(keys, kinds, strict=True)
     ):
-        if features[keys[0]].np_dtype != np.uint8:
-            raise ValueError(
-                f"Received {specification} with pictures of {features[keys[0]].np_dtype}; expected "
-                "uint8."
-            )
+        dtype = np.dtype(features[keys[0]].np_dtype)
+        if dtype != np.uint8:
+            raise ValueError(f"Received {specification} with pictures of {dtype}; expected uint8.")
         return keys
     raise ValueError(
         f"Received {specification}, whose examples are {', '.join(features)}; expected an image "

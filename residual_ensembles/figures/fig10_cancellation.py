@@ -53,8 +53,8 @@ def draw(tables: Tables) -> Figure:
 FIGURE = Picture(
     name="fig10_cancellation",
     title="Gradients of paths cancel",
-    paper="The paper multiplies the mean norm of a path by the number of paths; gradients that point "
-    "against each other count there, but not in their sum.",
+    paper="The paper multiplies the mean norm of a path by the number of paths; gradients that "
+    "point against each other count there, but not in their sum.",
     source="",
     table="path_gradients.csv",
     draw=draw,

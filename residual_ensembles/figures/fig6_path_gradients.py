@@ -5,42 +5,20 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from residual_ensembles.analysis import Tables, effective_range
-from residual_ensembles.analysis.gradients import (
-    final_gradients,
-    is_complete,
-    log10_counts,
-    shares,
-)
+from residual_ensembles.analysis.gradients import final_gradients, log10_counts, readings
 from residual_ensembles.figures import style
 from residual_ensembles.figures.picture import Picture
 from residual_ensembles.paths import lengths
 
 PAPER_RANGE = (5, 17)
 PAPER_N = 54
+LOOKS = {"sampled": style.PLAIN, "exact": style.EXACT, "projected": style.PROJECTED}
 NUMBERS = {"log10_norm": float, "log10_norm_low": float, "log10_norm_high": float}
 
 
 def modules_of(tables: Tables) -> int:
     """Returns n of the study's plain residual network, or the paper's."""
     return next((n for name in tables.plain if (n := tables.n_modules(name))), PAPER_N)
-
-
-def readings(tables: Tables, network: str, seed: int) -> list[tuple[str, style.Look, np.ndarray]]:
-    """Returns what each length carries, as shares `(n + 1,)`, under each reading there is."""
-    n = tables.n_modules(network)
-    sampled = final_gradients(tables, network, seed, "sampled")
-    exact = final_gradients(tables, network, seed, "exact")
-    found = []
-    if is_complete(sampled, n):
-        amounts = shares(sampled.log10_norm.to_numpy(float) + log10_counts(n))
-        found.append(("sampled", style.PLAIN, amounts))
-    if is_complete(exact, n):
-        amounts = shares(exact.log10_norm.to_numpy(float))
-        found.append(("exact", style.EXACT, amounts))
-        if exact.share_projected.notna().all():
-            projected = exact.share_projected.to_numpy(float)
-            found.append(("projected", style.PROJECTED, projected))
-    return found
 
 
 def _lengths(axes: Axes, n: int) -> None:
@@ -91,10 +69,10 @@ def _amounts(axes: Axes, tables: Tables) -> None:
     ranges = {}
     for network in tables.plain:
         for run in tables.of(network):
-            for name, look, amounts in readings(tables, network, run.seed):
+            for name, amounts in readings(tables, network, run.seed).items():
                 # the other two are in the legend already, from panel (b)
                 label = "exact: projection on the gradient (c)" if name == "projected" else "_"
-                style.curve(axes, range(len(amounts)), 100 * amounts, look, label)
+                style.curve(axes, range(len(amounts)), 100 * amounts, LOOKS[name], label)
                 low, high = effective_range(amounts)
                 ranges.setdefault(name, {})[f"{low}–{high}"] = None
     if ranges:

@@ -82,21 +82,21 @@ class Module(keras.layers.Layer):
         training = bool(training)
         if gate is None:
             return self.run(y, self.survival_probability, training=training)
-        # A branch must not assign state (JAX forbids it): both return what the state becomes and
+        # A branch must not assign state (JAX forbids it): both return what the state becomes, and
         # it is assigned here. The weights are read here too, so that gradients reach them.
-        values = [(v, ops.convert_to_tensor(v.value)) for v in self.gated_variables]
-        state = [v for v in self.gated_variables if training and not v.trainable]
-        unchanged = [value for v, value in values if training and not v.trainable]
+        values = [(v, ops.convert_to_tensor(v.value)) for v in self.variables]
+        state = [v for v in self.variables if training and not v.trainable]
 
-        def run():
+        def branch(function, *arguments):
             with keras.StatelessScope(state_mapping=values) as scope:
-                output = self.run(y, gate, training=training)
+                output = function(*arguments, training=training)
                 return output, [scope.get_current_value(v) for v in state]
 
-        def delete():
-            return self.deleted(y, training=training), unchanged
-
-        output, new_state = ops.cond(gate > 0, run, delete)
+        output, new_state = ops.cond(
+            gate > 0,
+            lambda: branch(self.run, y, gate),
+            lambda: branch(self.deleted, y),
+        )
         for variable, value in zip(state, new_state, strict=True):
             variable.assign(value)
         return output

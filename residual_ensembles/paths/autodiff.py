@@ -23,11 +23,15 @@ class Autodiff:
     def __init__(self, module, training: bool):
         self.module = module
         self.training = training
-        self.identity_skip = False
 
     def weights(self, module) -> list:
         """Returns what distinguishes `module` from others of its kind, as tensors."""
         return [ops.convert_to_tensor(v.value) for v in module.variables]
+
+    @property
+    def trainable(self) -> list[bool]:
+        """Whether each of `weights` is trained."""
+        return [v.trainable for v in self.module.variables]
 
     def forward(self, weights: list, y):
         """Returns what leaves a module, and what `residual` and `skip` need of this batch."""

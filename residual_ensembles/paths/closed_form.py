@@ -32,6 +32,10 @@ class ResidualProducts(Autodiff):
         survival = ops.cast(module.survival_probability, module.compute_dtype)
         return [survival, *super().weights(module)]
 
+    @property
+    def trainable(self):
+        return [False, *super().trainable]
+
     def forward(self, weights, y):
         survival, *weights = weights
         with frozen(self.module, weights):

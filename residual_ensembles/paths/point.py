@@ -1,12 +1,69 @@
 """Where one batch's forward pass went through a chain: the point of all its Jacobians."""
 
+import math
+from dataclasses import dataclass
 
 from keras import ops
 
 from residual_ensembles import backend
-from residual_ensembles.paths.products import products_for
+from residual_ensembles.paths.autodiff import frozen
+from residual_ensembles.paths.products import Products, products_for
 
 BATCH_NORM = ("inference", "training")
+TARGETS = ("y0", "picture")
+
+
+@dataclass(frozen=True)
+class Step:
+    """A module at the point where the forward pass was."""
+
+    products: Products
+    weights: list
+    y: object
+    """What entered, `(batch, ...)`."""
+    point: tuple
+    """What the products need."""
+    skips_freely: bool
+    """Whether the skip is the identity, so that going back through it costs nothing."""
+
+    @property
+    def row_size(self) -> int:
+        """Numbers in one cotangent."""
+        return math.prod(self.y.shape)
+
+    def whole(self, cotangent):
+        """Returns (S + R)ᵀ of a cotangent: the ordinary backward pass."""
+        return self.products.whole(self.weights, self.y, cotangent)
+
+    def to_weights(self, cotangent):
+        """Returns the gradient of the module's trainable weights, in one row."""
+        return self.products.to_weights(self.weights, self.y, cotangent)
+
+
+@dataclass(frozen=True)
+class Point:
+    """One batch's way through a chain."""
+
+    steps: list[Step]
+    cotangent: object
+    """Gradient of the batch's mean loss with respect to y_n, `(batch, ...)`."""
+    loss: float
+    """Mean cross entropy of the batch, nats."""
+    through_stem: object
+    """From cotangents of y_0, `(rows, batch, ...)`, to those of the pictures."""
+
+    def gradients(self) -> list:
+        """Returns the ordinary gradient with respect to y_0, …, y_n."""
+        found = [self.cotangent]
+        for step in reversed(self.steps):
+            found.append(step.whole(found[-1]))
+        return found[::-1]
+
+    def at_target(self, rows, target: str):
+        """Returns cotangents of y_0, `(rows, batch, ...)`, or pulled back to the pictures."""
+        if target not in TARGETS:
+            raise ValueError(f"Received target={target!r}, expected one of {', '.join(TARGETS)}.")
+        return rows if target == "y0" else self.through_stem(rows)
 
 
 class Linearization:
@@ -32,30 +89,67 @@ class Linearization:
                 f"Received batch_norm={batch_norm!r}, expected one of {', '.join(BATCH_NORM)}."
             )
         self.chain = chain
-        self.batch_norm = batch_norm
         self._training = batch_norm == "training"
         self._products = [
             products_for(module, shape, self._training, closed_forms)
             for module, shape in zip(chain.modules, chain.shapes, strict=False)
         ]
+        self._free = [
+            _skips_freely(*pair) for pair in zip(chain.modules, chain.shapes, strict=False)
+        ]
         self._enter = backend.compile(self._stem)
+        self._enter_back = backend.compile(self._stem_back)
         self._leave = backend.compile(self._loss)
 
-    def at(self, pictures, labels) -> "Point":
+    def at(self, pictures, labels) -> Point:
         """Runs one batch forward, and back to y_n.
 
         Args:
             pictures: Input `(batch, ...)`; pictures in 0..255.
             labels: Class of each, whole numbers `(batch,)`.
         """
-        stem, head = (_weights(part) for part in (self.chain.stem, self.chain.head))
-        pictures = ops.cast(pictures, _dtype(self.chain.stem))
-        y = self._enter(stem, pictures)
-        steps = []
-        for products, module in zip(self._products, self.chain.modules, strict=True):
+        chain = self.chain
+        stem, head = _weights(chain.stem), _weights(chain.head)
+        pictures = ops.cast(ops.convert_to_tensor(pictures), chain.stem.compute_dtype)
+        y, steps = self._enter(stem, pictures), []
+        for module, products, free in zip(chain.modules, self._products, self._free, strict=True):
             weights = products.weights(module)
             out, point = products.forward(weights, y)
-            steps.append(Step(products, weights, y, point, identity_skip(module)))
+            steps.append(Step(products, weights, y, point, free))
             y = out
-        loss, cotangent = self._leave(head, y, ops.convert_to_tensor(labels, "int32"))
-        return Point(self, pictures, stem, steps, cotangent, float(loss))
+        loss, cotangent = self._leave(head, y, ops.cast(labels, "int32"))
+        return Point(
+            steps, cotangent, float(loss), lambda rows: self._enter_back(stem, pictures, rows)
+        )
+
+    def _stem(self, weights, pictures):
+        with frozen(self.chain.stem, weights):
+            return self.chain.stem(pictures, training=self._training)
+
+    def _stem_back(self, weights, pictures, rows):
+        _, pull = backend.vjp(lambda x: self._stem(weights, x), pictures)
+        return backend.map_rows(lambda row: pull(row)[0], rows)
+
+    def _loss(self, weights, y, labels):
+        def loss(y):
+            with frozen(self.chain.head, weights):
+                logits = self.chain.head(y, training=self._training)
+            return mean_cross_entropy(logits, labels)
+
+        value, pull = backend.vjp(loss, y)
+        return value, pull(ops.ones_like(value))[0]
+
+
+def mean_cross_entropy(logits, labels):
+    """Returns the loss that networks are trained with: the mean over a batch, in nats."""
+    own = ops.take_along_axis(ops.log_softmax(logits), labels[:, None], axis=-1)
+    return -ops.mean(own)
+
+
+def _weights(layer) -> list:
+    return [ops.convert_to_tensor(v.value) for v in layer.variables]
+
+
+def _skips_freely(module, shape: tuple) -> bool:
+    y = ops.zeros((1, *shape), module.compute_dtype)
+    return module.has_skip and module.skip(y) is y and module.after(y) is y

@@ -44,12 +44,14 @@ class Products:
         self.weights = method.weights
         self.has_skip = method.module.has_skip
         self.forward = backend.compile(method.forward)
+        self.through = backend.compile(method.residual)
         self.residual = backend.compile(self._residual)
         self.skip = backend.compile(self._skip)
         self.step = backend.compile(self._step)
         self.grow = backend.compile(self._grow)
         self.whole = backend.compile(self._whole)
         self.tangent = backend.compile(self._tangent)
+        self.to_weights = backend.compile(self._to_weights)
 
     def _residual(self, point, rows: list):
         """Returns Rᵀ of each of a list of cotangents `(batch, ...)`, as a list."""
@@ -97,6 +99,12 @@ class Products:
             lambda cotangent: self._whole(weights, y, cotangent), ops.zeros_like(out)
         )
         return pull(tangent)[0]
+
+    def _to_weights(self, weights, y, cotangent):
+        """Returns the gradient of the trainable weights, `(numbers,)`."""
+        _, pull = backend.vjp(lambda *weights: self._method.forward(list(weights), y)[0], *weights)
+        trainable = zip(pull(cotangent), self._method.trainable, strict=True)
+        return ops.concatenate([ops.reshape(g, (-1,)) for g, wanted in trainable if wanted])
 
 
 def _scaled(rows, factors):

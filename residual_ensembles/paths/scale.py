@@ -17,16 +17,32 @@ MODULES_BETWEEN = 8
 
 @backend.compile
 def largest(rows):
-    """Returns the largest absolute value of each row `(rows, ...)`, as float32 `(rows,)`."""
-    flat = ops.reshape(rows, (rows.shape[0], -1))
-    return ops.cast(ops.max(ops.abs(flat), axis=1), "float32")
+    """Returns the largest absolute value of each of `rows`, a list or `(rows, ...)`, as float32."""
+    return ops.stack([ops.cast(ops.max(ops.abs(row)), "float32") for row in _listed(rows)])
 
 
 @backend.compile
 def multiplied(rows, factors):
-    """Returns each row `(rows, ...)` times its factor, `(rows,)`."""
-    factors = ops.cast(factors, rows.dtype)
-    return rows * ops.reshape(factors, (-1, *[1] * (len(rows.shape) - 1)))
+    """Returns each of `rows`, a list or `(rows, ...)`, times its factor, `(rows,)`."""
+    rows_and_factors = zip(_listed(rows), _listed(factors), strict=True)
+    products = [row * ops.cast(factor, row.dtype) for row, factor in rows_and_factors]
+    return products if isinstance(rows, list) else ops.stack(products)
+
+
+@backend.compile
+def measures(rows, whole):
+    """Returns the norm of each of `rows`, `(rows, ...)`, and its product with `whole`, `(...)`."""
+    flat = ops.reshape(rows, (rows.shape[0], -1))
+    products = ops.sum(flat * ops.reshape(whole, (1, -1)), axis=1)
+    return ops.sqrt(ops.sum(flat * flat, axis=1)), products
+
+
+@backend.compile
+def combined(rows, weights):
+    """Returns the sum of `rows`, `(rows, ...)`, with these weights, `(rows,)`."""
+    flat = ops.reshape(rows, (rows.shape[0], -1))
+    total = ops.matmul(ops.cast(weights, flat.dtype)[None], flat)
+    return ops.reshape(total, rows.shape[1:])
 
 
 def exponents(sizes) -> np.ndarray:
@@ -44,3 +60,7 @@ def log10(norms, exponents: np.ndarray) -> np.ndarray:
     """Returns the base-10 logarithm of norms with their powers of two; −inf where a norm is 0."""
     with np.errstate(divide="ignore"):
         return np.log10(np.asarray(norms, np.float64)) + exponents * math.log10(2.0)
+
+
+def _listed(rows) -> list:
+    return rows if isinstance(rows, list) else ops.unstack(rows, rows.shape[0])

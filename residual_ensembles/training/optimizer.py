@@ -43,12 +43,13 @@ class GatedSGD(keras.optimizers.SGD):
     def update_step(self, gradient, variable, learning_rate):
         index = self._get_variable_index(variable)
         momentum = self.momentums[index]
-        velocity = self.momentum * momentum - learning_rate * (gradient + self.l2 * variable)
+        before = ops.convert_to_tensor(momentum)
+        velocity = self.momentum * before - learning_rate * (gradient + self.l2 * variable)
         position = self.gates_of[index]
         if self._gates is None or position is None:
             self.assign(momentum, velocity)
             self.assign_add(variable, velocity)
             return
         ran = self._gates[position] > 0
-        self.assign(momentum, ops.where(ran, velocity, momentum))
+        self.assign(momentum, ops.where(ran, velocity, before))
         self.assign_add(variable, ops.where(ran, velocity, ops.zeros_like(velocity)))

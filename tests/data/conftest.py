@@ -1,6 +1,8 @@
 """Sources small enough for a test."""
 
+import contextlib
 import io
+import resource
 from types import SimpleNamespace
 
 import numpy as np
@@ -101,3 +103,19 @@ def make_tree(tmp_path):
         return root
 
     return make
+
+
+@pytest.fixture
+def small_disk():
+    """A context in which no file can grow beyond so many bytes, as on a full disk."""
+
+    @contextlib.contextmanager
+    def limited(n_bytes):
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, hard))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    return limited

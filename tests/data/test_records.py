@@ -46,7 +46,7 @@ def test_pictures_of_other_kinds_are_converted(mode, format_, channels):
 
 def test_broken_pictures_are_refused(encode):
     whole = encode(np.random.default_rng(0).integers(0, 256, (32, 32, 3)).astype(np.uint8), "JPEG")
-    with pytest.raises(ValueError, match="a broken picture, .*truncated"):
+    with pytest.raises(ValueError, match=r"a broken picture, .*truncated"):
         records.open_picture(whole[: len(whole) // 2], 3)
     with pytest.raises(ValueError, match="neither a JPEG nor a PNG"):
         records.open_picture(b"no picture", 3)

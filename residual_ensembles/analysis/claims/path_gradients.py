@@ -7,11 +7,13 @@ import pandas as pd
 
 from residual_ensembles.analysis.claims.claim import Claim, Measurement, at_least, below
 from residual_ensembles.analysis.claims.path_lengths import EFFECTIVE
+from residual_ensembles.analysis.effective_range import effective_range
 from residual_ensembles.analysis.estimate import Estimate, over_seeds
 from residual_ensembles.analysis.gradients import (
     final_gradients,
     is_complete,
     log10_counts,
+    readings,
 )
 from residual_ensembles.analysis.log_linear import LogLinearFit, log_linear
 from residual_ensembles.analysis.tables import Tables
@@ -86,8 +88,15 @@ def _projected_reading(rows: pd.DataFrame) -> Estimate:
     return Estimate(share, float("nan"), float("nan"), int(rows.n.min()), "draws")
 
 
+def _range(amounts: np.ndarray | None) -> str:
+    if amounts is None:
+        return ""
+    first, last = effective_range(amounts)
+    return f"The shortest range of lengths that carries 95 % is {first} to {last}."
+
+
 def _shares(
-    estimator: str, reading: Callable[[pd.DataFrame], Estimate]
+    name: str, estimator: str, reading: Callable[[pd.DataFrame], Estimate]
 ) -> Callable[[Tables], list[Measurement]]:
     def find(tables: Tables) -> list[Measurement]:
         measurements = []
@@ -99,7 +108,8 @@ def _shares(
             complete = [rows for rows in tables_of_seeds if is_complete(rows, n)]
             joined = over_seeds([reading(rows) for rows in complete])
             if n > EFFECTIVE[1] and joined is not None:
-                measurements.append(Measurement(network, joined))
+                amounts = readings(tables, network, tables.of(network)[0].seed).get(name)
+                measurements.append(Measurement(network, joined, _range(amounts)))
         return measurements
 
     return find
@@ -143,7 +153,7 @@ CLAIMS = (
         measure="Share of lengths 5 to 17 in mean norm of one sampled path times number of paths; "
         "interval from those of the norms",
         target=at_least(_NEARLY_ALL),
-        find=_shares("sampled", _paper_reading),
+        find=_shares("sampled", "sampled", _paper_reading),
         settle=_SETTLE,
     ),
     Claim(
@@ -156,7 +166,7 @@ CLAIMS = (
         measure="Share of lengths 5 to 17 in the norms of the exact sums over all paths of one "
         "length; interval from those of the norms",
         target=at_least(_NEARLY_ALL),
-        find=_shares("exact", _norm_reading),
+        find=_shares("exact", "exact", _norm_reading),
         settle=_SETTLE,
     ),
     Claim(
@@ -169,7 +179,7 @@ CLAIMS = (
         measure="Share of lengths 5 to 17 in the projections of the exact sums on the gradient; "
         "interval over seeds",
         target=at_least(_NEARLY_ALL),
-        find=_shares("exact", _projected_reading),
+        find=_shares("projected", "exact", _projected_reading),
         settle="Exact path gradients of two seeds or more.",
     ),
 )

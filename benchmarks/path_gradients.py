@@ -1,0 +1,160 @@
+"""What path gradients cost: sampled ones against masked passes, exact ones against ordinary passes.
+
+    python benchmarks/path_gradients.py --json
+
+ResNet-110, pictures of 32×32, frozen weights, everything compiled, side by side in one process;
+each ratio is the median over the rounds. For `sampled_…` it is how many times faster than one
+masked whole forward and backward pass per path (goal: 5 or more over all lengths, 10 or more up to
+k = 15); for `exact_passes_…` it is the number of ordinary forward and backward passes to the input
+that the exact decomposition takes (goal: 12 or fewer, then 8). The forward pass is part of what is
+timed. Paths that agree from the top down are computed once: all those of length 0, or of length n,
+are one path (`distinct` says how many there are). About 20 minutes on two cores.
+"""
+
+import resource
+
+import numpy as np
+from absl import app, flags
+from keras import ops
+from side_by_side import interleaved, progress, ratio, report
+
+from residual_ensembles import backend, lesions, models, paths
+from residual_ensembles.paths.point import mean_cross_entropy
+
+FLAGS = flags.FLAGS
+flags.DEFINE_bool("json", False, "one JSON object per line")
+flags.DEFINE_integer("rounds", 5, "counted rounds", 1)
+flags.DEFINE_integer("depth", 110, "layers of the ResNet: 6n+2", 8)
+flags.DEFINE_list("batch_sizes", ["16", "64"], "pictures in a batch")
+flags.DEFINE_list("lengths", ["0", "10", "15", "20", "54"], "path lengths, modules")
+flags.DEFINE_integer("paths", 20, "paths of one length for one batch", 1)
+flags.DEFINE_integer("paths_of_all", 4, "paths of each length, where all lengths are sampled", 1)
+flags.DEFINE_list("growth", ["9", "18", "27", "54", "99", "198"], "modules, to see how cost grows")
+
+SHAPE, CLASSES = (32, 32, 3), 10
+MEGABYTE = 2**20
+
+
+def network(n_modules: int, batch_size: int):
+    """Returns a network with batch statistics that fit its weights, and a batch."""
+    random = np.random.default_rng(0)
+    pictures = random.integers(0, 256, (batch_size, *SHAPE)).astype("float32")
+    labels = random.integers(0, CLASSES, batch_size).astype("int32")
+    depth = 2 * n_modules + 2
+    chain = models.build("resnet", depth, SHAPE, CLASSES, [125.0] * 3, [60.0] * 3)
+    lesions.reestimate_batch_norm(chain, pictures)
+    return chain, pictures, labels
+
+
+@ops.custom_gradient
+def passes_back(y, share):
+    """Returns y; of the cotangent, `share` passes."""
+
+    def gradient(*cotangent, upstream=None):
+        upstream = cotangent[0] if upstream is None else upstream
+        return upstream * share, ops.zeros_like(share)
+
+    return y, gradient
+
+
+def masked_pass(chain, labels):
+    """Returns the obvious way to one path's norm: everything forward and back, masked."""
+
+    @backend.compile
+    def norm(pictures, takes):
+        def loss(y):
+            for i, module in enumerate(chain.modules):
+                residual = module.residual(passes_back(y, takes[i]))
+                y = module.after(residual + module.skip(passes_back(y, 1.0 - takes[i])))
+            return mean_cross_entropy(chain.head(y), labels)
+
+        value, pull = backend.vjp(loss, chain.stem(pictures))
+        gradient = pull(ops.ones_like(value))[0]
+        return ops.sqrt(ops.sum(gradient * gradient))
+
+    return norm
+
+
+def ordinary_pass(chain, labels):
+    """Returns one forward and backward pass to the pictures."""
+
+    @backend.compile
+    def norm(pictures):
+        value, pull = backend.vjp(lambda x: mean_cross_entropy(chain(x), labels), pictures)
+        gradient = pull(ops.ones_like(value))[0]
+        return ops.sqrt(ops.sum(gradient * gradient))
+
+    return norm
+
+
+def draw(n: int, lengths, count: int) -> np.ndarray:
+    return np.concatenate([paths.draw_paths([True] * n, k, count, 0, 0) for k in lengths])
+
+
+def side_by_side(batch_size: int) -> None:
+    """Measures one batch size."""
+    n = (FLAGS.depth - 2) // 2
+    chain, pictures, labels = network(n, batch_size)
+    masked, ordinary = masked_pass(chain, labels), ordinary_pass(chain, labels)
+    linearization = paths.Linearization(chain)
+    drawn = {f"sampled_k{k}": draw(n, [int(k)], FLAGS.paths) for k in FLAGS.lengths}
+    drawn["sampled_all_lengths"] = draw(n, range(n + 1), FLAGS.paths_of_all)
+    half = (np.arange(n) % 2).astype("float32")
+    functions = {
+        "masked": lambda: float(masked(pictures, half)),
+        "ordinary": lambda: float(ordinary(pictures)),
+        "exact": lambda: paths.exact(linearization.at(pictures, labels)),
+    }
+    for name, takes in drawn.items():
+        functions[name] = lambda takes=takes: paths.sampled(
+            linearization.at(pictures, labels), takes
+        )
+    progress(f"batch {batch_size}: first calls, which compile, then rounds")
+    times = interleaved(functions, FLAGS.rounds)
+    for name, takes in drawn.items():
+        each = [seconds / len(takes) for seconds in times[name]]
+        distinct = len(np.unique(takes, axis=0))
+        told = {"n_paths": len(takes), "distinct": distinct}
+        told["seconds_per_path"] = float(np.median(each))
+        faster = ratio(times["masked"], each)
+        tell(f"{name}_batch{batch_size}", faster, "masked pass per path", **told)
+    told = {"seconds": float(np.median(times["exact"]))}
+    passes = ratio(times["exact"], times["ordinary"])
+    tell(f"exact_passes_batch{batch_size}", passes, "ordinary pass", **told)
+
+
+def growth(batch_size: int) -> None:
+    """Measures how the cost grows with the number of modules."""
+    for n in map(int, FLAGS.growth):
+        chain, pictures, labels = network(n, batch_size)
+        ordinary, linearization = ordinary_pass(chain, labels), paths.Linearization(chain)
+        takes = draw(n, range(n + 1), 1)
+        functions = {
+            "ordinary": lambda f=ordinary, x=pictures: float(f(x)),
+            "exact": lambda f=linearization, x=pictures, y=labels: paths.exact(f.at(x, y)),
+            "sampled": lambda f=linearization, x=pictures, y=labels, t=takes: paths.sampled(
+                f.at(x, y), t
+            ),
+        }
+        progress(f"{n} modules")
+        times = interleaved(functions, 2)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / MEGABYTE
+        for name, label in (("exact", "exact_passes"), ("sampled", "sampled_one_of_each_length")):
+            told = {"seconds": float(np.median(times[name])), "peak_memory_mb": round(peak)}
+            tell(f"{label}_n{n}", ratio(times[name], times["ordinary"]), "ordinary pass", **told)
+
+
+def tell(name: str, value: float, baseline: str, **more) -> None:
+    rounded = {k: round(v, 4) if isinstance(v, float) else v for k, v in more.items()}
+    report(name, round(value, 3), baseline, FLAGS.rounds, FLAGS.json, **rounded)
+
+
+def main(_):
+    backend.configure()
+    for batch_size in map(int, FLAGS.batch_sizes):
+        side_by_side(batch_size)
+    growth(int(FLAGS.batch_sizes[0]))
+
+
+if __name__ == "__main__":
+    app.run(main)

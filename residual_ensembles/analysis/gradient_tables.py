@@ -1,0 +1,287 @@
+"""Path gradients of many batches as tables: means, quantiles, cancellation, ranges, fits.
+
+Batches are what is drawn independently, so they are what the bootstrap resamples: the paths of one
+batch share its pictures. Norms are given as base-10 logarithms, for those of long paths underflow;
+means are means of norms all the same.
+"""
+
+from dataclasses import dataclass
+from math import comb
+
+import numpy as np
+import pandas as pd
+
+from residual_ensembles.analysis.effective_range import effective_range
+from residual_ensembles.analysis.log_linear import LogLinearFit, log_linear
+from residual_ensembles.randomness import generator
+
+N_RESAMPLES = 499
+CONFIDENCE = 0.95
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+# A norm this far off a line on the logarithmic axis is off by a factor of two.
+STRAIGHT = np.log10(2.0)
+# A line is fitted to no fewer lengths; log_linear needs as many for its intervals.
+FEWEST_LENGTHS = 4
+
+_NETWORK = ("network", "seed", "epoch")
+_KEY = (*_NETWORK, "estimator", "target", "batch_norm")
+_NORM = ("log10_norm", "log10_norm_low", "log10_norm_high")
+_KEPT = ("log10_kept", "log10_kept_low", "log10_kept_high", "log10_kept_if_random")
+_MEAN = ("log10_mean", "relative_standard_error")
+_QUANTILES = tuple(f"log10_q{round(100 * q):02d}" for q in QUANTILES)
+_FIRST, _LAST = (
+    tuple(f"{end}{part}" for part in ("", "_low", "_high")) for end in ("first", "last")
+)
+COLUMNS = {
+    "": (*_KEY, "length", *_NORM, "n", "share_projected", "share_of_norms"),
+    "_quantiles": (*_KEY, "length", *_MEAN, *_QUANTILES, "n", "n_batches"),
+    "_cancellation": (*_NETWORK, "target", "batch_norm", "length", *_KEPT),
+    "_modules": (
+        *_NETWORK,
+        "batch_norm",
+        "module",
+        "share_projected",
+        "share_low",
+        "share_high",
+        "n",
+    ),
+    "_ranges": (*_KEY, "reading", *_FIRST, *_LAST, "n_batches"),
+    "_fits": (*_KEY, "part", "first", "last", *LogLinearFit._fields),
+}
+"""The tables path_gradients*.csv, by what follows path_gradients in their names."""
+
+
+@dataclass(frozen=True)
+class Batches:
+    """What was measured of one network, one way, over batches.
+
+    Attributes:
+        key: Columns that say what: network, seed, epoch, estimator, target, batch_norm.
+        lengths: Path lengths, `(lengths,)`.
+        skips: Whether each module on the way has a skip, bool, `(modules,)`.
+        log10_norms: `(batches, lengths, paths)`; of exact gradients there is one "path", the sum.
+        shares: Projections on the gradient, of the same shape.
+    """
+
+    key: dict
+    lengths: np.ndarray
+    skips: np.ndarray
+    log10_norms: np.ndarray
+    shares: np.ndarray
+
+    @property
+    def log10_counts(self) -> np.ndarray:
+        """Base-10 logarithm of how many paths one measurement stands for, `(lengths,)`."""
+        if self.key["estimator"] == "exact":
+            return np.zeros(len(self.lengths))
+        free, forced = int(self.skips.sum()), int((~self.skips).sum())
+        return np.log10([float(comb(free, int(k) - forced)) for k in self.lengths])
+
+    @property
+    def log10_batch_means(self) -> np.ndarray:
+        """Base-10 logarithm of each batch's mean norm, `(batches, lengths)`."""
+        return log10_mean(self.log10_norms, axis=2)
+
+    @property
+    def log10_amounts(self) -> np.ndarray:
+        """As `log10_batch_means`, times the number of paths."""
+        return self.log10_batch_means + self.log10_counts
+
+    @property
+    def batch_shares(self) -> np.ndarray:
+        """The share of all paths of a length, by batch, `(batches, lengths)`."""
+        return self.shares.mean(axis=2) * 10**self.log10_counts
+
+
+def log10_mean(logs: np.ndarray, axis: int) -> np.ndarray:
+    """Returns the base-10 logarithm of the mean of numbers given as logarithms."""
+    top = np.max(logs, axis=axis, keepdims=True)
+    top = np.where(np.isfinite(top), top, 0.0)
+    with np.errstate(divide="ignore"):
+        return np.squeeze(top, axis) + np.log10(np.mean(10 ** (logs - top), axis=axis))
+
+
+def resamples(n_batches: int, seed: int = 0) -> np.ndarray:
+    """Returns bootstrap weights of batches, `(N_RESAMPLES, n_batches)`; each row adds up to 1."""
+    drawn = generator(seed, "bootstrap").integers(n_batches, size=(N_RESAMPLES, n_batches))
+    return np.stack([np.bincount(row, minlength=n_batches) for row in drawn]) / n_batches
+
+
+def interval(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the ends of the percentile interval over resamples, the first axis."""
+    tail = (1 - CONFIDENCE) / 2
+    return tuple(np.quantile(values, [tail, 1 - tail], axis=0))
+
+
+def by_length(batches: Batches) -> pd.DataFrame:
+    """Returns the rows of path_gradients.csv.
+
+    `log10_norm` is that of the mean over batches (and paths), with its 95 % bootstrap interval over
+    batches; NaN with one batch. `share_of_norms` is the mean norm times the number of paths that it
+    stands for, over the sum of these: the paper's reading where paths were sampled.
+    """
+    logs = batches.log10_batch_means
+    low, high = _log10_interval(logs)
+    amounts = log10_mean(batches.log10_amounts, axis=0)
+    return _frame(
+        batches,
+        length=batches.lengths,
+        log10_norm=log10_mean(logs, axis=0),
+        log10_norm_low=low,
+        log10_norm_high=high,
+        n=batches.log10_norms.shape[0] * batches.log10_norms.shape[2],
+        share_projected=batches.batch_shares.mean(axis=0),
+        share_of_norms=_normalised(amounts),
+    )
+
+
+def quantiles(batches: Batches) -> pd.DataFrame:
+    """Returns mean, standard error and quantiles of the norms, by length.
+
+    Norms of single paths are heavy-tailed: the mean, which the paper's reading needs, may be far
+    from the median. The standard error, in units of the mean, is over batches.
+    """
+    logs = batches.log10_batch_means
+    relative = 10 ** (logs - _finite(log10_mean(logs, axis=0)))
+    n_batches = len(logs)
+    spread = relative.std(axis=0, ddof=1) if n_batches > 1 else np.full(logs.shape[1], np.nan)
+    flat = np.moveaxis(batches.log10_norms, 1, 0).reshape(len(batches.lengths), -1)
+    # Nearest ranks: between −inf, a dead path, and a number nothing can be interpolated.
+    found = np.quantile(flat, QUANTILES, axis=1, method="inverted_cdf")
+    return _frame(
+        batches,
+        length=batches.lengths,
+        log10_mean=log10_mean(logs, axis=0),
+        relative_standard_error=spread / np.sqrt(n_batches),
+        **dict(zip(_QUANTILES, found, strict=True)),
+        n=flat.shape[1],
+        n_batches=n_batches,
+    )
+
+
+def cancellation(sampled: Batches, exact: Batches) -> pd.DataFrame:
+    """Returns, by length, the norm of the sum of all paths over the sum of their norms.
+
+    1: all paths of a length point the same way. C(n, k)^−½: they are as good as random.
+
+    Args:
+        sampled: Norms of single paths.
+        exact: Norms of sums, for the same lengths; batches need not be the same.
+    """
+    ratio = log10_mean(exact.log10_amounts, 0) - log10_mean(sampled.log10_amounts, 0)
+    low, high = interval(_resampled(exact.log10_amounts, 0) - _resampled(sampled.log10_amounts, 1))
+    columns = {k: v for k, v in exact.key.items() if k != "estimator"}
+    return pd.DataFrame(
+        {
+            **columns,
+            "length": exact.lengths,
+            "log10_kept": ratio,
+            "log10_kept_low": low,
+            "log10_kept_high": high,
+            "log10_kept_if_random": -sampled.log10_counts / 2,
+        }
+    )
+
+
+def by_module(key: dict, shares: np.ndarray) -> pd.DataFrame:
+    """Returns the share of the gradient with respect to y₀ that comes through each residual.
+
+    Args:
+        key: Columns that say what: network, seed, epoch, batch_norm.
+        shares: `(batches, n_modules)`.
+    """
+    low, high = interval(resamples(len(shares)) @ shares)
+    return pd.DataFrame(
+        {
+            **key,
+            "module": np.arange(1, shares.shape[1] + 1),
+            "share_projected": shares.mean(axis=0),
+            "share_low": low,
+            "share_high": high,
+            "n": len(shares),
+        }
+    )
+
+
+def ranges(batches: Batches) -> pd.DataFrame:
+    """Returns the effective range under each reading that these batches allow, with intervals.
+
+    A reading is `mean_norm_times_paths` (the paper's, sampled), `norm_of_sum` or `projection`
+    (exact). First and last length have 95 % bootstrap intervals over batches.
+    """
+    logs = batches.log10_amounts
+    amounts = 10 ** (logs - logs.max())
+    if batches.key["estimator"] == "sampled":
+        readings = {"mean_norm_times_paths": amounts}
+    else:
+        readings = {"norm_of_sum": amounts, "projection": batches.batch_shares}
+    rows = []
+    for reading, values in readings.items():
+        first, last = effective_range(values.mean(axis=0))
+        found = [effective_range(resampled) for resampled in resamples(len(values)) @ values]
+        low, high = interval(np.array(found))
+        rows.append(
+            {
+                "reading": reading,
+                "first": batches.lengths[first],
+                "first_low": batches.lengths[0] + low[0],
+                "first_high": batches.lengths[0] + high[0],
+                "last": batches.lengths[last],
+                "last_low": batches.lengths[0] + low[1],
+                "last_high": batches.lengths[0] + high[1],
+                "n_batches": len(values),
+            }
+        )
+    return _frame(batches, **pd.DataFrame(rows))
+
+
+def fits(batches: Batches) -> pd.DataFrame:
+    """Returns lines through log10(mean norm) against length: over all lengths, and where straight.
+
+    `straight` goes from the shortest length to the longest up to which every norm is within a
+    factor of two of the line through them.
+    """
+    lengths, logs = batches.lengths, log10_mean(batches.log10_batch_means, axis=0)
+    lengths, logs = lengths[np.isfinite(logs)], logs[np.isfinite(logs)]
+    if len(lengths) < FEWEST_LENGTHS:
+        return _frame(batches, part=[])
+    rows = []
+    for part, until in (("all", len(lengths)), ("straight", _straight(lengths, logs))):
+        line = log_linear(lengths[:until], logs[:until])
+        ends = {"first": lengths[0], "last": lengths[until - 1]}
+        rows.append({"part": part, **ends, **line._asdict()})
+    return _frame(batches, **pd.DataFrame(rows))
+
+
+def _straight(lengths: np.ndarray, logs: np.ndarray) -> int:
+    for until in range(len(lengths), FEWEST_LENGTHS, -1):
+        line = np.polyfit(lengths[:until], logs[:until], 1)
+        if np.abs(np.polyval(line, lengths[:until]) - logs[:until]).max() <= STRAIGHT:
+            return until
+    return FEWEST_LENGTHS
+
+
+def _resampled(logs: np.ndarray, seed: int) -> np.ndarray:
+    """Returns the logarithm of the mean over resampled batches, `(N_RESAMPLES, lengths)`."""
+    top = _finite(np.max(logs, axis=0))
+    with np.errstate(divide="ignore"):
+        return top + np.log10(resamples(len(logs), seed) @ 10 ** (logs - top))
+
+
+def _log10_interval(logs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    if len(logs) < 2:
+        return (np.full(logs.shape[1], np.nan),) * 2
+    return interval(_resampled(logs, 0))
+
+
+def _normalised(logs: np.ndarray) -> np.ndarray:
+    amounts = 10 ** (logs - _finite(logs.max()))
+    return amounts / amounts.sum()
+
+
+def _finite(values):
+    return np.where(np.isfinite(values), values, 0.0)
+
+
+def _frame(batches: Batches, **columns) -> pd.DataFrame:
+    return pd.DataFrame({**batches.key, **columns})

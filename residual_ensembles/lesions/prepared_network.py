@@ -1,0 +1,95 @@
+"""A network prepared for inference: norms folded, modules of one shape sharing one trace."""
+
+from collections.abc import Callable, Hashable
+
+import numpy as np
+from keras import ops
+
+from residual_ensembles import backend
+from residual_ensembles.lesions import closed_forms
+from residual_ensembles.lesions.closed_forms import Form
+from residual_ensembles.lesions.folding import Affine
+from residual_ensembles.lesions.lesion import Step
+
+PRECISIONS = ("float32", "bfloat16")
+
+
+class PreparedNetwork:
+    """What a lesion needs of a network: stem, head, and each module run or deleted.
+
+    Our own modules become closed forms whose weights are arguments, so that preparing a deep
+    network takes a trace for each *kind* of module and not for each module. Any other module, and
+    any that computes in less than float32 by itself, is compiled as it is.
+
+    Args:
+        chain: The network. Its weights are copied here; it is not changed.
+        precision: "float32", or "bfloat16" for everything between stem and head.
+    """
+
+    def __init__(self, chain, precision: str = "float32"):
+        self.chain = chain
+        self.reduced = precision == "bfloat16"
+        self.compiled: dict[Hashable, Callable] = {}
+        self.weights: dict[Step, tuple] = {}
+        self.functions: dict[Step, Callable] = {}
+        self.stem = backend.compile(self._stem)
+        self.head = backend.compile(
+            lambda y: ops.cast(chain.head(self._cast(y, "float32"), training=False), "float32")
+        )
+
+    def _stem(self, pictures):
+        return self._cast(self.chain.stem(pictures, training=False), "bfloat16")
+
+    def _cast(self, y, dtype: str):
+        """Changes the type where the precision is reduced; else the network's own types hold."""
+        return ops.cast(y, dtype) if self.reduced else y
+
+    def steps(self, lesion) -> tuple[Step, ...]:
+        """Returns what has to be computed for a lesion, in order.
+
+        Modules that leave what enters them as it is when they are deleted are not among it, so that
+        two lesions which come to the same thing have the same steps.
+        """
+        return tuple(
+            step
+            for step in lesion.steps(len(self.chain.modules))
+            if step.does == "run"
+            or not closed_forms.leaves_as_it_is(self.chain.modules[step.module - 1])
+        )
+
+    def run(self, step: Step, y):
+        """Returns what leaves a module.
+
+        Args:
+            step: Which module, and whether it runs or is deleted.
+            y: Tensor `(batch, ...)`.
+        """
+        if step not in self.functions:
+            self._prepare(step)
+        return self.functions[step](y, self.weights[step])
+
+    def _prepare(self, step: Step) -> None:
+        form = self._form(step)
+        if form.key not in self.compiled:
+            self.compiled[form.key] = backend.compile(form.function)
+        self.functions[step] = self.compiled[form.key]
+        self.weights[step] = tuple(self._tensor(w) for w in form.weights)
+
+    def _form(self, step: Step) -> Form:
+        module = self.chain.modules[step.module - 1]
+        make = closed_forms.module_form if step.does == "run" else closed_forms.deleted_form
+        form = make(module) if self.reduced or module.compute_dtype == "float32" else None
+        return form or self._as_it_is(step, module)
+
+    def _as_it_is(self, step: Step, module) -> Form:
+        function = module if step.does == "run" else module.deleted
+
+        def call(y, _):
+            return self._cast(function(self._cast(y, "float32"), training=False), "bfloat16")
+
+        return Form(step, call, ())
+
+    def _tensor(self, weight):
+        if isinstance(weight, Affine):
+            return Affine(*(ops.convert_to_tensor(w.astype(np.float32)) for w in weight))
+        return self._cast(ops.convert_to_tensor(weight.astype(np.float32)), "bfloat16")

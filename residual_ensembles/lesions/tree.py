@@ -1,0 +1,68 @@
+"""Lesions as a tree of what has been done to a picture so far."""
+
+from collections.abc import Hashable, Iterable, Sequence
+
+import numpy as np
+
+
+class Tree:
+    """A tree whose paths from the root are the steps of lesions; what they share, they share here.
+
+    Nodes are numbered from 0, the root; each stands for what a picture has become after the steps
+    that lead to it.
+
+    Args:
+        sequences: The steps of each lesion, in order.
+
+    Example:
+        >>> tree = Tree(["abc", "abd", "ab"])
+        >>> tree.n_nodes, tree.lesions[2]
+        (5, [2])
+    """
+
+    def __init__(self, sequences: Iterable[Sequence[Hashable]]):
+        self.children: list[dict[Hashable, int]] = [{}]
+        self.lesions: list[list[int]] = [[]]
+        """At each node, the lesions that end there."""
+        parents = [-1]
+        for lesion, steps in enumerate(sequences):
+            node = 0
+            for step in steps:
+                if step not in self.children[node]:
+                    self.children[node][step] = len(parents)
+                    parents.append(node)
+                    self.children.append({})
+                    self.lesions.append([])
+                node = self.children[node][step]
+            self.lesions[node].append(lesion)
+        self.parents = np.array(parents)
+        self.n_ends = np.array([len(lesions) for lesions in self.lesions])
+        """Lesions that end at a node or below it."""
+        self.height = np.zeros(self.n_nodes, int)
+        """Steps from a node to the farthest end below it."""
+        for node in range(self.n_nodes - 1, 0, -1):  # children come after their parents
+            parent = parents[node]
+            self.n_ends[parent] += self.n_ends[node]
+            self.height[parent] = max(self.height[parent], self.height[node] + 1)
+
+    @property
+    def n_nodes(self) -> int:
+        """Number of nodes, which is one more than the number of different steps to compute."""
+        return len(self.lesions)
+
+    def needed(self, wanted: np.ndarray) -> np.ndarray:
+        """Returns which pictures are needed at which node.
+
+        Args:
+            wanted: Booleans `(n_lesions, n_pictures)`: what shall be known in the end.
+
+        Returns:
+            Booleans `(n_nodes, n_pictures)`.
+        """
+        needed = np.zeros((self.n_nodes, wanted.shape[1]), bool)
+        for node in range(self.n_nodes - 1, -1, -1):
+            if self.lesions[node]:
+                needed[node] |= wanted[self.lesions[node]].any(axis=0)
+            if node:
+                needed[self.parents[node]] |= needed[node]
+        return needed

@@ -1,0 +1,37 @@
+"""How much of the gradient comes through paths that take a certain module's residual."""
+
+import numpy as np
+from keras import ops
+
+from residual_ensembles.paths import scale
+from residual_ensembles.paths.point import Point
+
+
+def share_by_module(point: Point) -> np.ndarray:
+    """Returns, for each module, the share of all paths that take its residual.
+
+    The share is the projection on the whole gradient with respect to y_0, as for lengths. A path of
+    length k counts for each of its k modules, so the shares add up to the mean length under the
+    shares by length.
+
+    What comes through the residual of module i goes on through everything below it. Instead of
+    sending one cotangent down from each module, the gradient G is sent up once, as a tangent:
+    ⟨Jᵀ Rᵢᵀ gᵢ, G⟩ = ⟨Rᵢᵀ gᵢ, J G⟩.
+
+    Args:
+        point: One batch.
+
+    Returns:
+        `(n_modules,)`; NaN where the gradient is 0.
+    """
+    cotangents = point.gradients()
+    factor = scale.factors(-scale.exponents(scale.largest([cotangents[0]])))
+    [tangent] = scale.multiplied([cotangents[0]], factor)
+    squared = scale.measures(tangent[None], tangent)[1]
+    shares = []
+    for step, cotangent in zip(point.steps, cotangents[1:], strict=True):
+        through = scale.multiplied(step.products.residual(step.point, [cotangent]), factor)
+        shares.append(scale.measures(ops.stack(through), tangent)[1])
+        tangent = step.products.tangent(step.weights, step.y, tangent)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.concatenate(shares).astype(float) / np.asarray(squared, float)

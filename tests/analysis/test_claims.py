@@ -1,0 +1,152 @@
+import math
+
+import numpy as np
+import pytest
+
+from residual_ensembles.analysis import CLAIMS, claims_table, read_tables
+from residual_ensembles.analysis.claims import VERDICTS
+from residual_ensembles.analysis.claims.claim import (
+    NoSignificantDifference,
+    above,
+    at_least,
+    at_most,
+    below,
+    between,
+)
+from residual_ensembles.analysis.claims.path_gradients import share_between
+from residual_ensembles.analysis.estimate import Estimate, exact
+
+COLUMNS = [
+    *("id", "claim", "source", "network", "paper_value", "measured"),
+    *("low", "high", "n", "rule", "verdict"),
+]
+
+
+def estimate(low, high, over="pictures"):
+    return Estimate((low + high) / 2, low, high, 10, over)
+
+
+@pytest.mark.parametrize(
+    ("target", "low", "high", "verdict"),
+    [
+        (at_most(0.02), 0.0, 0.02, "reproduced"),
+        (at_most(0.02), 0.01, 0.03, "inconclusive"),
+        (at_most(0.02), 0.021, 0.03, "not reproduced"),
+        (at_least(0.9), 0.9, 1.0, "reproduced"),
+        (at_least(0.9), 0.8, 0.95, "inconclusive"),
+        (at_least(0.9), 0.7, 0.8, "not reproduced"),
+        (above(0), 0.0, 0.0, "not reproduced"),
+        (above(0), 0.001, 0.1, "reproduced"),
+        (below(1), 1.0, 1.0, "not reproduced"),
+        (between(0.15, 0.25), 0.16, 0.24, "reproduced"),
+        (between(0.15, 0.25), 0.1, 0.3, "inconclusive"),
+        (between(0.15, 0.25), 0.26, 0.3, "not reproduced"),
+        (between(0.15, 0.25), math.nan, math.nan, "inconclusive"),
+        (NoSignificantDifference(), -0.1, 0.1, "reproduced"),
+        (NoSignificantDifference(), 0.01, 0.1, "not reproduced"),
+        (NoSignificantDifference(), math.nan, 0.1, "inconclusive"),
+    ],
+)
+def test_rules_look_at_the_interval(target, low, high, verdict):
+    assert target.verdict(estimate(low, high)) == verdict
+
+
+def test_all_claims_are_there():
+    ids = [claim.id for claim in CLAIMS]
+    assert len(ids) == len(set(ids))
+    assert {int(id.rstrip("abc")) for id in ids} == set(range(1, 23))
+
+
+def test_every_claim_is_declared_in_full():
+    for claim in CLAIMS:
+        assert claim.words.endswith(".")
+        assert claim.measure
+        assert claim.settle
+        assert claim.target.rule in claim.rule
+        assert ("one seed" in claim.rule) == claim.of_training
+
+
+def test_the_table_has_the_columns_that_others_rely_on(study):
+    table = claims_table(read_tables(study))
+    assert list(table.columns[: len(COLUMNS)]) == COLUMNS
+    assert set(table.verdict) <= set(VERDICTS)
+    assert set(table.id) == {claim.id for claim in CLAIMS}
+    interval = table.dropna(subset=["low", "high"])
+    assert (interval.low <= interval.measured + 1e-9).all()
+    assert (interval.measured <= interval.high + 1e-9).all()
+
+
+def test_one_seed_reproduces_no_way_of_training(study):
+    of_training = {claim.id for claim in CLAIMS if claim.of_training}
+    assert of_training >= {"15a", "15b", "17", "18", "19"}
+    table = claims_table(read_tables(study))
+    rows = table[table.id.isin(of_training) & table.measured.notna()]
+    assert len(rows) == len(of_training)
+    assert set(rows.verdict) == {"inconclusive"}
+    assert rows.note.str.contains("networks at hand").all()
+
+
+def test_several_seeds_can_decide_a_way_of_training(study_of_three_seeds):
+    table = claims_table(read_tables(study_of_three_seeds)).set_index("id")
+    assert table.verdict["18"] == "reproduced"
+    assert table.verdict["19"] == "reproduced"
+    assert table.n["18"] == 3
+    assert "over 3 seeds" in table.note["18"]
+
+
+def test_what_the_synthetic_network_shows(study):
+    table = claims_table(read_tables(study)).set_index("id")
+    assert table.verdict["1"] == "reproduced"
+    assert "1, 2, 19, 37. In the authors'" in table.note["1"]
+    assert table.verdict["2"] == "reproduced"
+    assert table.verdict["4c"] == "reproduced"
+    assert table.verdict["7a"] == "reproduced"
+    assert table.measured["12a"] == pytest.approx(-0.78, abs=0.01)
+    assert table.verdict["12b"] == "reproduced"
+    assert table.verdict["13c"] == "inconclusive"  # one seed gives no interval
+    assert table.verdict["20"] == table.verdict["21a"] == table.verdict["22"] == "not tested"
+
+
+@pytest.mark.parametrize(
+    ("id", "value", "tolerance", "verdict"),
+    [
+        ("8a", 0.98, 5e-4, "reproduced"),
+        ("8b", 54, 0, "reproduced"),
+        ("9", 0.004537, 5e-7, "reproduced"),
+        ("10", 2**-10, 0, "not reproduced"),
+        ("11", 0.0187, 5e-5, "not reproduced"),
+        ("14", 11.5, 0, "reproduced"),
+        ("16", 53 / 54, 1e-12, "reproduced"),
+    ],
+)
+def test_closed_forms_need_no_network(tmp_path, id, value, tolerance, verdict):
+    row = claims_table(read_tables(tmp_path)).set_index("id").loc[id]
+    assert row.measured == pytest.approx(value, abs=tolerance or 1e-15)
+    assert row.verdict == verdict
+
+
+def test_the_slip_is_explained(tmp_path):
+    table = claims_table(read_tables(tmp_path)).set_index("id")
+    assert "20 deletions" in table.note["10"]
+    assert "34 %" in table.note["11"]
+    assert "0.012 %" in table.note["11"]
+
+
+def test_an_empty_study_tests_nothing_but_closed_forms(tmp_path):
+    table = claims_table(read_tables(tmp_path))
+    measured = table[table.verdict != "not tested"]
+    assert set(measured.id) == {"8a", "8b", "9", "10", "11", "14", "16"}
+    assert table[table.verdict == "not tested"].note.str.startswith("To settle it").all()
+
+
+def test_shares_between_effective_lengths_by_hand():
+    logs = np.full(20, -99.0)
+    logs[[3, 10]] = 0.0, 1.0  # 1 outside, 10 inside
+    found = share_between(logs, logs - 0.1, logs + 0.1, 7)
+    assert found.value == pytest.approx(10 / 11)
+    assert found.low == pytest.approx(10**0.9 / (10**0.9 + 10**0.1))
+    assert found.high == pytest.approx(10**1.1 / (10**1.1 + 10**-0.1))
+
+
+def test_exact_numbers_are_held_against_the_target_as_they_are():
+    assert at_least(0.5).verdict(exact(0.5)) == "reproduced"

@@ -1,0 +1,74 @@
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from residual_ensembles.analysis import predicted_and_real, read_tables, single_costs, wilson
+from residual_ensembles.analysis.paired import difference_interval
+
+LABELS = np.array([0, 1, 2, 3, 4])
+PREDICTIONS = {
+    "intact": [0, 1, 2, 3, 0],  # picture 5 wrong
+    "delete 1": [9, 9, 2, 3, 4],  # 1 and 2 newly wrong, 5 right again
+    "delete 2": [0, 1, 2, 3, 0],
+    "delete 1,2": [9, 9, 9, 3, 0],
+}
+
+
+def write(folder, with_predictions=True):
+    rows = []
+    for lesion, predicted in PREDICTIONS.items():
+        n = int((np.array(predicted) != LABELS).sum())
+        sweep = "intact" if lesion == "intact" else "single_deletion"
+        sweep = "random_deletion" if "," in lesion else sweep
+        rows.append(("net", 0, sweep, 0, lesion, lesion.count(",") + 1, 1.0, 5, n, n / 5, 0, 1))
+    columns = (
+        "network seed sweep draw lesion n_operations kendall_tau n_images n_wrong "
+        "error_fraction error_low error_high"
+    )
+    pd.DataFrame(rows, columns=columns.split()).to_csv(folder / "lesions.csv", index=False)
+    if with_predictions:
+        (folder / "predictions").mkdir()
+        np.savez(
+            folder / "predictions" / "net-0.npz",
+            predictions=np.array(list(PREDICTIONS.values())),
+            labels=LABELS,
+        )
+    return read_tables(folder)
+
+
+def test_costs_by_hand(tmp_path):
+    costs = single_costs(write(tmp_path), "net", 0)
+    assert list(costs.module) == [1, 2]
+    assert list(costs.cost) == pytest.approx([0.2, 0.0])
+    assert (costs.low[0], costs.high[0]) == pytest.approx(difference_interval(2, 1, 5))
+    assert list(costs.p) == pytest.approx([1.0, 1.0])  # 2 and 1 discordant: 2 (1 + 3) / 2^3
+
+
+def test_without_predictions_the_interval_is_wider(tmp_path):
+    costs = single_costs(write(tmp_path, with_predictions=False), "net", 0)
+    assert costs.p.isna().all()
+    assert list(costs.cost) == pytest.approx([0.2, 0.0])
+    # Newcombe's interval of 2 against 1 wrong of 5, by hand from Wilson's of each
+    (low_2, high_2), (low_1, high_1) = wilson(2, 5), wilson(1, 5)
+    low = 0.2 - math.hypot(0.4 - low_2, high_1 - 0.2)
+    high = 0.2 + math.hypot(high_2 - 0.4, 0.2 - low_1)
+    assert (costs.low[0], costs.high[0]) == pytest.approx((low, high))
+    paired_low, paired_high = difference_interval(0, 0, 5)
+    assert costs.high[1] - costs.low[1] > paired_high - paired_low
+
+
+def test_what_was_not_measured_has_no_costs(tmp_path):
+    assert single_costs(write(tmp_path), "other", 0).empty
+
+
+def test_prediction_and_reality(tmp_path):
+    table = predicted_and_real(write(tmp_path), "net", 0)
+    assert list(table.predicted) == pytest.approx([0.2])
+    assert list(table.real) == pytest.approx([0.6])
+    assert list(table.n_operations) == [2]
+
+
+def test_no_random_deletion_no_prediction(study):
+    assert predicted_and_real(read_tables(study), "vgg", 0).empty

@@ -1,0 +1,36 @@
+import numpy as np
+import pytest
+
+from residual_ensembles.analysis import read_tables
+from residual_ensembles.analysis.curves import curves, largest_step, monotony, steepest
+
+
+def test_curves_begin_with_the_intact_error(study):
+    tables = read_tables(study)
+    found = curves(tables, "resnet", 0, "random_deletion")
+    assert found.shape == (6, 21)
+    intact = tables.sweep("resnet", "intact").error_fraction.iloc[0]
+    assert np.all(found[:, 0] == intact)
+    rows = tables.sweep("resnet", "random_deletion")
+    first = rows[(rows.n_operations == 5) & (rows.draw == 2)].error_fraction.iloc[0]
+    assert found[2, 5] == first
+
+
+def test_missing_sweeps_have_no_curve(study):
+    assert curves(read_tables(study), "vgg", 0, "random_deletion").shape == (0, 0)
+
+
+def test_largest_step_by_hand():
+    assert largest_step(np.array([0.0, 0.1, 0.5, 0.4, 0.8])) == pytest.approx(0.5)
+    assert np.isnan(largest_step(np.array([0.5, 0.4])))
+
+
+def test_a_straight_rise_is_smooth():
+    draws = np.tile(np.linspace(0, 1, 11), (5, 1))
+    assert steepest(draws).high == pytest.approx(0.1)
+    assert monotony(draws).low == pytest.approx(1)
+
+
+def test_a_cliff_is_steep():
+    draws = np.tile(np.array([0.0, 0, 0, 0, 1, 1]), (5, 1))
+    assert steepest(draws).value == 1

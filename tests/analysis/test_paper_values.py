@@ -1,0 +1,52 @@
+"""The paper's numbers in the claims are those of its text, or follow from the authors' data."""
+
+import numpy as np
+import pytest
+
+from residual_ensembles.analysis import CLAIMS, spearman
+from residual_ensembles.analysis.curves import largest_step
+from residual_ensembles.figures import authors
+
+PAPER = {claim.id: claim.paper_value for claim in CLAIMS}
+
+
+def costs(network, gating="none"):
+    points = authors.points(network, "delete", gating).set_index("x").error_mean
+    return points - authors.intact_error(network, gating)
+
+
+def curve(plan):
+    return np.array(
+        [authors.intact_error("resnet110"), *authors.points("resnet110", plan).error_mean]
+    )
+
+
+def test_single_deletions():
+    plain, rest = costs("resnet110"), costs("resnet110").drop([19, 37])
+    assert PAPER["1"] == pytest.approx(rest.median(), abs=5e-6)
+    assert PAPER["2"] == pytest.approx(plain[[19, 37]].min() - rest.quantile(0.9), abs=5e-6)
+    vgg = authors.points("vgg", "delete").error_mean
+    assert PAPER["3"] == pytest.approx(vgg.min() - 0.9, abs=5e-5)
+    imagenet = costs("resnet200").drop([4, 28, 64])
+    assert PAPER["21a"] == pytest.approx(imagenet.median(), abs=5e-5)
+
+
+def test_random_deletions():
+    anything, sparing = curve(authors.ANY), curve(authors.SPARING)
+    assert PAPER["4a"] == pytest.approx(spearman(range(21), anything), abs=5e-5)
+    assert PAPER["4b"] == pytest.approx(largest_step(anything), abs=5e-5)
+    assert PAPER["6a"] == pytest.approx(sparing[10] - sparing[0], abs=5e-5)
+    assert PAPER["6b"] == pytest.approx(sparing[20] - sparing[0], abs=5e-5)
+    assert sparing[10] == pytest.approx(PAPER["5a"], abs=0.01)
+
+
+def test_stochastic_depth():
+    plain, trained = costs("resnet110"), costs("resnet110", "stochastic_depth")
+    rest = plain.drop([19, 37]).median() - trained.drop([19, 37]).median()
+    peaks = plain[[19, 37]].mean() - trained[[19, 37]].mean()
+    assert PAPER["17"] == pytest.approx(rest, abs=5e-6)
+    assert PAPER["18"] == pytest.approx(peaks - rest, abs=5e-6)
+
+
+def test_effective_paths():
+    assert PAPER["15a"] == PAPER["15b"] == pytest.approx(0.0596 - 0.0610)

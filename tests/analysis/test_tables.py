@@ -1,0 +1,109 @@
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from residual_ensembles.analysis import read_tables
+from residual_ensembles.analysis.tables import LESION_COLUMNS, Run, deleted
+
+
+@pytest.mark.parametrize(
+    ("lesion", "modules"),
+    [
+        ("delete 3,7", (3, 7)),
+        ("delete 12", (12,)),
+        ("swap 4-9,5-7", ()),
+        ("delete 3; swap 4-9; duplicate 5", (3,)),
+        ("intact", ()),
+    ],
+)
+def test_deleted_modules_are_read_off_a_lesion(lesion, modules):
+    assert deleted(lesion) == modules
+
+
+def test_a_study_is_read(study):
+    tables = read_tables(study)
+    assert tables.study == "digits"
+    assert tables.dataset_title == "Digits (scikit-learn)"
+    assert tables.plain == ("resnet",)
+    assert tables.named(("vgg",)) == ("vgg",)
+    assert tables.named(("resnet",), "stochastic_depth") == ("resnet_stochastic_depth",)
+    assert tables.n_modules("resnet") == 54
+    assert tables.n_modules("vgg") == 12
+    assert tables.downsampling("resnet") == (19, 37)
+    assert tables.downsampling("vgg") == ()
+    assert tables.n_classes("vgg") == 10
+    assert not tables.is_imagenet
+
+
+def test_predictions_agree_with_the_table(study):
+    tables = read_tables(study)
+    rows = tables.lesions[tables.lesions.network == "vgg"]
+    assert list(tables.wrong("vgg", 0).sum(axis=1)) == list(rows.n_wrong)
+    assert tables.wrong("vgg", 7) is None
+
+
+def test_a_run_names_its_own_downsampling_modules_and_classes(tmp_path):
+    run = tmp_path / "networks" / "resnet-0" / "run.json"
+    run.parent.mkdir(parents=True)
+    facts = {"model": "resnet_bottleneck", "n_modules": 66, "downsampling": [4, 28, 64]}
+    facts["dataset"] = {"name": "imagenet2012", "n_classes": 1000}
+    run.write_text(json.dumps(facts))
+    row = dict.fromkeys(LESION_COLUMNS, 0) | {"network": "resnet", "lesion": "intact"}
+    pd.DataFrame([row]).to_csv(tmp_path / "lesions.csv", index=False)
+    tables = read_tables(tmp_path)
+    assert tables.downsampling("resnet") == (4, 28, 64)
+    assert tables.n_classes("resnet") == 1000
+    assert tables.plain == ("resnet",)
+    assert tables.is_imagenet
+    assert tables.dataset_title == "imagenet2012"
+
+
+def test_without_run_files_names_speak():
+    run = Run("resnet_stochastic_depth", 0)
+    assert (run.model, run.gating) == ("resnet", "stochastic_depth")
+    assert (Run("vgg", 0).model, Run("vgg", 0).gating) == ("vgg", "none")
+
+
+def test_an_empty_folder_is_an_empty_study(tmp_path):
+    tables = read_tables(tmp_path)
+    assert tables.networks == ()
+    assert list(tables.lesions.columns) == LESION_COLUMNS
+    assert tables.dataset_title == tmp_path.name
+
+
+def test_gates_of_single_networks_are_joined(tmp_path, study):
+    lesions = pd.read_csv(study / "lesions.csv")
+    lesions.to_csv(tmp_path / "lesions.csv", index=False)
+    run = tmp_path / "networks" / "highway-0"
+    run.mkdir(parents=True)
+    gates = pd.read_csv(study / "gates.csv")
+    gates.to_csv(run / "gates.csv", index=False)
+    pd.testing.assert_frame_equal(read_tables(tmp_path).gates, gates)
+
+
+def test_networks_that_are_not_in_the_table_do_not_count(study, tmp_path):
+    lesions = pd.read_csv(study / "lesions.csv")
+    lesions[lesions.network == "vgg"].to_csv(tmp_path / "lesions.csv", index=False)
+    (tmp_path / "networks" / "resnet-0").mkdir(parents=True)
+    assert read_tables(tmp_path).networks == ("vgg",)
+
+
+def test_a_missing_study_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="dvc repro"):
+        read_tables(tmp_path / "nowhere")
+
+
+def test_a_table_of_another_shape_is_refused(tmp_path):
+    pd.DataFrame({"network": ["a"], "seed": [0]}).to_csv(tmp_path / "lesions.csv", index=False)
+    with pytest.raises(ValueError, match=r"lesions\.csv lacks the columns sweep"):
+        read_tables(tmp_path)
+
+
+def test_wrong_needs_labels(tmp_path, study):
+    lesions = pd.read_csv(study / "lesions.csv")
+    lesions.to_csv(tmp_path / "lesions.csv", index=False)
+    (tmp_path / "predictions").mkdir()
+    np.savez(tmp_path / "predictions" / "vgg-0.npz", predictions=np.zeros((13, 4)))
+    assert read_tables(tmp_path).wrong("vgg", 0) is None

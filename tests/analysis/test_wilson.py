@@ -1,0 +1,32 @@
+import pytest
+
+from residual_ensembles.analysis import wilson
+
+
+@pytest.mark.parametrize(
+    ("n_wrong", "n", "low", "high"),
+    [  # Newcombe 1998, Statistics in Medicine 17, 857, Table I, method 3
+        (81, 263, 0.2553, 0.3662),
+        (15, 148, 0.0624, 0.1605),
+        (0, 20, 0.0, 0.1611),
+        (1, 29, 0.0061, 0.1718),
+    ],
+)
+def test_published_intervals(n_wrong, n, low, high):
+    assert wilson(n_wrong, n) == pytest.approx((low, high), abs=5e-5)
+
+
+def test_one_picture_has_a_wide_interval():
+    low, high = wilson(1, 1)
+    assert (low, high) == pytest.approx((0.2065, 1.0), abs=1e-4)
+
+
+def test_other_confidence_is_narrower():
+    low, high = wilson(50, 100, confidence=0.5)
+    assert high - low < 0.07
+
+
+@pytest.mark.parametrize(("n_wrong", "n"), [(0, 0), (3, 2), (-1, 5)])
+def test_impossible_counts_are_refused(n_wrong, n):
+    with pytest.raises(ValueError, match="no more wrong than there are"):
+        wilson(n_wrong, n)

@@ -1,0 +1,101 @@
+import pytest
+from PIL import Image
+
+from residual_ensembles.data.folder import CIFAR10_CLASSES, check_tree, is_cifar10_jpeg
+
+
+def test_a_good_tree_is_accepted(make_tree):
+    root = make_tree()
+    (root / "train" / "cat" / ".DS_Store").write_text("left by a file manager")
+    (root / "README.txt").write_text("beside the parts, where it does no harm")
+    (root / "test" / "dog" / "0000.jpg").rename(root / "test" / "dog" / "0000.JPEG")
+    check_tree(root)
+
+
+def test_validation_may_stand_for_test(make_tree):
+    root = make_tree()
+    (root / "test").rename(root / "validation")
+    check_tree(root)
+
+
+def test_a_missing_folder_and_a_file_are_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"folder:.*, which does not exist; expected a tree"):
+        check_tree(tmp_path / "missing")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ValueError, match="which is a file; expected a tree"):
+        check_tree(tmp_path / "file")
+
+
+def test_an_empty_folder_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="with nothing in it; expected a tree"):
+        check_tree(tmp_path)
+
+
+def test_a_missing_part_is_refused(make_tree):
+    root = make_tree()
+    (root / "test").rename(root / "held_out")
+    with pytest.raises(ValueError, match=r"with held_out, train; .*go into test/ \(or validation/"):
+        check_tree(root)
+    (root / "held_out").rename(root / "test")
+    (root / "train").rename(root / "training")
+    with pytest.raises(ValueError, match="with test, training"):
+        check_tree(root)
+
+
+def test_one_class_is_refused(make_tree):
+    with pytest.raises(ValueError, match=r"test with cat as classes; expected .* two or more"):
+        check_tree(make_tree(classes=["cat"]))
+
+
+def test_an_empty_class_is_refused(make_tree):
+    root = make_tree()
+    for split in ("train", "test"):
+        (root / split / "elk").mkdir()
+    with pytest.raises(ValueError, match=r"test/elk, which is empty; expected pictures"):
+        check_tree(root)
+
+
+def test_different_classes_are_refused(make_tree):
+    root = make_tree()
+    (root / "train" / "elk").mkdir()
+    with pytest.raises(ValueError, match="different classes in train and test: only one has elk"):
+        check_tree(root)
+
+
+def test_hidden_folders_would_become_classes(make_tree):
+    root = make_tree()
+    (root / "train" / ".ipynb_checkpoints").mkdir()
+    with pytest.raises(ValueError, match=r"only one has \.ipynb_checkpoints"):
+        check_tree(root)
+
+
+@pytest.mark.parametrize("name", ["0004.webp", "notes.txt", "Thumbs.db"])
+def test_other_files_are_refused_by_name(make_tree, name):
+    root = make_tree()
+    (root / "test" / "dog" / name).write_text("")
+    with pytest.raises(
+        ValueError, match=rf"test/dog/{name}; expected only files that end in \.jpg"
+    ):
+        check_tree(root)
+
+
+def test_files_beside_the_classes_are_refused(make_tree):
+    root = make_tree()
+    (root / "train" / "stray.jpg").write_text("")
+    with pytest.raises(ValueError, match=r"stray\.jpg beside the classes' folders"):
+        check_tree(root)
+
+
+def test_cifar10_is_recognised(make_tree):
+    assert is_cifar10_jpeg(make_tree(CIFAR10_CLASSES, 1, (32, 32), "cifar"))
+    assert not is_cifar10_jpeg(make_tree(CIFAR10_CLASSES, 1, (64, 64), "larger"))
+    assert not is_cifar10_jpeg(make_tree(CIFAR10_CLASSES, 1, (32, 32), "lossless", suffix="png"))
+    assert not is_cifar10_jpeg(make_tree(("cat", "dog"), 1, (32, 32), "two"))
+
+
+def test_a_broken_picture_is_left_to_the_scan(make_tree):
+    root = make_tree(CIFAR10_CLASSES, 1, (32, 32))
+    (root / "train" / "airplane" / "0000.jpg").write_text("no picture")
+    assert not is_cifar10_jpeg(root)
+    with pytest.raises(Image.UnidentifiedImageError):
+        Image.open(root / "train" / "airplane" / "0000.jpg")

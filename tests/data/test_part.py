@@ -1,0 +1,98 @@
+import numpy as np
+import pytest
+
+from residual_ensembles import data
+from residual_ensembles.data import pad_crop
+
+PARTS = ("train", "validation", "test")
+
+
+@pytest.fixture
+def rows(make_rows):
+    return make_rows(40, 8, 8)
+
+
+@pytest.fixture
+def arrays(write, make_source, rows, make_rows):
+    return write(make_source(rows, make_rows(9, 8, 8, seed=1)), "arrays", storage="arrays")
+
+
+@pytest.fixture
+def records(write, make_source, rows, make_rows):
+    return write(make_source(rows, make_rows(9, 8, 8, seed=1)), "records", storage="records")
+
+
+def test_every_picture_is_in_one_part_with_its_label(arrays, rows):
+    found = {}
+    for name in ("train", "validation"):
+        part = arrays.part(name)
+        for picture, label in zip(part.pictures(slice(None)), part.labels, strict=True):
+            found[picture.tobytes()] = label
+    assert found == {array.tobytes(): label for array, label in rows}
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_both_storages_hold_the_same(arrays, records, name):
+    one, other = arrays.part(name), records.part(name)
+    assert len(one) == len(other)
+    np.testing.assert_array_equal(one.labels, other.labels)
+    np.testing.assert_array_equal(one.array, other.pictures(slice(None)))
+    assert other.array is None
+
+
+@pytest.mark.parametrize("storage", ["arrays", "records"])
+def test_any_position_is_read_at_once(storage, request):
+    part = request.getfixturevalue(storage).part("train")
+    everything = part.pictures(slice(None))
+    assert everything.dtype == np.uint8
+    assert everything.shape == (len(part), 8, 8, 3)
+    for indices in ([5], [7, 0, 7], np.array([-1, 3]), slice(2, 30, 5), []):
+        np.testing.assert_array_equal(part.pictures(indices), everything[indices])
+    with pytest.raises(IndexError):
+        part.pictures([len(part)])
+
+
+@pytest.mark.parametrize("storage", ["arrays", "records"])
+def test_augmented_is_a_function_of_seed_epoch_and_position(storage, request):
+    part = request.getfixturevalue(storage).part("train")
+    together = part.augmented(slice(None), 1, 2)
+    np.testing.assert_array_equal(part.augmented([9, 3], 1, 2), together[[9, 3]])
+    assert not np.array_equal(part.augmented(slice(None), 1, 3), together)
+    assert not np.array_equal(part.augmented(slice(None), 2, 2), together)
+
+
+def test_augmented_is_the_drawn_crop(arrays, records):
+    indices = np.arange(12)
+    drawn = data.draw_augmentation(arrays.augmentation, 0, 1, indices)
+    expected = pad_crop.crop_and_flip_on_host(
+        arrays.part("train").array[:12], **drawn, padding=1, fill=arrays.mean
+    )
+    for prepared in (arrays, records):
+        np.testing.assert_array_equal(prepared.part("train").augmented(indices, 0, 1), expected)
+
+
+def test_no_augmentation_is_the_picture_itself(write, make_source, make_rows):
+    source = make_source(make_rows(20, 8, 8), make_rows(6, 8, 8))
+    part = write(source, augmentation=data.Augmentation("none")).part("train")
+    np.testing.assert_array_equal(part.augmented(slice(None), 0, 1), part.array)
+
+
+@pytest.mark.parametrize("storage", ["arrays", "records"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_random_resized_crops_are_made_from_either_storage(
+    write, make_source, make_rows, storage, channels
+):
+    source = make_source(make_rows(20, 12, 12, channels), make_rows(6, 12, 12, channels))
+    augmentation = data.Augmentation("random_resized_crop", flip=True)
+    part = write(source, augmentation=augmentation, storage=storage).part("train")
+    together = part.augmented(slice(None), 0, 1)
+    assert together.shape == (18, 12, 12, channels)
+    np.testing.assert_array_equal(part.augmented([4, 2], 0, 1), together[[4, 2]])
+
+
+def test_a_broken_record_says_so_when_it_is_read(write, make_source, make_rows, encode):
+    rows = make_rows(20, 32, 32)
+    rows[3] = (encode(rows[3][0])[:1000], 0)  # its header is whole, and the source vouched for it
+    source = make_source(rows, make_rows(3, 32, 32))
+    with pytest.raises(ValueError, match="picture 3 of its part, a broken picture"):
+        write(source, storage="records", validation_fraction=0)

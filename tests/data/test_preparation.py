@@ -1,0 +1,212 @@
+import errno
+import json
+import sys
+
+import numpy as np
+import pytest
+
+from residual_ensembles import data
+from residual_ensembles.data import preparation, prepared
+
+
+@pytest.fixture
+def source(make_source, make_rows):
+    return make_source(make_rows(60, 8, 8), make_rows(12, 8, 8, seed=1))
+
+
+@pytest.mark.parametrize("storage", ["arrays", "records"])
+def test_mean_and_deviation_are_those_of_the_train_part(write, source, storage):
+    result = write(source, storage=storage)
+    pictures = result.part("train").pictures(slice(None)).astype(float)
+    np.testing.assert_allclose(result.mean, pictures.mean((0, 1, 2)), rtol=1e-12)
+    np.testing.assert_allclose(result.std, pictures.std((0, 1, 2)), rtol=1e-9)
+
+
+def test_a_channel_of_one_colour_divides_by_one(write, make_source, make_rows):
+    rows = [(array * np.uint8([1, 0, 1]), label) for array, label in make_rows(12, 8, 8)]
+    result = write(make_source(rows, rows))
+    assert result.mean[1] == 0
+    assert result.std[1] == 1
+
+
+def test_a_large_set_is_measured_on_a_sample(write, source, monkeypatch):
+    monkeypatch.setattr(preparation, "STATISTICS_PICTURES", 20)
+    sampled = [write(source, f"{i}", storage="records").mean for i in range(2)]
+    assert sampled[0] == sampled[1] != write(source, "whole", storage="arrays").mean
+
+
+def test_the_validation_part_is_cut_by_class(write, source):
+    result = write(source, validation_fraction=0.2, seed=3)
+    for name, n in (("train", 16), ("validation", 4), ("test", 4)):
+        assert np.bincount(result.part(name).labels).tolist() == [n, n, n]
+
+
+def test_the_cut_depends_on_the_seed_alone(write, source):
+    one, same, other = (write(source, f"{i}", seed=seed) for i, seed in enumerate((0, 0, 1)))
+    assert one.checksum == same.checksum != other.checksum
+    np.testing.assert_array_equal(one.part("train").array, same.part("train").array)
+    np.testing.assert_array_equal(one.part("test").array, other.part("test").array)
+
+
+@pytest.mark.parametrize("storage", ["arrays", "records"])
+def test_the_validation_part_may_be_empty(write, source, storage):
+    result = write(source, validation_fraction=0.0, storage=storage)
+    assert [len(result.part(name)) for name in prepared.PARTS] == [60, 0, 12]
+    assert result.part("validation").pictures(slice(None)).shape == (0, 8, 8, 3)
+
+
+def test_limits_draw_by_class(write, source):
+    result = write(source, limit_train=30, limit_test=6)
+    assert result.description["counts"] == {"train": 27, "validation": 3, "test": 6}
+    assert np.bincount(result.part("test").labels).tolist() == [2, 2, 2]
+    everything = write(source, "all", limit_train=0, limit_test=1000)
+    assert everything.description["counts"] == {"train": 54, "validation": 6, "test": 12}
+
+
+def test_the_checksum_covers_pictures_labels_and_how_they_are_seen(write, make_source, make_rows):
+    rows, test = make_rows(12, 8, 8), make_rows(3, 8, 8)
+    brighter = [(rows[0][0] ^ 1, rows[0][1]), *rows[1:]]
+    swapped = [(rows[0][0], 1), (rows[1][0], 0), *rows[2:]]
+    results = [
+        write(make_source(rows, test), "0"),
+        write(make_source(brighter, test), "1"),
+        write(make_source(swapped, test), "2"),
+        write(make_source(rows, test[::-1]), "3"),
+        write(make_source(rows, test), "4", augmentation=data.Augmentation("none")),
+    ]
+    assert len({result.checksum for result in results}) == 5
+
+
+def test_a_repeated_preparation_writes_equal_files(write, source):
+    for storage in ("arrays", "records"):
+        one, other = (write(source, f"{storage}{i}", storage=storage).folder for i in range(2))
+        for path in one.iterdir():
+            assert path.read_bytes() == (other / path.name).read_bytes()
+
+
+def test_auto_keeps_small_sets_as_arrays_and_large_ones_as_records(write, source, monkeypatch):
+    n_bytes = 72 * 8 * 8 * 3
+    monkeypatch.setattr(preparation, "ARRAY_BYTES", n_bytes)
+    assert write(source, "small").part("train").array is not None
+    monkeypatch.setattr(preparation, "ARRAY_BYTES", n_bytes - 1)
+    assert write(source, "large").part("train").array is None
+
+
+def test_title_may_be_given(write, source):
+    assert write(source, title="My pictures").title == "My pictures"
+
+
+def test_unequal_sizes_are_refused_unless_they_are_resized(write, make_source, make_rows):
+    source = make_source(make_rows(9, 8, 8) + make_rows(9, 10, 6), make_rows(3, 8, 8))
+    with pytest.raises(
+        ValueError, match=r"unequal size, 8×8 \(train 0\) and 10×6 \(train 9\).*--resize, in pixels"
+    ):
+        write(source, "refused")
+    for storage in ("arrays", "records"):
+        result = write(source, storage, resize=4, storage=storage)
+        assert result.part("train").pictures([0, -1]).shape == (2, 4, 4, 3)
+
+
+def test_resized_arrays_are_what_resized_records_show(write, make_source, make_rows):
+    source = make_source(make_rows(18, 20, 30), make_rows(6, 30, 20))
+    one, other = (write(source, name, resize=16, storage=name) for name in prepared.STORAGES)
+    for name in prepared.PARTS:
+        np.testing.assert_array_equal(
+            one.part(name).pictures(slice(None)), other.part(name).pictures(slice(None))
+        )
+
+
+def test_jpegs_like_those_of_imagenet_are_kept_encoded_and_read_by_index(
+    write, make_source, make_rows, monkeypatch
+):
+    """A few dozen pictures of about 250×200, varying in size, seen at 224×224."""
+    rows = [make_rows(1, 190 + i, 260 - i, seed=i)[0] for i in range(36)]
+    rows = [(array, i % 3) for i, (array, _) in enumerate(rows)]
+    source = make_source(rows, rows[:6], format_="JPEG")
+    result = write(source, resize=224, storage="records")
+    assert result.augmentation == data.Augmentation("random_resized_crop", flip=True)
+    assert result.picture_shape == (224, 224, 3)
+    train = result.part("train")
+    assert (len(train), train.array) == (32, None)
+    stored = train.stored(np.array([5]))[0]
+    assert stored[4:6] == b"\xff\xd8"  # the JPEG itself, after its label
+    evaluated = train.pictures([31, 0, 5])
+    assert evaluated.shape == (3, 224, 224, 3)
+    np.testing.assert_array_equal(train.pictures([0])[0], evaluated[1])
+    augmented = train.augmented([31, 0, 5], seed=0, epoch=1)
+    assert augmented.shape == (3, 224, 224, 3)
+    np.testing.assert_array_equal(train.augmented([5], 0, 1)[0], augmented[2])
+    assert json.loads((result.folder / "meta.json").read_text())["shorter_side"] == 256
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"validation_fraction": 1.0}, "validation_fraction 1.0; expected 0 or more, less than 1"),
+        ({"validation_fraction": -0.1}, "validation_fraction -0.1"),
+        ({"seed": -1}, "seed -1; expected 0 or more"),
+        ({"resize": -1}, "resize -1"),
+        ({"limit_train": -1}, "limit_train -1"),
+        ({"limit_test": -1}, "limit_test -1"),
+        ({"storage": "zip"}, "storage 'zip'; expected one of auto, arrays, records"),
+    ],
+)
+def test_arguments_out_of_range_are_refused_before_anything_is_read(tmp_path, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        data.prepare("digits", tmp_path / "prepared", **arguments)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("fraction", [0.001, 0.999])
+def test_a_fraction_that_leaves_a_part_empty_is_refused(write, source, fraction):
+    with pytest.raises(ValueError, match=f"validation_fraction {fraction} of 60 pictures"):
+        write(source, validation_fraction=fraction)
+
+
+def test_one_class_is_refused(write, make_source, make_rows):
+    rows = make_rows(6, 8, 8, n_classes=1)
+    with pytest.raises(ValueError, match="list with one class, class 0; expected two or more"):
+        write(make_source(rows, rows, n_classes=1))
+
+
+def test_a_source_that_changes_is_refused(write, source):
+    batches, looks = source.batches, []
+
+    def changing(part):
+        looks.append(part)
+        return list(batches(part))[: -1 if len(looks) > 2 else None]
+
+    source.batches = changing
+    with pytest.raises(ValueError, match=r"Received 5\d pictures for the train part; expected 60"):
+        write(source, validation_fraction=0.0)
+
+
+def test_a_source_that_changes_its_order_is_refused(write, source, make_rows):
+    looks = []
+    batches = source.batches
+
+    def changing(part):
+        looks.append(part)
+        return batches(part) if len(looks) < 3 else reversed(list(batches(part, 10)))
+
+    source.batches = changing
+    with pytest.raises(ValueError, match="other labels from list than at the first look"):
+        write(source)
+
+
+def test_without_tensorflow_it_says_where_to_prepare(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorflow", None)
+    monkeypatch.setattr(preparation.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ValueError, match="environment without TensorFlow; expected one with it"):
+        data.prepare("digits", tmp_path / "prepared")
+
+
+@pytest.mark.parametrize("storage", ["arrays", "records"])
+def test_when_the_disk_is_full_what_was_there_stays_whole(tmp_path, make_tree, small_disk, storage):
+    root, folder = make_tree(per_class=20), tmp_path / "results" / "prepared"
+    before = data.prepare(f"folder:{root}", folder, storage=storage).checksum
+    with small_disk(4096), pytest.raises(OSError, match="too large") as raised:
+        data.prepare(f"folder:{root}", folder, storage=storage, seed=1)
+    assert raised.value.errno == errno.EFBIG
+    assert data.load(folder).checksum == before
+    assert [path.name for path in folder.parent.iterdir()] == ["prepared"]

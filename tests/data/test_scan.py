@@ -1,0 +1,43 @@
+import numpy as np
+import pytest
+
+from residual_ensembles.data.scan import scan
+
+
+def test_labels_and_sizes_are_found(make_source, make_rows):
+    train = make_rows(20, 8, 8) + make_rows(3, 6, 9)
+    result = scan(make_source(train, make_rows(3, 8, 8)), "train")
+    np.testing.assert_array_equal(result.labels, [label for _, label in train])
+    assert result.labels.dtype == np.int32
+    assert result.sizes == {(8, 8): "train 0", (6, 9): "train 20"}
+
+
+@pytest.mark.parametrize("verified", [True, False])
+def test_something_else_is_named(make_source, make_rows, verified):
+    source = make_source([*make_rows(9, 8, 8), (b"no picture", 0)], make_rows(3, 8, 8))
+    source.verified = verified
+    with pytest.raises(ValueError, match=r"train 9, .*expected a JPEG or PNG picture\."):
+        scan(source, "train")
+
+
+def test_truncated_pictures_are_named_where_the_source_does_not_vouch(
+    make_source, make_rows, encode
+):
+    (array, _), *rows = make_rows(9, 32, 32)
+    half = encode(array)[:1000]
+    source = make_source([*rows, (half, 0), (half, 1)], rows)
+    source.verified = False
+    with pytest.raises(ValueError, match=r"train 8, a broken picture.*1 more are broken too"):
+        scan(source, "train")
+
+
+def test_pictures_without_label_are_refused(make_source, make_rows):
+    rows = make_rows(5, 8, 8)
+    source = make_source([*rows, (rows[0][0], -1)], rows)
+    with pytest.raises(ValueError, match="list with 1 of 6 pictures without a label in train"):
+        scan(source, "train")
+
+
+def test_no_pictures_are_refused(make_source, make_rows):
+    with pytest.raises(ValueError, match="0 of 0 pictures"):
+        scan(make_source(make_rows(3, 8, 8), []), "test")

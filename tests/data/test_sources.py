@@ -1,0 +1,206 @@
+import numpy as np
+import pytest
+import tensorflow_datasets as tfds
+from PIL import Image
+
+from residual_ensembles import data
+from residual_ensembles.data.folder import CIFAR10_CLASSES
+from residual_ensembles.data.sources import open_source
+
+N = {"train": 300, "validation": 20, "test": 10}  # train is more than one batch
+
+
+class Tiles(tfds.core.GeneratorBasedBuilder):
+    """Grey pictures whose shade is their class; `unlabelled` hides the test part's classes."""
+
+    VERSION = tfds.core.Version("1.2.3")
+    BUILDER_CONFIGS = [  # noqa: RUF012 - as tfds wants it
+        tfds.core.BuilderConfig(name="labelled"),
+        tfds.core.BuilderConfig(name="unlabelled"),
+    ]
+
+    def _info(self):
+        features = {
+            "id": tfds.features.Text(),
+            "picture": tfds.features.Image(shape=(6, 6, 1)),
+            "kind": tfds.features.ClassLabel(names=["dark", "light"]),
+        }
+        return tfds.core.DatasetInfo(
+            builder=self,
+            features=tfds.features.FeaturesDict(features),
+            supervised_keys=("picture", "kind"),
+        )
+
+    def _split_generators(self, dl_manager):
+        return {split: self._generate_examples(split, n) for split, n in N.items()}
+
+    def _generate_examples(self, split, n):
+        for i in range(n):
+            hidden = split == "test" and self.builder_config.name == "unlabelled"
+            kind, shade = i % 2, 100 + i % 2
+            picture = np.full((6, 6, 1), shade, np.uint8)
+            yield i, {"id": str(i), "picture": picture, "kind": -1 if hidden else kind}
+
+
+class Sentences(tfds.core.GeneratorBasedBuilder):
+    """Not an image classification set."""
+
+    VERSION = tfds.core.Version("1.0.0")
+
+    def _info(self):
+        features = {"text": tfds.features.Text(), "label": tfds.features.ClassLabel(num_classes=2)}
+        return tfds.core.DatasetInfo(
+            builder=self,
+            features=tfds.features.FeaturesDict(features),
+            supervised_keys=("text", "label"),
+        )
+
+    def _split_generators(self, dl_manager):
+        return {}
+
+    def _generate_examples(self):
+        yield from ()
+
+
+class Deep(Sentences):
+    """Pictures of sixteen bits."""
+
+    def _info(self):
+        features = {
+            "image": tfds.features.Image(shape=(4, 4, 1), dtype=np.uint16),
+            "label": tfds.features.ClassLabel(num_classes=2),
+        }
+        return tfds.core.DatasetInfo(builder=self, features=tfds.features.FeaturesDict(features))
+
+
+class Broken(Tiles):
+    """A set whose own program fails."""
+
+    BUILDER_CONFIGS = ()
+
+    def _split_generators(self, dl_manager):
+        raise AssertionError("Manual directory is empty.\nDownload the set by hand.")
+
+
+class TrainOnly(Tiles):
+    """A set with nothing to test on."""
+
+    BUILDER_CONFIGS = ()
+
+    def _split_generators(self, dl_manager):
+        return {"train": self._generate_examples("train", 20)}
+
+
+@pytest.fixture(autouse=True)
+def data_dir(tmp_path, monkeypatch):
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "tfds"))
+    return tmp_path / "tfds"
+
+
+def test_a_tfds_set_is_read_whole(tmp_path):
+    prepared = data.prepare("tfds:tiles", tmp_path / "prepared")
+    assert (prepared.name, prepared.title) == ("tiles", "tiles")
+    assert prepared.class_names == ["dark", "light"]
+    assert prepared.picture_shape == (6, 6, 1)
+    assert prepared.description["counts"] == {"train": 270, "validation": 30, "test": 10}
+    assert prepared.description["source"] == "tfds:tiles"
+    assert prepared.description["source_version"] == "1.2.3"
+    assert prepared.description["splits"] == {"train": "train", "test": "test"}
+    for name in ("train", "validation", "test"):
+        part = prepared.part(name)
+        shades = part.array.reshape(len(part), -1)
+        np.testing.assert_array_equal(shades, np.repeat(100 + part.labels[:, None], 36, axis=1))
+
+
+def test_validation_stands_for_a_test_part_without_labels(tmp_path):
+    prepared = data.prepare("tfds:tiles/unlabelled", tmp_path / "prepared")
+    assert prepared.description["splits"] == {"train": "train", "test": "validation"}
+    assert len(prepared.part("test")) == N["validation"]
+
+
+def test_a_set_that_was_made_as_array_records_is_read_too(tmp_path, data_dir):
+    Tiles(data_dir=data_dir, config="labelled", file_format="array_record").download_and_prepare()
+    prepared = data.prepare("tfds:tiles/labelled", tmp_path / "prepared")
+    assert prepared.description["counts"] == {"train": 270, "validation": 30, "test": 10}
+
+
+def test_pictures_stay_encoded_until_they_are_asked_for():
+    with open_source("tfds:tiles") as source:
+        batch = next(source.batches("train"))
+    assert batch.pictures[0].startswith(b"\x89PNG")
+    assert batch.names[:2] == ["picture 0 of train", "picture 1 of train"]
+
+
+def test_known_sets_have_titles_and_digits_are_not_mirrored():
+    with tfds.testing.mock_data(num_examples=3):
+        builder = tfds.builder("mnist")
+    from residual_ensembles.data import sources
+
+    assert sources.TITLES["cifar10"] == "CIFAR-10"
+    assert builder.name in sources.NOT_FLIPPED
+
+
+@pytest.mark.parametrize(
+    ("specification", "message"),
+    [
+        ("digit", "source 'digit'; expected 'digits', 'tfds:NAME' or 'folder:PATH'"),
+        ("tfds:", "source 'tfds:'"),
+        ("folder:", "source 'folder:'"),
+        ("tfds:cifar11", r"tfds:cifar11; expected a name .* Did you mean .*cifar10"),
+        ("tfds:qqqqqq", r"tfds:qqqqqq; expected a name .* See `tfds.list_builders"),
+        ("tfds:tiles/nope", "tfds:tiles/nope; "),
+        ("tfds:sentences", "tfds:sentences, whose examples are text, label; expected an image"),
+        ("tfds:deep", "tfds:deep with pictures of uint16; expected uint8"),
+        ("tfds:broken", "cannot make tfds:broken: Manual directory is empty"),
+        ("tfds:train_only", "tfds:train_only with splits train; expected 'train' and one of"),
+    ],
+)
+def test_what_is_no_source_is_refused(tmp_path, specification, message):
+    with pytest.raises(ValueError, match=message):
+        data.prepare(specification, tmp_path / "prepared")
+    assert not (tmp_path / "prepared").exists()
+
+
+def test_a_folder_is_read_whole(tmp_path, make_tree):
+    root = make_tree(per_class=10)
+    prepared = data.prepare(f"folder:{root}", tmp_path / "prepared")
+    assert (prepared.name, prepared.title) == ("tree", "tree")
+    assert prepared.class_names == ["cat", "dog"]
+    assert prepared.description["source"] == "folder:tree"  # and not where it was on this machine
+    for split, parts in {"train": ("train", "validation"), "test": ("test",)}.items():
+        found = {
+            (picture.tobytes(), label)
+            for part in map(prepared.part, parts)
+            for picture, label in zip(part.array, part.labels, strict=True)
+        }
+        expected = {
+            (np.asarray(Image.open(path)).tobytes(), label)
+            for label, name in enumerate(prepared.class_names)
+            for path in (root / split / name).iterdir()
+        }
+        assert found == expected
+
+
+def test_cifar10_as_jpeg_is_named_so(tmp_path, make_tree):
+    root = make_tree(CIFAR10_CLASSES, 2, (32, 32))
+    prepared = data.prepare(f"folder:{root}", tmp_path / "prepared", validation_fraction=0)
+    assert (prepared.name, prepared.title) == ("cifar10_jpeg", "CIFAR-10 (JPEG)")
+    assert prepared.augmentation == data.Augmentation("pad_crop", padding=4, flip=True)
+
+
+@pytest.mark.parametrize("damage", ["truncated", "text"])
+def test_a_broken_file_is_named(tmp_path, make_tree, damage):
+    root = make_tree(size=(40, 40))
+    path = root / "train" / "dog" / "0002.jpg"
+    path.write_bytes(path.read_bytes()[:800] if damage == "truncated" else b"no picture")
+    with pytest.raises(ValueError, match=r"tree/train/dog/0002\.jpg, .*expected a JPEG or PNG"):
+        data.prepare(f"folder:{root}", tmp_path / "prepared")
+
+
+def test_unequal_sizes_in_a_folder_are_named(tmp_path, make_tree):
+    root = make_tree()
+    Image.new("RGB", (9, 8)).save(root / "train" / "cat" / "0001.jpg")
+    with pytest.raises(ValueError, match=r"8×8 \(.*\) and 8×9 \(.*train/cat/0001\.jpg\)"):
+        data.prepare(f"folder:{root}", tmp_path / "prepared")
+    resized = data.prepare(f"folder:{root}", tmp_path / "prepared", resize=16)
+    assert resized.picture_shape == (16, 16, 3)

@@ -1,0 +1,5 @@
+"""Studies to read, without a network behind them."""
+
+from synthetic_study import study, study_of_three_seeds
+
+__all__ = ["study", "study_of_three_seeds"]

@@ -1,0 +1,17 @@
+from residual_ensembles.analysis import read_tables
+from residual_ensembles.figures import plot_tables
+
+
+def test_tables_for_dvc(study):
+    found = plot_tables(read_tables(study))
+    single = found["single_deletion"]
+    assert list(single.columns) == ["network", "module", "error_percent"]
+    assert len(single) == 4 * 54 + 12
+    random = found["random_deletion"]
+    assert set(random["sweep"]) == {"random_deletion", "random_deletion_sparing"}
+    assert list(random.columns) == ["network", "sweep", "n_deleted", "error_percent"]
+
+
+def test_an_empty_study_has_empty_tables_with_columns(tmp_path):
+    found = plot_tables(read_tables(tmp_path))
+    assert list(found["single_deletion"].columns) == ["network", "module", "error_percent"]

@@ -1,0 +1,74 @@
+import copy
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pipelines.check import check
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def study():
+    return yaml.safe_load((ROOT / "params.yaml").read_text())
+
+
+def change(study, path, value):
+    changed = copy.deepcopy(study)
+    *groups, name = path.split(".")
+    place = changed
+    for group in groups:
+        place = place[group]
+    place[name] = value
+    return changed
+
+
+def test_the_default_study_can_work(study):
+    check(study)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("lesion.k", 0, "lesion.k=0, expected 1 or more"),
+        ("lesion.k", 52, r"lesion.k=52 for resnet, .* 51 may be deleted .* expected 1\.\.51"),
+        ("lesion.duplications", 52, r"lesion.duplications=52 .* 1\.\.51"),
+        ("lesion.k", "20", "lesion.k='20', expected a whole number"),
+        ("lesion.kk", 3, "unknown parameter lesion.kk"),
+        ("lesion.networks", "resnet,other", "'other' is not trained"),
+        ("networks", ["resnet", "other"], "network 'other', expected one of resnet"),
+        ("networks", [], r"networks=\[\], expected a list"),
+        ("networks", ["resnet", "resnet"], "without repetitions"),
+        ("seeds", [-1], "seeds=.-1., expected numbers of 0 or more"),
+        ("seeds", 0, "seeds=0, expected a list"),
+        ("name", "a/b", "name='a/b'"),
+        ("data.source", "mnist", "expected digits, tfds:NAME or folder:PATH"),
+        ("data.source", "folder:not-there", "folder:not-there, which is not a folder"),
+        ("data.validation_fraction", 1.0, "validation_fraction=1.0, expected less than 1"),
+        ("data.storage", "disk", "data.storage='disk'"),
+        ("train.epochs", 0, "train.epochs=0, expected 1 or more"),
+        ("train.learning_rate", "1e-1", "write 1.0e-4"),
+        ("train.schedule", "step", "schedule='step', expected one of"),
+        ("train.snapshots", "0,99", "snapshot at epoch 99 of 30"),
+        ("train.snapshots", "a", "whole numbers"),
+        ("train.precision", "float16", "precision='float16'"),
+        ("network.resnet.depth", 111, "network.resnet: Received depth=111"),
+        ("network.resnet.width", 2, "unknown parameter network.resnet.width"),
+        (
+            "network.vgg.gating",
+            "effective_paths",
+            "network.vgg: .* modules_per_batch=23 for a network of 12",
+        ),
+        ("network.resnet_effective_paths.modules_per_batch", 55, r"expected 1\.\.54"),
+    ],
+)
+def test_what_cannot_work_is_refused(study, path, value, message):
+    with pytest.raises(ValueError, match=message):
+        check(change(study, path, value))
+
+
+def test_a_missing_parameter_is_named(study):
+    del study["lesion"]["swaps"]
+    with pytest.raises(ValueError, match=r"parameter lesion\.swaps is missing"):
+        check(study)

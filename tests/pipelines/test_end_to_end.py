@@ -1,0 +1,122 @@
+"""The pipeline with real DVC, on a tiny study."""
+
+import json
+import re
+
+import pandas as pd
+import pytest
+
+
+def ran(printed: str) -> list[str]:
+    """Returns the stages that were computed, without the instances of a matrix."""
+    return [name.split("@")[0] for name in re.findall(r"Running stage '([^']+)'", printed)]
+
+
+AFTER_LESIONS = ["lesion_study", "figures", "report"]
+
+
+def test_from_pictures_to_page(clone):
+    results = clone.folder / "results/tiny"
+    lesions = pd.read_csv(results / "lesions.csv")
+    assert set(lesions["network"]) == {"resnet", "vgg"}
+    assert set(lesions["sweep"]) == {
+        "intact",
+        "single_deletion",
+        "random_deletion",
+        "random_deletion_sparing",
+        "reorder",
+        "single_duplication",
+        "random_duplication",
+    }
+    assert set(lesions["n_images"]) == {40}
+    gradients = pd.read_csv(results / "path_gradients.csv")
+    assert {"sampled", "exact"} <= set(gradients["estimator"])
+    claims = pd.read_csv(results / "claims.csv")
+    assert set(claims["verdict"]) <= {
+        "reproduced",
+        "not reproduced",
+        "inconclusive",
+        "not tested",
+    }
+    page = (results / "report.html").read_text()
+    assert "Digits (scikit-learn)" in page
+    for number in range(1, 9):
+        assert list((results / "figures").glob(f"fig{number}_*.svg"))
+        assert list((results / "figures").glob(f"fig{number}_*.png"))
+    run = json.loads((results / "networks/resnet-0/run.json").read_text())
+    intact = lesions[(lesions["network"] == "resnet") & (lesions["sweep"] == "intact")]
+    assert intact["error_fraction"].item() == pytest.approx(run["test_error_fraction"])
+
+
+def test_a_second_run_runs_nothing(clone):
+    assert ran(clone.run("dvc", "repro")) == []
+
+
+def test_another_k_runs_the_lesions_and_what_follows(clone):
+    before = pd.read_csv(clone.folder / "results/tiny/lesions.csv")
+    printed = clone.run("dvc", "exp", "run", "-S", "lesion.k=3")
+    assert "check" in ran(printed)
+    assert "prepare" not in ran(printed)
+    assert "train" not in ran(printed)
+    assert "path_gradients" not in ran(printed)
+    assert [s for s in ran(printed) if s != "check"] == AFTER_LESIONS
+    after = pd.read_csv(clone.folder / "results/tiny/lesions.csv")
+    # A draw depends on (seed, k, draw): no earlier row has changed.
+    merged = before.merge(after, how="left", indicator=True)
+    assert (merged["_merge"] == "both").all()
+    assert len(after) > len(before)
+
+
+def test_wrong_parameters_stop_everything(clone):
+    printed = clone.run("dvc", "exp", "run", "-S", "lesion.k=9", succeeds=False)
+    assert re.search(r"error: Received lesion\.k=9 for resnet, .* 6 may be deleted", printed)
+    assert "lesion_study" not in ran(printed)
+    assert "Traceback" not in printed
+    clone.run("git", "checkout", "--quiet", "--", "params.yaml", "dvc.lock")
+
+
+def test_another_colour_draws_the_figures_and_the_page_again(clone):
+    clone.run("dvc", "repro")
+    style = clone.folder / "residual_ensembles/figures/style.py"
+    text = style.read_text()
+    style.write_text(text + "\n# another colour\n")
+    assert set(ran(clone.run("dvc", "repro"))) <= {"figures", "report"}
+    style.write_text(text)
+    clone.run("dvc", "repro")
+
+
+def test_another_study_and_back_computes_nothing_twice(clone):
+    clone.run("dvc", "exp", "run", "-S", "study=tiny2")
+    assert (clone.folder / "results/tiny2/report.html").exists()
+    printed = clone.run("dvc", "exp", "run", "-S", "study=tiny")
+    assert ran(printed) == []
+
+
+def test_what_dvc_shows(clone):
+    assert "resnet" in clone.run("dvc", "metrics", "show")
+    assert "file://" in clone.run("dvc", "plots", "show")
+    assert "error" not in clone.run("dvc", "params", "diff").lower()
+    assert "lesion.k" in clone.run("dvc", "exp", "show", "--csv")
+
+
+@pytest.mark.slow
+def test_queue_and_temp(clone):
+    clone.commit("before the queue")
+    clone.run("dvc", "exp", "run", "--queue", "-S", "lesion.k=1,2")
+    printed = clone.run("dvc", "exp", "run", "--run-all")
+    assert "failed" not in printed.lower()
+    clone.run("dvc", "exp", "run", "--temp", "-S", "lesion.draws=1")
+    shown = clone.run("dvc", "exp", "show", "--csv")
+    assert shown.count("\n") >= 4
+
+
+@pytest.mark.slow
+def test_push_and_pull(clone, tmp_path):
+    clone.run("dvc", "repro")
+    clone.run("dvc", "remote", "add", "--local", "--default", "here", str(tmp_path))
+    clone.run("dvc", "push")
+    page = clone.folder / "results/tiny/report.html"
+    content = page.read_bytes()
+    page.unlink()
+    clone.run("dvc", "pull")
+    assert page.read_bytes() == content

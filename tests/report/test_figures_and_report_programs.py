@@ -1,0 +1,40 @@
+import json
+import shutil
+import subprocess
+import sys
+
+import pandas as pd
+
+
+def run(program, *flags):
+    command = [sys.executable, "-m", f"pipelines.{program}", *flags]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+
+
+def test_figures_then_report(study, tmp_path):
+    shutil.copytree(study, tmp_path / "digits")
+    flags = (f"--results_dir={tmp_path}", "--study=digits")
+    params = tmp_path / "params.yaml"
+    params.write_text("train:\n  epochs: 30\n")
+
+    figures = run("figures", *flags)
+    assert figures.returncode == 0, figures.stderr
+    folder = tmp_path / "digits"
+    assert len(list((folder / "figures").glob("fig*.svg"))) == 11
+    assert len(pd.read_csv(folder / "plots" / "random_deletion.csv")) == 40
+
+    report = run("report", *flags, f"--params_file={params}")
+    assert report.returncode == 0, report.stderr
+    assert str(folder / "report.html") in report.stdout
+    assert "train.epochs" in (folder / "report.html").read_text()
+    claims = pd.read_csv(folder / "claims.csv", dtype={"id": str})
+    assert "8a" in set(claims.id)
+    assert json.loads((folder / "metrics.json").read_text())["claims_reproduced"] > 0
+
+
+def test_a_missing_study_is_one_line(tmp_path):
+    done = run("report", f"--results_dir={tmp_path}", "--study=nothing")
+    assert done.returncode == 1
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("error:")]
+    assert "there is no study in" in line
+    assert "Traceback" not in done.stderr

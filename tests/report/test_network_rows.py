@@ -1,0 +1,31 @@
+import pandas as pd
+
+from residual_ensembles.analysis import read_tables
+from residual_ensembles.report.networks import gate_rows, network_rows
+
+
+def test_a_row_for_each_network_and_seed(study_of_three_seeds):
+    rows = network_rows(read_tables(study_of_three_seeds))
+    assert len(rows) == 15
+    assert rows[0].network == "resnet"
+    assert [row.seed for row in rows[:3]] == [0, 1, 2]
+    assert rows[0].model == "resnet-110"
+    assert rows[0].training_time == "51 s"
+    assert rows[0].n_images == "360"
+    assert rows[0].run_file == "networks/resnet-0/run.json"
+    assert rows[3].gating == "effective paths"
+
+
+def test_without_run_files_there_are_dashes(study, tmp_path):
+    pd.read_csv(study / "lesions.csv").to_csv(tmp_path / "lesions.csv", index=False)
+    row = network_rows(read_tables(tmp_path))[0]
+    assert (row.n_parameters, row.training_time, row.run_file) == ("–", "–", "")
+    assert row.error.endswith("%")
+
+
+def test_gates_before_and_after(study):
+    before, after = gate_rows(read_tables(study))
+    assert (before.when, after.when) == ("before", "after")
+    assert before.bias == "−1"
+    assert float(after.mean) < float(before.mean)
+    assert float(after.lowest) <= float(after.mean) <= float(after.highest)

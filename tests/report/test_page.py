@@ -1,0 +1,143 @@
+import base64
+import hashlib
+import json
+import re
+import shutil
+
+import pandas as pd
+import pytest
+from page_checks import check
+
+from residual_ensembles.analysis import claims_table, read_tables
+from residual_ensembles.figures import FIGURES, save
+from residual_ensembles.report import render
+
+EVIL = "<script>alert(1)</script>"
+
+
+def page_of(folder, parameters=None, figures=FIGURES):
+    tables = read_tables(folder)
+    for picture in figures:
+        save(picture.draw(tables), folder / "figures", picture.name)
+    return render(tables, claims_table(tables), parameters or {}, "dvc repro")
+
+
+@pytest.fixture(scope="module")
+def folder(study, tmp_path_factory):
+    copy = tmp_path_factory.mktemp("page") / "digits"
+    shutil.copytree(study, copy)
+    return copy
+
+
+@pytest.fixture(scope="module")
+def page(folder):
+    return page_of(folder, {"train": {"epochs": 30}, "lesion": {"k": 20}})
+
+
+@pytest.fixture(scope="module")
+def evil_page(study, tmp_path_factory):
+    """A page of a study whose every name tries to be a script."""
+    folder = tmp_path_factory.mktemp("evil") / "digits"
+    shutil.copytree(study, folder)
+    for name in ("lesions", "path_gradients", "gates"):
+        table = pd.read_csv(folder / f"{name}.csv")
+        table["network"] = table.network.replace({"resnet": EVIL, "highway": EVIL + "highway"})
+        table.to_csv(folder / f"{name}.csv", index=False)
+    run = json.loads((folder / "networks" / "resnet-0" / "run.json").read_text())
+    run["dataset"] |= {"title": f'"{EVIL}', "class_names": [EVIL, "five & six"]}
+    run["versions"] = {EVIL: EVIL}
+    path = folder / "networks" / f"{EVIL}-0" / "run.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps(run))
+    return page_of(folder, {EVIL: {"'><img src=x onerror=alert(1)>": EVIL}})
+
+
+def test_valid(page):
+    assert check(page).errors == []
+    assert page.startswith("<!DOCTYPE html>\n<html lang=")
+
+
+def test_small(page):
+    assert len(page.encode()) < 5_000_000
+
+
+def test_asks_nobody_for_anything(page):
+    checker = check(page)
+    assert not [link for link in checker.links if link[1] == "src"]
+    outside = [link for link in checker.links if re.match(r"[a-z]+:", link[2])]
+    assert {(tag, name) for tag, name, _ in outside} <= {("a", "href")}
+    assert not re.search(r"url\((?!#)|@import|fetch\(|XMLHttpRequest", page)
+
+
+def test_the_policy_allows_the_one_script_and_no_request(page):
+    checker = check(page)
+    policy = checker.meta["Content-Security-Policy"]
+    (script,) = checker.scripts
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert policy.startswith("default-src 'none'; ")
+    assert f"script-src 'sha256-{digest}';" in policy
+    assert "http" not in policy
+
+
+def test_links_lead_to_files_that_are_there(page, folder):
+    files = [link for tag, _, link in check(page).links if tag == "a" and ":" not in link]
+    for link in files:
+        if not link.startswith("#"):
+            assert (folder / link).exists(), link
+    assert "lesions.csv" in files
+    assert "figures/fig3_single_deletion.svg" in files
+    assert "networks/resnet-0/run.json" in files
+
+
+def test_says_what_a_reader_looks_for(page):
+    text = " ".join(" ".join(check(page).words).split())
+    for words in (
+        "Did it reproduce, and how sure are we?",
+        "Digits (scikit-learn)",
+        "Deleting one module of a residual network barely matters.",
+        "A slip of the pen",
+        "Intact test error with Wilson's 95 % interval",
+        "Gates of the highway networks",
+        "54 lesions × 360 test pictures, 1 seed",
+        "train.epochs",
+        "0123456789ab",
+        "dvc repro",
+    ):
+        assert words in text
+
+
+def test_figures_are_drawn_inline(page):
+    assert page.count("<svg ") == len(FIGURES)
+    assert "currentColor" in page
+    assert ">Deleted module</text>" in page
+
+
+def test_what_comes_from_data_stays_text(evil_page):
+    checker = check(evil_page)
+    assert checker.errors == []
+    assert len(checker.scripts) == 1
+    assert "alert(1)" not in checker.scripts[0]
+    assert EVIL not in evil_page
+    assert "<img" not in evil_page
+    assert any("alert(1)" in words for words in checker.words)
+
+
+def test_the_explorer_is_linked_only_where_it_is(page, folder, tmp_path):
+    assert "explorer.html" not in page
+    copy = tmp_path / "digits"
+    shutil.copytree(folder, copy)
+    (copy / "explorer.html").write_text("")
+    assert 'href="explorer.html"' in page_of(copy, figures=())
+
+
+def test_an_empty_study_has_a_page(tmp_path):
+    checker = check(page_of(tmp_path))
+    assert checker.errors == []
+    assert "No network was studied." in " ".join(checker.words)
+
+
+def test_one_picture_is_enough(tmp_path):
+    from synthetic_study import write_study
+
+    folder = write_study(tmp_path / "tiny", n_images=1, k=3, draws=1, swaps=1)
+    assert check(page_of(folder)).errors == []

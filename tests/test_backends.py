@@ -1,0 +1,59 @@
+"""Both backends hold to the same logits, order of pictures and gates; `make test-jax`."""
+
+import os
+import subprocess
+
+import numpy as np
+import pytest
+
+from residual_ensembles import data, models
+from residual_ensembles.training import Gating
+
+OTHER = """
+import sys
+import numpy as np
+from residual_ensembles import backend, data, models
+from residual_ensembles.training import Gating
+assert backend.NAME == "jax"
+chain = models.load(sys.argv[1])
+given = np.load(sys.argv[2])
+np.savez(
+    sys.argv[3],
+    logits=backend.compile(lambda x: chain(x))(given["pictures"]),
+    gated=backend.compile(lambda x, g: chain(x, gates=g))(given["pictures"], given["gates"]),
+    order=data.order(5, 2, 1000),
+    gates=Gating("effective_paths", 54, 23).draw(5, 7),
+    **data.draw_augmentation(data.Augmentation("pad_crop", 4, True), 5, 2, np.arange(50)),
+)
+"""
+
+
+@pytest.mark.jax
+@pytest.mark.parametrize(("model", "depth"), [("resnet", 110), ("highway", 20), ("vgg", 15)])
+def test_backends_agree(build, pictures, tmp_path, model, depth):
+    chain = build(model, depth)
+    for _ in range(3):
+        chain(pictures, training=True)  # moves the statistics
+    models.save(chain, tmp_path / "model.keras")
+    gates = np.ones(len(chain.modules), "float32")
+    gates[1] = 0.0
+    np.savez(tmp_path / "given.npz", pictures=pictures, gates=gates)
+    subprocess.run(
+        [
+            os.environ["RESIDUAL_ENSEMBLES_JAX_PYTHON"],
+            "-c",
+            OTHER,
+            *(str(tmp_path / name) for name in ("model.keras", "given.npz", "found.npz")),
+        ],
+        check=True,
+        env={**os.environ, "KERAS_BACKEND": "jax"},
+    )
+    found = np.load(tmp_path / "found.npz")
+    for name, logits in (("logits", chain(pictures)), ("gated", chain(pictures, gates=gates))):
+        scale = np.abs(logits).max()
+        np.testing.assert_allclose(found[name] / scale, np.asarray(logits) / scale, atol=1e-4)
+    np.testing.assert_array_equal(found["order"], data.order(5, 2, 1000))
+    np.testing.assert_array_equal(found["gates"], Gating("effective_paths", 54, 23).draw(5, 7))
+    drawn = data.draw_augmentation(data.Augmentation("pad_crop", 4, True), 5, 2, np.arange(50))
+    for name, values in drawn.items():
+        np.testing.assert_array_equal(found[name], values)

@@ -1,0 +1,145 @@
+import errno
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import residual_ensembles
+from residual_ensembles import cli
+
+PROGRAM = """
+import sys, types
+package = types.ModuleType("residual_ensembles")  # without what importing the real one registers
+package.__path__ = [{package!r}]
+sys.modules["residual_ensembles"] = package
+from absl import flags
+from residual_ensembles import cli
+flags.DEFINE_integer("depth", 110, "layers", 1)
+flags.DEFINE_enum("model", "resnet", ["resnet", "vgg"], "kind of network")
+flags.DEFINE_string("output_dir", None, "folder")
+flags.mark_flag_as_required("output_dir")
+def main():
+    {main}
+cli.run(main)
+"""
+
+
+def run(*arguments, main="print('ran', flags.FLAGS.depth)", **environment):
+    package = str(Path(residual_ensembles.__file__).parent)
+    program = PROGRAM.format(package=package, main=main)
+    return subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        capture_output=True,
+        text=True,
+        env={"KERAS_BACKEND": "tensorflow", **environment},
+    )
+
+
+def test_a_program_runs_with_its_flags():
+    done = run("--output_dir=x", "--depth=20")
+    assert (done.stdout, done.stderr, done.returncode) == ("ran 20\n", "", 0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "--output_dir is missing."),
+        (["--output_dir=x", "--epoch=3"], "Unknown command line flag 'epoch'"),
+        (["--output_dir=x", "3"], "Received '3', which is not a flag, expected only --name=value"),
+        (["--output_dir=x", "--depth=0"], "--depth=0: 0 is not a positive integer"),
+        (["--output_dir=x", "--depth=ten"], "; expected a positive integer: layers"),
+        (["--output_dir=x", "--model=lstm"], "--model=lstm: value should be one of <resnet|vgg>"),
+    ],
+)
+def test_wrong_calls_are_one_line_and_status_2(arguments, message):
+    done = run(*arguments)
+    assert message in done.stderr
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.count("\n") == 1
+    assert (done.stdout, done.returncode) == ("", 2)
+
+
+@pytest.mark.parametrize(
+    ("main", "message"),
+    [
+        ("raise ValueError('Received 3,\\n expected 4.')", "error: Received 3, expected 4.\n"),
+        ("open('/no/such/file')", "error: /no/such/file: No such file or directory\n"),
+        ("raise OSError('odd')", "error: odd\n"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line_and_status_1(main, message):
+    done = run("--output_dir=x", main=main)
+    assert (done.stdout, done.stderr, done.returncode) == ("", message, 1)
+
+
+def test_a_full_disk_is_one_line(tmp_path):
+    main = (
+        "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10)); "
+        f"open({str(tmp_path / 'file')!r}, 'wb', buffering=0).write(bytes(10)) "
+        f"and open({str(tmp_path / 'file')!r}, 'ab', buffering=0).write(bytes(10))"
+    )
+    done = run("--output_dir=x", main=main)
+    assert done.returncode == 1
+    assert done.stderr == (
+        "error: The disk is full (File too large), expected room for the results. What was there "
+        "before is unchanged; make room and start again.\n"
+    )
+
+
+def test_no_space_names_the_file():
+    error = OSError(errno.ENOSPC, "No space left on device", "results/model.keras")
+    message = cli._system_message(error)
+    assert message.startswith("The disk is full at results/model.keras (No space left on device)")
+
+
+def test_a_mistake_of_ours_keeps_its_traceback():
+    done = run("--output_dir=x", main="raise KeyError('bug')")
+    assert "Traceback" in done.stderr
+    assert done.returncode == 1
+
+
+def test_verbosity_shows_where_an_error_came_from():
+    done = run("--output_dir=x", "--verbosity=1", main="raise ValueError('refused')")
+    assert "Traceback" in done.stderr
+    assert done.stderr.endswith("error: refused\n")
+
+
+def test_an_interruption_is_one_line():
+    done = run("--output_dir=x", main="raise KeyboardInterrupt")
+    assert (done.stderr, done.returncode) == ("error: interrupted\n", 130)
+
+
+def test_help_succeeds():
+    done = run("--help")
+    assert "--depth: layers" in done.stdout
+    assert (done.stderr, done.returncode) == ("", 0)
+
+
+def test_another_backend_is_refused():
+    done = run("--output_dir=x", KERAS_BACKEND="torch")
+    assert done.stderr.startswith("error: the Keras backend is 'torch', expected")
+    assert (done.stderr.count("\n"), done.returncode) == (1, 1)
+
+
+def test_whole_numbers():
+    assert cli.whole_numbers("seeds", ["0", " 12"]) == [0, 12]
+    assert cli.whole_numbers("seeds", []) == []
+
+
+@pytest.mark.parametrize("values", [["1", "x"], ["-1"], ["1.5"], [""]])
+def test_other_lists_are_refused(values):
+    with pytest.raises(ValueError, match=f"Received --seeds={','.join(values)}, expected whole"):
+        cli.whole_numbers("seeds", values)
+
+
+def test_a_writable_folder_is_made(tmp_path):
+    cli.require_writable_folder(tmp_path / "a" / "b")
+    assert list((tmp_path / "a" / "b").iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["file", "file/below"])
+def test_a_folder_that_cannot_be_written_is_refused(tmp_path, name):
+    (tmp_path / "file").write_text("precious")
+    with pytest.raises(ValueError, match=f"output folder .*{name}, which cannot be written"):
+        cli.require_writable_folder(tmp_path / name)

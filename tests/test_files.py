@@ -1,0 +1,51 @@
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+
+from residual_ensembles import files
+
+
+def test_a_block_that_fails_leaves_what_was_there(tmp_path):
+    path = tmp_path / "a.txt"
+    files.write_text(path, "old")
+    with pytest.raises(RuntimeError), files.atomic_path(path) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_parents_are_made_and_others_may_read(tmp_path):
+    path = tmp_path / "a/b/c.json"
+    files.write_json(path, {"ü": 1})
+    assert path.read_text() == '{\n  "ü": 1\n}\n'
+    assert path.stat().st_mode & 0o777 == 0o644
+
+
+def test_floats_keep_every_digit(tmp_path):
+    frame = pd.DataFrame({"x": [0.1 + 0.2, 1 / 3]})
+    files.write_csv(tmp_path / "a.csv", frame)
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "a.csv"), frame, check_exact=True)
+
+
+def test_a_disk_that_fills_up_leaves_what_was_there(tmp_path):
+    """A limit on the size of files stands for a full disk."""
+    script = """
+import resource, signal, sys
+from residual_ensembles import files
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+files.write_text(sys.argv[1], "old")
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+try:
+    files.write_text(sys.argv[1], "x" * 100_000)
+except OSError as error:
+    print(type(error).__name__, error.errno)
+"""
+    path = tmp_path / "a.txt"
+    command = [sys.executable, "-c", script, str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("OSError")
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
