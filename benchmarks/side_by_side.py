@@ -1,4 +1,4 @@
-"""Ratios that a busy machine does not spoil: everything in turn, round after round, in one process."""
+"""Ratios that a busy machine does not spoil: everything in turn, in one process."""
 
 import json
 import statistics

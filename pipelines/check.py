@@ -95,7 +95,7 @@ def check(study: dict) -> None:
         raise ValueError(f"Received seeds={study['seeds']}, expected numbers of 0 or more.")
     if not study["name"].replace("_", "").replace("-", "").isalnum():
         raise ValueError(
-            f"Received name={study['name']!r}, expected letters, digits, _ and -: it names a folder."
+            f"Received name={study['name']!r}, expected letters, digits, _ and -, for a folder."
         )
     _check_data(study["data"])
     _check_choices(study)
@@ -182,7 +182,7 @@ def _check_data(data: dict) -> None:
         )
     if data["validation_fraction"] >= 1:
         raise ValueError(
-            f"Received data.validation_fraction={data['validation_fraction']}, expected less than 1."
+            f"Received data.validation_fraction={data['validation_fraction']}, expected below 1."
         )
 
 

@@ -19,7 +19,9 @@ def define_flags() -> None:
     flags.DEFINE_string(
         "params_file", "", "YAML file of the study's parameters, shown on the page; empty for none"
     )
-    flags.DEFINE_string("command", "dvc repro", "command that remakes the page, shown on it")
+    flags.DEFINE_string(
+        "command", "dvc repro figures", "command that remakes the figures, shown below each"
+    )
 
 
 def parameters(path: str) -> dict:

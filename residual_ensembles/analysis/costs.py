@@ -56,22 +56,23 @@ def predicted_and_real(tables: Tables, network: str, seed: int) -> pd.DataFrame:
         Columns sweep, n_operations, predicted, real (fractions above the intact error); empty where
         a table lacks what it takes.
     """
+    rows = tables.lesions[(tables.lesions.network == network) & (tables.lesions.seed == seed)]
+    intact = rows[rows.sweep == "intact"]
+    singles = rows[rows.sweep == "single_deletion"]
+    random = rows[rows.sweep.isin(["random_deletion", "random_deletion_sparing"])]
     columns = ["sweep", "n_operations", "predicted", "real"]
-    single = single_costs(tables, network, seed)
-    rows = tables.sweep(network, "random_deletion", "random_deletion_sparing")
-    rows = rows[rows.seed == seed]
-    if single.empty or rows.empty:
+    if intact.empty or singles.empty or random.empty:
         return pd.DataFrame(columns=columns)
-    costs = dict(zip(single.module, single.cost, strict=True))
-    intact = float(single.error.iloc[0] - single.cost.iloc[0])
+    base = float(intact.error_fraction.iloc[0])
+    costs = {
+        module: float(row.error_fraction) - base
+        for row in singles.itertuples()
+        for module in deleted(row.lesion)
+    }
     values = [
-        (
-            row.sweep,
-            int(row.n_operations),
-            additive_prediction(costs, deleted(row.lesion)),
-            float(row.error_fraction) - intact,
-        )
-        for row in rows.itertuples()
-        if set(deleted(row.lesion)) <= set(costs)
+        (row.sweep, int(row.n_operations), additive_prediction(costs, modules), real - base)
+        for row in random.itertuples()
+        for modules, real in [(deleted(row.lesion), float(row.error_fraction))]
+        if set(modules) <= set(costs)
     ]
     return pd.DataFrame(values, columns=columns)

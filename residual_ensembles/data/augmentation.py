@@ -79,6 +79,11 @@ def draw_augmentation(
         picture, 0..2 × padding, and `flip`, bool; each of shape `(batch,)`, the arguments of
         `crop_and_flip`. For `random_resized_crop`: what `random_resized_crop.draw` returns, and
         `flip`.
+
+    Example:
+        >>> drawn = draw_augmentation(Augmentation("pad_crop", padding=4), 0, 1, np.arange(5))
+        >>> {name: values.shape for name, values in drawn.items()}
+        {'top': (5,), 'left': (5,), 'flip': (5,)}
     """
     if augmentation.kind == "random_resized_crop":
         numbers = draws.uniform(seed, epoch, indices, 1 + random_resized_crop.N_DRAWS)

@@ -18,6 +18,10 @@ def centre_crop(image: Image.Image, height: int, width: int, shorter_side: int) 
 
     Returns:
         The picture as the network sees it in evaluation.
+
+    Example:
+        >>> centre_crop(Image.new("RGB", (500, 375)), 224, 224, shorter_side=256).size
+        (224, 224)
     """
     scale = shorter_side / min(image.size)
     size = tuple(max(shorter_side, round(side * scale)) for side in image.size)

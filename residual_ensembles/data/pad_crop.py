@@ -25,6 +25,12 @@ def crop_and_flip(pictures, top, left, flip, padding: int, fill):
 
     Returns:
         float32 in 0..255, `(batch, height, width, channels)`.
+
+    Example:
+        >>> pictures = np.full((1, 2, 2, 1), 255, np.uint8)
+        >>> moved = crop_and_flip(pictures, [0], [1], [False], padding=1, fill=[9.0])
+        >>> np.asarray(moved)[0, :, :, 0].tolist()
+        [[9.0, 9.0], [255.0, 255.0]]
     """
     from keras import ops  # here: importing Keras imports its backend, and reading data needs none
 

@@ -62,6 +62,11 @@ def prepare(
     Returns:
         The prepared data, opened.
 
+    Example:
+        >>> prepared = prepare("digits", folder)
+        >>> prepared.title, prepared.part("test").pictures([0, 3]).shape
+        ('Digits (scikit-learn)', (2, 8, 8, 1))
+
     Raises:
         ValueError: The source or an argument cannot be used.
         OSError: The folder cannot be written, or the disk is full.

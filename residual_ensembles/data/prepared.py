@@ -88,11 +88,6 @@ def load(folder: str | os.PathLike) -> Prepared:
 
     Raises:
         ValueError: The folder holds no prepared data, data of a newer format, or damaged files.
-
-    Example:
-        >>> prepared = load("results/digits/prepared")  # doctest: +SKIP
-        >>> prepared.part("test").pictures([0, 3]).shape  # doctest: +SKIP
-        (2, 8, 8, 1)
     """
     folder = Path(folder)
     try:

@@ -53,6 +53,10 @@ def box(
     Returns:
         left, top, right, bottom in pixels. Where no drawn box fits, the largest box about the
         centre whose aspect ratio is allowed.
+
+    Example:
+        >>> box(100, 100, np.array([0.25]), np.array([1.0]), top=0.0, left=0.0)
+        (0, 0, 50, 50)
     """
     for drawn_area, drawn_aspect in zip(area * height * width, aspect, strict=True):
         box_width = max(1, round(math.sqrt(drawn_area * drawn_aspect)))

@@ -14,6 +14,11 @@ def stratified_draw(labels: np.ndarray, n: int, random: np.random.Generator) -> 
     Returns:
         Positions of the drawn pictures, ascending, shape `(n,)`.
 
+    Example:
+        >>> labels = np.array([0, 0, 0, 0, 1, 1])
+        >>> labels[stratified_draw(labels, 3, np.random.default_rng(0))].tolist()
+        [0, 0, 1]
+
     Raises:
         ValueError: There are fewer than `n` pictures.
     """

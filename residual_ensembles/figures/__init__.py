@@ -12,6 +12,7 @@ from residual_ensembles.figures import (
     fig9_additive_prediction,
     fig10_cancellation,
     fig11_modules,
+    fig12_training,
 )
 from residual_ensembles.figures.picture import Picture
 from residual_ensembles.figures.plots import plot_tables
@@ -29,6 +30,7 @@ FIGURES: tuple[Picture, ...] = (
     fig9_additive_prediction.FIGURE,
     fig10_cancellation.FIGURE,
     fig11_modules.FIGURE,
+    fig12_training.FIGURE,
 )
 """Every figure, in the order in which they are shown."""
 

@@ -45,6 +45,24 @@ class Tree:
             self.n_ends[parent] += self.n_ends[node]
             self.height[parent] = max(self.height[parent], self.height[node] + 1)
 
+        self._edges = self._sorted_edges()
+
+    def _sorted_edges(self) -> dict[Hashable, tuple[np.ndarray, np.ndarray]]:
+        """Returns for each step the nodes it is taken at, ascending, and where it leads."""
+        edges: dict[Hashable, tuple[list[int], list[int]]] = {}
+        for node, children in enumerate(self.children):
+            for step, child in children.items():
+                before, after = edges.setdefault(step, ([], []))
+                before.append(node)
+                after.append(child)
+        return {step: tuple(map(np.array, pair)) for step, pair in edges.items()}
+
+    def after(self, step: Hashable, nodes: np.ndarray) -> np.ndarray:
+        """Returns the node that a step leads to from each of `nodes`, or -1 where it leads nowhere."""
+        before, after = self._edges[step]
+        place = np.minimum(np.searchsorted(before, nodes), len(before) - 1)
+        return np.where(before[place] == nodes, after[place], -1)
+
     @property
     def n_nodes(self) -> int:
         """Number of nodes, which is one more than the number of different steps to compute."""

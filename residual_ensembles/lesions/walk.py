@@ -1,42 +1,219 @@
-"""Walks a tree of lesions with a few pictures: nothing twice, in large batches, in bounded memory.
+"""Walks a tree of lesions with some pictures: nothing twice, in large batches, in bounded memory.
 
-What is computed lies in blocks: one tensor whose rows are (node, picture). A step takes from the
-blocks those rows that it is the next one for, packs them to a batch, and makes a new block.
+What is known lies in blocks: a tensor whose rows are what some picture has become at some node. A
+step collects, from all blocks, the rows that it comes next for, packs them to a batch, and what
+comes out is a new block.
 
-As long as there is memory, the earliest module in the network's order goes first: lesions that have
-left each other's way meet again there and pass the later modules together. When half of the memory
-is taken, the walk turns to the block that is nearest to its end, and there to the step that leads to
-the fewest lesions, until enough is free again; what waits then is at most a few blocks for each
-halving of the lesions.
+As long as there is memory the earliest module of the network goes first: lesions that parted meet
+again there, and pass the later modules together. When half the memory is taken, the walk turns to
+the block that is nearest to its end and to the step that leads to the fewest lesions, until there
+is room again. What waits meanwhile is no more than a few blocks for each halving of the lesions.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
 
+import keras
 import numpy as np
+from keras import ops
 
 from residual_ensembles.lesions.lesion import Step
+from residual_ensembles.lesions.tree import Tree
+
+FILL = 0.25
+"""A batch may be filled up to a larger size by this share of its rows; else it is cut to a smaller."""
+
+_ITEM_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
+
+
+def n_bytes(tensor) -> int:
+    """Returns the size of a tensor in memory."""
+    return int(np.prod(tensor.shape)) * _ITEM_BYTES[keras.backend.standardize_dtype(tensor.dtype)]
 
 
 @dataclass(eq=False)
 class Block:
-    """What some pictures have become at some nodes."""
+    """What some pictures have become at some nodes.
+
+    The tensor, `(batch, ...)`, may have more rows than `nodes` and `pictures`: those fill a batch.
+    """
 
     tensor: object
-    """`(rows or more, ...)`: rows beyond those counted here are there to fill a batch."""
     nodes: np.ndarray
-    """Node of each row."""
     pictures: np.ndarray
-    """Picture of each row."""
-    pending: dict[Step, int] = field(default_factory=dict)
-    """The steps that are still to be taken from here, each with the number of lesions it leads to."""
-    height: int = 0
-    """Steps to the farthest end."""
+    pending: dict[Step, int]
+    """Steps still to be taken from here, and how many lesions each leads to."""
+    height: int
+    """Steps from here to the farthest end."""
 
-    @property
-    def n_bytes(self) -> int:
-        """Size of the tensor in memory."""
-        return int(np.prod(self.tensor.shape)) * self.tensor.dtype.itemsize_or_size
+    def __len__(self) -> int:
+        return len(self.nodes)
+
+
+class Selection(NamedTuple):
+    """Those rows of a block that a step comes next for."""
+
+    block: Block
+    rows: np.ndarray
+    nodes: np.ndarray
+    """Where each row gets to."""
 
 
 class Walk:
-    pass
+    """One walk through a tree with one set of pictures.
+
+    Args:
+        network: Anything with `stem`, `run(step, y)` and `head`; a `PreparedNetwork`.
+        tree: Steps of the lesions, as `network.steps` names them.
+        batch_sizes: How many rows a batch can have, in descending order.
+        memory_bytes: What the blocks may take.
+        arrive: Called with (lesion, pictures, logits) whenever some pictures have come to the end
+            of a lesion; `pictures` are positions, logits `(len(pictures), n_classes)`.
+        progress: Called with the number of rows after each batch.
+    """
+
+    def __init__(
+        self,
+        network,
+        tree: Tree,
+        batch_sizes: tuple[int, ...],
+        memory_bytes: int,
+        arrive: Callable[[int, np.ndarray, np.ndarray], None],
+        progress: Callable[[int], None] = lambda rows: None,
+    ):
+        self.network = network
+        self.tree = tree
+        self.batch_sizes = batch_sizes
+        self.memory_bytes = memory_bytes
+        self.arrive = arrive
+        self.progress = progress
+        self.blocks: list[Block] = []
+        self.live_bytes = 0
+        self.peak_bytes = 0
+        self.needed: np.ndarray | None = None
+
+    def __call__(self, pictures: np.ndarray, wanted: np.ndarray | None = None) -> None:
+        """Takes pictures to the end of all lesions, or of some.
+
+        Args:
+            pictures: `(n_pictures, height, width, channels)`.
+            wanted: Booleans `(n_lesions, n_pictures)`; None for all. More may arrive than wanted:
+                what lesions with the same steps share.
+        """
+        self.needed = None if wanted is None else self.tree.needed(wanted)
+        start = np.arange(len(pictures)) if wanted is None else np.flatnonzero(self.needed[0])
+        for rows in self._batches(start):
+            y = self.network.stem(ops.convert_to_tensor(pictures[self._filled(rows)]))
+            self._add(y, np.zeros(len(rows), int), rows)
+        while self.blocks:
+            self._take(*self._next())
+
+    def _next(self) -> tuple[Step, list[Block]]:
+        """Chooses the step to take next, and the blocks to take it from."""
+        if self.live_bytes <= self.memory_bytes / 2:
+            step = min(min(block.pending) for block in self.blocks)
+            return step, [block for block in self.blocks if step in block.pending]
+        block = min(self.blocks, key=lambda b: b.height)
+        return min(block.pending, key=block.pending.get), [block]
+
+    def _take(self, step: Step, blocks: list[Block]) -> None:
+        """Takes a step from some blocks: large ones that go on as a whole, the others packed."""
+        parts = []
+        for block in blocks:
+            selection = self._select(step, block)
+            if len(selection.rows) == len(block) > self.batch_sizes[0] // 2:
+                self._run(step, block.tensor, selection.nodes, block.pictures)
+                self._forget(step, block)
+            else:
+                parts.append(selection)
+        if parts:
+            self._run_packed(step, parts)
+            for selection in parts:
+                self._forget(step, selection.block)
+
+    def _run_packed(self, step: Step, parts: list[Selection]) -> None:
+        nodes = np.concatenate([part.nodes for part in parts])
+        pictures = np.concatenate([part.block.pictures[part.rows] for part in parts])
+        source = np.repeat(np.arange(len(parts)), [len(part.rows) for part in parts])
+        rows = np.concatenate([part.rows for part in parts])
+        for batch in self._batches(np.arange(len(rows))):
+            filled = self._filled(batch)
+            pieces = [
+                ops.take(parts[i].block.tensor, rows[filled[source[filled] == i]], axis=0)
+                for i in np.unique(source[filled])
+            ]
+            y = pieces[0] if len(pieces) == 1 else ops.concatenate(pieces)
+            self._run(step, y, nodes[batch], pictures[batch])
+
+    def _run(self, step: Step, y, nodes: np.ndarray, pictures: np.ndarray) -> None:
+        output = self.network.run(step, y)
+        self.peak_bytes = max(self.peak_bytes, self.live_bytes + n_bytes(y) + n_bytes(output))
+        self._add(output, nodes, pictures)
+        self.progress(len(nodes))
+
+    def _add(self, tensor, nodes: np.ndarray, pictures: np.ndarray) -> None:
+        """Hands over what has come to an end, and keeps what goes on."""
+        reached = np.unique(nodes)
+        ends = [node for node in reached if self.tree.lesions[node]]
+        logits = ops.convert_to_numpy(self.network.head(tensor)) if ends else None
+        for node in ends:
+            rows = np.flatnonzero(nodes == node)
+            for lesion in self.tree.lesions[node]:
+                self.arrive(lesion, pictures[rows], logits[rows])
+        self._keep(tensor, nodes, pictures, {s for n in reached for s in self.tree.children[n]})
+
+    def _keep(self, tensor, nodes: np.ndarray, pictures: np.ndarray, steps: Iterable[Step]) -> None:
+        """Keeps a block from which some steps are still to be taken, if there are any."""
+        pending = {}
+        for step in steps:
+            after = self._after(step, nodes, pictures)
+            if (after >= 0).any():
+                pending[step] = int(self.tree.n_ends[np.unique(after[after >= 0])].sum())
+        if pending:
+            height = int(self.tree.height[nodes].max())
+            self.blocks.append(Block(tensor, nodes, pictures, pending, height))
+            self.live_bytes += n_bytes(tensor)
+
+    def _after(self, step: Step, nodes: np.ndarray, pictures: np.ndarray) -> np.ndarray:
+        """Returns where a step leads each row, and -1 where it does not come next or is not needed."""
+        after = self.tree.after(step, nodes)
+        if self.needed is not None:
+            after[~self.needed[after, pictures]] = -1
+        return after
+
+    def _select(self, step: Step, block: Block) -> Selection:
+        after = self._after(step, block.nodes, block.pictures)
+        rows = np.flatnonzero(after >= 0)
+        return Selection(block, rows, after[rows])
+
+    def _forget(self, step: Step, block: Block) -> None:
+        """Notes that a step was taken, and frees the memory of rows that nothing follows from."""
+        del block.pending[step]
+        going = [self._select(other, block).rows for other in block.pending]
+        rows = np.unique(np.concatenate(going)) if going else np.zeros(0, int)
+        if len(rows) > len(block) // 2:
+            return
+        self.blocks.remove(block)
+        self.live_bytes -= n_bytes(block.tensor)
+        for batch in self._batches(rows):
+            tensor = ops.take(block.tensor, self._filled(batch), axis=0)
+            self._keep(tensor, block.nodes[batch], block.pictures[batch], block.pending)
+
+    def _batches(self, rows: np.ndarray) -> Iterator[np.ndarray]:
+        """Cuts rows to batches, with little left to fill up."""
+        while len(rows):
+            size = self._size(len(rows))
+            yield rows[:size]
+            rows = rows[size:]
+
+    def _size(self, n: int) -> int:
+        """Returns the size of the next batch of `n` rows."""
+        for size in self.batch_sizes:
+            if size <= n * (1 + FILL):
+                return size
+        return self.batch_sizes[-1]
+
+    def _filled(self, rows: np.ndarray) -> np.ndarray:
+        """Returns rows for a whole batch; the last one stands in for those that are missing."""
+        return np.pad(rows, (0, max(0, self._size(len(rows)) - len(rows))), mode="edge")

@@ -5,8 +5,8 @@ from keras import ops
 
 from residual_ensembles import backend
 
-# The authors' Torch uses 0.1 for the weight of the new batch and 1e-5 (nn.SpatialBatchNormalization);
-# Keras' defaults, 0.99 and 1e-3, are others.
+# The authors' Torch (nn.SpatialBatchNormalization) gives the new batch the weight 0.1 and adds
+# 1e-5; Keras' defaults, 0.99 and 1e-3, are others.
 MOMENTUM = 0.9
 EPSILON = 1e-5
 

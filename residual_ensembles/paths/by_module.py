@@ -1,7 +1,6 @@
 """How much of the gradient comes through paths that take a certain module's residual."""
 
 import numpy as np
-from keras import ops
 
 from residual_ensembles.paths import scale
 from residual_ensembles.paths.point import Point
@@ -24,14 +23,13 @@ def share_by_module(point: Point) -> np.ndarray:
     Returns:
         `(n_modules,)`; NaN where the gradient is 0.
     """
-    cotangents = point.gradients()
-    factor = scale.factors(-scale.exponents(scale.largest([cotangents[0]])))
-    [tangent] = scale.multiplied([cotangents[0]], factor)
-    squared = scale.measures(tangent[None], tangent)[1]
+    cotangents = point.gradients
+    [tangent], top = scale.near_one(cotangents[:1])
+    squared = scale.measures([tangent], tangent)[1]
     shares = []
     for step, cotangent in zip(point.steps, cotangents[1:], strict=True):
-        through = scale.multiplied(step.products.residual(step.point, [cotangent]), factor)
-        shares.append(scale.measures(ops.stack(through), tangent)[1])
+        through = step.products.residual(step.point, [cotangent])
+        shares.append(scale.measures(scale.multiplied(through, scale.factors(-top)), tangent)[1])
         tangent = step.products.tangent(step.weights, step.y, tangent)
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.concatenate(shares).astype(float) / np.asarray(squared, float)

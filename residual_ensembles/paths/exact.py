@@ -5,17 +5,18 @@ Backwards through the modules goes one cotangent for each length: at module i,
 and the sum over k is the ordinary gradient.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from keras import ops
 
 from residual_ensembles.paths import scale
 from residual_ensembles.paths.point import Point, Step
 
-# Numbers in what goes through a module in one call: enough to keep the cores busy, little enough
-# to stay in their caches.
-NUMBERS_PER_CALL = 2**20
+# So many neighbouring lengths have one scale. Their largest number is kept near 2^60, so that
+# others may be 50 decades smaller before float32 loses them.
+LENGTHS_PER_SCALE = scale.ROWS_PER_CALL
+LARGEST_EXPONENT = 60
 
 # How far the sum of the parts may be from the gradient. Where paths cancel, the parts are larger
 # than the gradient, and it is their rounding that counts.
@@ -51,7 +52,7 @@ def exact(point: Point, max_length: int | None = None, target: str = "y0") -> By
         ValueError: There is no path so short, or no such target.
         ArithmeticError: The parts do not add up to the gradient.
     """
-    [whole] = point.at_target(point.gradients()[0][None], target)
+    [whole] = point.at_target([point.gradients[0]], target)
     return carry_back(point, max_length).measured(whole, lambda rows: point.at_target(rows, target))
 
 
@@ -70,12 +71,11 @@ def carry_back(point: Point, max_length: int | None = None, above: int = 0) -> "
         lengths.pass_through(step)
         if passed % scale.MODULES_BETWEEN == 0:
             lengths.rescale()
-    lengths.rescale()
     return lengths
 
 
 class Lengths:
-    """One cotangent for each length, each with its own scale.
+    """One cotangent for each length, with a scale for every few.
 
     Args:
         cotangent: What arrives at y_n, `(batch, ...)`.
@@ -85,101 +85,93 @@ class Lengths:
     complete = True
 
     def __init__(self, cotangent, max_length: int):
-        self.chunks = [cotangent[None]]
+        self.rows = [cotangent]
+        self.exponents = np.zeros(1, int)  # of two; one for each row
         self.shortest = 0
         self.max_length = max_length
-        self.exponents = np.zeros(1, int)  # of two; one for each length
 
     @property
     def longest(self) -> int:
         """Longest length carried, in modules."""
-        return self.shortest + len(self.exponents) - 1
+        return self.shortest + len(self.rows) - 1
 
     def pass_through(self, step: Step) -> None:
         """Goes backwards through a module."""
-        self._split(max(1, NUMBERS_PER_CALL // step.row_size))
         if step.products.has_skip:
-            self._pass_either_way(step, max(1, NUMBERS_PER_CALL // step.row_size))
+            self._pass_either_way(step)
         else:
             self._pass_residual_only(step)
 
-    def _pass_either_way(self, step: Step, most: int) -> None:
-        ratios = scale.factors(np.diff(self.exponents, prepend=self.exponents[0]) * -1)
-        grows = self.longest < self.max_length
-        passed, below, first = [], ops.zeros_like(step.y)[None], 0
-        for rows in self.chunks:
-            own = ratios[first : first + rows.shape[0]]
-            first += rows.shape[0]
-            if grows and first == len(ratios) and rows.shape[0] < most:
-                passed.append(step.products.grow(step.point, rows, below, own))
-                break
-            rows, below = step.products.step(step.point, rows, below, own)
-            passed.append(rows)
-        else:
-            passed += [below] if grows else []
-        self.chunks = passed
-        if grows:
+    def _pass_either_way(self, step: Step) -> None:
+        passed, below = [], None
+        for rows in scale.in_calls(self.rows):
+            ratio, first = None, len(passed)
+            if first:
+                ratio = scale.factors(self.exponents[first - 1 : first] - self.exponents[first])
+            rows, below = step.products.either(step.point, rows, below, ratio)
+            passed += rows
+        if self.longest < self.max_length:
+            passed.append(below)
             self.exponents = np.append(self.exponents, self.exponents[-1])
+        self.rows = passed
 
     def _pass_residual_only(self, step: Step) -> None:
-        self.chunks = [step.products.through(step.point, rows) for rows in self.chunks]
+        passed = [step.products.residual(step.point, rows) for rows in scale.in_calls(self.rows)]
+        self.rows = [row for rows in passed for row in rows]
         self.shortest += 1
         if self.longest > self.max_length:
+            del self.rows[-1]
             self.exponents = self.exponents[:-1]
-            self.chunks[-1] = self.chunks[-1][:-1]
-            self.chunks = [rows for rows in self.chunks if rows.shape[0]]
-
-    def _split(self, most: int) -> None:
-        """Leaves no more than so many lengths in a chunk."""
-        if self.chunks[0].shape[0] > most:
-            self.chunks = [
-                rows[i : i + most] for rows in self.chunks for i in range(0, rows.shape[0], most)
-            ]
 
     def rescale(self) -> None:
-        """Brings every cotangent near 1."""
-        sizes = np.concatenate([np.asarray(scale.largest(rows)) for rows in self.chunks])
-        shifts = scale.exponents(sizes)
+        """Brings the largest numbers of each scale to where there is room below and above."""
+        sizes = np.concatenate(
+            [np.asarray(scale.largest(rows)) for rows in scale.in_calls(self.rows)]
+        )
+        starts = np.arange(0, len(sizes), LENGTHS_PER_SCALE)
+        tops = scale.exponents(np.maximum.reduceat(sizes, starts)) - LARGEST_EXPONENT
+        shifts = np.repeat(tops, LENGTHS_PER_SCALE)[: len(sizes)]
+        factors = scale.in_calls(scale.factors(-shifts))
+        parts = zip(scale.in_calls(self.rows), factors, strict=True)
+        self.rows = [row for part in parts for row in scale.multiplied(*part)]
         self.exponents = self.exponents + shifts
-        factors = self._by_chunk(scale.factors(-shifts))
-        self.chunks = [scale.multiplied(*pair) for pair in zip(self.chunks, factors, strict=True)]
 
-    def measured(self, whole, to_target) -> ByLength:
+    def measured(self, whole, to_target: Callable[[list], list]) -> ByLength:
         """Compares the cotangents with the whole gradient.
 
         Args:
-            whole: The ordinary gradient, `(batch, ...)`.
-            to_target: From cotangents of y_0, `(rows, batch, ...)`, to those of the target.
+            whole: The ordinary gradient.
+            to_target: From cotangents of y_0 to those of the target, as lists.
         """
-        [top] = scale.exponents(scale.largest([whole]))
-        [whole] = scale.multiplied([whole], scale.factors(np.array([-top])))
-        chunks = [to_target(rows) for rows in self.chunks]
-        weights = self._by_chunk(scale.factors(self.exponents - top))
-        total = sum(scale.combined(*pair) for pair in zip(chunks, weights, strict=True))
-        measures = [scale.measures(rows, whole) for rows in chunks]
-        norms, products = (
-            np.concatenate([np.asarray(x) for x in of]) for of in zip(*measures, strict=True)
-        )
-        return self._summary(norms, products, total, whole, top)
+        [whole], [top] = scale.near_one([whole])
+        rows, shifts = scale.near_one(self.rows)
+        exponents = self.exponents + shifts
+        norms, products, total = [], [], 0.0
+        for some in scale.in_calls(rows):
+            first = len(norms)
+            arrived = to_target(some)
+            weights = scale.factors(exponents[first : first + len(some)] - top)
+            for values, found in zip(
+                (norms, products), scale.measures(arrived, whole), strict=True
+            ):
+                values.extend(np.asarray(found, float))
+            total = total + sum(scale.multiplied(arrived, weights))
+        return self._summary(np.array(norms), np.array(products), exponents, total, whole, top)
 
-    def _by_chunk(self, values: np.ndarray) -> list[np.ndarray]:
-        ends = np.cumsum([rows.shape[0] for rows in self.chunks])
-        return np.split(values, ends[:-1])
-
-    def _summary(self, norms, products, total, whole, top: int) -> ByLength:
-        size, off = (float(scale.measures(x[None], x)[0][0]) for x in (whole, total - whole))
-        parts = float(np.sum(np.ldexp(norms.astype(float), self.exponents - top)))
+    def _summary(self, norms, products, exponents, total, whole, top: int) -> ByLength:
+        size, off = (float(scale.measures([x], x)[0][0]) for x in (whole, total - whole))
+        parts = float(np.sum(np.ldexp(norms, exponents - top)))
         if self.complete and not off <= max(LARGEST_ERROR * size, LARGEST_ERROR_OF_PARTS * parts):
             raise ArithmeticError(
                 f"The gradient by path length adds up to something else than the gradient: off by "
                 f"{off / size if size else off:.2e} of it, expected {LARGEST_ERROR:.0e} or less."
             )
         with np.errstate(divide="ignore", invalid="ignore"):
-            shares = np.ldexp(products.astype(float), self.exponents - top) / np.float64(size) ** 2
+            shares = np.ldexp(products, exponents - top) / np.float64(size) ** 2
             error = float(np.float64(off) / size) if self.complete else float("nan")
         return ByLength(
             lengths=np.arange(self.shortest, self.longest + 1),
-            log10_norms=scale.log10(norms, self.exponents),
+            log10_norms=scale.log10(norms, exponents),
             shares=shares,
             log10_gradient_norm=float(scale.log10(size, top)),
             error=error,

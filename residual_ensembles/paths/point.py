@@ -1,7 +1,9 @@
 """Where one batch's forward pass went through a chain: the point of all its Jacobians."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 from keras import ops
 
@@ -49,18 +51,19 @@ class Point:
     """Gradient of the batch's mean loss with respect to y_n, `(batch, ...)`."""
     loss: float
     """Mean cross entropy of the batch, nats."""
-    through_stem: object
-    """From cotangents of y_0, `(rows, batch, ...)`, to those of the pictures."""
+    through_stem: Callable[[list], list]
+    """From cotangents of y_0 to those of the pictures."""
 
+    @cached_property
     def gradients(self) -> list:
-        """Returns the ordinary gradient with respect to y_0, …, y_n."""
+        """The ordinary gradient with respect to y_0, …, y_n, from the forward pass alone."""
         found = [self.cotangent]
         for step in reversed(self.steps):
             found.append(step.whole(found[-1]))
         return found[::-1]
 
-    def at_target(self, rows, target: str):
-        """Returns cotangents of y_0, `(rows, batch, ...)`, or pulled back to the pictures."""
+    def at_target(self, rows: list, target: str) -> list:
+        """Returns cotangents of y_0, or what they are at the pictures."""
         if target not in TARGETS:
             raise ValueError(f"Received target={target!r}, expected one of {', '.join(TARGETS)}.")
         return rows if target == "y0" else self.through_stem(rows)
@@ -128,7 +131,7 @@ class Linearization:
 
     def _stem_back(self, weights, pictures, rows):
         _, pull = backend.vjp(lambda x: self._stem(weights, x), pictures)
-        return backend.map_rows(lambda row: pull(row)[0], rows)
+        return [pull(row)[0] for row in rows]
 
     def _loss(self, weights, y, labels):
         def loss(y):

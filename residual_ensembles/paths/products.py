@@ -1,11 +1,16 @@
 """The products of a kind of module with many cotangents, compiled once for each shape."""
 
+import math
+
 from keras import ops
 
 from residual_ensembles import backend
 from residual_ensembles.paths.autodiff import Autodiff
 from residual_ensembles.paths.closed_form import products_of
 from residual_ensembles.paths.kinds import kind_of
+
+# Numbers in the cotangents that go through a convolution together: one megabyte.
+NUMBERS_PER_BLOCK = 2**18
 
 _shared: dict[tuple, "Products"] = {}
 
@@ -33,7 +38,8 @@ class Products:
     """Compiled functions of modules that differ in their weights only.
 
     `point` is what `forward` keeps of one batch, so that no forward pass is repeated for a path.
-    Weights are constants, so that no gradient of theirs is ever formed.
+    Weights are constants, so that no gradient of theirs is ever formed. Cotangents, `(batch, ...)`
+    each, come and go as lists: what need not be copied is not.
 
     Args:
         method: `Autodiff`, or a closed form of this kind.
@@ -44,45 +50,39 @@ class Products:
         self.weights = method.weights
         self.has_skip = method.module.has_skip
         self.forward = backend.compile(method.forward)
-        self.through = backend.compile(method.residual)
         self.residual = backend.compile(self._residual)
         self.skip = backend.compile(self._skip)
-        self.step = backend.compile(self._step)
-        self.grow = backend.compile(self._grow)
+        self.either = backend.compile(self._either)
         self.whole = backend.compile(self._whole)
         self.tangent = backend.compile(self._tangent)
         self.to_weights = backend.compile(self._to_weights)
 
-    def _residual(self, point, rows: list):
-        """Returns Rᵀ of each of a list of cotangents `(batch, ...)`, as a list."""
-        return ops.unstack(self._method.residual(point, ops.stack(rows)), len(rows))
+    def _residual(self, point, rows: list) -> list:
+        """Returns Rᵀ of each cotangent."""
+        return _in_blocks(lambda block: self._method.residual(point, block), rows)
 
-    def _skip(self, point, rows: list):
-        """Returns Sᵀ of each of a list of cotangents `(batch, ...)`, as a list."""
-        return ops.unstack(self._method.skip(point, ops.stack(rows)), len(rows))
+    def _skip(self, point, rows: list) -> list:
+        """Returns Sᵀ of each cotangent."""
+        return _in_blocks(lambda block: self._method.skip(point, block), rows)
 
-    def _step(self, point, rows, below, ratios):
+    def _either(self, point, rows: list, below, ratio):
         """One module of the exact recurrence, for neighbouring lengths.
 
         Args:
             point: From `forward`.
-            rows: G[k] for these lengths, each with its own scale, `(lengths, batch, ...)`.
-            below: Rᵀ G[k] of the length just below them, `(1, batch, ...)`.
-            ratios: Scale of the length below over that of each length, `(lengths,)`.
+            rows: G[k] for these lengths, all of one scale.
+            below: Rᵀ G[k] of the length just below them; None for the shortest.
+            ratio: Scale of `below` over that of `rows`, `(1,)`; None for the shortest.
 
         Returns:
-            The new G[k], and Rᵀ G[k] of the longest of the lengths, `(1, batch, ...)`.
+            The new G[k], and Rᵀ G[k] of the longest of the lengths.
         """
-        moved = self._method.residual(point, rows)
-        shifted = ops.concatenate([below, moved[:-1]])
-        return self._method.skip(point, rows) + _scaled(shifted, ratios), moved[-1:]
-
-    def _grow(self, point, rows, below, ratios):
-        """As `_step`, for the longest lengths: one more is among those returned."""
-        moved = self._method.residual(point, rows)
-        shifted = ops.concatenate([below, moved[:-1]])
-        stayed = self._method.skip(point, rows)
-        return ops.concatenate([stayed + _scaled(shifted, ratios), moved[-1:]])
+        moved = self._residual(point, rows)
+        stayed = self._skip(point, rows)
+        if below is not None:
+            stayed[0] = stayed[0] + below * ops.cast(ratio, below.dtype)
+        longer = [one + other for one, other in zip(stayed[1:], moved[:-1], strict=True)]
+        return [stayed[0], *longer], moved[-1]
 
     def _whole(self, weights, y, cotangent):
         """Returns (S + R)ᵀ of one cotangent, from the forward pass alone."""
@@ -107,5 +107,13 @@ class Products:
         return ops.concatenate([ops.reshape(g, (-1,)) for g, wanted in trainable if wanted])
 
 
-def _scaled(rows, factors):
-    return rows * ops.reshape(factors, (-1, *[1] * (len(rows.shape) - 1)))
+def _in_blocks(product, rows: list) -> list:
+    """Returns the product with each row, computed for as many together as caches hold."""
+    most = max(1, NUMBERS_PER_BLOCK // math.prod(rows[0].shape))
+    found = []
+    for first in range(0, len(rows), most):
+        block = rows[first : first + most]
+        # One row is no copy.
+        stacked = ops.stack(block) if len(block) > 1 else ops.expand_dims(block[0], 0)
+        found += ops.unstack(product(stacked), len(block))
+    return found

@@ -1,48 +1,50 @@
-"""Cotangents that would underflow: kept near 1, with their size as a power of two beside them.
+"""Cotangents that would underflow: kept in range, with a power of two beside them.
 
 Multiplying by a power of two changes no digit, so norms are those of the unscaled computation
 wherever that does not underflow.
 """
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 from keras import ops
 
 from residual_ensembles import backend
 
-# A residual divides a cotangent by about ten; so many of them stay far from float32's 1e-38.
+# A residual divides a cotangent by about ten; after so many of them it is still far from 0.
 MODULES_BETWEEN = 8
+# Most cotangents that one compiled function takes.
+ROWS_PER_CALL = 16
+
+
+def in_calls(rows: list) -> Iterator[list]:
+    """Yields parts of `rows` whose sizes are powers of two, so that few shapes are compiled."""
+    first = 0
+    while first < len(rows):
+        size = 1 << (min(ROWS_PER_CALL, len(rows) - first).bit_length() - 1)
+        yield rows[first : first + size]
+        first += size
 
 
 @backend.compile
-def largest(rows):
-    """Returns the largest absolute value of each of `rows`, a list or `(rows, ...)`, as float32."""
-    return ops.stack([ops.cast(ops.max(ops.abs(row)), "float32") for row in _listed(rows)])
+def largest(rows: list):
+    """Returns the largest absolute value of each row, as float32 `(rows,)`."""
+    return ops.stack([ops.cast(ops.max(ops.abs(row)), "float32") for row in rows])
 
 
 @backend.compile
-def multiplied(rows, factors):
-    """Returns each of `rows`, a list or `(rows, ...)`, times its factor, `(rows,)`."""
-    rows_and_factors = zip(_listed(rows), _listed(factors), strict=True)
-    products = [row * ops.cast(factor, row.dtype) for row, factor in rows_and_factors]
-    return products if isinstance(rows, list) else ops.stack(products)
+def multiplied(rows: list, factors) -> list:
+    """Returns each row times its factor, `(rows,)`."""
+    rows_and_factors = zip(rows, ops.unstack(factors, len(rows)), strict=True)
+    return [row * ops.cast(factor, row.dtype) for row, factor in rows_and_factors]
 
 
 @backend.compile
-def measures(rows, whole):
-    """Returns the norm of each of `rows`, `(rows, ...)`, and its product with `whole`, `(...)`."""
-    flat = ops.reshape(rows, (rows.shape[0], -1))
-    products = ops.sum(flat * ops.reshape(whole, (1, -1)), axis=1)
-    return ops.sqrt(ops.sum(flat * flat, axis=1)), products
-
-
-@backend.compile
-def combined(rows, weights):
-    """Returns the sum of `rows`, `(rows, ...)`, with these weights, `(rows,)`."""
-    flat = ops.reshape(rows, (rows.shape[0], -1))
-    total = ops.matmul(ops.cast(weights, flat.dtype)[None], flat)
-    return ops.reshape(total, rows.shape[1:])
+def measures(rows: list, whole):
+    """Returns the norm of each row, and its product with `whole`, `(rows,)` each."""
+    squares = ops.stack([ops.sum(row * row) for row in rows])
+    return ops.sqrt(squares), ops.stack([ops.sum(row * whole) for row in rows])
 
 
 def exponents(sizes) -> np.ndarray:
@@ -62,5 +64,10 @@ def log10(norms, exponents: np.ndarray) -> np.ndarray:
         return np.log10(np.asarray(norms, np.float64)) + exponents * math.log10(2.0)
 
 
-def _listed(rows) -> list:
-    return rows if isinstance(rows, list) else ops.unstack(rows, rows.shape[0])
+def near_one(rows: list) -> tuple[list, np.ndarray]:
+    """Returns each row divided by the power of two that brings it near 1, and these powers."""
+    scaled, shifts = [], []
+    for some in in_calls(rows):
+        shifts.append(exponents(largest(some)))
+        scaled += multiplied(some, factors(-shifts[-1]))
+    return scaled, np.concatenate(shifts)

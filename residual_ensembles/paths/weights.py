@@ -4,8 +4,6 @@ The paper speaks of the paths that contribute "gradient updates" (section 4.2); 
 contribute to.
 """
 
-from keras import ops
-
 from residual_ensembles.paths.exact import ByLength, carry_back
 from residual_ensembles.paths.point import Point
 
@@ -25,9 +23,6 @@ def weight_gradient(point: Point, number: int, max_length: int | None = None) ->
     if not 1 <= number <= len(point.steps):
         raise ValueError(f"Received module {number}, expected 1 to {len(point.steps)}.")
     step = point.steps[number - 1]
-
-    def to_weights(rows):
-        return ops.stack([step.to_weights(row) for row in ops.unstack(rows, rows.shape[0])])
-
-    whole = step.to_weights(point.gradients()[number])
-    return carry_back(point, max_length, above=number).measured(whole, to_weights)
+    whole = step.to_weights(point.gradients[number])
+    arrived = carry_back(point, max_length, above=number)
+    return arrived.measured(whole, lambda rows: [step.to_weights(row) for row in rows])

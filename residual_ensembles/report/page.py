@@ -146,7 +146,7 @@ def render(
         tables: The study; its figures are in the folder `figures` beside the tables.
         claims: Its claims.csv.
         parameters: What the study was run with, nested as in params.yaml.
-        command: The command that remakes figures and page.
+        command: The command that remakes the figures.
     """
     rows = claim_rows(claims)
     shown = [found for picture in FIGURES if (found := _shown(tables, picture, rows))]

@@ -108,7 +108,7 @@ def fit(trainer: Trainer, feed: Feed, settings: Settings, prepared, recorder, ca
 
 
 def _sittings(step: int, steps_per_epoch: int, total: int):
-    """Yields (first step, step after the last, steps per epoch): a broken epoch, then whole ones."""
+    """Yields (first step, step after the last, steps per epoch): a broken epoch, then whole."""
     if step % steps_per_epoch:
         end = (step // steps_per_epoch + 1) * steps_per_epoch
         yield step, end, end - step

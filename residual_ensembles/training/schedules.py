@@ -29,7 +29,7 @@ def imagenet(learning_rate: float, total_steps: int):
 
 
 def cosine(learning_rate: float, total_steps: int):
-    """Up in a line for a tenth of the steps, then down to zero along a cosine: for short studies."""
+    """Up in a line for a tenth of the steps, then down to zero along a cosine."""
     warmup = max(1, round(SHORT_WARMUP_SHARE * total_steps))
     return keras.optimizers.schedules.CosineDecay(
         initial_learning_rate=0.0,

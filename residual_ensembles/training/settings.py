@@ -81,7 +81,7 @@ class Settings:
             _whole("snapshots", epoch, 0)
             if epoch > self.epochs:
                 raise ValueError(
-                    f"Received a snapshot at epoch {epoch} of {self.epochs}, expected 0..{self.epochs}."
+                    f"Received a snapshot at epoch {epoch} of {self.epochs}, expected one of them."
                 )
 
     @property

@@ -69,7 +69,7 @@ class Trainer(keras.Model):
 
 
 def gates_of(chain: Chain) -> list[int | None]:
-    """Returns for each trainable variable the position of the module whose residual alone uses it."""
+    """Returns for each trainable variable the position of the module that alone uses it."""
     position = {id(v): i for i, module in enumerate(chain.modules) for v in module.gated_variables}
     return [position.get(id(v)) for v in chain.trainable_variables]
 

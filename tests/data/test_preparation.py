@@ -1,4 +1,3 @@
-import errno
 import json
 import sys
 
@@ -199,14 +198,3 @@ def test_without_tensorflow_it_says_where_to_prepare(tmp_path, monkeypatch):
     monkeypatch.setattr(preparation.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ValueError, match="environment without TensorFlow; expected one with it"):
         data.prepare("digits", tmp_path / "prepared")
-
-
-@pytest.mark.parametrize("storage", ["arrays", "records"])
-def test_when_the_disk_is_full_what_was_there_stays_whole(tmp_path, make_tree, small_disk, storage):
-    root, folder = make_tree(per_class=20), tmp_path / "results" / "prepared"
-    before = data.prepare(f"folder:{root}", folder, storage=storage).checksum
-    with small_disk(4096), pytest.raises(OSError, match="too large") as raised:
-        data.prepare(f"folder:{root}", folder, storage=storage, seed=1)
-    assert raised.value.errno == errno.EFBIG
-    assert data.load(folder).checksum == before
-    assert [path.name for path in folder.parent.iterdir()] == ["prepared"]

@@ -1,3 +1,5 @@
+import errno
+
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
@@ -204,3 +206,14 @@ def test_unequal_sizes_in_a_folder_are_named(tmp_path, make_tree):
         data.prepare(f"folder:{root}", tmp_path / "prepared")
     resized = data.prepare(f"folder:{root}", tmp_path / "prepared", resize=16)
     assert resized.picture_shape == (16, 16, 3)
+
+
+@pytest.mark.parametrize("storage", ["arrays", "records"])
+def test_when_the_disk_is_full_what_was_there_stays_whole(tmp_path, make_tree, small_disk, storage):
+    root, folder = make_tree(per_class=20), tmp_path / "results" / "prepared"
+    before = data.prepare(f"folder:{root}", folder, storage=storage).checksum
+    with small_disk(4096), pytest.raises(OSError, match="too large") as raised:
+        data.prepare(f"folder:{root}", folder, storage=storage, seed=1)
+    assert raised.value.errno == errno.EFBIG
+    assert data.load(folder).checksum == before
+    assert [path.name for path in folder.parent.iterdir()] == ["prepared"]

@@ -70,7 +70,7 @@ def test_resnet50_has_the_published_shapes_and_parameters(build):
 
 
 def test_number_of_parameters_by_hand(build):
-    # n = 1: three modules; 3×3 convolutions, two batch norms each (4 numbers a channel), projections.
+    # n = 1: three modules of two 3×3 convolutions and two batch norms (4 numbers a channel).
     convs = 9 * (1 * 16 + 2 * 16 * 16 + 16 * 32 + 32 * 32 + 32 * 64 + 64 * 64)
     projections = 16 * 32 + 32 * 64
     norms = 4 * ((16 + 16) + (16 + 32) + (32 + 64) + 64)
@@ -78,7 +78,7 @@ def test_number_of_parameters_by_hand(build):
 
 
 @pytest.mark.parametrize("deleted", [(), (1,), (3,), (6,), (1, 3, 5)])
-def test_closed_gates_equal_the_network_built_by_hand_without_the_modules(build, pictures, deleted):
+def test_closed_gates_equal_the_network_built_without_the_modules(build, pictures, deleted):
     chain = build(depth=14)
     move_statistics(chain)
     gates = np.ones(6, "float32")
@@ -106,7 +106,7 @@ def test_deleting_a_module_changes_the_output(build, pictures):
         assert np.abs(logits(chain, pictures, gates=gates) - whole).max() > 1e-2
 
 
-def test_residuals_are_scaled_by_the_survival_probability_where_no_gates_are_given(build, pictures):
+def test_without_gates_residuals_are_scaled_by_the_survival_probability(build, pictures):
     chain = build(depth=14, survival=[0.4] * 6)
     move_statistics(chain)
     expected = hand_built.resnet(chain, 2, scale=0.4)(pictures)
@@ -136,7 +136,7 @@ def test_depths_that_are_none_are_refused(build, depth):
 def test_unknown_arguments_are_refused(build):
     with pytest.raises(ValueError, match="'resnext', expected one of resnet"):
         build("resnext")
-    with pytest.raises(ValueError, match="depth=34.*50, 101, 152, 200"):
+    with pytest.raises(ValueError, match=r"depth=34.*50, 101, 152, 200"):
         build("resnet_bottleneck", 34)
     with pytest.raises(ValueError, match="'float16', expected one of float32, mixed_bfloat16"):
         build(dtype="float16")

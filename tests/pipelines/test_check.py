@@ -45,7 +45,7 @@ def test_the_default_study_can_work(study):
         ("name", "a/b", "name='a/b'"),
         ("data.source", "mnist", "expected digits, tfds:NAME or folder:PATH"),
         ("data.source", "folder:not-there", "folder:not-there, which is not a folder"),
-        ("data.validation_fraction", 1.0, "validation_fraction=1.0, expected less than 1"),
+        ("data.validation_fraction", 1.0, "validation_fraction=1.0, expected below 1"),
         ("data.storage", "disk", "data.storage='disk'"),
         ("train.epochs", 0, "train.epochs=0, expected 1 or more"),
         ("train.learning_rate", "1e-1", "write 1.0e-4"),

@@ -1,0 +1,104 @@
+"""The exact decomposition of the gradient by path length, through training and between networks."""
+
+import numpy as np
+import pandas as pd
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from residual_ensembles.analysis import Tables
+from residual_ensembles.analysis.gradients import final_gradients
+from residual_ensembles.figures import style
+from residual_ensembles.figures.fig6_path_gradients import PAPER_RANGE, modules_of
+from residual_ensembles.figures.picture import Picture
+
+LOOKS = (
+    style.PLAIN,
+    style.EFFECTIVE_PATHS,
+    style.STOCHASTIC_DEPTH,
+    style.HIGHWAY,
+    style.VGG,
+    style.Look("#6a6fd0", "X", "--"),
+)
+
+
+def by_epoch(tables: Tables, network: str, seed: int) -> dict[int, pd.DataFrame]:
+    """Returns the exact decomposition at y₀ of one network, by epoch; 0 is before training."""
+    rows = tables.gradients
+    rows = rows[
+        (rows.network == network)
+        & (rows.seed == seed)
+        & (rows.estimator == "exact")
+        & (rows.target == "y0")
+        & rows.share_projected.notna()
+    ]
+    return {int(epoch): found.sort_values("length") for epoch, found in rows.groupby("epoch")}
+
+
+def _through_training(axes: Axes, tables: Tables) -> None:
+    for network in tables.plain[:1]:
+        found = by_epoch(tables, network, tables.of(network)[0].seed)
+        colors = colormaps["viridis"](np.linspace(0.2, 0.85, max(len(found), 1)))
+        for i, (epoch, rows) in enumerate(found.items()):
+            axes.plot(
+                rows.length,
+                100 * rows.share_projected.astype(float),
+                color=colors[i],
+                linestyle="-" if epoch else (0, (3, 1.5)),
+                label=f"epoch {epoch}" if epoch else "before training",
+            )
+        axes.set_title(f"(a) {network}, through training")
+
+
+def _between_networks(axes: Axes, tables: Tables) -> None:
+    longest = modules_of(tables)
+    looks = iter(LOOKS)
+    for network in tables.networks:
+        rows = final_gradients(tables, network, tables.of(network)[0].seed, "exact")
+        if tables.n_modules(network) == longest and len(rows):
+            share = 100 * rows.share_projected.astype(float)
+            style.curve(axes, rows.length, share, next(looks, LOOKS[-1]), network)
+    axes.set_title("(b) After training")
+
+
+@style.styled
+def draw(tables: Tables) -> Figure:
+    """Draws the share of the gradient by length: epochs on the left, networks on the right."""
+    figure = Figure(figsize=(7.2, 4.0))
+    left, right = figure.subplots(1, 2, sharey=True)
+    _through_training(left, tables)
+    _between_networks(right, tables)
+    for axes in (left, right):
+        if axes.lines:
+            axes.legend(loc="upper right", fontsize=7.5)
+        else:
+            style.missing(axes, "no exact path gradients\nin this study")
+        axes.axvspan(*PAPER_RANGE, color=style.GRID, linewidth=0, zorder=0)
+        axes.set_xlabel("Path length (modules)")
+        axes.xaxis.get_major_locator().set_params(integer=True)
+    left.set_ylabel("Share of the gradient (%), projected")
+    style.caption(figure, rests_on(tables))
+    return figure
+
+
+def rests_on(tables: Tables) -> str:
+    """Says what the curves rest on."""
+    rows = tables.gradients[tables.gradients.estimator == "exact"]
+    if rows.empty:
+        return "no exact path gradients in this study"
+    return (
+        f"exact over all paths of each length, {int(rows.n.max()):,} batches of the train part; "
+        "one seed of each network; grey: 5–17"
+    )
+
+
+FIGURE = Picture(
+    name="fig12_training",
+    title="Which lengths carry the gradient, through training and between networks",
+    paper="The paper decomposes the gradient of one trained network. Before training, and after "
+    "another way of training, the effective paths need not be the same.",
+    source="",
+    table="path_gradients.csv",
+    draw=draw,
+    rests_on=rests_on,
+)
