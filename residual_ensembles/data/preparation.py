@@ -19,7 +19,7 @@ from residual_ensembles.data.part import Part
 from residual_ensembles.data.scan import Scan, scan
 from residual_ensembles.data.stratified import stratified_draw
 from residual_ensembles.data.view import View
-from residual_ensembles.data.writers import ArrayWriter, RecordWriter
+from residual_ensembles.data.writers import ArrayWriter, RecordWriter, save_array
 from residual_ensembles.randomness import generator
 
 ARRAY_BYTES = 2 * 1024**3  # the largest set, decoded, that "auto" keeps as arrays
@@ -123,7 +123,7 @@ def write_prepared(
     """
     if len(source.class_names) < 2:
         raise ValueError(
-            f"Received {source.description['source']} with one class, {source.class_names[0]}; "
+            f"Received {source.description['source']} with {len(source.class_names)} class; "
             "expected two or more."
         )
     scans = {part: scan(source, part) for part in ("train", "test")}
@@ -247,7 +247,7 @@ def _write(
             writers[part] = (
                 ArrayWriter(path, n, view) if storage == "arrays" else RecordWriter(path)
             )
-            np.save(prepared.labels_path(folder, part), labels[positions[part]])
+            save_array(prepared.labels_path(folder, part), labels[positions[part]])
         _copy(source, source_part, labels, {writers[part]: positions[part] for part in parts})
         for part, writer in writers.items():
             n_written = writer.close()

@@ -23,6 +23,7 @@ from tqdm import tqdm
 from residual_ensembles.data import folder
 
 _BATCH = 256  # pictures that are read together; a few megabytes even at ImageNet's size
+_FILE = "image/filename"  # ImageFolder's name for where a picture is
 
 # Shown to people; a name that is not here is shown as it is.
 TITLES = {
@@ -72,9 +73,9 @@ class Source:
         self._image, self._label = _keys(builder, specification)
         self.name = name
         self.title = title
-        self.class_names: list[str] = list(builder.info.features[self._label].names)
+        self.class_names: list[str] = list(builder.info.features[self._label].names or [])
         self.channels = 1 if builder.info.features[self._image].shape[-1] == 1 else 3
-        self.flip = name not in NOT_FLIPPED
+        self.flip = builder.name not in NOT_FLIPPED
         self.verified = verified
         self.splits = {"train": "train", "test": self._test_split(specification)}
         self.description = {
@@ -97,7 +98,7 @@ class Source:
         names = (f"picture {i} of {split}" for i in itertools.count())
         for rows in self._rows(split):
             n = len(rows[self._label])
-            files = rows.get("image/filename")
+            files = rows.get(_FILE)
             yield Batch(
                 pictures=list(rows[self._image]),
                 labels=np.asarray(rows[self._label], dtype=np.int32),
@@ -106,15 +107,15 @@ class Source:
 
     def _rows(self, split: str) -> Iterator[dict]:
         """Batches of what is read, as columns."""
-        keys = {self._image, self._label, "image/filename"} & set(self._builder.info.features)
+        keys = {self._image, self._label} | (set() if self.verified else {_FILE})
         decoders = {self._image: tfds.decode.SkipDecoding()}
         if self._builder.info.file_format == tfds.core.FileFormat.ARRAY_RECORD:
-            data = self._builder.as_data_source(split, decoders=decoders)
+            data = self._builder.as_data_source(split=split, decoders=decoders)
             for start in range(0, len(data), _BATCH):
                 rows = data.__getitems__(list(range(start, min(start + _BATCH, len(data)))))
                 yield {key: [row[key] for row in rows] for key in keys}
         else:
-            data = self._builder.as_dataset(split, decoders=decoders)
+            data = self._builder.as_dataset(split=split, decoders=decoders)
             data = data.map(lambda row: {key: row[key] for key in keys}).batch(_BATCH)
             yield from tfds.as_numpy(data)
 
@@ -196,7 +197,8 @@ def _tfds(name: str) -> Source:
             f"TensorFlow Datasets cannot make tfds:{name}: {error} Expected a network to download "
             "from, or the set made before, in the folder that TFDS_DATA_DIR names."
         ) from None
-    return Source(builder, f"tfds:{name}", _slug(name), TITLES.get(name, name), verified=True)
+    plain = name.split(":")[0]  # without a version
+    return Source(builder, f"tfds:{name}", _slug(plain), TITLES.get(plain, plain), verified=True)
 
 
 def _require_known(name: str) -> None:

@@ -10,6 +10,14 @@ from residual_ensembles.data.part import THREADS
 from residual_ensembles.data.view import View
 
 
+def save_array(path: Path, array: np.ndarray) -> None:
+    """Writes a .npy file; unlike `np.save`, it fails on a full disk with an error that says so."""
+    with path.open("wb") as file:
+        header = np.lib.format.header_data_from_array_1_0(array)
+        np.lib.format.write_array_header_1_0(file, header)
+        file.write(array.data)
+
+
 class ArrayWriter:
     """Decodes pictures into one array. It is kept in memory until it is written: a file that is
     mapped and then filled kills the process when the disk is full.
@@ -35,10 +43,7 @@ class ArrayWriter:
 
     def close(self) -> int:
         """Writes the file and returns how many pictures it holds."""
-        with self._path.open("wb") as file:
-            header = np.lib.format.header_data_from_array_1_0(self._array)
-            np.lib.format.write_array_header_1_0(file, header)
-            file.write(self._array.data)  # np.save's error on a full disk does not say so
+        save_array(self._path, self._array)
         return self._n_written
 
     def _decode(self, picture: bytes) -> np.ndarray:

@@ -93,16 +93,15 @@ class Walk:
         self.peak_bytes = 0
         self.needed: np.ndarray | None = None
 
-    def __call__(self, pictures: np.ndarray, wanted: np.ndarray | None = None) -> None:
-        """Takes pictures to the end of all lesions, or of some.
+    def __call__(self, pictures: np.ndarray, needed: np.ndarray | None = None) -> None:
+        """Takes pictures to the ends of the tree.
 
         Args:
             pictures: `(n_pictures, height, width, channels)`.
-            wanted: Booleans `(n_lesions, n_pictures)`; None for all. More may arrive than wanted:
-                what lesions with the same steps share.
+            needed: Booleans `(n_nodes, n_pictures)`, as `Tree.needed` returns them; None for all.
         """
-        self.needed = None if wanted is None else self.tree.needed(wanted)
-        start = np.arange(len(pictures)) if wanted is None else np.flatnonzero(self.needed[0])
+        self.needed = needed
+        start = np.arange(len(pictures)) if needed is None else np.flatnonzero(needed[0])
         for rows in self._batches(start):
             y = self.network.stem(ops.convert_to_tensor(pictures[self._filled(rows)]))
             self._add(y, np.zeros(len(rows), int), rows)

@@ -33,6 +33,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
             and mask is None
             and self.trainable
             and len(inputs.shape) == 4
+            and self.compute_dtype != "float64"  # which no fused operation has
         )
         if not fused:
             return super().call(inputs, training=training, mask=mask)

@@ -5,18 +5,18 @@ Backwards through the modules goes one cotangent for each length: at module i,
 and the sum over k is the ordinary gradient.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
 from residual_ensembles.paths import scale
 from residual_ensembles.paths.point import Point, Step
 
-# So many neighbouring lengths have one scale. Their largest number is kept near 2^60, so that
-# others may be 50 decades smaller before float32 loses them.
-LENGTHS_PER_SCALE = scale.ROWS_PER_CALL
-LARGEST_EXPONENT = 60
+# Neighbouring lengths share a scale while their sizes are within so many powers of two; the largest
+# of them is kept there, so that the smallest is near 1, and float32 has room above and below.
+SPAN = 60
 
 # How far the sum of the parts may be from the gradient. Where paths cancel, the parts are larger
 # than the gradient, and it is their rounding that counts.
@@ -104,7 +104,7 @@ class Lengths:
 
     def _pass_either_way(self, step: Step) -> None:
         passed, below = [], None
-        for rows in scale.in_calls(self.rows):
+        for rows in self._in_calls():
             ratio, first = None, len(passed)
             if first:
                 ratio = scale.factors(self.exponents[first - 1 : first] - self.exponents[first])
@@ -115,6 +115,12 @@ class Lengths:
             self.exponents = np.append(self.exponents, self.exponents[-1])
         self.rows = passed
 
+    def _in_calls(self) -> Iterator[list]:
+        """Yields the rows in parts that have one scale."""
+        ends = np.flatnonzero(np.diff(self.exponents)) + 1
+        for first, end in pairwise([0, *ends.tolist(), len(self.rows)]):
+            yield from scale.in_calls(self.rows[first:end])
+
     def _pass_residual_only(self, step: Step) -> None:
         passed = [step.products.residual(step.point, rows) for rows in scale.in_calls(self.rows)]
         self.rows = [row for rows in passed for row in rows]
@@ -124,17 +130,14 @@ class Lengths:
             self.exponents = self.exponents[:-1]
 
     def rescale(self) -> None:
-        """Brings the largest numbers of each scale to where there is room below and above."""
-        sizes = np.concatenate(
-            [np.asarray(scale.largest(rows)) for rows in scale.in_calls(self.rows)]
-        )
-        starts = np.arange(0, len(sizes), LENGTHS_PER_SCALE)
-        tops = scale.exponents(np.maximum.reduceat(sizes, starts)) - LARGEST_EXPONENT
-        shifts = np.repeat(tops, LENGTHS_PER_SCALE)[: len(sizes)]
-        factors = scale.in_calls(scale.factors(-shifts))
-        parts = zip(scale.in_calls(self.rows), factors, strict=True)
-        self.rows = [row for part in parts for row in scale.multiplied(*part)]
-        self.exponents = self.exponents + shifts
+        """Gives neighbours of like size one scale, in which the largest is near 2^SPAN."""
+        parts = list(scale.in_calls(self.rows))
+        shifts = np.concatenate([scale.exponents(scale.largest(rows)) for rows in parts])
+        exponents = scale_of_neighbours(self.exponents + shifts, SPAN) - SPAN
+        factors = scale.in_calls(scale.factors(self.exponents - exponents))
+        pairs = zip(parts, factors, strict=True)
+        self.rows = [row for pair in pairs for row in scale.multiplied(*pair)]
+        self.exponents = exponents
 
     def measured(self, whole, to_target: Callable[[list], list]) -> ByLength:
         """Compares the cotangents with the whole gradient.
@@ -176,3 +179,18 @@ class Lengths:
             log10_gradient_norm=float(scale.log10(size, top)),
             error=error,
         )
+
+
+def scale_of_neighbours(sizes: np.ndarray, span: int) -> np.ndarray:
+    """Returns, for each size, the largest of the run that it is in.
+
+    Args:
+        sizes: Powers of two, in the order of the lengths.
+        span: By how much the sizes of one run may differ.
+    """
+    largest, first = np.array(sizes), 0
+    for i in range(1, len(sizes) + 1):
+        if i == len(sizes) or np.ptp(sizes[first : i + 1]) > span:
+            largest[first:i] = max(sizes[first:i])
+            first = i
+    return largest

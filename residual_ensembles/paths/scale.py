@@ -48,14 +48,15 @@ def measures(rows: list, whole):
 
 
 def exponents(sizes) -> np.ndarray:
-    """Returns the powers of two that bring sizes to 1..2, as whole numbers; 0 where a size is 0."""
+    """Returns the powers of two that sizes are near, as whole numbers; 0 where a size is 0."""
     sizes = np.asarray(sizes, np.float64)
-    return np.where(sizes > 0, np.frexp(sizes)[1] - 1, 0)
+    # As far as float32 has the inverse, too.
+    return np.where(sizes > 0, np.clip(np.frexp(sizes)[1] - 1, -126, 126), 0)
 
 
-def factors(exponents: np.ndarray):
+def factors(exponents: np.ndarray) -> np.ndarray:
     """Returns 2 to these powers, exactly where float32 has them, 0 below."""
-    return np.ldexp(1.0, np.clip(exponents, -1000, 127)).astype("float32")
+    return np.ldexp(1.0, np.minimum(exponents, 127)).astype("float32")
 
 
 def log10(norms, exponents: np.ndarray) -> np.ndarray:

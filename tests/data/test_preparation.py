@@ -164,7 +164,7 @@ def test_a_fraction_that_leaves_a_part_empty_is_refused(write, source, fraction)
 
 def test_one_class_is_refused(write, make_source, make_rows):
     rows = make_rows(6, 8, 8, n_classes=1)
-    with pytest.raises(ValueError, match="list with one class, class 0; expected two or more"):
+    with pytest.raises(ValueError, match="list with 1 class; expected two or more"):
         write(make_source(rows, rows, n_classes=1))
 
 

@@ -6,6 +6,7 @@ import tensorflow_datasets as tfds
 from PIL import Image
 
 from residual_ensembles import data
+from residual_ensembles.data import sources
 from residual_ensembles.data.folder import CIFAR10_CLASSES
 from residual_ensembles.data.sources import open_source
 
@@ -133,13 +134,30 @@ def test_pictures_stay_encoded_until_they_are_asked_for():
     assert batch.names[:2] == ["picture 0 of train", "picture 1 of train"]
 
 
-def test_known_sets_have_titles_and_digits_are_not_mirrored():
-    with tfds.testing.mock_data(num_examples=3):
-        builder = tfds.builder("mnist")
-    from residual_ensembles.data import sources
+@pytest.mark.parametrize("name", ["tiles", "tiles:1.2.3"])
+def test_known_sets_have_titles(tmp_path, monkeypatch, name):
+    monkeypatch.setitem(sources.TITLES, "tiles", "Two shades")
+    prepared = data.prepare(f"tfds:{name}", tmp_path / "prepared", limit_train=20)
+    assert (prepared.name, prepared.title) == ("tiles", "Two shades")
 
-    assert sources.TITLES["cifar10"] == "CIFAR-10"
-    assert builder.name in sources.NOT_FLIPPED
+
+def test_what_is_something_else_in_the_mirror_is_not_flipped(tmp_path, monkeypatch):
+    monkeypatch.setattr(sources, "NOT_FLIPPED", ("tiles",))
+    prepared = data.prepare("tfds:tiles/unlabelled", tmp_path / "prepared")
+    assert prepared.augmentation == data.Augmentation("pad_crop", padding=1, flip=False)
+
+
+def test_random_pictures_of_a_mocked_set_are_read(monkeypatch):
+    """cifar10 itself cannot be downloaded by a test; its features and keys are tfds' own."""
+    with tfds.testing.mock_data(num_examples=5):
+        builder = tfds.builder("cifar10")
+        monkeypatch.setattr(sources.Source, "_test_split", lambda *_: "test")
+        source = sources.Source(builder, "tfds:cifar10", "cifar10", "CIFAR-10", verified=True)
+        (batch,) = source._batches("train")
+    assert len(source.class_names) == 10
+    assert source.channels == 3
+    assert source.flip
+    assert [picture[:4] for picture in batch.pictures] == [b"\x89PNG"] * 5
 
 
 @pytest.mark.parametrize(

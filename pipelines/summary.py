@@ -1,0 +1,28 @@
+"""Prints the results of a study as a Markdown table: `python -m pipelines.summary [--study=NAME]`."""
+
+from pathlib import Path
+
+from absl import flags
+
+from residual_ensembles import cli
+
+FLAGS = flags.FLAGS
+
+
+def define_flags() -> None:
+    """Defines the flags."""
+    flags.DEFINE_string("results_dir", "results", "folder with one folder per study")
+    flags.DEFINE_string("study", "digits", "name of the study, the folder in --results_dir")
+
+
+def main() -> None:
+    """Prints the table."""
+    from residual_ensembles.analysis import read_tables
+    from residual_ensembles.report import results_table
+
+    print(results_table(read_tables(Path(FLAGS.results_dir) / FLAGS.study)))
+
+
+if __name__ == "__main__":
+    define_flags()
+    cli.run(main)

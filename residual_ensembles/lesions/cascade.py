@@ -1,0 +1,109 @@
+"""bfloat16 for every picture, and float32 again where rounding could change the prediction.
+
+How much rounding can change is measured for each lesion on a sample of the pictures: by how much
+the class that wins in bfloat16 loses to any other one in float32. Twice the most that was seen is
+the threshold; pictures whose two best logits lie closer are evaluated again.
+
+What that guarantees: a prediction is that of float32 unless rounding changed its logits by more
+than the threshold. No theory forbids that; so it is counted on every picture that is evaluated
+again, which is where it would do harm first, and reported.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from residual_ensembles.lesions.closeness import gaps, rounding
+from residual_ensembles.lesions.evaluator import Evaluator
+from residual_ensembles.lesions.pieces import Pieces
+from residual_ensembles.randomness import generator
+
+SAMPLE = 64
+"""Pictures on which every lesion is evaluated in both precisions."""
+SAFETY = 2.0
+"""How often the largest rounding of the sample is the threshold."""
+COMMON_QUANTILE = 0.99
+"""No lesion's own largest rounding counts for less than this quantile of all of them together."""
+
+
+class Check(NamedTuple):
+    """What bfloat16 changes, measured on a sample."""
+
+    n: int
+    """Predictions that were made in both precisions."""
+    n_changed: int
+    """Those that are not the same."""
+    thresholds: np.ndarray
+    """For each lesion, the gap below which a prediction is not trusted, as a share of the scale."""
+
+
+def check_on_sample(evaluator: Evaluator, pictures, seed: int, pieces: Pieces) -> Check:
+    """Evaluates every lesion with a few pictures in both precisions.
+
+    Args:
+        evaluator: Of the sweep.
+        pictures: All of the sweep.
+        seed: Of the sample.
+        pieces: Where the result is kept.
+    """
+
+    def compute() -> dict[str, np.ndarray]:
+        n = min(SAMPLE, len(pictures))
+        sample = generator(seed, "precision sample").choice(len(pictures), n, replace=False)
+        these = np.asarray(pictures[np.sort(sample)])
+        low, high = (evaluator.logits(these, p) for p in ("bfloat16", "float32"))
+        return {
+            "changed": low.argmax(-1) != high.argmax(-1),
+            "thresholds": thresholds(rounding(low, high)),
+        }
+
+    found = pieces.get("precision", compute)
+    changed = found["changed"]
+    return Check(changed.size, int(changed.sum()), found["thresholds"])
+
+
+def thresholds(roundings: np.ndarray) -> np.ndarray:
+    """Returns the threshold of each lesion from what rounding changed on a sample.
+
+    Args:
+        roundings: `(n_lesions, n_pictures)`, as `closeness.rounding` measures them.
+    """
+    if not roundings.size:
+        return np.zeros(len(roundings))
+    common = np.quantile(roundings, COMMON_QUANTILE)
+    return SAFETY * np.maximum(roundings.max(axis=1), common)
+
+
+class Cascaded(NamedTuple):
+    """Logits of some pictures, and how they came about."""
+
+    logits: np.ndarray
+    redone: np.ndarray
+    """Booleans `(n_lesions, n_pictures)`: evaluated again in float32."""
+    beyond: np.ndarray
+    """Of these, where rounding changed more than the threshold."""
+
+
+def cascaded(
+    evaluator: Evaluator,
+    pictures: np.ndarray,
+    limits: np.ndarray,
+    progress: Callable[[float], None],
+) -> Cascaded:
+    """Returns logits in bfloat16, and in float32 where those lie too close.
+
+    Args:
+        evaluator: Of the sweep.
+        pictures: `(n_pictures, height, width, channels)`.
+        limits: Threshold of each lesion.
+        progress: Called with shares of the work.
+    """
+    low = evaluator.logits(pictures, "bfloat16", progress=progress)
+    redone = gaps(low) < limits[:, None]
+    if not redone.any():
+        return Cascaded(low, redone, redone)
+    high = evaluator.logits(pictures, "float32", wanted=redone)
+    beyond = np.zeros_like(redone)
+    beyond[redone] = (rounding(low, high) > limits[:, None])[redone]
+    return Cascaded(np.where(redone[..., None], high, low), redone, beyond)

@@ -1,0 +1,93 @@
+"""Logits of many lesions, by walks through the tree of what they share."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import psutil
+
+from residual_ensembles.lesions.bearing import check
+from residual_ensembles.lesions.grid import MEMORY_BYTES, Grid, grid
+from residual_ensembles.lesions.lesion import Lesion
+from residual_ensembles.lesions.prepared_network import PreparedNetwork
+from residual_ensembles.lesions.tree import Tree
+from residual_ensembles.lesions.walk import Walk
+
+FLOAT32_BYTES = 4
+
+
+class Evaluator:
+    """A network and lesions of it, prepared to be evaluated with one batch of pictures after another.
+
+    Args:
+        chain: The network. Its weights are copied.
+        lesions: Any lesions that it can bear.
+        n_pictures: Pictures of the whole sweep, which decide how it is cut.
+        memory_bytes: What activations may take.
+
+    Raises:
+        ValueError: The network cannot bear a lesion, or the memory is too small for it.
+    """
+
+    def __init__(
+        self, chain, lesions: Sequence[Lesion], n_pictures: int, memory_bytes: int = MEMORY_BYTES
+    ):
+        for lesion in lesions:
+            check(lesion, chain)
+        self.chain = chain
+        self.lesions = list(lesions)
+        self.memory_bytes = memory_bytes
+        row_bytes = FLOAT32_BYTES * max(int(np.prod(shape)) for shape in chain.shapes)
+        self.grid: Grid = grid(n_pictures, max(len(lesions), 1), row_bytes, memory_bytes)
+        self.networks: dict[str, PreparedNetwork] = {}
+        self.memory = psutil.Process()
+        self.start_bytes = self.memory.memory_info().rss
+        self.peak_bytes = 0
+
+    def network(self, precision: str) -> PreparedNetwork:
+        """Returns the network prepared for "float32" or "bfloat16"."""
+        if precision not in self.networks:
+            self.networks[precision] = PreparedNetwork(self.chain, precision)
+        return self.networks[precision]
+
+    def logits(
+        self,
+        pictures: np.ndarray,
+        precision: str = "float32",
+        wanted: np.ndarray | None = None,
+        lesions: Sequence[int] | None = None,
+        progress: Callable[[float], None] = lambda share: None,
+    ) -> np.ndarray:
+        """Returns float32 logits `(n_lesions, n_pictures, n_classes)`.
+
+        Args:
+            pictures: `(n_pictures, height, width, channels)`, no more than fit in a piece.
+            precision: "float32" or "bfloat16".
+            wanted: Booleans `(n_lesions, n_pictures)`: where the answer is needed. None for all.
+            lesions: Positions of the lesions to evaluate. None for all.
+            progress: Called with the share of the work that was done since the last call.
+
+        Returns:
+            NaN where an answer was not wanted.
+        """
+        chosen = self.lesions if lesions is None else [self.lesions[i] for i in lesions]
+        network = self.network(precision)
+        tree = Tree(network.steps(lesion) for lesion in chosen)
+        n_classes = self.chain.compute_output_shape((None, *self.chain.picture_shape))[-1]
+        logits = np.full((len(chosen), len(pictures), n_classes), np.nan, np.float32)
+        needed = None if wanted is None else tree.needed(wanted)
+        n_rows = (tree.n_nodes - 1) * len(pictures) if needed is None else int(needed[1:].sum())
+
+        def arrive(lesion, positions, rows):
+            logits[lesion, positions] = rows
+
+        def moved(rows):
+            self._watch_memory()
+            progress(rows / n_rows)
+
+        walk = Walk(network, tree, self.grid.batch_sizes, self.memory_bytes, arrive, moved)
+        walk(pictures, needed)
+        return logits
+
+    def _watch_memory(self) -> None:
+        used = self.memory.memory_info().rss - self.start_bytes
+        self.peak_bytes = max(self.peak_bytes, used)

@@ -1,0 +1,140 @@
+"""The obvious way to path gradients, and small chains in float64 to try it on.
+
+One path, one whole forward and backward pass: at each module the forward pass is the ordinary one,
+and the backward pass sees only the residual, or only the skip.
+"""
+
+from itertools import product
+
+import keras
+import numpy as np
+from keras import ops
+
+from residual_ensembles import backend, models
+from residual_ensembles.models import ends, highway, resnet
+from residual_ensembles.paths.point import mean_cross_entropy
+
+SHAPE, CLASSES, PICTURES = (4, 4, 2), 3, 3
+
+
+class PathGradients:
+    """Gradients of single paths of a chain, for one batch."""
+
+    def __init__(self, chain, pictures, labels, training=False):
+        self.chain = chain
+        self.training = training
+        self.pictures = ops.cast(pictures, chain.stem.compute_dtype)
+        self.labels = ops.cast(labels, "int32")
+        weights = [ops.convert_to_tensor(v.value) for m in chain.modules for v in m.variables]
+        self.weights = weights
+        self._gradient = backend.compile(self._masked)
+
+    def of(self, path) -> list[np.ndarray]:
+        """Returns the gradients of the picture, of y_0, and of all modules' weights, flat."""
+        return [np.asarray(g) for g in self._gradient(np.asarray(path, "float64"))]
+
+    def of_all(self) -> dict[tuple, list[np.ndarray]]:
+        """Returns the gradients of all paths that the chain has."""
+        choices = [(0, 1) if module.has_skip else (1,) for module in self.chain.modules]
+        return {path: self.of(path) for path in product(*choices)}
+
+    def _masked(self, path):
+        chain, training = self.chain, self.training
+
+        def stem(pictures):
+            with keras.StatelessScope():
+                return chain.stem(pictures, training=training)
+
+        def loss(y, *weights):
+            pairs = [v for m in chain.modules for v in m.variables]
+            with keras.StatelessScope(state_mapping=list(zip(pairs, weights, strict=True))):
+                for module, takes in zip(
+                    chain.modules, ops.unstack(path, len(chain.modules)), strict=True
+                ):
+                    z = only(module.residual(y, training=training), takes)
+                    if module.has_skip:
+                        z = z + only(module.skip(y, training=training), 1.0 - takes)
+                    y = module.after(z)
+                return mean_cross_entropy(chain.head(y, training=training), self.labels)
+
+        y, pull_stem = backend.vjp(stem, self.pictures)
+        value, pull = backend.vjp(loss, y, *self.weights)
+        y_gradient, *weight_gradients = pull(ops.ones_like(value))
+        flat = [ops.reshape(g, (-1,)) for g in weight_gradients]
+        return [pull_stem(y_gradient)[0], y_gradient, *flat]
+
+
+def only(value, share):
+    """Returns `value`; of its derivative, `share` is left."""
+    share = ops.cast(share, value.dtype)
+    return share * value + ops.stop_gradient((1.0 - share) * value)
+
+
+def batch(seed=0):
+    """Returns pictures and labels."""
+    random = np.random.default_rng(seed)
+    pictures = random.integers(0, 256, (PICTURES, *SHAPE)).astype("float64")
+    return pictures, random.integers(0, CLASSES, PICTURES)
+
+
+def small_chain(kind: str, widths=(3, 4), per_stage=(2, 2), dtype="float64", seed=0):
+    """Returns a chain with downsampling, all of whose weights and statistics are random."""
+    places = resnet.places(per_stage, widths, widths[0])
+    survival = np.linspace(1.0, 0.6, len(places)).tolist()
+    modules = {
+        "residual": lambda: resnet.residual_modules(
+            places, resnet.basic_transform, survival, seed, dtype
+        ),
+        "highway": lambda: [_highway_module(place, seed, dtype) for place in places],
+        "first_generation": lambda: [_first_generation(place, seed, dtype) for place in places],
+        "partly_plain": lambda: _partly_plain(places, seed, dtype),
+    }[kind]()
+    head = [
+        models.BatchNormalization(name="head_norm", dtype=dtype),
+        keras.layers.GlobalAveragePooling2D(name="head_pool", dtype=dtype),
+        ends.dense(CLASSES, seed, "logits", dtype),
+    ]
+    stem = ends.small_picture_stem(widths[0], [128.0] * SHAPE[-1], [60.0] * SHAPE[-1], seed, dtype)
+    chain = models.Chain(stem, modules, ends.Pipe(head, name="head", dtype=dtype), SHAPE)
+    randomise(chain, seed)
+    return chain
+
+
+def randomise(chain, seed=0) -> None:
+    """Gives every weight and statistic a random value, so that no term is 0 by chance."""
+    random = np.random.default_rng(seed)
+    for module in [*chain.modules, chain.head]:
+        for variable in module.variables:
+            low, high = (0.5, 1.5) if "variance" in variable.path else (-0.7, 0.9)
+            variable.assign(random.uniform(low, high, variable.shape))
+
+
+def _highway_module(place, seed, dtype):
+    return models.HighwayModule(
+        resnet.basic_transform(place, seed, dtype),
+        highway.openness(place, -1.0, dtype),
+        resnet.shortcut_at(place, seed, dtype),
+        name=f"{place.name}_module",
+        dtype=dtype,
+    )
+
+
+def _first_generation(place, seed, dtype):
+    return models.Module(
+        resnet.basic_transform(place, seed, dtype),
+        resnet.shortcut_at(place, seed, dtype),
+        keras.layers.ReLU(name=f"{place.name}_relu", dtype=dtype),
+        name=f"{place.name}_module",
+        dtype=dtype,
+    )
+
+
+def _partly_plain(places, seed, dtype):
+    """Every second module is without a skip."""
+    modules = resnet.residual_modules(
+        places, resnet.basic_transform, [1.0] * len(places), seed, dtype
+    )
+    return [
+        models.PlainModule(m.transform, name=f"{m.name}_plain", dtype=dtype) if i % 2 else m
+        for i, m in enumerate(modules)
+    ]

@@ -1,0 +1,139 @@
+"""Everything about gradients by path, against all 2^n paths, one masked pass each, in float64."""
+
+import numpy as np
+import pytest
+from masked_passes import PathGradients, batch, small_chain
+
+from residual_ensembles import paths
+from residual_ensembles.paths.exact import carry_back
+
+KINDS = ["residual", "highway", "first_generation", "partly_plain"]
+CASES = [(kind, mode, True) for kind in KINDS for mode in paths.BATCH_NORM]
+CASES += [(kind, mode, False) for kind in KINDS[:2] for mode in paths.BATCH_NORM]
+
+
+@pytest.fixture(scope="module", params=CASES, ids=lambda case: "-".join(map(str, case)))
+def case(request):
+    """A chain, its point at one batch, and the gradients of all its paths."""
+    kind, batch_norm, closed_forms = request.param
+    chain = small_chain(kind)
+    point = paths.Linearization(chain, batch_norm, closed_forms).at(*batch())
+    every = PathGradients(chain, *batch(), training=batch_norm == "training").of_all()
+    return chain, point, every
+
+
+def summed(every, of, keep=lambda path: True):
+    """Returns the sum of one of the gradients over the paths to keep, flat."""
+    return sum(np.ravel(gradients[of]) for path, gradients in every.items() if keep(path))
+
+
+def expected(every, of, lengths):
+    """Returns norms and shares by length."""
+    whole = summed(every, of)
+    parts = [summed(every, of, lambda path, k=k: sum(path) == k) for k in lengths]
+    shares = [part @ whole / (whole @ whole) for part in parts]
+    return [np.linalg.norm(part) for part in parts], shares
+
+
+def all_lengths(chain):
+    forced = sum(not module.has_skip for module in chain.modules)
+    return list(range(forced, len(chain.modules) + 1))
+
+
+@pytest.mark.parametrize(("target", "of"), [("picture", 0), ("y0", 1)])
+def test_exact_is_the_sum_over_all_paths(case, target, of):
+    chain, point, every = case
+    found = paths.exact(point, target=target)
+    norms, shares = expected(every, of, all_lengths(chain))
+    assert found.lengths.tolist() == all_lengths(chain)
+    assert 10**found.log10_norms == pytest.approx(norms, rel=1e-6)
+    assert found.shares == pytest.approx(shares, rel=1e-6, abs=1e-9)
+    assert found.shares.sum() == pytest.approx(1, abs=1e-6)
+    assert 10**found.log10_gradient_norm == pytest.approx(np.linalg.norm(summed(every, of)))
+    # The stem normalises pictures in float32.
+    assert found.error < (1e-12 if target == "y0" else 1e-6)
+
+
+def test_exact_carries_the_very_gradients(case):
+    _, point, every = case
+    carried = carry_back(point)
+    for k, row, exponent in zip(
+        range(carried.shortest, carried.longest + 1), carried.rows, carried.exponents, strict=True
+    ):
+        by_hand = summed(every, 1, lambda path, k=k: sum(path) == k)
+        assert np.ldexp(np.ravel(row), exponent) == pytest.approx(by_hand, rel=1e-9, abs=1e-15)
+
+
+def test_only_short_lengths_are_carried(case):
+    chain, point, every = case
+    shortest = all_lengths(chain)[0]
+    found = paths.exact(point, max_length=shortest + 1)
+    norms, shares = expected(every, 1, [shortest, shortest + 1])
+    assert 10**found.log10_norms == pytest.approx(norms, rel=1e-6)
+    assert found.shares == pytest.approx(shares, rel=1e-6, abs=1e-9)
+    assert np.isnan(found.error)
+
+
+@pytest.mark.parametrize(("target", "of"), [("picture", 0), ("y0", 1)])
+def test_sampled_norms_are_those_of_masked_passes(case, target, of):
+    _, point, every = case
+    found = paths.sampled(point, np.array(list(every)), target)
+    whole = summed(every, of)
+    gradients = [np.ravel(every[path][of]) for path in every]
+    assert 10**found.log10_norms == pytest.approx([np.linalg.norm(g) for g in gradients], rel=1e-6)
+    shares = [g @ whole / (whole @ whole) for g in gradients]
+    assert found.shares == pytest.approx(shares, rel=1e-6, abs=1e-9)
+    assert found.shares.sum() == pytest.approx(1, abs=1e-6)
+
+
+def test_share_by_module_is_that_of_the_paths_through_it(case):
+    chain, point, every = case
+    whole = summed(every, 1)
+    through = [
+        summed(every, 1, lambda path, i=i: path[i]) @ whole / (whole @ whole)
+        for i in range(len(chain.modules))
+    ]
+    found = paths.share_by_module(point)
+    assert found == pytest.approx(through, rel=1e-6, abs=1e-9)
+    exact = paths.exact(point)
+    assert found.sum() == pytest.approx(exact.lengths @ exact.shares)
+
+
+@pytest.mark.parametrize("number", [1, 3, 4])
+def test_weights_gradient_by_length_of_the_way_back(case, number):
+    chain, point, every = case
+    first = 2 + sum(len(module.variables) for module in chain.modules[: number - 1])
+    variables = chain.modules[number - 1].variables
+    own = [first + i for i, variable in enumerate(variables) if variable.trainable]
+
+    def gradient(k=None):
+        # A way is a path's part above the module; what is below, and itself, does not matter: of
+        # the paths that differ there only, residual and skip of the module give their weights'.
+        parts = []
+        for of in own:
+            kept = {
+                path: g
+                for path, g in every.items()
+                if not any(
+                    p and m.has_skip
+                    for p, m in zip(path, chain.modules[: number - 1], strict=False)
+                )
+                and (k is None or sum(path[number:]) == k)
+            }
+            parts.append(summed(kept, of) if kept else 0.0)
+        return np.concatenate(parts)
+
+    found = paths.weight_gradient(point, number)
+    whole = gradient()
+    parts = [gradient(k) for k in found.lengths]
+    assert 10**found.log10_norms == pytest.approx([np.linalg.norm(p) for p in parts], rel=1e-6)
+    assert found.shares == pytest.approx([p @ whole / (whole @ whole) for p in parts], abs=1e-6)
+    assert found.error < 1e-12
+
+
+def test_the_network_is_as_it_was(case):
+    chain, *_ = case
+    before = [np.array(w) for w in chain.get_weights()]
+    paths.exact(paths.Linearization(chain, "training").at(*batch(1)))
+    for one, other in zip(before, chain.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)

@@ -1,0 +1,124 @@
+"""The networks of the paper by path: one path of a VGG, shared code, float32, mixed precision."""
+
+import numpy as np
+import pytest
+from masked_passes import PathGradients
+
+from residual_ensembles import models, paths
+from residual_ensembles.paths.autodiff import Autodiff
+from residual_ensembles.paths.closed_form import HighwayProducts, ResidualProducts
+from residual_ensembles.paths.products import products_for
+
+SHAPE = (8, 8, 1)
+
+
+def batch():
+    random = np.random.default_rng(3)
+    return random.integers(0, 17, (4, *SHAPE)), random.integers(0, 10, 4)
+
+
+def network(model, depth, **options):
+    return models.build(model, depth, SHAPE, 10, [5.0], [6.0], **options)
+
+
+def test_a_vgg_has_one_path():
+    chain = network("vgg", 15)
+    point = paths.Linearization(chain).at(*batch())
+    exact = paths.exact(point)
+    assert exact.lengths.tolist() == [12]
+    assert exact.shares == pytest.approx([1])
+    assert exact.log10_norms == pytest.approx([exact.log10_gradient_norm])
+    assert paths.share_by_module(point) == pytest.approx(np.ones(12))
+    only = paths.sampled(point, np.ones((1, 12)))
+    assert only.log10_norms == pytest.approx(exact.log10_norms)
+    with pytest.raises(ValueError, match="around module 3, which has no skip"):
+        paths.sampled(point, [[1, 1, 0, *[1] * 9]])
+    with pytest.raises(ValueError, match="max_length=5, expected 12 or more"):
+        paths.exact(point, max_length=5)
+
+
+@pytest.mark.parametrize("model", ["resnet", "highway"])
+@pytest.mark.parametrize("batch_norm", paths.BATCH_NORM)
+def test_in_float32_the_parts_add_up_and_single_paths_are_masked_passes(model, batch_norm):
+    chain = network(model, 20)
+    point = paths.Linearization(chain, batch_norm).at(*batch())
+    exact = paths.exact(point)
+    assert exact.error < 1e-5
+    assert exact.shares.sum() == pytest.approx(1, abs=1e-5)
+    drawn = np.concatenate([paths.draw_paths([True] * 9, k, 2, 0, 0) for k in range(10)])
+    masked = PathGradients(chain, *batch(), training=batch_norm == "training")
+    norms = [np.linalg.norm(masked.of(path)[1].astype(float)) for path in drawn]
+    assert 10 ** paths.sampled(point, drawn).log10_norms == pytest.approx(norms, rel=2e-4)
+
+
+def test_what_float32_can_hold_is_not_changed_by_the_scale(monkeypatch):
+    chain = network("resnet", 20)
+    point = paths.Linearization(chain).at(*batch())
+    drawn = paths.draw_paths([True] * 9, 4, 6, 0, 0)
+    scaled = paths.sampled(point, drawn)
+    monkeypatch.setattr("residual_ensembles.paths.scale.MODULES_BETWEEN", 1)
+    np.testing.assert_array_equal(scaled.log10_norms, paths.sampled(point, drawn).log10_norms)
+
+
+def test_lengths_are_the_same_in_groups(monkeypatch):
+    point = paths.Linearization(network("resnet", 20)).at(*batch())
+    drawn = np.concatenate([paths.draw_paths([True] * 9, k, 3, 0, 0) for k in range(10)])
+    together = paths.sampled(point, drawn)
+    monkeypatch.setattr("residual_ensembles.paths.sampled.NUMBERS_AT_ONCE", 7 * 4 * 8 * 8 * 16)
+    in_groups = paths.sampled(point, drawn)
+    np.testing.assert_allclose(in_groups.log10_norms, together.log10_norms, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["resnet", "highway"])
+def test_modules_of_a_kind_share_compiled_code_and_others_do_not(name):
+    chain = network(name, 20)
+    shared = [
+        products_for(module, shape, False, True)
+        for module, shape in zip(chain.modules, chain.shapes, strict=False)
+    ]
+    kinds = [shared.index(products) for products in shared]
+    assert kinds == [0, 0, 0, 3, 4, 4, 6, 7, 7]
+    training = products_for(chain.modules[0], chain.shapes[0], True, True)
+    assert training is not shared[0]
+
+
+def test_survival_probabilities_share_closed_forms_only():
+    chain = network("resnet", 8, survival=[1.0, 0.9, 0.5])
+    one, other = chain.modules[0], network("resnet", 8).modules[0]
+    other.survival_probability = 0.25
+    assert products_for(one, chain.shapes[0], False, True) is products_for(
+        other, chain.shapes[0], False, True
+    )
+    assert products_for(one, chain.shapes[0], False, False) is not products_for(
+        other, chain.shapes[0], False, False
+    )
+
+
+@pytest.mark.parametrize(
+    ("model", "depth", "method"),
+    [("resnet", 8, ResidualProducts), ("highway", 8, HighwayProducts), ("vgg", 15, Autodiff)],
+)
+def test_closed_forms_where_there_are_some(model, depth, method):
+    [products] = {type(p._method) for p in paths.Linearization(network(model, depth))._products}
+    assert products is method
+
+
+def test_new_weights_are_seen_without_compiling():
+    chain, other = network("resnet", 8), network("resnet", 8, seed=1)
+    linearization = paths.Linearization(chain)
+    before = paths.exact(linearization.at(*batch()))
+    chain.set_weights(other.get_weights())
+    after = paths.exact(linearization.at(*batch()))
+    expected = paths.exact(paths.Linearization(other).at(*batch()))
+    np.testing.assert_allclose(after.log10_norms, expected.log10_norms)
+    assert (before.log10_norms != after.log10_norms).all()
+
+
+def test_mixed_precision_is_taken_apart_in_float32():
+    chain = network("resnet", 8, dtype="mixed_bfloat16")
+    wide = paths.in_float32(chain)
+    assert {module.compute_dtype for module in wide.modules} == {"float32"}
+    for one, other in zip(chain.get_weights(), wide.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert paths.exact(paths.Linearization(wide).at(*batch())).error < 1e-5
+    assert paths.in_float32(wide) is wide
