@@ -27,7 +27,7 @@ flags.DEFINE_integer("rounds", 5, "counted rounds", 1)
 flags.DEFINE_integer("depth", 110, "layers of the ResNet: 6n+2", 8)
 flags.DEFINE_list("batch_sizes", ["16", "64"], "pictures in a batch")
 flags.DEFINE_list("lengths", ["0", "10", "15", "20", "54"], "path lengths, modules")
-flags.DEFINE_integer("paths", 20, "paths of one length for one batch", 1)
+flags.DEFINE_integer("paths", 50, "paths of one length for one batch", 1)
 flags.DEFINE_integer("paths_of_all", 4, "paths of each length, where all lengths are sampled", 1)
 flags.DEFINE_list("growth", ["9", "18", "27", "54", "99", "198"], "modules, to see how cost grows")
 
@@ -91,6 +91,11 @@ def draw(n: int, lengths, count: int) -> np.ndarray:
     return np.concatenate([paths.draw_paths([True] * n, k, count, 0, 0) for k in lengths])
 
 
+def norms(linearization, pictures, labels, takes):
+    """Samples paths, for their norms only, as a masked pass does."""
+    return paths.sampled(linearization.at(pictures, labels), takes, shares=False)
+
+
 def side_by_side(batch_size: int) -> None:
     """Measures one batch size."""
     n = (FLAGS.depth - 2) // 2
@@ -132,9 +137,7 @@ def growth(batch_size: int) -> None:
         functions = {
             "ordinary": lambda f=ordinary, x=pictures: float(f(x)),
             "exact": lambda f=linearization, x=pictures, y=labels: paths.exact(f.at(x, y)),
-            "sampled": lambda f=linearization, x=pictures, y=labels, t=takes: paths.sampled(
-                f.at(x, y), t
-            ),
+            "sampled": lambda f=linearization, x=pictures, y=labels, t=takes: norms(f, x, y, t),
         }
         progress(f"{n} modules")
         times = interleaved(functions, 2)

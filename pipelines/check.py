@@ -47,7 +47,10 @@ PARAMETERS = {
         "duplications": (WHOLE, 1),
         "draws": (WHOLE, 1),
         "seed": (WHOLE, 0),
-        "batch_size": (WHOLE, 1),
+        "precision": TEXT,
+        "error_margin": (NUMBER, 0),
+        "memory_mib": (WHOLE, 1),
+        "batch_size": (WHOLE, 0),
     },
     "paths": {
         "networks": TEXT,
@@ -70,6 +73,7 @@ NETWORK = {
 }
 CHOICES = {
     "data.storage": ("auto", "arrays", "records"),
+    "lesion.precision": ("float32", "bfloat16", "cascade"),
     "paths.batch_norm": ("inference", "training"),
     "paths.target": ("y0", "picture"),
 }

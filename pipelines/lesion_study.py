@@ -3,13 +3,19 @@
 `python -m pipelines.lesion_study --help`
 """
 
+import os
 from pathlib import Path
 
 from absl import flags
 
 from residual_ensembles import cli
+from residual_ensembles.train import CHECKPOINTS, CHECKPOINTS_VARIABLE
 
 FLAGS = flags.FLAGS
+
+PRECISIONS = ["float32", "bfloat16", "cascade"]
+SETTINGS = ("precision", "error_margin", "memory_mib", "batch_size", "seed")
+"""Flags that decide how lesions are evaluated; the others decide which."""
 
 
 def define_flags() -> None:
@@ -27,14 +33,35 @@ def define_flags() -> None:
     flags.DEFINE_integer("swaps", 10, "largest number of swaps", 1)
     flags.DEFINE_integer("duplications", 10, "largest number of modules duplicated together", 1)
     flags.DEFINE_integer("draws", 20, "draws for each number of operations", 1)
-    flags.DEFINE_integer("seed", 0, "of the draws", 0)
-    flags.DEFINE_integer("batch_size", 128, "pictures evaluated together", 1)
+    flags.DEFINE_integer("seed", 0, "of the draws, and of samples of pictures", 0)
+    flags.DEFINE_enum(
+        "precision",
+        "float32",
+        PRECISIONS,
+        "of the computation; cascade: bfloat16, and float32 where that could be wrong",
+    )
+    flags.DEFINE_float(
+        "error_margin",
+        0.0,
+        "half-width, as a fraction, of each error's 95 % interval on the test pictures at which it "
+        "is known well enough; 0: evaluate all pictures",
+        0.0,
+        1.0,
+    )
+    flags.DEFINE_integer("memory_mib", 2048, "what activations may take, MiB", 1)
+    flags.DEFINE_integer(
+        "batch_size", 0, "most activations that pass a module together; 0: as many as are fast", 0
+    )
     flags.DEFINE_string("output_dir", None, "folder for lesions.csv and predictions/")
     flags.mark_flags_as_required(["data", "networks_dir", "networks", "output_dir"])
 
 
-class TestPictures:
-    """The pictures of a part, read when they are asked for."""
+class PartPictures:
+    """The pictures of a part, read when they are asked for.
+
+    Args:
+        part: Of prepared data.
+    """
 
     def __init__(self, part):
         self.part = part
@@ -64,12 +91,27 @@ def chosen_networks() -> list[str]:
     return networks
 
 
-def study_network(name: str, seed: int, part, output_dir: Path):
-    """Takes one network apart, writes its predictions, and returns its rows of the table."""
-    from residual_ensembles import lesions, models
-    from residual_ensembles.files import write_npz
+def pieces_folder(path: Path, checksum: str, plan) -> Path:
+    """Returns where finished pieces of a network's sweep are kept until the table is there."""
+    from residual_ensembles.lesions.fingerprint import fingerprint
 
-    chain = models.load(Path(FLAGS.networks_dir) / f"{name}-{seed}" / "model.keras")
+    settings = {name: FLAGS[name].value for name in SETTINGS}
+    checkpoints = Path(os.environ.get(CHECKPOINTS_VARIABLE, CHECKPOINTS))
+    return checkpoints / "lesions" / fingerprint(path, checksum, plan, settings)
+
+
+def study_network(name: str, seed: int, prepared, output_dir: Path):
+    """Takes one network apart and writes its predictions.
+
+    Returns:
+        Its rows of the table, and the pieces that are no longer needed once the table is written.
+    """
+    from tqdm import tqdm
+
+    from residual_ensembles import lesions, models
+
+    path = Path(FLAGS.networks_dir) / f"{name}-{seed}" / "model.keras"
+    chain, part = models.load(path), prepared.part("test")
     plan = lesions.study_plan(
         chain,
         k=FLAGS.k,
@@ -79,15 +121,45 @@ def study_network(name: str, seed: int, part, output_dir: Path):
         seed=FLAGS.seed,
         random=name in FLAGS.lesion_networks,
     )
-    predictions = lesions.evaluate_reference(
-        chain, [row.lesion for row in plan], TestPictures(part), FLAGS.batch_size
+    pieces = lesions.Pieces(pieces_folder(path, prepared.checksum, plan))
+    title = f"{name}-{seed}: {len(plan)} lesions, {len(part)} pictures"
+    with tqdm(
+        total=len(plan) * len(part), desc=title, unit="", unit_scale=True, mininterval=1
+    ) as bar:
+        evaluation = lesions.evaluate(
+            chain,
+            plan,
+            PartPictures(part),
+            precision=FLAGS.precision,
+            labels=part.labels,
+            error_margin=FLAGS.error_margin or None,
+            memory_bytes=FLAGS.memory_mib * 2**20,
+            batch_size=FLAGS.batch_size or None,
+            seed=FLAGS.seed,
+            pieces=pieces,
+            progress=bar.update,
+        )
+    print(f"{title}; {lesions.summary(evaluation)}", flush=True)
+    write_predictions(output_dir / "predictions" / f"{name}-{seed}.npz", evaluation, part.labels)
+    n_modules, predictions = len(chain.modules), evaluation.predictions
+    table = lesions.lesion_table(
+        name, seed, plan, n_modules, predictions, part.labels, evaluation.intact
     )
+    return table, pieces
+
+
+def write_predictions(path: Path, evaluation, labels) -> None:
+    """Writes one row for each lesion, one column for each picture, and how far they are exact."""
+    from residual_ensembles.files import write_npz
+
     write_npz(
-        output_dir / "predictions" / f"{name}-{seed}.npz",
-        predictions=predictions.astype("int16"),
-        labels=part.labels.astype("int16"),
+        path,
+        predictions=evaluation.predictions.astype("int16"),
+        labels=labels.astype("int16"),
+        n_close=evaluation.n_close,
+        n_redone=evaluation.n_redone,
+        n_beyond=evaluation.n_beyond,
     )
-    return lesions.lesion_table(name, seed, plan, len(chain.modules), predictions, part.labels)
 
 
 def main() -> None:
@@ -98,17 +170,20 @@ def main() -> None:
     cli.require_writable_folder(output_dir)
 
     import pandas as pd
-    from tqdm import tqdm
 
     from residual_ensembles import backend, data
     from residual_ensembles.files import write_csv
 
     backend.configure()
-    part = data.load(FLAGS.data).part("test")
+    prepared = data.load(FLAGS.data)
     (output_dir / "predictions").mkdir(parents=True, exist_ok=True)
     runs = [(name, seed) for name in networks for seed in seeds]
-    tables = [study_network(*run, part, output_dir) for run in tqdm(runs, unit="network")]
+    tables, finished = zip(
+        *(study_network(*run, prepared, output_dir) for run in runs), strict=True
+    )
     write_csv(output_dir / "lesions.csv", pd.concat(tables, ignore_index=True))
+    for pieces in finished:
+        pieces.remove()
     print(f"{sum(map(len, tables))} lesions of {len(runs)} networks: {output_dir / 'lesions.csv'}")
 
 

@@ -2,7 +2,9 @@
 
 from residual_ensembles.lesions.batch_norm import reestimate_batch_norm
 from residual_ensembles.lesions.bearing import check, deletable, duplicable, spared, swappable
+from residual_ensembles.lesions.engine import PRECISIONS, Evaluation, evaluate
 from residual_ensembles.lesions.lesion import Lesion, Step
+from residual_ensembles.lesions.pieces import Pieces
 from residual_ensembles.lesions.plans import (
     PlannedLesion,
     intact,
@@ -14,15 +16,20 @@ from residual_ensembles.lesions.plans import (
     study_plan,
 )
 from residual_ensembles.lesions.reference import evaluate_reference, reference_logits
+from residual_ensembles.lesions.summary import summary
 from residual_ensembles.lesions.table import lesion_table
 
 __all__ = [
+    "PRECISIONS",
+    "Evaluation",
     "Lesion",
+    "Pieces",
     "PlannedLesion",
     "Step",
     "check",
     "deletable",
     "duplicable",
+    "evaluate",
     "evaluate_reference",
     "intact",
     "lesion_table",
@@ -35,5 +42,6 @@ __all__ = [
     "single_duplications",
     "spared",
     "study_plan",
+    "summary",
     "swappable",
 ]

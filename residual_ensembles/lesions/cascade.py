@@ -88,6 +88,7 @@ class Cascaded(NamedTuple):
 def cascaded(
     evaluator: Evaluator,
     pictures: np.ndarray,
+    lesions: np.ndarray,
     limits: np.ndarray,
     progress: Callable[[float], None],
 ) -> Cascaded:
@@ -96,14 +97,15 @@ def cascaded(
     Args:
         evaluator: Of the sweep.
         pictures: `(n_pictures, height, width, channels)`.
-        limits: Threshold of each lesion.
+        lesions: Positions of the lesions to evaluate.
+        limits: Threshold of each of them.
         progress: Called with shares of the work.
     """
-    low = evaluator.logits(pictures, "bfloat16", progress=progress)
+    low = evaluator.logits(pictures, "bfloat16", lesions=lesions, progress=progress)
     redone = gaps(low) < limits[:, None]
     if not redone.any():
         return Cascaded(low, redone, redone)
-    high = evaluator.logits(pictures, "float32", wanted=redone)
+    high = evaluator.logits(pictures, "float32", wanted=redone, lesions=lesions)
     beyond = np.zeros_like(redone)
     beyond[redone] = (rounding(low, high) > limits[:, None])[redone]
     return Cascaded(np.where(redone[..., None], high, low), redone, beyond)

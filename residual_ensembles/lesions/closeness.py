@@ -1,7 +1,5 @@
 """When two logits are too close to say which is larger."""
 
-from typing import NamedTuple
-
 import numpy as np
 
 ROUNDING = 1e-4
@@ -39,31 +37,3 @@ def rounding(logits: np.ndarray, exact: np.ndarray) -> np.ndarray:
     lead = np.take_along_axis(logits, best, -1) - logits
     exact_lead = np.take_along_axis(exact, best, -1) - exact
     return (lead - exact_lead).max(axis=-1) / scale(logits)
-
-
-class Agreement(NamedTuple):
-    """How two evaluations of the same lesions with the same pictures compare."""
-
-    n: int
-    """Predictions compared."""
-    n_different: int
-    n_close: int
-    """Predictions whose two best logits lie closer than rounding, in the reference."""
-    n_unexplained: int
-    """Predictions that differ although they are not close."""
-    largest_relative_difference: float
-    """Of any logit, as a share of the scale of its picture."""
-
-
-def agreement(logits: np.ndarray, reference: np.ndarray) -> Agreement:
-    """Compares logits `(..., classes)` with those of the reference."""
-    close = gaps(reference) < ROUNDING
-    different = logits.argmax(axis=-1) != reference.argmax(axis=-1)
-    relative = np.abs(logits - reference).max(axis=-1) / scale(reference)
-    return Agreement(
-        n=different.size,
-        n_different=int(different.sum()),
-        n_close=int(close.sum()),
-        n_unexplained=int((different & ~close).sum()),
-        largest_relative_difference=float(relative.max(initial=0.0)),
-    )

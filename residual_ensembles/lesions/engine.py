@@ -7,12 +7,16 @@ from functools import partial
 import numpy as np
 
 from residual_ensembles.lesions import cascade, closeness
+from residual_ensembles.lesions.agreement import Agreement, agreement_on_sample
 from residual_ensembles.lesions.evaluator import Evaluator
 from residual_ensembles.lesions.grid import MEMORY_BYTES
 from residual_ensembles.lesions.lesion import Lesion
+from residual_ensembles.lesions.margin import UNKNOWN, Sampling
+from residual_ensembles.lesions.meter import Meter
 from residual_ensembles.lesions.pieces import Pieces
 
 PRECISIONS = ("float32", "bfloat16", "cascade")
+COUNTS = ("n_close", "n_redone", "n_beyond")
 
 
 @dataclass(frozen=True)
@@ -20,17 +24,22 @@ class Evaluation:
     """What a network predicts after each lesion of a plan."""
 
     predictions: np.ndarray
-    """Classes, int32 `(n_lesions, n_pictures)`, in the order of the plan."""
+    """Classes, int32 `(n_lesions, n_pictures)`, in the order of the plan; `margin.UNKNOWN` where a
+    picture was not needed for the error to be known well enough."""
+    intact: np.ndarray | None
+    """Classes that the intact network predicts, `(n_pictures,)`, where errors are estimated."""
     n_close: np.ndarray
     """For each lesion, predictions whose two best logits lie closer than float32 rounding."""
     n_redone: np.ndarray
     """For each lesion, predictions that a cascade made again in float32."""
     n_beyond: np.ndarray
     """Of these, those whose rounding was larger than the cascade allows for."""
+    agreement: Agreement
+    """How float32 compares with the reference, on a sample of lesions and pictures."""
     check: cascade.Check | None
     """What bfloat16 changes, on a sample; None where all is float32."""
     peak_bytes: int
-    """By how much the memory of the process grew while it was evaluated."""
+    """By how much the memory of the process grew meanwhile."""
 
 
 def evaluate(
@@ -39,7 +48,10 @@ def evaluate(
     pictures,
     *,
     precision: str = "float32",
+    labels: np.ndarray | None = None,
+    error_margin: float | None = None,
     memory_bytes: int = MEMORY_BYTES,
+    batch_size: int | None = None,
     seed: int = 0,
     pieces: Pieces | None = None,
     progress: Callable[[float], None] = lambda n_predictions: None,
@@ -60,55 +72,119 @@ def evaluate(
         pictures: `(n_pictures, height, width, channels)` in 0..255: an array, or anything with a
             length that returns an array for a slice or for positions.
         precision: "float32", "bfloat16" or "cascade".
+        labels: True classes `(n_pictures,)`; for `error_margin`.
+        error_margin: Half-width, as a fraction, at which the 95 % interval of a lesion's error on
+            the given pictures is narrow enough; see `margin`. None evaluates all pictures.
         memory_bytes: What activations may take.
-        seed: Of the sample that bfloat16 is checked on.
+        batch_size: How many of them may pass a module together; None for as many as are fast.
+        seed: Of the samples.
         pieces: Where finished pieces are kept, to go on after an interruption.
         progress: Called with the number of predictions that were made since the last call.
 
     Raises:
-        ValueError: The network cannot bear one of the lesions, there is no such precision, or the
-            memory is too small for a single picture.
+        ValueError: The network cannot bear one of the lesions, there is no such precision, the
+            margin is no fraction or comes without labels, there are no pictures, or the memory is
+            too small for a single one.
+
+    Example:
+        >>> plan = single_deletions(deletable(chain))  # doctest: +SKIP
+        >>> evaluate(chain, plan, pictures).predictions.shape  # doctest: +SKIP
+        (54, 10000)
     """
+    _check_arguments(pictures, precision, labels, error_margin)
+    lesions = [row if isinstance(row, Lesion) else row.lesion for row in plan]
+    evaluator = Evaluator(chain, lesions, len(pictures), memory_bytes, batch_size)
+    pieces = pieces or Pieces()
+    agreement = agreement_on_sample(evaluator, pictures, seed, pieces)
+    check = None
+    if precision != "float32":
+        check = cascade.check_on_sample(evaluator, pictures, seed, pieces)
+    predict = partial(_predict, evaluator, pictures, precision, check)
+    if error_margin is None:
+        intact, found = None, _all_pictures(evaluator, predict, pieces, progress)
+    else:
+        whole = evaluate(
+            chain,
+            [Lesion()],
+            pictures,
+            precision=precision,
+            memory_bytes=memory_bytes,
+            batch_size=batch_size,
+            seed=seed,
+            pieces=pieces.within("intact"),
+        )
+        intact = whole.predictions[0]
+        sampling = Sampling(intact != labels, len(lesions), error_margin, seed)
+        unharmed = [i for i, lesion in enumerate(lesions) if lesion == Lesion()]
+        for i in unharmed:
+            sampling.settle(i, intact != labels)
+        found = _sampled_pictures(sampling, labels, predict, pieces, progress)
+        found["predictions"][unharmed] = intact
+    return Evaluation(
+        intact=intact,
+        agreement=agreement,
+        check=check,
+        peak_bytes=evaluator.peak_bytes,
+        **found,
+    )
+
+
+def _check_arguments(pictures, precision, labels, error_margin) -> None:
     if precision not in PRECISIONS:
         raise ValueError(
             f"Received precision={precision!r}, expected one of {', '.join(PRECISIONS)}."
         )
-    lesions = lesions_of(plan)
-    evaluator = Evaluator(chain, lesions, len(pictures), memory_bytes)
-    pieces = pieces or Pieces()
-    check = None
-    if precision != "float32":
-        check = cascade.check_on_sample(evaluator, pictures, seed, pieces)
+    if not len(pictures):
+        raise ValueError("Received no pictures, expected at least one.")
+    if error_margin is not None and (labels is None or len(labels) != len(pictures)):
+        raise ValueError(
+            f"Received error_margin={error_margin} and "
+            f"{'no' if labels is None else len(labels)} labels for {len(pictures)} pictures, "
+            "expected the true class of each: an error cannot be estimated without."
+        )
+
+
+def _all_pictures(evaluator, predict, pieces, progress) -> dict[str, np.ndarray]:
+    """Evaluates every lesion with every picture, piece by piece."""
     found = []
+    everyone = np.arange(len(evaluator.lesions))
     for part in evaluator.grid.pieces():
-        meter = Meter(progress, len(lesions) * (part.stop - part.start))
-        work = partial(_piece, evaluator, pictures, part, precision, check, meter)
+        meter = Meter(progress, len(everyone) * (part.stop - part.start))
+        work = partial(predict, everyone, part, meter)
         found.append(pieces.get(f"piece-{part.start:08d}", work))
         meter.finish()
     counts = {name: sum(piece[name] for piece in found) for name in COUNTS}
-    return Evaluation(
-        predictions=np.concatenate([piece["predictions"] for piece in found], axis=1),
-        check=check,
-        peak_bytes=evaluator.peak_bytes,
-        **counts,
-    )
+    return {"predictions": np.concatenate([f["predictions"] for f in found], axis=1), **counts}
 
 
-COUNTS = ("n_close", "n_redone", "n_beyond")
+def _sampled_pictures(
+    sampling: Sampling, labels, predict, pieces, progress
+) -> dict[str, np.ndarray]:
+    """Evaluates every lesion with as many pictures as it takes, round by round."""
+    n_lesions, n_pictures = sampling.known.shape
+    found = {"predictions": np.full((n_lesions, n_pictures), UNKNOWN, np.int32)}
+    found |= {name: np.zeros(n_lesions, int) for name in COUNTS}
+    while len(positions := sampling.next_pictures()):
+        active = sampling.active
+        meter = Meter(progress, len(active) * len(positions))
+        work = partial(predict, active, positions, meter)
+        piece = pieces.get(f"round-{sampling.n_known:08d}", work)
+        meter.finish()
+        found["predictions"][np.ix_(active, positions)] = piece["predictions"]
+        for name in COUNTS:
+            found[name][active] += piece[name]
+        sampling.record(positions, piece["predictions"] != labels[positions])
+    return found
 
 
-def lesions_of(plan: Sequence) -> list[Lesion]:
-    """Returns the lesions of a plan of lesions, or of planned lesions."""
-    return [row if isinstance(row, Lesion) else row.lesion for row in plan]
-
-
-def _piece(evaluator, pictures, part, precision, check, meter) -> dict[str, np.ndarray]:
-    """Returns what is kept of one piece: predictions, and counts for each lesion."""
+def _predict(evaluator, pictures, precision, check, lesions, part, meter) -> dict[str, np.ndarray]:
+    """Returns what is kept of some lesions with some pictures: predictions, and counts."""
     these = np.asarray(pictures[part])
     if precision == "cascade":
-        logits, redone, beyond = cascade.cascaded(evaluator, these, check.thresholds, meter)
+        limits = check.thresholds[lesions]
+        logits, redone, beyond = cascade.cascaded(evaluator, these, lesions, limits, meter)
     else:
-        logits = evaluator.logits(these, precision, progress=meter)
+        logits = evaluator.logits(these, precision, lesions=lesions, progress=meter)
         redone = beyond = np.zeros(logits.shape[:2], bool)
     return {
         "predictions": logits.argmax(axis=-1).astype(np.int32),
@@ -116,27 +192,3 @@ def _piece(evaluator, pictures, part, precision, check, meter) -> dict[str, np.n
         "n_redone": redone.sum(axis=1),
         "n_beyond": beyond.sum(axis=1),
     }
-
-
-class Meter:
-    """Turns shares of the work into predictions, no more and no less than there are.
-
-    Args:
-        progress: Called with a number of predictions.
-        n: How many there will be.
-    """
-
-    def __init__(self, progress: Callable[[float], None], n: int):
-        self.progress = progress
-        self.left = float(n)
-        self.n = n
-
-    def __call__(self, share: float) -> None:
-        step = min(self.left, share * self.n)
-        self.left -= step
-        self.progress(step)
-
-    def finish(self) -> None:
-        """Reports what is left: rounding, or all of a piece that was found finished."""
-        self.progress(self.left)
-        self.left = 0.0

@@ -6,7 +6,7 @@ import numpy as np
 import psutil
 
 from residual_ensembles.lesions.bearing import check
-from residual_ensembles.lesions.grid import MEMORY_BYTES, Grid, grid
+from residual_ensembles.lesions.grid import MEMORY_BYTES, grid
 from residual_ensembles.lesions.lesion import Lesion
 from residual_ensembles.lesions.prepared_network import PreparedNetwork
 from residual_ensembles.lesions.tree import Tree
@@ -16,20 +16,26 @@ FLOAT32_BYTES = 4
 
 
 class Evaluator:
-    """A network and lesions of it, prepared to be evaluated with one batch of pictures after another.
+    """A network and lesions of it, prepared for one batch of pictures after another.
 
     Args:
         chain: The network. Its weights are copied.
         lesions: Any lesions that it can bear.
         n_pictures: Pictures of the whole sweep, which decide how it is cut.
         memory_bytes: What activations may take.
+        batch_size: How many of them may pass a module together; None for as many as are fast.
 
     Raises:
         ValueError: The network cannot bear a lesion, or the memory is too small for it.
     """
 
     def __init__(
-        self, chain, lesions: Sequence[Lesion], n_pictures: int, memory_bytes: int = MEMORY_BYTES
+        self,
+        chain,
+        lesions: Sequence[Lesion],
+        n_pictures: int,
+        memory_bytes: int = MEMORY_BYTES,
+        batch_size: int | None = None,
     ):
         for lesion in lesions:
             check(lesion, chain)
@@ -37,7 +43,7 @@ class Evaluator:
         self.lesions = list(lesions)
         self.memory_bytes = memory_bytes
         row_bytes = FLOAT32_BYTES * max(int(np.prod(shape)) for shape in chain.shapes)
-        self.grid: Grid = grid(n_pictures, max(len(lesions), 1), row_bytes, memory_bytes)
+        self.grid = grid(n_pictures, max(len(lesions), 1), row_bytes, memory_bytes, batch_size)
         self.networks: dict[str, PreparedNetwork] = {}
         self.memory = psutil.Process()
         self.start_bytes = self.memory.memory_info().rss

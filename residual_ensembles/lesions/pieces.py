@@ -23,6 +23,10 @@ class Pieces:
         self.n_found = 0
         """Pieces that an earlier run had finished."""
 
+    def within(self, name: str) -> "Pieces":
+        """Returns the pieces of a part of the sweep, kept in a folder of their own."""
+        return Pieces(None if self.folder is None else self.folder / name)
+
     def get(self, name: str, compute: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
         """Returns a piece: read where it is finished, computed and written where it is not.
 

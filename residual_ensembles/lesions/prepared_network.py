@@ -11,7 +11,8 @@ from residual_ensembles.lesions.closed_forms import Form
 from residual_ensembles.lesions.folding import Affine
 from residual_ensembles.lesions.lesion import Step
 
-PRECISIONS = ("float32", "bfloat16")
+_COMPILED: dict[Hashable, Callable] = {}
+"""Closed forms by key. They hold no weights, so all networks of a process share them."""
 
 
 class PreparedNetwork:
@@ -29,7 +30,6 @@ class PreparedNetwork:
     def __init__(self, chain, precision: str = "float32"):
         self.chain = chain
         self.reduced = precision == "bfloat16"
-        self.compiled: dict[Hashable, Callable] = {}
         self.weights: dict[Step, tuple] = {}
         self.functions: dict[Step, Callable] = {}
         self.stem = backend.compile(self._stem)
@@ -69,25 +69,29 @@ class PreparedNetwork:
         return self.functions[step](y, self.weights[step])
 
     def _prepare(self, step: Step) -> None:
-        form = self._form(step)
-        if form.key not in self.compiled:
-            self.compiled[form.key] = backend.compile(form.function)
-        self.functions[step] = self.compiled[form.key]
+        module = self.chain.modules[step.module - 1]
+        form = self._closed_form(step, module)
+        if form is None:
+            self.functions[step], self.weights[step] = self._as_it_is(step, module), ()
+            return
+        if form.key not in _COMPILED:
+            _COMPILED[form.key] = backend.compile(form.function)
+        self.functions[step] = _COMPILED[form.key]
         self.weights[step] = tuple(self._tensor(w) for w in form.weights)
 
-    def _form(self, step: Step) -> Form:
-        module = self.chain.modules[step.module - 1]
+    def _closed_form(self, step: Step, module) -> Form | None:
+        if not self.reduced and module.compute_dtype != "float32":
+            return None
         make = closed_forms.module_form if step.does == "run" else closed_forms.deleted_form
-        form = make(module) if self.reduced or module.compute_dtype == "float32" else None
-        return form or self._as_it_is(step, module)
+        return make(module)
 
-    def _as_it_is(self, step: Step, module) -> Form:
+    def _as_it_is(self, step: Step, module) -> Callable:
         function = module if step.does == "run" else module.deleted
 
         def call(y, _):
             return self._cast(function(self._cast(y, "float32"), training=False), "bfloat16")
 
-        return Form(step, call, ())
+        return backend.compile(call)
 
     def _tensor(self, weight):
         if isinstance(weight, Affine):

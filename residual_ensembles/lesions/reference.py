@@ -58,12 +58,14 @@ class CompiledParts:
 
     Args:
         chain: The network. Its weights must not change while this object is used.
+        compile: What compiles a function; to run a few pictures, leaving it as it is is faster.
     """
 
-    def __init__(self, chain):
+    def __init__(self, chain, compile: Callable = backend.compile):
         self.chain = chain
-        self.stem = backend.compile(lambda x: chain.stem(x, training=False))
-        self.head = backend.compile(lambda y: ops.cast(chain.head(y, training=False), "float32"))
+        self.compile = compile
+        self.stem = compile(lambda x: chain.stem(x, training=False))
+        self.head = compile(lambda y: ops.cast(chain.head(y, training=False), "float32"))
         self.parts: dict = {}
 
     def part(self, step) -> Callable:
@@ -71,7 +73,7 @@ class CompiledParts:
         if step not in self.parts:
             module = self.chain.modules[step.module - 1]
             function = module if step.does == "run" else module.deleted
-            self.parts[step] = backend.compile(lambda y: function(y, training=False))
+            self.parts[step] = self.compile(lambda y: function(y, training=False))
         return self.parts[step]
 
     def __call__(self, lesion: Lesion, pictures: np.ndarray) -> np.ndarray:

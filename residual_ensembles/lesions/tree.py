@@ -58,7 +58,7 @@ class Tree:
         return {step: tuple(map(np.array, pair)) for step, pair in edges.items()}
 
     def after(self, step: Hashable, nodes: np.ndarray) -> np.ndarray:
-        """Returns the node that a step leads to from each of `nodes`, or -1 where it leads nowhere."""
+        """Returns where a step leads from each of `nodes`, -1 where it leads nowhere."""
         before, after = self._edges[step]
         place = np.minimum(np.searchsorted(before, nodes), len(before) - 1)
         return np.where(before[place] == nodes, after[place], -1)

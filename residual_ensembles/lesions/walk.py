@@ -22,7 +22,7 @@ from residual_ensembles.lesions.lesion import Step
 from residual_ensembles.lesions.tree import Tree
 
 FILL = 0.25
-"""A batch may be filled up to a larger size by this share of its rows; else it is cut to a smaller."""
+"""By this share of its rows a batch may be filled up to a larger size; else it is cut."""
 
 _ITEM_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 
@@ -175,7 +175,7 @@ class Walk:
             self.live_bytes += n_bytes(tensor)
 
     def _after(self, step: Step, nodes: np.ndarray, pictures: np.ndarray) -> np.ndarray:
-        """Returns where a step leads each row, and -1 where it does not come next or is not needed."""
+        """Returns where a step leads each row, -1 where it is not the next or not needed."""
         after = self.tree.after(step, nodes)
         if self.needed is not None:
             after[~self.needed[after, pictures]] = -1

@@ -24,12 +24,10 @@ def share_by_module(point: Point) -> np.ndarray:
         `(n_modules,)`; NaN where the gradient is 0.
     """
     cotangents = point.gradients
-    [tangent], top = scale.near_one(cotangents[:1])
-    squared = scale.measures([tangent], tangent)[1]
-    shares = []
+    whole = scale.Whole(cotangents[0])
+    tangent, shares = whole.row, []
     for step, cotangent in zip(point.steps, cotangents[1:], strict=True):
         through = step.products.residual(step.point, [cotangent])
-        shares.append(scale.measures(scale.multiplied(through, scale.factors(-top)), tangent)[1])
+        shares.append(whole.shares(through, np.zeros(1, int), tangent))
         tangent = step.products.tangent(step.weights, step.y, tangent)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.concatenate(shares).astype(float) / np.asarray(squared, float)
+    return np.concatenate(shares)

@@ -5,8 +5,9 @@ Backwards through the modules goes one cotangent for each length: at module i,
 and the sum over k is the ordinary gradient.
 """
 
+import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -14,9 +15,15 @@ import numpy as np
 from residual_ensembles.paths import scale
 from residual_ensembles.paths.point import Point, Step
 
-# Neighbouring lengths share a scale while their sizes are within so many powers of two; the largest
-# of them is kept there, so that the smallest is near 1, and float32 has room above and below.
+# Powers of two that float32 has: a scale keeps its largest number near the top, with room for what
+# grows, and lets neighbouring lengths in that are smaller by no more than the span. Below it is the
+# room for what shrinks until sizes are looked at again.
+TOP = 90
 SPAN = 60
+ROOM = TOP - SPAN + 120
+MOST_MODULES_BETWEEN = 8
+# Scales move in steps, so that few cotangents are multiplied.
+STEP = 16
 
 # How far the sum of the parts may be from the gradient. Where paths cancel, the parts are larger
 # than the gradient, and it is their rounding that counts.
@@ -52,8 +59,10 @@ def exact(point: Point, max_length: int | None = None, target: str = "y0") -> By
         ValueError: There is no path so short, or no such target.
         ArithmeticError: The parts do not add up to the gradient.
     """
-    [whole] = point.at_target([point.gradients[0]], target)
-    return carry_back(point, max_length).measured(whole, lambda rows: point.at_target(rows, target))
+    [gradient] = point.at_target(point.gradients[:1], target)
+    return carry_back(point, max_length).measured(
+        gradient, lambda rows: point.at_target(rows, target)
+    )
 
 
 def carry_back(point: Point, max_length: int | None = None, above: int = 0) -> "Lengths":
@@ -67,10 +76,8 @@ def carry_back(point: Point, max_length: int | None = None, above: int = 0) -> "
         )
     lengths = Lengths(point.cotangent, longest if max_length is None else min(max_length, longest))
     lengths.complete = lengths.max_length == longest
-    for passed, step in enumerate(reversed(point.steps[above:]), start=1):
+    for step in reversed(point.steps[above:]):
         lengths.pass_through(step)
-        if passed % scale.MODULES_BETWEEN == 0:
-            lengths.rescale()
     return lengths
 
 
@@ -89,6 +96,7 @@ class Lengths:
         self.exponents = np.zeros(1, int)  # of two; one for each row
         self.shortest = 0
         self.max_length = max_length
+        self.modules_until_rescaling = 0
 
     @property
     def longest(self) -> int:
@@ -101,6 +109,9 @@ class Lengths:
             self._pass_either_way(step)
         else:
             self._pass_residual_only(step)
+        self.modules_until_rescaling -= 1
+        if self.modules_until_rescaling <= 0:
+            self.rescale()
 
     def _pass_either_way(self, step: Step) -> None:
         passed, below = [], None
@@ -130,55 +141,61 @@ class Lengths:
             self.exponents = self.exponents[:-1]
 
     def rescale(self) -> None:
-        """Gives neighbours of like size one scale, in which the largest is near 2^SPAN."""
+        """Gives neighbours of like size one scale, in which the largest is near 2^TOP."""
         parts = list(scale.in_calls(self.rows))
-        shifts = np.concatenate([scale.exponents(scale.largest(rows)) for rows in parts])
-        exponents = scale_of_neighbours(self.exponents + shifts, SPAN) - SPAN
-        factors = scale.in_calls(scale.factors(self.exponents - exponents))
-        pairs = zip(parts, factors, strict=True)
-        self.rows = [row for pair in pairs for row in scale.multiplied(*pair)]
+        sizes = [scale.exponents(scale.largest(rows)) for rows in parts]
+        sizes = self.exponents + np.concatenate(sizes)
+        exponents = (scale_of_neighbours(sizes, SPAN) - TOP) // STEP * STEP
+        shifts = scale.in_calls(self.exponents - exponents)
+        self.rows = []
+        for rows, shift in zip(parts, shifts, strict=True):
+            for part in (shift // 2, shift - shift // 2):  # float32 has no factor above 2^127
+                rows = scale.multiplied(rows, scale.factors(part)) if part.any() else rows
+            self.rows += rows
         self.exponents = exponents
+        steepest = max(1, *(sizes[:-1] - sizes[1:]), 1)
+        self.modules_until_rescaling = min(MOST_MODULES_BETWEEN, max(1, ROOM // steepest))
 
-    def measured(self, whole, to_target: Callable[[list], list]) -> ByLength:
+    def measured(self, gradient, to_target: Callable[[list], list]) -> ByLength:
         """Compares the cotangents with the whole gradient.
 
         Args:
-            whole: The ordinary gradient.
+            gradient: The ordinary gradient with respect to the target.
             to_target: From cotangents of y_0 to those of the target, as lists.
         """
-        [whole], [top] = scale.near_one([whole])
-        rows, shifts = scale.near_one(self.rows)
+        whole = scale.Whole(gradient)
+        near_one, shifts = scale.near_one(self.rows)
         exponents = self.exponents + shifts
-        norms, products, total = [], [], 0.0
-        for some in scale.in_calls(rows):
-            first = len(norms)
-            arrived = to_target(some)
-            weights = scale.factors(exponents[first : first + len(some)] - top)
-            for values, found in zip(
-                (norms, products), scale.measures(arrived, whole), strict=True
-            ):
-                values.extend(np.asarray(found, float))
-            total = total + sum(scale.multiplied(arrived, weights))
-        return self._summary(np.array(norms), np.array(products), exponents, total, whole, top)
-
-    def _summary(self, norms, products, exponents, total, whole, top: int) -> ByLength:
-        size, off = (float(scale.measures([x], x)[0][0]) for x in (whole, total - whole))
-        parts = float(np.sum(np.ldexp(norms, exponents - top)))
-        if self.complete and not off <= max(LARGEST_ERROR * size, LARGEST_ERROR_OF_PARTS * parts):
-            raise ArithmeticError(
-                f"The gradient by path length adds up to something else than the gradient: off by "
-                f"{off / size if size else off:.2e} of it, expected {LARGEST_ERROR:.0e} or less."
-            )
-        with np.errstate(divide="ignore", invalid="ignore"):
-            shares = np.ldexp(products, exponents - top) / np.float64(size) ** 2
-            error = float(np.float64(off) / size) if self.complete else float("nan")
-        return ByLength(
+        log10_norms, shares, total = [], [], 0.0
+        for rows, own in zip(scale.in_calls(near_one), scale.in_calls(exponents), strict=True):
+            rows = to_target(rows)
+            log10_norms.append(scale.log10(scale.norms(rows), own))
+            shares.append(whole.shares(rows, own))
+            total = total + sum(scale.multiplied(rows, scale.factors(own - whole.exponent)))
+        by_length = ByLength(
             lengths=np.arange(self.shortest, self.longest + 1),
-            log10_norms=scale.log10(norms, exponents),
-            shares=shares,
-            log10_gradient_norm=float(scale.log10(size, top)),
-            error=error,
+            log10_norms=np.concatenate(log10_norms),
+            shares=np.concatenate(shares),
+            log10_gradient_norm=whole.log10_norm,
+            error=float("nan"),
         )
+        return self._checked(by_length, total, whole) if self.complete else by_length
+
+    def _checked(self, found: ByLength, total, whole: scale.Whole) -> ByLength:
+        """Returns what was found, with its error.
+
+        Raises:
+            ArithmeticError: The error is too large.
+        """
+        off = float(scale.norms([total - whole.row])[0])
+        parts = np.sum(10.0 ** (found.log10_norms - whole.exponent * math.log10(2.0)))
+        if not off <= max(LARGEST_ERROR * whole.norm, LARGEST_ERROR_OF_PARTS * parts):
+            raise ArithmeticError(
+                "The gradient by path length adds up to something else than the gradient: off by "
+                f"{off:.2e} where it is {whole.norm:.2e}, expected {LARGEST_ERROR:.0e} of it or "
+                "less."
+            )
+        return replace(found, error=off / whole.norm if whole.norm else float("nan"))
 
 
 def scale_of_neighbours(sizes: np.ndarray, span: int) -> np.ndarray:

@@ -24,7 +24,8 @@ class ByPath:
     log10_norms: np.ndarray
     """Base-10 logarithm of each path's norm, `(paths,)`; −inf for a norm of 0."""
     shares: np.ndarray
-    """Projection on the whole gradient, ⟨g, G⟩ / ‖G‖², `(paths,)`; those of all 2^n add up to 1."""
+    """Projection on the whole gradient, ⟨g, G⟩ / ‖G‖², `(paths,)`; those of all 2^n add up to 1.
+    NaN where they were not asked for, or the gradient is 0."""
 
 
 @dataclass(eq=False)
@@ -33,15 +34,18 @@ class Cotangent:
 
     row: object
     exponent: int = 0
+    products: int = 0
+    """How many it went through since it was near 1."""
 
 
-def sampled(point: Point, paths: np.ndarray, target: str = "y0") -> ByPath:
+def sampled(point: Point, paths: np.ndarray, target: str = "y0", shares: bool = True) -> ByPath:
     """Returns the gradients that come through single paths.
 
     Args:
         point: One batch.
         paths: Which residuals each path takes, bool, `(paths, n_modules)`.
         target: "y0", or "picture" for the gradient with respect to the input.
+        shares: Whether to project on the whole gradient, which costs an ordinary pass.
 
     Raises:
         ValueError: A path skips a module that has no skip, or there is no such target.
@@ -49,24 +53,22 @@ def sampled(point: Point, paths: np.ndarray, target: str = "y0") -> ByPath:
     paths = _checked(point, paths)
     order = np.lexsort(paths.T)  # neighbours agree at the top
     at_once = max(1, NUMBERS_AT_ONCE // max(step.row_size for step in point.steps))
-    log10_norms, shares = np.empty(len(paths)), np.empty(len(paths))
+    whole = scale.Whole(point.at_target(point.gradients[:1], target)[0]) if shares else None
+    found = np.empty((2, len(paths)))
     for first in range(0, len(paths), at_once):
         group = order[first : first + at_once]
-        arrived = walk_back(point, paths[group])
-        log10_norms[group], shares[group] = _measured(point, arrived, target)
-    return ByPath(log10_norms, shares)
+        found[:, group] = _measured(point, walk_back(point, paths[group]), target, whole)
+    return ByPath(*found)
 
 
 def walk_back(point: Point, paths: np.ndarray) -> list[Cotangent]:
     """Returns what arrives at y_0 through each path; paths that agree share it."""
     arrived = [Cotangent(point.cotangent)] * len(paths)
-    for number in range(len(point.steps), 0, -1):
-        step, takes = point.steps[number - 1], paths[:, number - 1]
+    for step, takes in zip(reversed(point.steps), paths.T[::-1], strict=True):
         _pass(arrived, np.flatnonzero(takes), step.products.residual, step)
         if not step.skips_freely:
             _pass(arrived, np.flatnonzero(~takes), step.products.skip, step)
-        if (number - 1) % scale.MODULES_BETWEEN == 0:
-            _rescale(arrived)
+        _bring_near_one([c for c in _distinct(arrived) if c.products >= scale.PRODUCTS_BETWEEN])
     return arrived
 
 
@@ -76,7 +78,7 @@ def _pass(arrived: list[Cotangent], going: np.ndarray, way: Callable, step: Step
     for some in scale.in_calls(_distinct([arrived[i] for i in going])):
         rows = way(step.point, [cotangent.row for cotangent in some])
         for old, row in zip(some, rows, strict=True):
-            after[id(old)] = Cotangent(row, old.exponent)
+            after[id(old)] = Cotangent(row, old.exponent, old.products + 1)
     for i in going:
         arrived[i] = after[id(arrived[i])]
 
@@ -85,27 +87,25 @@ def _distinct(cotangents: list[Cotangent]) -> list[Cotangent]:
     return list({id(cotangent): cotangent for cotangent in cotangents}.values())
 
 
-def _rescale(arrived: list[Cotangent]) -> None:
-    distinct = _distinct(arrived)
-    rows, shifts = scale.near_one([cotangent.row for cotangent in distinct])
-    for cotangent, row, shift in zip(distinct, rows, shifts, strict=True):
-        cotangent.row = row
-        cotangent.exponent += int(shift)
+def _bring_near_one(cotangents: list[Cotangent]) -> None:
+    for some in scale.in_calls(cotangents):
+        rows, shifts = scale.near_one([cotangent.row for cotangent in some])
+        for cotangent, row, shift in zip(some, rows, shifts, strict=True):
+            cotangent.row, cotangent.products = row, 0
+            cotangent.exponent += int(shift)
 
 
-def _measured(point: Point, arrived: list[Cotangent], target: str):
+def _measured(point: Point, arrived: list[Cotangent], target: str, whole: scale.Whole | None):
     """Returns the logarithm of each path's norm, and its share of the whole gradient."""
-    [whole], [top] = scale.near_one(point.at_target([point.gradients[0]], target))
-    size = float(scale.measures([whole], whole)[0][0])
     distinct = _distinct(arrived)
+    _bring_near_one(distinct)
     found = {}
     for some in scale.in_calls(distinct):
         rows = point.at_target([cotangent.row for cotangent in some], target)
-        norms, products = (np.asarray(x, float) for x in scale.measures(rows, whole))
         exponents = np.array([cotangent.exponent for cotangent in some])
-        with np.errstate(divide="ignore", invalid="ignore"):
-            shares = np.ldexp(products, exponents - top) / np.float64(size) ** 2
-        for cotangent, *values in zip(some, scale.log10(norms, exponents), shares, strict=True):
+        norms = scale.log10(scale.norms(rows), exponents)
+        shares = whole.shares(rows, exponents) if whole else np.full(len(rows), np.nan)
+        for cotangent, *values in zip(some, norms, shares, strict=True):
             found[id(cotangent)] = values
     return np.array([found[id(cotangent)] for cotangent in arrived]).T
 

@@ -12,8 +12,9 @@ from keras import ops
 
 from residual_ensembles import backend
 
-# A residual divides a cotangent by about ten; after so many of them it is still far from 0.
-MODULES_BETWEEN = 8
+# A residual divides a cotangent by about ten, and hardly ever by a million; after so many of them a
+# cotangent is still far from what float32 takes for 0.
+PRODUCTS_BETWEEN = 5
 # Most cotangents that one compiled function takes.
 ROWS_PER_CALL = 16
 
@@ -41,10 +42,15 @@ def multiplied(rows: list, factors) -> list:
 
 
 @backend.compile
-def measures(rows: list, whole):
-    """Returns the norm of each row, and its product with `whole`, `(rows,)` each."""
-    squares = ops.stack([ops.sum(row * row) for row in rows])
-    return ops.sqrt(squares), ops.stack([ops.sum(row * whole) for row in rows])
+def norms(rows: list):
+    """Returns the norm of each row, `(rows,)`."""
+    return ops.sqrt(ops.stack([ops.sum(row * row) for row in rows]))
+
+
+@backend.compile
+def products(rows: list, whole):
+    """Returns the product of each row with `whole`, `(rows,)`."""
+    return ops.stack([ops.sum(row * whole) for row in rows])
 
 
 def exponents(sizes) -> np.ndarray:
@@ -72,3 +78,33 @@ def near_one(rows: list) -> tuple[list, np.ndarray]:
         shifts.append(exponents(largest(some)))
         scaled += multiplied(some, factors(-shifts[-1]))
     return scaled, np.concatenate(shifts)
+
+
+class Whole:
+    """The whole gradient, which parts are projected on.
+
+    Args:
+        gradient: The ordinary gradient, `(batch, ...)`.
+    """
+
+    def __init__(self, gradient):
+        [self.row], [self.exponent] = near_one([gradient])
+        self.norm = float(norms([self.row])[0])
+
+    @property
+    def log10_norm(self) -> float:
+        """Base-10 logarithm of its norm."""
+        return float(log10(self.norm, self.exponent))
+
+    def shares(self, rows: list, exponents: np.ndarray, tangent=None) -> np.ndarray:
+        """Returns ⟨row, G⟩ / ‖G‖² of rows with their powers of two; NaN where G is 0.
+
+        Args:
+            rows: Cotangents.
+            exponents: Their powers of two, `(rows,)`.
+            tangent: What `self.row` has become, where the rows have not arrived yet.
+        """
+        along = products(rows, self.row if tangent is None else tangent)
+        along = np.asarray(along, np.float64)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.ldexp(along, exponents - self.exponent) / np.float64(self.norm) ** 2

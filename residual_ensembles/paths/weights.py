@@ -23,6 +23,6 @@ def weight_gradient(point: Point, number: int, max_length: int | None = None) ->
     if not 1 <= number <= len(point.steps):
         raise ValueError(f"Received module {number}, expected 1 to {len(point.steps)}.")
     step = point.steps[number - 1]
-    whole = step.to_weights(point.gradients[number])
+    gradient = step.to_weights(point.gradients[number])
     arrived = carry_back(point, max_length, above=number)
-    return arrived.measured(whole, lambda rows: [step.to_weights(row) for row in rows])
+    return arrived.measured(gradient, lambda rows: [step.to_weights(row) for row in rows])

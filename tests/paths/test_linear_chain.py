@@ -33,6 +33,16 @@ class Linear(keras.layers.Layer):
     def after(self, z):
         return z
 
+    def get_config(self):
+        return {"units": self.matrix.shape[0]}
+
+
+class Reticent(Linear):
+    """The same, but it does not say what it is."""
+
+    def get_config(self):
+        raise NotImplementedError
+
 
 class Identity(keras.layers.Layer):
     """Stem, and head: y is the logits."""
@@ -44,9 +54,9 @@ class Identity(keras.layers.Layer):
 class LinearChain:
     """A chain, without being one of ours."""
 
-    def __init__(self, matrices, dtype="float64"):
+    def __init__(self, matrices, dtype="float64", module=Linear):
         self.stem, self.head = Identity(dtype=dtype), Identity(dtype=dtype)
-        self.modules = [Linear(matrix, dtype) for matrix in matrices]
+        self.modules = [module(matrix, dtype) for matrix in matrices]
         self.shapes = [(len(matrix),) for matrix in [*matrices, matrices[-1]]]
 
 
@@ -93,6 +103,15 @@ def test_all_paths_are_as_on_paper(n, width, batch, seed):
     shares = [np.sum(p * whole) / np.sum(whole**2) for p in parts]
     assert exact.shares == pytest.approx(shares, rel=1e-6, abs=1e-9)
     assert exact.error < 1e-12
+
+
+def test_a_module_that_does_not_say_what_it_is_is_computed_on_its_own():
+    matrices = np.random.default_rng(0).normal(size=(3, 2, 2))
+    found = [
+        paths.exact(paths.Linearization(LinearChain(matrices, module=module)).at([[1.0, 2]], [0]))
+        for module in (Linear, Reticent)
+    ]
+    np.testing.assert_allclose(found[0].log10_norms, found[1].log10_norms)
 
 
 @pytest.mark.parametrize("shrinks", [0.3, 1e-2, 1e-4, 1e-7])

@@ -1,5 +1,7 @@
 """The networks of the paper by path: one path of a VGG, shared code, float32, mixed precision."""
 
+import importlib
+
 import numpy as np
 import pytest
 from masked_passes import PathGradients
@@ -56,7 +58,7 @@ def test_what_float32_can_hold_is_not_changed_by_the_scale(monkeypatch):
     point = paths.Linearization(chain).at(*batch())
     drawn = paths.draw_paths([True] * 9, 4, 6, 0, 0)
     scaled = paths.sampled(point, drawn)
-    monkeypatch.setattr("residual_ensembles.paths.scale.MODULES_BETWEEN", 1)
+    monkeypatch.setattr("residual_ensembles.paths.scale.PRODUCTS_BETWEEN", 1)
     np.testing.assert_array_equal(scaled.log10_norms, paths.sampled(point, drawn).log10_norms)
 
 
@@ -64,7 +66,8 @@ def test_lengths_are_the_same_in_groups(monkeypatch):
     point = paths.Linearization(network("resnet", 20)).at(*batch())
     drawn = np.concatenate([paths.draw_paths([True] * 9, k, 3, 0, 0) for k in range(10)])
     together = paths.sampled(point, drawn)
-    monkeypatch.setattr("residual_ensembles.paths.sampled.NUMBERS_AT_ONCE", 7 * 4 * 8 * 8 * 16)
+    module = importlib.import_module("residual_ensembles.paths.sampled")  # not the function
+    monkeypatch.setattr(module, "NUMBERS_AT_ONCE", 7 * 4 * 8 * 8 * 16)
     in_groups = paths.sampled(point, drawn)
     np.testing.assert_allclose(in_groups.log10_norms, together.log10_norms, atol=1e-5)
 

@@ -1,0 +1,69 @@
+"""Does the engine say what the reference says?"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from residual_ensembles.lesions.closeness import ROUNDING, gaps, scale
+from residual_ensembles.lesions.evaluator import Evaluator
+from residual_ensembles.lesions.pieces import Pieces
+from residual_ensembles.lesions.reference import CompiledParts
+from residual_ensembles.randomness import generator
+
+LESIONS = 4
+"""Lesions of a sweep that are compared with the reference."""
+PICTURES = 16
+"""Pictures with which they are."""
+
+
+class Agreement(NamedTuple):
+    """How two evaluations of the same lesions with the same pictures compare."""
+
+    n: int
+    """Predictions compared."""
+    n_different: int
+    n_close: int
+    """Predictions whose two best logits lie closer than rounding, in the reference."""
+    n_unexplained: int
+    """Predictions that differ although they are not close."""
+    largest_relative_difference: float
+    """Of any logit, as a share of the scale of its picture."""
+
+
+def agreement(logits: np.ndarray, reference: np.ndarray) -> Agreement:
+    """Compares logits `(..., classes)` with those of the reference."""
+    close = gaps(reference) < ROUNDING
+    different = logits.argmax(axis=-1) != reference.argmax(axis=-1)
+    relative = np.abs(logits - reference).max(axis=-1) / scale(reference)
+    return Agreement(
+        n=different.size,
+        n_different=int(different.sum()),
+        n_close=int(close.sum()),
+        n_unexplained=int((different & ~close).sum()),
+        largest_relative_difference=float(relative.max(initial=0.0)),
+    )
+
+
+def agreement_on_sample(evaluator: Evaluator, pictures, seed: int, pieces: Pieces) -> Agreement:
+    """Compares some lesions and pictures of a sweep with the reference, in float32.
+
+    Args:
+        evaluator: Of the sweep.
+        pictures: All of the sweep.
+        seed: Of the sample.
+        pieces: Where the result is kept.
+    """
+
+    def compute() -> dict[str, np.ndarray]:
+        random = generator(seed, "agreement sample")
+        n_lesions = min(LESIONS, len(evaluator.lesions))
+        lesions = np.sort(random.choice(len(evaluator.lesions), n_lesions, replace=False))
+        n_pictures = min(PICTURES, len(pictures))
+        positions = np.sort(random.choice(len(pictures), n_pictures, replace=False))
+        these = np.asarray(pictures[positions])
+        reference = CompiledParts(evaluator.chain, compile=lambda function: function)
+        expected = np.stack([reference(evaluator.lesions[i], these) for i in lesions])
+        found = agreement(evaluator.logits(these, lesions=lesions), expected)
+        return {name: np.array(value) for name, value in found._asdict().items()}
+
+    return Agreement(**{k: v.item() for k, v in pieces.get("agreement", compute).items()})

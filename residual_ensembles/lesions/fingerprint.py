@@ -1,0 +1,47 @@
+"""What makes two sweeps the same sweep."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import keras
+
+from residual_ensembles import backend
+from residual_ensembles.lesions.plans import PlannedLesion
+
+LIBRARY = Path(__file__).resolve().parents[1]
+CODE = ("backend", "lesions", "models", "randomness.py")
+"""Whose code decides what comes out."""
+
+
+def fingerprint(
+    network: Path, data_checksum: str, plan: Sequence[PlannedLesion], settings: dict
+) -> str:
+    """Returns 16 hexadecimal digits of everything that determines the results of a sweep.
+
+    Args:
+        network: File of the trained network.
+        data_checksum: Of the prepared data.
+        plan: What is evaluated.
+        settings: How it is evaluated, as plain values.
+    """
+    everything = {
+        "network": hashlib.sha256(network.read_bytes()).hexdigest(),
+        "data": data_checksum,
+        "plan": [str(row.lesion) for row in plan],
+        "settings": settings,
+        "code": _code_checksum(),
+        "versions": {"keras": keras.__version__, **backend.VERSIONS},
+    }
+    return hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _code_checksum() -> str:
+    digest = hashlib.sha256()
+    for place in CODE:
+        root = LIBRARY / place
+        for file in sorted(root.rglob("*.py")) if root.is_dir() else [root]:
+            digest.update(file.relative_to(LIBRARY).as_posix().encode() + b"\0")
+            digest.update(file.read_bytes())
+    return digest.hexdigest()

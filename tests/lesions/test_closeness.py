@@ -1,0 +1,38 @@
+import numpy as np
+import pytest
+
+from residual_ensembles.lesions import closeness
+from residual_ensembles.lesions.agreement import agreement
+
+
+def test_gaps_are_shares_of_the_largest_logit():
+    np.testing.assert_allclose(
+        closeness.gaps(np.array([[1.0, -4.0, 3.0], [2.0, 2.0, 0.0]])), [0.5, 0]
+    )
+
+
+def test_rounding_is_what_the_winner_loses_to_the_best_rival():
+    low = np.array([[4.0, 3.0, 0.0]])
+    exact = np.array([[3.9, 3.2, 0.1]])  # the lead over the second falls from 1.0 to 0.7
+    np.testing.assert_allclose(closeness.rounding(low, exact), [0.3 / 4.0])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_gap_larger_than_rounding_keeps_the_prediction(seed):
+    random = np.random.default_rng(seed)
+    low = random.normal(size=(500, 10))
+    exact = low + random.normal(0.0, 0.1, low.shape)
+    safe = closeness.gaps(low) > closeness.rounding(low, exact)
+    assert (low.argmax(-1) == exact.argmax(-1))[safe].all()
+    assert (low.argmax(-1) != exact.argmax(-1)).any()
+
+
+def test_agreement_by_hand():
+    reference = np.array([[2.0, 1.0], [1.0, 1.00001], [0.0, 4.0], [4.0, 1.0]])
+    logits = np.array([[2.0, 1.0], [1.00002, 1.0], [0.0, 3.0], [1.0, 4.0]])
+    found = agreement(logits, reference)
+    assert found.n == 4
+    assert found.n_different == 2
+    assert found.n_close == 1
+    assert found.n_unexplained == 1
+    assert found.largest_relative_difference == pytest.approx(0.75)

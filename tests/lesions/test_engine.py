@@ -1,0 +1,182 @@
+"""The engine against the reference, on plans of every kind of lesion."""
+
+import numpy as np
+import pytest
+
+from residual_ensembles.lesions import (
+    Lesion,
+    Pieces,
+    evaluate,
+    lesion_table,
+    reference_logits,
+    study_plan,
+    summary,
+)
+from residual_ensembles.lesions.agreement import agreement
+from residual_ensembles.lesions.evaluator import Evaluator
+
+MIXED = [
+    Lesion(deletions=[1, 4], swaps=[(5, 6)], duplications=[8]),
+    Lesion(deletions=range(1, 10)),
+    Lesion(deletions=[2, 2 + 1], swaps=[(2, 3)]),
+    Lesion(deletions=[1, 4], swaps=[(5, 6)], duplications=[8]),
+]
+
+
+@pytest.fixture(scope="session")
+def plans(chains):
+    numbers = {"k": 4, "draws": 4, "swaps": 3, "duplications": 3, "seed": 0}
+    return {
+        kind: [row.lesion for row in study_plan(chain, random=True, **numbers)] + MIXED
+        if kind != "vgg"
+        else [row.lesion for row in study_plan(chain, random=True, **numbers)]
+        for kind, chain in chains.items()
+    }
+
+
+@pytest.fixture(scope="session")
+def references(chains, plans, pictures):
+    return {
+        kind: np.stack(list(reference_logits(chain, plans[kind], pictures)))
+        for kind, chain in chains.items()
+    }
+
+
+@pytest.fixture(params=["resnet", "highway", "vgg"])
+def case(request, chains, plans, references):
+    return chains[request.param], plans[request.param], references[request.param]
+
+
+def test_float32_equals_the_reference(case, pictures):
+    chain, plan, reference = case
+    found = agreement(Evaluator(chain, plan, len(pictures)).logits(pictures), reference)
+    assert found.n_unexplained == 0
+    assert found.largest_relative_difference < 1e-4
+    assert len({tuple(row) for row in reference.argmax(-1)}) > len(plan) / 2  # lesions matter
+
+
+@pytest.mark.parametrize("rows", [4, 1000])
+def test_predictions_do_not_depend_on_memory(case, pictures, rows):
+    chain, plan, reference = case
+    memory = rows * 64 * 4 * int(max(np.prod(shape) for shape in chain.shapes))
+    found = evaluate(chain, plan, pictures, memory_bytes=memory)
+    np.testing.assert_array_equal(found.predictions, reference.argmax(-1))
+    assert found.agreement.n_different == 0
+    assert found.peak_bytes > 0
+
+
+def test_close_logits_are_counted(case, pictures):
+    chain, plan, reference = case
+    found = evaluate(chain, plan, pictures)
+    assert abs(found.n_close.sum() - agreement(reference, reference).n_close) <= 2
+
+
+def test_bfloat16_says_what_it_changes(resnet, plans, references, pictures):
+    found = evaluate(resnet, plans["resnet"], pictures, precision="bfloat16")
+    exact = references["resnet"].argmax(-1)
+    assert found.check.n == exact.size  # the sample is all pictures here
+    assert found.check.n_changed == pytest.approx((found.predictions != exact).sum(), abs=3)
+    assert 0 < found.check.n_changed < 0.1 * exact.size
+    assert f"bfloat16 changes {found.check.n_changed} of {exact.size}" in summary(found)
+
+
+def test_a_cascade_changes_nothing(case, pictures):
+    chain, plan, reference = case
+    found = evaluate(chain, plan, pictures, precision="cascade")
+    np.testing.assert_array_equal(found.predictions, reference.argmax(-1))
+    assert 0 < found.n_redone.sum() < reference[..., 0].size
+    assert "made again in float32, of which 0 rounded more" in summary(found)
+
+
+def test_progress_counts_every_prediction_once(resnet, pictures):
+    seen = []
+    evaluate(resnet, MIXED, pictures, precision="cascade", progress=seen.append)
+    assert sum(seen) == pytest.approx(len(MIXED) * len(pictures))
+
+
+def test_what_is_finished_is_not_done_again(resnet, pictures, tmp_path, monkeypatch):
+    whole = evaluate(resnet, MIXED, pictures, batch_size=16, pieces=Pieces(tmp_path))
+    files = sorted(tmp_path.glob("piece-*.npz"))
+    assert len(files) == 3  # 40 pictures by 14
+    files[1].unlink()
+    evaluated = []
+    logits = Evaluator.logits
+
+    def noted(self, pictures, *arguments, **options):
+        evaluated.append(len(pictures))
+        return logits(self, pictures, *arguments, **options)
+
+    monkeypatch.setattr(Evaluator, "logits", noted)
+    pieces = Pieces(tmp_path)
+    again = evaluate(resnet, MIXED, pictures, batch_size=16, pieces=pieces)
+    assert evaluated == [14]
+    assert pieces.n_found == 3  # two, and the comparison with the reference
+    np.testing.assert_array_equal(again.predictions, whole.predictions)
+
+
+@pytest.fixture(scope="session")
+def many_pictures():
+    return np.random.default_rng(5).integers(0, 256, (1500, 8, 8, 1)).astype(np.uint8)
+
+
+@pytest.mark.parametrize("precision", ["float32", "cascade"])
+def test_a_margin_takes_fewer_pictures(resnet, many_pictures, precision, tmp_path):
+    plan = study_plan(resnet, k=1, draws=1, swaps=1, duplications=1, seed=0, random=False)
+    exact = evaluate(resnet, plan, many_pictures)
+    labels = exact.predictions[0].copy()
+    labels[::10] = (labels[::10] + 1) % 10  # the intact network is wrong on a tenth
+    found = evaluate(
+        resnet,
+        plan,
+        many_pictures,
+        precision=precision,
+        labels=labels,
+        error_margin=0.03,
+        pieces=Pieces(tmp_path),
+    )
+    known = found.predictions >= 0
+    np.testing.assert_array_equal(found.predictions[known], exact.predictions[known])
+    np.testing.assert_array_equal(found.intact, exact.predictions[0])
+    assert known[0].all()  # the intact row is known anyway
+    assert 0.2 < known[1:].mean() < 0.8
+    table = lesion_table("resnet", 0, plan, 9, found.predictions, labels, found.intact)
+    truth = (exact.predictions != labels).mean(axis=1)
+    low, high = table["error_on_images_low"], table["error_on_images_high"]
+    assert ((low <= truth + 1e-12) & (truth <= high + 1e-12)).sum() >= len(plan) - 1
+    assert (high - low <= 0.06 + 1e-12).all()
+    assert table["n_images"].tolist() == known.sum(axis=1).tolist()
+    assert sorted(p.name for p in tmp_path.iterdir())[0] == "agreement.npz"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"precision": "float16"}, "precision='float16', expected one of float32, bfloat16, casc"),
+        ({"error_margin": 0.1}, "error_margin=0.1 and no labels for 40 pictures"),
+        ({"error_margin": 0.1, "labels": np.zeros(3)}, "and 3 labels for 40 pictures"),
+        ({"error_margin": 2.0, "labels": np.zeros(40)}, "error_margin=2.0, expected a fraction"),
+        ({"memory_bytes": 1000}, "memory bound of 1000 bytes"),
+    ],
+)
+def test_arguments_that_mean_nothing_are_refused(resnet, pictures, options, message):
+    with pytest.raises(ValueError, match=message):
+        evaluate(resnet, MIXED, pictures, **options)
+
+
+def test_no_pictures_are_refused(resnet, pictures):
+    with pytest.raises(ValueError, match="no pictures, expected at least one"):
+        evaluate(resnet, MIXED, pictures[:0])
+
+
+def test_a_lesion_that_the_network_cannot_bear_is_refused(resnet, pictures):
+    with pytest.raises(ValueError, match="module 4 changes the shape"):
+        evaluate(resnet, [Lesion(duplications=[4])], pictures)
+
+
+def test_no_evaluation_leaves_a_trace(resnet, pictures):
+    weights = [w.copy() for w in resnet.get_weights()]
+    config = resnet.get_config()
+    evaluate(resnet, MIXED, pictures, precision="cascade")
+    for before, after in zip(weights, resnet.get_weights(), strict=True):
+        np.testing.assert_array_equal(before, after)
+    assert resnet.get_config() == config

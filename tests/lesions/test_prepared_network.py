@@ -1,0 +1,128 @@
+"""Closed forms against the modules that they stand for."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from residual_ensembles import models
+from residual_ensembles.lesions import Lesion, Step, closed_forms
+from residual_ensembles.lesions.prepared_network import PreparedNetwork
+from residual_ensembles.models import Chain, HighwayModule, Module, PlainModule
+
+
+def entering(chain, pictures):
+    """What enters each module of the intact network."""
+    y = chain.stem(ops.convert_to_tensor(pictures))
+    for module in chain.modules:
+        yield y
+        y = module(y)
+
+
+def close(found, expected, tolerance=1e-5):
+    expected = ops.convert_to_numpy(expected)
+    found = ops.convert_to_numpy(ops.cast(found, "float32"))
+    assert np.abs(found - expected).max() <= tolerance * np.abs(expected).max()
+
+
+def test_each_module_run_and_deleted(chain, pictures):
+    network = PreparedNetwork(chain)
+    for number, (module, y) in enumerate(
+        zip(chain.modules, entering(chain, pictures), strict=True), start=1
+    ):
+        close(network.run(Step(number, "run"), y), module(y))
+        close(network.run(Step(number, "deleted"), y), module.deleted(y))
+
+
+def test_bfloat16_is_near(chain, pictures):
+    network = PreparedNetwork(chain, "bfloat16")
+    y = network.stem(ops.convert_to_tensor(pictures))
+    assert keras.backend.standardize_dtype(y.dtype) == "bfloat16"
+    y = network.run(Step(1, "run"), y)
+    assert keras.backend.standardize_dtype(y.dtype) == "bfloat16"
+    close(y, chain.modules[0](chain.stem(ops.convert_to_tensor(pictures))), tolerance=0.03)
+    logits = network.head(ops.zeros((2, *chain.shapes[-1]), "bfloat16"))
+    assert keras.backend.standardize_dtype(logits.dtype) == "float32"
+
+
+def test_modules_of_one_kind_share_a_trace(resnet, pictures):
+    network = PreparedNetwork(resnet)
+    for number, y in enumerate(entering(resnet, pictures), start=1):
+        network.run(Step(number, "run"), y)
+    functions = {id(function) for function in network.functions.values()}
+    assert len(functions) == 2  # with and without projection
+    again = PreparedNetwork(resnet)
+    again.run(Step(1, "run"), resnet.stem(ops.convert_to_tensor(pictures)))
+    assert id(again.functions[Step(1, "run")]) in functions
+
+
+def test_all_our_modules_have_closed_forms(chain):
+    for module in chain.modules:
+        assert closed_forms.module_form(module) is not None
+        assert closed_forms.deleted_form(module) is not None
+
+
+def test_what_a_deleted_module_leaves_as_it_is_is_no_step(resnet, vgg):
+    prepared = PreparedNetwork(resnet)
+    lesion = Lesion(deletions=[2, 4], swaps=[(2, 3)])
+    assert prepared.steps(lesion) == (
+        Step(1, "run"),
+        Step(3, "run"),
+        Step(4, "deleted"),
+        *(Step(number, "run") for number in range(5, 10)),
+    )
+    assert prepared.steps(Lesion(deletions=[2], swaps=[(2, 3)])) == prepared.steps(
+        Lesion(deletions=[2])
+    )
+    assert Step(1, "deleted") in PreparedNetwork(vgg).steps(Lesion(deletions=[1]))  # it pools
+    assert Step(2, "deleted") not in PreparedNetwork(vgg).steps(Lesion(deletions=[2]))
+
+
+class Foreign(Module):
+    """A module of someone else's, which says nothing new but is not known here."""
+
+
+def dense_chain(kind, **options):
+    layers = [kind(keras.layers.Dense(6, activation="tanh"), **options) for _ in range(2)]
+    return Chain(keras.layers.Dense(6), layers, keras.layers.Dense(3), (4,))
+
+
+@pytest.mark.parametrize(
+    "chain",
+    [dense_chain(Foreign), dense_chain(Module), dense_chain(PlainModule)],
+    ids=["foreign class", "foreign transform", "foreign layer"],
+)
+def test_any_other_module_runs_as_it_is(chain):
+    network, y = PreparedNetwork(chain), ops.ones((3, 6))
+    assert closed_forms.module_form(chain.modules[0]) is None
+    close(network.run(Step(1, "run"), y), chain.modules[0](y))
+    low = PreparedNetwork(chain, "bfloat16").run(Step(2, "run"), ops.cast(y, "bfloat16"))
+    close(low, chain.modules[1](y), tolerance=0.02)
+
+
+def test_nothing_is_taken_for_granted_of_a_foreign_module():
+    chain = dense_chain(Foreign)
+    assert not closed_forms.leaves_as_it_is(chain.modules[0])
+    assert closed_forms.deleted_form(chain.modules[0]) is None
+    assert PreparedNetwork(chain).steps(Lesion(deletions=[1]))[0] == Step(1, "deleted")
+
+
+def test_a_part_that_is_not_plain_has_no_closed_form(resnet):
+    transform = resnet.modules[0].transform
+    dilated = keras.layers.Conv2D(16, 1, dilation_rate=2, padding="same", use_bias=False)
+    assert closed_forms.module_form(Module(transform, dilated)) is None
+    assert closed_forms.deleted_form(Module(transform, dilated)) is None
+    assert closed_forms.module_form(Module(transform, activation=keras.layers.PReLU())) is None
+    gate = keras.layers.Conv2D(16, 1, padding="same", activation="tanh")
+    assert closed_forms.module_form(HighwayModule(transform, gate)) is None
+
+
+def test_a_network_that_computes_in_bfloat16_itself_is_left_to_do_so(pictures):
+    chain = models.build("resnet", 8, (8, 8, 1), 10, [120.0], [70.0], dtype="mixed_bfloat16")
+    network = PreparedNetwork(chain)
+    y = network.stem(ops.convert_to_tensor(pictures))
+    found = network.run(Step(1, "run"), y)
+    assert keras.backend.standardize_dtype(found.dtype) == "bfloat16"
+    np.testing.assert_array_equal(
+        *(ops.convert_to_numpy(ops.cast(z, "float32")) for z in (found, chain.modules[0](y)))
+    )

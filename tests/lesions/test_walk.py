@@ -1,0 +1,107 @@
+"""The order of a walk, on a network whose modules only write down that they ran."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from keras import ops
+
+from residual_ensembles.lesions.tree import Tree
+from residual_ensembles.lesions.walk import Walk
+
+N_STEPS = 5
+WIDTH = 16
+
+
+class Ledger:
+    """Each step multiplies by 7 and adds its number: what arrives says how it came, in base 7."""
+
+    def __init__(self):
+        self.batches = []
+
+    def stem(self, pictures):
+        return ops.cast(ops.repeat(pictures, WIDTH, axis=1), "float32")
+
+    def run(self, step, y):
+        self.batches.append((step, int(y.shape[0])))
+        return y * 7.0 + step
+
+    def head(self, y):
+        return y[:, :1]
+
+
+def expected(steps, picture):
+    value = picture
+    for step in steps:
+        value = value * 7 + step
+    return value
+
+
+def walk(sequences, n_pictures=6, sizes=(8, 4, 2, 1), memory=2**30, wanted=None):
+    network, tree = Ledger(), Tree(sequences)
+    found = np.full((len(sequences), n_pictures), np.nan)
+
+    def arrive(lesion, positions, logits):
+        assert np.isnan(found[lesion, positions]).all()  # once is enough
+        found[lesion, positions] = logits[:, 0]
+
+    walked = Walk(network, tree, sizes, memory, arrive)
+    walked(np.arange(n_pictures)[:, None], None if wanted is None else tree.needed(wanted))
+    assert walked.live_bytes == 0
+    return found, network, walked
+
+
+SEQUENCES = st.lists(
+    st.lists(st.integers(1, N_STEPS), max_size=5).map(tuple), min_size=1, max_size=25
+)
+MEMORY = st.sampled_from([0, 2000, 2**30])
+
+
+@settings(deadline=None, max_examples=30)  # TensorFlow's first calls take their time
+@given(SEQUENCES, MEMORY, st.integers(1, 9))
+def test_every_picture_arrives_after_its_steps(sequences, memory, n_pictures):
+    found, _, _ = walk(sequences, n_pictures, memory=memory)
+    for lesion, steps in enumerate(sequences):
+        assert found[lesion].tolist() == [expected(steps, p) for p in range(n_pictures)]
+
+
+@settings(deadline=None, max_examples=30)  # TensorFlow's first calls take their time
+@given(SEQUENCES, MEMORY, st.integers(0, 2**32 - 1))
+def test_wanted_pictures_arrive_after_their_steps(sequences, memory, seed):
+    wanted = np.random.default_rng(seed).random((len(sequences), 6)) < 0.3
+    found, _, _ = walk(sequences, memory=memory, wanted=wanted)
+    for lesion, picture in zip(*np.nonzero(wanted), strict=True):
+        assert found[lesion, picture] == expected(sequences[lesion], picture)
+
+
+@settings(deadline=None, max_examples=30)  # TensorFlow's first calls take their time
+@given(SEQUENCES)
+def test_nothing_is_computed_twice(sequences):
+    _, network, _ = walk(sequences, n_pictures=8)  # a batch is full: nothing has to be filled up
+    n_different = Tree(sequences).n_nodes - 1
+    assert sum(size for _, size in network.batches) == 8 * n_different
+
+
+def test_lesions_that_meet_again_pass_as_one_batch():
+    single_deletions = [tuple(i for i in range(1, 6) if i != deleted) for deleted in range(1, 6)]
+    _, network, _ = walk(single_deletions, n_pictures=1)
+    assert network.batches == [(1, 1), (2, 2), (3, 2), (3, 1), (4, 4), (5, 4)]
+
+
+def test_memory_is_bounded_by_taking_what_is_nearest_to_its_end():
+    sequences = [(*beginning, 5, 5, 5) for beginning in itertools.product(range(1, 5), repeat=3)]
+    block = 8 * WIDTH * 4
+    _, _, broad = walk(sequences, n_pictures=8, sizes=(8,))
+    _, _, narrow = walk(sequences, n_pictures=8, sizes=(8,), memory=20 * block)
+    assert broad.peak_bytes > 64 * block  # all 64 at once
+    assert narrow.peak_bytes <= 20 * block
+
+
+@pytest.mark.parametrize(
+    ("n", "sizes"), [(8, [8]), (7, [8]), (6, [4, 2]), (11, [8, 2, 1]), (1, [1])]
+)
+def test_batches_are_cut_so_that_little_is_filled_up(n, sizes):
+    _, network, _ = walk([(1,)], n_pictures=n)
+    assert [size for _, size in network.batches] == sizes
