@@ -1,4 +1,4 @@
-"""Prints the results of a study as a Markdown table: `python -m pipelines.summary [--study=NAME]`."""
+"""Prints a study's results as a Markdown table: `python -m pipelines.summary [--study=NAME]`."""
 
 from pathlib import Path
 

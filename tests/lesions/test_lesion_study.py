@@ -1,0 +1,164 @@
+"""`python -m pipelines.lesion_study` as the pipeline calls it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from residual_ensembles import models
+from residual_ensembles.lesions import Lesion, evaluate_reference, study_plan
+from residual_ensembles.lesions.table import COLUMNS
+
+N_PICTURES = 400
+NUMBERS = {"k": 3, "swaps": 3, "duplications": 2, "draws": 3, "seed": 1}
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory, chains):
+    """A prepared folder whose test part has random pictures, and two trained networks."""
+    folder = tmp_path_factory.mktemp("study")
+    random = np.random.default_rng(0)
+    (folder / "data").mkdir()
+    for part, n in {"train": 10, "validation": 0, "test": N_PICTURES}.items():
+        pictures = random.integers(0, 256, (n, 8, 8, 1)).astype(np.uint8)
+        np.save(folder / "data" / f"{part}_pictures.npy", pictures)
+        np.save(folder / "data" / f"{part}_labels.npy", random.integers(0, 10, n).astype(np.int32))
+    meta = {
+        "format": 1,
+        "name": "noise",
+        "title": "Noise",
+        "class_names": [str(i) for i in range(10)],
+        "picture_shape": [8, 8, 1],
+        "shorter_side": None,
+        "storage": "arrays",
+        "mean": [120.0],
+        "std": [70.0],
+        "checksum": "0" * 64,
+        "augmentation": {"kind": "none", "padding": 0, "flip": False},
+        "description": {},
+    }
+    (folder / "data" / "meta.json").write_text(json.dumps(meta))
+    for name in ("resnet", "vgg"):
+        models.save(chains[name], folder / "networks" / f"{name}-4" / "model.keras")
+    return folder
+
+
+def command(study, output, *more):
+    numbers = [f"--{name}={value}" for name, value in NUMBERS.items()]
+    return [
+        *(sys.executable, "-m", "pipelines.lesion_study", f"--data={study / 'data'}"),
+        *(f"--networks_dir={study / 'networks'}", "--networks=resnet,vgg", "--seeds=4"),
+        *(f"--output_dir={study / output}", *numbers, *more),
+    ]
+
+
+def environment(study):
+    return {**os.environ, "RESIDUAL_ENSEMBLES_CHECKPOINTS": str(study / "checkpoints")}
+
+
+def run(study, output, *more):
+    return subprocess.run(
+        command(study, output, *more),
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment(study),
+    )
+
+
+def results(study, output):
+    return {
+        path.name: path.read_bytes()
+        for path in (study / output).rglob("*")
+        if path.suffix in (".csv", ".npz")
+    }
+
+
+@pytest.fixture(scope="module")
+def finished(study):
+    done = run(study, "whole", "--batch_size=32")
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def test_the_table_has_a_row_for_each_lesion(study, finished, resnet, pictures):
+    table = pd.read_csv(study / "whole" / "lesions.csv")
+    assert tuple(table.columns) == COLUMNS
+    plan = study_plan(resnet, random=True, **NUMBERS)
+    rows = table[table["network"] == "resnet"]
+    assert [Lesion.parse(text) for text in rows["lesion"]] == [row.lesion for row in plan]
+    assert rows["sweep"].tolist() == [row.sweep for row in plan]
+    assert set(table[table["network"] == "vgg"]["sweep"]) == {"intact", "single_deletion"}
+    assert set(table["seed"]) == {4}
+    assert set(table["n_images"]) == {N_PICTURES}
+    assert f"{len(table)} lesions of 2 networks" in finished.stdout.splitlines()[-1]
+
+
+def test_predictions_are_those_of_the_reference(study, finished, resnet):
+    with np.load(study / "whole" / "predictions" / "resnet-4.npz") as found:
+        predictions, labels = found["predictions"], found["labels"]
+    pictures = np.load(study / "data" / "test_pictures.npy")
+    plan = [row.lesion for row in study_plan(resnet, random=True, **NUMBERS)]
+    np.testing.assert_array_equal(predictions, evaluate_reference(resnet, plan, pictures))
+    table = pd.read_csv(study / "whole" / "lesions.csv")
+    n_wrong = table[table["network"] == "resnet"]["n_wrong"]
+    np.testing.assert_array_equal(n_wrong, (predictions != labels).sum(axis=1))
+
+
+def test_it_says_how_exact_it_was(finished):
+    (line,) = [line for line in finished.stdout.splitlines() if line.startswith("vgg-4")]
+    assert "13 lesions, 400 pictures; " in line
+    assert "0 of 64 differ from the reference on a sample" in line
+    assert "peak memory" in line
+
+
+def test_nothing_is_left_behind(study, finished):
+    assert not list((study / "checkpoints").rglob("*.npz"))
+
+
+def test_a_sweep_that_was_killed_goes_on_and_ends_in_the_same_bytes(study, finished):
+    process = subprocess.Popen(
+        command(study, "killed", "--batch_size=32"),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=environment(study),
+    )
+    deadline = time.monotonic() + 120
+    while len(list((study / "checkpoints").rglob("piece-*.npz"))) < 2:
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    left = {path: path.stat().st_mtime_ns for path in (study / "checkpoints").rglob("piece-*.npz")}
+    assert len(left) >= 2
+    assert not results(study, "killed").get("lesions.csv")
+    done = run(study, "killed", "--batch_size=32")
+    assert done.returncode == 0, done.stderr
+    assert results(study, "killed") == results(study, "whole")
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--k=0"], "--k=0"),
+        (["--k=7"], "Received lesion.k=7, expected 1 to 6"),
+        (["--seeds=x"], "--seeds=x"),
+        (["--networks="], "Received --networks= without a name"),
+        (["--lesion_networks=highway"], "'highway' is not one of --networks=resnet,vgg"),
+        (["--error_margin=2"], "--error_margin=2"),
+        (["--seeds=5"], "resnet-5"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_in_one_line(study, flags, message):
+    done = run(study, "refused", *flags)
+    assert done.returncode != 0
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not (study / "refused" / "lesions.csv").exists()
