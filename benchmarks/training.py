@@ -7,6 +7,7 @@ the rounds of the time by the time of its baseline in the same round. About 15 m
 """
 
 import gc
+import importlib.util
 import time
 
 import keras
@@ -114,10 +115,10 @@ def plain_fit(dtype="float32"):
 
 def torch_fit():
     """Returns as many steps of the same network in PyTorch, or None where it is not installed."""
-    try:
-        import torch_resnet
-    except ImportError:
+    if importlib.util.find_spec("torch") is None:
         return None
+    import torch_resnet
+
     return torch_resnet.steps(FLAGS.depth, *pictures(), STEPS)
 
 

@@ -105,6 +105,10 @@ def check(study: dict) -> None:
     _check_choices(study)
     for network in study["networks"]:
         settings(study, network)
+    if study["lesion"]["error_margin"] >= 1:
+        raise ValueError(
+            f"Received lesion.error_margin={study['lesion']['error_margin']}, expected below 1."
+        )
     for group in ("lesion", "paths"):
         _check_members(study, f"{group}.networks", study[group]["networks"])
     for network in filter(None, study["lesion"]["networks"].split(",")):
@@ -119,6 +123,8 @@ def settings(study: dict, network: str, seed: int = 0):
     """
     from residual_ensembles.training import Settings
 
+    if not isinstance(study["network"], dict):
+        raise ValueError(f"Received network={study['network']!r}, expected networks by name.")
     studies.network_flags(study, network)
     own = study["network"][network]
     _check_names(f"network.{network}", own, NETWORK, may_lack=True)
@@ -155,7 +161,7 @@ def _check_names(prefix: str, values: dict, known: dict, may_lack: bool = False)
 
 def _check_number(name: str, value, kind: str, least) -> None:
     allowed = int if kind == WHOLE else (int, float)
-    if isinstance(value, bool) or not isinstance(value, allowed):
+    if isinstance(value, bool) or not isinstance(value, allowed) or value != value:
         hint = " (YAML reads 1e-4 as text: write 1.0e-4)" if isinstance(value, str) else ""
         raise ValueError(f"Received {name}={value!r}, expected {kind}{hint}.")
     if least is not None and value < least:
@@ -212,8 +218,8 @@ def _check_lesions(study: dict, network: str) -> None:
     """Refuses more operations than there are modules once those that matter most are spared."""
     from residual_ensembles.models import lesionable
 
-    own = study["network"][network]
-    may_be_deleted = lesionable(own["model"], own["depth"])
+    own = settings(study, network)
+    may_be_deleted = lesionable(own.model, own.depth)
     for name in ("k", "duplications"):
         if study["lesion"][name] > may_be_deleted:
             raise ValueError(

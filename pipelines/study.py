@@ -42,6 +42,8 @@ def network_flags(study: dict, network: str) -> list[str]:
     known = study.get("network") or {}
     if network not in known:
         raise ValueError(f"Received network {network!r}, expected one of {', '.join(known)}.")
+    if not isinstance(known[network], dict):
+        raise ValueError(f"Received network.{network}={known[network]!r}, expected its flags.")
     return [f"--{name}={value}" for name, value in known[network].items()]
 
 

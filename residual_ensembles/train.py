@@ -70,14 +70,16 @@ def settings_from_flags():
 
 
 def prepared_data():
-    """Returns the prepared data that `--dataset` names, preparing it where it is not a folder."""
+    """Returns the prepared data that `--dataset` names, prepared the first time it is named."""
     from residual_ensembles import data
 
     source = FLAGS.dataset
     if source != "digits" and ":" not in source:
         return data.load(Path(source))
-    folder = Path(FLAGS.data_dir) / source.replace(":", "-").replace("/", "-")
-    data.prepare(source, folder, validation_fraction=FLAGS.validation_fraction, seed=0)
+    name = f"{source}-{FLAGS.validation_fraction}".replace(":", "-").replace("/", "-")
+    folder = Path(FLAGS.data_dir) / name
+    if not folder.exists():
+        data.prepare(source, folder, validation_fraction=FLAGS.validation_fraction, seed=0)
     return data.load(folder)
 
 

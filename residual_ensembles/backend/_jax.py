@@ -1,5 +1,6 @@
 """The JAX backend: everything compiled whole by XLA; the way to a GPU."""
 
+import os
 from collections.abc import Callable
 
 import jax
@@ -17,7 +18,16 @@ def compile(function: Callable) -> Callable:
 
 
 def configure(threads: int | None = None) -> None:
-    """Makes runs repeatable bit for bit: on JAX they are, and XLA takes the threads it finds."""
+    """Makes runs repeatable bit for bit; call it before anything is computed.
+
+    On a CPU they are; on a GPU XLA must be told not to take kernels whose sums have no order.
+
+    Args:
+        threads: XLA takes the threads it finds.
+    """
+    given = os.environ.get("XLA_FLAGS", "")
+    if "xla_gpu_deterministic_ops" not in given:
+        os.environ["XLA_FLAGS"] = f"{given} --xla_gpu_deterministic_ops=true".strip()
 
 
 def devices() -> list[str]:

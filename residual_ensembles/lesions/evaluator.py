@@ -48,6 +48,7 @@ class Evaluator:
         self.memory = psutil.Process()
         self.start_bytes = self.memory.memory_info().rss
         self.peak_bytes = 0
+        """By how much the process grew, or what the activations took where it had room already."""
 
     def network(self, precision: str) -> PreparedNetwork:
         """Returns the network prepared for "float32" or "bfloat16"."""
@@ -92,6 +93,7 @@ class Evaluator:
 
         walk = Walk(network, tree, self.grid.batch_sizes, self.memory_bytes, arrive, moved)
         walk(pictures, needed)
+        self.peak_bytes = max(self.peak_bytes, walk.peak_bytes)
         return logits
 
     def _watch_memory(self) -> None:

@@ -8,10 +8,17 @@ from pathlib import Path
 import keras
 
 from residual_ensembles import backend
+from residual_ensembles.code import code_checksum
 from residual_ensembles.lesions.plans import PlannedLesion
 
-LIBRARY = Path(__file__).resolve().parents[1]
-CODE = ("backend", "lesions", "models", "randomness.py")
+CODE = (
+    "analysis/paired.py",
+    "analysis/rank.py",
+    "backend",
+    "lesions",
+    "models",
+    "randomness.py",
+)
 """Whose code decides what comes out."""
 
 
@@ -31,17 +38,7 @@ def fingerprint(
         "data": data_checksum,
         "plan": [str(row.lesion) for row in plan],
         "settings": settings,
-        "code": _code_checksum(),
+        "code": code_checksum(*CODE),
         "versions": {"keras": keras.__version__, **backend.VERSIONS},
     }
     return hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def _code_checksum() -> str:
-    digest = hashlib.sha256()
-    for place in CODE:
-        root = LIBRARY / place
-        for file in sorted(root.rglob("*.py")) if root.is_dir() else [root]:
-            digest.update(file.relative_to(LIBRARY).as_posix().encode() + b"\0")
-            digest.update(file.read_bytes())
-    return digest.hexdigest()

@@ -118,8 +118,8 @@ def highway(
     )
 
 
-def mean_openness(chain: Chain, pictures) -> list[float]:
-    """Returns the mean of t in each module, over pictures, places and channels.
+def mean_openness(chain: Chain, pictures) -> list:
+    """Returns the mean of t in each module, over pictures, places and channels, as scalars.
 
     Args:
         chain: A highway network.
@@ -127,6 +127,6 @@ def mean_openness(chain: Chain, pictures) -> list[float]:
     """
     y, means = chain.stem(pictures, training=False), []
     for module in chain.modules:
-        means.append(float(ops.mean(ops.cast(module.openness(y), "float32"))))
+        means.append(ops.mean(ops.cast(module.openness(y), "float32")))
         y = module(y, training=False)
     return means

@@ -75,13 +75,16 @@ class Module(keras.layers.Layer):
 
         Args:
             y: Tensor `(batch, ...)`.
-            gate: None, or a scalar tensor 0..1 that f(y) is multiplied by. Where it is 0, f is not
-                computed, forward or backward, and its batch-norm statistics do not move.
+            gate: None, or a scalar tensor 0..1 that the residual is multiplied by: f(y) itself in
+                training, f(y) times the survival probability otherwise, as without a gate. Where
+                it is 0, f is not computed, forward or backward, and its batch-norm statistics do
+                not move.
             training: Whether batch normalisation uses the statistics of the batch.
         """
         training = bool(training)
         if gate is None:
             return self.run(y, self.survival_probability, training=training)
+        scale = gate if training else gate * self.survival_probability
         # A branch must not assign state (JAX forbids it): both return what the state becomes, and
         # it is assigned here. The weights are read here too, so that gradients reach them.
         values = [(v, ops.convert_to_tensor(v.value)) for v in self.variables]
@@ -94,7 +97,7 @@ class Module(keras.layers.Layer):
 
         output, new_state = ops.cond(
             gate > 0,
-            lambda: branch(self.run, y, gate),
+            lambda: branch(self.run, y, scale),
             lambda: branch(self.deleted, y),
         )
         for variable, value in zip(state, new_state, strict=True):

@@ -110,15 +110,14 @@ def _transform(transform, y, training: bool):
         if training:
             mean, variance = ops.moments(y, axes=[0, 1, 2])
         else:
-            mean, variance = (
-                ops.convert_to_tensor(v) for v in (norm.moving_mean, norm.moving_variance)
-            )
+            statistics = norm.moving_mean, norm.moving_variance
+            mean, variance = (ops.convert_to_tensor(v) for v in statistics)
         deviation = ops.rsqrt(variance + norm.epsilon)
-        normal = (y - mean) * deviation
-        z = gamma * normal + beta
-        slope = ops.where(z > 0, gamma * deviation, ops.zeros_like(z))
+        z = y * (gamma * deviation) + (beta - mean * gamma * deviation)
+        slope = ops.where(z > 0, gamma * deviation, ops.zeros_like(deviation))
+        normal = [(y - mean) * deviation] if training else []
         y, kernel = _convolve(conv, ops.relu(z))
-        steps.append((kernel, slope, normal) if training else (kernel, slope))
+        steps.append((kernel, slope, *normal))
     return y, tuple(steps)
 
 

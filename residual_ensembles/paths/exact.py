@@ -15,12 +15,13 @@ import numpy as np
 from residual_ensembles.paths import scale
 from residual_ensembles.paths.point import Point, Step
 
-# Powers of two that float32 has: a scale keeps its largest number near the top, with room for what
-# grows, and lets neighbouring lengths in that are smaller by no more than the span. Below it is the
-# room for what shrinks until sizes are looked at again.
-TOP = 90
+# float32 goes from 2^−126 to 2^127. A scale keeps its largest number near 2^TOP, and lets lengths in
+# that are smaller by no more than the span. What is left is for what shrinks until sizes are looked
+# at again, and for what grows: the long lengths, by the number of their paths.
+TOP = 40
 SPAN = 60
-ROOM = TOP - SPAN + 120
+ROOM_BELOW = TOP - SPAN + 110
+ROOM_ABOVE = 110 - TOP
 MOST_MODULES_BETWEEN = 8
 # Scales move in steps, so that few cotangents are multiplied.
 STEP = 16
@@ -96,7 +97,9 @@ class Lengths:
         self.exponents = np.zeros(1, int)  # of two; one for each row
         self.shortest = 0
         self.max_length = max_length
-        self.modules_until_rescaling = 0
+        self._modules_until_rescaling = 1
+        self._modules_since = 0
+        self._largest = None
 
     @property
     def longest(self) -> int:
@@ -109,8 +112,8 @@ class Lengths:
             self._pass_either_way(step)
         else:
             self._pass_residual_only(step)
-        self.modules_until_rescaling -= 1
-        if self.modules_until_rescaling <= 0:
+        self._modules_since += 1
+        if self._modules_since >= self._modules_until_rescaling:
             self.rescale()
 
     def _pass_either_way(self, step: Step) -> None:
@@ -153,8 +156,15 @@ class Lengths:
                 rows = scale.multiplied(rows, scale.factors(part)) if part.any() else rows
             self.rows += rows
         self.exponents = exponents
-        steepest = max(1, *(sizes[:-1] - sizes[1:]), 1)
-        self.modules_until_rescaling = min(MOST_MODULES_BETWEEN, max(1, ROOM // steepest))
+        self._plan(sizes)
+
+    def _plan(self, sizes: np.ndarray) -> None:
+        """Decides after how many modules sizes are looked at again."""
+        falls = max([1, *(sizes[:-1] - sizes[1:])])  # by one length more: by one module more
+        grows = 1 if self._largest is None else (sizes.max() - self._largest) / self._modules_since
+        safe = min(ROOM_BELOW / falls, ROOM_ABOVE / max(1, grows))
+        self._modules_until_rescaling = int(np.clip(safe, 1, MOST_MODULES_BETWEEN))
+        self._modules_since, self._largest = 0, sizes.max()
 
     def measured(self, gradient, to_target: Callable[[list], list]) -> ByLength:
         """Compares the cotangents with the whole gradient.

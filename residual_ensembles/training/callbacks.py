@@ -31,7 +31,7 @@ class Recorder(keras.callbacks.Callback):
         progress: How far it is; kept up to date.
         steps_per_epoch: Steps of a whole epoch.
         snapshots: Epochs after which the network is kept.
-        seconds_between: Between two checkpoints.
+        seconds_between: Between two checkpoints; None for `SECONDS_BETWEEN_CHECKPOINTS`.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class Recorder(keras.callbacks.Callback):
         progress: Progress,
         steps_per_epoch: int,
         snapshots: tuple[int, ...],
-        seconds_between: float = SECONDS_BETWEEN_CHECKPOINTS,
+        seconds_between: float | None = None,
     ):
         super().__init__()
         self.folder = folder
@@ -49,7 +49,9 @@ class Recorder(keras.callbacks.Callback):
         self.progress = progress
         self.steps_per_epoch = steps_per_epoch
         self.snapshots = snapshots
-        self.seconds_between = seconds_between
+        self.seconds_between = (
+            SECONDS_BETWEEN_CHECKPOINTS if seconds_between is None else seconds_between
+        )
         self.resumed_metrics = None
 
     def resume(self) -> bool:

@@ -1,5 +1,6 @@
 """What the train step is given: a function of the step, so that a resumed run misses nothing."""
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -8,6 +9,9 @@ import numpy as np
 
 from residual_ensembles import data
 from residual_ensembles.training.gating import Gating
+
+# One permutation of all pictures serves the steps of an epoch.
+_order = functools.lru_cache(maxsize=2)(data.order)
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,7 @@ class Feed:
         """
         epoch, within = divmod(step, self.steps_per_epoch)
         epoch += 1  # people count epochs from 1
-        order = data.order(self.seed, epoch, len(self.part))
+        order = _order(self.seed, epoch, len(self.part))
         index = order[within * self.batch_size : (within + 1) * self.batch_size]
         if self.on_device:
             drawn = data.draw_augmentation(self.augmentation, self.seed, epoch, index)

@@ -2,26 +2,15 @@
 
 import hashlib
 import json
-from pathlib import Path
 
 import keras
+import numpy as np
 
 from residual_ensembles import backend
+from residual_ensembles.code import code_checksum
 
-LIBRARY = Path(__file__).resolve().parents[1]
 # The rooms whose code decides what weights come out; a test holds this list against the imports.
 CODE = ("backend", "data", "models", "training", "randomness.py")
-
-
-def code_checksum() -> str:
-    """Returns the SHA-256 of the source files that training uses."""
-    digest = hashlib.sha256()
-    for place in CODE:
-        root = LIBRARY / place
-        for file in sorted(root.rglob("*.py")) if root.is_dir() else [root]:
-            digest.update(file.relative_to(LIBRARY).as_posix().encode() + b"\0")
-            digest.update(file.read_bytes())
-    return digest.hexdigest()
 
 
 def fingerprint(settings: dict, data_checksum: str) -> str:
@@ -34,7 +23,7 @@ def fingerprint(settings: dict, data_checksum: str) -> str:
     everything = {
         "settings": settings,
         "data": data_checksum,
-        "code": code_checksum(),
-        "versions": {"keras": keras.__version__, **backend.VERSIONS},
+        "code": code_checksum(*CODE),
+        "versions": {"keras": keras.__version__, "numpy": np.__version__, **backend.VERSIONS},
     }
     return hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()[:16]

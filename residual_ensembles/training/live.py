@@ -50,5 +50,6 @@ class LiveLog(keras.callbacks.Callback):
             self.live.next_step()
         self.logged = len(self.history)
 
-    def on_train_end(self, logs=None):
+    def close(self):
+        """Writes what is left. Once for a run: `fit` may be called twice, for a broken epoch."""
         self.live.end()

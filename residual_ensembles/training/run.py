@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import keras
+import numpy as np
 import pandas as pd
 
-from residual_ensembles import data, models
-from residual_ensembles.files import write_csv, write_json
+from residual_ensembles import backend, data, models
+from residual_ensembles.files import atomic_path, write_csv, write_json
 from residual_ensembles.provenance import provenance
 from residual_ensembles.training.callbacks import Recorder, snapshot_name
 from residual_ensembles.training.checkpoint import Progress
@@ -144,19 +145,23 @@ def train(
     progress = Progress()
     recorder = Recorder(folder, name, progress, feed.steps_per_epoch, settings.snapshots)
     recorder.set_model(trainer)
+    # A killed run must not leave another one's results under its name.
+    outputs.run.unlink(missing_ok=True)
+    shutil.rmtree(outputs.snapshots, ignore_errors=True)
+    outputs.gates.unlink(missing_ok=True)
     if recorder.resume():
         print(f"resuming at step {progress.step} of {total}", flush=True)
     elif 0 in settings.snapshots or settings.model == "highway":
         models.save(trainer.chain, folder / "snapshots" / snapshot_name(0))
     live = [LiveLog(outputs.folder / "live", progress.history)] if in_dvc_repository() else []
     fit(trainer, feed, settings, prepared, recorder, live)
+    for log in live:
+        log.close()
 
     models.save(trainer.chain, outputs.model)
-    outputs.snapshots.mkdir(exist_ok=True)
     for epoch in settings.snapshots:
-        shutil.copyfile(
-            folder / "snapshots" / snapshot_name(epoch), outputs.snapshots / snapshot_name(epoch)
-        )
+        with atomic_path(outputs.snapshots / snapshot_name(epoch)) as temporary:
+            shutil.copyfile(folder / "snapshots" / snapshot_name(epoch), temporary)
     write_csv(outputs.history, pd.DataFrame(progress.history))
     if settings.model == "highway":
         before = models.load(folder / "snapshots" / snapshot_name(0))
@@ -201,11 +206,9 @@ def gate_table(network, settings, before, after, prepared) -> pd.DataFrame:
 
     It is measured on the validation part, or on the train part where there is no validation part.
     """
-    part = (
-        prepared.part("validation") if len(prepared.part("validation")) else prepared.part("train")
-    )
-    pictures = keras.ops.convert_to_tensor(part.pictures(slice(0, EVALUATION_BATCH)))
-    return pd.DataFrame(
+    validation = prepared.part("validation")
+    part = validation if len(validation) else prepared.part("train")
+    rows = [
         {
             "network": network,
             "seed": settings.seed,
@@ -213,8 +216,20 @@ def gate_table(network, settings, before, after, prepared) -> pd.DataFrame:
             "module": i,
             "bias": settings.gate_bias,
             "mean_gate": mean,
-            "n_images": len(pictures),
+            "n_images": len(part),
         }
         for when, chain in (("before", before), ("after", after))
-        for i, mean in enumerate(models.mean_openness(chain, pictures), start=1)
-    )
+        for i, mean in enumerate(mean_gates(chain, part), start=1)
+    ]
+    return pd.DataFrame(rows)
+
+
+def mean_gates(chain, part: data.Part) -> np.ndarray:
+    """Returns the mean openness of each module's gate over a part, `(n_modules,)`."""
+    measure = backend.compile(lambda x: models.mean_openness(chain, x))
+    total = np.zeros(len(chain.modules))
+    batches = Evaluation(part, EVALUATION_BATCH)
+    for inputs, labels in (batches[i] for i in range(len(batches))):
+        means = measure(keras.ops.convert_to_tensor(inputs["pictures"]))
+        total += len(labels) * np.asarray(keras.ops.stack(means))
+    return total / len(part)

@@ -66,7 +66,6 @@ class Settings:
         _one_of("schedule", self.schedule, SCHEDULES)
         _one_of("precision", self.precision, DTYPES)
         n = n_modules(self.model, self.depth)
-        Gating(self.gating, n, self.modules_per_batch, self.survival_probability)
         if self.gating != "none" and self.model in ("vgg", "highway"):
             raise ValueError(
                 f"Received gating={self.gating} for model={self.model}, expected none: "
@@ -77,6 +76,7 @@ class Settings:
                 )
                 + " cannot be left out in training."
             )
+        Gating(self.gating, n, self.modules_per_batch, self.survival_probability)
         for epoch in self.snapshots:
             _whole("snapshots", epoch, 0)
             if epoch > self.epochs:

@@ -74,9 +74,8 @@ def test_each_parameter_is_a_flag_of_its_own():
 
 def test_a_stage_depends_on_the_code_it_runs():
     for name, stage in stages().items():
-        program = re.search(r"python -m ([a-z_.]+)", stage["cmd"])[1]
-        path = program.replace(".", "/") + ".py"
-        assert path in stage["deps"], name
+        for program in re.findall(r"python -m ([a-z_.]+)", stage["cmd"]):
+            assert program.replace(".", "/") + ".py" in stage["deps"], name
 
 
 def test_only_check_and_report_depend_on_everything():

@@ -1,0 +1,51 @@
+"""What a fingerprint covers is what the code behind it imports."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from residual_ensembles import code
+from residual_ensembles.lesions import fingerprint as lesion_fingerprint
+from residual_ensembles.training import fingerprint as training_fingerprint
+
+# They write, report or choose, and change no number.
+HARMLESS = {"backend_choice", "code", "files", "provenance", "quiet", "analysis/wilson"}
+
+
+def imported(file: Path) -> set[str]:
+    """Returns the project's modules that a file imports, as paths without suffix."""
+    found = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(
+            "residual_ensembles"
+        ):
+            parts = node.module.split(".")[1:]
+            for alias in node.names:
+                whole = [*parts, alias.name]
+                longer = (code.LIBRARY / "/".join(whole)).with_suffix(".py").exists()
+                is_room = (code.LIBRARY / "/".join(whole)).is_dir()
+                found.add("/".join(whole if longer or is_room or not parts else parts))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("room", "covered"),
+    [("training", training_fingerprint.CODE), ("lesions", lesion_fingerprint.CODE)],
+)
+def test_the_fingerprint_covers_what_is_imported(room, covered):
+    names = {place.removesuffix(".py") for place in covered}
+    for file in (code.LIBRARY / room).glob("*.py"):
+        for module in imported(file):
+            is_covered = any(module == n or module.startswith(f"{n}/") for n in names)
+            assert is_covered or module in HARMLESS, f"{file.name} imports {module}"
+
+
+def test_a_changed_file_changes_the_checksum(tmp_path, monkeypatch):
+    (tmp_path / "room").mkdir()
+    (tmp_path / "room/a.py").write_text("x = 1\n")
+    monkeypatch.setattr(code, "LIBRARY", tmp_path)
+    before = code.code_checksum("room")
+    assert code.code_checksum("room") == before
+    (tmp_path / "room/a.py").write_text("x = 2\n")
+    assert code.code_checksum("room") != before
