@@ -126,18 +126,7 @@ def test_push_and_pull(clone, tmp_path):
 
 @pytest.mark.slow
 def test_a_folder_of_jpeg_pictures(clone, tmp_path):
-    names = [
-        "airplane",
-        "automobile",
-        "bird",
-        "cat",
-        "deer",
-        "dog",
-        "frog",
-        "horse",
-        "ship",
-        "truck",
-    ]
+    names = ["bird", "cat", "deer", "dog", "frog"]
     random = np.random.default_rng(0)
     for part, count in (("train", 30), ("test", 6)):
         for name in names:
@@ -145,22 +134,25 @@ def test_a_folder_of_jpeg_pictures(clone, tmp_path):
             for i in range(count):
                 pixels = random.integers(0, 256, (32, 32, 3)).astype("uint8")
                 Image.fromarray(pixels).save(tmp_path / part / name / f"{i:04d}.jpg")
-    clone.run(
-        *("dvc", "exp", "run", "-S", "study=cifar10_jpeg", "-S", f"data.source=folder:{tmp_path}"),
-        *("-S", "networks=[resnet]", "-S", "network.resnet.depth=20", "-S", "seeds=[0]"),
-        *(
-            "-S",
-            "train.epochs=1",
-            "-S",
-            "train.batch_size=50",
-            "-S",
-            "train.snapshots='0,1'",
-            "-S",
-            "data.limit_train=100",
-        ),
-        *("-S", "lesion.k=2", "-S", "lesion.swaps=2", "-S", "lesion.duplications=2"),
-        *("-S", "lesion.draws=2", "-S", "paths.samples=2", "-S", "paths.batches=1"),
-    )
+    overrides = {
+        "study": "cifar10_jpeg",
+        "data.source": f"folder:{tmp_path}",
+        "data.limit_train": 100,
+        "networks": "[resnet]",
+        "network.resnet.depth": 20,
+        "seeds": "[0]",
+        "train.epochs": 1,
+        "train.batch_size": 50,
+        "train.snapshots": "'0,1'",
+        "lesion.k": 2,
+        "lesion.swaps": 2,
+        "lesion.duplications": 2,
+        "lesion.draws": 2,
+        "paths.samples": 2,
+        "paths.batches": 1,
+    }
+    flags = [word for name, value in overrides.items() for word in ("-S", f"{name}={value}")]
+    clone.run("dvc", "exp", "run", *flags)
     results = clone.folder / "results/cifar10_jpeg"
     assert "CIFAR-10 (JPEG)" in (results / "report.html").read_text()
     assert set(pd.read_csv(results / "lesions.csv")["n_images"]) == {30}
