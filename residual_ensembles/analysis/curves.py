@@ -1,5 +1,7 @@
 """Error as more and more is done to a network: a curve per draw, and how smooth they are."""
 
+import math
+
 import numpy as np
 
 from residual_ensembles.analysis.bootstrap import bootstrap
@@ -40,7 +42,8 @@ def monotony(draws: np.ndarray) -> Estimate:
         mean = rows.mean(axis=0)
         return spearman(np.arange(len(mean)), mean)
 
-    return Estimate(of_mean(draws), *bootstrap(of_mean, draws), len(draws), "draws")
+    ends = bootstrap(of_mean, draws, limits=(-1, 1))
+    return Estimate(of_mean(draws), *ends, len(draws), "draws")
 
 
 def steepest(draws: np.ndarray) -> Estimate:
@@ -49,4 +52,6 @@ def steepest(draws: np.ndarray) -> Estimate:
     def of_mean(rows: np.ndarray) -> float:
         return largest_step(rows.mean(axis=0))
 
-    return Estimate(of_mean(draws), *bootstrap(of_mean, draws), len(draws), "draws")
+    # A rise in equal steps has none larger than the share of one.
+    ends = bootstrap(of_mean, draws, limits=(1 / (draws.shape[1] - 1), math.inf))
+    return Estimate(of_mean(draws), *ends, len(draws), "draws")

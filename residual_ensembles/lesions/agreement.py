@@ -30,9 +30,15 @@ class Agreement(NamedTuple):
     """Of any logit, as a share of the scale of its picture."""
 
 
-def agreement(logits: np.ndarray, reference: np.ndarray) -> Agreement:
-    """Compares logits `(..., classes)` with those of the reference."""
-    close = gaps(reference) < ROUNDING
+def agreement(logits: np.ndarray, reference: np.ndarray, rounding: float = ROUNDING) -> Agreement:
+    """Compares logits `(..., classes)` with those of the reference.
+
+    Args:
+        logits: Of the engine.
+        reference: Of the reference.
+        rounding: Gap below which two logits are close, as a share of the scale.
+    """
+    close = gaps(reference) < rounding
     different = logits.argmax(axis=-1) != reference.argmax(axis=-1)
     relative = np.abs(logits - reference).max(axis=-1) / scale(reference)
     return Agreement(

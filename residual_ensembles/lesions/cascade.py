@@ -14,16 +14,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from residual_ensembles.lesions.closeness import gaps, rounding
+from residual_ensembles.lesions.closeness import leads, rounding
 from residual_ensembles.lesions.evaluator import Evaluator
 from residual_ensembles.lesions.pieces import Pieces
 from residual_ensembles.randomness import generator
 
-SAMPLE = 64
+SAMPLE = 128
 """Pictures on which every lesion is evaluated in both precisions."""
 SAFETY = 2.0
 """How often the largest rounding of the sample is the threshold."""
-COMMON_QUANTILE = 0.99
+COMMON_QUANTILE = 0.999
 """No lesion's own largest rounding counts for less than this quantile of all of them together."""
 
 
@@ -35,7 +35,7 @@ class Check(NamedTuple):
     n_changed: int
     """Those that are not the same."""
     thresholds: np.ndarray
-    """For each lesion, the gap below which a prediction is not trusted, as a share of the scale."""
+    """For each lesion, the lead below which a prediction is not trusted, in units of logits."""
 
 
 def check_on_sample(evaluator: Evaluator, pictures, seed: int, pieces: Pieces) -> Check:
@@ -102,7 +102,7 @@ def cascaded(
         progress: Called with shares of the work.
     """
     low = evaluator.logits(pictures, "bfloat16", lesions=lesions, progress=progress)
-    redone = gaps(low) < limits[:, None]
+    redone = leads(low) < limits[:, None]
     if not redone.any():
         return Cascaded(low, redone, redone)
     high = evaluator.logits(pictures, "float32", wanted=redone, lesions=lesions)

@@ -5,9 +5,22 @@ import numpy as np
 ROUNDING = 1e-4
 """Bound of what float32 rounding changes in a difference of two logits, as a share of the largest.
 
-The engine and the reference add the same numbers in another order. What was seen on 500 lesions of
-networks with 12 to 54 modules stays below a third of it.
+The engine and the reference add the same numbers in another order. In ResNet-110 and VGG-15 with
+random weights and more than 500 lesions each, logits differ by less than a tenth, and half of it.
+A network that enlarges small differences from module to module, as random highway networks with
+open gates do, has a larger bound: `bound`.
 """
+SAFETY = 10.0
+"""How often the largest difference that was seen on a sample counts as the bound."""
+
+
+def bound(largest_relative_difference: float) -> float:
+    """Returns the bound for a network, given what was seen on a sample of its lesions.
+
+    Args:
+        largest_relative_difference: Between logits of the engine and of the reference.
+    """
+    return max(ROUNDING, SAFETY * largest_relative_difference)
 
 
 def scale(logits: np.ndarray) -> np.ndarray:
@@ -17,23 +30,28 @@ def scale(logits: np.ndarray) -> np.ndarray:
 
 def gaps(logits: np.ndarray) -> np.ndarray:
     """Returns how far the two largest logits lie apart, as a share of the scale."""
+    return leads(logits) / scale(logits)
+
+
+def leads(logits: np.ndarray) -> np.ndarray:
+    """Returns how far the largest logit lies above the second, `(...,)` of `(..., classes)`."""
     best_two = np.partition(logits, -2, axis=-1)[..., -2:]
-    return (best_two[..., 1] - best_two[..., 0]) / scale(logits)
+    return best_two[..., 1] - best_two[..., 0]
 
 
 def rounding(logits: np.ndarray, exact: np.ndarray) -> np.ndarray:
     """Returns how much the best class of `logits` loses to any other when they become exact.
 
-    Where this is less than the gap, the prediction stays.
+    Where this is less than the lead, the prediction stays.
 
     Args:
         logits: `(..., classes)`.
         exact: What they are in higher precision.
 
     Returns:
-        Shares of the scale of `logits`, `(...,)`.
+        In units of logits, `(...,)`: a confident picture has larger logits but no larger rounding.
     """
     best = logits.argmax(axis=-1)[..., None]
     lead = np.take_along_axis(logits, best, -1) - logits
     exact_lead = np.take_along_axis(exact, best, -1) - exact
-    return (lead - exact_lead).max(axis=-1) / scale(logits)
+    return (lead - exact_lead).max(axis=-1)

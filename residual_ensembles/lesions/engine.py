@@ -29,7 +29,10 @@ class Evaluation:
     intact: np.ndarray | None
     """Classes that the intact network predicts, `(n_pictures,)`, where errors are estimated."""
     n_close: np.ndarray
-    """For each lesion, predictions whose two best logits lie closer than float32 rounding."""
+    """For each lesion, predictions whose two best logits lie closer than `rounding`."""
+    rounding: float
+    """Bound of what float32 rounding changes in a difference of logits, as a share of the largest
+    one: `closeness.ROUNDING`, or more where the network itself enlarges small differences."""
     n_redone: np.ndarray
     """For each lesion, predictions that a cascade made again in float32."""
     n_beyond: np.ndarray
@@ -62,7 +65,7 @@ def evaluate(
     where they meet again, their activations pass the next module as one batch.
 
     In float32 predictions are those of `evaluate_reference`, except where the two best logits of a
-    picture lie closer than rounding (`closeness.ROUNDING`): these are counted in `n_close`. In
+    picture lie closer than rounding: these are counted in `n_close`. In
     bfloat16 some change: `check` says how many of a sample. A cascade is bfloat16, and float32
     again wherever rounding could have changed the prediction: see `cascade`.
 
@@ -99,7 +102,8 @@ def evaluate(
     check = None
     if precision != "float32":
         check = cascade.check_on_sample(evaluator, pictures, seed, pieces)
-    predict = partial(_predict, evaluator, pictures, precision, check)
+    rounding = closeness.bound(agreement.largest_relative_difference)
+    predict = partial(_predict, evaluator, pictures, precision, check, rounding)
     if error_margin is None:
         intact, found = None, _all_pictures(evaluator, predict, pieces, progress)
     else:
@@ -123,6 +127,7 @@ def evaluate(
     return Evaluation(
         intact=intact,
         agreement=agreement,
+        rounding=rounding,
         check=check,
         peak_bytes=evaluator.peak_bytes,
         **found,
@@ -177,7 +182,9 @@ def _sampled_pictures(
     return found
 
 
-def _predict(evaluator, pictures, precision, check, lesions, part, meter) -> dict[str, np.ndarray]:
+def _predict(
+    evaluator, pictures, precision, check, rounding, lesions, part, meter
+) -> dict[str, np.ndarray]:
     """Returns what is kept of some lesions with some pictures: predictions, and counts."""
     these = np.asarray(pictures[part])
     if precision == "cascade":
@@ -188,7 +195,7 @@ def _predict(evaluator, pictures, precision, check, lesions, part, meter) -> dic
         redone = beyond = np.zeros(logits.shape[:2], bool)
     return {
         "predictions": logits.argmax(axis=-1).astype(np.int32),
-        "n_close": (closeness.gaps(logits) < closeness.ROUNDING).sum(axis=1),
+        "n_close": (closeness.gaps(logits) < rounding).sum(axis=1),
         "n_redone": redone.sum(axis=1),
         "n_beyond": beyond.sum(axis=1),
     }

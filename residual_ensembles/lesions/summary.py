@@ -1,6 +1,5 @@
 """How far an evaluation can be trusted, in one line."""
 
-from residual_ensembles.lesions.closeness import ROUNDING
 from residual_ensembles.lesions.engine import Evaluation
 from residual_ensembles.lesions.margin import UNKNOWN
 
@@ -11,7 +10,7 @@ def summary(evaluation: Evaluation) -> str:
     agreement, check = evaluation.agreement, evaluation.check
     parts = [
         f"{int(evaluation.n_close.sum())} of {n_known} predictions with logits closer than "
-        f"{ROUNDING:g} of the largest",
+        f"{evaluation.rounding:.2g} of the largest",
         f"{agreement.n_different} of {agreement.n} differ from the reference on a sample, logits "
         f"by at most {agreement.largest_relative_difference:.1e}",
     ]

@@ -15,9 +15,9 @@ import numpy as np
 from residual_ensembles.paths import scale
 from residual_ensembles.paths.point import Point, Step
 
-# float32 goes from 2^−126 to 2^127. A scale keeps its largest number near 2^TOP, and lets lengths in
-# that are smaller by no more than the span. What is left is for what shrinks until sizes are looked
-# at again, and for what grows: the long lengths, by the number of their paths.
+# float32 goes from 2^−126 to 2^127. A scale keeps its largest number near 2^TOP, and lets lengths
+# in that are smaller by no more than the span. What is left is for what shrinks until sizes are
+# looked at again, and for what grows: the long lengths, by the number of their paths.
 TOP = 40
 SPAN = 60
 ROOM_BELOW = TOP - SPAN + 110

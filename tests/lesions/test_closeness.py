@@ -14,15 +14,15 @@ def test_gaps_are_shares_of_the_largest_logit():
 def test_rounding_is_what_the_winner_loses_to_the_best_rival():
     low = np.array([[4.0, 3.0, 0.0]])
     exact = np.array([[3.9, 3.2, 0.1]])  # the lead over the second falls from 1.0 to 0.7
-    np.testing.assert_allclose(closeness.rounding(low, exact), [0.3 / 4.0])
+    np.testing.assert_allclose(closeness.rounding(low, exact), [0.3])
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_a_gap_larger_than_rounding_keeps_the_prediction(seed):
+def test_a_lead_larger_than_rounding_keeps_the_prediction(seed):
     random = np.random.default_rng(seed)
     low = random.normal(size=(500, 10))
     exact = low + random.normal(0.0, 0.1, low.shape)
-    safe = closeness.gaps(low) > closeness.rounding(low, exact)
+    safe = closeness.leads(low) > closeness.rounding(low, exact)
     assert (low.argmax(-1) == exact.argmax(-1))[safe].all()
     assert (low.argmax(-1) != exact.argmax(-1)).any()
 

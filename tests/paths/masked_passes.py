@@ -15,6 +15,10 @@ from residual_ensembles.models import ends, highway, resnet
 from residual_ensembles.paths.point import mean_cross_entropy
 
 SHAPE, CLASSES, PICTURES = (4, 4, 2), 3, 3
+# JAX has float64 only for a whole process.
+DTYPE, RELATIVE, ROUNDING = (
+    ("float64", 1e-6, 1e-12) if backend.NAME == "tensorflow" else ("float32", 2e-3, 1e-5)
+)
 
 
 class PathGradients:
@@ -31,7 +35,7 @@ class PathGradients:
 
     def of(self, path) -> list[np.ndarray]:
         """Returns the gradients of the picture, of y_0, and of all modules' weights, flat."""
-        return [np.asarray(g) for g in self._gradient(np.asarray(path, "float64"))]
+        return [np.asarray(g, float) for g in self._gradient(np.asarray(path, DTYPE))]
 
     def of_all(self) -> dict[tuple, list[np.ndarray]]:
         """Returns the gradients of all paths that the chain has."""
@@ -73,11 +77,11 @@ def only(value, share):
 def batch(seed=0):
     """Returns pictures and labels."""
     random = np.random.default_rng(seed)
-    pictures = random.integers(0, 256, (PICTURES, *SHAPE)).astype("float64")
+    pictures = random.integers(0, 256, (PICTURES, *SHAPE)).astype(DTYPE)
     return pictures, random.integers(0, CLASSES, PICTURES)
 
 
-def small_chain(kind: str, widths=(3, 4), per_stage=(2, 2), dtype="float64", seed=0):
+def small_chain(kind: str, widths=(3, 4), per_stage=(2, 2), dtype=DTYPE, seed=0):
     """Returns a chain with downsampling, all of whose weights and statistics are random."""
     places = resnet.places(per_stage, widths, widths[0])
     survival = np.linspace(1.0, 0.6, len(places)).tolist()

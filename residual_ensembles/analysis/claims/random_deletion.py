@@ -57,7 +57,9 @@ def with_paths(draws: np.ndarray) -> Estimate:
         exponents = -np.broadcast_to(np.arange(1, rows.shape[1]), rows[:, 1:].shape)
         return spearman(exponents.ravel(), rows[:, 1:].ravel())
 
-    return Estimate(correlation(draws), *bootstrap(correlation, draws), len(draws), "draws")
+    return Estimate(
+        correlation(draws), *bootstrap(correlation, draws, limits=(-1, 1)), len(draws), "draws"
+    )
 
 
 def _error_at(k: int) -> Callable[[np.ndarray], Estimate]:
