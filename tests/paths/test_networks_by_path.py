@@ -12,7 +12,7 @@ from residual_ensembles.paths.closed_form import HighwayProducts, ResidualProduc
 from residual_ensembles.paths.products import products_for
 
 SHAPE = (8, 8, 1)
-DEPTH = 20 if backend.NAME == "tensorflow" else 8  # JAX compiles for long
+DEPTH = 14 if backend.NAME == "tensorflow" else 8  # JAX compiles for long
 N = (DEPTH - 2) // 2
 
 

@@ -78,7 +78,7 @@ CLAIMS = (
         measure="Re-orderings in ten equal groups by Kendall's tau: largest step of the mean error "
         "as a share of the whole rise, interval by bootstrap over draws",
         target=at_most(1 / 3),
-        find=over_reorderings(_steepest, (1 / 9, math.inf))  # ten groups, nine steps,
+        find=over_reorderings(_steepest, (1 / 9, math.inf)),  # ten groups, nine steps
         settle="Re-orderings by 1 to 10 swaps, with some twenty draws each.",
     ),
 )
