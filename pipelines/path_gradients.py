@@ -27,7 +27,7 @@ def define_flags() -> None:
     )
     flags.DEFINE_integer("samples", 1000, "sampled paths of each length; 0 for none", 0)
     flags.DEFINE_integer("batches", 20, "batches, each with its share of the samples", 1)
-    flags.DEFINE_integer("batch_size", 16, "pictures in a batch", 1)
+    flags.DEFINE_integer("batch_size", 16, "pictures in a batch; 1 for norms per picture", 1)
     flags.DEFINE_integer("max_length", None, "longest path, modules; default: all lengths", 0)
     flags.DEFINE_enum(
         "batch_norm",
@@ -121,12 +121,13 @@ def measure(chain, batch_norm: str, part, sample: bool, advance) -> dict[str, li
     found = {"exact": [], "weights": [], "sampled": [], "modules": []}
     for index, pictures, labels in batches_of(part):
         point = linearization.at(pictures, labels)
+        if 1 <= FLAGS.weights_of <= len(skips):
+            # Before the rest, which goes on where this ends.
+            weights = paths.weight_gradient(point, FLAGS.weights_of, longest)
+            found["weights"].append(_columns(weights))
         exact = paths.exact(point, longest, FLAGS.target)
         found["exact"].append(_columns(exact))
         found["modules"].append(paths.share_by_module(point))
-        if 1 <= FLAGS.weights_of <= len(skips):
-            weights = paths.weight_gradient(point, FLAGS.weights_of, longest)
-            found["weights"].append(_columns(weights))
         if sample:
             values = sampled_by_length(point, skips, exact.lengths, index)
             found["sampled"].append((exact.lengths, *values))
@@ -147,24 +148,17 @@ def tables(key: dict, skips, found: dict[str, list]) -> dict:
         found: From `measure`.
     """
     import numpy as np
-    import pandas as pd
 
     from residual_ensembles.analysis import gradient_tables
 
-    def batches(name: str, target: str, above: int):
-        lengths, log10_norms, shares = zip(*found[name], strict=True)
-        way = {**key, "estimator": "sampled" if name == "sampled" else "exact", "target": target}
-        return gradient_tables.Batches(
-            key={k: way[k] for k in KEY},
-            lengths=lengths[0],
-            skips=np.asarray(skips[above:]),
-            log10_norms=np.stack(log10_norms),
-            shares=np.stack(shares),
-        )
-
     ways = {"exact": (FLAGS.target, 0), "sampled": (FLAGS.target, 0)}
     ways["weights"] = f"module_{FLAGS.weights_of}_weights", FLAGS.weights_of
-    measured = {name: batches(name, *way) for name, way in ways.items() if found[name]}
+    measured = {}
+    for name, (target, above) in ways.items():
+        way = {**key, "estimator": "sampled" if name == "sampled" else "exact", "target": target}
+        way = {column: way[column] for column in KEY}
+        batches = gradient_tables.batches_of(way, skips[above:], found[name])
+        measured |= {} if batches is None else {name: batches}
     rows = {
         "": [gradient_tables.by_length(m) for m in measured.values()],
         "_ranges": [gradient_tables.ranges(m) for m in measured.values()],
@@ -178,7 +172,7 @@ def tables(key: dict, skips, found: dict[str, list]) -> dict:
         rows["_cancellation"] = [
             gradient_tables.cancellation(measured["sampled"], measured["exact"])
         ]
-    return {suffix: pd.concat(frames) for suffix, frames in rows.items() if frames}
+    return {suffix: [frame for frame in frames if len(frame)] for suffix, frames in rows.items()}
 
 
 def study_network(name: str, seed: int, part, progress) -> list[dict]:
@@ -221,7 +215,7 @@ def main() -> None:
     with tqdm(total=n_networks * FLAGS.batches, unit="batch") as progress:
         found = [rows for run in runs for rows in study_network(*run, part, progress)]
     for suffix, columns in COLUMNS.items():
-        frames = [rows[suffix] for rows in found if suffix in rows]
+        frames = [frame for rows in found for frame in rows[suffix]]
         table = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
         write_csv(output_dir / f"path_gradients{suffix}.csv", table.reindex(columns=columns))
     print(f"Gradients of {n_networks} networks by path: {output_dir / 'path_gradients.csv'}")

@@ -93,6 +93,23 @@ class Batches:
         return self.shares.mean(axis=2) * 10**self.log10_counts
 
 
+def batches_of(key: dict, skips, found: list[tuple]) -> Batches | None:
+    """Returns what was found in batches together; None where no batch had a gradient.
+
+    A batch whose loss has no gradient has none to take apart, and is left out.
+
+    Args:
+        key: As in `Batches`.
+        skips: As in `Batches`.
+        found: For each batch lengths `(lengths,)`, log10 norms and shares `(lengths, paths)`.
+    """
+    kept = [batch for batch in found if np.isfinite(batch[2]).all()]
+    if not kept:
+        return None
+    lengths, log10_norms, shares = zip(*kept, strict=True)
+    return Batches(key, lengths[0], np.asarray(skips), np.stack(log10_norms), np.stack(shares))
+
+
 def log10_mean(logs: np.ndarray, axis: int) -> np.ndarray:
     """Returns the base-10 logarithm of the mean of numbers given as logarithms."""
     top = np.max(logs, axis=axis, keepdims=True)
@@ -101,16 +118,21 @@ def log10_mean(logs: np.ndarray, axis: int) -> np.ndarray:
         return np.squeeze(top, axis) + np.log10(np.mean(10 ** (logs - top), axis=axis))
 
 
-def resamples(n_batches: int, seed: int = 0) -> np.ndarray:
+def resamples(n_batches: int) -> np.ndarray:
     """Returns bootstrap weights of batches, `(N_RESAMPLES, n_batches)`; each row adds up to 1."""
-    drawn = generator(seed, "bootstrap").integers(n_batches, size=(N_RESAMPLES, n_batches))
+    drawn = generator(0, "bootstrap").integers(n_batches, size=(N_RESAMPLES, n_batches))
     return np.stack([np.bincount(row, minlength=n_batches) for row in drawn]) / n_batches
 
 
-def interval(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the ends of the percentile interval over resamples, the first axis."""
+def interval(values: np.ndarray, n_batches: int) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the ends of the percentile interval over resamples, the first axis.
+
+    NaN where there was one batch: it says nothing of others.
+    """
+    if n_batches < 2:
+        return (np.full(values.shape[1:], np.nan),) * 2
     tail = (1 - CONFIDENCE) / 2
-    return tuple(np.quantile(values, [tail, 1 - tail], axis=0))
+    return tuple(np.quantile(values, [tail, 1 - tail], axis=0, method="inverted_cdf"))
 
 
 def by_length(batches: Batches) -> pd.DataFrame:
@@ -121,7 +143,7 @@ def by_length(batches: Batches) -> pd.DataFrame:
     stands for, over the sum of these: the paper's reading where paths were sampled.
     """
     logs = batches.log10_batch_means
-    low, high = _log10_interval(logs)
+    low, high = interval(_resampled(logs), len(logs))
     amounts = log10_mean(batches.log10_amounts, axis=0)
     return _frame(
         batches,
@@ -166,10 +188,12 @@ def cancellation(sampled: Batches, exact: Batches) -> pd.DataFrame:
 
     Args:
         sampled: Norms of single paths.
-        exact: Norms of sums, for the same lengths; batches need not be the same.
+        exact: Norms of sums, for the same batches and lengths.
     """
-    ratio = log10_mean(exact.log10_amounts, 0) - log10_mean(sampled.log10_amounts, 0)
-    low, high = interval(_resampled(exact.log10_amounts, 0) - _resampled(sampled.log10_amounts, 1))
+    sums, singles = exact.log10_amounts, sampled.log10_amounts
+    with np.errstate(invalid="ignore"):  # of a length whose paths are all dead
+        ratio = log10_mean(sums, 0) - log10_mean(singles, 0)
+        low, high = interval(_resampled(sums) - _resampled(singles), len(sums))
     columns = {k: v for k, v in exact.key.items() if k != "estimator"}
     return pd.DataFrame(
         {
@@ -190,7 +214,10 @@ def by_module(key: dict, shares: np.ndarray) -> pd.DataFrame:
         key: Columns that say what: network, seed, epoch, batch_norm.
         shares: `(batches, n_modules)`.
     """
-    low, high = interval(resamples(len(shares)) @ shares)
+    shares = shares[np.isfinite(shares).all(axis=1)]  # those of batches that have a gradient
+    if not len(shares):
+        return pd.DataFrame()
+    low, high = interval(resamples(len(shares)) @ shares, len(shares))
     return pd.DataFrame(
         {
             **key,
@@ -219,7 +246,7 @@ def ranges(batches: Batches) -> pd.DataFrame:
     for reading, values in readings.items():
         first, last = effective_range(values.mean(axis=0))
         found = [effective_range(resampled) for resampled in resamples(len(values)) @ values]
-        low, high = interval(np.array(found))
+        low, high = interval(np.array(found), len(values))
         rows.append(
             {
                 "reading": reading,
@@ -244,7 +271,7 @@ def fits(batches: Batches) -> pd.DataFrame:
     lengths, logs = batches.lengths, log10_mean(batches.log10_batch_means, axis=0)
     lengths, logs = lengths[np.isfinite(logs)], logs[np.isfinite(logs)]
     if len(lengths) < FEWEST_LENGTHS:
-        return _frame(batches, part=[])
+        return pd.DataFrame()
     rows = []
     for part, until in (("all", len(lengths)), ("straight", _straight(lengths, logs))):
         line = log_linear(lengths[:until], logs[:until])
@@ -261,17 +288,11 @@ def _straight(lengths: np.ndarray, logs: np.ndarray) -> int:
     return FEWEST_LENGTHS
 
 
-def _resampled(logs: np.ndarray, seed: int) -> np.ndarray:
+def _resampled(logs: np.ndarray) -> np.ndarray:
     """Returns the logarithm of the mean over resampled batches, `(N_RESAMPLES, lengths)`."""
     top = _finite(np.max(logs, axis=0))
     with np.errstate(divide="ignore"):
-        return top + np.log10(resamples(len(logs), seed) @ 10 ** (logs - top))
-
-
-def _log10_interval(logs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    if len(logs) < 2:
-        return (np.full(logs.shape[1], np.nan),) * 2
-    return interval(_resampled(logs, 0))
+        return top + np.log10(resamples(len(logs)) @ 10 ** (logs - top))
 
 
 def _normalised(logs: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@
 None where it has none; `scale_channels` is what is left of it when nothing is trained;
 `JIT_COMPILE` is what `keras.Model.compile` should be told (on a CPU, TensorFlow is faster without
 XLA); `configure` makes a program's runs repeatable bit for bit; `devices` names what it computes
-on.
+on; within `full_precision()` float32 is not shortened to what a GPU multiplies faster.
 """
 
 from residual_ensembles import backend_choice
@@ -25,6 +25,7 @@ if NAME == "jax":
         compile,
         configure,
         devices,
+        full_precision,
         fused_batch_norm,
         map_rows,
         scale_channels,
@@ -37,6 +38,7 @@ else:
         compile,
         configure,
         devices,
+        full_precision,
         fused_batch_norm,
         map_rows,
         scale_channels,
@@ -50,6 +52,7 @@ __all__ = [
     "compile",
     "configure",
     "devices",
+    "full_precision",
     "fused_batch_norm",
     "map_rows",
     "scale_channels",

@@ -1,5 +1,6 @@
 """The TensorFlow backend: CPU, without XLA, one operation at a time between threads."""
 
+import contextlib
 from collections.abc import Callable
 
 import tensorflow as tf
@@ -30,6 +31,11 @@ def configure(threads: int | None = None) -> None:
 def devices() -> list[str]:
     """Returns the names of the devices that are computed on."""
     return [device.device_type for device in tf.config.list_logical_devices()]
+
+
+def full_precision() -> contextlib.AbstractContextManager:
+    """Returns a context in which products of float32 keep its 24 bits; a CPU's always do."""
+    return contextlib.nullcontext()
 
 
 def map_rows(function: Callable, rows):

@@ -5,6 +5,7 @@ Backwards through the modules goes one cotangent for each length: at module i,
 and the sum over k is the ordinary gradient.
 """
 
+import copy
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -67,38 +68,43 @@ def exact(point: Point, max_length: int | None = None, target: str = "y0") -> By
 
 
 def carry_back(point: Point, max_length: int | None = None, above: int = 0) -> "Lengths":
-    """Returns G[k] at the output of module `above` (0: at y_0), by residuals passed so far."""
+    """Returns G[k] at the output of module `above` (0: at y_0), by residuals passed so far.
+
+    What was carried to a module above it for the same batch goes on from there.
+    """
     forced = sum(not step.products.has_skip for step in point.steps[above:])
-    longest = len(point.steps) - above
-    if max_length is not None and not forced <= max_length:
+    longest = len(point.steps) if max_length is None else max_length
+    if longest < forced:
         raise ValueError(
             f"Received max_length={max_length}, expected {forced} or more: so many modules have no "
             "skip, and are on every path."
         )
-    lengths = Lengths(point.cotangent, longest if max_length is None else min(max_length, longest))
-    lengths.complete = lengths.max_length == longest
-    for step in reversed(point.steps[above:]):
+    known = [key for key in point.carried if key[0] == longest and key[1] >= above]
+    _, start = min(known, default=(longest, len(point.steps)))
+    lengths = point.carried.get((longest, start)) or Lengths(point.cotangent, longest)
+    lengths = copy.copy(lengths)
+    for step in reversed(point.steps[above:start]):
         lengths.pass_through(step)
+    point.carried[longest, above] = lengths
     return lengths
 
 
 class Lengths:
-    """One cotangent for each length, with a scale for every few.
+    """One cotangent for each length, neighbours of like size in one scale.
 
     Args:
         cotangent: What arrives at y_n, `(batch, ...)`.
         max_length: Longest length to carry.
     """
 
-    complete = True
-
     def __init__(self, cotangent, max_length: int):
         self.rows = [cotangent]
         self.exponents = np.zeros(1, int)  # of two; one for each row
         self.shortest = 0
         self.max_length = max_length
-        self._modules_until_rescaling = 1
-        self._modules_since = 0
+        self.n_passed = 0
+        self._rescale_at = 1
+        self._rescaled_at = 0
         self._largest = None
 
     @property
@@ -112,8 +118,8 @@ class Lengths:
             self._pass_either_way(step)
         else:
             self._pass_residual_only(step)
-        self._modules_since += 1
-        if self._modules_since >= self._modules_until_rescaling:
+        self.n_passed += 1
+        if self.n_passed >= self._rescale_at:
             self.rescale()
 
     def _pass_either_way(self, step: Step) -> None:
@@ -161,10 +167,12 @@ class Lengths:
     def _plan(self, sizes: np.ndarray) -> None:
         """Decides after how many modules sizes are looked at again."""
         falls = max([1, *(sizes[:-1] - sizes[1:])])  # by one length more: by one module more
-        grows = 1 if self._largest is None else (sizes.max() - self._largest) / self._modules_since
+        grows = 1
+        if self._largest is not None:
+            grows = (sizes.max() - self._largest) / (self.n_passed - self._rescaled_at)
         safe = min(ROOM_BELOW / falls, ROOM_ABOVE / max(1, grows))
-        self._modules_until_rescaling = int(np.clip(safe, 1, MOST_MODULES_BETWEEN))
-        self._modules_since, self._largest = 0, sizes.max()
+        self._rescale_at = self.n_passed + int(np.clip(safe, 1, MOST_MODULES_BETWEEN))
+        self._rescaled_at, self._largest = self.n_passed, sizes.max()
 
     def measured(self, gradient, to_target: Callable[[list], list]) -> ByLength:
         """Compares the cotangents with the whole gradient.
@@ -189,7 +197,8 @@ class Lengths:
             log10_gradient_norm=whole.log10_norm,
             error=float("nan"),
         )
-        return self._checked(by_length, total, whole) if self.complete else by_length
+        complete = self.longest == self.n_passed
+        return self._checked(by_length, total, whole) if complete else by_length
 
     def _checked(self, found: ByLength, total, whole: scale.Whole) -> ByLength:
         """Returns what was found, with its error.

@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from keras import ops
 
 from residual_ensembles import backend
 from residual_ensembles.paths.autodiff import frozen
+from residual_ensembles.paths.precision import compiled
 from residual_ensembles.paths.products import Products, products_for
 
 BATCH_NORM = ("inference", "training")
@@ -53,6 +54,8 @@ class Point:
     """Mean cross entropy of the batch, nats."""
     through_stem: Callable[[list], list]
     """From cotangents of y_0 to those of the pictures."""
+    carried: dict = field(default_factory=dict)
+    """What `carry_back` found, so that it need not begin at y_n again."""
 
     @cached_property
     def gradients(self) -> list:
@@ -100,9 +103,9 @@ class Linearization:
         self._free = [
             _skips_freely(*pair) for pair in zip(chain.modules, chain.shapes, strict=False)
         ]
-        self._enter = backend.compile(self._stem)
-        self._enter_back = backend.compile(self._stem_back)
-        self._leave = backend.compile(self._loss)
+        self._enter = compiled(self._stem)
+        self._enter_back = compiled(self._stem_back)
+        self._leave = compiled(self._loss)
 
     def at(self, pictures, labels) -> Point:
         """Runs one batch forward, and back to y_n.

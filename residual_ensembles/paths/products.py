@@ -8,6 +8,7 @@ from residual_ensembles import backend
 from residual_ensembles.paths.autodiff import Autodiff
 from residual_ensembles.paths.closed_form import products_of
 from residual_ensembles.paths.kinds import kind_of
+from residual_ensembles.paths.precision import compiled
 
 # Numbers in the cotangents that go through a convolution together: one megabyte.
 NUMBERS_PER_BLOCK = 2**18
@@ -49,13 +50,13 @@ class Products:
         self._method = method
         self.weights = method.weights
         self.has_skip = method.module.has_skip
-        self.forward = backend.compile(method.forward)
-        self.residual = backend.compile(self._residual)
-        self.skip = backend.compile(self._skip)
-        self.either = backend.compile(self._either)
-        self.whole = backend.compile(self._whole)
-        self.tangent = backend.compile(self._tangent)
-        self.to_weights = backend.compile(self._to_weights)
+        self.forward = compiled(method.forward)
+        self.residual = compiled(self._residual)
+        self.skip = compiled(self._skip)
+        self.either = compiled(self._either)
+        self.whole = compiled(self._whole)
+        self.tangent = compiled(self._tangent)
+        self.to_weights = compiled(self._to_weights)
 
     def _residual(self, point, rows: list) -> list:
         """Returns Rᵀ of each cotangent."""
@@ -115,5 +116,6 @@ def _in_blocks(product, rows: list) -> list:
         block = rows[first : first + most]
         # One row is no copy.
         stacked = ops.stack(block) if len(block) > 1 else ops.expand_dims(block[0], 0)
-        found += ops.unstack(product(stacked), len(block))
+        result = product(stacked)
+        found += block if result is stacked else ops.unstack(result, len(block))
     return found

@@ -1,0 +1,94 @@
+"""The stage `path_gradients`, run as DVC runs it."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from residual_ensembles import data, models
+from residual_ensembles.analysis.gradient_tables import COLUMNS
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    """Prepared digits, and two networks with a snapshot each."""
+    folder = tmp_path_factory.mktemp("gradients")
+    prepared = data.prepare("digits", folder / "prepared", limit_train=80, limit_test=20)
+    for name, model, depth in (("resnet", "resnet", 8), ("vgg", "vgg", 15)):
+        network = folder / "networks" / f"{name}-0"
+        chain = models.build(
+            model, depth, prepared.picture_shape, prepared.n_classes, prepared.mean, prepared.std
+        )
+        for epoch in (0, 2):
+            models.save(chain, network / "snapshots" / f"epoch-{epoch:04d}.keras")
+        models.save(chain, network / "model.keras")
+        pd.DataFrame({"epoch": [1, 2]}).to_csv(network / "history.csv", index=False)
+    return folder
+
+
+def run(study, *flags):
+    return subprocess.run(
+        [
+            *(sys.executable, "-m", "pipelines.path_gradients", f"--data={study / 'prepared'}"),
+            *(f"--networks_dir={study / 'networks'}", f"--output_dir={study / 'results'}", *flags),
+        ],
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_tables_of_a_study(study):
+    flags = ["--samples=5", "--batches=2", "--batch_size=8", "--weights_of=2"]
+    done = run(study, "--networks=resnet,vgg", *flags)
+    assert done.returncode == 0, done.stderr
+    assert "Gradients of 4 networks by path" in done.stdout
+    tables = {s: pd.read_csv(study / f"results/path_gradients{s}.csv") for s in COLUMNS}
+    for suffix, table in tables.items():
+        assert list(table.columns) == list(COLUMNS[suffix])
+
+    table = tables[""]
+    ways = table.groupby(["network", "epoch", "estimator", "target"]).length.agg(list).to_dict()
+    at_y0 = [("exact", "y0"), ("exact", "module_2_weights")]
+    assert ways == {
+        **{("resnet", epoch, "exact", "y0"): [0, 1, 2, 3] for epoch in (0, 2)},
+        **{("resnet", epoch, "exact", "module_2_weights"): [0, 1] for epoch in (0, 2)},
+        ("resnet", 2, "sampled", "y0"): [0, 1, 2, 3],
+        **{("vgg", epoch, *at_y0[0]): [12] for epoch in (0, 2)},
+        **{("vgg", epoch, *at_y0[1]): [10] for epoch in (0, 2)},
+    }
+    # Inference mode means nothing before training.
+    assert (table.batch_norm == np.where(table.epoch == 0, "training", "inference")).all()
+    assert (table.n == np.where(table.estimator == "sampled", 6, 2)).all()
+    exact = table[table.estimator == "exact"]
+    sums = exact.groupby(["network", "epoch", "target"]).share_projected.sum()
+    np.testing.assert_allclose(sums, 1, atol=1e-5)
+    np.testing.assert_allclose(
+        tables["_modules"].query("network == 'vgg'").share_projected, 1, atol=1e-5
+    )
+    # There is one path of length 0, so its norm is that of the sum.
+    shortest = table.query("network == 'resnet' and epoch == 2 and target == 'y0' and length == 0")
+    assert shortest.log10_norm.iloc[0] == pytest.approx(shortest.log10_norm.iloc[1], abs=1e-6)
+    kept = tables["_cancellation"]
+    assert kept.log10_kept_high[0] == pytest.approx(0, abs=1e-6)
+    assert (kept.log10_kept < 1e-6).all()
+
+
+@pytest.mark.parametrize(
+    ("flags", "status", "message"),
+    [
+        (["--networks=resnet", "--batches=0"], 2, "batches"),
+        (["--networks=resnet", "--batch_norm=eval"], 2, "batch_norm"),
+        (["--networks="], 1, "expected at least one network"),
+        (["--networks=vgg"], 1, "'resnet' is not one of --networks=vgg"),
+        (["--networks=resnet", "--seeds=x"], 1, "--seeds=x, expected whole numbers"),
+        (["--networks=resnet", "--seeds=7"], 1, "resnet-7/history.csv"),
+    ],
+)
+def test_refused_in_one_line(study, flags, status, message):
+    done = run(study, *flags)
+    assert done.returncode == status
+    *_, last = done.stderr.strip().splitlines()
+    assert last.startswith("error:")
+    assert message in last
