@@ -5,11 +5,10 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-import keras
 import numpy as np
 import pandas as pd
 
-from residual_ensembles import backend, data, models
+from residual_ensembles import data, models
 from residual_ensembles.files import atomic_path, write_csv, write_json
 from residual_ensembles.provenance import provenance
 from residual_ensembles.training.callbacks import Recorder, snapshot_name
@@ -226,10 +225,9 @@ def gate_table(network, settings, before, after, prepared) -> pd.DataFrame:
 
 def mean_gates(chain, part: data.Part) -> np.ndarray:
     """Returns the mean openness of each module's gate over a part, `(n_modules,)`."""
-    measure = backend.compile(lambda x: models.mean_openness(chain, x))
     total = np.zeros(len(chain.modules))
     batches = Evaluation(part, EVALUATION_BATCH)
     for inputs, labels in (batches[i] for i in range(len(batches))):
-        means = measure(keras.ops.convert_to_tensor(inputs["pictures"]))
-        total += len(labels) * np.asarray(keras.ops.stack(means))
+        means = models.mean_openness(chain, inputs["pictures"])
+        total += len(labels) * np.array([float(mean) for mean in means])
     return total / len(part)
