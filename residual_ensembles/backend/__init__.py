@@ -1,7 +1,8 @@
 """Everything in which the backends differ, one small file for each of them.
 
 `compile` traces a function of tensors once and runs it fast; `vjp` gives a value and its pullback;
-`map_rows` applies a function, such as a pullback, to many rows at once;
+`map_rows` applies a function, such as a pullback, to many rows at once; `stack` and `unstack` make
+rows of a list and a list of rows, outside of compiled functions;
 `fused_batch_norm` is the backend's own single operation for batch normalisation in training, or
 None where it has none; `scale_channels` is what is left of it when nothing is trained;
 `JIT_COMPILE` is what `keras.Model.compile` should be told (on a CPU, TensorFlow is faster without
@@ -29,6 +30,8 @@ if NAME == "jax":
         fused_batch_norm,
         map_rows,
         scale_channels,
+        stack,
+        unstack,
         vjp,
     )
 else:
@@ -42,6 +45,8 @@ else:
         fused_batch_norm,
         map_rows,
         scale_channels,
+        stack,
+        unstack,
         vjp,
     )
 
@@ -56,5 +61,7 @@ __all__ = [
     "fused_batch_norm",
     "map_rows",
     "scale_channels",
+    "stack",
+    "unstack",
     "vjp",
 ]

@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable
 
 import jax
+import jax.numpy as jnp
 
 JIT_COMPILE = True
 VERSIONS = {"jax": jax.__version__}
@@ -44,6 +45,18 @@ def full_precision() -> contextlib.AbstractContextManager:
 def map_rows(function: Callable, rows):
     """Returns `function` of each row, `(rows, ...)`, computed together."""
     return jax.vmap(function)(rows)
+
+
+@jax.jit
+def stack(rows: list):
+    """Returns tensors of one shape as rows of one tensor, in one call."""
+    return jnp.stack(rows)
+
+
+@jax.jit
+def unstack(rows) -> list:
+    """Returns the rows of a tensor as a list, in one call."""
+    return list(rows)
 
 
 def vjp(function: Callable, *inputs):

@@ -43,6 +43,16 @@ def map_rows(function: Callable, rows):
     return tf.vectorized_map(function, rows)
 
 
+def stack(rows: list):
+    """Returns tensors of one shape as rows of one tensor."""
+    return tf.stack(rows)
+
+
+def unstack(rows) -> list:
+    """Returns the rows of a tensor as a list; they are not copied."""
+    return tf.unstack(rows)
+
+
 def vjp(function: Callable, *inputs):
     """Returns `function(*inputs)` and the function that pulls a cotangent of it back to them.
 

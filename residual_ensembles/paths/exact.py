@@ -13,7 +13,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from residual_ensembles.paths import scale
+from residual_ensembles import backend
+from residual_ensembles.paths import rows, scale
 from residual_ensembles.paths.point import Point, Step
 
 # float32 goes from 2^−126 to 2^127. A scale keeps its largest number near 2^TOP, and lets lengths
@@ -61,9 +62,9 @@ def exact(point: Point, max_length: int | None = None, target: str = "y0") -> By
         ValueError: There is no path so short, or no such target.
         ArithmeticError: The parts do not add up to the gradient.
     """
-    [gradient] = point.at_target(point.gradients[:1], target)
+    gradient = point.at_target(point.gradients[0][None], target)[0]
     return carry_back(point, max_length).measured(
-        gradient, lambda rows: point.at_target(rows, target)
+        gradient, lambda some: point.at_target(some, target)
     )
 
 
@@ -124,12 +125,12 @@ class Lengths:
 
     def _pass_either_way(self, step: Step) -> None:
         passed, below = [], None
-        for rows in self._in_calls():
+        for part in self._in_calls():
             ratio, first = None, len(passed)
             if first:
                 ratio = scale.factors(self.exponents[first - 1 : first] - self.exponents[first])
-            rows, below = step.products.either(step.point, rows, below, ratio)
-            passed += rows
+            new, below = step.products.either(step.point, backend.stack(part), below, ratio)
+            passed += backend.unstack(new)
         if self.longest < self.max_length:
             passed.append(below)
             self.exponents = np.append(self.exponents, self.exponents[-1])
@@ -139,11 +140,10 @@ class Lengths:
         """Yields the rows in parts that have one scale."""
         ends = np.flatnonzero(np.diff(self.exponents)) + 1
         for first, end in pairwise([0, *ends.tolist(), len(self.rows)]):
-            yield from scale.in_calls(self.rows[first:end])
+            yield from rows.in_calls(self.rows[first:end], self.rows[0])
 
     def _pass_residual_only(self, step: Step) -> None:
-        passed = [step.products.residual(step.point, rows) for rows in scale.in_calls(self.rows)]
-        self.rows = [row for rows in passed for row in rows]
+        self.rows = rows.mapped(lambda some: step.products.residual(step.point, some), self.rows)
         self.shortest += 1
         if self.longest > self.max_length:
             del self.rows[-1]
@@ -151,16 +151,11 @@ class Lengths:
 
     def rescale(self) -> None:
         """Gives neighbours of like size one scale, in which the largest is near 2^TOP."""
-        parts = list(scale.in_calls(self.rows))
-        sizes = [scale.exponents(scale.largest(rows)) for rows in parts]
-        sizes = self.exponents + np.concatenate(sizes)
+        sizes = self.exponents + scale.exponents(rows.measured(scale.largest, self.rows))
         exponents = (scale_of_neighbours(sizes, SPAN) - TOP) // STEP * STEP
-        shifts = scale.in_calls(self.exponents - exponents)
-        self.rows = []
-        for rows, shift in zip(parts, shifts, strict=True):
-            for part in (shift // 2, shift - shift // 2):  # float32 has no factor above 2^127
-                rows = scale.multiplied(rows, scale.factors(part)) if part.any() else rows
-            self.rows += rows
+        shifts = self.exponents - exponents
+        if shifts.any():
+            self.rows = rows.mapped(_shifted, self.rows, shifts)
         self.exponents = exponents
         self._plan(sizes)
 
@@ -174,22 +169,24 @@ class Lengths:
         self._rescale_at = self.n_passed + int(np.clip(safe, 1, MOST_MODULES_BETWEEN))
         self._rescaled_at, self._largest = self.n_passed, sizes.max()
 
-    def measured(self, gradient, to_target: Callable[[list], list]) -> ByLength:
+    def measured(self, gradient, to_target: Callable) -> ByLength:
         """Compares the cotangents with the whole gradient.
 
         Args:
             gradient: The ordinary gradient with respect to the target.
-            to_target: From cotangents of y_0 to those of the target, as lists.
+            to_target: From cotangents of y_0, `(rows, batch, ...)`, to those of the target.
         """
         whole = scale.Whole(gradient)
-        near_one, shifts = scale.near_one(self.rows)
-        exponents = self.exponents + shifts
         log10_norms, shares, total = [], [], 0.0
-        for rows, own in zip(scale.in_calls(near_one), scale.in_calls(exponents), strict=True):
-            rows = to_target(rows)
-            log10_norms.append(scale.log10(scale.norms(rows), own))
-            shares.append(whole.shares(rows, own))
-            total = total + sum(scale.multiplied(rows, scale.factors(own - whole.exponent)))
+        parts = (rows.in_calls(x, self.rows[0]) for x in (self.rows, self.exponents))
+        for part, exponents in zip(*parts, strict=True):
+            near_one, shifts = scale.near_one(backend.stack(part))
+            own = exponents + shifts
+            arrived = to_target(near_one)
+            log10_norms.append(scale.log10(scale.norms(arrived), own))
+            shares.append(whole.shares(arrived, own))
+            factors = scale.factors(own - whole.exponent)
+            total = total + scale.total(scale.multiplied(arrived, factors))
         by_length = ByLength(
             lengths=np.arange(self.shortest, self.longest + 1),
             log10_norms=np.concatenate(log10_norms),
@@ -206,7 +203,7 @@ class Lengths:
         Raises:
             ArithmeticError: The error is too large.
         """
-        off = float(scale.norms([total - whole.row])[0])
+        off = float(scale.norms((total - whole.row)[None])[0])
         parts = np.sum(10.0 ** (found.log10_norms - whole.exponent * math.log10(2.0)))
         if not off <= max(LARGEST_ERROR * whole.norm, LARGEST_ERROR_OF_PARTS * parts):
             raise ArithmeticError(
@@ -215,6 +212,13 @@ class Lengths:
                 "less."
             )
         return replace(found, error=off / whole.norm if whole.norm else float("nan"))
+
+
+def _shifted(some, shifts: np.ndarray):
+    """Returns rows times two to these powers, which float32 need not have in one factor."""
+    for part in (shifts // 2, shifts - shifts // 2):
+        some = scale.multiplied(some, scale.factors(part)) if part.any() else some
+    return some
 
 
 def scale_of_neighbours(sizes: np.ndarray, span: int) -> np.ndarray:

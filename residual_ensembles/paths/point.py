@@ -52,8 +52,8 @@ class Point:
     """Gradient of the batch's mean loss with respect to y_n, `(batch, ...)`."""
     loss: float
     """Mean cross entropy of the batch, nats."""
-    through_stem: Callable[[list], list]
-    """From cotangents of y_0 to those of the pictures."""
+    through_stem: Callable
+    """From cotangents of y_0, `(rows, batch, ...)`, to those of the pictures."""
     carried: dict = field(default_factory=dict)
     """What `carry_back` found, so that it need not begin at y_n again."""
 
@@ -65,8 +65,8 @@ class Point:
             found.append(step.whole(found[-1]))
         return found[::-1]
 
-    def at_target(self, rows: list, target: str) -> list:
-        """Returns cotangents of y_0, or what they are at the pictures."""
+    def at_target(self, rows, target: str):
+        """Returns cotangents of y_0, `(rows, batch, ...)`, or what they are at the pictures."""
         if target not in TARGETS:
             raise ValueError(f"Received target={target!r}, expected one of {', '.join(TARGETS)}.")
         return rows if target == "y0" else self.through_stem(rows)
@@ -134,7 +134,7 @@ class Linearization:
 
     def _stem_back(self, weights, pictures, rows):
         _, pull = backend.vjp(lambda x: self._stem(weights, x), pictures)
-        return [pull(row)[0] for row in rows]
+        return backend.map_rows(lambda row: pull(row)[0], rows)
 
     def _loss(self, weights, y, labels):
         def loss(y):

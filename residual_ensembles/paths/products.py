@@ -1,7 +1,5 @@
 """The products of a kind of module with many cotangents, compiled once for each shape."""
 
-import math
-
 from keras import ops
 
 from residual_ensembles import backend
@@ -9,9 +7,6 @@ from residual_ensembles.paths.autodiff import Autodiff
 from residual_ensembles.paths.closed_form import products_of
 from residual_ensembles.paths.kinds import kind_of
 from residual_ensembles.paths.precision import compiled
-
-# Numbers in the cotangents that go through a convolution together: one megabyte.
-NUMBERS_PER_BLOCK = 2**18
 
 _shared: dict[tuple, "Products"] = {}
 
@@ -39,8 +34,8 @@ class Products:
     """Compiled functions of modules that differ in their weights only.
 
     `point` is what `forward` keeps of one batch, so that no forward pass is repeated for a path.
-    Weights are constants, so that no gradient of theirs is ever formed. Cotangents, `(batch, ...)`
-    each, come and go as lists: what need not be copied is not.
+    Weights are constants, so that no gradient of theirs is ever formed. Rows are cotangents of what
+    leaves the module, `(rows, batch, ...)`.
 
     Args:
         method: `Autodiff`, or a closed form of this kind.
@@ -51,39 +46,29 @@ class Products:
         self.weights = method.weights
         self.has_skip = method.module.has_skip
         self.forward = compiled(method.forward)
-        self.residual = compiled(self._residual)
-        self.skip = compiled(self._skip)
+        self.residual = compiled(method.residual)
+        self.skip = compiled(method.skip)
         self.either = compiled(self._either)
         self.whole = compiled(self._whole)
         self.tangent = compiled(self._tangent)
         self.to_weights = compiled(self._to_weights)
 
-    def _residual(self, point, rows: list) -> list:
-        """Returns Rᵀ of each cotangent."""
-        return _in_blocks(lambda block: self._method.residual(point, block), rows)
-
-    def _skip(self, point, rows: list) -> list:
-        """Returns Sᵀ of each cotangent."""
-        return _in_blocks(lambda block: self._method.skip(point, block), rows)
-
-    def _either(self, point, rows: list, below, ratio):
+    def _either(self, point, rows, below, ratio):
         """One module of the exact recurrence, for neighbouring lengths.
 
         Args:
             point: From `forward`.
             rows: G[k] for these lengths, all of one scale.
-            below: Rᵀ G[k] of the length just below them; None for the shortest.
+            below: Rᵀ G[k] of the length just below them, `(batch, ...)`; None for the shortest.
             ratio: Scale of `below` over that of `rows`, `(1,)`; None for the shortest.
 
         Returns:
             The new G[k], and Rᵀ G[k] of the longest of the lengths.
         """
-        moved = self._residual(point, rows)
-        stayed = self._skip(point, rows)
-        if below is not None:
-            stayed[0] = stayed[0] + below * ops.cast(ratio, below.dtype)
-        longer = [one + other for one, other in zip(stayed[1:], moved[:-1], strict=True)]
-        return [stayed[0], *longer], moved[-1]
+        moved = self._method.residual(point, rows)
+        below = ops.zeros_like(moved[0]) if below is None else below * ops.cast(ratio, below.dtype)
+        shifted = ops.concatenate([below[None], moved[:-1]])
+        return self._method.skip(point, rows) + shifted, moved[-1]
 
     def _whole(self, weights, y, cotangent):
         """Returns (S + R)ᵀ of one cotangent, from the forward pass alone."""
@@ -106,16 +91,3 @@ class Products:
         _, pull = backend.vjp(lambda *weights: self._method.forward(list(weights), y)[0], *weights)
         trainable = zip(pull(cotangent), self._method.trainable, strict=True)
         return ops.concatenate([ops.reshape(g, (-1,)) for g, wanted in trainable if wanted])
-
-
-def _in_blocks(product, rows: list) -> list:
-    """Returns the product with each row, computed for as many together as caches hold."""
-    most = max(1, NUMBERS_PER_BLOCK // math.prod(rows[0].shape))
-    found = []
-    for first in range(0, len(rows), most):
-        block = rows[first : first + most]
-        # One row is no copy.
-        stacked = ops.stack(block) if len(block) > 1 else ops.expand_dims(block[0], 0)
-        result = product(stacked)
-        found += block if result is stacked else ops.unstack(result, len(block))
-    return found

@@ -5,12 +5,13 @@ residual pass through it as one stacked batch, those that take an identity skip 
 paths that agree from the top down to some module are one until there.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
-from residual_ensembles.paths import scale
+from residual_ensembles import backend
+from residual_ensembles.paths import rows, scale
 from residual_ensembles.paths.point import Point, Step
 
 # Numbers in the cotangents that are kept at a time; more paths go in groups (half a gigabyte).
@@ -37,6 +38,10 @@ class Cotangent:
     products: int = 0
     """How many it went through since it was near 1."""
 
+    def passed_on(self, row) -> "Cotangent":
+        """Returns what a module made of it."""
+        return Cotangent(row, self.exponent, self.products + 1)
+
 
 def sampled(point: Point, paths: np.ndarray, target: str = "y0", shares: bool = True) -> ByPath:
     """Returns the gradients that come through single paths.
@@ -53,7 +58,7 @@ def sampled(point: Point, paths: np.ndarray, target: str = "y0", shares: bool = 
     paths = _checked(point, paths)
     order = np.lexsort(paths.T)  # neighbours agree at the top
     at_once = max(1, NUMBERS_AT_ONCE // max(step.row_size for step in point.steps))
-    whole = scale.Whole(point.at_target(point.gradients[:1], target)[0]) if shares else None
+    whole = scale.Whole(point.at_target(point.gradients[0][None], target)[0]) if shares else None
     found = np.empty((2, len(paths)))
     for first in range(0, len(paths), at_once):
         group = order[first : first + at_once]
@@ -68,31 +73,31 @@ def walk_back(point: Point, paths: np.ndarray) -> list[Cotangent]:
         _pass(arrived, np.flatnonzero(takes), step.products.residual, step)
         if not step.skips_freely:
             _pass(arrived, np.flatnonzero(~takes), step.products.skip, step)
-        _bring_near_one([c for c in _distinct(arrived) if c.products >= scale.PRODUCTS_BETWEEN])
+        _bring_near_one(_distinct(c for c in arrived if c.products >= scale.PRODUCTS_BETWEEN))
     return arrived
 
 
 def _pass(arrived: list[Cotangent], going: np.ndarray, way: Callable, step: Step) -> None:
     """Replaces the cotangents of the paths `going` by what `way` makes of them."""
-    after = {}
-    for some in scale.in_calls(_distinct([arrived[i] for i in going])):
-        rows = way(step.point, [cotangent.row for cotangent in some])
-        for old, row in zip(some, rows, strict=True):
-            after[id(old)] = Cotangent(row, old.exponent, old.products + 1)
-    for i in going:
-        arrived[i] = after[id(arrived[i])]
+    before = _distinct(arrived[i] for i in going)
+    if before:
+        after = rows.mapped(lambda some: way(step.point, some), [c.row for c in before])
+        new = {id(c): c.passed_on(row) for c, row in zip(before, after, strict=True)}
+        for i in going:
+            arrived[i] = new[id(arrived[i])]
 
 
-def _distinct(cotangents: list[Cotangent]) -> list[Cotangent]:
+def _distinct(cotangents: Iterable[Cotangent]) -> list[Cotangent]:
     return list({id(cotangent): cotangent for cotangent in cotangents}.values())
 
 
 def _bring_near_one(cotangents: list[Cotangent]) -> None:
-    for some in scale.in_calls(cotangents):
-        rows, shifts = scale.near_one([cotangent.row for cotangent in some])
-        for cotangent, row, shift in zip(some, rows, shifts, strict=True):
-            cotangent.row, cotangent.products = row, 0
-            cotangent.exponent += int(shift)
+    if cotangents:
+        for some in rows.in_calls(cotangents, cotangents[0].row):
+            near_one, shifts = scale.near_one(backend.stack([c.row for c in some]))
+            for cotangent, row, shift in zip(some, backend.unstack(near_one), shifts, strict=True):
+                cotangent.row, cotangent.products = row, 0
+                cotangent.exponent += int(shift)
 
 
 def _measured(point: Point, arrived: list[Cotangent], target: str, whole: scale.Whole | None):
@@ -100,11 +105,11 @@ def _measured(point: Point, arrived: list[Cotangent], target: str, whole: scale.
     distinct = _distinct(arrived)
     _bring_near_one(distinct)
     found = {}
-    for some in scale.in_calls(distinct):
-        rows = point.at_target([cotangent.row for cotangent in some], target)
-        exponents = np.array([cotangent.exponent for cotangent in some])
-        norms = scale.log10(scale.norms(rows), exponents)
-        shares = whole.shares(rows, exponents) if whole else np.full(len(rows), np.nan)
+    for some in rows.in_calls(distinct, distinct[0].row):
+        own = point.at_target(backend.stack([c.row for c in some]), target)
+        exponents = np.array([c.exponent for c in some])
+        norms = scale.log10(scale.norms(own), exponents)
+        shares = whole.shares(own, exponents) if whole else np.full(len(some), np.nan)
         for cotangent, *values in zip(some, norms, shares, strict=True):
             found[id(cotangent)] = values
     return np.array([found[id(cotangent)] for cotangent in arrived]).T

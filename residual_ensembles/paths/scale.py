@@ -1,11 +1,12 @@
 """Cotangents that would underflow: kept in range, with a power of two beside them.
 
+Rows are cotangents stacked, `(rows, batch, ...)`.
+
 Multiplying by a power of two changes no digit, so norms are those of the unscaled computation
 wherever that does not underflow.
 """
 
 import math
-from collections.abc import Iterator
 
 import numpy as np
 from keras import ops
@@ -15,42 +16,40 @@ from residual_ensembles import backend
 # A residual divides a cotangent by about ten, and hardly ever by a million; after so many of them a
 # cotangent is still far from what float32 takes for 0.
 PRODUCTS_BETWEEN = 5
-# Most cotangents that one compiled function takes.
-ROWS_PER_CALL = 16
-
-
-def in_calls(rows: list) -> Iterator[list]:
-    """Yields parts of `rows` whose sizes are powers of two, so that few shapes are compiled."""
-    first = 0
-    while first < len(rows):
-        size = 1 << (min(ROWS_PER_CALL, len(rows) - first).bit_length() - 1)
-        yield rows[first : first + size]
-        first += size
 
 
 @backend.compile
-def largest(rows: list):
+def largest(rows):
     """Returns the largest absolute value of each row, as float32 `(rows,)`."""
-    return ops.stack([ops.cast(ops.max(ops.abs(row)), "float32") for row in rows])
+    flat = ops.reshape(rows, (rows.shape[0], -1))
+    return ops.cast(ops.max(ops.abs(flat), axis=1), "float32")
 
 
 @backend.compile
-def multiplied(rows: list, factors) -> list:
+def multiplied(rows, factors):
     """Returns each row times its factor, `(rows,)`."""
-    rows_and_factors = zip(rows, ops.unstack(factors, len(rows)), strict=True)
-    return [row * ops.cast(factor, row.dtype) for row, factor in rows_and_factors]
+    flat = ops.reshape(rows, (rows.shape[0], -1)) * ops.cast(factors, rows.dtype)[:, None]
+    return ops.reshape(flat, rows.shape)
 
 
 @backend.compile
-def norms(rows: list):
+def norms(rows):
     """Returns the norm of each row, `(rows,)`."""
-    return ops.sqrt(ops.stack([ops.sum(row * row) for row in rows]))
+    flat = ops.reshape(rows, (rows.shape[0], -1))
+    return ops.sqrt(ops.sum(flat * flat, axis=1))
 
 
 @backend.compile
-def products(rows: list, whole):
-    """Returns the product of each row with `whole`, `(rows,)`."""
-    return ops.stack([ops.sum(row * whole) for row in rows])
+def products(rows, whole):
+    """Returns the product of each row with `whole`, `(...)`, as `(rows,)`."""
+    flat = ops.reshape(rows, (rows.shape[0], -1))
+    return ops.sum(flat * ops.reshape(whole, (1, -1)), axis=1)
+
+
+@backend.compile
+def total(rows):
+    """Returns the sum of all rows, `(...)`."""
+    return ops.sum(rows, axis=0)
 
 
 def exponents(sizes) -> np.ndarray:
@@ -71,13 +70,10 @@ def log10(norms, exponents: np.ndarray) -> np.ndarray:
         return np.log10(np.asarray(norms, np.float64)) + exponents * math.log10(2.0)
 
 
-def near_one(rows: list) -> tuple[list, np.ndarray]:
+def near_one(rows) -> tuple:
     """Returns each row divided by the power of two that brings it near 1, and these powers."""
-    scaled, shifts = [], []
-    for some in in_calls(rows):
-        shifts.append(exponents(largest(some)))
-        scaled += multiplied(some, factors(-shifts[-1]))
-    return scaled, np.concatenate(shifts)
+    shifts = exponents(largest(rows))
+    return multiplied(rows, factors(-shifts)), shifts
 
 
 class Whole:
@@ -88,19 +84,20 @@ class Whole:
     """
 
     def __init__(self, gradient):
-        [self.row], [self.exponent] = near_one([gradient])
-        self.norm = float(norms([self.row])[0])
+        rows, [self.exponent] = near_one(gradient[None])
+        self.row = rows[0]
+        self.norm = float(norms(rows)[0])
 
     @property
     def log10_norm(self) -> float:
         """Base-10 logarithm of its norm."""
         return float(log10(self.norm, self.exponent))
 
-    def shares(self, rows: list, exponents: np.ndarray, tangent=None) -> np.ndarray:
+    def shares(self, rows, exponents: np.ndarray, tangent=None) -> np.ndarray:
         """Returns ⟨row, G⟩ / ‖G‖² of rows with their powers of two; NaN where G is 0.
 
         Args:
-            rows: Cotangents.
+            rows: Cotangents `(rows, batch, ...)`.
             exponents: Their powers of two, `(rows,)`.
             tangent: What `self.row` has become, where the rows have not arrived yet.
         """
