@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from residual_ensembles.analysis import wilson
+from residual_ensembles.analysis import claims_table, read_tables, wilson
 from residual_ensembles.randomness import generator
 
 N = 54
@@ -206,3 +206,9 @@ def study_of_three_seeds(tmp_path_factory) -> Path:
     """The same with three seeds."""
     folder = tmp_path_factory.mktemp("results") / "digits"
     return write_study(folder, seeds=(0, 1, 2), draws=3)
+
+
+@pytest.fixture(scope="session")
+def claims(study) -> pd.DataFrame:
+    """The claims of the study with one seed; to be read only."""
+    return claims_table(read_tables(study))

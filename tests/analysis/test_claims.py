@@ -66,8 +66,8 @@ def test_every_claim_is_declared_in_full():
         assert ("one seed" in claim.rule) == claim.of_training
 
 
-def test_the_table_has_the_columns_that_others_rely_on(study):
-    table = claims_table(read_tables(study))
+def test_the_table_has_the_columns_that_others_rely_on(claims):
+    table = claims
     assert list(table.columns[: len(COLUMNS)]) == COLUMNS
     assert set(table.verdict) <= set(VERDICTS)
     assert set(table.id) == {claim.id for claim in CLAIMS}
@@ -76,10 +76,10 @@ def test_the_table_has_the_columns_that_others_rely_on(study):
     assert (interval.measured <= interval.high + 1e-9).all()
 
 
-def test_one_seed_reproduces_no_way_of_training(study):
+def test_one_seed_reproduces_no_way_of_training(claims):
     of_training = {claim.id for claim in CLAIMS if claim.of_training}
     assert of_training >= {"15a", "15b", "17", "18", "19"}
-    table = claims_table(read_tables(study))
+    table = claims
     rows = table[table.id.isin(of_training) & table.measured.notna()]
     assert len(rows) == len(of_training)
     assert set(rows.verdict) == {"inconclusive"}
@@ -94,8 +94,8 @@ def test_several_seeds_can_decide_a_way_of_training(study_of_three_seeds):
     assert "over 3 seeds" in table.note["18"]
 
 
-def test_what_the_synthetic_network_shows(study):
-    table = claims_table(read_tables(study)).set_index("id")
+def test_what_the_synthetic_network_shows(claims):
+    table = claims.set_index("id")
     assert table.verdict["1"] == "reproduced"
     assert "1, 2, 19, 37. In the authors'" in table.note["1"]
     assert table.verdict["2"] == "reproduced"
@@ -142,7 +142,7 @@ def test_an_empty_study_tests_nothing_but_closed_forms(tmp_path):
 def test_shares_between_effective_lengths_by_hand():
     logs = np.full(20, -99.0)
     logs[[3, 10]] = 0.0, 1.0  # 1 outside, 10 inside
-    found = share_between(logs, logs - 0.1, logs + 0.1, 7)
+    found = share_between(logs, logs - 0.1, logs + 0.1, 7, "paths")
     assert found.value == pytest.approx(10 / 11)
     assert found.low == pytest.approx(10**0.9 / (10**0.9 + 10**0.1))
     assert found.high == pytest.approx(10**1.1 / (10**1.1 + 10**-0.1))

@@ -2,13 +2,13 @@ import json
 
 import pytest
 
-from residual_ensembles.analysis import claims_table, read_tables
+from residual_ensembles.analysis import read_tables
 from residual_ensembles.report import metrics
 
 
-def test_metrics_are_flat_and_in_percent(study):
+def test_metrics_are_flat_and_in_percent(study, claims):
     tables = read_tables(study)
-    found = metrics(tables, claims_table(tables))
+    found = metrics(tables, claims)
     rows = tables.sweep("resnet", "random_deletion_sparing")
     mean = rows[rows.n_operations == 10].error_fraction.mean()
     assert found["resnet_10_deleted_spared_error_percent"] == pytest.approx(100 * mean, abs=1e-4)

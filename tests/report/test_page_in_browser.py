@@ -2,7 +2,7 @@ import subprocess
 
 import pytest
 
-from residual_ensembles.analysis import claims_table, read_tables
+from residual_ensembles.analysis import read_tables
 from residual_ensembles.report import render
 
 pytestmark = pytest.mark.browser
@@ -13,9 +13,8 @@ CHROMIUM = [
 ]
 
 
-def test_the_script_runs_under_its_policy(study, tmp_path):
+def test_the_script_runs_under_its_policy(study, claims, tmp_path):
     tables = read_tables(study)
-    claims = claims_table(tables)
     page = tmp_path / "report.html"
     page.write_text(render(tables, claims, {}, "dvc repro"))
     run = subprocess.run(

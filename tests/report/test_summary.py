@@ -1,4 +1,4 @@
-from residual_ensembles.analysis import CLAIMS, claims_table, read_tables
+from residual_ensembles.analysis import CLAIMS, read_tables
 from residual_ensembles.report.summary import QUESTIONS, answers, how_sure, tally
 
 
@@ -6,16 +6,14 @@ def test_questions_are_answered_by_claims_that_exist():
     assert {id for _, id, _ in QUESTIONS} <= {claim.id for claim in CLAIMS}
 
 
-def test_answers(study):
-    claims = claims_table(read_tables(study))
+def test_answers(claims):
     found = {answer.id: answer for answer in answers(claims)}
     assert found["1"].verdict == "reproduced"
     assert "points" in found["1"].measured
     assert found["15a"].verdict == "inconclusive"
 
 
-def test_the_tally_counts_every_row(study):
-    claims = claims_table(read_tables(study))
+def test_the_tally_counts_every_row(claims):
     assert sum(tally(claims).values()) == len(claims)
 
 

@@ -48,7 +48,7 @@ def _of_fit(
 
 
 def share_between(
-    log10_amounts: np.ndarray, low: np.ndarray, high: np.ndarray, n_measured: int
+    log10_amounts: np.ndarray, low: np.ndarray, high: np.ndarray, n_measured: int, over: str
 ) -> Estimate:
     """Returns the share of what is carried that paths of 5 to 17 modules carry.
 
@@ -57,6 +57,7 @@ def share_between(
         low: Its lower end; the share is lowest with these inside and the upper ends outside.
         high: Its upper end.
         n_measured: Measurements behind each length.
+        over: What these are, paths or batches.
     """
     inside = np.zeros(len(log10_amounts), bool)
     inside[EFFECTIVE[0] : EFFECTIVE[1] + 1] = True
@@ -67,25 +68,25 @@ def share_between(
         return float(amounts[inside].sum() / amounts.sum())
 
     return Estimate(
-        share(log10_amounts, log10_amounts), share(low, high), share(high, low), n_measured, "draws"
+        share(log10_amounts, log10_amounts), share(low, high), share(high, low), n_measured, over
     )
 
 
 def _paper_reading(rows: pd.DataFrame) -> Estimate:
     counts = log10_counts(len(rows) - 1)
     ends = (rows[c].to_numpy(float) for c in ("log10_norm", "log10_norm_low", "log10_norm_high"))
-    return share_between(*(end + counts for end in ends), int(rows.n.min()))
+    return share_between(*(end + counts for end in ends), int(rows.n.min()), "paths")
 
 
 def _norm_reading(rows: pd.DataFrame) -> Estimate:
     ends = (rows[c].to_numpy(float) for c in ("log10_norm", "log10_norm_low", "log10_norm_high"))
-    return share_between(*ends, int(rows.n.min()))
+    return share_between(*ends, int(rows.n.min()), "batches")
 
 
 def _projected_reading(rows: pd.DataFrame) -> Estimate:
     inside = rows.length.between(*EFFECTIVE)
     share = float(rows.share_projected[inside].sum())
-    return Estimate(share, float("nan"), float("nan"), int(rows.n.min()), "draws")
+    return Estimate(share, float("nan"), float("nan"), int(rows.n.min()), "batches")
 
 
 def _range(amounts: np.ndarray | None) -> str:
