@@ -12,15 +12,6 @@ from residual_ensembles.figures import style
 from residual_ensembles.figures.fig6_path_gradients import PAPER_RANGE, modules_of
 from residual_ensembles.figures.picture import Picture
 
-LOOKS = (
-    style.PLAIN,
-    style.EFFECTIVE_PATHS,
-    style.STOCHASTIC_DEPTH,
-    style.HIGHWAY,
-    style.VGG,
-    style.Look("#6a6fd0", "X", "--"),
-)
-
 
 def by_epoch(tables: Tables, network: str, seed: int) -> dict[int, pd.DataFrame]:
     """Returns the exact decomposition at y₀ of one network, by epoch; 0 is before training."""
@@ -52,12 +43,12 @@ def _through_training(axes: Axes, tables: Tables) -> None:
 
 def _between_networks(axes: Axes, tables: Tables) -> None:
     longest = modules_of(tables)
-    looks = iter(LOOKS)
     for network in tables.networks:
         rows = final_gradients(tables, network, tables.of(network)[0].seed, "exact")
         if tables.n_modules(network) == longest and len(rows):
             share = 100 * rows.share_projected.astype(float)
-            style.curve(axes, rows.length, share, next(looks, LOOKS[-1]), network)
+            look = style.look_of(tables.of(network)[0])
+            style.curve(axes, rows.length, share, look, network)
     axes.set_title("(b) After training")
 
 

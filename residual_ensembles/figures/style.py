@@ -16,6 +16,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from residual_ensembles.analysis.tables import Run
 from residual_ensembles.files import atomic_path
 
 INK = "#1b1b1c"
@@ -90,6 +91,13 @@ CAPTION_WIDTH = 125
 """Characters of small print that fit below a figure."""
 PLAIN_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
 """Nothing that differs from run to run."""
+
+
+def look_of(run: Run) -> Look:
+    """Returns the look that a network has in every figure."""
+    by_gating = {"effective_paths": EFFECTIVE_PATHS, "stochastic_depth": STOCHASTIC_DEPTH}
+    by_model = {"highway": HIGHWAY, "vgg": VGG}
+    return by_gating.get(run.gating) or by_model.get(run.model, PLAIN)
 
 
 def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:

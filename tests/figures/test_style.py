@@ -1,6 +1,7 @@
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
+from residual_ensembles.analysis.tables import Run
 from residual_ensembles.figures import style
 
 
@@ -44,6 +45,12 @@ def test_long_captions_are_broken():
     caption = draw().get_supxlabel()
     assert "\n" in caption
     assert max(map(len, caption.split("\n"))) <= style.CAPTION_WIDTH
+
+
+def test_a_network_looks_the_same_everywhere():
+    assert style.look_of(Run("resnet", 0)) == style.PLAIN
+    assert style.look_of(Run("resnet_stochastic_depth", 0)) == style.STOCHASTIC_DEPTH
+    assert style.look_of(Run("vgg", 0)) == style.VGG
 
 
 def test_page_colours_are_nothing_elses():
