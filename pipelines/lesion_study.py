@@ -8,6 +8,7 @@ from pathlib import Path
 
 from absl import flags
 
+from pipelines.study import chosen_networks
 from residual_ensembles import cli
 from residual_ensembles.train import CHECKPOINTS, CHECKPOINTS_VARIABLE
 
@@ -71,24 +72,6 @@ class PartPictures:
 
     def __getitem__(self, indices):
         return self.part.pictures(indices)
-
-
-def chosen_networks() -> list[str]:
-    """Returns the networks, after a look at those that get random lesions.
-
-    Raises:
-        ValueError: There is none, or one of `--lesion_networks` is not among them.
-    """
-    networks = [name for name in FLAGS.networks if name]
-    if not networks:
-        raise ValueError("Received --networks= without a name, expected at least one network.")
-    unknown = [name for name in FLAGS.lesion_networks if name and name not in networks]
-    if unknown:
-        raise ValueError(
-            f"Received --lesion_networks={','.join(FLAGS.lesion_networks)}, but {unknown[0]!r} is "
-            f"not one of --networks={','.join(networks)}."
-        )
-    return networks
 
 
 def pieces_folder(path: Path, checksum: str, plan) -> Path:
@@ -164,7 +147,7 @@ def write_predictions(path: Path, evaluation, labels) -> None:
 
 def main() -> None:
     """Takes every network apart and writes the table."""
-    networks = chosen_networks()
+    networks = chosen_networks(FLAGS.networks, "lesion_networks", FLAGS.lesion_networks)
     seeds = cli.whole_numbers("seeds", FLAGS.seeds)
     output_dir = Path(FLAGS.output_dir)
     cli.require_writable_folder(output_dir)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from absl import flags
 
+from pipelines.study import chosen_networks
 from residual_ensembles import cli
 
 FLAGS = flags.FLAGS
@@ -43,24 +44,6 @@ def define_flags() -> None:
     flags.DEFINE_integer("seed", 0, "of batches and paths", 0)
     flags.DEFINE_string("output_dir", None, "folder for path_gradients*.csv")
     flags.mark_flags_as_required(["data", "networks_dir", "networks", "output_dir"])
-
-
-def chosen_networks() -> list[str]:
-    """Returns the networks, after a look at those that are sampled.
-
-    Raises:
-        ValueError: There is none, or one of `--sampled_networks` is not among them.
-    """
-    networks = [name for name in FLAGS.networks if name]
-    if not networks:
-        raise ValueError("Received --networks= without a name, expected at least one network.")
-    unknown = [name for name in FLAGS.sampled_networks if name and name not in networks]
-    if unknown:
-        raise ValueError(
-            f"Received --sampled_networks={','.join(FLAGS.sampled_networks)}, but {unknown[0]!r} "
-            f"is not one of --networks={','.join(networks)}."
-        )
-    return networks
 
 
 def networks_by_epoch(folder: Path) -> dict[int, Path]:
@@ -198,7 +181,11 @@ def study_network(name: str, seed: int, part, progress) -> list[dict]:
 def main() -> None:
     """Takes every network apart and writes the tables."""
     seeds = cli.whole_numbers("seeds", FLAGS.seeds)
-    runs = [(name, seed) for name in chosen_networks() for seed in seeds]
+    runs = [
+        (name, seed)
+        for name in chosen_networks(FLAGS.networks, "sampled_networks", FLAGS.sampled_networks)
+        for seed in seeds
+    ]
     output_dir = Path(FLAGS.output_dir)
     cli.require_writable_folder(output_dir)
 

@@ -47,6 +47,29 @@ def network_flags(study: dict, network: str) -> list[str]:
     return [f"--{name}={value}" for name, value in known[network].items()]
 
 
+def chosen_networks(listed: list[str], flag: str, some: list[str]) -> list[str]:
+    """Returns the networks that a program is told, after a look at those it does more with.
+
+    Args:
+        listed: Value of `--networks`.
+        flag: The flag that names some of them.
+        some: Its value.
+
+    Raises:
+        ValueError: There is no network, or one of `some` is not among them.
+    """
+    networks = [name for name in listed if name]
+    if not networks:
+        raise ValueError("Received --networks= without a name, expected at least one network.")
+    unknown = [name for name in some if name and name not in networks]
+    if unknown:
+        raise ValueError(
+            f"Received --{flag}={','.join(some)}, but {unknown[0]!r} is not one of "
+            f"--networks={','.join(networks)}."
+        )
+    return networks
+
+
 def main(arguments: list[str]) -> str:
     """Returns what the command line asks for."""
     study = load()

@@ -1,5 +1,6 @@
 """One part of a prepared data set, read by index."""
 
+import abc
 import concurrent.futures
 import os
 from collections.abc import Callable, Sequence
@@ -16,7 +17,7 @@ from residual_ensembles.data.view import View
 THREADS = min(16, os.cpu_count() or 1)  # Pillow works outside Python's lock
 
 
-class Part:
+class Part(abc.ABC):
     """The train, validation or test part.
 
     `len(part)` is its number of pictures; positions count from 0.
@@ -36,6 +37,7 @@ class Part:
     def __len__(self) -> int:
         return len(self.labels)
 
+    @abc.abstractmethod
     def pictures(self, indices: np.ndarray | slice) -> np.ndarray:
         """Returns pictures as evaluation sees them.
 
@@ -45,7 +47,6 @@ class Part:
         Returns:
             uint8, `(batch, height, width, channels)`.
         """
-        raise NotImplementedError
 
     def augmented(self, indices: np.ndarray | slice, seed: int, epoch: int) -> np.ndarray:
         """Returns pictures as training sees them, a function of (seed, epoch, position).
@@ -100,13 +101,13 @@ class Part:
                 pass  # raises what a thread raised
         return result
 
+    @abc.abstractmethod
     def stored(self, indices: np.ndarray) -> Sequence:
         """The pictures at these positions as they are stored."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def _open(self, stored: object) -> Image.Image:
         """The picture that is stored so."""
-        raise NotImplementedError
 
 
 class ArrayPart(Part):
