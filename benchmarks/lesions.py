@@ -4,14 +4,17 @@
 
 ResNet-110, pictures of 32×32, two cores, side by side in one process. The reference is the whole
 network compiled in float32 for one lesion, deleted modules left out, at its best batch size; it is
-timed on a few lesions of each plan and multiplied up to all of them, the engine is timed on all.
-Compiling is left out on both sides (the reference's takes seconds for each lesion). Each ratio is
-the median over the rounds. Weights are random, batch-norm statistics those of the pictures; the
-last layer is fitted to ten classes of pictures, so that logits lie as far apart as a trained
-network's. For `single_deletion_margin` the outcomes are the paper's authors': 10,000 pictures, the
-error of each lesion as they published it, with one percent of the pictures becoming right.
-A cascade's sample of 128 pictures
-counts as in a sweep of 10,000. About 25 minutes on two cores.
+timed on a few lesions of each plan and multiplied up to all of them, before and after each sweep of
+the engine, which is timed on all. Compiling is left out on both sides (the reference's takes
+seconds for each lesion). `ratio` is the median over the rounds; `cpu_ratio` is the same in
+processor seconds, which other programs on the machine disturb less.
+
+Weights are random, batch-norm statistics those of the pictures; residuals are small beside the skip
+and the last layer is fitted to ten classes of pictures, so that logits lie as far apart as a
+trained network's. For `single_deletion_margin` the outcomes are the paper's authors': 10,000
+pictures, the error of each lesion as they published it, with one percent of the pictures becoming
+right. A cascade's sample of 128 pictures counts as in a sweep of 10,000. The last row says what
+sharing could reach if all but the convolutions were free. About 25 minutes on two cores.
 """
 
 import itertools
@@ -19,12 +22,13 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from importlib import resources
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from absl import app, flags
 from keras import ops
-from side_by_side import interleaved, progress, ratio, report, seconds
+from side_by_side import progress, report
 
 from residual_ensembles import backend, lesions, models
 from residual_ensembles.lesions import cascade
@@ -38,22 +42,43 @@ FLAGS = flags.FLAGS
 flags.DEFINE_bool("json", False, "one JSON object per line")
 flags.DEFINE_integer("rounds", 3, "counted rounds", 1)
 flags.DEFINE_integer("depth", 110, "layers of the ResNet: 6n+2", 8)
-flags.DEFINE_integer("pictures", 256, "pictures of the sweeps with single lesions", 1)
+flags.DEFINE_integer("pictures", 128, "pictures of the sweeps with single lesions", 1)
 flags.DEFINE_integer("pictures_of_random", 64, "pictures of the sweeps with random lesions", 1)
 flags.DEFINE_integer("timed_lesions", 4, "lesions of a plan that the reference is timed on", 1)
 flags.DEFINE_list("batch_sizes", ["64", "128", "256"], "the reference's best is taken")
 flags.DEFINE_list("rows", [], "names of the rows to measure; none for all")
 
 SHAPE, CLASSES = (32, 32, 3), 10
+TRAINING_PICTURES = 256
 RESIDUAL_SCALE = 0.2
 """A trained network's residuals are small beside the skip; as they are drawn, they double it, and
 54 of them enlarge any rounding."""
-BASELINE = "one whole compiled float32 evaluation per lesion"
 TEST_PICTURES = 10_000
 """Of CIFAR-10: what the cost of a cascade's sample is spread over."""
 BECOMING_RIGHT = 0.01
 """Share of pictures that a lesion makes right: with the median of the authors' 54 lesions, whose
 error is 0.4 points higher, 2.4 % of the pictures are discordant."""
+BASELINE = "one whole compiled float32 evaluation per lesion"
+
+
+class Cost(NamedTuple):
+    """What something took, in seconds on the wall and of all processors."""
+
+    wall: float
+    cpu: float
+
+    def times(self, factor: float) -> "Cost":
+        return Cost(self.wall * factor, self.cpu * factor)
+
+    def plus(self, other: "Cost") -> "Cost":
+        return Cost(self.wall + other.wall, self.cpu + other.cpu)
+
+
+def cost(function: Callable[[], object]) -> Cost:
+    """Returns what one call takes."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    function()
+    return Cost(time.perf_counter() - wall, time.process_time() - cpu)
 
 
 def labelled_pictures(n: int) -> tuple[np.ndarray, np.ndarray]:
@@ -72,9 +97,9 @@ def network(pictures: np.ndarray, labels: np.ndarray):
         last = module.transform.convs[-1].kernel
         last.assign(RESIDUAL_SCALE * ops.convert_to_tensor(last))
     lesions.reestimate_batch_norm(chain, pictures)
-    y = ops.convert_to_tensor(pictures)
-    for part in (chain.stem, *chain.modules, *chain.head.layers[:-1]):
-        y = part(y, training=False) if part not in chain.head.layers[1:] else part(y)
+    y = chain.stem(ops.convert_to_tensor(pictures))
+    for layer in (*chain.modules, *chain.head.layers[:-1]):
+        y = layer(y)
     features = np.c_[ops.convert_to_numpy(y), np.ones(len(pictures))]
     ridge = 0.01 * np.eye(features.shape[1])
     targets = 10.0 * np.eye(CLASSES)[labels]
@@ -89,30 +114,39 @@ class Reference:
     Args:
         chain: The network.
         plan: The plan.
-        pictures: As many as the largest batch.
+        pictures: As many as the largest batch, or more.
     """
 
     def __init__(self, chain, plan: Sequence, pictures: np.ndarray):
         places = np.linspace(0, len(plan) - 1, FLAGS.timed_lesions).round().astype(int)
-        self.lesions = [plan[i].lesion for i in places]
+        self.n_plan = len(plan)
+        self.places = places.tolist()
         self.pictures = pictures
-        self.functions = [compiled(chain, lesion) for lesion in self.lesions]
+        self.functions = [compiled(chain, plan[i].lesion) for i in places]
+        self.size = self._best_batch_size()
 
-    def run(self, batch_size: int) -> np.ndarray:
+    def run(self, size: int | None = None) -> np.ndarray:
         """Returns logits of one batch for each of the lesions."""
-        batch = ops.convert_to_tensor(self.pictures[:batch_size])
+        batch = ops.convert_to_tensor(self.pictures[: size or self.size])
         return np.stack([ops.convert_to_numpy(function(batch)) for function in self.functions])
 
-    def best_batch_size(self) -> int:
-        """Returns the batch size that takes the least time per picture."""
+    def _best_batch_size(self) -> int:
         sizes = [size for size in map(int, FLAGS.batch_sizes) if size <= len(self.pictures)]
         for size in sizes:
             self.run(size)
-        each = {
-            size: min(seconds(lambda s=size: self.run(s)) / size for _ in range(3))
-            for size in sizes
-        }
+        each = {s: min(cost(lambda s=s: self.run(s)).wall / s for _ in range(3)) for s in sizes}
         return min(each, key=each.get)
+
+    def cost(self, n_pictures: int) -> Cost:
+        """Returns what the whole plan takes with so many pictures."""
+        factor = self.n_plan * n_pictures / (len(self.functions) * self.size)
+        return cost(self.run).times(factor)
+
+    def around(self, n_pictures: int, work: Callable[[], Cost]) -> tuple[Cost, Cost]:
+        """Returns the cost of the plan, measured before and after some work, and of the work."""
+        before = self.cost(n_pictures)
+        done = work()
+        return before.plus(self.cost(n_pictures)).times(0.5), done
 
 
 def compiled(chain, lesion) -> Callable:
@@ -123,128 +157,92 @@ def compiled(chain, lesion) -> Callable:
         y = chain.stem(x, training=False)
         for number, does in steps:
             module = chain.modules[number - 1]
-            run = module if does == "run" else module.deleted
-            y = run(y, training=False)
+            y = (module if does == "run" else module.deleted)(y, training=False)
         return chain.head(y, training=False)
 
     return backend.compile(whole)
 
 
-def convolutions_only(chain, evaluator: Evaluator) -> Callable[[], float]:
-    """Returns what measures the seconds a sweep would take if nothing but convolutions were done.
+class Sweep:
+    """A plan and pictures, evaluated by the engine in one precision.
 
     Args:
         chain: The network.
-        evaluator: Of the sweep, whose steps and batches are meant.
+        plan: The plan.
+        pictures: The pictures.
+        precision: "float32", "bfloat16" or "cascade".
     """
-    steps = evaluator.network("float32").steps
-    tree = Tree(steps(lesion) for lesion in evaluator.lesions)
-    numbers = np.array([step.module for children in tree.children for step in children])
-    rows = evaluator.grid.batch_sizes[0]
-    stages = []
-    for first, last in itertools.pairwise([0, *chain.downsampling, len(chain.modules) + 1]):
-        module, shape = chain.modules[last - 2], chain.shapes[last - 2]
-        conv1, conv2 = module.transform.convs
-        run = backend.compile(lambda y, a=conv1, b=conv2: b(a(y)))
-        y = ops.convert_to_tensor(np.random.default_rng(0).normal(size=(rows, *shape)), "float32")
-        n_runs = ((numbers >= first) & (numbers < last)).sum() * evaluator.grid.n_pictures / rows
-        run(y)
-        stages.append((run, y, float(n_runs)))
-    return lambda: sum(
-        n * min(seconds(lambda r=run, x=y: r(x)) for _ in range(5)) for run, y, n in stages
-    )
 
-
-def in_pieces(evaluator: Evaluator, pictures: np.ndarray, work: Callable) -> np.ndarray:
-    """Returns what `work` makes of each piece of the pictures, side by side."""
-    return np.concatenate([work(pictures[part]) for part in evaluator.grid.pieces()], axis=1)
-
-
-def wanted(name: str) -> bool:
-    return not FLAGS.rows or name in FLAGS.rows
-
-
-def measure(name: str, chain, plan: Sequence, pictures: np.ndarray, precisions) -> None:
-    """Measures one plan in some precisions, and how they agree with the reference."""
-    rows = [f"{name}_{precision}" for precision in precisions]
-    if not any(map(wanted, rows)):
-        return
-    progress(f"{name}: {len(plan)} lesions, {len(pictures)} pictures; first calls, then rounds")
-    reference = Reference(chain, plan, pictures)
-    size = reference.best_batch_size()
-    chosen = [row.lesion for row in plan]
-    everyone = np.arange(len(plan))
-    evaluators = {row: Evaluator(chain, chosen, len(pictures)) for row in rows if wanted(row)}
-    found, checks = {}, {}
-
-    def limits(row: str) -> np.ndarray:
-        """The thresholds of a cascade, from a sample that is timed when all is compiled."""
-        if row not in checks:
-            work = partial(cascade.check_on_sample, evaluators[row], pictures, 0, Pieces())
-            work()
-            start = time.perf_counter()
-            check = work()
-            checks[row] = check.thresholds, time.perf_counter() - start
-        return checks[row][0]
-
-    def sweep(row: str, precision: str) -> None:
-        evaluator = evaluators[row]
+    def __init__(self, chain, plan: Sequence, pictures: np.ndarray, precision: str):
+        self.pictures = pictures
+        self.precision = precision
+        self.evaluator = Evaluator(chain, [row.lesion for row in plan], len(pictures))
+        self.everyone = np.arange(len(plan))
+        self.sample = Cost(0.0, 0.0)
+        self.redone = []
         if precision == "cascade":
-            redone = []
+            self._calibrate()
+            self.sample = cost(self._calibrate).times(len(pictures) / TEST_PICTURES)
 
-            def work(x):
-                piece = cascade.cascaded(evaluator, x, everyone, limits(row), lambda s: None)
-                redone.append(piece.redone.mean())
-                return piece.logits
+    def _calibrate(self) -> None:
+        check = cascade.check_on_sample(self.evaluator, self.pictures, 0, Pieces())
+        self.limits = check.thresholds
 
-            found[row] = in_pieces(evaluator, pictures, work)
-            found["redone"] = float(np.mean(redone))
-        else:
-            found[row] = in_pieces(evaluator, pictures, lambda x: evaluator.logits(x, precision))
-
-    functions = {"reference": lambda: reference.run(size)}
-    for row, precision in zip(rows, precisions, strict=True):
-        if wanted(row):
-            functions[row] = lambda r=row, p=precision: sweep(r, p)
-    times = interleaved(functions, FLAGS.rounds)
-    factor = len(plan) * len(pictures) / (len(reference.lesions) * size)
-    whole = [t * factor for t in times.pop("reference")]
-    expected = reference.run(size)
-    for row, elapsed in times.items():
-        if row in checks:  # the sample is as large for any sweep: its part in one of 10,000
-            elapsed = [t + checks[row][1] * len(pictures) / TEST_PICTURES for t in elapsed]
-        places = [chosen.index(lesion) for lesion in reference.lesions]
-        same = agreement(found[row][places, :size], expected)
-        tell(
-            row,
-            ratio(whole, elapsed),
-            peak_bytes=evaluators[row].peak_bytes,
-            reference_batch=size,
-            seconds=float(np.median(elapsed)),
-            differ=f"{same.n_different} of {same.n}",
-            close=same.n_close,
-            largest_relative_difference=float(f"{same.largest_relative_difference:.2g}"),
-            **({"redone": round(found["redone"], 4)} if row.endswith("cascade") else {}),
+    def _piece(self, pictures: np.ndarray) -> np.ndarray:
+        if self.precision != "cascade":
+            return self.evaluator.logits(pictures, self.precision)
+        limits = self.limits
+        found = cascade.cascaded(
+            self.evaluator, pictures, self.everyone, limits, lambda share: None
         )
+        self.redone.append(found.redone.mean())
+        return found.logits
+
+    def logits(self) -> np.ndarray:
+        """Returns logits `(n_lesions, n_pictures, n_classes)`."""
+        parts = self.evaluator.grid.pieces()
+        return np.concatenate([self._piece(self.pictures[part]) for part in parts], axis=1)
+
+    def cost(self) -> Cost:
+        """Returns what the sweep takes, with its part of what is measured once."""
+        return cost(self.logits).plus(self.sample)
+
+
+def measure(name: str, chain, plan: Sequence, pictures: np.ndarray, precision: str) -> None:
+    """Measures one plan in one precision, and how it agrees with the reference."""
+    row = f"{name}_{precision}"
+    if not wanted(row):
+        return
+    progress(f"{row}: {len(plan)} lesions, {len(pictures)} pictures")
+    reference = Reference(chain, plan, pictures)
+    sweep = Sweep(chain, plan, pictures, precision)
+    same = agreement(sweep.logits()[reference.places, : reference.size], reference.run())
+    costs = [reference.around(len(pictures), sweep.cost) for _ in range(FLAGS.rounds)]
+    tell(
+        row,
+        costs,
+        peak_bytes=sweep.evaluator.peak_bytes,
+        reference_batch=reference.size,
+        differ=f"{same.n_different} of {same.n}",
+        close=same.n_close,
+        largest_relative_difference=float(f"{same.largest_relative_difference:.2g}"),
+        **({"redone": float(np.mean(sweep.redone))} if sweep.redone else {}),
+    )
 
 
 def published_outcomes() -> tuple[np.ndarray, np.ndarray]:
     """Returns where the intact and each lesioned network are wrong, as the authors counted."""
-    with (
-        resources.files("residual_ensembles.figures.reference").joinpath("veit2016.csv").open() as f
-    ):
-        table = pd.read_csv(f)
-    rows = table[
-        (table["figure"] == "3") & (table["network"] == "resnet110") & (table["gating"] == "none")
-    ]
-    error = rows.set_index("x")["error_mean"]
-    n = int(rows["n_images"].iloc[0])
+    path = resources.files("residual_ensembles.figures.reference").joinpath("veit2016.csv")
+    with path.open() as file:
+        table = pd.read_csv(file)
+    chosen = {"figure": "3", "network": "resnet110", "gating": "none"}
+    rows = table[(table[list(chosen)] == pd.Series(chosen)).all(axis=1)].set_index("x")
+    error, n = rows["error_mean"], int(rows["n_images"].iloc[0])
     random = np.random.default_rng(0)
     intact = np.arange(n) < round(n * error[0])
     outcomes = []
-    for module in range(1, 55):
-        wrong = intact.copy()
-        n_better = round(n * BECOMING_RIGHT)
+    for module in range(1, len(error)):
+        wrong, n_better = intact.copy(), round(n * BECOMING_RIGHT)
         n_worse = n_better + round(n * (error[module] - error[0]))
         wrong[random.choice(np.flatnonzero(intact), n_better, replace=False)] = False
         wrong[random.choice(np.flatnonzero(~intact), n_worse, replace=False)] = True
@@ -252,90 +250,108 @@ def published_outcomes() -> tuple[np.ndarray, np.ndarray]:
     return intact, np.stack(outcomes)
 
 
-def measure_limit(chain, plan: Sequence, pictures: np.ndarray) -> None:
-    """Measures what sharing alone could reach, were all but the convolutions free."""
-    name = "single_deletion_convolutions_only"
-    if not wanted(name):
-        return
-    reference = Reference(chain, plan, pictures)
-    size = reference.best_batch_size()
-    evaluator = Evaluator(chain, [row.lesion for row in plan], len(pictures))
-    convolutions = convolutions_only(chain, evaluator)
-    ratios = []
-    for _ in range(FLAGS.rounds):
-        factor = len(plan) * len(pictures) / (len(reference.lesions) * size)
-        ratios.append(factor * seconds(lambda: reference.run(size)) / convolutions())
-    tell(name, float(np.median(ratios)), reference_batch=size)
-
-
 def measure_margin(chain, pictures: np.ndarray) -> None:
     """Measures a sweep to a half-width of one point, with outcomes that are known beforehand."""
-    name = "single_deletion_margin"
-    if not wanted(name):
+    row = "single_deletion_margin"
+    if not wanted(row):
         return
     intact_wrong, wrong = published_outcomes()
     n = len(intact_wrong)
     every = pictures[np.resize(np.arange(len(pictures)), n)]
     plan = lesions.single_deletions(lesions.deletable(chain))
+    progress(f"{row}: {len(plan)} lesions, {n} pictures, one round")
     reference = Reference(chain, plan, pictures)
-    size = reference.best_batch_size()
-    intact = Evaluator(chain, [lesions.Lesion()], n)
+    intact = Sweep(chain, lesions.intact(), every, "float32")
     evaluator = Evaluator(chain, [row.lesion for row in plan], n)
-    sizes = []
+    samples = []
 
-    def sweep() -> None:
-        in_pieces(intact, every, intact.logits)
+    def estimate() -> None:
+        intact.logits()
         sampling = Sampling(intact_wrong, len(plan), 0.01, seed=0)
         while len(positions := sampling.next_pictures()):
             active = sampling.active
             evaluator.logits(every[positions], lesions=active)
             sampling.record(positions, wrong[np.ix_(active, positions)])
-        sizes.append(sampling.known.sum(axis=1))
+        samples.append(sampling.known.sum(axis=1))
 
-    progress(f"{name}: {len(plan)} lesions, {n} pictures, one round")
-    evaluator.logits(every[: evaluator.grid.piece])
-    intact.logits(every[: intact.grid.piece])
-    before = seconds(lambda: reference.run(size))
-    elapsed = seconds(sweep)
-    after = seconds(lambda: reference.run(size))
-    whole = (before + after) / 2 * len(plan) * n / (len(reference.lesions) * size)
-    discordant = (wrong != intact_wrong).mean(axis=1)
+    evaluator.logits(every[: evaluator.grid.piece])  # compiles
+    intact.evaluator.logits(every[: intact.evaluator.grid.piece])
     tell(
-        name,
-        whole / elapsed,
-        n=1,
-        peak_bytes=max(evaluator.peak_bytes, intact.peak_bytes),
-        reference_batch=size,
-        seconds=elapsed,
-        median_discordant=float(np.median(discordant)),
-        median_pictures=int(np.median(sizes)),
+        row,
+        [reference.around(n, lambda: cost(estimate))],
+        peak_bytes=max(evaluator.peak_bytes, intact.evaluator.peak_bytes),
+        reference_batch=reference.size,
+        median_discordant=float(np.median((wrong != intact_wrong).mean(axis=1))),
+        median_pictures=int(np.median(samples)),
     )
 
 
-def tell(name: str, value: float, n: int | None = None, **more) -> None:
-    rounded = {k: round(v, 3) if isinstance(v, float) and v > 0.01 else v for k, v in more.items()}
-    report(name, round(value, 3), BASELINE, n or FLAGS.rounds, FLAGS.json, **rounded)
+def convolutions(chain, evaluator: Evaluator) -> Cost:
+    """Returns what a sweep would take if only the convolutions of modules were computed."""
+    steps = evaluator.network("float32").steps
+    tree = Tree(steps(lesion) for lesion in evaluator.lesions)
+    numbers = np.array([step.module for children in tree.children for step in children])
+    rows = evaluator.grid.batch_sizes[0]
+    total = Cost(0.0, 0.0)
+    for first, end in itertools.pairwise([1, *chain.downsampling, len(chain.modules) + 1]):
+        conv1, conv2 = chain.modules[end - 2].transform.convs
+        run = backend.compile(lambda y, a=conv1, b=conv2: b(a(y)))
+        y = np.random.default_rng(0).normal(size=(rows, *chain.shapes[end - 2]))
+        y = ops.convert_to_tensor(y.astype("float32"))
+        run(y)
+        n_runs = ((numbers >= first) & (numbers < end)).sum() * evaluator.grid.n_pictures / rows
+        each = [cost(lambda run=run, y=y: run(y)) for _ in range(9)]
+        median = Cost(*np.median(each, axis=0).tolist())
+        total = total.plus(median.times(float(n_runs)))
+    return total
+
+
+def measure_limit(chain, plan: Sequence, pictures: np.ndarray) -> None:
+    """Measures what sharing could reach, were all but the convolutions free."""
+    row = "single_deletion_convolutions_only"
+    if not wanted(row):
+        return
+    progress(row)
+    reference = Reference(chain, plan, pictures)
+    evaluator = Evaluator(chain, [each.lesion for each in plan], len(pictures))
+    work = partial(convolutions, chain, evaluator)
+    tell(row, [reference.around(len(pictures), work) for _ in range(FLAGS.rounds)])
+
+
+def wanted(row: str) -> bool:
+    return not FLAGS.rows or row in FLAGS.rows
+
+
+def tell(row: str, costs: list[tuple[Cost, Cost]], **more) -> None:
+    """Reports the costs of the reference and of the engine, round by round."""
+    told = {
+        "cpu_ratio": float(np.median([whole.cpu / engine.cpu for whole, engine in costs])),
+        "seconds": float(np.median([engine.wall for _, engine in costs])),
+        **more,
+    }
+    rounded = {k: float(f"{v:.4g}") if isinstance(v, float) else v for k, v in told.items()}
+    ratio = float(np.median([whole.wall / engine.wall for whole, engine in costs]))
+    report(row, round(ratio, 3), BASELINE, len(costs), FLAGS.json, **rounded)
 
 
 def main(_):
     backend.configure()
-    pictures, labels = labelled_pictures(max(FLAGS.pictures, 256))
+    pictures, labels = labelled_pictures(max(FLAGS.pictures, TRAINING_PICTURES))
     chain = network(pictures, labels)
     pictures = pictures[: FLAGS.pictures]
+    few = pictures[: FLAGS.pictures_of_random]
     modules = lesions.deletable(chain)
     single = lesions.single_deletions(modules)
-    measure("single_deletion", chain, single, pictures, ("float32", "bfloat16", "cascade"))
-    measure_limit(chain, single, pictures)
+    for precision in ("float32", "bfloat16", "cascade"):
+        measure("single_deletion", chain, single, pictures, precision)
     measure_margin(chain, pictures)
-    few = pictures[: FLAGS.pictures_of_random]
-    swappable = lesions.swappable(chain, lesions.spared(chain))
-    duplicable = lesions.duplicable(chain)
-    for name, plan in (
-        ("random_deletion", lesions.random_deletions(modules, min(20, len(modules)), 20, seed=0)),
-        ("reorder", lesions.reorderings(swappable, 10, 20, seed=0)),
-    ):
-        measure(name, chain, plan, few, ("float32",))
-    measure("duplicate", chain, lesions.single_duplications(duplicable), pictures, ("float32",))
+    k, swappable = min(20, len(modules)), lesions.swappable(chain, lesions.spared(chain))
+    random = lesions.random_deletions(modules, k, 20, seed=0)
+    measure("random_deletion", chain, random, few, "float32")
+    measure("reorder", chain, lesions.reorderings(swappable, 10, 20, seed=0), few, "float32")
+    double = lesions.single_duplications(lesions.duplicable(chain))
+    measure("duplicate", chain, double, pictures, "float32")
+    measure_limit(chain, single, pictures)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ MEMORY_SHARE = 64
 """A batch takes no more than this part of the memory: a walk needs room for many of them."""
 SMALLEST_PIECE = 64
 """Pictures in a piece, if there is memory for them: fewer would be slow where nothing is shared."""
-BATCHES_IN_PIECE = 8
+BATCHES_IN_PIECE = 32
 """Batches that all lesions of a piece fill, where the smallest piece is not larger."""
 SMALLEST_BATCH = 8
 """Rows in a batch, where few pictures are left of a lesion."""
