@@ -40,6 +40,7 @@ GRADIENT_COLUMNS = [
     "share_of_norms",
 ]
 GATE_COLUMNS = ["network", "seed", "when", "module", "bias", "mean_gate"]
+HISTORY_COLUMNS = ["epoch", "error_fraction"]
 
 RESNETS = ("resnet", "resnet_bottleneck")
 
@@ -174,6 +175,11 @@ class Tables:
     @cached_property
     def _cache(self) -> dict[str, dict[str, np.ndarray]]:
         return {}
+
+    def history(self, run: Run) -> pd.DataFrame:
+        """Returns one row per epoch of training; no row where it was not kept."""
+        path = self.folder / "networks" / f"{run.network}-{run.seed}" / "history.csv"
+        return _table(path, HISTORY_COLUMNS)
 
     @property
     def dataset_title(self) -> str:

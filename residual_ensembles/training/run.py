@@ -170,6 +170,7 @@ def train(
         **settings.as_dict(),
         "n_parameters": int(trainer.chain.count_params()),
         "n_modules": len(trainer.chain.modules),
+        "downsampling": list(trainer.chain.downsampling),
         **errors(trainer, prepared),
         "seconds_training": round(progress.seconds, 1),
         "dataset": {
@@ -177,6 +178,7 @@ def train(
             "title": prepared.title,
             "checksum": prepared.checksum,
             "n_train_images": len(feed.part),
+            "n_classes": prepared.n_classes,
         },
         "fingerprint": name,
         **provenance(),

@@ -4,6 +4,9 @@ from residual_ensembles.figures import plot_tables
 
 def test_tables_for_dvc(study):
     found = plot_tables(read_tables(study))
+    training = found["training"]
+    assert list(training.columns) == ["network", "seed", "epoch", "error_percent"]
+    assert training.loc[training["network"] == "vgg", "error_percent"].tolist() == [50, 25]
     single = found["single_deletion"]
     assert list(single.columns) == ["network", "module", "error_percent"]
     assert len(single) == 4 * 54 + 12

@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -96,7 +97,11 @@ def test_another_study_and_back_computes_nothing_twice(clone):
 
 def test_what_dvc_shows(clone):
     assert "resnet" in clone.run("dvc", "metrics", "show")
-    assert "file://" in clone.run("dvc", "plots", "show")
+    shown = re.search(r"file://(\S+)", clone.run("dvc", "plots", "show"))
+    page = Path(shown.group(1)).read_text()
+    for title in ("while training", "one module deleted", "several modules deleted"):
+        assert title in page
+    assert '"network": "vgg"' in page
     assert "error" not in clone.run("dvc", "params", "diff").lower()
     assert "lesion.k" in clone.run("dvc", "exp", "show", "--csv")
 

@@ -114,6 +114,8 @@ def test_results(trained, prepared):
     wrong = np.asarray(chain(test.array)).argmax(axis=1) != test.labels
     assert run["test_error_fraction"] == pytest.approx(wrong.mean())
     assert run["n_modules"] == 3
+    assert run["downsampling"] == [2, 3]
+    assert run["dataset"]["n_classes"] == 10
     assert run["n_parameters"] == chain.count_params()
     assert run["epochs"] == settings.epochs
     assert run["versions"]["keras"]
