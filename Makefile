@@ -6,6 +6,8 @@ BIN := $(abspath $(VENV))/bin
 JAX_BIN := $(abspath $(JAX_VENV))/bin
 export PATH := $(BIN):$(PATH)
 
+IN_PARALLEL := --numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
+
 SUPPORTED := import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else \
 	f"error: this is Python {v[0]}.{v[1]}, TensorFlow 2.21 needs 3.11, 3.12 or 3.13: make PYTHON=python3.11 ...")
 VENV_HINT := error: $(PYTHON) cannot make virtual environments; on Debian: apt install python3-venv
@@ -31,11 +33,13 @@ define make_venv
 endef
 
 reproduce: install ## the whole study on the embedded data set, from pictures to page
+	dvc repro prepare
+	python -m pipelines.train_all
 	dvc repro
 	@echo "the page: $(CURDIR)/results/digits/report.html"
 
 test: install ## the tests, a few minutes
-	pytest
+	pytest $(IN_PARALLEL)
 
 test-slow: install ## the tests that take longer
 	pytest -m "slow"

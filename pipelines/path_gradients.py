@@ -165,10 +165,10 @@ def study_network(name: str, seed: int, part, progress) -> list[dict]:
     files = networks_by_epoch(Path(FLAGS.networks_dir) / f"{name}-{seed}")
     chain, found = None, []
     for epoch, file in files.items():
-        loaded = paths.in_float32(models.load(file))
         if chain is None:
-            chain = loaded
-        chain.set_weights(loaded.get_weights())  # so that nothing is compiled twice
+            chain = paths.in_float32(models.load(file))
+        else:
+            models.load_weights(chain, file)  # so that nothing is compiled twice
         batch_norm = FLAGS.batch_norm if epoch else "training"
         sample = name in FLAGS.sampled_networks and epoch == max(files) and FLAGS.samples > 0
         progress.set_postfix_str(f"{name}-{seed}, epoch {epoch}")

@@ -9,6 +9,7 @@ from pathlib import Path
 import psutil
 
 from residual_ensembles import backend
+from residual_ensembles.backend import threads
 
 PACKAGES = ("residual-ensembles", "keras", "numpy", "tensorflow", "jax")
 
@@ -44,12 +45,13 @@ def versions() -> dict[str, str]:
 
 
 def hardware() -> dict:
-    """Returns processor, cores, memory and the devices that are computed on."""
+    """Returns processor, cores, threads of an operation, memory and the devices computed on."""
     return {
         "backend": backend.NAME,
         "devices": backend.devices(),
         "processor": _processor(),
         "cores": os.cpu_count(),
+        "threads": threads.number() or os.cpu_count(),
         "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
     }
 

@@ -1,6 +1,5 @@
 """Trains one network: `python -m residual_ensembles.train --help`."""
 
-import json
 import os
 from pathlib import Path
 
@@ -83,16 +82,6 @@ def prepared_data():
     return data.load(folder)
 
 
-def finished(outputs, fingerprint: str) -> dict | None:
-    """Returns run.json where the same run has left all its results, else None."""
-    try:
-        run = json.loads(outputs.run.read_text())
-    except (OSError, ValueError):
-        return None
-    complete = outputs.model.exists() and outputs.history.exists()
-    return run if complete and run.get("fingerprint") == fingerprint else None
-
-
 def summary(run: dict, folder: Path) -> str:
     """Returns the last line: where the results are and how good."""
     error, n = run["test_error_fraction"], run["n_test_images"]
@@ -111,7 +100,7 @@ def main() -> None:
     backend.configure()
     prepared = prepared_data()
     outputs = training.Outputs(folder)
-    run = finished(outputs, fingerprint(settings.as_dict(), prepared.checksum))
+    run = outputs.read_run(fingerprint(settings.as_dict(), prepared.checksum))
     if run is not None:
         print("already finished, nothing to do")
     else:

@@ -8,6 +8,11 @@ from residual_ensembles import backend, models
 backend.configure()
 
 
+def pytest_collection_modifyitems(items):
+    """Begins with the pipeline, so that no process is left alone with it at the end."""
+    items.sort(key=lambda item: "pipelines" not in item.path.parts)
+
+
 @pytest.fixture
 def pictures():
     """Eight random grey pictures of 8×8, uint8."""

@@ -5,6 +5,8 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
+from residual_ensembles.backend.threads import number
+
 JIT_COMPILE = False
 VERSIONS = {"tensorflow": tf.__version__}
 
@@ -18,14 +20,16 @@ def configure(threads: int | None = None) -> None:
     """Makes runs repeatable bit for bit; call it before anything is computed.
 
     Operations run one after another (inter-op threads 1), each on all threads. With TensorFlow's
-    default, sums are accumulated in the order in which operations happen to finish.
+    default, sums are accumulated in the order in which operations happen to finish. Another number
+    of threads cuts sums elsewhere: results then agree to rounding, not bit for bit.
 
     Args:
-        threads: Threads within an operation; None means one for each processor.
+        threads: Threads within an operation; None for RESIDUAL_ENSEMBLES_THREADS, or else one for
+            each processor.
     """
     tf.get_logger().setLevel("ERROR")  # it warns of retracing, which every new shape needs
     tf.config.threading.set_inter_op_parallelism_threads(1)
-    tf.config.threading.set_intra_op_parallelism_threads(threads or 0)
+    tf.config.threading.set_intra_op_parallelism_threads(number(threads) or 0)
 
 
 def devices() -> list[str]:

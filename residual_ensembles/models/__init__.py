@@ -6,7 +6,7 @@ from residual_ensembles.models.highway import HighwayModule, mean_openness
 from residual_ensembles.models.module import Module
 from residual_ensembles.models.preactivation import Preactivation
 from residual_ensembles.models.registry import BUILDERS, build, lesionable, n_modules
-from residual_ensembles.models.saving import load, save
+from residual_ensembles.models.saving import load, load_weights, save
 from residual_ensembles.models.vgg import PlainModule
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "build",
     "lesionable",
     "load",
+    "load_weights",
     "mean_openness",
     "n_modules",
     "save",

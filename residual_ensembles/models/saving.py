@@ -1,8 +1,10 @@
 """Networks as files: whole or not there, and the same bytes for the same weights."""
 
+import contextlib
 import json
 import os
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import keras
@@ -48,17 +50,33 @@ def load(path: str | os.PathLike) -> Chain:
     Raises:
         ValueError: There is no such file, it is not a Keras network, or not a chain.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise ValueError(f"Received the network {path}, which is not there; train it first.")
-    try:
-        chain = keras.models.load_model(path, compile=False)
-    except (zipfile.BadZipFile, OSError, KeyError, TypeError, ValueError) as error:
-        raise ValueError(
-            f"Received {path}, which is not a network of this project: {error}"
-        ) from error
+    with _reading(path) as file:
+        chain = keras.models.load_model(file, compile=False)
     if not isinstance(chain, Chain):
         raise ValueError(
             f"Received {path} with a {type(chain).__name__}, expected a Chain as saved by training."
         )
     return chain
+
+
+def load_weights(chain: Chain, path: str | os.PathLike) -> None:
+    """Gives a network the weights of another one that is built the same way.
+
+    Raises:
+        ValueError: There is no such file, it is not a Keras network, or built another way.
+    """
+    with _reading(path) as file:
+        chain.load_weights(file)
+
+
+@contextlib.contextmanager
+def _reading(path: str | os.PathLike) -> Iterator[Path]:
+    path = Path(path)
+    if not path.is_file():
+        raise ValueError(f"Received the network {path}, which is not there; train it first.")
+    try:
+        yield path
+    except (zipfile.BadZipFile, OSError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"Received {path}, which is not a network of this project: {error}"
+        ) from error

@@ -109,3 +109,8 @@ class Recorder(keras.callbacks.Callback):
         self.progress.seconds += now - self.clock
         self.clock = self.saved = now
         checkpoint.write(self.folder, self.model.state_variables, self.progress, self.fingerprint)
+
+    def remove(self):
+        """Removes the checkpoint, and what killed processes left beside it."""
+        for file in (self.folder / checkpoint.FILE, *self.folder.rglob(".partial-*")):
+            file.unlink(missing_ok=True)

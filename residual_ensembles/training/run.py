@@ -1,58 +1,25 @@
 """One network, from fresh weights to a folder of results, however often it is interrupted."""
 
-import shutil
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from residual_ensembles import data, models
-from residual_ensembles.files import atomic_path, write_csv, write_json
+from residual_ensembles.files import write_csv, write_json
 from residual_ensembles.provenance import provenance
 from residual_ensembles.training.callbacks import Recorder, snapshot_name
 from residual_ensembles.training.checkpoint import Progress
 from residual_ensembles.training.feed import Evaluation, Feed
 from residual_ensembles.training.fingerprint import fingerprint
 from residual_ensembles.training.live import LiveLog, in_dvc_repository
+from residual_ensembles.training.outputs import Outputs
 from residual_ensembles.training.schedules import SCHEDULES
 from residual_ensembles.training.settings import Settings
 from residual_ensembles.training.trainer import Trainer, compile_trainer
 
 EVALUATION_BATCH = 256
-
-
-@dataclass(frozen=True)
-class Outputs:
-    """Where the results of a run are."""
-
-    folder: Path
-
-    @property
-    def model(self) -> Path:
-        """The trained network."""
-        return self.folder / "model.keras"
-
-    @property
-    def history(self) -> Path:
-        """One row for each epoch."""
-        return self.folder / "history.csv"
-
-    @property
-    def gates(self) -> Path:
-        """The mean openness of a highway network's gates, before and after."""
-        return self.folder / "gates.csv"
-
-    @property
-    def run(self) -> Path:
-        """What made the result, and how good it is; written last."""
-        return self.folder / "run.json"
-
-    @property
-    def snapshots(self) -> Path:
-        """The network at chosen epochs."""
-        return self.folder / "snapshots"
 
 
 def build_network(settings: Settings, prepared: data.Prepared) -> models.Chain:
@@ -127,7 +94,8 @@ def train(
         settings: Everything else that determines the result.
         output_dir: Gets model.keras, snapshots/, history.csv, gates.csv (highway), live/ and, last
             of all, run.json.
-        checkpoints: Folder in which each run has a folder of its own, named by its fingerprint.
+        checkpoints: Folder in which each run has a folder of its own, named by its fingerprint,
+            with its last checkpoint and, once it is finished, its results.
         network: What the network is called in tables.
 
     Returns:
@@ -138,35 +106,52 @@ def train(
     """
     outputs = Outputs(Path(output_dir))
     name = fingerprint(settings.as_dict(), prepared.checksum)
-    trainer, feed = make_trainer(settings, prepared)
-    total = settings.epochs * feed.steps_per_epoch
     folder = Path(checkpoints) / name
+    kept = Outputs(folder / "finished")
+    outputs.clear()  # a killed run must not leave another one's results under its name
+    if kept.finished(name):
+        print(f"already finished: the results are those in {kept.folder}", flush=True)
+        for log in _live_logs(outputs, kept.read_history()):
+            log.close()
+    else:
+        _train_to_the_end(prepared, settings, folder, kept, outputs)
+    return kept.publish(outputs, network)
+
+
+def _live_logs(outputs: Outputs, history: list[dict]) -> list[LiveLog]:
+    return [LiveLog(outputs.folder / "live", history)] if in_dvc_repository() else []
+
+
+def _train_to_the_end(prepared, settings: Settings, folder: Path, kept: Outputs, outputs: Outputs):
+    """Trains from the last checkpoint in `folder`, if there is one, and keeps the results."""
+    trainer, feed = make_trainer(settings, prepared)
     progress = Progress()
-    recorder = Recorder(folder, name, progress, feed.steps_per_epoch, settings.snapshots)
+    recorder = Recorder(folder, folder.name, progress, feed.steps_per_epoch, settings.snapshots)
     recorder.set_model(trainer)
-    # A killed run must not leave another one's results under its name.
-    outputs.run.unlink(missing_ok=True)
-    shutil.rmtree(outputs.snapshots, ignore_errors=True)
-    outputs.gates.unlink(missing_ok=True)
+    before = folder / "snapshots" / snapshot_name(0)
     if recorder.resume():
+        total = settings.epochs * feed.steps_per_epoch
         print(f"resuming at step {progress.step} of {total}", flush=True)
     elif 0 in settings.snapshots or settings.model == "highway":
-        models.save(trainer.chain, folder / "snapshots" / snapshot_name(0))
-    live = [LiveLog(outputs.folder / "live", progress.history)] if in_dvc_repository() else []
+        models.save(trainer.chain, before)
+    live = _live_logs(outputs, progress.history)
     fit(trainer, feed, settings, prepared, recorder, live)
     for log in live:
         log.close()
 
-    models.save(trainer.chain, outputs.model)
+    models.save(trainer.chain, kept.model)
     for epoch in settings.snapshots:
-        with atomic_path(outputs.snapshots / snapshot_name(epoch)) as temporary:
-            shutil.copyfile(folder / "snapshots" / snapshot_name(epoch), temporary)
-    write_csv(outputs.history, pd.DataFrame(progress.history))
+        kept.add_snapshot(folder / "snapshots" / snapshot_name(epoch))
+    write_csv(kept.history, pd.DataFrame(progress.history))
     if settings.model == "highway":
-        before = models.load(folder / "snapshots" / snapshot_name(0))
-        write_csv(outputs.gates, gate_table(network, settings, before, trainer.chain, prepared))
-    result = {
-        "network": network,
+        write_csv(kept.gates, gate_table(settings, models.load(before), trainer.chain, prepared))
+    write_json(kept.run, facts(trainer, feed, settings, prepared, progress, folder.name))
+    recorder.remove()
+
+
+def facts(trainer: Trainer, feed: Feed, settings, prepared, progress, name: str) -> dict:
+    """Returns what made a result, and how good it is."""
+    return {
         **settings.as_dict(),
         "n_parameters": int(trainer.chain.count_params()),
         "n_modules": len(trainer.chain.modules),
@@ -183,8 +168,6 @@ def train(
         "fingerprint": name,
         **provenance(),
     }
-    write_json(outputs.run, result)
-    return result
 
 
 def errors(trainer: Trainer, prepared: data.Prepared) -> dict:
@@ -202,7 +185,7 @@ def errors(trainer: Trainer, prepared: data.Prepared) -> dict:
     return found
 
 
-def gate_table(network, settings, before, after, prepared) -> pd.DataFrame:
+def gate_table(settings, before, after, prepared) -> pd.DataFrame:
     """Returns the mean openness of each gate before and after training.
 
     It is measured on the validation part, or on the train part where there is no validation part.
@@ -211,7 +194,6 @@ def gate_table(network, settings, before, after, prepared) -> pd.DataFrame:
     part = validation if len(validation) else prepared.part("train")
     rows = [
         {
-            "network": network,
             "seed": settings.seed,
             "when": when,
             "module": i,

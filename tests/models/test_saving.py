@@ -35,6 +35,18 @@ def test_initial_weights_are_a_function_of_the_seed(build):
     )
 
 
+@pytest.mark.parametrize("model", ["resnet", "highway"])
+def test_weights_alone(build, pictures, tmp_path, model):
+    a, b = build(model, 14, seed=1), build(model, 14, seed=2)
+    a(pictures, training=True)  # moves the statistics
+    models.save(a, tmp_path / "a.keras")
+    models.load_weights(b, tmp_path / "a.keras")
+    for v, w in zip(a.weights, b.weights, strict=True):
+        np.testing.assert_array_equal(v, w)
+    with pytest.raises(ValueError, match="not a network of this project"):
+        models.load_weights(build(model, 20), tmp_path / "a.keras")
+
+
 def test_what_is_no_network_is_refused(tmp_path):
     with pytest.raises(ValueError, match="is not there; train it first"):
         models.load(tmp_path / "none.keras")

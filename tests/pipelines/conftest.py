@@ -68,8 +68,10 @@ class Clone:
 
 @pytest.fixture(scope="session")
 def clone(tmp_path_factory):
-    """The clone after its first `dvc repro`."""
+    """The clone after the commands of `make reproduce`."""
     made = Clone(tmp_path_factory.mktemp("clone"))
+    made.run("dvc", "repro", "prepare")
+    made.trained = made.run("python", "-m", "pipelines.train_all")
     made.first_run = made.run("dvc", "repro")
     made.commit("results")
     return made

@@ -51,8 +51,19 @@ def test_from_pictures_to_page(clone):
     assert intact["error_fraction"].item() == pytest.approx(run["test_error_fraction"])
 
 
+def test_networks_trained_side_by_side_are_found_finished(clone):
+    assert "resnet-0: 1/1 - " in clone.trained
+    assert "vgg-0: 1/1 - " in clone.trained
+    assert clone.first_run.count("already finished: the results are those in") == 2
+    assert "1/1 - " not in clone.first_run
+    log = clone.folder / "results/tiny/networks/resnet-0/live/plots/metrics/error_fraction.tsv"
+    assert len(log.read_text().splitlines()) == 2
+
+
 def test_a_second_run_runs_nothing(clone):
     assert ran(clone.run("dvc", "repro")) == []
+    printed = clone.run("python", "-m", "pipelines.train_all")
+    assert "every network is trained, nothing to do" in printed
 
 
 def test_another_k_runs_the_lesions_and_what_follows(clone):

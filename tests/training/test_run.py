@@ -144,7 +144,9 @@ def test_gates_before_and_after_training(trained):
 def test_a_finished_run_is_found_and_not_repeated(trained, prepared, capsys):
     settings, folder, run = trained
     again = train(prepared, settings, folder / "elsewhere", folder / "ck", "highway")
-    assert "resuming at step 8 of 8" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "already finished" in printed
+    assert "Epoch" not in printed
     assert again["seconds_training"] == run["seconds_training"]
     for name in ("model.keras", "history.csv", "gates.csv"):
         a, b = (folder / where / name for where in ("out", "elsewhere"))

@@ -1,0 +1,128 @@
+"""Trains the networks of a study, several at once; the stages `train` then find them finished.
+
+    dvc repro prepare && python -m pipelines.train_all && dvc repro
+
+DVC runs the instances of a matrix one after another, and a small network keeps one core busy. Each
+run is the very command of its stage, with its share of the cores; one that is killed goes on when
+this is started again.
+
+`python -m pipelines.train_all --help`
+"""
+
+import os
+import signal
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor, as_completed
+
+from absl import flags
+
+from residual_ensembles import cli
+
+FLAGS = flags.FLAGS
+
+THREADS = "RESIDUAL_ENSEMBLES_THREADS"
+
+
+def define_flags() -> None:
+    """Defines the flags."""
+    flags.DEFINE_integer(
+        "processes",
+        None,
+        "networks trained at once; default: one for each core, or 1 on JAX, which takes all of a "
+        "GPU's memory",
+        1,
+    )
+
+
+def unfinished() -> dict[str, str]:
+    """Returns the command of each train stage that `dvc repro` would run, by the item's name.
+
+    Raises:
+        ValueError: There is no pipeline here.
+    """
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+
+    try:
+        with Repo() as repo:
+            commands = {
+                stage.addressing: stage.cmd
+                for stage in repo.index.stages
+                if stage.addressing.startswith("train@")
+            }
+            changed = repo.status(list(commands)) if commands else {}
+    except DvcException as error:
+        raise ValueError(f"DVC cannot read the pipeline: {error}") from error
+    return {n.removeprefix("train@"): c for n, c in commands.items() if n in changed}
+
+
+def cores() -> int:
+    """Returns how many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+
+class Runs:
+    """Commands that run side by side, each line of theirs printed behind the run's name.
+
+    Args:
+        processes: How many at once.
+        threads: Of each.
+    """
+
+    def __init__(self, processes: int, threads: int):
+        self.pool = ThreadPoolExecutor(processes)
+        self.environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+        self.environment.setdefault(THREADS, str(threads))
+        self.running: set[subprocess.Popen] = set()
+
+    def all(self, commands: dict[str, str]) -> list[str]:
+        """Runs them all and returns the names of those that failed."""
+        started = {self.pool.submit(self._run, n, c): n for n, c in commands.items()}
+        try:
+            return [started[done] for done in as_completed(started) if done.result() != 0]
+        finally:
+            self.pool.shutdown(wait=False, cancel_futures=True)
+            for process in list(self.running):
+                os.killpg(process.pid, signal.SIGTERM)
+
+    def _run(self, name: str, command: str) -> int:
+        process = subprocess.Popen(  # noqa: S602 - the command of dvc.yaml, run as DVC runs it
+            command,
+            shell=True,
+            start_new_session=True,  # so that what the shell starts can be ended with it
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        )
+        self.running.add(process)
+        with process:
+            for line in process.stdout:
+                print(f"{name}: {line.rstrip()}", flush=True)
+        self.running.discard(process)
+        return process.returncode
+
+
+def main() -> None:
+    """Trains what is not trained yet."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that no run is left alone
+    commands = unfinished()
+    if not commands:
+        print("every network is trained, nothing to do")
+        return
+    limit = FLAGS.processes or (1 if os.environ.get("KERAS_BACKEND") == "jax" else cores())
+    processes = min(limit, len(commands))
+    failed = Runs(processes, max(1, cores() // processes)).all(commands)
+    if failed:
+        raise ValueError(
+            f"{len(failed)} of {len(commands)} networks were not trained: "
+            f"{', '.join(failed)}. What they printed is above; the others are finished."
+        )
+    print(f"{len(commands)} networks are trained; go on with: dvc repro")
+
+
+if __name__ == "__main__":
+    define_flags()
+    cli.run(main)

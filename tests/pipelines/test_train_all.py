@@ -1,0 +1,49 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+
+from pipelines.train_all import Runs
+
+
+def test_all_run_and_those_that_fail_are_named(capsys):
+    commands = {"a": "echo done", "b": "echo no; exit 3", "c": "echo $RESIDUAL_ENSEMBLES_THREADS"}
+    assert Runs(2, 5).all(commands) == ["b"]
+    lines = capsys.readouterr().out.splitlines()
+    assert sorted(lines) == ["a: done", "b: no", "c: 5"]
+
+
+def test_as_many_at_once_as_told(tmp_path):
+    meet = "touch {0}; for i in $(seq 100); do test -e {1} && exit 0; sleep 0.1; done; exit 1"
+    a, b = tmp_path / "a", tmp_path / "b"
+    assert Runs(2, 1).all({"a": meet.format(a, b), "b": meet.format(b, a)}) == []
+
+
+def test_what_it_started_ends_with_it(tmp_path):
+    pid = tmp_path / "pid"
+    script = (
+        "import signal, sys\n"
+        "from pipelines.train_all import Runs\n"
+        "signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))\n"
+        f"Runs(1, 1).all({{'a': 'sleep 300 & echo $! > {pid}; wait'}})\n"
+    )
+    program = subprocess.Popen([sys.executable, "-c", script])
+    while not (pid.exists() and pid.read_text().strip()):
+        time.sleep(0.05)
+    program.send_signal(signal.SIGTERM)
+    assert program.wait(timeout=30) == 143
+    for _ in range(100):
+        if not _runs(int(pid.read_text())):
+            break
+        time.sleep(0.05)
+    assert not _runs(int(pid.read_text()))
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    with open(f"/proc/{pid}/stat") as file:
+        return file.read().split()[2] != "Z"
