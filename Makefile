@@ -27,7 +27,7 @@ $(JAX_VENV)/.installed: requirements-jax.txt pyproject.toml
 define make_venv
 	@$(PYTHON) -c '$(SUPPORTED)'
 	@$(PYTHON) -m venv $(1) || { echo "$(VENV_HINT)" >&2; rm -rf $(1); exit 1; }
-	$(1)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $(2)
+	$(1)/bin/python -m pip install --quiet --no-compile --disable-pip-version-check --requirement $(2)
 	$(1)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $(1)/.installed
 endef

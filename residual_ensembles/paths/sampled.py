@@ -5,14 +5,15 @@ residual pass through it as one stacked batch, those that take an identity skip 
 paths that agree from the top down to some module are one until there.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from residual_ensembles import backend
 from residual_ensembles.paths import rows, scale
-from residual_ensembles.paths.point import Point, Step
+from residual_ensembles.paths.point import Point
 
 # Numbers in the cotangents that are kept at a time; more paths go in groups (half a gigabyte).
 NUMBERS_AT_ONCE = 2**27
@@ -27,20 +28,6 @@ class ByPath:
     shares: np.ndarray
     """Projection on the whole gradient, ⟨g, G⟩ / ‖G‖², `(paths,)`; those of all 2^n add up to 1.
     NaN where they were not asked for, or the gradient is 0."""
-
-
-@dataclass(eq=False)
-class Cotangent:
-    """What has arrived on the way back, `(batch, ...)`, times two to the power `exponent`."""
-
-    row: object
-    exponent: int = 0
-    products: int = 0
-    """How many it went through since it was near 1."""
-
-    def passed_on(self, row) -> "Cotangent":
-        """Returns what a module made of it."""
-        return Cotangent(row, self.exponent, self.products + 1)
 
 
 def sampled(point: Point, paths: np.ndarray, target: str = "y0", shares: bool = True) -> ByPath:
@@ -62,57 +49,76 @@ def sampled(point: Point, paths: np.ndarray, target: str = "y0", shares: bool = 
     found = np.empty((2, len(paths)))
     for first in range(0, len(paths), at_once):
         group = order[first : first + at_once]
-        found[:, group] = _measured(point, walk_back(point, paths[group]), target, whole)
+        found[:, group] = walk_back(point, paths[group]).measured(point, target, whole)
     return ByPath(*found)
 
 
-def walk_back(point: Point, paths: np.ndarray) -> list[Cotangent]:
+def walk_back(point: Point, paths: np.ndarray) -> "Arrived":
     """Returns what arrives at y_0 through each path; paths that agree share it."""
-    arrived = [Cotangent(point.cotangent)] * len(paths)
+    arrived = Arrived(point.cotangent, len(paths))
     for step, takes in zip(reversed(point.steps), paths.T[::-1], strict=True):
-        _pass(arrived, np.flatnonzero(takes), step.products.residual, step)
+        arrived.pass_through(partial(step.products.residual, step.point), takes)
         if not step.skips_freely:
-            _pass(arrived, np.flatnonzero(~takes), step.products.skip, step)
-        _bring_near_one(_distinct(c for c in arrived if c.products >= scale.PRODUCTS_BETWEEN))
+            arrived.pass_through(partial(step.products.skip, step.point), ~takes)
+        arrived.bring_near_one(scale.PRODUCTS_BETWEEN)
     return arrived
 
 
-def _pass(arrived: list[Cotangent], going: np.ndarray, way: Callable, step: Step) -> None:
-    """Replaces the cotangents of the paths `going` by what `way` makes of them."""
-    before = _distinct(arrived[i] for i in going)
-    if before:
-        after = rows.mapped(lambda some: way(step.point, some), [c.row for c in before])
-        new = {id(c): c.passed_on(row) for c, row in zip(before, after, strict=True)}
-        for i in going:
-            arrived[i] = new[id(arrived[i])]
+class Arrived:
+    """Cotangents on their way back, each shared by the paths that agree so far.
 
+    Args:
+        cotangent: What arrives at y_n, `(batch, ...)`.
+        n_paths: How many paths.
+    """
 
-def _distinct(cotangents: Iterable[Cotangent]) -> list[Cotangent]:
-    return list({id(cotangent): cotangent for cotangent in cotangents}.values())
+    def __init__(self, cotangent, n_paths: int):
+        self.rows = [cotangent]
+        self.exponents = np.zeros(1, int)  # of two, by which each row is multiplied
+        self.products = np.zeros(1, int)  # how many each row went through since it was near 1
+        self.of_path = np.zeros(n_paths, int)  # which row is a path's
 
+    def pass_through(self, way: Callable, takes: np.ndarray) -> None:
+        """Lets paths go one way through a module.
 
-def _bring_near_one(cotangents: list[Cotangent]) -> None:
-    if cotangents:
-        for some in rows.in_calls(cotangents, cotangents[0].row):
-            near_one, shifts = scale.near_one(backend.stack([c.row for c in some]))
-            for cotangent, row, shift in zip(some, backend.unstack(near_one), shifts, strict=True):
-                cotangent.row, cotangent.products = row, 0
-                cotangent.exponent += int(shift)
+        Args:
+            way: From rows `(rows, batch, ...)` to what the module makes of them.
+            takes: Which paths go, bool, `(paths,)`.
+        """
+        before, new = np.unique(self.of_path[takes], return_inverse=True)
+        if not len(before):
+            return
+        self.of_path[takes] = len(self.rows) + new
+        self.rows += rows.mapped(way, [self.rows[i] for i in before])
+        self.exponents = np.append(self.exponents, self.exponents[before])
+        self.products = np.append(self.products, self.products[before] + 1)
+        self._forget_unused()
 
+    def _forget_unused(self) -> None:
+        used, self.of_path = np.unique(self.of_path, return_inverse=True)
+        self.rows = [self.rows[i] for i in used]
+        self.exponents, self.products = self.exponents[used], self.products[used]
 
-def _measured(point: Point, arrived: list[Cotangent], target: str, whole: scale.Whole | None):
-    """Returns the logarithm of each path's norm, and its share of the whole gradient."""
-    distinct = _distinct(arrived)
-    _bring_near_one(distinct)
-    found = {}
-    for some in rows.in_calls(distinct, distinct[0].row):
-        own = point.at_target(backend.stack([c.row for c in some]), target)
-        exponents = np.array([c.exponent for c in some])
-        norms = scale.log10(scale.norms(own), exponents)
-        shares = whole.shares(own, exponents) if whole else np.full(len(some), np.nan)
-        for cotangent, *values in zip(some, norms, shares, strict=True):
-            found[id(cotangent)] = values
-    return np.array([found[id(cotangent)] for cotangent in arrived]).T
+    def bring_near_one(self, after: int = 0) -> None:
+        """Rescales the rows that went through so many products or more."""
+        due = np.flatnonzero(self.products >= after)
+        for some in rows.in_calls(due, self.rows[0]):
+            near_one, shifts = scale.near_one(backend.stack([self.rows[i] for i in some]))
+            for i, row in zip(some, backend.unstack(near_one), strict=True):
+                self.rows[i] = row
+            self.exponents[some] += shifts
+            self.products[some] = 0
+
+    def measured(self, point: Point, target: str, whole: scale.Whole | None) -> np.ndarray:
+        """Returns the logarithm of each path's norm, and its share of the whole: `(2, paths)`."""
+        self.bring_near_one()
+        found = np.full((2, len(self.rows)), np.nan)
+        for some in rows.in_calls(np.arange(len(self.rows)), self.rows[0]):
+            own = point.at_target(backend.stack([self.rows[i] for i in some]), target)
+            found[0, some] = scale.log10(scale.norms(own), self.exponents[some])
+            if whole:
+                found[1, some] = whole.shares(own, self.exponents[some])
+        return found[:, self.of_path]
 
 
 def _checked(point: Point, paths: np.ndarray) -> np.ndarray:
