@@ -42,11 +42,11 @@ test: install ## the tests, a few minutes
 	pytest $(IN_PARALLEL)
 
 test-slow: install ## the tests that take longer
-	pytest -m "slow"
+	pytest -m slow $(IN_PARALLEL)
 
 test-jax: install install-jax ## models, training, lesions and paths on JAX, without TensorFlow
 	RESIDUAL_ENSEMBLES_JAX_PYTHON=$(JAX_BIN)/python pytest -m jax
-	KERAS_BACKEND=jax $(JAX_BIN)/python -m pytest tests/models tests/training tests/paths/test_lengths.py \
+	KERAS_BACKEND=jax $(JAX_BIN)/python -m pytest $(IN_PARALLEL) tests/models tests/training tests/paths/test_lengths.py \
 		tests/lesions/test_lesion.py tests/lesions/test_plans.py
 
 lint: install
