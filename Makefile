@@ -57,7 +57,7 @@ benchmark: install ## side-by-side ratios, one JSON object per line
 lock: ## pins requirements*.txt anew from pyproject.toml (needs uv on the PATH)
 	uv pip compile --universal --python-version 3.11 --no-emit-index-url --upgrade \
 		--custom-compile-command "make lock" pyproject.toml \
-		--extra tensorflow --extra pipeline --extra test --output-file requirements.txt
+		--extra tensorflow --extra pipeline --extra test --extra browser --output-file requirements.txt
 	uv pip compile --universal --python-version 3.11 --no-emit-index-url --upgrade \
 		--custom-compile-command "make lock" pyproject.toml \
 		--extra jax --extra test --output-file requirements-jax.txt
