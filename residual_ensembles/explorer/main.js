@@ -14,7 +14,8 @@ const state = { network: null, lesion: null, picked: null, id: 0, logits: [], in
 let row;
 let histogram;
 
-const highest = (logits) => logits.indexOf(Math.max(...logits));
+// The predicted class; the first one where a lesion has left nothing that is a number.
+const highest = (logits) => Math.max(logits.indexOf(Math.max(...logits)), 0);
 const wrong = (all) =>
   all.filter((logits, i) => highest(logits) !== study.pictures.labels[i]).length;
 
