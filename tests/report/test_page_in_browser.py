@@ -48,6 +48,7 @@ def test_nothing_is_wider_than_a_phone(open_page, page):
     assert shown.evaluate("document.documentElement.scrollWidth") <= 360
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_no_serious_violation(open_page, page, scheme):
-    assert open_page(page, color_scheme=scheme).violations() == []
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 1280), ("light", 360)])
+def test_axe_finds_no_serious_violation(open_page, page, scheme, width):
+    opened = open_page(page, color_scheme=scheme, viewport={"width": width, "height": 800})
+    assert opened.violations() == []
