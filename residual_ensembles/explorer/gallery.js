@@ -11,6 +11,7 @@ class Gallery {
       const canvas = picture(pixels.subarray(i * size, (i + 1) * size), shape);
       canvas.role = "img";
       canvas.ariaLabel = `picture of ${classNames[label]}`;
+      canvas.title = classNames[label];
       tile.append(canvas, document.createElement("span"));
       return tile;
     });
