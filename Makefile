@@ -12,7 +12,7 @@ SUPPORTED := import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <=
 	f"error: this is Python {v[0]}.{v[1]}, TensorFlow 2.21 needs 3.11, 3.12 or 3.13: make PYTHON=python3.11 ...")
 VENV_HINT := error: $(PYTHON) cannot make virtual environments; on Debian: apt install python3-venv
 
-.PHONY: install install-jax reproduce test test-slow test-jax lint check benchmark lock clean
+.PHONY: install install-jax reproduce test test-slow test-jax lint check benchmark screenshots lock clean
 
 install: $(VENV)/.installed
 
@@ -58,10 +58,13 @@ check: lint test ## what must be clean before a commit: linter, formatter, tests
 benchmark: install ## side-by-side ratios, one JSON object per line
 	for name in training lesions path_gradients; do python benchmarks/$$name.py --json || exit 1; done
 
+screenshots: reproduce ## the page and the explorer, phone and desk, light and dark, to be looked at
+	python tests/screenshots.py
+
 lock: ## pins requirements*.txt anew from pyproject.toml (needs uv on the PATH)
 	uv pip compile --universal --python-version 3.11 --no-emit-index-url --upgrade \
 		--custom-compile-command "make lock" pyproject.toml \
-		--extra tensorflow --extra pipeline --extra test --output-file requirements.txt
+		--extra tensorflow --extra pipeline --extra test --extra browser --output-file requirements.txt
 	uv pip compile --universal --python-version 3.11 --no-emit-index-url --upgrade \
 		--custom-compile-command "make lock" pyproject.toml \
 		--extra jax --extra test --output-file requirements-jax.txt

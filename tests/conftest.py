@@ -2,8 +2,11 @@
 
 import numpy as np
 import pytest
+from browser import chromium, open_page
 
 from residual_ensembles import backend, models
+
+__all__ = ["chromium", "open_page"]  # one browser for all rooms
 
 backend.configure()
 

@@ -1,9 +1,6 @@
 """report.html: the study on one page that needs nothing but itself."""
 
-import base64
-import hashlib
 from collections.abc import Mapping
-from importlib.resources import files
 from typing import NamedTuple
 
 import jinja2
@@ -13,6 +10,7 @@ from markupsafe import Markup
 from residual_ensembles.analysis import CLAIMS, Tables
 from residual_ensembles.analysis.claims import VERDICTS
 from residual_ensembles.figures import FIGURES, Picture
+from residual_ensembles.pages import asset, content_security_policy
 from residual_ensembles.report.inline_svg import inline_svg
 from residual_ensembles.report.networks import gate_rows, network_rows
 from residual_ensembles.report.numbers import quantity, whole
@@ -101,26 +99,9 @@ def _shown(tables: Tables, picture: Picture, rows: list[ClaimRow]) -> Shown | No
     )
 
 
-def content_security_policy(script: str) -> str:
-    """Returns a policy that lets the page's own script run, and nothing be fetched from anywhere.
-
-    Args:
-        script: What stands between <script> and </script>, to the letter.
-    """
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    return (
-        f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; "
-        "img-src data:; base-uri 'none'; form-action 'none'"
-    )
-
-
 def breakable(name: str) -> Markup:
     """Returns a name, escaped, that may break after each underscore."""
     return Markup("_<wbr>").join(name.split("_"))
-
-
-def _asset(name: str) -> str:
-    return (files("residual_ensembles.report") / name).read_text(encoding="utf-8")
 
 
 def _environment() -> jinja2.Environment:
@@ -150,13 +131,13 @@ def render(
     """
     rows = claim_rows(claims)
     shown = [found for picture in FIGURES if (found := _shown(tables, picture, rows))]
-    script = _asset("page.js")
+    script = asset("report/page.js")
     return (
         _environment()
         .get_template("page.html")
         .render(
             tables=tables,
-            style=Markup(_asset("page.css")),  # noqa: S704 (a file of this package)
+            style=Markup(asset("pages/look.css") + asset("report/page.css")),  # noqa: S704 (own files)
             script=Markup(script),  # noqa: S704 (a file of this package)
             policy=content_security_policy(script),
             verdicts=VERDICTS,

@@ -43,6 +43,8 @@ def test_from_pictures_to_page(clone):
     }
     page = (results / "report.html").read_text()
     assert "Digits (scikit-learn)" in page
+    assert 'href="explorer.html"' in page
+    assert "ResNet-20</span>" in (results / "explorer.html").read_text()
     for number in range(1, 9):
         assert list((results / "figures").glob(f"fig{number}_*.svg"))
         assert list((results / "figures").glob(f"fig{number}_*.png"))
@@ -73,6 +75,7 @@ def test_another_k_runs_the_lesions_and_what_follows(clone):
     assert "prepare" not in ran(printed)
     assert "train" not in ran(printed)
     assert "path_gradients" not in ran(printed)
+    assert "explorer" not in ran(printed)
     assert [s for s in ran(printed) if s != "check"] == AFTER_LESIONS
     after = pd.read_csv(clone.folder / "results/tiny/lesions.csv")
     # A draw depends on (seed, k, draw): no earlier row has changed.

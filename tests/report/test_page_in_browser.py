@@ -1,25 +1,54 @@
-import subprocess
+import shutil
 
 import pytest
 
 from residual_ensembles.analysis import read_tables
+from residual_ensembles.figures import FIGURES, save
 from residual_ensembles.report import render
 
 pytestmark = pytest.mark.browser
 
-CHROMIUM = [
-    *("chromium", "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"),
-    *("--disable-background-networking", "--enable-logging=stderr"),
-]
+
+@pytest.fixture(scope="module")
+def page(study, claims, tmp_path_factory):
+    """The page with its figures."""
+    folder = tmp_path_factory.mktemp("page") / "digits"
+    shutil.copytree(study, folder)
+    tables = read_tables(folder)
+    for picture in FIGURES:
+        save(picture.draw(tables), folder / "figures", picture.name)
+    (folder / "report.html").write_text(render(tables, claims, {}, "dvc repro"))
+    return folder / "report.html"
 
 
-def test_the_script_runs_under_its_policy(study, claims, tmp_path):
-    tables = read_tables(study)
-    page = tmp_path / "report.html"
-    page.write_text(render(tables, claims, {}, "dvc repro"))
-    run = subprocess.run(
-        [*CHROMIUM, page.as_uri()], capture_output=True, text=True, check=True, timeout=60
+def test_the_script_runs_under_its_policy(open_page, page, claims):
+    shown = open_page(page).page
+    assert shown.inner_text("#count") == f"{len(claims)} of {len(claims)} shown"
+    shown.select_option("#verdict", "reproduced")
+    n = (claims.verdict == "reproduced").sum()
+    assert shown.inner_text("#count") == f"{n} of {len(claims)} shown"
+    assert shown.locator("#claims-table tbody tr:visible").count() == n
+
+
+def test_sorting_with_the_keyboard(open_page, page):
+    shown = open_page(page).page
+    heading = shown.get_by_role("button", name="Measured (interval)")
+    heading.focus()
+    shown.keyboard.press("Enter")
+    assert shown.locator("th[aria-sort=ascending]").inner_text().startswith("Measured")
+    keys = shown.locator("#claims-table td:nth-child(4)").evaluate_all(
+        "cells => cells.map((cell) => cell.dataset.sort).filter(Boolean).map(Number)"
     )
-    assert f"{len(claims)} of {len(claims)} shown</output>" in run.stdout
-    assert '<button type="button">Verdict</button>' in run.stdout
-    assert "CONSOLE" not in run.stderr
+    assert keys == sorted(keys)
+    assert len(keys) > 10
+
+
+def test_nothing_is_wider_than_a_phone(open_page, page):
+    shown = open_page(page, viewport={"width": 360, "height": 740}).page
+    assert shown.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 1280), ("light", 360)])
+def test_axe_finds_no_serious_violation(open_page, page, scheme, width):
+    opened = open_page(page, color_scheme=scheme, viewport={"width": width, "height": 800})
+    assert opened.violations() == []

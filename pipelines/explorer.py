@@ -1,0 +1,72 @@
+"""Stage `explorer`: writes the page on which a reader takes the networks apart.
+
+`python -m pipelines.explorer --help`
+"""
+
+from pathlib import Path
+
+from absl import flags
+
+from residual_ensembles import cli
+
+FLAGS = flags.FLAGS
+
+
+def define_flags() -> None:
+    """Defines the flags."""
+    flags.DEFINE_string("data", None, "prepared folder; pictures of its test part are shown")
+    flags.DEFINE_string("networks_dir", None, "folder of NETWORK-SEED/model.keras and run.json")
+    flags.DEFINE_list(
+        "networks", None, "networks of the study; the first ResNet and the first VGG are offered"
+    )
+    flags.DEFINE_list("seeds", ["0"], "seeds that they were trained with; the first is offered")
+    flags.DEFINE_string("output", None, "the page")
+    flags.mark_flags_as_required(["data", "networks_dir", "networks", "output"])
+
+
+def offers(choices):
+    """Returns the networks that the page can hold, and a sentence about each that it cannot."""
+    from residual_ensembles import explorer, models
+
+    offered, left_out = [], []
+    for choice in choices:
+        try:
+            exported = explorer.export(models.load(choice.path))
+        except ValueError as error:
+            left_out.append(f"{choice.title} is not in this page. {error}")
+            continue
+        if explorer.fits(offered, exported):
+            offered.append(explorer.Offered(choice, exported))
+        else:
+            size = f"{exported.n_bytes / 1e6:.0f} MB"
+            left_out.append(f"{choice.title} is not in this page: it would take {size}.")
+    if not choices:
+        left_out.append("This study has no ResNet and no VGG: nothing can be taken apart here.")
+    return offered, left_out
+
+
+def main() -> None:
+    """Writes the page."""
+    networks = [name for name in FLAGS.networks if name]
+    seeds = cli.whole_numbers("seeds", FLAGS.seeds)
+    page = Path(FLAGS.output)
+    cli.require_writable_folder(page.parent)
+
+    from residual_ensembles import data, explorer
+    from residual_ensembles.files import write_text
+
+    prepared = data.load(FLAGS.data)
+    choices = explorer.choose(Path(FLAGS.networks_dir), networks, seeds)
+    offered, left_out = offers(choices)
+    pictures = explorer.draw(prepared.part("test"), prepared.picture_shape)
+    text = explorer.render(prepared.title, prepared.class_names, pictures, offered, left_out)
+    write_text(page, text)
+    for sentence in left_out:
+        print(sentence)
+    titles = ", ".join(network.title for network in offered) or "no network"
+    print(f"{titles}; {len(pictures.labels)} pictures, {len(text) / 1e6:.1f} MB: {page}")
+
+
+if __name__ == "__main__":
+    define_flags()
+    cli.run(main)

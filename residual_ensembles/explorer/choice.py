@@ -1,0 +1,71 @@
+"""Which of a study's networks the explorer offers."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+FAMILIES = {"resnet": "ResNet", "resnet_bottleneck": "ResNet", "vgg": "VGG"}
+"""What people call the models that the explorer can run."""
+
+
+class Choice(NamedTuple):
+    """A network that the explorer may offer."""
+
+    name: str
+    """In the study."""
+    seed: int
+    title: str
+    """As people call it."""
+    path: Path
+    """Of its model.keras."""
+    error_fraction: float
+    """On the whole test part, intact."""
+    n_images: int
+    """Pictures of the test part."""
+
+
+def choose(networks_dir: Path, networks: Sequence[str], seeds: Sequence[int]) -> list[Choice]:
+    """Returns a study's ResNet and its VGG, as far as there are such.
+
+    Of several ResNets it is the first that was trained without gates, else the first of all; and of
+    several seeds the first.
+
+    Args:
+        networks_dir: Folder of NETWORK-SEED/model.keras and run.json.
+        networks: Names, in the study's order.
+        seeds: Seeds, in the study's order.
+
+    Raises:
+        ValueError: A run.json cannot be read.
+    """
+    runs = [(name, _run(networks_dir / f"{name}-{seeds[0]}")) for name in networks]
+    runs.sort(key=lambda run: run[1]["gating"] != "none")  # stable: the study's order stays
+    chosen: dict[str, Choice] = {}
+    for name, run in runs:
+        family = FAMILIES.get(run["model"])
+        if family and family not in chosen:
+            chosen[family] = _choice(networks_dir, name, seeds[0], run)
+    return [chosen[family] for family in dict.fromkeys(FAMILIES.values()) if family in chosen]
+
+
+def _choice(networks_dir: Path, name: str, seed: int, run: dict) -> Choice:
+    gated = "" if run["gating"] == "none" else f", {run['gating'].replace('_', ' ')}"
+    return Choice(
+        name,
+        seed,
+        f"{FAMILIES[run['model']]}-{run['depth']}{gated}",
+        networks_dir / f"{name}-{seed}" / "model.keras",
+        run["test_error_fraction"],
+        run["n_test_images"],
+    )
+
+
+def _run(folder: Path) -> dict:
+    try:
+        return json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"Received {folder}, whose run.json cannot be read ({error}), expected the folder of a "
+            "trained network."
+        ) from None

@@ -1,0 +1,95 @@
+"""A network as the explorer's page holds it: what it consists of, and its weights in one piece."""
+
+import base64
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from residual_ensembles.explorer.operations import Operation, operations
+from residual_ensembles.lesions import deletable, spared
+from residual_ensembles.models import Module, PlainModule
+
+KINDS = (Module, PlainModule)
+"""Modules whose sum is the plain one: a highway's gates are not among it."""
+
+
+class Exported(NamedTuple):
+    """A network without Keras."""
+
+    parts: dict
+    """Stem, modules and head, as lists of operations in the order in which they take weights."""
+    half: str
+    """float16 weights, little-endian, base64."""
+    single: str
+    """float32 weights, little-endian, base64."""
+
+    @property
+    def n_bytes(self) -> int:
+        """What the weights take in the page."""
+        return len(self.half) + len(self.single)
+
+
+def export(chain) -> Exported:
+    """Returns a network as the explorer runs it.
+
+    It computes in float32, whatever the policy that the network was trained with.
+
+    Args:
+        chain: A pre-activation ResNet of any depth with the stem for small pictures, a VGG, or any
+            other chain of `Module` and `PlainModule` whose layers `operations` knows.
+
+    Raises:
+        ValueError: There is a module or a layer in it that the explorer cannot run.
+    """
+    weights: list[Operation] = []
+
+    def part(layer) -> list[dict]:
+        found = operations(layer)
+        weights.extend(found)
+        return [operation.facts for operation in found]
+
+    parts = {
+        "shape": list(chain.picture_shape),
+        "stem": part(chain.stem),
+        "modules": [_module(chain, number, part) for number in range(1, len(chain.modules) + 1)],
+        "head": part(chain.head),
+    }
+    return Exported(
+        parts,
+        _packed([array for operation in weights for array in operation.half], "<f2"),
+        _packed([array for operation in weights for array in operation.single], "<f4"),
+    )
+
+
+def _module(chain, number: int, part) -> dict:
+    module = chain.modules[number - 1]
+    if type(module) not in KINDS:
+        raise ValueError(
+            f"Received module {number}, a {type(module).__name__}, expected a module of a ResNet "
+            "or of a VGG: the explorer can run no other."
+        )
+    return {
+        "residual": part(module.transform),
+        "shortcut": part(module.shortcut),
+        "after": part(module.activation),
+        "survival": module.survival_probability,
+        "has_skip": module.has_skip,
+        "keeps_shape": module.keeps_shape,
+        "deletable": number in deletable(chain),
+        "spared": number in spared(chain),
+        "stage": _stage(chain, number),
+    }
+
+
+def _stage(chain, number: int) -> list[int]:
+    """The shape that a module belongs to: what leaves a residual one, what enters a plain one.
+
+    The first module of a stage of a ResNet halves the picture, and the last one of a VGG.
+    """
+    return list(chain.shapes[number if chain.modules[number - 1].has_skip else number - 1])
+
+
+def _packed(arrays: Sequence[np.ndarray], dtype: str) -> str:
+    flat = [np.ravel(array).astype(dtype) for array in arrays]
+    return base64.b64encode(np.concatenate(flat or [np.empty(0, dtype)]).tobytes()).decode()

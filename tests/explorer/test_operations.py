@@ -1,0 +1,61 @@
+import keras
+import numpy as np
+import pytest
+
+from residual_ensembles.explorer.operations import half, operations
+from residual_ensembles.models import BatchNormalization
+
+
+def built(layer, shape=(None, 4, 4, 3)):
+    layer.build(shape)
+    return layer
+
+
+def test_a_convolution_keeps_its_kernel():
+    layer = built(keras.layers.Conv2D(5, 3, strides=2, padding="same", use_bias=False))
+    (operation,) = operations(layer)
+    assert operation.facts == {"op": "conv", "kernel": [3, 3, 3, 5], "stride": 2}
+    np.testing.assert_allclose(operation.half[0], layer.kernel, rtol=1e-3, atol=1e-7)
+
+
+def test_norms_become_scale_and_offset():
+    norm = built(BatchNormalization())
+    for variable, value in (
+        (norm.gamma, 2.0),
+        (norm.beta, 1.0),
+        (norm.moving_mean, 3.0),
+        (norm.moving_variance, 4.0 - 1e-5),
+    ):
+        variable.assign(np.full(3, value, "float32"))
+    (operation,) = operations(norm)
+    np.testing.assert_allclose(operation.single, [[1.0] * 3, [-2.0] * 3], rtol=1e-6)
+    pictures = keras.layers.Normalization(mean=[77.0], variance=[4.0])
+    (operation,) = operations(built(pictures, (None, 4, 4, 1)))
+    np.testing.assert_allclose(operation.single, [[0.5], [-38.5]], rtol=1e-6)
+
+
+def test_nothing_is_the_identity():
+    assert operations(None) == []
+
+
+@pytest.mark.parametrize(
+    ("layer", "message"),
+    [
+        (keras.layers.Dropout(0.5, name="d"), "'d', a Dropout, expected one that the explorer"),
+        (keras.layers.Conv2D(2, 3), "expected a padded convolution"),
+        (keras.layers.Conv2D(2, 3, padding="same"), "expected a padded convolution without bias"),
+        (keras.layers.ReLU(max_value=6), r"expected max\(x, 0\)"),
+        (keras.layers.MaxPooling2D(3, 2, padding="same"), "expected squares side by side"),
+        (keras.layers.Dense(2, activation="relu"), "with bias and without activation"),
+        (BatchNormalization(scale=False), "with scale and centre"),
+    ],
+)
+def test_what_it_cannot_run_is_refused(layer, message):
+    with pytest.raises(ValueError, match=message):
+        operations(built(layer))
+
+
+def test_a_weight_that_float16_has_not_is_refused():
+    assert half([65504.0, 1e-7]).dtype == np.float16
+    with pytest.raises(ValueError, match=r"size 7e\+04, expected at most 65504"):
+        half([1.0, -70000.0])
