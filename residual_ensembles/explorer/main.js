@@ -183,7 +183,8 @@ byId("lesion").addEventListener("change", ({ target }) =>
   change(({ modules }) => Lesion.parse(target.value, modules)),
 );
 for (const form of document.forms) form.addEventListener("submit", (event) => event.preventDefault());
-addEventListener("hashchange", () => {
-  if (location.hash.includes("=")) recall(); // else it is a place in the page
+addEventListener("hashchange", ({ newURL }) => {
+  // The address of the event: by now `remember` may have written another one.
+  if (new URL(newURL).hash.includes("=")) recall(); // else it is a place in the page
 });
 recall();

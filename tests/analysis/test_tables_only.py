@@ -9,8 +9,9 @@ import residual_ensembles
 
 ROOT = Path(residual_ensembles.__file__).parent
 FORBIDDEN = {"keras", "tensorflow", "jax", "torch"}
-ROOMS = {"analysis", "figures", "report", "paths", "files", "randomness"}
-FILES = sorted(p for room in ("analysis", "figures", "report") for p in (ROOT / room).rglob("*.py"))
+ROOMS = {"analysis", "figures", "report", "pages", "paths", "files", "randomness"}
+READERS = ("analysis", "figures", "report", "pages")
+FILES = sorted(p for room in READERS for p in (ROOT / room).rglob("*.py"))
 
 
 def imported(path):

@@ -193,6 +193,16 @@ def test_the_keyboard_is_enough(explorer):
     done(shown)
 
 
+def test_news_of_a_place_in_the_page_may_come_late(explorer):
+    shown = explorer()
+    shown.get_by_role("button", name="Module 3").first.click()
+    shown.locator(".module >> nth=2").focus()
+    # The skip link's event, delivered when the address already speaks of a lesion.
+    shown.evaluate("dispatchEvent(new HashChangeEvent('hashchange', { newURL: 'file:///#row' }))")
+    shown.keyboard.press("Shift+ArrowRight")
+    assert lesion(shown) == "delete 3; swap 3-4"
+
+
 def test_a_lesion_can_be_linked(explorer, open_page, path):
     shown = explorer()
     ask(shown, "delete 3; swap 4-9")
