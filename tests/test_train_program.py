@@ -77,3 +77,20 @@ def test_digits_from_nothing_and_again(tmp_path):
     assert "already finished, nothing to do" in second.stdout
     assert second.stdout.strip().splitlines()[-1] == last_line
     assert "Epoch" not in second.stdout
+
+
+def test_flags_take_what_the_library_takes_and_begin_where_it_begins():
+    # A subprocess, because flags are the program's own.
+    script = """
+from absl import flags
+from residual_ensembles import models, train, training
+from residual_ensembles.models.registry import DTYPES
+train.define_flags()
+flags.FLAGS(["train", "--output_dir=x"])
+assert train.MODELS == list(models.BUILDERS)
+assert train.SCHEDULES == list(training.SCHEDULES)
+assert train.PRECISIONS == list(DTYPES)
+assert train.GATINGS == list(training.gating.SCHEMES)
+assert train.settings_from_flags() == training.Settings()
+"""
+    subprocess.run([sys.executable, "-c", script], check=True)
