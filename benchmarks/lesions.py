@@ -18,17 +18,15 @@ sharing could reach if all but the convolutions were free. About 25 minutes on t
 """
 
 import itertools
-import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from importlib import resources
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from absl import app, flags
 from keras import ops
-from side_by_side import progress, report
+from side_by_side import Cost, cost, median, progress, ratio, report
 
 from residual_ensembles import backend, lesions, models
 from residual_ensembles.lesions import cascade
@@ -59,26 +57,6 @@ BECOMING_RIGHT = 0.01
 """Share of pictures that a lesion makes right: with the median of the authors' 54 lesions, whose
 error is 0.4 points higher, 2.4 % of the pictures are discordant."""
 BASELINE = "one whole compiled float32 evaluation per lesion"
-
-
-class Cost(NamedTuple):
-    """What something took, in seconds on the wall and of all processors."""
-
-    wall: float
-    cpu: float
-
-    def times(self, factor: float) -> "Cost":
-        return Cost(self.wall * factor, self.cpu * factor)
-
-    def plus(self, other: "Cost") -> "Cost":
-        return Cost(self.wall + other.wall, self.cpu + other.cpu)
-
-
-def cost(function: Callable[[], object]) -> Cost:
-    """Returns what one call takes."""
-    wall, cpu = time.perf_counter(), time.process_time()
-    function()
-    return Cost(time.perf_counter() - wall, time.process_time() - cpu)
 
 
 def labelled_pictures(n: int) -> tuple[np.ndarray, np.ndarray]:
@@ -301,8 +279,7 @@ def convolutions(chain, evaluator: Evaluator) -> Cost:
         run(y)
         n_runs = ((numbers >= first) & (numbers < end)).sum() * evaluator.grid.n_pictures / rows
         each = [cost(lambda run=run, y=y: run(y)) for _ in range(9)]
-        median = Cost(*np.median(each, axis=0).tolist())
-        total = total.plus(median.times(float(n_runs)))
+        total = total.plus(median(each).times(float(n_runs)))
     return total
 
 
@@ -324,14 +301,9 @@ def wanted(row: str) -> bool:
 
 def tell(row: str, costs: list[tuple[Cost, Cost]], **more) -> None:
     """Reports the costs of the reference and of the engine, round by round."""
-    told = {
-        "cpu_ratio": float(np.median([whole.cpu / engine.cpu for whole, engine in costs])),
-        "seconds": float(np.median([engine.wall for _, engine in costs])),
-        **more,
-    }
-    rounded = {k: float(f"{v:.4g}") if isinstance(v, float) else v for k, v in told.items()}
-    ratio = float(np.median([whole.wall / engine.wall for whole, engine in costs]))
-    report(row, round(ratio, 3), BASELINE, len(costs), FLAGS.json, **rounded)
+    reference, engine = zip(*costs, strict=True)
+    told = {"seconds": median(engine).wall, **more}
+    report(row, ratio(reference, engine), BASELINE, len(costs), FLAGS.json, **told)
 
 
 def main(_):

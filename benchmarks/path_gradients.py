@@ -16,7 +16,7 @@ import resource
 import numpy as np
 from absl import app, flags
 from keras import ops
-from side_by_side import interleaved, progress, ratio, report
+from side_by_side import Cost, interleaved, median, progress, ratio, report
 
 from residual_ensembles import backend, lesions, models, paths
 from residual_ensembles.paths.point import mean_cross_entropy
@@ -115,16 +115,16 @@ def side_by_side(batch_size: int) -> None:
             linearization.at(pictures, labels), takes
         )
     progress(f"batch {batch_size}: first calls, which compile, then rounds")
-    times = interleaved(functions, FLAGS.rounds)
+    costs = interleaved(functions, FLAGS.rounds)
     for name, takes in drawn.items():
-        each = [seconds / len(takes) for seconds in times[name]]
+        each = [taken.times(1 / len(takes)) for taken in costs[name]]
         distinct = len(np.unique(takes, axis=0))
         told = {"n_paths": len(takes), "distinct": distinct}
-        told["seconds_per_path"] = float(np.median(each))
-        faster = ratio(times["masked"], each)
+        told["seconds_per_path"] = median(each).wall
+        faster = ratio(costs["masked"], each)
         tell(f"{name}_batch{batch_size}", faster, "masked pass per path", **told)
-    told = {"seconds": float(np.median(times["exact"]))}
-    passes = ratio(times["exact"], times["ordinary"])
+    passes = ratio(costs["exact"], costs["ordinary"])
+    told = {"seconds": median(costs["exact"]).wall}
     tell(f"exact_passes_batch{batch_size}", passes, "ordinary pass", **told)
 
 
@@ -140,16 +140,15 @@ def growth(batch_size: int) -> None:
             "sampled": lambda f=linearization, x=pictures, y=labels, t=takes: norms(f, x, y, t),
         }
         progress(f"{n} modules")
-        times = interleaved(functions, 2)
+        costs = interleaved(functions, 2)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / MEGABYTE
         for name, label in (("exact", "exact_passes"), ("sampled", "sampled_one_of_each_length")):
-            told = {"seconds": float(np.median(times[name])), "peak_memory_mb": round(peak)}
-            tell(f"{label}_n{n}", ratio(times[name], times["ordinary"]), "ordinary pass", **told)
+            told = {"seconds": median(costs[name]).wall, "peak_memory_mb": round(peak)}
+            tell(f"{label}_n{n}", ratio(costs[name], costs["ordinary"]), "ordinary pass", **told)
 
 
-def tell(name: str, value: float, baseline: str, **more) -> None:
-    rounded = {k: round(v, 4) if isinstance(v, float) else v for k, v in more.items()}
-    report(name, round(value, 3), baseline, FLAGS.rounds, FLAGS.json, **rounded)
+def tell(name: str, value: Cost, baseline: str, **more) -> None:
+    report(name, value, baseline, FLAGS.rounds, FLAGS.json, **more)
 
 
 def main(_):

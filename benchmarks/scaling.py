@@ -6,7 +6,7 @@ ResNets of 9 to 198 modules, pictures of 32×32. For each: the time to build the
 it ready for lesions (every module compiled and run once), one training step at batch 128, a sweep
 of all single deletions by the engine and by the reference, and the peak memory of the process,
 which has met only smaller networks before. `ratio` is the reference's time by the engine's, for
-the sweep; the rows `exponent_…` give the slope of log time over log n as `ratio`.
+the sweep; the rows `exponent_…` give the slope of log time over log n.
 
 The reference runs n − 1 modules for each of n lesions. So does the engine, less what comes before
 the lesion: n²/2 modules and one passage through all of them. Both sweeps grow with n²; what is
@@ -16,11 +16,10 @@ About 15 minutes on two cores.
 """
 
 import resource
-import time
 
 import numpy as np
 from absl import app, flags
-from side_by_side import progress, report, seconds
+from side_by_side import Cost, cost, progress, ratio, report
 
 from residual_ensembles import backend, lesions, models
 from residual_ensembles.lesions.evaluator import Evaluator
@@ -46,8 +45,8 @@ def build(n: int, pictures: np.ndarray):
     return chain
 
 
-def training_step(chain, pictures: np.ndarray, labels: np.ndarray) -> float:
-    """Returns the seconds of one training step, after one that compiles."""
+def training_step(chain, pictures: np.ndarray, labels: np.ndarray) -> Cost:
+    """Returns what one training step takes, after one that compiles."""
     trainer = Trainer(chain)
     compile_trainer(trainer, 1e-3, 1e-4)
 
@@ -58,11 +57,11 @@ def training_step(chain, pictures: np.ndarray, labels: np.ndarray) -> float:
         trainer.fit(batch(), steps_per_epoch=1, verbose=0, shuffle=False)
 
     step()
-    return min(seconds(step) for _ in range(2))
+    return min(cost(step) for _ in range(2))
 
 
-def reference_sweep(chain, plan, pictures: np.ndarray, n_pictures: int) -> float:
-    """Returns the seconds of a sweep by the reference, from a few of its lesions."""
+def reference_sweep(chain, plan, pictures: np.ndarray, n_pictures: int) -> Cost:
+    """Returns what is taken by a sweep by the reference, from a few of its lesions."""
     network = CompiledParts(chain)
     some = [plan[i].lesion for i in np.linspace(0, len(plan) - 1, TIMED_LESIONS).astype(int)]
 
@@ -71,36 +70,35 @@ def reference_sweep(chain, plan, pictures: np.ndarray, n_pictures: int) -> float
             network(lesion, pictures)
 
     evaluate()
-    each = min(seconds(evaluate) for _ in range(2)) / len(some) / len(pictures)
-    return each * len(plan) * n_pictures
+    some_of_all = len(some) * len(pictures)
+    return min(cost(evaluate) for _ in range(2)).times(len(plan) * n_pictures / some_of_all)
 
 
-def measure(n: int) -> dict[str, float]:
-    """Returns the seconds of each thing that is measured on a network of n modules."""
+def measure(n: int) -> dict[str, Cost]:
+    """Returns what is taken by each thing that is measured on a network of n modules."""
     progress(f"{n} modules")
     random = np.random.default_rng(0)
     pictures = random.integers(0, 256, (REFERENCE_BATCH, *SHAPE)).astype(np.uint8)
     few = pictures[: FLAGS.pictures]
     labels = random.integers(0, CLASSES, len(pictures)).astype("int32")
-    start = time.perf_counter()
-    chain = build(n, pictures)
-    plan = lesions.single_deletions(lesions.deletable(chain))
-    evaluator = Evaluator(chain, [row.lesion for row in plan], len(few))
-    evaluator.logits(few, lesions=[n - 1])
-    prepared = time.perf_counter() - start
+
+    def prepare() -> tuple:
+        chain = build(n, pictures)
+        plan = lesions.single_deletions(lesions.deletable(chain))
+        evaluator = Evaluator(chain, [row.lesion for row in plan], len(few))
+        evaluator.logits(few, lesions=[n - 1])
+        return chain, plan, evaluator
+
+    prepared = []
+    build_and_trace = cost(lambda: prepared.extend(prepare()))
+    chain, plan, evaluator = prepared
     evaluator.logits(few)  # compiles what batches of other sizes need
-    engine = seconds(lambda: evaluator.logits(few))
     return {
-        "build_and_trace": prepared,
-        "engine_sweep": engine,
+        "build_and_trace": build_and_trace,
+        "engine_sweep": cost(lambda: evaluator.logits(few)),
         "reference_sweep": reference_sweep(chain, plan, pictures, len(few)),
         "training_step": training_step(chain, pictures[: FLAGS.batch_size], labels),
     }
-
-
-def tell(name: str, value: float, baseline: str, **more) -> None:
-    rounded = {k: round(v, 3) if isinstance(v, float) else v for k, v in more.items()}
-    report(name, round(value, 3), baseline, 1, FLAGS.json, **rounded)
 
 
 def main(_):
@@ -108,14 +106,18 @@ def main(_):
     sizes = sorted(map(int, FLAGS.modules))
     found = []
     for n in sizes:
-        times = measure(n)
-        found.append(times)
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        faster = times["reference_sweep"] / times["engine_sweep"]
-        tell(f"single_deletion_n{n}", faster, BASELINE, peak_bytes=peak, **times)
+        costs = measure(n)
+        found.append(costs)
+        faster = ratio([costs["reference_sweep"]], [costs["engine_sweep"]])
+        told = {name: taken.wall for name, taken in costs.items()}
+        told["peak_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        report(f"single_deletion_n{n}", faster, BASELINE, 1, FLAGS.json, **told)
     for name in found[0] if len(sizes) > 1 else ():
-        slope = np.polyfit(np.log(sizes), np.log([times[name] for times in found]), 1)[0]
-        tell(f"exponent_{name}", float(slope), "log seconds over log modules")
+        walls = [costs[name].wall for costs in found]
+        slope = float(np.polyfit(np.log(sizes), np.log(walls), 1)[0])
+        report(
+            f"exponent_{name}", None, "log seconds over log modules", 1, FLAGS.json, exponent=slope
+        )
 
 
 if __name__ == "__main__":

@@ -63,7 +63,7 @@ class Clone:
 
     def commit(self, message: str) -> None:
         self.run("git", "add", "--all")
-        self.run("git", "commit", "--quiet", "--message", message)
+        self.run("git", "commit", "--quiet", "--allow-empty", "--message", message)
 
 
 @pytest.fixture(scope="session")
