@@ -58,82 +58,36 @@ def networks_by_epoch(folder: Path) -> dict[int, Path]:
     return {**dict(sorted(snapshots.items())), last: folder / "model.keras"}
 
 
-def batches_of(part):
-    """Yields each batch's number, pictures and labels."""
-    from residual_ensembles import paths
+def settings_from_flags():
+    """Returns what the flags ask for."""
+    from residual_ensembles.paths import measurement
 
-    size = min(FLAGS.batch_size, len(part))
-    for index in range(FLAGS.batches):
-        drawn = paths.draw_batch(len(part), size, FLAGS.seed, index)
-        yield index, part.pictures(drawn), part.labels[drawn]
-
-
-def sampled_by_length(point, skips, lengths, index: int):
-    """Returns this batch's part of the sampled paths: norms and shares, `(lengths, paths)` each."""
-    import numpy as np
-
-    from residual_ensembles import paths
-
-    count = -(-FLAGS.samples // FLAGS.batches)
-    drawn = [paths.draw_paths(skips, int(k), count, FLAGS.seed, index) for k in lengths]
-    found = paths.sampled(point, np.concatenate(drawn), FLAGS.target)
-    return (values.reshape(len(lengths), count) for values in (found.log10_norms, found.shares))
-
-
-def measure(chain, batch_norm: str, part, sample: bool, advance) -> dict[str, list]:
-    """Takes the gradient of each batch apart.
-
-    Args:
-        chain: The network.
-        batch_norm: "inference" or "training".
-        part: Where batches are drawn from.
-        sample: Whether to sample single paths too.
-        advance: Called after each batch.
-
-    Returns:
-        For `exact`, `weights`, `sampled`: one (lengths, log10 norms, shares) for each batch, the
-        latter two `(lengths, paths)`. For `modules`: one `(n_modules,)` for each batch.
-    """
-    from residual_ensembles import paths
-
-    linearization = paths.Linearization(chain, batch_norm)
-    skips = [module.has_skip for module in chain.modules]
-    longest = (
-        FLAGS.max_length if FLAGS.max_length is None else max(FLAGS.max_length, skips.count(False))
+    return measurement.Settings(
+        samples=FLAGS.samples,
+        batches=FLAGS.batches,
+        batch_size=FLAGS.batch_size,
+        max_length=FLAGS.max_length,
+        batch_norm=FLAGS.batch_norm,
+        target=FLAGS.target,
+        weights_of=FLAGS.weights_of,
+        seed=FLAGS.seed,
     )
-    found = {"exact": [], "weights": [], "sampled": [], "modules": []}
-    for index, pictures, labels in batches_of(part):
-        point = linearization.at(pictures, labels)
-        if 1 <= FLAGS.weights_of <= len(skips):
-            # Before the rest, which goes on where this ends.
-            weights = paths.weight_gradient(point, FLAGS.weights_of, longest)
-            found["weights"].append(_columns(weights))
-        exact = paths.exact(point, longest, FLAGS.target)
-        found["exact"].append(_columns(exact))
-        found["modules"].append(paths.share_by_module(point))
-        if sample:
-            values = sampled_by_length(point, skips, exact.lengths, index)
-            found["sampled"].append((exact.lengths, *values))
-        advance()
-    return found
 
 
-def _columns(by_length):
-    return by_length.lengths, by_length.log10_norms[:, None], by_length.shares[:, None]
-
-
-def tables(key: dict, skips, found: dict[str, list]) -> dict:
+def tables(network: str, seed: int, of_epoch) -> dict:
     """Returns the rows of one network at one epoch, by the suffix of their table.
 
     Args:
-        key: network, seed, epoch, batch_norm.
-        skips: Whether each module has a skip.
-        found: From `measure`.
+        network: Its name.
+        seed: It was trained with.
+        of_epoch: What was measured of it, a `measurement.Measured`.
     """
     import numpy as np
 
     from residual_ensembles.analysis import gradient_tables
 
+    epoch, batch_norm, skips, found = of_epoch
+    key = {"network": network, "seed": seed, "epoch": epoch, "batch_norm": batch_norm}
     ways = {"exact": (FLAGS.target, 0), "sampled": (FLAGS.target, 0)}
     ways["weights"] = f"module_{FLAGS.weights_of}_weights", FLAGS.weights_of
     measured = {}
@@ -158,26 +112,6 @@ def tables(key: dict, skips, found: dict[str, list]) -> dict:
     return {suffix: [frame for frame in frames if len(frame)] for suffix, frames in rows.items()}
 
 
-def study_network(name: str, seed: int, part, progress) -> list[dict]:
-    """Returns the tables of one network, from before its training to after."""
-    from residual_ensembles import models, paths
-
-    files = networks_by_epoch(Path(FLAGS.networks_dir) / f"{name}-{seed}")
-    chain, found = None, []
-    for epoch, file in files.items():
-        if chain is None:
-            chain = paths.in_float32(models.load(file))
-        else:
-            models.load_weights(chain, file)  # so that nothing is compiled twice
-        batch_norm = FLAGS.batch_norm if epoch else "training"
-        sample = name in FLAGS.sampled_networks and epoch == max(files) and FLAGS.samples > 0
-        progress.set_postfix_str(f"{name}-{seed}, epoch {epoch}")
-        measured = measure(chain, batch_norm, part, sample, progress.update)
-        key = {"network": name, "seed": seed, "epoch": epoch, "batch_norm": batch_norm}
-        found.append(tables(key, [module.has_skip for module in chain.modules], measured))
-    return found
-
-
 def main() -> None:
     """Takes every network apart and writes the tables."""
     seeds = cli.whole_numbers("seeds", FLAGS.seeds)
@@ -192,19 +126,33 @@ def main() -> None:
     import pandas as pd
     from tqdm import tqdm
 
-    from residual_ensembles import backend, data
+    from residual_ensembles import executor
     from residual_ensembles.analysis.gradient_tables import COLUMNS
     from residual_ensembles.files import write_csv
+    from residual_ensembles.paths import measurement
 
-    backend.configure()
-    part = data.load(FLAGS.data).part("train")
-    n_networks = sum(len(networks_by_epoch(Path(FLAGS.networks_dir) / f"{n}-{s}")) for n, s in runs)
-    with tqdm(total=n_networks * FLAGS.batches, unit="batch") as progress:
-        found = [rows for run in runs for rows in study_network(*run, part, progress)]
+    settings = settings_from_flags()
+    files = {
+        run: networks_by_epoch(Path(FLAGS.networks_dir) / "{}-{}".format(*run)) for run in runs
+    }
+    to_sample = [run for run in runs if settings.samples and run[0] in FLAGS.sampled_networks]
+    # Sampling takes longest and goes first.
+    work = [(run, "sampled", dict([max(files[run].items())])) for run in to_sample]
+    work += [(run, "exact", files[run]) for run in runs]
+    tasks = [(each, Path(FLAGS.data), settings, how) for _, how, each in work]
+    total = sum(len(each) for _, _, each in work) * FLAGS.batches
+    with tqdm(total=total, unit="batch") as progress:
+        results = executor.side_by_side(measurement.measure_network, tasks, progress.update)
+    measured = {(run, how): found for (run, how, _), found in zip(work, results, strict=True)}
+    for run in to_sample:
+        (sampled,) = measured[run, "sampled"]
+        measured[run, "exact"][-1].found["sampled"] = sampled.found["sampled"]
+    found = [tables(*run, of_epoch) for run in runs for of_epoch in measured[run, "exact"]]
     for suffix, columns in COLUMNS.items():
         frames = [frame for rows in found for frame in rows[suffix]]
         table = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
         write_csv(output_dir / f"path_gradients{suffix}.csv", table.reindex(columns=columns))
+    n_networks = sum(map(len, files.values()))
     print(f"Gradients of {n_networks} networks by path: {output_dir / 'path_gradients.csv'}")
 
 

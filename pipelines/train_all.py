@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 
 from absl import flags
 
-from residual_ensembles import cli
+from residual_ensembles import cli, executor
 
 FLAGS = flags.FLAGS
 
@@ -55,11 +55,6 @@ def unfinished() -> dict[str, str]:
     except DvcException as error:
         raise ValueError(f"DVC cannot read the pipeline: {error}") from error
     return {n.removeprefix("train@"): c for n, c in commands.items() if n in changed}
-
-
-def cores() -> int:
-    """Returns how many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 class Runs:
@@ -112,9 +107,8 @@ def main() -> None:
     if not commands:
         print("every network is trained, nothing to do")
         return
-    limit = FLAGS.processes or (1 if os.environ.get("KERAS_BACKEND") == "jax" else cores())
-    processes = min(limit, len(commands))
-    failed = Runs(processes, max(1, cores() // processes)).all(commands)
+    processes = min(FLAGS.processes or executor.at_once(len(commands)), len(commands))
+    failed = Runs(processes, max(1, executor.processors() // processes)).all(commands)
     if failed:
         raise ValueError(
             f"{len(failed)} of {len(commands)} networks were not trained: "
