@@ -160,13 +160,13 @@ def tables(key: dict, skips, found: dict[str, list]) -> dict:
 
 def study_network(name: str, seed: int, part, progress) -> list[dict]:
     """Returns the tables of one network, from before its training to after."""
-    from residual_ensembles import models, paths
+    from residual_ensembles import models
 
     files = networks_by_epoch(Path(FLAGS.networks_dir) / f"{name}-{seed}")
     chain, found = None, []
     for epoch, file in files.items():
         if chain is None:
-            chain = paths.in_float32(models.load(file))
+            chain = models.in_float32(models.load(file))
         else:
             models.load_weights(chain, file)  # so that nothing is compiled twice
         batch_norm = FLAGS.batch_norm if epoch else "training"

@@ -132,6 +132,11 @@ def _gates(seed: int) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["network", "seed", "when", "module", "bias", "mean_gate"])
 
 
+def _half_gates(seed: int, n_images: int) -> pd.DataFrame:
+    columns = ["network", "seed", "n_images", "largest_relative_difference", "n_different"]
+    return pd.DataFrame([("resnet", seed, n_images, 2e-6 + 1e-6 * seed, 0)], columns=columns)
+
+
 def _run(name: str, seed: int, error: float, n_images: int) -> dict:
     model, gating, *_ = MODELS[name]
     return {
@@ -166,7 +171,7 @@ def write_study(
     draws: int = 6,
     swaps: int = 10,
 ) -> Path:
-    """Writes lesions.csv, predictions/, path_gradients.csv, gates.csv and networks/*/run.json.
+    """Writes a study: its tables, predictions/ and networks/*/run.json.
 
     Returns:
         The study's folder.
@@ -192,6 +197,8 @@ def write_study(
             pd.DataFrame(history).to_csv(run / "history.csv", index=False)
     pd.concat(tables).to_csv(folder / "lesions.csv", index=False)
     pd.concat(_gradients(seed) for seed in seeds).to_csv(folder / "path_gradients.csv", index=False)
+    identities = pd.concat(_half_gates(seed, n_images) for seed in seeds)
+    identities.to_csv(folder / "half_gates.csv", index=False)
     if "highway" in networks:
         pd.concat(_gates(seed) for seed in seeds).to_csv(folder / "gates.csv", index=False)
     return folder

@@ -104,7 +104,15 @@ def test_what_the_synthetic_network_shows(claims):
     assert table.measured["12a"] == pytest.approx(-0.78, abs=0.01)
     assert table.verdict["12b"] == "reproduced"
     assert table.verdict["13c"] == "inconclusive"  # one seed gives no interval
-    assert table.verdict["20"] == table.verdict["21a"] == table.verdict["22"] == "not tested"
+    assert table.verdict["21a"] == table.verdict["22"] == "not tested"
+
+
+def test_every_seed_must_bear_an_identity_out(study_of_three_seeds):
+    row = claims_table(read_tables(study_of_three_seeds)).set_index("id").loc["20"]
+    assert row.verdict == "reproduced"
+    assert (row.measured, row.low, row.high, row.n) == (4e-6, 4e-6, 4e-6, 3 * 360)
+    assert "Of 1080 predictions 0 differ." in row.note
+    assert "gamma' = gamma·√(var' + ε)/(c·√(var + ε))" in row.note
 
 
 @pytest.mark.parametrize(
