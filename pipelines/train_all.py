@@ -1,10 +1,10 @@
-"""Trains the networks of a study, several at once; the stages `train` then find them finished.
+"""Trains the networks of a study, several at once; its stages then find them finished.
 
     dvc repro prepare && python -m pipelines.train_all && dvc repro
 
 DVC runs the instances of a matrix one after another, and a small network keeps one core busy. Each
 run is the very command of its stage, with its share of the cores; one that is killed goes on when
-this is started again.
+this is started again. The members of the ensemble are trained beside the others, without the vote.
 
 `python -m pipelines.train_all --help`
 """
@@ -17,11 +17,14 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 
 from absl import flags
 
+from pipelines import study
 from residual_ensembles import cli
 
 FLAGS = flags.FLAGS
 
 THREADS = "RESIDUAL_ENSEMBLES_THREADS"
+ENSEMBLE = "ensemble"
+"""The stage that trains networks beside the instances of `train`."""
 
 
 def define_flags() -> None:
@@ -36,7 +39,9 @@ def define_flags() -> None:
 
 
 def unfinished() -> dict[str, str]:
-    """Returns the command of each train stage that `dvc repro` would run, by the item's name.
+    """Returns the command of each stage that trains and that `dvc repro` would run, by name.
+
+    The name of an instance of `train` is that of its item.
 
     Raises:
         ValueError: There is no pipeline here.
@@ -49,12 +54,32 @@ def unfinished() -> dict[str, str]:
             commands = {
                 stage.addressing: stage.cmd
                 for stage in repo.index.stages
-                if stage.addressing.startswith("train@")
+                if stage.addressing.startswith("train@") or stage.addressing == ENSEMBLE
             }
             changed = repo.status(list(commands)) if commands else {}
     except DvcException as error:
         raise ValueError(f"DVC cannot read the pipeline: {error}") from error
     return {n.removeprefix("train@"): c for n, c in commands.items() if n in changed}
+
+
+def with_members(commands: dict[str, str], n_members: int, processes: int) -> dict[str, str]:
+    """Returns the commands with that of the ensemble replaced by one for each group of members.
+
+    A group is trained by one process, for starting one takes as long as training a small network:
+    there are as many as processes that the other commands leave free, and at least one. They come
+    first, for they take longest.
+
+    Args:
+        commands: By name.
+        n_members: Of the ensemble; with 0 there is nothing to train.
+        processes: How many commands run at once.
+    """
+    others = {name: command for name, command in commands.items() if name != ENSEMBLE}
+    if ENSEMBLE not in commands:
+        return others
+    groups = min(n_members, max(1, processes - len(others)))
+    chosen = [",".join(map(str, range(i, n_members + 1, groups))) for i in range(1, groups + 1)]
+    return {f"members {c}": f"{commands[ENSEMBLE]} --only={c}" for c in chosen} | others
 
 
 def cores() -> int:
@@ -108,19 +133,19 @@ class Runs:
 def main() -> None:
     """Trains what is not trained yet."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that no run is left alone
-    commands = unfinished()
+    limit = FLAGS.processes or (1 if os.environ.get("KERAS_BACKEND") == "jax" else cores())
+    commands = with_members(unfinished(), study.load()["ensemble"]["members"], limit)
     if not commands:
         print("every network is trained, nothing to do")
         return
-    limit = FLAGS.processes or (1 if os.environ.get("KERAS_BACKEND") == "jax" else cores())
     processes = min(limit, len(commands))
     failed = Runs(processes, max(1, cores() // processes)).all(commands)
     if failed:
         raise ValueError(
-            f"{len(failed)} of {len(commands)} networks were not trained: "
+            f"{len(failed)} of {len(commands)} runs did not end well: "
             f"{', '.join(failed)}. What they printed is above; the others are finished."
         )
-    print(f"{len(commands)} networks are trained; go on with: dvc repro")
+    print("every network is trained; go on with: dvc repro")
 
 
 if __name__ == "__main__":

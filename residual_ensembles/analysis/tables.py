@@ -43,6 +43,7 @@ GRADIENT_COLUMNS = [
 ]
 GATE_COLUMNS = ["network", "seed", "when", "module", "bias", "mean_gate"]
 HALF_GATE_COLUMNS = ["network", "seed", "n_images", "largest_relative_difference", "n_different"]
+MEMBER_COLUMNS = ["seed", "member", "n_modules", "epochs", "test_error_fraction"]
 HISTORY_COLUMNS = ["epoch", "error_fraction"]
 
 RESNETS = ("resnet", "resnet_bottleneck")
@@ -88,6 +89,7 @@ class Tables:
         gates: gates.csv, one row per highway module.
         half_gates: half_gates.csv, one row per residual network that has a highway twin.
         ensemble: ensemble.csv, one row per committee of small networks and way to vote.
+        members: ensemble/members.csv, one row per small network.
         gradient_modules: path_gradients_modules.csv, one row per module.
         gradient_ranges: path_gradients_ranges.csv, one row per reading of the effective range.
         runs: What is known of each trained network, in the order of lesions.csv.
@@ -99,6 +101,7 @@ class Tables:
     gates: pd.DataFrame
     half_gates: pd.DataFrame
     ensemble: pd.DataFrame
+    members: pd.DataFrame
     gradient_modules: pd.DataFrame
     gradient_ranges: pd.DataFrame
     runs: tuple[Run, ...]
@@ -284,6 +287,7 @@ def read_tables(folder: str | Path) -> Tables:
         gates=_gates(folder, runs),
         half_gates=_table(folder / "half_gates.csv", HALF_GATE_COLUMNS),
         ensemble=_table(folder / "ensemble.csv", voting.COLUMNS),
+        members=_table(folder / "ensemble" / "members.csv", MEMBER_COLUMNS),
         gradient_modules=_table(
             folder / "path_gradients_modules.csv", list(gradient_tables.COLUMNS["_modules"])
         ),

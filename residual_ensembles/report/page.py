@@ -48,6 +48,7 @@ class Shown(NamedTuple):
     picture: Picture
     svg: Markup
     rests_on: str
+    found: str
     claims: list[ClaimRow]
     files: list[tuple[str, str]]
 
@@ -94,6 +95,7 @@ def _shown(tables: Tables, picture: Picture, rows: list[ClaimRow]) -> Shown | No
         # Words in the file were escaped when it was written; here they stay as they are.
         Markup(inline_svg(svg.read_text(encoding="utf-8"), picture.number, picture.title)),  # noqa: S704
         picture.rests_on(tables),
+        picture.found(tables),
         [row for row in rows if row.figure == picture.number],
         [(name, file) for name, file in found if (tables.folder / file).exists()],
     )
@@ -164,5 +166,6 @@ _FILES = (
     "path_gradients.csv",
     "gates.csv",
     "half_gates.csv",
+    "ensemble.csv",
     "metrics.json",
 )

@@ -1,6 +1,8 @@
 import math
+import shutil
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from residual_ensembles.analysis import CLAIMS, claims_table, read_tables
@@ -104,7 +106,40 @@ def test_what_the_synthetic_network_shows(claims):
     assert table.measured["12a"] == pytest.approx(-0.78, abs=0.01)
     assert table.verdict["12b"] == "reproduced"
     assert table.verdict["13c"] == "inconclusive"  # one seed gives no interval
-    assert table.verdict["21a"] == table.verdict["22"] == "not tested"
+    assert table.verdict["21a"] == "not tested"
+
+
+def test_an_ensemble_beside_a_residual_network(claims, study_of_three_seeds):
+    of_votes = claims[claims.id == "22a"]
+    assert list(of_votes.network) == [
+        f"6 networks of 9 modules, {v}" for v in ("average", "majority")
+    ]
+    assert set(of_votes.verdict) == {"reproduced"}
+    (row,) = claims[claims.id == "22b"].itertuples()
+    assert "resnet without 18 of 54 modules: " in row.note
+    assert "Ensemble of 4 members, 36 modules in all: " in row.note
+    over_seeds = claims_table(read_tables(study_of_three_seeds)).set_index("id")
+    assert list(over_seeds.n["22a"]) == [3, 3]
+
+
+def test_gains_that_do_not_shrink_are_no_ensembles(study, tmp_path):
+    """Members that are alike gain nothing, and modules none where the first deletions cost most."""
+    folder = tmp_path / "digits"
+    shutil.copytree(study, folder)
+    with np.load(folder / "ensemble/predictions-0.npz") as kept:
+        predictions, labels = kept["predictions"], kept["labels"]
+    alike = np.repeat(predictions[:1], len(predictions), axis=0)
+    np.savez(folder / "ensemble/predictions-0.npz", predictions=alike, labels=labels)
+    table = pd.read_csv(folder / "lesions.csv")
+    random = table.sweep == "random_deletion"
+    table.loc[random, "error_fraction"] = 0.02 + 0.2 * np.sqrt(table.n_operations[random])
+    table.to_csv(folder / "lesions.csv", index=False)
+    verdicts = claims_table(read_tables(folder)).set_index("id").verdict
+    assert set(verdicts["22a"]) == {"not reproduced"}
+    assert verdicts["22b"] == "not reproduced"
+    table.loc[random, "error_fraction"] = 0.02 + 0.002 * table.n_operations[random] ** 2
+    table.to_csv(folder / "lesions.csv", index=False)
+    assert claims_table(read_tables(folder)).set_index("id").verdict["22b"] == "reproduced"
 
 
 def test_every_seed_must_bear_an_identity_out(study_of_three_seeds):
