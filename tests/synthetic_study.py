@@ -153,6 +153,7 @@ def _modules_and_ranges(seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
             row = {"estimator": "exact", "target": "y0", "batch_norm": "inference"}
             row |= {"reading": reading, "first": 1 + i, "first_low": i, "first_high": 2 + i}
             row |= {"last": 8 + i, "last_low": 8 + i, "last_high": 9 + i, "n_batches": 5}
+            row |= {"carried": 0.3, "carried_low": 0.25, "carried_high": 0.35}
             ranges.append(key | row)
     return pd.concat(modules), pd.DataFrame(ranges)
 

@@ -82,9 +82,11 @@ def found(tables: Tables) -> str:
     for network, rows in ranges(tables).items():
         for reading, (label, _) in READINGS.items():
             if reading in rows.index:
-                ends = " to ".join(_end(rows.loc[reading], end) for end in ("first", "last"))
-                named.append(f"{network}, {label}: {ends}")
-    return f"{'; '.join(named)}." if named else ""
+                row = rows.loc[reading]
+                ends = " to ".join(_end(row, end) for end in ("first", "last"))
+                carried = f"5 to 17 carry {100 * row.carried:.0f} %"
+                named.append(f"{network}, {label}: {ends}; {carried}")
+    return ". ".join(named) + "." if named else ""
 
 
 def _end(row, end: str) -> str:

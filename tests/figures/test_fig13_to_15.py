@@ -42,5 +42,5 @@ def test_ranges_have_intervals(study):
     tables = read_tables(study)
     assert list(fig15_effective_ranges.ranges(tables)["vgg"].index) == ["norm_of_sum", "projection"]
     text = fig15_effective_ranges.found(tables)
-    assert "resnet, norm of the sum: 1 (0–2) to 8 (8–9)" in text
+    assert "resnet, norm of the sum: 1 (0–2) to 8 (8–9); 5 to 17 carry 30 %." in text
     assert "resnet, mean norm × number of paths (the paper's): 3 (2–4) to 10 (10–11)" in text
