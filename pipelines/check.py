@@ -40,6 +40,11 @@ PARAMETERS = {
         "precision": TEXT,
         "snapshots": TEXT,
     },
+    "ensemble": {
+        "members": (WHOLE, 0),
+        "depth": (WHOLE, 1),
+        "epochs": (WHOLE, 1),
+    },
     "lesion": {
         "networks": TEXT,
         "k": (WHOLE, 1),
@@ -105,6 +110,7 @@ def check(study: dict) -> None:
     _check_choices(study)
     for network in study["networks"]:
         settings(study, network)
+    _check_ensemble(study)
     if study["lesion"]["error_margin"] >= 1:
         raise ValueError(
             f"Received lesion.error_margin={study['lesion']['error_margin']}, expected below 1."
@@ -212,6 +218,23 @@ def _check_members(study: dict, name: str, listed: str) -> None:
             f"Received {name}={listed}, but {unknown[0]!r} is not trained, expected some of "
             f"{', '.join(study['networks'])}."
         )
+
+
+def _check_ensemble(study: dict) -> None:
+    """Refuses an ensemble that cannot be trained, or that has too many committees to count."""
+    from residual_ensembles.analysis.voting import MOST_MEMBERS
+    from residual_ensembles.training import Settings
+
+    own = study["ensemble"]
+    if own["members"] > MOST_MEMBERS:
+        raise ValueError(
+            f"Received ensemble.members={own['members']}, expected 0..{MOST_MEMBERS}: every "
+            "committee of them votes."
+        )
+    try:
+        Settings(depth=own["depth"], epochs=own["epochs"])
+    except ValueError as error:
+        raise ValueError(f"ensemble: {error}") from error
 
 
 def _check_lesions(study: dict, network: str) -> None:

@@ -18,6 +18,12 @@ PRECISIONS = ["float32", "bfloat16", "cascade"]
 SETTINGS = ("precision", "error_margin", "memory_mib", "batch_size", "seed")
 """Flags that decide how lesions are evaluated; the others decide which."""
 
+HALF_GATES = ("network", "seed", "n_images", "largest_relative_difference", "n_different")
+"""half_gates.csv: each residual network that gets random lesions against the highway network that
+equals it, on test pictures: logits, as a share of a picture's largest, and predictions."""
+IDENTITY_PICTURES = 500
+"""An identity shows on a few pictures as well as on all."""
+
 
 def define_flags() -> None:
     """Defines the flags; each says its unit."""
@@ -53,7 +59,7 @@ def define_flags() -> None:
     flags.DEFINE_integer(
         "batch_size", 0, "most activations that pass a module together; 0: as many as are fast", 0
     )
-    flags.DEFINE_string("output_dir", None, "folder for lesions.csv and predictions/")
+    flags.DEFINE_string("output_dir", None, "folder for lesions.csv, half_gates.csv, predictions/")
     flags.mark_flags_as_required(["data", "networks_dir", "networks", "output_dir"])
 
 
@@ -87,7 +93,8 @@ def study_network(name: str, seed: int, prepared, output_dir: Path):
     """Takes one network apart and writes its predictions.
 
     Returns:
-        Its rows of the table, and the pieces that are no longer needed once the table is written.
+        Its rows of the table, its row of half_gates.csv or None, and the pieces that are no longer
+        needed once the tables are written.
     """
     from tqdm import tqdm
 
@@ -128,7 +135,32 @@ def study_network(name: str, seed: int, prepared, output_dir: Path):
     table = lesions.lesion_table(
         name, seed, plan, n_modules, predictions, part.labels, evaluation.intact
     )
-    return table, pieces
+    compared = name in FLAGS.lesion_networks and models.has_half_gates(chain)
+    row = half_gates_row(name, seed, chain, part) if compared else None
+    return table, row, pieces
+
+
+def half_gates_row(name: str, seed: int, chain, part) -> dict:
+    """Returns how far a residual network and its highway twin are apart (section 2)."""
+    import numpy as np
+
+    from residual_ensembles import backend, models
+    from residual_ensembles.lesions.agreement import agreement
+
+    chain = models.in_float32(chain)
+    pictures = part.pictures(np.arange(min(IDENTITY_PICTURES, len(part))))
+    with backend.full_precision():
+        residual, highway = (
+            np.concatenate([np.asarray(c(batch)) for batch in _batches(pictures)])
+            for c in (chain, models.half_gates(chain))
+        )
+    found = agreement(highway, residual)
+    values = (name, seed, found.n, found.largest_relative_difference, found.n_different)
+    return dict(zip(HALF_GATES, values, strict=True))
+
+
+def _batches(pictures):
+    return (pictures[i : i + 100] for i in range(0, len(pictures), 100))
 
 
 def write_predictions(path: Path, evaluation, labels) -> None:
@@ -161,10 +193,12 @@ def main() -> None:
     prepared = data.load(FLAGS.data)
     (output_dir / "predictions").mkdir(parents=True, exist_ok=True)
     runs = [(name, seed) for name in networks for seed in seeds]
-    tables, finished = zip(
+    tables, compared, finished = zip(
         *(study_network(*run, prepared, output_dir) for run in runs), strict=True
     )
     write_csv(output_dir / "lesions.csv", pd.concat(tables, ignore_index=True))
+    identities = pd.DataFrame([row for row in compared if row], columns=HALF_GATES)
+    write_csv(output_dir / "half_gates.csv", identities)
     for pieces in finished:
         pieces.remove()
     print(f"{sum(map(len, tables))} lesions of {len(runs)} networks: {output_dir / 'lesions.csv'}")

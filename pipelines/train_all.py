@@ -1,10 +1,11 @@
-"""Trains the networks of a study, several at once; the stages `train` then find them finished.
+"""Trains the networks of a study, several at once, and tells DVC of them.
 
     dvc repro prepare && python -m pipelines.train_all && dvc repro
 
 DVC runs the instances of a matrix one after another, and a small network keeps one core busy. Each
 run is the very command of its stage, with its share of the cores; one that is killed goes on when
-this is started again.
+this is started again. The members of the ensemble are trained beside the others; its stage finds
+them finished and lets them vote.
 
 `python -m pipelines.train_all --help`
 """
@@ -14,14 +15,23 @@ import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from absl import flags
 
+from pipelines import study
 from residual_ensembles import cli, executor
+
+if TYPE_CHECKING:
+    from dvc.stage import Stage
 
 FLAGS = flags.FLAGS
 
 THREADS = "RESIDUAL_ENSEMBLES_THREADS"
+TRAIN = "train@"
+ENSEMBLE = "ensemble"
+"""The stage that trains networks beside the instances of `train`."""
 
 
 def define_flags() -> None:
@@ -35,26 +45,73 @@ def define_flags() -> None:
     )
 
 
-def unfinished() -> dict[str, str]:
-    """Returns the command of each train stage that `dvc repro` would run, by the item's name.
+def unfinished() -> dict[str, "Stage"]:
+    """Returns each stage that trains and that `dvc repro` would run, by name.
+
+    The name of an instance of `train` is that of its item.
 
     Raises:
         ValueError: There is no pipeline here.
     """
+    with _repository() as repo:
+        stages = {
+            stage.addressing: stage
+            for stage in repo.index.stages
+            if stage.addressing.startswith(TRAIN) or stage.addressing == ENSEMBLE
+        }
+        changed = repo.status(list(stages)) if stages else {}
+    return {n.removeprefix(TRAIN): stage for n, stage in stages.items() if n in changed}
+
+
+@contextmanager
+def _repository():
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
     try:
         with Repo() as repo:
-            commands = {
-                stage.addressing: stage.cmd
-                for stage in repo.index.stages
-                if stage.addressing.startswith("train@")
-            }
-            changed = repo.status(list(commands)) if commands else {}
+            yield repo
     except DvcException as error:
         raise ValueError(f"DVC cannot read the pipeline: {error}") from error
-    return {n.removeprefix("train@"): c for n, c in commands.items() if n in changed}
+
+
+def on_what(stage: "Stage") -> dict:
+    """Returns what a stage depends on, and the checksum of each, as they are now."""
+    return {dependency.def_path: dependency.get_hash() for dependency in stage.deps}
+
+
+def record(before: dict[str, dict]) -> None:
+    """Tells DVC of what was trained, as `dvc commit` does, so that it need not run the stages.
+
+    Args:
+        before: By name of the item, what its stage depended on when it was started. Where that is
+            not so any more, DVC has to look for itself.
+    """
+    with _repository() as repo:
+        for stage in repo.index.stages:
+            name = stage.addressing.removeprefix(TRAIN)
+            if name in before and on_what(stage) == before[name]:
+                repo.commit(stage.addressing, force=True)
+
+
+def with_members(commands: dict[str, str], n_members: int, processes: int) -> dict[str, str]:
+    """Returns the commands with that of the ensemble replaced by one for each group of members.
+
+    A group is trained by one process, for starting one takes as long as training a small network:
+    there are as many as processes that the other commands leave free, and at least one. They come
+    first, for they take longest.
+
+    Args:
+        commands: By name.
+        n_members: Of the ensemble; with 0 there is nothing to train.
+        processes: How many commands run at once.
+    """
+    others = {name: command for name, command in commands.items() if name != ENSEMBLE}
+    if ENSEMBLE not in commands:
+        return others
+    groups = min(n_members, max(1, processes - len(others)))
+    chosen = [",".join(map(str, range(i, n_members + 1, groups))) for i in range(1, groups + 1)]
+    return {f"members {c}": f"{commands[ENSEMBLE]} --only={c}" for c in chosen} | others
 
 
 class Runs:
@@ -103,18 +160,23 @@ class Runs:
 def main() -> None:
     """Trains what is not trained yet."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that no run is left alone
-    commands = unfinished()
+    limit = FLAGS.processes or executor.at_once(executor.processors())
+    stages = unfinished()
+    commands = {name: stage.cmd for name, stage in stages.items()}
+    commands = with_members(commands, study.load()["ensemble"]["members"], limit)
     if not commands:
         print("every network is trained, nothing to do")
         return
-    processes = min(FLAGS.processes or executor.at_once(len(commands)), len(commands))
+    before = {name: on_what(stage) for name, stage in stages.items() if name != ENSEMBLE}
+    processes = min(limit, len(commands))
     failed = Runs(processes, max(1, executor.processors() // processes)).all(commands)
+    record({name: found for name, found in before.items() if name not in failed})
     if failed:
         raise ValueError(
-            f"{len(failed)} of {len(commands)} networks were not trained: "
+            f"{len(failed)} of {len(commands)} runs did not end well: "
             f"{', '.join(failed)}. What they printed is above; the others are finished."
         )
-    print(f"{len(commands)} networks are trained; go on with: dvc repro")
+    print("every network is trained; go on with: dvc repro")
 
 
 if __name__ == "__main__":

@@ -34,16 +34,27 @@ def define_flags() -> None:
         "survival_probability", 0.5, "of the last module, for stochastic_depth, 0..1", 0.0, 1.0
     )
     flags.DEFINE_float("gate_bias", -2.0, "initial bias of the gates, for highway")
+    define_schedule_flags()
+    flags.DEFINE_integer("seed", 0, "of weights, order, augmentation and gates", 0)
+    flags.DEFINE_list("snapshots", ["0"], "epochs after which the network is kept; 0: before")
+    flags.DEFINE_string("output_dir", None, "folder for model.keras, history.csv, run.json")
+    flags.mark_flag_as_required("output_dir")
+
+
+def define_schedule_flags() -> None:
+    """Defines the flags of how a network is trained, whichever it is."""
     flags.DEFINE_integer("epochs", 30, "passes over the training part", 1)
     flags.DEFINE_integer("batch_size", 128, "pictures in a step", 1)
     flags.DEFINE_float("learning_rate", 0.1, "the largest of the schedule")
     flags.DEFINE_enum("schedule", "cosine", SCHEDULES, "course of the learning rate")
     flags.DEFINE_float("weight_decay", 1e-4, "L2 term of the gradient", 0.0)
-    flags.DEFINE_integer("seed", 0, "of weights, order, augmentation and gates", 0)
     flags.DEFINE_enum("precision", "float32", PRECISIONS, "of the computation")
-    flags.DEFINE_list("snapshots", ["0"], "epochs after which the network is kept; 0: before")
-    flags.DEFINE_string("output_dir", None, "folder for model.keras, history.csv, run.json")
-    flags.mark_flag_as_required("output_dir")
+
+
+def schedule_from_flags() -> dict:
+    """Returns the settings that these flags describe."""
+    names = ("epochs", "batch_size", "learning_rate", "schedule", "weight_decay", "precision")
+    return {name: FLAGS[name].value for name in names}
 
 
 def settings_from_flags():
@@ -57,13 +68,8 @@ def settings_from_flags():
         modules_per_batch=FLAGS.modules_per_batch,
         survival_probability=FLAGS.survival_probability,
         gate_bias=FLAGS.gate_bias,
-        epochs=FLAGS.epochs,
-        batch_size=FLAGS.batch_size,
-        learning_rate=FLAGS.learning_rate,
-        schedule=FLAGS.schedule,
-        weight_decay=FLAGS.weight_decay,
         seed=FLAGS.seed,
-        precision=FLAGS.precision,
+        **schedule_from_flags(),
         snapshots=tuple(cli.whole_numbers("snapshots", FLAGS.snapshots)),
     )
 

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from residual_ensembles.analysis import claims_table, read_tables, wilson
+from residual_ensembles.analysis.voting import vote
 from residual_ensembles.randomness import generator
 
 N = 54
@@ -132,6 +133,53 @@ def _gates(seed: int) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["network", "seed", "when", "module", "bias", "mean_gate"])
 
 
+def _half_gates(seed: int, n_images: int) -> pd.DataFrame:
+    columns = ["network", "seed", "n_images", "largest_relative_difference", "n_different"]
+    return pd.DataFrame([("resnet", seed, n_images, 2e-6 + 1e-6 * seed, 0)], columns=columns)
+
+
+def _modules_and_ranges(seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Gradient by module, of networks of two depths, and effective ranges."""
+    modules, ranges = [], []
+    for name, n in (("resnet", N), ("resnet_stochastic_depth", N), ("highway", 15), ("vgg", 12)):
+        key = {"network": name, "seed": seed, "epoch": 30}
+        share = np.ones(n) if name == "vgg" else 0.3 * np.exp(-np.arange(n) / n)
+        numbers = {"module": np.arange(1, n + 1), "share_projected": share, "n": 5}
+        ends = {"share_low": share - 0.02, "share_high": share + 0.02}
+        modules.append(pd.DataFrame(key | {"batch_norm": "inference"} | numbers | ends))
+        readings = ["norm_of_sum", "projection"]
+        readings += ["mean_norm_times_paths"] if name == "resnet" else []
+        for i, reading in enumerate(readings):
+            row = {"estimator": "exact", "target": "y0", "batch_norm": "inference"}
+            row |= {"reading": reading, "first": 1 + i, "first_low": i, "first_high": 2 + i}
+            row |= {"last": 8 + i, "last_low": 8 + i, "last_high": 9 + i, "n_batches": 5}
+            row |= {"carried": 0.3, "carried_low": 0.25, "carried_high": 0.35}
+            ranges.append(key | row)
+    return pd.concat(modules), pd.DataFrame(ranges)
+
+
+def _write_ensemble(folder: Path, seeds: tuple[int, ...], labels: np.ndarray) -> None:
+    """Six members that are sure of themselves, and wrong on pictures of their own and of all."""
+    tables, members = [], []
+    (folder / "ensemble").mkdir()
+    for seed in seeds:
+        random = generator(seed, "ensemble")
+        n = len(labels)
+        scores = random.normal(size=(6, n, 10)) + 0.5 * random.normal(size=(n, 10))
+        scores[:, np.arange(n), labels] += 3.0
+        probabilities = np.exp(scores) / np.exp(scores).sum(axis=-1, keepdims=True)
+        table, predictions = vote(seed, probabilities, labels, n_modules=9)
+        tables.append(table)
+        file = folder / "ensemble" / f"predictions-{seed}.npz"
+        np.savez(file, predictions=predictions, labels=labels)
+        for member in range(1, 7):
+            error = float(table.error_fraction.iloc[member - 1])
+            members.append((seed, member, 9, 10, error))
+    pd.concat(tables).to_csv(folder / "ensemble.csv", index=False)
+    columns = ["seed", "member", "n_modules", "epochs", "test_error_fraction"]
+    pd.DataFrame(members, columns=columns).to_csv(folder / "ensemble/members.csv", index=False)
+
+
 def _run(name: str, seed: int, error: float, n_images: int) -> dict:
     model, gating, *_ = MODELS[name]
     return {
@@ -166,7 +214,7 @@ def write_study(
     draws: int = 6,
     swaps: int = 10,
 ) -> Path:
-    """Writes lesions.csv, predictions/, path_gradients.csv, gates.csv and networks/*/run.json.
+    """Writes a study: its tables, predictions/ and networks/*/run.json.
 
     Returns:
         The study's folder.
@@ -192,6 +240,12 @@ def write_study(
             pd.DataFrame(history).to_csv(run / "history.csv", index=False)
     pd.concat(tables).to_csv(folder / "lesions.csv", index=False)
     pd.concat(_gradients(seed) for seed in seeds).to_csv(folder / "path_gradients.csv", index=False)
+    _write_ensemble(folder, seeds, labels)
+    modules, ranges = zip(*(_modules_and_ranges(seed) for seed in seeds), strict=True)
+    pd.concat(modules).to_csv(folder / "path_gradients_modules.csv", index=False)
+    pd.concat(ranges).to_csv(folder / "path_gradients_ranges.csv", index=False)
+    identities = pd.concat(_half_gates(seed, n_images) for seed in seeds)
+    identities.to_csv(folder / "half_gates.csv", index=False)
     if "highway" in networks:
         pd.concat(_gates(seed) for seed in seeds).to_csv(folder / "gates.csv", index=False)
     return folder

@@ -35,6 +35,22 @@ def largest_step(curve: np.ndarray) -> float:
     return float(np.diff(curve).max() / rise) if rise > 0 else float("nan")
 
 
+def shrinking_gain(errors: np.ndarray) -> float:
+    """Returns how much larger the first gains of a growing ensemble are than the last.
+
+    Args:
+        errors: By number of members, in rising order.
+
+    Returns:
+        The mean fall of the error per member over the first half of the steps, minus that over the
+        second half; with an odd number of steps, the middle one belongs to neither. Positive where
+        each further member brings less, 0 where error falls on a straight line.
+    """
+    gains = -np.diff(errors)
+    half = len(gains) // 2
+    return float(gains[:half].mean() - gains[-half:].mean())
+
+
 def monotony(draws: np.ndarray) -> Estimate:
     """Returns Spearman's correlation of the mean error with the number of operations."""
 

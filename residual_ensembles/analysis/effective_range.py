@@ -4,6 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+EFFECTIVE = (5, 17)
+"""First and last length, in modules, of the effective paths as the paper reads them (4.2)."""
+
 
 def effective_range(amounts: Sequence[float], share: float = 0.95) -> tuple[int, int]:
     """Returns the shortest range of lengths whose amounts are at least `share` of the whole.

@@ -11,7 +11,7 @@ from math import comb
 import numpy as np
 import pandas as pd
 
-from residual_ensembles.analysis.effective_range import effective_range
+from residual_ensembles.analysis.effective_range import EFFECTIVE, effective_range
 from residual_ensembles.analysis.log_linear import LogLinearFit, log_linear
 from residual_ensembles.randomness import generator
 
@@ -29,8 +29,9 @@ _NORM = ("log10_norm", "log10_norm_low", "log10_norm_high")
 _KEPT = ("log10_kept", "log10_kept_low", "log10_kept_high", "log10_kept_if_random")
 _MEAN = ("log10_mean", "relative_standard_error")
 _QUANTILES = tuple(f"log10_q{round(100 * q):02d}" for q in QUANTILES)
-_FIRST, _LAST = (
-    tuple(f"{end}{part}" for part in ("", "_low", "_high")) for end in ("first", "last")
+_FIRST, _LAST, _CARRIED = (
+    tuple(f"{name}{part}" for part in ("", "_low", "_high"))
+    for name in ("first", "last", "carried")
 )
 COLUMNS = {
     "": (*_KEY, "length", *_NORM, "n", "share_projected", "share_of_norms"),
@@ -45,7 +46,7 @@ COLUMNS = {
         "share_high",
         "n",
     ),
-    "_ranges": (*_KEY, "reading", *_FIRST, *_LAST, "n_batches"),
+    "_ranges": (*_KEY, "reading", *_FIRST, *_LAST, *_CARRIED, "n_batches"),
     "_fits": (*_KEY, "part", "first", "last", *LogLinearFit._fields),
 }
 """The tables path_gradients*.csv, by what follows path_gradients in their names."""
@@ -234,7 +235,8 @@ def ranges(batches: Batches) -> pd.DataFrame:
     """Returns the effective range under each reading that these batches allow, with intervals.
 
     A reading is `mean_norm_times_paths` (the paper's, sampled), `norm_of_sum` or `projection`
-    (exact). First and last length have 95 % bootstrap intervals over batches.
+    (exact). `carried` is the share of the paper's effective paths, 5 to 17 modules long. It, the
+    first and the last length have 95 % bootstrap intervals over batches.
     """
     logs = batches.log10_amounts
     amounts = 10 ** (logs - logs.max())
@@ -245,8 +247,10 @@ def ranges(batches: Batches) -> pd.DataFrame:
     rows = []
     for reading, values in readings.items():
         first, last = effective_range(values.mean(axis=0))
-        found = [effective_range(resampled) for resampled in resamples(len(values)) @ values]
+        resampled = resamples(len(values)) @ values
+        found = [effective_range(amounts) for amounts in resampled]
         low, high = interval(np.array(found), len(values))
+        carried_low, carried_high = interval(_carried(batches.lengths, resampled), len(values))
         rows.append(
             {
                 "reading": reading,
@@ -256,10 +260,19 @@ def ranges(batches: Batches) -> pd.DataFrame:
                 "last": batches.lengths[last],
                 "last_low": batches.lengths[0] + low[1],
                 "last_high": batches.lengths[0] + high[1],
+                "carried": _carried(batches.lengths, values.mean(axis=0)),
+                "carried_low": carried_low,
+                "carried_high": carried_high,
                 "n_batches": len(values),
             }
         )
     return _frame(batches, **pd.DataFrame(rows))
+
+
+def _carried(lengths: np.ndarray, amounts: np.ndarray) -> np.ndarray:
+    """Returns the share of amounts `(..., lengths)` that the paper's effective paths carry."""
+    inside = (EFFECTIVE[0] <= lengths) & (lengths <= EFFECTIVE[1])
+    return amounts[..., inside].sum(axis=-1) / amounts.sum(axis=-1)
 
 
 def fits(batches: Batches) -> pd.DataFrame:

@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from residual_ensembles.analysis import gradient_tables, voting
+
 LESION_COLUMNS = [
     "network",
     "seed",
@@ -40,6 +42,8 @@ GRADIENT_COLUMNS = [
     "share_of_norms",
 ]
 GATE_COLUMNS = ["network", "seed", "when", "module", "bias", "mean_gate"]
+HALF_GATE_COLUMNS = ["network", "seed", "n_images", "largest_relative_difference", "n_different"]
+MEMBER_COLUMNS = ["seed", "member", "n_modules", "epochs", "test_error_fraction"]
 HISTORY_COLUMNS = ["epoch", "error_fraction"]
 
 RESNETS = ("resnet", "resnet_bottleneck")
@@ -83,6 +87,11 @@ class Tables:
         lesions: lesions.csv, one row per lesion.
         gradients: path_gradients.csv, one row per path length.
         gates: gates.csv, one row per highway module.
+        half_gates: half_gates.csv, one row per residual network that has a highway twin.
+        ensemble: ensemble.csv, one row per committee of small networks and way to vote.
+        members: ensemble/members.csv, one row per small network.
+        gradient_modules: path_gradients_modules.csv, one row per module.
+        gradient_ranges: path_gradients_ranges.csv, one row per reading of the effective range.
         runs: What is known of each trained network, in the order of lesions.csv.
     """
 
@@ -90,6 +99,11 @@ class Tables:
     lesions: pd.DataFrame
     gradients: pd.DataFrame
     gates: pd.DataFrame
+    half_gates: pd.DataFrame
+    ensemble: pd.DataFrame
+    members: pd.DataFrame
+    gradient_modules: pd.DataFrame
+    gradient_ranges: pd.DataFrame
     runs: tuple[Run, ...]
 
     @property
@@ -165,10 +179,22 @@ class Tables:
             return None
         return answers["predictions"] != answers["labels"][None]
 
+    def committees_wrong(self, seed: int) -> np.ndarray | None:
+        """Returns which pictures each committee of the ensemble gets wrong.
+
+        Returns:
+            Booleans `(rows, pictures)`, a row per row of ensemble.csv of this seed; None where
+            there is no ensemble, or its predictions were not kept.
+        """
+        answers = self._read(f"ensemble/predictions-{seed}.npz")
+        return answers["predictions"] != answers["labels"][None] if answers else None
+
     def _answers(self, network: str, seed: int) -> dict[str, np.ndarray]:
-        name = f"{network}-{seed}"
+        return self._read(f"predictions/{network}-{seed}.npz")
+
+    def _read(self, name: str) -> dict[str, np.ndarray]:
         if name not in self._cache:
-            path = self.folder / "predictions" / f"{name}.npz"
+            path = self.folder / name
             self._cache[name] = dict(np.load(path)) if path.exists() else {}
         return self._cache[name]
 
@@ -259,5 +285,14 @@ def read_tables(folder: str | Path) -> Tables:
         lesions=lesions,
         gradients=_table(folder / "path_gradients.csv", GRADIENT_COLUMNS),
         gates=_gates(folder, runs),
+        half_gates=_table(folder / "half_gates.csv", HALF_GATE_COLUMNS),
+        ensemble=_table(folder / "ensemble.csv", voting.COLUMNS),
+        members=_table(folder / "ensemble" / "members.csv", MEMBER_COLUMNS),
+        gradient_modules=_table(
+            folder / "path_gradients_modules.csv", list(gradient_tables.COLUMNS["_modules"])
+        ),
+        gradient_ranges=_table(
+            folder / "path_gradients_ranges.csv", list(gradient_tables.COLUMNS["_ranges"])
+        ),
         runs=runs,
     )

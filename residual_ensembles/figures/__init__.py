@@ -13,6 +13,9 @@ from residual_ensembles.figures import (
     fig10_cancellation,
     fig11_modules,
     fig12_training,
+    fig13_ensemble,
+    fig14_gradient_by_module,
+    fig15_effective_ranges,
 )
 from residual_ensembles.figures.picture import Picture
 from residual_ensembles.figures.plots import plot_tables
@@ -31,6 +34,9 @@ FIGURES: tuple[Picture, ...] = (
     fig10_cancellation.FIGURE,
     fig11_modules.FIGURE,
     fig12_training.FIGURE,
+    fig13_ensemble.FIGURE,
+    fig14_gradient_by_module.FIGURE,
+    fig15_effective_ranges.FIGURE,
 )
 """Every figure, in the order in which they are shown."""
 

@@ -50,6 +50,20 @@ def draw(tables: Tables) -> Figure:
     return figure
 
 
+def found(tables: Tables) -> str:
+    """Says of how many lengths most of the gradient cancels."""
+    sentences = []
+    for apart, together in both(tables):
+        cancelled = apart - together
+        most = int(np.sum(cancelled > 1))
+        sentences.append(
+            f"Nine tenths or more cancel at {most} of {len(cancelled)} lengths; where least of it "
+            f"does, at length {int(cancelled.argmin())}, {100 * 10 ** -cancelled.min():.0f} % is "
+            "left."
+        )
+    return " ".join(sentences)
+
+
 FIGURE = Picture(
     name="fig10_cancellation",
     title="Gradients of paths cancel",
@@ -59,4 +73,5 @@ FIGURE = Picture(
     table="path_gradients.csv",
     draw=draw,
     rests_on=fig6_path_gradients.measurements,
+    found=found,
 )

@@ -65,6 +65,16 @@ def draw(tables: Tables) -> Figure:
     return figure
 
 
+def found(tables: Tables) -> str:
+    """Names the costliest modules of every row."""
+    named = []
+    for name, cost in rows(tables):
+        top = np.argsort(-cost)[:3]
+        modules = ", ".join(f"{i + 1} ({cost[i]:.1f})" for i in top)
+        named.append(f"{name}: {modules}")
+    return f"Costliest modules, with their cost in points: {'; '.join(named)}." if named else ""
+
+
 def rests_on(tables: Tables) -> str:
     """Says what the rows rest on."""
     return "; ".join(
@@ -83,4 +93,5 @@ FIGURE = Picture(
     table="lesions.csv",
     draw=draw,
     rests_on=rests_on,
+    found=found,
 )

@@ -72,6 +72,18 @@ def draw(tables: Tables) -> Figure:
     return figure
 
 
+def found(tables: Tables) -> str:
+    """Says where the largest share is, in every curve of the plain network."""
+    peaks = []
+    for network in tables.plain[:1]:
+        for epoch, rows in by_epoch(tables, network, tables.of(network)[0].seed).items():
+            top = rows.loc[rows.share_projected.astype(float).idxmax()]
+            when = f"at epoch {epoch}" if epoch else "before training"
+            share = 100 * float(top.share_projected)
+            peaks.append(f"{when} at length {int(top.length)} ({share:.0f} %)")
+    return f"The largest share of {tables.plain[0]} is {', '.join(peaks)}." if peaks else ""
+
+
 def rests_on(tables: Tables) -> str:
     """Says what the curves rest on."""
     rows = tables.gradients[tables.gradients.estimator == "exact"]
@@ -92,4 +104,5 @@ FIGURE = Picture(
     table="path_gradients.csv",
     draw=draw,
     rests_on=rests_on,
+    found=found,
 )

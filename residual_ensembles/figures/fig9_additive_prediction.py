@@ -68,6 +68,18 @@ def draw(tables: Tables) -> Figure:
     return figure
 
 
+def found(tables: Tables) -> str:
+    """Says how well costs add up, in rank."""
+    points = lesions(tables)
+    if points.empty:
+        return ""
+    return (
+        "Spearman's correlation with the real cost: "
+        f"{spearman(points.predicted, points.real):.3f} of the sum of single costs, "
+        f"{spearman(points.n_operations, points.real):.3f} of the number of modules alone."
+    )
+
+
 def rests_on(tables: Tables) -> str:
     """Says what the points rest on."""
     return "; ".join(f"{n}: {errors.basis(tables, n, *SWEEPS)}" for n in tables.plain)
@@ -82,4 +94,5 @@ FIGURE = Picture(
     table="lesions.csv",
     draw=draw,
     rests_on=rests_on,
+    found=found,
 )

@@ -20,6 +20,7 @@ class Picture:
         table: The table of the study that it is drawn from; empty where it is counted.
         draw: Draws it from a study's tables.
         rests_on: Says how many lesions, pictures, draws and seeds are behind it.
+        found: Says in a sentence what came out, where no claim does; nothing without its table.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Picture:
     table: str
     draw: Callable[[Tables], Figure]
     rests_on: Callable[[Tables], str]
+    found: Callable[[Tables], str] = lambda tables: ""
 
     @property
     def number(self) -> str:

@@ -48,6 +48,8 @@ HIGHWAY = Look("#b8860b", "P", ":")
 VGG = Look("#d55e00", "s", "-")
 EXACT = Look("#009e73", "v", "-")
 PROJECTED = Look("#b8860b", "s", "-.")
+AVERAGE_VOTE = Look("#009e73", "v", "-")
+MAJORITY_VOTE = Look("#d55e00", "s", "-.")
 SWEPT = (Look("#1f7fc4", "o", "-"), Look("#009e73", "^", "--"), Look("#d55e00", "s", "-."))
 """An ordered few: 1, 10 and 20 modules deleted."""
 

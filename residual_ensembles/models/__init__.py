@@ -2,6 +2,8 @@
 
 from residual_ensembles.models.batch_norm import BatchNormalization
 from residual_ensembles.models.chain import Chain
+from residual_ensembles.models.float32 import in_float32
+from residual_ensembles.models.half_gates import half_gates, has_half_gates
 from residual_ensembles.models.highway import HighwayModule, mean_openness
 from residual_ensembles.models.module import Module
 from residual_ensembles.models.preactivation import Preactivation
@@ -18,6 +20,9 @@ __all__ = [
     "PlainModule",
     "Preactivation",
     "build",
+    "half_gates",
+    "has_half_gates",
+    "in_float32",
     "lesionable",
     "load",
     "load_weights",

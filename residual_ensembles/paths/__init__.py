@@ -12,7 +12,6 @@ from residual_ensembles.paths.lengths import (
     share_within,
 )
 from residual_ensembles.paths.point import BATCH_NORM, TARGETS, Linearization, Point
-from residual_ensembles.paths.precision import in_float32
 from residual_ensembles.paths.sampled import ByPath, sampled
 from residual_ensembles.paths.weights import weight_gradient
 
@@ -28,7 +27,6 @@ __all__ = [
     "draw_paths",
     "exact",
     "expected_length",
-    "in_float32",
     "n_paths",
     "remaining",
     "remaining_within",

@@ -12,7 +12,6 @@ from residual_ensembles.paths.by_module import share_by_module
 from residual_ensembles.paths.draws import draw_batch, draw_paths
 from residual_ensembles.paths.exact import exact
 from residual_ensembles.paths.point import Linearization
-from residual_ensembles.paths.precision import in_float32
 from residual_ensembles.paths.sampled import sampled
 from residual_ensembles.paths.weights import weight_gradient
 
@@ -69,7 +68,7 @@ def measure_network(
     chain, measured = None, []
     for epoch, file in files.items():
         if chain is None:
-            chain = in_float32(models.load(file))
+            chain = models.in_float32(models.load(file))
         else:
             models.load_weights(chain, file)  # so that nothing is compiled twice
         skips = [module.has_skip for module in chain.modules]

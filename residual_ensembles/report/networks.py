@@ -66,6 +66,30 @@ def network_rows(tables: Tables) -> list[NetworkRow]:
     return rows
 
 
+class HalfGateRow(NamedTuple):
+    """A residual network against the highway network that equals it."""
+
+    network: str
+    seed: int
+    n_images: str
+    difference: str
+    n_different: str
+
+
+def half_gate_rows(tables: Tables) -> list[HalfGateRow]:
+    """Returns a row for each residual network that was rescaled into a highway network."""
+    return [
+        HalfGateRow(
+            network=str(row.network),
+            seed=int(row.seed),
+            n_images=whole(row.n_images),
+            difference=number(row.largest_relative_difference, 2),
+            n_different=whole(row.n_different),
+        )
+        for row in tables.half_gates.itertuples()
+    ]
+
+
 class GateRow(NamedTuple):
     """The gates of one highway network before or after training."""
 

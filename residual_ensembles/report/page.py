@@ -12,7 +12,7 @@ from residual_ensembles.analysis.claims import VERDICTS
 from residual_ensembles.figures import FIGURES, Picture
 from residual_ensembles.pages import asset, content_security_policy
 from residual_ensembles.report.inline_svg import inline_svg
-from residual_ensembles.report.networks import gate_rows, network_rows
+from residual_ensembles.report.networks import gate_rows, half_gate_rows, network_rows
 from residual_ensembles.report.numbers import quantity, whole
 from residual_ensembles.report.provenance import flattened, provenance_rows
 from residual_ensembles.report.summary import answers, how_sure, measured, tally
@@ -48,6 +48,7 @@ class Shown(NamedTuple):
     picture: Picture
     svg: Markup
     rests_on: str
+    found: str
     claims: list[ClaimRow]
     files: list[tuple[str, str]]
 
@@ -94,6 +95,7 @@ def _shown(tables: Tables, picture: Picture, rows: list[ClaimRow]) -> Shown | No
         # Words in the file were escaped when it was written; here they stay as they are.
         Markup(inline_svg(svg.read_text(encoding="utf-8"), picture.number, picture.title)),  # noqa: S704
         picture.rests_on(tables),
+        picture.found(tables),
         [row for row in rows if row.figure == picture.number],
         [(name, file) for name, file in found if (tables.folder / file).exists()],
     )
@@ -147,6 +149,7 @@ def render(
             claims=rows,
             networks=network_rows(tables),
             gates=gate_rows(tables),
+            half_gates=half_gate_rows(tables),
             figures=shown,
             provenance=provenance_rows(tables),
             parameters=flattened(parameters),
@@ -157,4 +160,12 @@ def render(
     )
 
 
-_FILES = ("claims.csv", "lesions.csv", "path_gradients.csv", "gates.csv", "metrics.json")
+_FILES = (
+    "claims.csv",
+    "lesions.csv",
+    "path_gradients.csv",
+    "gates.csv",
+    "half_gates.csv",
+    "ensemble.csv",
+    "metrics.json",
+)

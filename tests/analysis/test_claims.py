@@ -1,9 +1,17 @@
 import math
+import shutil
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from residual_ensembles.analysis import CLAIMS, claims_table, read_tables
+from residual_ensembles.analysis import (
+    CLAIMS,
+    claims_table,
+    discordant,
+    mcnemar,
+    read_tables,
+)
 from residual_ensembles.analysis.claims import VERDICTS
 from residual_ensembles.analysis.claims.claim import (
     NoSignificantDifference,
@@ -13,6 +21,7 @@ from residual_ensembles.analysis.claims.claim import (
     below,
     between,
 )
+from residual_ensembles.analysis.claims.effective_paths import intact_wrong
 from residual_ensembles.analysis.claims.path_gradients import share_between
 from residual_ensembles.analysis.estimate import Estimate, exact
 
@@ -103,8 +112,62 @@ def test_what_the_synthetic_network_shows(claims):
     assert table.verdict["7a"] == "reproduced"
     assert table.measured["12a"] == pytest.approx(-0.78, abs=0.01)
     assert table.verdict["12b"] == "reproduced"
-    assert table.verdict["13c"] == "inconclusive"  # one seed gives no interval
-    assert table.verdict["20"] == table.verdict["21a"] == table.verdict["22"] == "not tested"
+    assert (table.low["13c"], table.high["13c"]) == (0.25, 0.35)
+    assert table.verdict["13c"] == "not reproduced"
+    assert table.verdict["21a"] == "not tested"
+
+
+def test_an_ensemble_beside_a_residual_network(claims, study_of_three_seeds):
+    of_votes = claims[claims.id == "22a"]
+    assert list(of_votes.network) == [
+        f"6 networks of 9 modules, {v}" for v in ("average", "majority")
+    ]
+    assert set(of_votes.verdict) == {"reproduced"}
+    (row,) = claims[claims.id == "22b"].itertuples()
+    assert "resnet without 18 of 54 modules: " in row.note
+    assert "Ensemble of 4 members, 36 modules in all: " in row.note
+    over_seeds = claims_table(read_tables(study_of_three_seeds)).set_index("id")
+    assert list(over_seeds.n["22a"]) == [3, 3]
+
+
+def test_the_networks_at_hand_are_compared_picture_by_picture(study, study_of_three_seeds):
+    tables = read_tables(study)
+    wrong = [intact_wrong(tables, name, 0) for name in ("resnet_effective_paths", "resnet")]
+    row = claims_table(tables).set_index("id").loc["15c"]
+    assert row.measured == row.low == row.high == mcnemar(*discordant(*wrong))
+    assert row.n == 360
+    assert row.verdict == ("reproduced" if row.measured >= 0.05 else "not reproduced")
+    assert "no equality" in row.note
+    several = claims_table(read_tables(study_of_three_seeds)).set_index("id")
+    assert several.measured["15c"] <= 1
+
+
+def test_gains_that_do_not_shrink_are_no_ensembles(study, tmp_path):
+    """Members that are alike gain nothing, and modules none where the first deletions cost most."""
+    folder = tmp_path / "digits"
+    shutil.copytree(study, folder)
+    with np.load(folder / "ensemble/predictions-0.npz") as kept:
+        predictions, labels = kept["predictions"], kept["labels"]
+    alike = np.repeat(predictions[:1], len(predictions), axis=0)
+    np.savez(folder / "ensemble/predictions-0.npz", predictions=alike, labels=labels)
+    table = pd.read_csv(folder / "lesions.csv")
+    random = table.sweep == "random_deletion"
+    table.loc[random, "error_fraction"] = 0.02 + 0.2 * np.sqrt(table.n_operations[random])
+    table.to_csv(folder / "lesions.csv", index=False)
+    verdicts = claims_table(read_tables(folder)).set_index("id").verdict
+    assert set(verdicts["22a"]) == {"not reproduced"}
+    assert verdicts["22b"] == "not reproduced"
+    table.loc[random, "error_fraction"] = 0.02 + 0.002 * table.n_operations[random] ** 2
+    table.to_csv(folder / "lesions.csv", index=False)
+    assert claims_table(read_tables(folder)).set_index("id").verdict["22b"] == "reproduced"
+
+
+def test_every_seed_must_bear_an_identity_out(study_of_three_seeds):
+    row = claims_table(read_tables(study_of_three_seeds)).set_index("id").loc["20"]
+    assert row.verdict == "reproduced"
+    assert (row.measured, row.low, row.high, row.n) == (4e-6, 4e-6, 4e-6, 3 * 360)
+    assert "Of 1080 predictions 0 differ." in row.note
+    assert "gamma' = gamma·√(var' + ε)/(c·√(var + ε))" in row.note
 
 
 @pytest.mark.parametrize(

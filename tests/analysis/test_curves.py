@@ -2,7 +2,13 @@ import numpy as np
 import pytest
 
 from residual_ensembles.analysis import read_tables
-from residual_ensembles.analysis.curves import curves, largest_step, monotony, steepest
+from residual_ensembles.analysis.curves import (
+    curves,
+    largest_step,
+    monotony,
+    shrinking_gain,
+    steepest,
+)
 
 
 def test_curves_begin_with_the_intact_error(study):
@@ -34,3 +40,10 @@ def test_a_straight_rise_is_smooth():
 def test_a_cliff_is_steep():
     draws = np.tile(np.array([0.0, 0, 0, 0, 1, 1]), (5, 1))
     assert steepest(draws).value == 1
+
+
+def test_gains_that_shrink_by_hand():
+    assert shrinking_gain(np.array([0.5, 0.2, 0.1, 0.05])) == pytest.approx(0.3 - 0.05)
+    assert shrinking_gain(np.array([0.5, 0.3, 0.2, 0.15, 0.15])) == pytest.approx(0.15 - 0.025)
+    assert shrinking_gain(np.linspace(0.9, 0.1, 9)) == pytest.approx(0, abs=1e-12)
+    assert shrinking_gain(1 - np.linspace(0, 1, 9) ** 2) < 0

@@ -126,9 +126,18 @@ def test_effective_ranges_by_reading():
         0,
         1,
     ]
+    assert found.carried.tolist() == pytest.approx([0.01, 0])
     sampled = tables.ranges(batches(exponential(1e-6, n_paths=2), "sampled"))
     assert sampled.reading.tolist() == ["mean_norm_times_paths"]
     assert sampled.loc[0, ["first", "last"]].tolist() == [0, 0]
+
+
+def test_what_effective_paths_carry_has_an_interval_over_batches():
+    shares = np.zeros((2, 6, 1))
+    shares[0, 5], shares[1, 4] = 1.0, 1.0  # all of it in one batch, none in the other
+    found = tables.ranges(batches(np.ones((2, 6, 1)), skips=[True] * 5, shares=shares))
+    row = found.set_index("reading").loc["projection"]
+    assert (row.carried, row.carried_low, row.carried_high) == pytest.approx((0.5, 0, 1))
 
 
 def test_a_line_and_where_it_stops_being_one():

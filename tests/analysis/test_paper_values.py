@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from residual_ensembles.analysis import CLAIMS, spearman
-from residual_ensembles.analysis.curves import largest_step
+from residual_ensembles.analysis.curves import largest_step, shrinking_gain
 from residual_ensembles.figures import authors
 
 PAPER = {claim.id: claim.paper_value for claim in CLAIMS}
@@ -38,6 +38,10 @@ def test_random_deletions():
     assert PAPER["6a"] == pytest.approx(sparing[10] - sparing[0], abs=5e-5)
     assert PAPER["6b"] == pytest.approx(sparing[20] - sparing[0], abs=5e-5)
     assert sparing[10] == pytest.approx(PAPER["5a"], abs=0.01)
+
+
+def test_modules_as_members():
+    assert PAPER["22b"] == pytest.approx(shrinking_gain(curve(authors.ANY)[::-1]), abs=5e-5)
 
 
 def test_stochastic_depth():

@@ -1,6 +1,6 @@
 import pytest
 
-from residual_ensembles.analysis import read_tables
+from residual_ensembles.analysis import CLAIMS, read_tables
 from residual_ensembles.figures import FIGURES, save
 
 NUMBERS = [picture.number for picture in FIGURES]
@@ -18,7 +18,7 @@ def draw(number, folder):
 
 
 def test_figures_of_the_paper_and_ours():
-    assert [f"fig{i}" for i in range(1, 13)] == NUMBERS
+    assert [f"fig{i}" for i in range(1, 16)] == NUMBERS
     assert len({picture.name for picture in FIGURES}) == len(FIGURES)
 
 
@@ -40,6 +40,7 @@ def test_a_study_without_tables_is_drawn_too(picture, tmp_path):
     tables = read_tables(tmp_path)
     save(picture.draw(tables), tmp_path, picture.name)
     picture.rests_on(tables)
+    picture.found(tables)
 
 
 @pytest.mark.parametrize("picture", FIGURES[2:], ids=NUMBERS[2:])
@@ -47,6 +48,14 @@ def test_what_it_rests_on_is_written_below(picture, study):
     tables = read_tables(study)
     caption = picture.draw(tables).get_supxlabel().replace("\n", " ")
     assert caption == picture.rests_on(tables)
+
+
+@pytest.mark.parametrize("picture", FIGURES, ids=NUMBERS)
+def test_what_was_found_is_said_by_a_claim_or_a_sentence(picture, study):
+    claimed = picture.number in {claim.figure for claim in CLAIMS}
+    sentence = picture.found(read_tables(study))
+    assert claimed != bool(sentence)
+    assert not sentence or sentence.endswith(".")
 
 
 def test_the_authors_points_stand_behind(study):

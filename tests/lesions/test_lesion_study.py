@@ -118,6 +118,13 @@ def test_it_says_how_exact_it_was(finished):
     assert "peak memory" in line
 
 
+def test_the_residual_network_equals_a_highway_network(study, finished):
+    (row,) = pd.read_csv(study / "whole" / "half_gates.csv").itertuples(index=False)
+    assert (row.network, row.seed, row.n_images) == ("resnet", 4, N_PICTURES)
+    assert 0 < row.largest_relative_difference < 1e-5
+    assert row.n_different == 0
+
+
 def test_nothing_is_left_behind(study, finished):
     assert not list((study / "checkpoints").rglob("*.npz"))
 

@@ -121,9 +121,9 @@ def test_new_weights_are_seen_without_compiling():
 
 def test_mixed_precision_is_taken_apart_in_float32():
     chain = network("resnet", 8, dtype="mixed_bfloat16")
-    wide = paths.in_float32(chain)
+    wide = models.in_float32(chain)
     assert {module.compute_dtype for module in wide.modules} == {"float32"}
     for one, other in zip(chain.get_weights(), wide.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
     assert paths.exact(paths.Linearization(wide).at(*batch())).error < 1e-5
-    assert paths.in_float32(wide) is wide
+    assert models.in_float32(wide) is wide

@@ -18,6 +18,7 @@ network:
   resnet: {{depth: 20}}
 train: {{epochs: 1, snapshots: "0,1"}}
 data: {{limit_train: 200, limit_test: 40}}
+ensemble: {{members: 2, depth: 8, epochs: 1}}
 lesion: {{k: 2, draws: 2, swaps: 2, duplications: 2}}
 paths: {{samples: 3, batches: 2, batch_size: 8}}
 """

@@ -59,6 +59,9 @@ def test_the_default_study_can_work(study):
         ("data.validation_fraction", float("nan"), "validation_fraction=nan, expected a number"),
         ("lesion.error_margin", 1.0, "error_margin=1.0, expected below 1"),
         ("lesion.precision", "float16", "lesion.precision='float16', expected one of"),
+        ("ensemble.members", -1, "ensemble.members=-1, expected 0 or more"),
+        ("ensemble.members", 11, r"ensemble.members=11, expected 0\.\.10"),
+        ("ensemble.depth", 21, "ensemble: Received depth=21 for model=resnet, expected 6n"),
         ("network.resnet.width", 2, "unknown parameter network.resnet.width"),
         (
             "network.vgg.gating",

@@ -34,6 +34,8 @@ def test_from_pictures_to_page(clone):
     assert set(lesions["n_images"]) == {40}
     gradients = pd.read_csv(results / "path_gradients.csv")
     assert {"sampled", "exact"} <= set(gradients["estimator"])
+    votes = pd.read_csv(results / "ensemble.csv")
+    assert votes["members"].astype(str).tolist() == 2 * ["1", "2", "1,2"]
     claims = pd.read_csv(results / "claims.csv")
     assert set(claims["verdict"]) <= {
         "reproduced",
@@ -56,7 +58,8 @@ def test_from_pictures_to_page(clone):
 def test_networks_trained_side_by_side_are_found_finished(clone):
     assert "resnet-0: 1/1 - " in clone.trained
     assert "vgg-0: 1/1 - " in clone.trained
-    assert clone.first_run.count("already finished: the results are those in") == 2
+    assert "members 1,2: 1/1 - " in clone.trained
+    assert clone.first_run.count("already finished: the results are those in") == 4
     assert "1/1 - " not in clone.first_run
     log = clone.folder / "results/tiny/networks/resnet-0/live/plots/metrics/error_fraction.tsv"
     assert len(log.read_text().splitlines()) == 2
@@ -74,6 +77,7 @@ def test_another_k_runs_the_lesions_and_what_follows(clone):
     assert "check" in ran(printed)
     assert "prepare" not in ran(printed)
     assert "train" not in ran(printed)
+    assert "ensemble" not in ran(printed)
     assert "path_gradients" not in ran(printed)
     assert "explorer" not in ran(printed)
     assert [s for s in ran(printed) if s != "check"] == AFTER_LESIONS
@@ -163,6 +167,7 @@ def test_a_folder_of_jpeg_pictures(clone, tmp_path):
         "train.epochs": 1,
         "train.batch_size": 50,
         "train.snapshots": "'0,1'",
+        "ensemble.members": 0,
         "lesion.k": 2,
         "lesion.swaps": 2,
         "lesion.duplications": 2,
@@ -175,4 +180,5 @@ def test_a_folder_of_jpeg_pictures(clone, tmp_path):
     results = clone.folder / "results/cifar10_jpeg"
     assert "CIFAR-10 (JPEG)" in (results / "report.html").read_text()
     assert set(pd.read_csv(results / "lesions.csv")["n_images"]) == {30}
+    assert pd.read_csv(results / "ensemble.csv").empty
     clone.run("git", "checkout", "--quiet", "--", "params.yaml", "dvc.lock")

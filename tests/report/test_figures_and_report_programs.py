@@ -20,7 +20,7 @@ def test_figures_then_report(study, tmp_path):
     figures = run("figures", *flags)
     assert figures.returncode == 0, figures.stderr
     folder = tmp_path / "digits"
-    assert len(list((folder / "figures").glob("fig*.svg"))) == 12
+    assert len(list((folder / "figures").glob("fig*.svg"))) == 15
     assert len(pd.read_csv(folder / "plots" / "random_deletion.csv")) == 40
 
     report = run("report", *flags, f"--params_file={params}")

@@ -1,7 +1,7 @@
 import pandas as pd
 
 from residual_ensembles.analysis import read_tables
-from residual_ensembles.report.networks import gate_rows, network_rows
+from residual_ensembles.report.networks import gate_rows, half_gate_rows, network_rows
 
 
 def test_a_row_for_each_network_and_seed(study_of_three_seeds):
@@ -29,3 +29,14 @@ def test_gates_before_and_after(study):
     assert before.bias == "−1"
     assert float(after.mean) < float(before.mean)
     assert float(after.lowest) <= float(after.mean) <= float(after.highest)
+
+
+def test_networks_that_equal_a_highway_network(study_of_three_seeds):
+    first, *_, last = half_gate_rows(read_tables(study_of_three_seeds))
+    assert (first.network, first.seed, first.n_images, first.n_different) == (
+        "resnet",
+        0,
+        "360",
+        "0",
+    )
+    assert (last.seed, last.difference) == (2, "4e−06")

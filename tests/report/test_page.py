@@ -39,7 +39,7 @@ def evil_page(study, tmp_path_factory):
     """A page of a study whose every name tries to be a script."""
     folder = tmp_path_factory.mktemp("evil") / "digits"
     shutil.copytree(study, folder)
-    for name in ("lesions", "path_gradients", "gates"):
+    for name in ("lesions", "path_gradients", "gates", "half_gates"):
         table = pd.read_csv(folder / f"{name}.csv")
         table["network"] = table.network.replace({"resnet": EVIL, "highway": EVIL + "highway"})
         table.to_csv(folder / f"{name}.csv", index=False)
@@ -98,6 +98,7 @@ def test_says_what_a_reader_looks_for(page):
         "A slip of the pen",
         "Intact test error with Wilson's 95 % interval",
         "Gates of the highway networks",
+        "A residual network as a highway network",
         "54 lesions × 360 test pictures, 1 seed",
         "train.epochs",
         "0123456789ab",

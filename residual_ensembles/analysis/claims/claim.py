@@ -135,8 +135,3 @@ class Claim:
         if self.of_training and estimate.over != "seeds":
             return INCONCLUSIVE
         return self.target.verdict(estimate)
-
-
-def not_measured(tables: Tables) -> list[Measurement]:
-    """Finds nothing: the measurement of a claim whose table no stage writes yet."""
-    return []

@@ -14,14 +14,13 @@ from residual_ensembles.analysis.claims.claim import (
     below,
     between,
 )
+from residual_ensembles.analysis.effective_range import EFFECTIVE
 from residual_ensembles.analysis.estimate import exact
 from residual_ensembles.analysis.tables import Tables
 from residual_ensembles.paths import lengths
 
 N = 54
 """Modules of the paper's ResNet-110."""
-EFFECTIVE = (5, 17)
-"""Lengths of the paper's effective paths, in modules."""
 LAYERS_PER_MODULE = 2
 
 

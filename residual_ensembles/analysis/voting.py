@@ -1,0 +1,90 @@
+"""Networks that vote, in committees of every size (section 2, "Ensembling").
+
+The paper's simple voting scheme averages the members' predictions: `average`, the mean of their
+softmaxes, in which every committee of two or more can differ from its members. `majority` counts
+heads, and asks the average where heads are equally divided; two members alone always are, or agree.
+"""
+
+from collections.abc import Callable, Iterator
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+
+from residual_ensembles.analysis.wilson import wilson
+
+COLUMNS = [
+    "seed",
+    "vote",
+    "size",
+    "members",
+    "n_modules",
+    "n_images",
+    "n_wrong",
+    "error_fraction",
+    "error_low",
+    "error_high",
+]
+"""ensemble.csv: one row for each committee and way to vote; n_modules are those of its members."""
+
+MOST_MEMBERS = 10
+"""Every committee is counted, and ten members form 1,023."""
+
+
+def average(probabilities: np.ndarray) -> np.ndarray:
+    """Returns the classes with the largest mean probability, `(pictures,)`.
+
+    Args:
+        probabilities: Each member's, `(members, pictures, classes)`.
+    """
+    return probabilities.mean(axis=0).argmax(axis=-1)
+
+
+def majority(probabilities: np.ndarray) -> np.ndarray:
+    """Returns the classes that most members take a picture for; ties go to the likelier class.
+
+    Args:
+        probabilities: Each member's, `(members, pictures, classes)`.
+    """
+    classes = np.arange(probabilities.shape[-1])
+    heads = (probabilities.argmax(axis=-1)[..., None] == classes).sum(axis=0)
+    return (heads + probabilities.mean(axis=0) / 2).argmax(axis=-1)  # halved: less than one head
+
+
+VOTES: dict[str, Callable[[np.ndarray], np.ndarray]] = {"average": average, "majority": majority}
+"""The ways to vote, the paper's first."""
+
+
+def committees(n_members: int) -> Iterator[tuple[int, ...]]:
+    """Yields every committee as members from 1, small ones first.
+
+    >>> list(committees(2))
+    [(1,), (2,), (1, 2)]
+    """
+    for size in range(1, n_members + 1):
+        yield from combinations(range(1, n_members + 1), size)
+
+
+def vote(
+    seed: int, probabilities: np.ndarray, labels: np.ndarray, n_modules: int
+) -> tuple[pd.DataFrame, np.ndarray]:
+    """Lets every committee vote, in every way.
+
+    Args:
+        seed: The study's seed that the members were trained for.
+        probabilities: Each member's, `(members, pictures, classes)`.
+        labels: `(pictures,)`.
+        n_modules: Of one member.
+
+    Returns:
+        Rows of ensemble.csv, and predictions with one row for each of them, `(rows, pictures)`.
+    """
+    rows, predictions = [], []
+    for name, count in VOTES.items():
+        for members in committees(len(probabilities)):
+            predicted = count(probabilities[np.array(members) - 1])
+            n, wrong = len(labels), int((predicted != labels).sum())
+            key = (seed, name, len(members), ",".join(map(str, members)), len(members) * n_modules)
+            rows.append((*key, n, wrong, wrong / n, *wilson(wrong, n)))
+            predictions.append(predicted)
+    return pd.DataFrame(rows, columns=COLUMNS), np.array(predictions)

@@ -1,0 +1,110 @@
+"""A residual network that loses modules beside an ensemble of small networks that loses members."""
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from residual_ensembles.analysis import Tables
+from residual_ensembles.analysis.committees import error_by_size
+from residual_ensembles.analysis.voting import VOTES
+from residual_ensembles.figures import errors, style
+from residual_ensembles.figures.fig6_path_gradients import modules_of
+from residual_ensembles.figures.picture import Picture
+
+LOOKS = {"average": style.AVERAGE_VOTE, "majority": style.MAJORITY_VOTE}
+LABELS = {"average": "ensemble: mean of the softmaxes", "majority": "ensemble: majority"}
+
+
+def votes(tables: Tables) -> dict[str, pd.DataFrame]:
+    """Returns errors by number of members in percent, by way to vote."""
+    found = {vote: error_by_size(tables, vote) for vote in VOTES}
+    for curve in found.values():
+        curve[["error", "low", "high"]] *= 100
+    return {vote: curve for vote, curve in found.items() if len(curve)}
+
+
+def _at_equal_cost(axes: Axes, tables: Tables, found: dict[str, pd.DataFrame]) -> None:
+    n = modules_of(tables)
+    for plain in tables.plain:
+        for sweep, label, look in (
+            ("random_deletion_sparing", "sparing first, downsampling", style.SPARING),
+            ("random_deletion", "any module", style.ANY),
+        ):
+            points = errors.by_operations(tables, plain, sweep)
+            if len(points):
+                start = {"n_operations": 0, "error": errors.intact(tables, plain)}
+                points = pd.concat([pd.DataFrame([start]), points], ignore_index=True)
+                left = 100 * (1 - points.n_operations / n)
+                label = f"{plain}, modules deleted: {label}"
+                style.curve(axes, left, points.error, look, label, points.low, points.high)
+    for vote, curve in found.items():
+        left = 100 * curve.n_modules / n
+        style.curve(axes, left, curve.error, LOOKS[vote], LABELS[vote], curve.low, curve.high)
+    axes.set_xlabel(f"Modules left (% of {n})")
+    axes.set_title("(a) At the same cost")
+    axes.set_xlim(102, 0)
+    style.error_axis(axes)
+
+
+def _closer(axes: Axes, tables: Tables, found: dict[str, pd.DataFrame]) -> None:
+    for vote, curve in found.items():
+        style.curve(axes, curve["size"], curve.error, LOOKS[vote], "_", curve.low, curve.high)
+    for plain in tables.plain if found else ():
+        look, label = style.PLAIN, f"{plain}, intact"
+        error = errors.intact(tables, plain)
+        axes.axhline(error, color=look.color, linestyle=(0, (5, 2)), linewidth=1, label=label)
+    axes.set_xlabel("Members that vote")
+    axes.set_ylabel("Test error (%)")
+    axes.set_title("(b) The ensemble, closer")
+    axes.set_ylim(bottom=0)
+    axes.xaxis.get_major_locator().set_params(integer=True)
+
+
+@style.styled
+def draw(tables: Tables) -> Figure:
+    """Draws both against what is left of their cost, and the ensemble alone by its members."""
+    figure = Figure(figsize=(7.2, 3.9))
+    left, right = figure.subplots(1, 2)
+    found = votes(tables)
+    _at_equal_cost(left, tables, found)
+    _closer(right, tables, found)
+    if not found:
+        style.missing(right, "no ensemble in this study")
+    lines = [line for axes in (left, right) for line in axes.get_legend_handles_labels()[0]]
+    if lines:
+        figure.legend(handles=lines, loc="outside upper center", ncols=2, fontsize=7.5)
+    style.caption(figure, rests_on(tables))
+    return figure
+
+
+def rests_on(tables: Tables) -> str:
+    """Says what the curves rest on."""
+    deleted = "; ".join(
+        f"{n}: {errors.basis(tables, n, 'random_deletion', 'random_deletion_sparing')}"
+        for n in tables.plain
+    )
+    members = tables.members
+    if members.empty:
+        return "; ".join(part for part in (deleted, "no ensemble in this study") if part)
+    seeds = members.seed.nunique()
+    of_pictures = "over pictures" if seeds == 1 else "over seeds"
+    epochs = [int(run.facts.get("epochs", 0)) for n in tables.plain for run in tables.of(n)]
+    longer = f" ({max(epochs)} for {tables.plain[0]})" if any(epochs) else ""
+    return (
+        f"{deleted}; ensemble: {len(members) // seeds} members of "
+        f"{int(members.n_modules.iloc[0])} modules, {int(members.epochs.iloc[0])} epochs "
+        f"each{longer}, all committees of a size, {int(tables.ensemble.n_images.max()):,} test "
+        f"pictures, {seeds} seed{'s' if seeds > 1 else ''}; bands: 95 % over draws, {of_pictures}"
+    )
+
+
+FIGURE = Picture(
+    name="fig13_ensemble",
+    title="A residual network beside an ensemble of the same cost",
+    paper="Ensembles gain less from each further member; residual networks, though not strict "
+    "ensembles, behave similarly. Modules left and members left are set on one axis here.",
+    source="",
+    table="ensemble.csv",
+    draw=draw,
+    rests_on=rests_on,
+)

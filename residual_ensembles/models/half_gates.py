@@ -1,0 +1,88 @@
+"""A residual network as a highway network whose gates are all one half (section 2).
+
+With t = ½, equation 3 is half of equation 1: `½ f(y) + ½ y`. Behind module i, activations are then
+2^-i of the residual network's, and module i sees c · y with c = 2^-(i-1). It gives c · f(y), as the
+residual network would, if two things follow:
+
+    the batch norm that it begins with     mean' = c · mean,   var' = c² · var,
+                                           gamma' = gamma · √(var' + ε) / (c · √(var + ε))
+    its last convolution                   W' = c · W
+
+Means and variances are those that the highway network would measure itself; gamma' is gamma save
+for the ε that the variance is added to, which does not shrink with it. What stands between norm and
+last convolution sees what it always saw, projections are linear and stay, and the head's batch norm
+is rescaled like the others, with c = 2^-n.
+"""
+
+import math
+
+import numpy as np
+
+from residual_ensembles.models.chain import Chain
+from residual_ensembles.models.highway import HighwayModule, openness
+from residual_ensembles.models.module import Module
+from residual_ensembles.models.preactivation import Preactivation
+from residual_ensembles.models.resnet import Place
+
+HALF = 0.0
+"""The bias at which a gate without weights is sigmoid(0) = ½."""
+MOST_MODULES = 100
+"""Float32 ends at 2^-126; gamma' is about 2^(n-8)."""
+
+
+def has_half_gates(chain: Chain) -> bool:
+    """Whether a chain is a pre-activation residual network, and not too deep to be rescaled."""
+    return len(chain.modules) <= MOST_MODULES and all(
+        type(module) is Module
+        and type(module.transform) is Preactivation
+        and module.activation is None
+        for module in chain.modules
+    )
+
+
+def half_gates(chain: Chain) -> Chain:
+    """Returns the highway network that gives the same logits with every gate at ½.
+
+    Args:
+        chain: A pre-activation residual network; it is not changed. The survival probability of a
+            module becomes part of its last convolution.
+
+    Raises:
+        ValueError: It is another kind of network, or deeper than float32 can be halved.
+    """
+    if not has_half_gates(chain):
+        raise ValueError(
+            f"Received {chain.name}, expected a pre-activation residual network of at most "
+            f"{MOST_MODULES} modules, such as models.build('resnet', 110, …) returns."
+        )
+    copy = Chain.from_config(chain.get_config())
+    copy.set_weights(chain.get_weights())
+    for i, module in enumerate(copy.modules):
+        norm, conv = module.transform.norms[0], module.transform.convs[-1]
+        _rescale(norm, 2.0**-i)
+        conv.kernel.assign(np.asarray(conv.kernel) * (module.survival_probability * 2.0**-i))
+    _rescale(copy.head.layers[0], 2.0 ** -len(copy.modules))
+    modules = [_highway(module) for module in copy.modules]
+    return Chain(copy.stem, modules, copy.head, chain.picture_shape, name=f"{chain.name}_halved")
+
+
+def _rescale(norm, c: float) -> None:
+    """Makes a batch norm do to `c · y` what it did to y, exactly, ε included."""
+    gamma, mean, variance = (
+        np.asarray(v, np.float64) for v in (norm.gamma, norm.moving_mean, norm.moving_variance)
+    )
+    # Far down, c² · variance underflows to 0; ε has long outweighed it by then.
+    scaled = np.sqrt(c * c * variance + norm.epsilon) / (c * np.sqrt(variance + norm.epsilon))
+    norm.gamma.assign(gamma * scaled)
+    norm.moving_mean.assign(c * mean)
+    norm.moving_variance.assign(c * c * variance)
+
+
+def _highway(module: Module) -> HighwayModule:
+    """Returns the module with a gate that is always one half."""
+    transform, dtype = module.transform, module.dtype_policy
+    strides = math.prod(strides for _, _, strides in transform.convolutions)
+    place = Place(transform.name, module.shapes[1][-1], strides, module.shortcut is not None)
+    return HighwayModule(
+        transform, openness(place, HALF, dtype), module.shortcut, name=module.name, dtype=dtype
+    )

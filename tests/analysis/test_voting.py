@@ -1,0 +1,61 @@
+import doctest
+
+import numpy as np
+import pytest
+
+from residual_ensembles.analysis import voting
+
+# Three members, three classes. Picture 0: two heads against one louder one. Picture 1: three heads
+# for three classes. Picture 2: all agree.
+PROBABILITIES = np.array(
+    [
+        [[0.55, 0.45, 0.0], [0.6, 0.4, 0.0], [0.0, 0.1, 0.9]],
+        [[0.55, 0.45, 0.0], [0.3, 0.7, 0.0], [0.3, 0.1, 0.6]],
+        [[0.0, 1.0, 0.0], [0.0, 0.2, 0.8], [0.0, 0.0, 1.0]],
+    ]
+)
+
+
+def test_votes_by_hand():
+    assert list(voting.average(PROBABILITIES)) == [1, 1, 2]
+    assert list(voting.majority(PROBABILITIES)) == [0, 1, 2]
+
+
+def test_one_member_is_its_own_opinion():
+    for count in voting.VOTES.values():
+        for member in PROBABILITIES:
+            np.testing.assert_array_equal(count(member[None]), member.argmax(axis=-1))
+
+
+def test_certainty_is_less_than_a_head():
+    """Mean probabilities of 1 must not outvote: they would, were they not halved."""
+    sure, doubtful = [0.0, 1.0], [0.51, 0.49]
+    heads = np.array([[sure], [doubtful], [doubtful]])
+    assert voting.average(heads) == [1]
+    assert voting.majority(heads) == [0]
+
+
+@pytest.mark.parametrize("n", [1, 2, 5, 10])
+def test_every_committee_once(n):
+    found = list(voting.committees(n))
+    assert len(set(found)) == len(found) == 2**n - 1
+    assert [len(c) for c in found] == sorted(len(c) for c in found)
+
+
+def test_the_table_by_hand():
+    labels = np.array([0, 1, 2])
+    table, predictions = voting.vote(7, PROBABILITIES, labels, n_modules=9)
+    assert list(table.columns) == voting.COLUMNS
+    assert predictions.shape == (14, 3)
+    np.testing.assert_array_equal(table.n_wrong, (predictions != labels).sum(axis=1))
+    whole = table[table["size"] == 3].set_index("vote")
+    assert whole.n_wrong.to_dict() == {"average": 1, "majority": 0}
+    assert set(whole.members) == {"1,2,3"}
+    assert set(whole.n_modules) == {27}
+    assert set(table.seed) == {7}
+    assert (table.error_low <= table.error_fraction + 1e-9).all()
+    assert (table.error_fraction <= table.error_high).all()
+
+
+def test_examples():
+    assert doctest.testmod(voting).failed == 0

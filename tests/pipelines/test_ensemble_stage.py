@@ -1,0 +1,101 @@
+"""The stage `ensemble`, run as DVC runs it."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.special import softmax
+
+from residual_ensembles import data, models
+from residual_ensembles.analysis.voting import COLUMNS, average
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Prepared digits."""
+    folder = tmp_path_factory.mktemp("ensemble")
+    data.prepare("digits", folder / "prepared", limit_train=150, limit_test=40)
+    return folder
+
+
+def run(folder, output, *flags):
+    flags = ("--members=2", "--depth=8", "--epochs=1", "--batch_size=32", *flags)
+    return subprocess.run(
+        [
+            *(sys.executable, "-m", "pipelines.ensemble", f"--data={folder / 'prepared'}"),
+            *(f"--output_dir={folder / output}", *flags),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "RESIDUAL_ENSEMBLES_CHECKPOINTS": str(folder / f"kept-{output}")},
+    )
+
+
+@pytest.fixture(scope="module")
+def finished(folder):
+    done = run(folder, "whole", "--seeds=3")
+    assert done.returncode == 0, done.stderr
+    assert "6 votes of 2 members" in done.stdout
+    return folder / "whole"
+
+
+def test_every_committee_votes(folder, finished):
+    table = pd.read_csv(finished / "ensemble.csv", dtype={"members": str})
+    assert list(table.columns) == COLUMNS
+    assert table.members.tolist() == 2 * ["1", "2", "1,2"]
+    assert table.n_modules.tolist() == 2 * [3, 3, 6]
+    assert set(table.n_images) == {40}
+    part = data.load(folder / "prepared").part("test")
+    chains = [models.load(finished / f"ensemble/member{j}-3/model.keras") for j in (1, 2)]
+    found = np.stack([softmax(np.asarray(c(part.array), "float64"), axis=-1) for c in chains])
+    with np.load(finished / "ensemble/predictions-3.npz") as kept:
+        np.testing.assert_array_equal(kept["predictions"][2], average(found))
+        wrong = (kept["predictions"] != kept["labels"]).sum(axis=1)
+    np.testing.assert_array_equal(table.n_wrong, wrong)
+    assert not np.array_equal(found[0], found[1])
+
+
+def test_members_are_listed(finished):
+    members = pd.read_csv(finished / "ensemble/members.csv")
+    assert members.member.tolist() == [1, 2]
+    assert set(members.n_modules) == {3}
+    votes = pd.read_csv(finished / "ensemble.csv")
+    alone = votes[(votes["vote"] == "average") & (votes["size"] == 1)].error_fraction
+    np.testing.assert_allclose(members.test_error_fraction, alone, atol=1e-6)
+
+
+@pytest.mark.slow
+def test_a_member_trained_alone_is_the_same(folder, finished):
+    done = run(folder, "alone", "--seeds=3", "--only=2")
+    assert done.returncode == 0, done.stderr
+    assert not (folder / "alone/ensemble.csv").exists()
+    member = "ensemble/member2-3/model.keras"
+    one, other = (models.load(f / member).get_weights() for f in (finished, folder / "alone"))
+    for a, b in zip(one, other, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.slow
+def test_without_members_there_are_empty_tables(folder):
+    done = run(folder, "none", "--members=0")
+    assert done.returncode == 0, done.stderr
+    assert list(pd.read_csv(folder / "none/ensemble.csv").columns) == COLUMNS
+    assert pd.read_csv(folder / "none/ensemble/members.csv").empty
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--members=11"], "Received --members=11, expected at most 10"),
+        (["--only=3"], "Received --only=3, but there is no member 3, expected some of 1..2"),
+    ],
+)
+def test_refused_in_one_line(folder, flags, message):
+    done = run(folder, "refused", *flags)
+    assert done.returncode != 0
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1
