@@ -101,7 +101,8 @@ def study_network(name: str, seed: int, prepared, output_dir: Path):
     from residual_ensembles import lesions, models
 
     path = Path(FLAGS.networks_dir) / f"{name}-{seed}" / "model.keras"
-    chain, part = models.load(path), prepared.part("test")
+    # In float32, whatever it was trained in: `--precision` says what lesions are computed in.
+    chain, part = models.in_float32(models.load(path)), prepared.part("test")
     plan = lesions.study_plan(
         chain,
         k=FLAGS.k,
@@ -147,7 +148,6 @@ def half_gates_row(name: str, seed: int, chain, part) -> dict:
     from residual_ensembles import backend, models
     from residual_ensembles.lesions.agreement import agreement
 
-    chain = models.in_float32(chain)
     pictures = part.pictures(np.arange(min(IDENTITY_PICTURES, len(part))))
     with backend.full_precision():
         residual, highway = (

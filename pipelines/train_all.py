@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 FLAGS = flags.FLAGS
 
-THREADS = "RESIDUAL_ENSEMBLES_THREADS"
 TRAIN = "train@"
 ENSEMBLE = "ensemble"
 """The stage that trains networks beside the instances of `train`."""
@@ -75,17 +74,17 @@ def _repository():
         raise ValueError(f"DVC cannot read the pipeline: {error}") from error
 
 
-def on_what(stage: "Stage") -> dict:
-    """Returns what a stage depends on, and the checksum of each, as they are now."""
-    return {dependency.def_path: dependency.get_hash() for dependency in stage.deps}
+def on_what(stage: "Stage") -> tuple[str, dict]:
+    """Returns the command of a stage, and what it depends on, with the checksum of each now."""
+    return stage.cmd, {dependency.def_path: dependency.get_hash() for dependency in stage.deps}
 
 
-def record(before: dict[str, dict]) -> None:
+def record(before: dict[str, tuple]) -> None:
     """Tells DVC of what was trained, as `dvc commit` does, so that it need not run the stages.
 
     Args:
-        before: By name of the item, what its stage depended on when it was started. Where that is
-            not so any more, DVC has to look for itself.
+        before: By name of the item, what its stage was when it was started. Where it is another
+            one by now, DVC has to look for itself.
     """
     with _repository() as repo:
         for stage in repo.index.stages:
@@ -125,7 +124,7 @@ class Runs:
     def __init__(self, processes: int, threads: int):
         self.pool = ThreadPoolExecutor(processes)
         self.environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-        self.environment.setdefault(THREADS, str(threads))
+        self.environment.setdefault(executor.THREADS, str(threads))
         self.running: set[subprocess.Popen] = set()
 
     def all(self, commands: dict[str, str]) -> list[str]:

@@ -1,4 +1,7 @@
-"""Runs tasks side by side: each in a process of its own, with its share of the processors."""
+"""Runs tasks side by side: each in a process of its own, with its share of the processors.
+
+RESIDUAL_ENSEMBLES_THREADS, where it is set, says how many threads each of them uses instead.
+"""
 
 import os
 from collections.abc import Callable, Sequence
@@ -8,6 +11,9 @@ from threading import Thread
 
 from residual_ensembles import backend_choice
 
+THREADS = "RESIDUAL_ENSEMBLES_THREADS"
+"""The environment variable that says how many threads an operation may use."""
+
 
 def processors() -> int:
     """Returns how many processors this process may use."""
@@ -15,9 +21,9 @@ def processors() -> int:
 
 
 def at_once(n_tasks: int) -> int:
-    """Returns how many tasks run at once: one for each processor, or 1 on a GPU.
+    """Returns how many tasks run at once: one for each processor, or 1 on JAX.
 
-    One process on JAX takes all of a GPU's memory for itself.
+    There one process takes all of a GPU's memory, or all processors, for itself.
     """
     return 1 if backend_choice.chosen() == "jax" else max(1, min(processors(), n_tasks))
 
@@ -39,9 +45,9 @@ def side_by_side(
         OSError: A process was killed; what its task raises comes through as it is.
     """
     processes = at_once(len(tasks))
-    threads = None if processes == 1 else max(1, processors() // processes)
     if processes == 1:
-        return [_run(function, task, advance, threads) for task in tasks]
+        return [_run(function, task, advance, None) for task in tasks]
+    share = os.environ.get(THREADS) or str(max(1, processors() // processes))
 
     from joblib import Parallel, delayed
 
@@ -49,7 +55,7 @@ def side_by_side(
         steps = manager.Queue()
         listener = Thread(target=_listen, args=(steps, advance), daemon=True)
         listener.start()
-        calls = [delayed(_run)(function, task, steps.put, threads) for task in tasks]
+        calls = [delayed(_run)(function, task, steps.put, share) for task in tasks]
         try:
             return Parallel(processes, backend="loky", batch_size=1)(calls)
         except BrokenProcessPool as error:
@@ -62,10 +68,12 @@ def side_by_side(
             listener.join()
 
 
-def _run(function: Callable, task: tuple, advance: Callable[[int], object], threads: int | None):
+def _run(function: Callable, task: tuple, advance: Callable[[int], object], threads: str | None):
     from residual_ensembles import backend
 
-    backend.configure(threads)
+    if threads is not None:
+        os.environ[THREADS] = threads
+    backend.configure()
     return function(*task, advance)
 
 

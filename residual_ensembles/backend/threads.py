@@ -2,7 +2,7 @@
 
 import os
 
-VARIABLE = "RESIDUAL_ENSEMBLES_THREADS"
+from residual_ensembles.executor import THREADS
 
 
 def number(threads: int | None = None) -> int | None:
@@ -13,9 +13,9 @@ def number(threads: int | None = None) -> int | None:
     """
     if threads is not None:
         return threads
-    given = os.environ.get(VARIABLE, "")
+    given = os.environ.get(THREADS, "")
     if not given:
         return None
     if not given.isdecimal() or int(given) < 1:
-        raise ValueError(f"Received {VARIABLE}={given!r}, expected a whole number, 1 or larger.")
+        raise ValueError(f"Received {THREADS}={given!r}, expected a whole number, 1 or larger.")
     return int(given)

@@ -88,6 +88,7 @@ def evaluate(
         ValueError: The network cannot bear one of the lesions, there is no such precision, the
             margin is no fraction or comes without labels, there are no pictures, or the memory is
             too small for a single one.
+        ArithmeticError: Logits of a sample differ from those of the network itself.
 
     Example:
         >>> plan = single_deletions(deletable(chain))  # doctest: +SKIP

@@ -5,7 +5,7 @@ from collections.abc import Callable, Hashable
 import numpy as np
 from keras import ops
 
-from residual_ensembles import backend
+from residual_ensembles.backend.precision import compiled
 from residual_ensembles.lesions import closed_forms
 from residual_ensembles.lesions.closed_forms import Form
 from residual_ensembles.lesions.folding import Affine
@@ -32,8 +32,8 @@ class PreparedNetwork:
         self.reduced = precision == "bfloat16"
         self.weights: dict[Step, tuple] = {}
         self.functions: dict[Step, Callable] = {}
-        self.stem = backend.compile(self._stem)
-        self.head = backend.compile(
+        self.stem = compiled(self._stem)
+        self.head = compiled(
             lambda y: ops.cast(chain.head(self._cast(y, "float32"), training=False), "float32")
         )
 
@@ -75,7 +75,7 @@ class PreparedNetwork:
             self.functions[step], self.weights[step] = self._as_it_is(step, module), ()
             return
         if form.key not in _COMPILED:
-            _COMPILED[form.key] = backend.compile(form.function)
+            _COMPILED[form.key] = compiled(form.function)
         self.functions[step] = _COMPILED[form.key]
         self.weights[step] = tuple(self._tensor(w) for w in form.weights)
 
@@ -91,7 +91,7 @@ class PreparedNetwork:
         def call(y, _):
             return self._cast(function(self._cast(y, "float32"), training=False), "bfloat16")
 
-        return backend.compile(call)
+        return compiled(call)
 
     def _tensor(self, weight):
         if isinstance(weight, Affine):

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 from keras import ops
 
-from residual_ensembles import backend
+from residual_ensembles.backend.precision import compiled
 from residual_ensembles.lesions.bearing import check
 from residual_ensembles.lesions.lesion import Lesion
 
@@ -61,7 +61,7 @@ class CompiledParts:
         compile: What compiles a function; to run a few pictures, leaving it as it is is faster.
     """
 
-    def __init__(self, chain, compile: Callable = backend.compile):
+    def __init__(self, chain, compile: Callable = compiled):
         self.chain = chain
         self.compile = compile
         self.stem = compile(lambda x: chain.stem(x, training=False))

@@ -8,8 +8,8 @@ from functools import cached_property
 from keras import ops
 
 from residual_ensembles import backend
+from residual_ensembles.backend.precision import compiled
 from residual_ensembles.paths.autodiff import frozen
-from residual_ensembles.paths.precision import compiled
 from residual_ensembles.paths.products import Products, products_for
 
 BATCH_NORM = ("inference", "training")

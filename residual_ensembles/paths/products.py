@@ -3,10 +3,10 @@
 from keras import ops
 
 from residual_ensembles import backend
+from residual_ensembles.backend.precision import compiled
 from residual_ensembles.paths.autodiff import Autodiff
 from residual_ensembles.paths.closed_form import products_of
 from residual_ensembles.paths.kinds import kind_of
-from residual_ensembles.paths.precision import compiled
 
 _shared: dict[tuple, "Products"] = {}
 

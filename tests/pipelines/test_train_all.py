@@ -4,7 +4,10 @@ import subprocess
 import sys
 import time
 
-from pipelines.train_all import Runs, with_members
+import pytest
+from dvc.repo import Repo
+
+from pipelines.train_all import Runs, on_what, record, unfinished, with_members
 
 
 def test_all_run_and_those_that_fail_are_named(capsys):
@@ -58,3 +61,46 @@ def _runs(pid: int) -> bool:
         return False
     with open(f"/proc/{pid}/stat") as file:
         return file.read().split()[2] != "Z"
+
+
+@pytest.fixture
+def pipeline(tmp_path, monkeypatch):
+    """Two stages that write how many epochs they were told."""
+    monkeypatch.chdir(tmp_path)
+    Repo.init(no_scm=True).close()
+    (tmp_path / "params.yaml").write_text("epochs: 1\n")
+    (tmp_path / "data").write_text("pictures")
+    (tmp_path / "dvc.yaml").write_text(
+        "stages:\n"
+        "  train:\n"
+        "    matrix: {network: [a, b]}\n"
+        "    cmd: echo ${epochs} > ${item.network}\n"
+        "    deps: [data]\n"
+        "    outs:\n"
+        "    - ${item.network}\n"
+    )
+    return tmp_path
+
+
+def trained():
+    stages = unfinished()
+    before = {name: on_what(stage) for name, stage in stages.items()}
+    assert Runs(1, 1).all({name: stage.cmd for name, stage in stages.items()}) == []
+    return before
+
+
+def test_what_was_trained_is_recorded(pipeline):
+    before = trained()
+    assert list(before) == ["a", "b"]
+    record({"a": before["a"]})
+    assert list(unfinished()) == ["b"]
+    record(before)
+    assert unfinished() == {}
+
+
+@pytest.mark.parametrize(("file", "text"), [("params.yaml", "epochs: 2\n"), ("data", "others")])
+def test_what_changed_meanwhile_is_not(pipeline, file, text):
+    before = trained()
+    (pipeline / file).write_text(text)
+    record(before)
+    assert list(unfinished()) == ["a", "b"]

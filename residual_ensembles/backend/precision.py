@@ -1,7 +1,7 @@
 """All digits of float32, on devices that take fewer.
 
-The parts add up to the gradient to five digits, and norms fall by dozens of decades; what a GPU
-makes of float32 by default has three. Of networks trained in bfloat16, which has two or three,
+Lesions are compared with the reference to four digits and path gradients add up to five; what a
+GPU makes of float32 by default has three. Of networks trained in bfloat16, which has two or three,
 `models.in_float32` makes wider ones.
 """
 
