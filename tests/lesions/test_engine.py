@@ -14,6 +14,7 @@ from residual_ensembles.lesions import (
 )
 from residual_ensembles.lesions.agreement import agreement
 from residual_ensembles.lesions.evaluator import Evaluator
+from residual_ensembles.lesions.prepared_network import PreparedNetwork
 
 MIXED = [
     Lesion(deletions=[1, 4], swaps=[(5, 6)], duplications=[8]),
@@ -180,3 +181,10 @@ def test_no_evaluation_leaves_a_trace(resnet, pictures):
     for before, after in zip(weights, resnet.get_weights(), strict=True):
         np.testing.assert_array_equal(before, after)
     assert resnet.get_config() == config
+
+
+def test_a_module_that_is_prepared_wrongly_is_noticed(chains, pictures, monkeypatch):
+    run = PreparedNetwork.run
+    monkeypatch.setattr(PreparedNetwork, "run", lambda self, step, y: 1.02 * run(self, step, y))
+    with pytest.raises(ArithmeticError, match="differ from those of the network itself"):
+        evaluate(chains["resnet"], [Lesion()], pictures)
