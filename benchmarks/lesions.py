@@ -36,6 +36,7 @@ from residual_ensembles.lesions.agreement import agreement
 from residual_ensembles.lesions.evaluator import Evaluator
 from residual_ensembles.lesions.margin import Sampling
 from residual_ensembles.lesions.pieces import Pieces
+from residual_ensembles.lesions.reference import function_of
 from residual_ensembles.lesions.tree import Tree
 
 FLAGS = flags.FLAGS
@@ -151,13 +152,12 @@ class Reference:
 
 def compiled(chain, lesion) -> Callable:
     """Returns the whole network with one lesion as one compiled function."""
-    steps = lesion.steps(len(chain.modules))
+    steps = lesion.steps(len(chain.modules), chain.between)
 
     def whole(x):
         y = chain.stem(x, training=False)
-        for number, does in steps:
-            module = chain.modules[number - 1]
-            y = (module if does == "run" else module.deleted)(y, training=False)
+        for step in steps:
+            y = function_of(chain, step)(y, training=False)
         return chain.head(y, training=False)
 
     return backend.compile(whole)
