@@ -30,6 +30,8 @@ class Chain(keras.Model):
 
     probabilities = False
     """Whether the output is probabilities, as after a softmax, and not logits."""
+    whole_numbers_travel = False
+    """Whether what passes between modules holds whole numbers, which must not be rounded."""
 
     def __init__(self, stem, modules, head, input_shape, segments=(), **kwargs):
         # The policy of a model would round its input: each layer has a policy of its own instead.
@@ -73,6 +75,19 @@ class Chain(keras.Model):
             self.shapes.append(shape[1:])
         build_once(self.head, shape)
         self.built = True
+
+    def packed_inputs(self, x):
+        """Returns inputs as the stem takes them: as they are."""
+        return x
+
+    def unpacked_outputs(self, outputs):
+        """Returns what the head puts out as a call of the chain returns it: as it is."""
+        return outputs
+
+    @property
+    def output_shapes(self) -> list[tuple]:
+        """Shapes of what it puts out, without batch."""
+        return [self.compute_output_shape((None, *self.picture_shape))[1:]]
 
     def segment(self, position: int):
         """Returns what always runs after the module at a position, from 1; None for nothing."""

@@ -44,6 +44,14 @@ class Module(keras.layers.Layer):
         self.activation = activation
         self.survival_probability = float(survival_probability)
 
+    def stream(self, y):
+        """Returns what the module acts on, of all that enters it."""
+        return y
+
+    def left_stream(self, y):
+        """Returns the same of all that leaves it."""
+        return y
+
     def residual(self, y, training=False):
         """Returns what is added to the skip: f(y) times the survival probability.
 

@@ -89,6 +89,10 @@ class UnraveledChain(Chain):
             return flat[0]
         return tree.pack_sequence_as(functional(self.network)._outputs_struct, flat)
 
+    @property
+    def output_shapes(self):
+        return list(self.outputs_state.shapes)
+
     def compute_output_shape(self, input_shape, **_):
         return (input_shape[0], *self.outputs_state.shape)
 

@@ -46,18 +46,27 @@ class Node:
         """Those of the variables that are parameters or statistics, and not random states."""
         return list(getattr(self.operation, "weights", ()))
 
-    def call(self, values: dict, training: bool, operation: Callable | None = None) -> None:
+    def call(
+        self,
+        values: dict,
+        training: bool | None,
+        operation: Callable | None = None,
+        instead: Callable[[int], int] = lambda tensor: tensor,
+    ) -> None:
         """Calls the layer and notes what comes out.
 
         Args:
             values: Tensors by number.
-            training: As for a layer.
+            training: As for a layer; None to leave it to whoever calls the model.
             operation: What to call in place of the node's own, such as a copy of it.
+            instead: From a tensor that goes in to the one to take in its place.
         """
         args, kwargs = tree.map_structure(
-            lambda leaf: values[leaf.tensor] if isinstance(leaf, Ref) else leaf, self.arguments
+            lambda leaf: values[instead(leaf.tensor)] if isinstance(leaf, Ref) else leaf,
+            self.arguments,
         )
-        if "training" in getattr(self.operation, "_call_context_args", ()):
+        known = getattr(self.operation, "_call_context_args", ())
+        if training is not None and "training" in known:
             kwargs = {**kwargs, "training": training}
         outputs = (operation or self.operation)(*args, **kwargs)
         values.update(zip(self.outputs, tree.flatten(outputs), strict=True))

@@ -63,6 +63,12 @@ class GraphModule(Module):
         """Whether what enters leaves unchanged when the module is deleted."""
         return self.found.skip == self.found.entry and self.found.leaves == self.found.total
 
+    def stream(self, y):
+        return self.enters.unpacked(y)[0]
+
+    def left_stream(self, y):
+        return self.leaves.unpacked(y)[0]
+
     def residual(self, y, training=False):
         residual = _sum(self.residual_program(self.enters.unpacked(y), bool(training)))
         if self.enters.alone:
