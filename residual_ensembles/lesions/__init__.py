@@ -17,7 +17,7 @@ from residual_ensembles.lesions.plans import (
     study_plan,
 )
 from residual_ensembles.lesions.reference import evaluate_reference, reference_logits
-from residual_ensembles.lesions.study import lesion_study
+from residual_ensembles.lesions.study import lesion_study, n_classes
 from residual_ensembles.lesions.summary import summary
 from residual_ensembles.lesions.table import lesion_table
 
@@ -36,6 +36,7 @@ __all__ = [
     "intact",
     "lesion_study",
     "lesion_table",
+    "n_classes",
     "outputs_of",
     "random_deletions",
     "random_duplications",

@@ -3,47 +3,14 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-import keras
-import numpy as np
-from keras import ops
-
 from residual_ensembles.unraveling.graph import Graph, Node, Ref, members
-
-# A skip is the identity, or something that moves, pools or projects what passes. A layer of another
-# kind beside it makes a branch a residual.
-LINEAR = (
-    keras.layers.AveragePooling1D,
-    keras.layers.AveragePooling2D,
-    keras.layers.BatchNormalization,
-    keras.layers.Conv1D,
-    keras.layers.Conv2D,
-    keras.layers.Conv2DTranspose,
-    keras.layers.Conv3D,
-    keras.layers.Cropping2D,
-    keras.layers.Dense,
-    keras.layers.DepthwiseConv2D,
-    keras.layers.Dropout,
-    keras.layers.EinsumDense,
-    keras.layers.GroupNormalization,
-    keras.layers.Identity,
-    keras.layers.LayerNormalization,
-    keras.layers.MaxPooling1D,
-    keras.layers.MaxPooling2D,
-    keras.layers.Permute,
-    keras.layers.Reshape,
-    keras.layers.SeparableConv2D,
-    keras.layers.SpatialDropout2D,
-    keras.layers.UpSampling2D,
-    keras.layers.ZeroPadding2D,
+from residual_ensembles.unraveling.sums import (
+    Scaled,
+    is_activation,
+    is_addition,
+    is_linear,
+    is_plain_sum,
 )
-ACTIVATIONS = (
-    keras.layers.Activation,
-    keras.layers.ELU,
-    keras.layers.LeakyReLU,
-    keras.layers.ReLU,
-)
-# Operations that `keras.ops` records under these names.
-ACTIVATION_OPERATIONS = {"Relu", "Relu6", "LeakyRelu", "Elu", "Gelu", "Silu", "Selu", "Tanh"}
 
 
 @dataclass(frozen=True)
@@ -74,65 +41,6 @@ class Found:
     candidates: list[Candidate] = field(default_factory=list)
     refused: dict[str, str] = field(default_factory=dict)
     """Additions that are no module, by name, and why not."""
-
-
-def is_addition(node: Node) -> bool:
-    """Whether a node adds two or more tensors, one of them possibly times something."""
-    if len(node.inputs) < 2 or len(node.outputs) != 1:
-        return False
-    if isinstance(node.operation, keras.layers.Add) or _recorded_as(node, {"Add"}):
-        return True
-    is_layer = isinstance(node.operation, keras.layers.Layer)
-    return is_layer and not node.variables and _adds(node)
-
-
-def _recorded_as(node: Node, names: set[str]) -> bool:
-    kind = type(node.operation)
-    return kind.__name__ in names and kind.__module__.startswith("keras.")
-
-
-def _adds(node: Node) -> bool:
-    """Whether a layer without weights returns its first tensor plus something of the others.
-
-    The residual blocks of InceptionResNetV2, for instance, end in a layer of its own. It is tried
-    on two numbers: a layer that does not take them does something else.
-    """
-    if type(node.operation).__module__.startswith("keras.src.layers.") or len(node.inputs) != 2:
-        return False
-    first, second = np.array([[2.0, 3.0]], "float32"), np.array([[5.0, 7.0]], "float32")
-
-    def tried(*arrays):
-        values = dict(zip(node.inputs, map(ops.convert_to_tensor, arrays), strict=True))
-        node.call(values, training=False)
-        return np.asarray(values[node.outputs[0]])
-
-    try:
-        alone, other = tried(first, 0 * first), tried(0 * first, second)
-        both, more = tried(first, second), tried(first, 2 * second)
-    except Exception:
-        return False
-    return bool(
-        np.array_equal(alone, first)
-        and np.allclose(both, first + other, rtol=1e-5)
-        and np.allclose(more, first + 2 * other, rtol=1e-5)
-    )
-
-
-class Scaled:
-    """What a layer adds to its first tensor: the layer itself with a zero in that place.
-
-    Args:
-        node: The call of the layer.
-    """
-
-    def __init__(self, node: Node):
-        self.node = node
-        self.name = f"{node.name}_residual"
-
-    def __call__(self, first, second):
-        values = dict(zip(self.node.inputs, (ops.zeros_like(first), second), strict=True))
-        self.node.call(values, training=False)
-        return values[self.node.outputs[0]]
 
 
 class Additions:
@@ -214,7 +122,7 @@ class Additions:
 
     def _terms(self, node: Node) -> list[int]:
         """Returns what a node adds, one tensor each."""
-        if isinstance(node.operation, keras.layers.Add) or _recorded_as(node, {"Add"}):
+        if is_plain_sum(node):
             return node.inputs
         first, second = node.inputs
         arguments = ((Ref(first), Ref(second)), {})
@@ -283,22 +191,14 @@ class Additions:
         return [self.graph.producers[t] for t in self.between(entry, term)]
 
     def _is_linear(self, entry: int, term: int) -> bool:
-        return all(
-            isinstance(node.operation, LINEAR)
-            and getattr(node.operation, "activation", None) in (None, keras.activations.linear)
-            for node in self._nodes(entry, term)
-        )
+        return all(map(is_linear, self._nodes(entry, term)))
 
     def _activated(self, total: int) -> int:
         """Returns what an activation that only this sum goes into makes of it, or the sum."""
         if len(self.consumers[total]) != 1 or total in self.graph.outputs:
             return total
         node = self.consumers[total][0]
-        activates = isinstance(node.operation, ACTIVATIONS) and not node.variables
-        softmax = getattr(node.operation, "activation", None) is keras.activations.softmax
-        if softmax or not (activates or _recorded_as(node, ACTIVATION_OPERATIONS)):
-            return total
-        return node.outputs[0] if len(node.inputs) == 1 else total
+        return node.outputs[0] if is_activation(node) else total
 
     def _check_closed(self, inner: Iterable[int], leaves: int) -> None:
         """Refuses a module of which something within is needed elsewhere."""

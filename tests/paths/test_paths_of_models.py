@@ -45,7 +45,13 @@ def model_of(softmax: bool, across: bool) -> keras.Model:
     return model
 
 
-@pytest.fixture(scope="module", params=[False, True], ids=["alone", "across"])
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(False, marks=pytest.mark.slow, id="alone"),
+        pytest.param(True, id="across"),
+    ],
+)
 def case(request):
     chain = unravel(model_of(softmax=False, across=request.param))
     return chain, request.param, PathGradients(chain, *batch()).of_all()
@@ -70,6 +76,7 @@ def test_all_paths_of_a_model(case):
     assert 10**exact.log10_gradient_norm == pytest.approx(np.linalg.norm(whole), rel=RELATIVE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [1, 2])
 def test_weights_of_a_module_and_not_of_the_segment(case, number):
     chain, _, every = case
@@ -117,6 +124,7 @@ def test_one_output_is_the_second_of_two_classes():
         assert point.loss == pytest.approx(float(expected), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_another_loss():
     def squared(outputs, targets):
         return keras.ops.mean((outputs - targets) ** 2)

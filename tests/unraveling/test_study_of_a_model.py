@@ -1,17 +1,18 @@
 """Lesions of unravelled models: the engine, the table, and targets of every kind."""
 
 import keras
-import networks
 import numpy as np
 import pytest
+import unravelled_networks as networks
 
 from residual_ensembles.lesions import (
     Lesion,
     deletable,
     duplicable,
     evaluate,
-    evaluate_reference,
     lesion_study,
+    outputs_of,
+    reference_logits,
     swappable,
 )
 from residual_ensembles.unraveling import unravel
@@ -63,14 +64,17 @@ def test_a_plan_of_every_kind(inputs):
         Lesion(duplications=[2]),
     ]
     packed = np.asarray(chain.packed_inputs(tokens))
+    expected = np.stack(list(reference_logits(chain, plan, packed)))
+    [(_, outputs)] = outputs_of(chain, plan, packed)
+    np.testing.assert_allclose(outputs, expected, rtol=1e-4, atol=1e-5)
     found = evaluate(chain, plan, packed)
-    np.testing.assert_array_equal(found.predictions, evaluate_reference(chain, plan, packed))
+    np.testing.assert_array_equal(found.predictions, expected.argmax(-1))
     assert found.agreement.largest_relative_difference < 1e-5
-    assert len({tuple(row) for row in found.predictions}) == len(plan)
     table = lesion_study(chain, tokens, plan=plan)
     assert table["sweep"].tolist() == ["intact", "random_deletion", "mixed", "single_duplication"]
-    changed = (found.predictions != found.predictions[0]).mean(1)
-    assert table["changed_fraction"].tolist() == pytest.approx(changed.tolist())
+    distances = np.linalg.norm(expected - expected[0], axis=-1).mean(1)
+    assert table["output_distance"].tolist() == pytest.approx(distances.tolist(), rel=1e-4)
+    assert min(distances[1:]) > 1e-2
 
 
 def test_swapped_attention_is_attention_in_another_place():
@@ -84,14 +88,8 @@ def test_swapped_attention_is_attention_in_another_place():
         y = y + get(f"narrow{place}")(get(f"wide{place}")(y))
     expected = np.asarray(get("out")(get("pool")(y)))
     packed = np.asarray(chain.packed_inputs(tokens))
-    [(_, outputs)] = _outputs(chain, [Lesion(swaps=[(1, 3)])], packed)
+    [(_, outputs)] = outputs_of(chain, [Lesion(swaps=[(1, 3)])], packed)
     np.testing.assert_allclose(outputs[0], expected, rtol=1e-4, atol=1e-5)
-
-
-def _outputs(chain, plan, packed):
-    from residual_ensembles.lesions import outputs_of
-
-    return list(outputs_of(chain, plan, packed))
 
 
 def test_without_labels_the_distance_is_told(net, inputs):
@@ -147,3 +145,16 @@ def test_swaps_across_layouts_are_refused():
     assert swappable(chain) == ((2, 3),)
     with pytest.raises(ValueError, match="expected two positions of one shape"):
         lesion_study(chain, np.zeros((2, 8, 8, 2)), plan=[Lesion(swaps=[(1, 2)])])
+
+
+def test_an_error_margin_takes_fewer_inputs(net):
+    inputs = networks.inputs_for(net, 900, seed=3)
+    labels = np.asarray(net(inputs)).argmax(1)
+    labels[::9] = (labels[::9] + 1) % 4  # the intact network is wrong on a ninth
+    chain = unravel(net)
+    whole = lesion_study(chain, inputs, labels)
+    found = lesion_study(chain, inputs, labels, error_margin=0.06)
+    assert found["n_images"].iloc[0] == 900
+    assert found["n_images"].iloc[1:].min() < 900
+    low, high = found["error_on_images_low"], found["error_on_images_high"]
+    assert ((low <= whole["error_fraction"]) & (whole["error_fraction"] <= high)).all()

@@ -1,12 +1,14 @@
 """Graphs of many kinds as chains, against the models that they come from."""
 
 import keras
-import networks
 import numpy as np
 import pytest
+import unravelled_networks as networks
 from keras import layers, ops
 
 from residual_ensembles import models
+from residual_ensembles.lesions import Lesion, evaluate
+from residual_ensembles.paths import in_float32
 from residual_ensembles.unraveling import unravel
 
 
@@ -267,3 +269,21 @@ def test_a_layer_that_is_random_is_refused():
     y = layers.Add(name="sum")([x, layers.Dense(4)(x)])
     with pytest.raises(ValueError, match="A layer that is random in inference"):
         unravel(keras.Model(x, Random()(y)))
+
+
+def test_mixed_precision():
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        model = networks.residual_net()
+        chain = unravel(model)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert chain.agreement < 0.02
+    assert chain.modules[0].enters.dtypes == ["bfloat16"]
+    inputs = networks.inputs_for(model)
+    wide = in_float32(chain)
+    assert wide.modules[0].enters.dtypes == ["float32"]
+    np.testing.assert_allclose(wide(inputs), ops.cast(model(inputs), "float32"), atol=0.05)
+    plan = [Lesion(), Lesion(deletions=[1, 3])]
+    rounded, exact = (evaluate(c, plan, inputs).predictions for c in (chain, wide))
+    assert (rounded == exact).mean() > 0.8

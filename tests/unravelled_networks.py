@@ -14,7 +14,11 @@ def moved(model, seed=0):
         if "variance" in variable.path:
             variable.assign(random.uniform(0.5, 1.5, variable.shape))
         elif len(variable.shape) < 2:
-            variable.assign(variable + random.normal(0, 0.3, variable.shape))
+            variable.assign(random.normal("gamma" in variable.path, 0.3, variable.shape))
+        else:  # a kernel; what passes neither vanishes nor grows much
+            is_table = "embeddings" in variable.path
+            scale = 2.0 if is_table else 1.5 / np.sqrt(np.prod(variable.shape[:-1]))
+            variable.assign(random.normal(0, scale, variable.shape))
     return model
 
 
