@@ -12,8 +12,6 @@ from residual_ensembles import cli
 
 FLAGS = flags.FLAGS
 
-KEY = ("network", "seed", "epoch", "estimator", "target", "batch_norm")
-
 
 def define_flags() -> None:
     """Defines the flags; each says its unit."""
@@ -58,104 +56,12 @@ def networks_by_epoch(folder: Path) -> dict[int, Path]:
     return {**dict(sorted(snapshots.items())), last: folder / "model.keras"}
 
 
-def batches_of(part):
-    """Yields each batch's number, pictures and labels."""
-    from residual_ensembles import paths
+def settings():
+    """Returns how gradients are taken apart, as the flags say."""
+    from residual_ensembles.gradient_study import GradientStudy
 
-    size = min(FLAGS.batch_size, len(part))
-    for index in range(FLAGS.batches):
-        drawn = paths.draw_batch(len(part), size, FLAGS.seed, index)
-        yield index, part.pictures(drawn), part.labels[drawn]
-
-
-def sampled_by_length(point, skips, lengths, index: int):
-    """Returns this batch's part of the sampled paths: norms and shares, `(lengths, paths)` each."""
-    import numpy as np
-
-    from residual_ensembles import paths
-
-    count = -(-FLAGS.samples // FLAGS.batches)
-    drawn = [paths.draw_paths(skips, int(k), count, FLAGS.seed, index) for k in lengths]
-    found = paths.sampled(point, np.concatenate(drawn), FLAGS.target)
-    return (values.reshape(len(lengths), count) for values in (found.log10_norms, found.shares))
-
-
-def measure(chain, batch_norm: str, part, sample: bool, advance) -> dict[str, list]:
-    """Takes the gradient of each batch apart.
-
-    Args:
-        chain: The network.
-        batch_norm: "inference" or "training".
-        part: Where batches are drawn from.
-        sample: Whether to sample single paths too.
-        advance: Called after each batch.
-
-    Returns:
-        For `exact`, `weights`, `sampled`: one (lengths, log10 norms, shares) for each batch, the
-        latter two `(lengths, paths)`. For `modules`: one `(n_modules,)` for each batch.
-    """
-    from residual_ensembles import paths
-
-    linearization = paths.Linearization(chain, batch_norm)
-    skips = [module.has_skip for module in chain.modules]
-    longest = (
-        FLAGS.max_length if FLAGS.max_length is None else max(FLAGS.max_length, skips.count(False))
-    )
-    found = {"exact": [], "weights": [], "sampled": [], "modules": []}
-    for index, pictures, labels in batches_of(part):
-        point = linearization.at(pictures, labels)
-        if 1 <= FLAGS.weights_of <= len(skips):
-            # Before the rest, which goes on where this ends.
-            weights = paths.weight_gradient(point, FLAGS.weights_of, longest)
-            found["weights"].append(_columns(weights))
-        exact = paths.exact(point, longest, FLAGS.target)
-        found["exact"].append(_columns(exact))
-        found["modules"].append(paths.share_by_module(point))
-        if sample:
-            values = sampled_by_length(point, skips, exact.lengths, index)
-            found["sampled"].append((exact.lengths, *values))
-        advance()
-    return found
-
-
-def _columns(by_length):
-    return by_length.lengths, by_length.log10_norms[:, None], by_length.shares[:, None]
-
-
-def tables(key: dict, skips, found: dict[str, list]) -> dict:
-    """Returns the rows of one network at one epoch, by the suffix of their table.
-
-    Args:
-        key: network, seed, epoch, batch_norm.
-        skips: Whether each module has a skip.
-        found: From `measure`.
-    """
-    import numpy as np
-
-    from residual_ensembles.analysis import gradient_tables
-
-    ways = {"exact": (FLAGS.target, 0), "sampled": (FLAGS.target, 0)}
-    ways["weights"] = f"module_{FLAGS.weights_of}_weights", FLAGS.weights_of
-    measured = {}
-    for name, (target, above) in ways.items():
-        way = {**key, "estimator": "sampled" if name == "sampled" else "exact", "target": target}
-        way = {column: way[column] for column in KEY}
-        batches = gradient_tables.batches_of(way, skips[above:], found[name])
-        measured |= {} if batches is None else {name: batches}
-    rows = {
-        "": [gradient_tables.by_length(m) for m in measured.values()],
-        "_ranges": [gradient_tables.ranges(m) for m in measured.values()],
-        "_fits": [gradient_tables.fits(m) for m in measured.values()],
-        "_modules": [gradient_tables.by_module(key, np.stack(found["modules"]))],
-        "_quantiles": [],
-        "_cancellation": [],
-    }
-    if "sampled" in measured:
-        rows["_quantiles"] = [gradient_tables.quantiles(measured["sampled"])]
-        rows["_cancellation"] = [
-            gradient_tables.cancellation(measured["sampled"], measured["exact"])
-        ]
-    return {suffix: [frame for frame in frames if len(frame)] for suffix, frames in rows.items()}
+    names = GradientStudy.__dataclass_fields__
+    return GradientStudy(**{name: FLAGS[name].value for name in names})
 
 
 def study_network(name: str, seed: int, part, progress) -> list[dict]:
@@ -163,7 +69,7 @@ def study_network(name: str, seed: int, part, progress) -> list[dict]:
     from residual_ensembles import models, paths
 
     files = networks_by_epoch(Path(FLAGS.networks_dir) / f"{name}-{seed}")
-    chain, found = None, []
+    study, chain, found = settings(), None, []
     for epoch, file in files.items():
         if chain is None:
             chain = paths.in_float32(models.load(file))
@@ -172,9 +78,9 @@ def study_network(name: str, seed: int, part, progress) -> list[dict]:
         batch_norm = FLAGS.batch_norm if epoch else "training"
         sample = name in FLAGS.sampled_networks and epoch == max(files) and FLAGS.samples > 0
         progress.set_postfix_str(f"{name}-{seed}, epoch {epoch}")
-        measured = measure(chain, batch_norm, part, sample, progress.update)
+        measured = study.measure(chain, batch_norm, part, sample, progress.update)
         key = {"network": name, "seed": seed, "epoch": epoch, "batch_norm": batch_norm}
-        found.append(tables(key, [module.has_skip for module in chain.modules], measured))
+        found.append(study.tables(key, [module.has_skip for module in chain.modules], measured))
     return found
 
 
@@ -189,22 +95,17 @@ def main() -> None:
     output_dir = Path(FLAGS.output_dir)
     cli.require_writable_folder(output_dir)
 
-    import pandas as pd
     from tqdm import tqdm
 
     from residual_ensembles import backend, data
-    from residual_ensembles.analysis.gradient_tables import COLUMNS
-    from residual_ensembles.files import write_csv
+    from residual_ensembles.gradient_study import write_tables
 
     backend.configure()
     part = data.load(FLAGS.data).part("train")
     n_networks = sum(len(networks_by_epoch(Path(FLAGS.networks_dir) / f"{n}-{s}")) for n, s in runs)
     with tqdm(total=n_networks * FLAGS.batches, unit="batch") as progress:
         found = [rows for run in runs for rows in study_network(*run, part, progress)]
-    for suffix, columns in COLUMNS.items():
-        frames = [frame for rows in found for frame in rows[suffix]]
-        table = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
-        write_csv(output_dir / f"path_gradients{suffix}.csv", table.reindex(columns=columns))
+    write_tables(found, output_dir)
     print(f"Gradients of {n_networks} networks by path: {output_dir / 'path_gradients.csv'}")
 
 

@@ -42,7 +42,10 @@ GRADIENT_COLUMNS = [
 GATE_COLUMNS = ["network", "seed", "when", "module", "bias", "mean_gate"]
 HISTORY_COLUMNS = ["epoch", "error_fraction"]
 
-RESNETS = ("resnet", "resnet_bottleneck")
+RESNETS = ("resnet", "resnet_bottleneck", "unravelled")
+"""Kinds of network whose modules all have a skip; the last is a reader's own, as it was found."""
+
+WORTH_COLUMNS = ["network", "seed", "module", "block_influence", "first_order", "loss_increase"]
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,7 @@ class Tables:
         lesions: lesions.csv, one row per lesion.
         gradients: path_gradients.csv, one row per path length.
         gates: gates.csv, one row per highway module.
+        worth: worth.csv, one row per module whose worth was estimated.
         runs: What is known of each trained network, in the order of lesions.csv.
     """
 
@@ -90,6 +94,7 @@ class Tables:
     lesions: pd.DataFrame
     gradients: pd.DataFrame
     gates: pd.DataFrame
+    worth: pd.DataFrame
     runs: tuple[Run, ...]
 
     @property
@@ -259,5 +264,6 @@ def read_tables(folder: str | Path) -> Tables:
         lesions=lesions,
         gradients=_table(folder / "path_gradients.csv", GRADIENT_COLUMNS),
         gates=_gates(folder, runs),
+        worth=_table(folder / "worth.csv", WORTH_COLUMNS),
         runs=runs,
     )

@@ -13,6 +13,7 @@ from residual_ensembles.figures import (
     fig10_cancellation,
     fig11_modules,
     fig12_training,
+    fig13_worth,
 )
 from residual_ensembles.figures.picture import Picture
 from residual_ensembles.figures.plots import plot_tables
@@ -31,6 +32,7 @@ FIGURES: tuple[Picture, ...] = (
     fig10_cancellation.FIGURE,
     fig11_modules.FIGURE,
     fig12_training.FIGURE,
+    fig13_worth.FIGURE,
 )
 """Every figure, in the order in which they are shown."""
 

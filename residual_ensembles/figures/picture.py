@@ -20,6 +20,7 @@ class Picture:
         table: The table of the study that it is drawn from; empty where it is counted.
         draw: Draws it from a study's tables.
         rests_on: Says how many lesions, pictures, draws and seeds are behind it.
+        wanted: Whether a study has anything to show in it; others are drawn for every study.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Picture:
     table: str
     draw: Callable[[Tables], Figure]
     rests_on: Callable[[Tables], str]
+    wanted: Callable[[Tables], bool] = lambda tables: True
 
     @property
     def number(self) -> str:

@@ -157,4 +157,11 @@ def render(
     )
 
 
-_FILES = ("claims.csv", "lesions.csv", "path_gradients.csv", "gates.csv", "metrics.json")
+_FILES = (
+    "claims.csv",
+    "lesions.csv",
+    "path_gradients.csv",
+    "gates.csv",
+    "worth.csv",
+    "metrics.json",
+)
