@@ -19,7 +19,7 @@ from keras import ops
 from side_by_side import Cost, interleaved, median, progress, ratio, report
 
 from residual_ensembles import backend, lesions, models, paths
-from residual_ensembles.paths.point import mean_cross_entropy
+from residual_ensembles.paths.loss import mean_cross_entropy
 
 FLAGS = flags.FLAGS
 flags.DEFINE_bool("json", False, "one JSON object per line")

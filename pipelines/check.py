@@ -75,6 +75,7 @@ NETWORK = {
     "modules_per_batch": (WHOLE, 1),
     "survival_probability": (NUMBER, 0),
     "gate_bias": (NUMBER, None),
+    "weights": TEXT,
 }
 CHOICES = {
     "data.storage": ("auto", "arrays", "records"),
@@ -125,7 +126,11 @@ def settings(study: dict, network: str, seed: int = 0):
     """Returns what training is told about one network of the study.
 
     Raises:
-        ValueError: The study has no such network, or it cannot be trained so.
+        ValueError: The study has no such network, or it cannot be trained so; or it is a given one
+            that is not there.
+
+    Returns:
+        None for a network that is given: nothing is trained.
     """
     from residual_ensembles.training import Settings
 
@@ -134,10 +139,34 @@ def settings(study: dict, network: str, seed: int = 0):
     studies.network_flags(study, network)
     own = study["network"][network]
     _check_names(f"network.{network}", own, NETWORK, may_lack=True)
+    if is_given(study, network):
+        return _check_given(network, own)
     train = dict(study["train"])
     snapshots = tuple(cli.whole_numbers("train.snapshots", train.pop("snapshots").split(",")))
     try:
         return Settings(**own, **train, snapshots=snapshots, seed=seed)
+    except ValueError as error:
+        raise ValueError(f"network.{network}: {error}") from error
+
+
+def is_given(study: dict, network: str) -> bool:
+    """Whether a network of the study is a file, or one of Keras' own, and is not trained."""
+    from residual_ensembles.unraveling import given
+
+    return given.is_given(str(study["network"][network].get("model", "")))
+
+
+def _check_given(network: str, own: dict) -> None:
+    from residual_ensembles.unraveling import given
+
+    extra = sorted(set(own) - {"model", "weights"})
+    if extra:
+        raise ValueError(
+            f"Received network.{network}.{extra[0]} for a network that is given, expected model "
+            "and weights alone: it is not trained."
+        )
+    try:
+        given.check_name(own["model"], own.get("weights", "imagenet"))
     except ValueError as error:
         raise ValueError(f"network.{network}: {error}") from error
 
@@ -241,6 +270,8 @@ def _check_lesions(study: dict, network: str) -> None:
     """Refuses more operations than there are modules once those that matter most are spared."""
     from residual_ensembles.models import lesionable
 
+    if is_given(study, network):
+        return  # how many modules it has is known when it is taken apart
     own = settings(study, network)
     may_be_deleted = lesionable(own.model, own.depth)
     for name in ("k", "duplications"):

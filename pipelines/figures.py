@@ -28,11 +28,12 @@ def main() -> None:
 
     tables = read_tables(folder)
     cli.require_writable_folder(folder / "figures")
-    for picture in FIGURES:
+    wanted = [picture for picture in FIGURES if picture.wanted(tables)]
+    for picture in wanted:
         save(picture.draw(tables), folder / "figures", picture.name)
     for name, table in plot_tables(tables).items():
         write_csv(folder / "plots" / f"{name}.csv", table)
-    print(f"{len(FIGURES)} figures: {folder / 'figures'}")
+    print(f"{len(wanted)} figures: {folder / 'figures'}")
 
 
 if __name__ == "__main__":

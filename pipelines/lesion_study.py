@@ -63,23 +63,6 @@ def define_flags() -> None:
     flags.mark_flags_as_required(["data", "networks_dir", "networks", "output_dir"])
 
 
-class PartPictures:
-    """The pictures of a part, read when they are asked for.
-
-    Args:
-        part: Of prepared data.
-    """
-
-    def __init__(self, part):
-        self.part = part
-
-    def __len__(self) -> int:
-        return len(self.part)
-
-    def __getitem__(self, indices):
-        return self.part.pictures(indices)
-
-
 def pieces_folder(path: Path, checksum: str, plan) -> Path:
     """Returns where finished pieces of a network's sweep are kept until the table is there."""
     from residual_ensembles.lesions.fingerprint import fingerprint
@@ -96,9 +79,8 @@ def study_network(name: str, seed: int, prepared, output_dir: Path):
         Its rows of the table, its row of half_gates.csv or None, and the pieces that are no longer
         needed once the tables are written.
     """
-    from tqdm import tqdm
-
     from residual_ensembles import lesions, models
+    from residual_ensembles.lesions.sweep import sweep
 
     path = Path(FLAGS.networks_dir) / f"{name}-{seed}" / "model.keras"
     # In float32, whatever it was trained in: `--precision` says what lesions are computed in.
@@ -113,28 +95,18 @@ def study_network(name: str, seed: int, prepared, output_dir: Path):
         random=name in FLAGS.lesion_networks,
     )
     pieces = lesions.Pieces(pieces_folder(path, prepared.checksum, plan))
-    title = f"{name}-{seed}: {len(plan)} lesions, {len(part)} pictures"
-    with tqdm(
-        total=len(plan) * len(part), desc=title, unit="", unit_scale=True, mininterval=1
-    ) as bar:
-        evaluation = lesions.evaluate(
-            chain,
-            plan,
-            PartPictures(part),
-            precision=FLAGS.precision,
-            labels=part.labels,
-            error_margin=FLAGS.error_margin or None,
-            memory_bytes=FLAGS.memory_mib * 2**20,
-            batch_size=FLAGS.batch_size or None,
-            seed=FLAGS.seed,
-            pieces=pieces,
-            progress=bar.update,
-        )
-    print(f"{title}; {lesions.summary(evaluation)}", flush=True)
-    write_predictions(output_dir / "predictions" / f"{name}-{seed}.npz", evaluation, part.labels)
-    n_modules, predictions = len(chain.modules), evaluation.predictions
-    table = lesions.lesion_table(
-        name, seed, plan, n_modules, predictions, part.labels, evaluation.intact
+    table = sweep(
+        chain,
+        plan,
+        part,
+        (name, seed),
+        output_dir,
+        precision=FLAGS.precision,
+        error_margin=FLAGS.error_margin or None,
+        memory_bytes=FLAGS.memory_mib * 2**20,
+        batch_size=FLAGS.batch_size or None,
+        seed=FLAGS.seed,
+        pieces=pieces,
     )
     compared = name in FLAGS.lesion_networks and models.has_half_gates(chain)
     row = half_gates_row(name, seed, chain, part) if compared else None
@@ -163,22 +135,19 @@ def _batches(pictures):
     return (pictures[i : i + 100] for i in range(0, len(pictures), 100))
 
 
-def write_predictions(path: Path, evaluation, labels) -> None:
-    """Writes one row for each lesion, one column for each picture, and how far they are exact."""
-    from residual_ensembles.files import write_npz
+def worth_of(name: str, seed: int, prepared):
+    """Returns what the modules of a network are worth, where it is one that someone gave us."""
+    from residual_ensembles import models, pruning
+    from residual_ensembles.unraveling import UnraveledChain
 
-    write_npz(
-        path,
-        predictions=evaluation.predictions.astype("int16"),
-        labels=labels.astype("int16"),
-        n_close=evaluation.n_close,
-        n_redone=evaluation.n_redone,
-        n_beyond=evaluation.n_beyond,
-    )
+    chain = models.load(Path(FLAGS.networks_dir) / f"{name}-{seed}" / "model.keras")
+    if not isinstance(chain, UnraveledChain):
+        return None
+    return pruning.named(pruning.worth(chain, *pruning.chosen_on(prepared)), name, seed)
 
 
 def main() -> None:
-    """Takes every network apart and writes the table."""
+    """Takes every network apart and writes the tables."""
     networks = chosen_networks(FLAGS.networks, "lesion_networks", FLAGS.lesion_networks)
     seeds = cli.whole_numbers("seeds", FLAGS.seeds)
     output_dir = Path(FLAGS.output_dir)
@@ -186,7 +155,7 @@ def main() -> None:
 
     import pandas as pd
 
-    from residual_ensembles import backend, data
+    from residual_ensembles import backend, data, pruning
     from residual_ensembles.files import write_csv
 
     backend.configure()
@@ -199,6 +168,10 @@ def main() -> None:
     write_csv(output_dir / "lesions.csv", pd.concat(tables, ignore_index=True))
     identities = pd.DataFrame([row for row in compared if row], columns=HALF_GATES)
     write_csv(output_dir / "half_gates.csv", identities)
+    found = [table for run in runs if (table := worth_of(*run, prepared)) is not None]
+    empty = pd.DataFrame(columns=list(pruning.COLUMNS))
+    worth = pd.concat(found, ignore_index=True) if found else empty
+    write_csv(output_dir / "worth.csv", worth)
     for pieces in finished:
         pieces.remove()
     print(f"{sum(map(len, tables))} lesions of {len(runs)} networks: {output_dir / 'lesions.csv'}")

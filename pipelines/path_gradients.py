@@ -12,8 +12,6 @@ from residual_ensembles import cli
 
 FLAGS = flags.FLAGS
 
-KEY = ("network", "seed", "epoch", "estimator", "target", "batch_norm")
-
 
 def define_flags() -> None:
     """Defines the flags; each says its unit."""
@@ -58,58 +56,12 @@ def networks_by_epoch(folder: Path) -> dict[int, Path]:
     return {**dict(sorted(snapshots.items())), last: folder / "model.keras"}
 
 
-def settings_from_flags():
-    """Returns what the flags ask for."""
-    from residual_ensembles.paths import measurement
+def settings():
+    """Returns how gradients are taken apart, as the flags say."""
+    from residual_ensembles.gradient_study import GradientStudy
 
-    return measurement.Settings(
-        samples=FLAGS.samples,
-        batches=FLAGS.batches,
-        batch_size=FLAGS.batch_size,
-        max_length=FLAGS.max_length,
-        batch_norm=FLAGS.batch_norm,
-        target=FLAGS.target,
-        weights_of=FLAGS.weights_of,
-        seed=FLAGS.seed,
-    )
-
-
-def tables(network: str, seed: int, of_epoch) -> dict:
-    """Returns the rows of one network at one epoch, by the suffix of their table.
-
-    Args:
-        network: Its name.
-        seed: It was trained with.
-        of_epoch: What was measured of it, a `measurement.Measured`.
-    """
-    import numpy as np
-
-    from residual_ensembles.analysis import gradient_tables
-
-    epoch, batch_norm, skips, found = of_epoch
-    key = {"network": network, "seed": seed, "epoch": epoch, "batch_norm": batch_norm}
-    ways = {"exact": (FLAGS.target, 0), "sampled": (FLAGS.target, 0)}
-    ways["weights"] = f"module_{FLAGS.weights_of}_weights", FLAGS.weights_of
-    measured = {}
-    for name, (target, above) in ways.items():
-        way = {**key, "estimator": "sampled" if name == "sampled" else "exact", "target": target}
-        way = {column: way[column] for column in KEY}
-        batches = gradient_tables.batches_of(way, skips[above:], found[name])
-        measured |= {} if batches is None else {name: batches}
-    rows = {
-        "": [gradient_tables.by_length(m) for m in measured.values()],
-        "_ranges": [gradient_tables.ranges(m) for m in measured.values()],
-        "_fits": [gradient_tables.fits(m) for m in measured.values()],
-        "_modules": [gradient_tables.by_module(key, np.stack(found["modules"]))],
-        "_quantiles": [],
-        "_cancellation": [],
-    }
-    if "sampled" in measured:
-        rows["_quantiles"] = [gradient_tables.quantiles(measured["sampled"])]
-        rows["_cancellation"] = [
-            gradient_tables.cancellation(measured["sampled"], measured["exact"])
-        ]
-    return {suffix: [frame for frame in frames if len(frame)] for suffix, frames in rows.items()}
+    names = GradientStudy.__dataclass_fields__
+    return GradientStudy(**{name: FLAGS[name].value for name in names})
 
 
 def main() -> None:
@@ -123,35 +75,29 @@ def main() -> None:
     output_dir = Path(FLAGS.output_dir)
     cli.require_writable_folder(output_dir)
 
-    import pandas as pd
     from tqdm import tqdm
 
     from residual_ensembles import executor
-    from residual_ensembles.analysis.gradient_tables import COLUMNS
-    from residual_ensembles.files import write_csv
-    from residual_ensembles.paths import measurement
+    from residual_ensembles.gradient_study import measure_network, write_tables
 
-    settings = settings_from_flags()
+    study = settings()
     files = {
         run: networks_by_epoch(Path(FLAGS.networks_dir) / "{}-{}".format(*run)) for run in runs
     }
-    to_sample = [run for run in runs if settings.samples and run[0] in FLAGS.sampled_networks]
+    to_sample = [run for run in runs if study.samples and run[0] in FLAGS.sampled_networks]
     # Sampling takes longest and goes first.
     work = [(run, "sampled", dict([max(files[run].items())])) for run in to_sample]
     work += [(run, "exact", files[run]) for run in runs]
-    tasks = [(each, Path(FLAGS.data), settings, how) for _, how, each in work]
+    tasks = [(each, Path(FLAGS.data), study, FLAGS.batch_norm, how) for _, how, each in work]
     total = sum(len(each) for _, _, each in work) * FLAGS.batches
     with tqdm(total=total, unit="batch") as progress:
-        results = executor.side_by_side(measurement.measure_network, tasks, progress.update)
+        results = executor.side_by_side(measure_network, tasks, progress.update)
     measured = {(run, how): found for (run, how, _), found in zip(work, results, strict=True)}
     for run in to_sample:
         (sampled,) = measured[run, "sampled"]
         measured[run, "exact"][-1].found["sampled"] = sampled.found["sampled"]
-    found = [tables(*run, of_epoch) for run in runs for of_epoch in measured[run, "exact"]]
-    for suffix, columns in COLUMNS.items():
-        frames = [frame for rows in found for frame in rows[suffix]]
-        table = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
-        write_csv(output_dir / f"path_gradients{suffix}.csv", table.reindex(columns=columns))
+    found = [study.tables(*run, each) for run in runs for each in measured[run, "exact"]]
+    write_tables(found, output_dir)
     n_networks = sum(map(len, files.values()))
     print(f"Gradients of {n_networks} networks by path: {output_dir / 'path_gradients.csv'}")
 

@@ -1,4 +1,8 @@
-"""Trains one network: `python -m residual_ensembles.train --help`."""
+"""Trains one network: `python -m residual_ensembles.train --help`.
+
+A network that is given, `--model=keras:PATH.keras` or `--model=application:NAME`, is not trained:
+it is taken apart, and stands where a trained one would.
+"""
 
 import os
 from pathlib import Path
@@ -15,6 +19,7 @@ CHECKPOINTS = ".checkpoints"
 FLAGS = flags.FLAGS
 
 MODELS = ["resnet", "resnet_bottleneck", "vgg", "highway"]
+WEIGHTS = ["imagenet", "random"]
 GATINGS = ["none", "effective_paths", "stochastic_depth"]
 SCHEDULES = ["paper", "cosine", "imagenet"]
 PRECISIONS = ["float32", "mixed_bfloat16"]
@@ -23,11 +28,20 @@ PRECISIONS = ["float32", "mixed_bfloat16"]
 def define_flags() -> None:
     """Defines the flags; each says its unit."""
     flags.DEFINE_string("network", None, "name in tables; default: that of the output folder")
-    flags.DEFINE_enum("model", "resnet", MODELS, "kind of network")
+    flags.DEFINE_string(
+        "model",
+        "resnet",
+        f"kind of network: {', '.join(MODELS)}; or, to train nothing, keras:PATH.keras or "
+        "application:NAME of keras.applications",
+    )
+    flags.register_validator(
+        "model",
+        lambda model: model in MODELS or model.startswith(("keras:", "application:")),
+        f"expected one of {', '.join(MODELS)}, keras:PATH.keras or application:NAME",
+    )
+    flags.DEFINE_enum("weights", "imagenet", WEIGHTS, "of an application; others are trained here")
     flags.DEFINE_integer("depth", 110, "layers: 6n+2; 50, 101, 152, 200 (bottleneck); 15 (vgg)", 1)
-    flags.DEFINE_string("dataset", "digits", "digits, tfds:NAME, folder:PATH, or a prepared folder")
-    flags.DEFINE_string("data_dir", "data", "folder in which a data set that is named is prepared")
-    flags.DEFINE_float("validation_fraction", 0.1, "share of train, of a named data set", 0.0, 0.9)
+    define_data_flags()
     flags.DEFINE_enum("gating", "none", GATINGS, "which modules run in a batch")
     flags.DEFINE_integer("modules_per_batch", 23, "modules that run, for effective_paths", 1)
     flags.DEFINE_float(
@@ -55,6 +69,13 @@ def schedule_from_flags() -> dict:
     """Returns the settings that these flags describe."""
     names = ("epochs", "batch_size", "learning_rate", "schedule", "weight_decay", "precision")
     return {name: FLAGS[name].value for name in names}
+
+
+def define_data_flags() -> None:
+    """Defines the flags that say what the data are."""
+    flags.DEFINE_string("dataset", "digits", "digits, tfds:NAME, folder:PATH, or a prepared folder")
+    flags.DEFINE_string("data_dir", "data", "folder in which a data set that is named is prepared")
+    flags.DEFINE_float("validation_fraction", 0.1, "share of train, of a named data set", 0.0, 0.9)
 
 
 def settings_from_flags():
@@ -94,10 +115,30 @@ def summary(run: dict, folder: Path) -> str:
     return f"results in {folder}: {100 * error:.2f} % error on {n} test pictures"
 
 
+def publish_given(folder: Path) -> None:
+    """Takes a given network apart and leaves it as training leaves a trained one."""
+    from residual_ensembles import backend, training
+    from residual_ensembles.publishing import publish
+    from residual_ensembles.unraveling.given import check_name
+
+    check_name(FLAGS.model, FLAGS.weights)
+    backend.configure()
+    network = FLAGS.network or folder.name
+    run = publish(
+        prepared_data(), FLAGS.model, FLAGS.weights, FLAGS.seed, training.Outputs(folder), network
+    )
+    print(f"{FLAGS.model}: {run['n_modules']} modules, nothing to train")
+    print(summary(run, folder))
+
+
 def main() -> None:
     """Trains the network that the flags describe."""
-    settings = settings_from_flags()
     folder = Path(FLAGS.output_dir)
+    if FLAGS.model not in MODELS:
+        cli.require_writable_folder(folder)
+        publish_given(folder)
+        return
+    settings = settings_from_flags()
     cli.require_writable_folder(folder)
 
     from residual_ensembles import backend, training

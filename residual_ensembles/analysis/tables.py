@@ -46,7 +46,10 @@ HALF_GATE_COLUMNS = ["network", "seed", "n_images", "largest_relative_difference
 MEMBER_COLUMNS = ["seed", "member", "n_modules", "epochs", "test_error_fraction"]
 HISTORY_COLUMNS = ["epoch", "error_fraction"]
 
-RESNETS = ("resnet", "resnet_bottleneck")
+RESNETS = ("resnet", "resnet_bottleneck", "unravelled")
+"""Kinds of network whose modules all have a skip; the last is a reader's own, as it was found."""
+
+WORTH_COLUMNS = ["network", "seed", "module", "block_influence", "first_order", "loss_increase"]
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,7 @@ class Tables:
         members: ensemble/members.csv, one row per small network.
         gradient_modules: path_gradients_modules.csv, one row per module.
         gradient_ranges: path_gradients_ranges.csv, one row per reading of the effective range.
+        worth: worth.csv, one row per module whose worth was estimated.
         runs: What is known of each trained network, in the order of lesions.csv.
     """
 
@@ -104,6 +108,7 @@ class Tables:
     members: pd.DataFrame
     gradient_modules: pd.DataFrame
     gradient_ranges: pd.DataFrame
+    worth: pd.DataFrame
     runs: tuple[Run, ...]
 
     @property
@@ -294,5 +299,6 @@ def read_tables(folder: str | Path) -> Tables:
         gradient_ranges=_table(
             folder / "path_gradients_ranges.csv", list(gradient_tables.COLUMNS["_ranges"])
         ),
+        worth=_table(folder / "worth.csv", WORTH_COLUMNS),
         runs=runs,
     )

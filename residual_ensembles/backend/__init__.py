@@ -7,7 +7,8 @@ rows of a list and a list of rows, outside of compiled functions;
 None where it has none; `scale_channels` is what is left of it when nothing is trained;
 `JIT_COMPILE` is what `keras.Model.compile` should be told (on a CPU, TensorFlow is faster without
 XLA); `configure` makes a program's runs repeatable bit for bit; `devices` names what it computes
-on; within `full_precision()` float32 is not shortened to what a GPU multiplies faster.
+on; within `full_precision()` float32 is not shortened to what a GPU multiplies faster;
+`multiply_adds` counts what a function costs.
 """
 
 from residual_ensembles import backend_choice
@@ -34,6 +35,7 @@ if NAME == "jax":
         unstack,
         vjp,
     )
+    from residual_ensembles.backend._jax_costs import multiply_adds
 else:
     from residual_ensembles.backend._tensorflow import (
         JIT_COMPILE,
@@ -49,6 +51,7 @@ else:
         unstack,
         vjp,
     )
+    from residual_ensembles.backend._tensorflow_costs import multiply_adds
 
 __all__ = [
     "JIT_COMPILE",
@@ -60,6 +63,7 @@ __all__ = [
     "full_precision",
     "fused_batch_norm",
     "map_rows",
+    "multiply_adds",
     "scale_channels",
     "stack",
     "unstack",

@@ -42,6 +42,11 @@ def export(chain) -> Exported:
     Raises:
         ValueError: There is a module or a layer in it that the explorer cannot run.
     """
+    if chain.between:
+        raise ValueError(
+            f"Received a network with a plain segment after module {chain.between[0]}, expected "
+            "modules that follow one another: the explorer can run no other."
+        )
     weights: list[Operation] = []
 
     def part(layer) -> list[dict]:

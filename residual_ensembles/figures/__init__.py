@@ -16,6 +16,7 @@ from residual_ensembles.figures import (
     fig13_ensemble,
     fig14_gradient_by_module,
     fig15_effective_ranges,
+    fig16_worth,
 )
 from residual_ensembles.figures.picture import Picture
 from residual_ensembles.figures.plots import plot_tables
@@ -37,6 +38,7 @@ FIGURES: tuple[Picture, ...] = (
     fig13_ensemble.FIGURE,
     fig14_gradient_by_module.FIGURE,
     fig15_effective_ranges.FIGURE,
+    fig16_worth.FIGURE,
 )
 """Every figure, in the order in which they are shown."""
 

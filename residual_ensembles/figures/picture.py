@@ -21,6 +21,7 @@ class Picture:
         draw: Draws it from a study's tables.
         rests_on: Says how many lesions, pictures, draws and seeds are behind it.
         found: Says in a sentence what came out, where no claim does; nothing without its table.
+        wanted: Whether a study has anything to show in it; others are drawn for every study.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Picture:
     draw: Callable[[Tables], Figure]
     rests_on: Callable[[Tables], str]
     found: Callable[[Tables], str] = lambda tables: ""
+    wanted: Callable[[Tables], bool] = lambda tables: True
 
     @property
     def number(self) -> str:

@@ -4,6 +4,7 @@ from residual_ensembles.lesions.batch_norm import reestimate_batch_norm
 from residual_ensembles.lesions.bearing import check, deletable, duplicable, spared, swappable
 from residual_ensembles.lesions.engine import PRECISIONS, Evaluation, evaluate
 from residual_ensembles.lesions.lesion import Lesion, Step
+from residual_ensembles.lesions.outputs import outputs_of
 from residual_ensembles.lesions.pieces import Pieces
 from residual_ensembles.lesions.plans import (
     PlannedLesion,
@@ -16,6 +17,7 @@ from residual_ensembles.lesions.plans import (
     study_plan,
 )
 from residual_ensembles.lesions.reference import evaluate_reference, reference_logits
+from residual_ensembles.lesions.study import lesion_study, n_classes
 from residual_ensembles.lesions.summary import summary
 from residual_ensembles.lesions.table import lesion_table
 
@@ -32,7 +34,10 @@ __all__ = [
     "evaluate",
     "evaluate_reference",
     "intact",
+    "lesion_study",
     "lesion_table",
+    "n_classes",
+    "outputs_of",
     "random_deletions",
     "random_duplications",
     "reestimate_batch_norm",

@@ -24,15 +24,15 @@ def check(lesion: Lesion, chain) -> None:
         if not chain.modules[module - 1].keeps_shape:
             raise ValueError(
                 f"Received the lesion {str(lesion)!r}, but module {module} changes the shape of "
-                f"what passes through, from {chain.shapes[module - 1]} to {chain.shapes[module]}: "
-                f"it cannot run twice. Choose from {_numbers(duplicable(chain))}."
+                f"what passes through, {_from_to(chain, module)}: it cannot run twice. "
+                f"Choose from {_numbers(duplicable(chain))}."
             )
     for module in lesion.deletions:
         if not _is_deletable(chain, module):
             raise ValueError(
                 f"Received the lesion {str(lesion)!r}, but module {module} has no skip and changes "
-                f"the shape from {chain.shapes[module - 1]} to {chain.shapes[module]}: without it "
-                f"nothing fits. Choose from {_numbers(deletable(chain))}."
+                f"the shape {_from_to(chain, module)}: without it nothing fits. "
+                f"Choose from {_numbers(deletable(chain))}."
             )
 
 
@@ -41,23 +41,27 @@ def _check_swap(lesion: Lesion, pair: tuple[int, int], chain) -> None:
         if not chain.modules[position - 1].keeps_shape:
             raise ValueError(
                 f"Received the lesion {str(lesion)!r}, but module {position} changes the shape of "
-                f"what passes through, from {chain.shapes[position - 1]} to "
-                f"{chain.shapes[position]}: it cannot stand elsewhere."
+                f"what passes through, {_from_to(chain, position)}: it cannot stand elsewhere."
             )
-    a, b = (tuple(chain.shapes[position - 1]) for position in pair)
-    if a != b:
+    a, b = (chain.modules[position - 1] for position in pair)
+    if a.layout != b.layout:
         raise ValueError(
             f"Received the lesion {str(lesion)!r}, but what reaches position {pair[0]} has shape "
-            f"{a}, and position {pair[1]} {b}; expected two positions of one shape."
+            f"{a.layout}, and position {pair[1]} {b.layout}; expected two positions of one shape."
         )
 
 
 def _is_deletable(chain, module: int) -> bool:
-    shapes = chain.shapes[module - 1 : module + 1]
     layer = chain.modules[module - 1]
     if layer.has_skip or layer.keeps_shape:
         return True
-    return tuple(layer.deleted(ops.zeros((1, *shapes[0]))).shape[1:]) == tuple(shapes[1])
+    left = layer.deleted(ops.zeros((1, *layer.shapes[0])))
+    return tuple(left.shape[1:]) == tuple(layer.shapes[1])
+
+
+def _from_to(chain, module: int) -> str:
+    before, after = chain.modules[module - 1].shapes
+    return f"from {tuple(before)} to {tuple(after)}"
 
 
 def _numbers(modules: tuple[int, ...]) -> str:
@@ -95,5 +99,5 @@ def swappable(chain, sparing: tuple[int, ...] = ()) -> tuple[tuple[int, int], ..
         (a, b)
         for a in movable
         for b in movable
-        if a < b and tuple(chain.shapes[a - 1]) == tuple(chain.shapes[b - 1])
+        if a < b and chain.modules[a - 1].layout == chain.modules[b - 1].layout
     )

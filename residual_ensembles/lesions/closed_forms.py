@@ -50,9 +50,11 @@ def deleted_form(module) -> Form | None:
 def leaves_as_it_is(module) -> bool:
     """Whether what enters a module leaves it unchanged when the module is deleted.
 
-    It is known of our own modules; of any other one it is not, and false.
+    It is known of our own modules and of those that say so; of any other one it is not, and false.
     """
-    return type(module) in _KINDS and module.shortcut is None and module.activation is None
+    if type(module) in _KINDS:
+        return module.shortcut is None and module.activation is None
+    return getattr(module, "leaves_as_it_is", False)
 
 
 def _then(first: Form, second: Form) -> Form:

@@ -72,8 +72,9 @@ def evaluate(
     Args:
         chain: The network; nothing about it changes.
         plan: Lesions of any kinds, or planned lesions.
-        pictures: `(n_pictures, height, width, channels)` in 0..255: an array, or anything with a
-            length that returns an array for a slice or for positions.
+        pictures: `(n_pictures, height, width, channels)` in 0..255, or other inputs as
+            `chain.packed_inputs` returns them: an array, or anything with a length that returns an
+            array for a slice or for positions.
         precision: "float32", "bfloat16" or "cascade".
         labels: True classes `(n_pictures,)`; for `error_margin`.
         error_margin: Half-width, as a fraction, at which the 95 % interval of a lesion's error on
@@ -96,6 +97,7 @@ def evaluate(
         (54, 10000)
     """
     _check_arguments(pictures, precision, labels, error_margin)
+    check_precision(chain, precision)
     lesions = [row if isinstance(row, Lesion) else row.lesion for row in plan]
     evaluator = Evaluator(chain, lesions, len(pictures), memory_bytes, batch_size)
     pieces = pieces or Pieces()
@@ -147,6 +149,23 @@ def _check_arguments(pictures, precision, labels, error_margin) -> None:
             f"Received error_margin={error_margin} and "
             f"{'no' if labels is None else len(labels)} labels for {len(pictures)} pictures, "
             "expected the true class of each: an error cannot be estimated without."
+        )
+
+
+def check_precision(chain, precision: str) -> None:
+    """Refuses to round what a network cannot bear to have rounded.
+
+    Args:
+        chain: The network.
+        precision: Of the computation.
+
+    Raises:
+        ValueError: Whole numbers, such as a mask, travel between its modules.
+    """
+    if precision != "float32" and chain.whole_numbers_travel:
+        raise ValueError(
+            f"Received precision={precision!r} for {chain.name}, between whose modules whole "
+            "numbers or masks travel, expected float32."
         )
 
 

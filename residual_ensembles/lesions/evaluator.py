@@ -42,7 +42,8 @@ class Evaluator:
         self.chain = chain
         self.lesions = list(lesions)
         self.memory_bytes = memory_bytes
-        row_bytes = FLOAT32_BYTES * max(int(np.prod(shape)) for shape in chain.shapes)
+        shapes = [*chain.shapes, *(shape for module in chain.modules for shape in module.shapes)]
+        row_bytes = FLOAT32_BYTES * max(int(np.prod(shape)) for shape in shapes)
         self.grid = grid(n_pictures, max(len(lesions), 1), row_bytes, memory_bytes, batch_size)
         self.networks: dict[str, PreparedNetwork] = {}
         self.memory = psutil.Process()

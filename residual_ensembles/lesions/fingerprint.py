@@ -18,6 +18,7 @@ CODE = (
     "lesions",
     "models",
     "randomness.py",
+    "unraveling",
 )
 """Whose code decides what comes out."""
 

@@ -1,7 +1,7 @@
 """A lesion: what is done to a network before it is looked at again (section 4 of the paper)."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -12,11 +12,14 @@ INTACT = "intact"
 
 
 class Step(NamedTuple):
-    """What a picture passes at one place of its way: a module that runs, or what is left of one."""
+    """What a picture passes at one place of its way: a module that runs, or what is left of one.
+
+    Or the plain segment that follows a position; it comes after modules of that number when sorted.
+    """
 
     module: int
-    """Number of the module, from 1."""
-    does: Literal["run", "deleted"]
+    """Number of the module, or of the position whose segment it is, from 1."""
+    does: Literal["run", "deleted", "segment"]
 
 
 @dataclass(frozen=True)
@@ -123,19 +126,21 @@ class Lesion:
             order[a - 1], order[b - 1] = order[b - 1], order[a - 1]
         return order
 
-    def steps(self, n: int) -> list[Step]:
+    def steps(self, n: int, between: Collection[int] = ()) -> list[Step]:
         """Returns what a picture passes between stem and head, in order.
 
         Args:
             n: Number of modules of the network.
+            between: Positions that a plain segment follows; see `Chain.between`.
 
         Raises:
             ValueError: The lesion names a module or a position that does not exist.
         """
         steps = []
-        for module in self.order(n):
+        for position, module in enumerate(self.order(n), start=1):
             step = Step(module, "deleted" if module in self.deletions else "run")
             steps += [step, step] if module in self.duplications else [step]
+            steps += [Step(position, "segment")] if position in between else []
         return steps
 
     def kendall_tau(self, n: int) -> float:

@@ -155,7 +155,15 @@ def _check_draws(draws: int) -> None:
 
 
 def study_plan(
-    chain, *, k: int, draws: int, swaps: int, duplications: int, seed: int, random: bool
+    chain,
+    *,
+    k: int,
+    draws: int,
+    swaps: int,
+    duplications: int,
+    seed: int,
+    random: bool,
+    as_far_as_possible: bool = False,
 ) -> list[PlannedLesion]:
     """Returns all lesions of one network of a study, in the order of its table.
 
@@ -170,6 +178,8 @@ def study_plan(
         duplications: Largest number of modules duplicated together.
         seed: Of the study.
         random: Whether this network gets more than its single deletions.
+        as_far_as_possible: Whether a number that is too large for this network is cut to what it
+            can bear, and not refused.
 
     Raises:
         ValueError: A number is out of range for this network.
@@ -181,13 +191,23 @@ def study_plan(
     kept = bearing.spared(chain)
     sparing = [m for m in deletable if m not in kept]
     duplicable = bearing.duplicable(chain)
+    doubled = [m for m in duplicable if m not in kept]
+    pairs = bearing.swappable(chain, kept)
+    cut = as_far_as_possible
     # The narrower choice comes first, so that a k too large for it is what an error speaks of.
-    few = random_deletions(sparing, k, draws, seed, "random_deletion_sparing")
+    few = _drawn(random_deletions, sparing, k, draws, seed, "random_deletion_sparing", cut=cut)
     return (
         plan
-        + random_deletions(deletable, k, draws, seed)
+        + _drawn(random_deletions, deletable, k, draws, seed, cut=cut)
         + few
-        + reorderings(bearing.swappable(chain, kept), swaps, draws, seed)
+        + ([] if cut and not pairs else reorderings(pairs, swaps, draws, seed))
         + single_duplications(duplicable)
-        + random_duplications([m for m in duplicable if m not in kept], duplications, draws, seed)
+        + _drawn(random_duplications, doubled, duplications, draws, seed, cut=cut)
     )
+
+
+def _drawn(draw, modules: list[int], most: int, *rest, cut: bool) -> list[PlannedLesion]:
+    """Returns random lesions of up to `most` modules, or of as many as there are."""
+    if cut and not modules:
+        return []
+    return draw(modules, min(most, len(modules)) if cut else most, *rest)

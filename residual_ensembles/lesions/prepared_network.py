@@ -10,6 +10,7 @@ from residual_ensembles.lesions import closed_forms
 from residual_ensembles.lesions.closed_forms import Form
 from residual_ensembles.lesions.folding import Affine
 from residual_ensembles.lesions.lesion import Step
+from residual_ensembles.lesions.reference import function_of
 
 _COMPILED: dict[Hashable, Callable] = {}
 """Closed forms by key. They hold no weights, so all networks of a process share them."""
@@ -19,8 +20,9 @@ class PreparedNetwork:
     """What a lesion needs of a network: stem, head, and each module run or deleted.
 
     Our own modules become closed forms whose weights are arguments, so that preparing a deep
-    network takes a trace for each *kind* of module and not for each module. Any other module, and
-    any that computes in less than float32 by itself, is compiled as it is.
+    network takes a trace for each *kind* of module and not for each module. Any other module, any
+    that computes in less than float32 by itself, and what lies between modules are compiled as they
+    are.
 
     Args:
         chain: The network. Its weights are copied here; it is not changed.
@@ -52,16 +54,16 @@ class PreparedNetwork:
         """
         return tuple(
             step
-            for step in lesion.steps(len(self.chain.modules))
-            if step.does == "run"
+            for step in lesion.steps(len(self.chain.modules), self.chain.between)
+            if step.does != "deleted"
             or not closed_forms.leaves_as_it_is(self.chain.modules[step.module - 1])
         )
 
     def run(self, step: Step, y):
-        """Returns what leaves a module.
+        """Returns what leaves a module, or a segment.
 
         Args:
-            step: Which module, and whether it runs or is deleted.
+            step: Which module, and whether it runs or is deleted; or which segment.
             y: Tensor `(batch, ...)`.
         """
         if step not in self.functions:
@@ -69,24 +71,26 @@ class PreparedNetwork:
         return self.functions[step](y, self.weights[step])
 
     def _prepare(self, step: Step) -> None:
-        module = self.chain.modules[step.module - 1]
-        form = self._closed_form(step, module)
+        form = self._closed_form(step)
         if form is None:
-            self.functions[step], self.weights[step] = self._as_it_is(step, module), ()
+            self.functions[step], self.weights[step] = self._as_it_is(step), ()
             return
         if form.key not in _COMPILED:
             _COMPILED[form.key] = compiled(form.function)
         self.functions[step] = _COMPILED[form.key]
         self.weights[step] = tuple(self._tensor(w) for w in form.weights)
 
-    def _closed_form(self, step: Step, module) -> Form | None:
+    def _closed_form(self, step: Step) -> Form | None:
+        if step.does == "segment":
+            return None
+        module = self.chain.modules[step.module - 1]
         if not self.reduced and module.compute_dtype != "float32":
             return None
         make = closed_forms.module_form if step.does == "run" else closed_forms.deleted_form
         return make(module)
 
-    def _as_it_is(self, step: Step, module) -> Callable:
-        function = module if step.does == "run" else module.deleted
+    def _as_it_is(self, step: Step) -> Callable:
+        function = function_of(self.chain, step)
 
         def call(y, _):
             return self._cast(function(self._cast(y, "float32"), training=False), "bfloat16")

@@ -7,7 +7,7 @@ from keras import ops
 
 from residual_ensembles.backend.precision import compiled
 from residual_ensembles.lesions.bearing import check
-from residual_ensembles.lesions.lesion import Lesion
+from residual_ensembles.lesions.lesion import Lesion, Step
 
 
 def evaluate_reference(
@@ -71,14 +71,21 @@ class CompiledParts:
     def part(self, step) -> Callable:
         """Returns the compiled function of one step."""
         if step not in self.parts:
-            module = self.chain.modules[step.module - 1]
-            function = module if step.does == "run" else module.deleted
+            function = function_of(self.chain, step)
             self.parts[step] = self.compile(lambda y: function(y, training=False))
         return self.parts[step]
 
     def __call__(self, lesion: Lesion, pictures: np.ndarray) -> np.ndarray:
         """Returns float32 logits `(batch, n_classes)` of a batch of pictures."""
         y = self.stem(ops.convert_to_tensor(pictures))
-        for step in lesion.steps(len(self.chain.modules)):
+        for step in lesion.steps(len(self.chain.modules), self.chain.between):
             y = self.part(step)(y)
         return ops.convert_to_numpy(self.head(y))
+
+
+def function_of(chain, step: Step) -> Callable:
+    """Returns what a step does to what passes, as a function of it and of `training`."""
+    if step.does == "segment":
+        return chain.segment(step.module)
+    module = chain.modules[step.module - 1]
+    return module if step.does == "run" else module.deleted

@@ -1,5 +1,7 @@
 """The one interface: a network as stem, modules and head."""
 
+from itertools import zip_longest
+
 import keras
 
 from residual_ensembles.models.nesting import build_once, deserialized
@@ -9,24 +11,41 @@ from residual_ensembles.models.nesting import build_once, deserialized
 class Chain(keras.Model):
     """A network that can be taken apart: `y_0 = stem(x)`, `y_i = module_i(y_{i-1})`, `head(y_n)`.
 
+    Between two modules there may be a plain segment, which always runs: what leaves the module that
+    stands at a position passes the segment of that position, whatever a lesion puts there.
+
     Args:
         stem: Layer from the input to y_0.
         modules: The modules; `modules[0]` is what people call module 1.
         head: Layer from y_n to the output, for instance logits `(batch, classes)`.
         input_shape: Shape of one input, without batch, for instance `(height, width, channels)`.
+        segments: For each position but the last, a layer that runs between it and the next one, or
+            None; by default there is none.
         **kwargs: As for `keras.Model`.
 
     Raises:
-        ValueError: There is no module, or the layers' shapes do not fit one another.
+        ValueError: There is no module, there are not as many segments as places between modules, or
+            the layers' shapes do not fit one another.
     """
 
-    def __init__(self, stem, modules, head, input_shape, **kwargs):
+    probabilities = False
+    """Whether the output is probabilities, as after a softmax, and not logits."""
+    whole_numbers_travel = False
+    """Whether what passes between modules holds whole numbers, which must not be rounded."""
+
+    def __init__(self, stem, modules, head, input_shape, segments=(), **kwargs):
         # The policy of a model would round its input: each layer has a policy of its own instead.
         super().__init__(**{"dtype": "float32", **kwargs})
         if not modules:
             raise ValueError("Received no modules, expected at least one.")
+        if segments and len(segments) != len(modules) - 1:
+            raise ValueError(
+                f"Received {len(segments)} segments for {len(modules)} modules, expected "
+                f"{len(modules) - 1}: a layer or None between each two modules."
+            )
         self.stem = stem
         self.modules = list(modules)
+        self.segments = list(segments)
         self.head = head
         self.picture_shape = tuple(input_shape)
         self.build((None, *self.picture_shape))
@@ -40,8 +59,9 @@ class Chain(keras.Model):
             training: Whether batch normalisation uses the statistics of the batch.
         """
         y = self.stem(x, training=training)
-        for i, module in enumerate(self.modules):
+        for i, (module, segment) in enumerate(zip_longest(self.modules, self.segments)):
             y = module(y, gate=None if gates is None else gates[i], training=training)
+            y = y if segment is None else segment(y, training=training)
         return self.head(y, training=training)
 
     def build(self, input_shape):
@@ -49,11 +69,34 @@ class Chain(keras.Model):
             return
         shape = build_once(self.stem, input_shape)
         self.shapes = [shape[1:]]
-        for module in self.modules:
+        for module, segment in zip_longest(self.modules, self.segments):
             shape = build_once(module, shape)
+            shape = shape if segment is None else build_once(segment, shape)
             self.shapes.append(shape[1:])
         build_once(self.head, shape)
         self.built = True
+
+    def packed_inputs(self, x):
+        """Returns inputs as the stem takes them: as they are."""
+        return x
+
+    def unpacked_outputs(self, outputs):
+        """Returns what the head puts out as a call of the chain returns it: as it is."""
+        return outputs
+
+    @property
+    def output_shapes(self) -> list[tuple]:
+        """Shapes of what it puts out, without batch."""
+        return [self.compute_output_shape((None, *self.picture_shape))[1:]]
+
+    def segment(self, position: int):
+        """Returns what always runs after the module at a position, from 1; None for nothing."""
+        return self.segments[position - 1] if position <= len(self.segments) else None
+
+    @property
+    def between(self) -> tuple[int, ...]:
+        """Positions, from 1, that a plain segment follows."""
+        return tuple(i for i, s in enumerate(self.segments, start=1) if s is not None)
 
     @property
     def downsampling(self) -> tuple[int, ...]:
@@ -65,6 +108,8 @@ class Chain(keras.Model):
 
     def get_config(self):
         parts = {"stem": self.stem, "modules": self.modules, "head": self.head}
+        if self.between:
+            parts["segments"] = self.segments
         return {
             "name": self.name,
             "input_shape": self.picture_shape,
@@ -73,4 +118,5 @@ class Chain(keras.Model):
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
-        return cls(**deserialized(config, "stem", "modules", "head"))
+        names = ("stem", "modules", "head", "segments")
+        return cls(**deserialized(config, *(name for name in names if name in config)))

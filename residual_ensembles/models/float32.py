@@ -14,6 +14,6 @@ def in_float32(chain: Chain) -> Chain:
     config = json.dumps(chain.get_config())
     if "mixed_bfloat16" not in config:
         return chain
-    wide = Chain.from_config(json.loads(config.replace("mixed_bfloat16", "float32")))
+    wide = type(chain).from_config(json.loads(config.replace("mixed_bfloat16", "float32")))
     wide.set_weights(chain.get_weights())
     return wide

@@ -43,8 +43,8 @@ class HighwayModule(Module):
     def skip(self, y, training=False):
         return (1.0 - self.openness(y)) * super().skip(y, training=training)
 
-    def deleted(self, y, training=False):
-        return self.after(super().skip(y, training=training))
+    def bypass(self, y, training=False):
+        return super().skip(y, training=training)
 
     def run(self, y, scale, training=False):
         t = self.openness(y)  # once for both

@@ -44,6 +44,14 @@ class Module(keras.layers.Layer):
         self.activation = activation
         self.survival_probability = float(survival_probability)
 
+    def stream(self, y):
+        """Returns what the module acts on, of all that enters it."""
+        return y
+
+    def left_stream(self, y):
+        """Returns the same of all that leaves it."""
+        return y
+
     def residual(self, y, training=False):
         """Returns what is added to the skip: f(y) times the survival probability.
 
@@ -61,9 +69,13 @@ class Module(keras.layers.Layer):
         """Returns what becomes of the sum."""
         return z if self.activation is None else self.activation(z)
 
+    def bypass(self, y, training=False):
+        """Returns what stands in for the sum when the residual is deleted: the skip."""
+        return self.skip(y, training=training)
+
     def deleted(self, y, training=False):
         """Returns what is left of the module when its residual is deleted (section 4.1)."""
-        return self.after(self.skip(y, training=training))
+        return self.after(self.bypass(y, training=training))
 
     def run(self, y, scale, training=False):
         """Returns the module's output with f(y) multiplied by `scale`."""
@@ -118,6 +130,11 @@ class Module(keras.layers.Layer):
     def keeps_shape(self) -> bool:
         """Whether what leaves the module has the shape of what enters it."""
         return self.shapes[0] == self.shapes[1]
+
+    @property
+    def layout(self):
+        """What has to be equal where two modules shall change places: the shape of what enters."""
+        return tuple(self.shapes[0])
 
     def build(self, input_shape):
         shape = build_once(self.transform, input_shape)

@@ -26,6 +26,9 @@ class PlainModule(Module):
 
     has_skip = False
 
+    def bypass(self, y, training=False):
+        return y
+
     def run(self, y, scale, training=False):
         return self.after(self.transform(y, training=training))
 

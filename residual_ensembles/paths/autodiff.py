@@ -30,13 +30,15 @@ class Autodiff:
 
     @property
     def trainable(self) -> list[bool]:
-        """Whether each of `weights` is trained."""
-        return [v.trainable for v in self.module.variables]
+        """Whether each of `weights` is trained, and belongs to the module and not to a segment."""
+        own = {id(v) for v in getattr(self.module, "own_variables", self.module.variables)}
+        return [v.trainable and id(v) in own for v in self.module.variables]
 
     def forward(self, weights: list, y):
         """Returns what leaves a module, and what `residual` and `skip` need of this batch."""
         z, _, _ = self._sum(weights, y)
-        return self.module.after(z), (y, *weights)
+        with frozen(self.module, weights):
+            return self.module.after(z), (y, *weights)
 
     def residual(self, point, rows):
         """Returns Rᵀ of each row.
@@ -47,13 +49,13 @@ class Autodiff:
         """
         y, *weights = point
         z, pull, _ = self._sum(weights, y)
-        return _pulled(pull, _pulled(self._after(z), rows))
+        return _pulled(pull, _pulled(self._after(weights, z), rows))
 
     def skip(self, point, rows):
         """Returns Sᵀ of each row; arguments as for `residual`."""
         y, *weights = point
         z, _, pull = self._sum(weights, y)
-        return _pulled(pull, _pulled(self._after(z), rows))
+        return _pulled(pull, _pulled(self._after(weights, z), rows))
 
     def _sum(self, weights, y):
         """Returns skip + residual, and the pullbacks of the residual and of the skip."""
@@ -65,8 +67,9 @@ class Autodiff:
             skipped, pull_skip = backend.vjp(lambda y: module.skip(y, training=training), y)
         return z + skipped, pull_residual, pull_skip
 
-    def _after(self, z):
-        return backend.vjp(self.module.after, z)[1]
+    def _after(self, weights, z):
+        with frozen(self.module, weights):
+            return backend.vjp(self.module.after, z)[1]
 
 
 def frozen(layer, weights: list) -> keras.StatelessScope:

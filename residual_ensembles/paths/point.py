@@ -10,6 +10,8 @@ from keras import ops
 from residual_ensembles import backend
 from residual_ensembles.backend.precision import compiled
 from residual_ensembles.paths.autodiff import frozen
+from residual_ensembles.paths.followed import followed
+from residual_ensembles.paths.loss import cross_entropy
 from residual_ensembles.paths.products import Products, products_for
 
 BATCH_NORM = ("inference", "training")
@@ -51,7 +53,7 @@ class Point:
     cotangent: object
     """Gradient of the batch's mean loss with respect to y_n, `(batch, ...)`."""
     loss: float
-    """Mean cross entropy of the batch, nats."""
+    """Mean loss of the batch: cross entropy in nats, where no other loss was given."""
     through_stem: Callable
     """From cotangents of y_0, `(rows, batch, ...)`, to those of the pictures."""
     carried: dict = field(default_factory=dict)
@@ -84,25 +86,36 @@ class Linearization:
             couple its pictures, and their derivative is part of the residual's. Before training the
             moving statistics are still 0 and 1, and inference mode means nothing.
         closed_forms: Whether to use the closed form of a module that has one; for tests.
+        loss: From outputs and targets of a batch to its mean loss; None for the cross entropy of
+            class labels.
 
     Raises:
         ValueError: Another mode of batch normalisation.
     """
 
-    def __init__(self, chain, batch_norm: str = "inference", closed_forms: bool = True):
+    def __init__(
+        self,
+        chain,
+        batch_norm: str = "inference",
+        closed_forms: bool = True,
+        loss: Callable | None = None,
+    ):
         if batch_norm not in BATCH_NORM:
             raise ValueError(
                 f"Received batch_norm={batch_norm!r}, expected one of {', '.join(BATCH_NORM)}."
             )
         self.chain = chain
         self._training = batch_norm == "training"
+        self._mean_loss = cross_entropy(chain) if loss is None else loss
+        self._modules = [
+            followed(module, chain.segment(i), self._training)
+            for i, module in enumerate(chain.modules, start=1)
+        ]
+        pairs = list(zip(self._modules, chain.shapes, strict=False))
         self._products = [
-            products_for(module, shape, self._training, closed_forms)
-            for module, shape in zip(chain.modules, chain.shapes, strict=False)
+            products_for(module, shape, self._training, closed_forms) for module, shape in pairs
         ]
-        self._free = [
-            _skips_freely(*pair) for pair in zip(chain.modules, chain.shapes, strict=False)
-        ]
+        self._free = [_skips_freely(*pair) for pair in pairs]
         self._enter = compiled(self._stem)
         self._enter_back = compiled(self._stem_back)
         self._leave = compiled(self._loss)
@@ -112,18 +125,18 @@ class Linearization:
 
         Args:
             pictures: Input `(batch, ...)`; pictures in 0..255.
-            labels: Class of each, whole numbers `(batch,)`.
+            labels: Class of each, whole numbers `(batch,)`; or what the loss takes.
         """
         chain = self.chain
         stem, head = _weights(chain.stem), _weights(chain.head)
         pictures = ops.cast(ops.convert_to_tensor(pictures), chain.stem.compute_dtype)
         y, steps = self._enter(stem, pictures), []
-        for module, products, free in zip(chain.modules, self._products, self._free, strict=True):
+        for module, products, free in zip(self._modules, self._products, self._free, strict=True):
             weights = products.weights(module)
             out, point = products.forward(weights, y)
             steps.append(Step(products, weights, y, point, free))
             y = out
-        loss, cotangent = self._leave(head, y, ops.cast(labels, "int32"))
+        loss, cotangent = self._leave(head, y, ops.convert_to_tensor(labels))
         return Point(
             steps, cotangent, float(loss), lambda rows: self._enter_back(stem, pictures, rows)
         )
@@ -139,17 +152,11 @@ class Linearization:
     def _loss(self, weights, y, labels):
         def loss(y):
             with frozen(self.chain.head, weights):
-                logits = self.chain.head(y, training=self._training)
-            return mean_cross_entropy(logits, labels)
+                outputs = self.chain.head(y, training=self._training)
+            return self._mean_loss(outputs, labels)
 
         value, pull = backend.vjp(loss, y)
         return value, pull(ops.ones_like(value))[0]
-
-
-def mean_cross_entropy(logits, labels):
-    """Returns the loss that networks are trained with: the mean over a batch, in nats."""
-    own = ops.take_along_axis(ops.log_softmax(logits), labels[:, None], axis=-1)
-    return -ops.mean(own)
 
 
 def _weights(layer) -> list:
@@ -158,4 +165,5 @@ def _weights(layer) -> list:
 
 def _skips_freely(module, shape: tuple) -> bool:
     y = ops.zeros((1, *shape), module.compute_dtype)
-    return module.has_skip and module.skip(y) is y and module.after(y) is y
+    with frozen(module, _weights(module)):
+        return module.has_skip and module.skip(y) is y and module.after(y) is y

@@ -167,5 +167,6 @@ _FILES = (
     "gates.csv",
     "half_gates.csv",
     "ensemble.csv",
+    "worth.csv",
     "metrics.json",
 )

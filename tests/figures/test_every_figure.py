@@ -18,7 +18,7 @@ def draw(number, folder):
 
 
 def test_figures_of_the_paper_and_ours():
-    assert [f"fig{i}" for i in range(1, 16)] == NUMBERS
+    assert [f"fig{i}" for i in range(1, 17)] == NUMBERS
     assert len({picture.name for picture in FIGURES}) == len(FIGURES)
 
 

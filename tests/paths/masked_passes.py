@@ -4,7 +4,7 @@ One path, one whole forward and backward pass: at each module the forward pass i
 and the backward pass sees only the residual, or only the skip.
 """
 
-from itertools import product
+from itertools import product, zip_longest
 
 import keras
 import numpy as np
@@ -12,7 +12,7 @@ from keras import ops
 
 from residual_ensembles import backend, models
 from residual_ensembles.models import ends, highway, resnet
-from residual_ensembles.paths.point import mean_cross_entropy
+from residual_ensembles.paths.loss import mean_cross_entropy
 
 SHAPE, CLASSES, PICTURES = (4, 4, 2), 3, 3
 # JAX has float64 only for a whole process.
@@ -51,14 +51,16 @@ class PathGradients:
 
         def loss(y, *weights):
             pairs = [v for m in chain.modules for v in m.variables]
+            takes_of_all = ops.unstack(path, len(chain.modules))
             with keras.StatelessScope(state_mapping=list(zip(pairs, weights, strict=True))):
-                for module, takes in zip(
-                    chain.modules, ops.unstack(path, len(chain.modules)), strict=True
+                for module, takes, segment in zip_longest(
+                    chain.modules, takes_of_all, chain.segments
                 ):
                     z = only(module.residual(y, training=training), takes)
                     if module.has_skip:
                         z = z + only(module.skip(y, training=training), 1.0 - takes)
                     y = module.after(z)
+                    y = y if segment is None else segment(y, training=training)
                 return mean_cross_entropy(chain.head(y, training=training), self.labels)
 
         y, pull_stem = backend.vjp(stem, self.pictures)
@@ -92,14 +94,17 @@ def small_chain(kind: str, widths=(3, 4), per_stage=(2, 2), dtype=DTYPE, seed=0)
         "highway": lambda: [_highway_module(place, seed, dtype) for place in places],
         "first_generation": lambda: [_first_generation(place, seed, dtype) for place in places],
         "partly_plain": lambda: _partly_plain(places, seed, dtype),
+        "segmented": lambda: [_first_generation(place, seed, dtype) for place in places],
     }[kind]()
+    segments = _segments(widths, dtype) if kind == "segmented" else ()
     head = [
         models.BatchNormalization(name="head_norm", dtype=dtype),
         keras.layers.GlobalAveragePooling2D(name="head_pool", dtype=dtype),
         ends.dense(CLASSES, seed, "logits", dtype),
     ]
     stem = ends.small_picture_stem(widths[0], [128.0] * SHAPE[-1], [60.0] * SHAPE[-1], seed, dtype)
-    chain = models.Chain(stem, modules, ends.Pipe(head, name="head", dtype=dtype), SHAPE)
+    head = ends.Pipe(head, name="head", dtype=dtype)
+    chain = models.Chain(stem, modules, head, SHAPE, segments)
     randomise(chain, seed)
     return chain
 
@@ -107,7 +112,7 @@ def small_chain(kind: str, widths=(3, 4), per_stage=(2, 2), dtype=DTYPE, seed=0)
 def randomise(chain, seed=0) -> None:
     """Gives every weight and statistic a random value, so that no term is 0 by chance."""
     random = np.random.default_rng(seed)
-    for module in [*chain.modules, chain.head]:
+    for module in [*chain.modules, *filter(None, chain.segments), chain.head]:
         for variable in module.variables:
             low, high = (0.5, 1.5) if "variance" in variable.path else (-0.7, 0.9)
             variable.assign(random.uniform(low, high, variable.shape))
@@ -131,6 +136,23 @@ def _first_generation(place, seed, dtype):
         name=f"{place.name}_module",
         dtype=dtype,
     )
+
+
+def _segments(widths, dtype):
+    """Something with weights after the first of four modules, and after the third."""
+    return [
+        ends.Pipe(
+            [
+                models.BatchNormalization(name=f"segment{i}_norm", dtype=dtype),
+                keras.layers.Conv2D(width, 1, name=f"segment{i}_conv", dtype=dtype),
+            ],
+            name=f"segment{i}",
+            dtype=dtype,
+        )
+        if i % 2
+        else None
+        for i, width in enumerate((widths[0], widths[0], widths[1]), start=1)
+    ]
 
 
 def _partly_plain(places, seed, dtype):

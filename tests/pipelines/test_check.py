@@ -56,6 +56,23 @@ def test_the_default_study_can_work(study):
         ("network.resnet.depth", 111, "network.resnet: Received depth=111"),
         ("network.resnet", 5, "network.resnet=5, expected its flags"),
         ("network", 5, "network=5, expected networks by name"),
+        ("network.resnet", {"model": "keras:no.keras"}, "network.resnet: .* no file no.keras"),
+        (
+            "network.resnet",
+            {"model": "application:ResNet50V9"},
+            "application:ResNet50V9, expected the name of a network in keras.applications",
+        ),
+        (
+            "network.resnet",
+            {"model": "application:ResNet50", "weights": "best"},
+            "weights='best', expected one of imagenet, random",
+        ),
+        (
+            "network.resnet",
+            {"model": "application:ResNet50", "depth": 50},
+            "network.resnet.depth for a network that is given, expected model and weights alone",
+        ),
+        ("network.resnet", {"model": "keras:a b.keras"}, "a name without blanks and quotes"),
         ("data.validation_fraction", float("nan"), "validation_fraction=nan, expected a number"),
         ("lesion.error_margin", 1.0, "error_margin=1.0, expected below 1"),
         ("lesion.precision", "float16", "lesion.precision='float16', expected one of"),

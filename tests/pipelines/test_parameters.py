@@ -40,6 +40,9 @@ def test_every_study_is_complete_and_can_work(tmp_path, name):
     overrides = [f"study={name}"]
     if name == "cifar10_jpeg":
         overrides.append(f"data.source=folder:{tmp_path}")
+    if name == "own":
+        (tmp_path / "mine.keras").touch()
+        overrides.append(f"network.own.model=keras:{tmp_path / 'mine.keras'}")
     compose(tmp_path / "params.yaml", overrides)
     composed = study.load(tmp_path / "params.yaml")
     check.check(composed)

@@ -1,0 +1,86 @@
+"""What cheap estimates say of a module, beside what its deletion costs in truth."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from scipy import stats
+
+from residual_ensembles.analysis import Tables
+from residual_ensembles.figures import style
+from residual_ensembles.figures.picture import Picture
+
+ESTIMATES = {
+    "block_influence": "Block influence (1 − cosine)",
+    "first_order": "First-order estimate (nats)",
+}
+FEWEST = 3
+"""Modules below which a rank correlation says nothing."""
+
+
+def rank_correlation(rows: pd.DataFrame, estimate: str) -> float:
+    """Returns Spearman's rank correlation of an estimate with the true increase of the loss."""
+    pair = rows[estimate], rows["loss_increase"]
+    if len(rows) < FEWEST or min(column.nunique() for column in pair) < 2:
+        return float("nan")
+    return float(stats.spearmanr(*pair).statistic)
+
+
+def _points(axes: Axes, tables: Tables, estimate: str) -> None:
+    for network, rows in tables.worth.groupby("network", sort=False):
+        rho = rank_correlation(rows, estimate)
+        told = "" if np.isnan(rho) else f", rank correlation {rho:.2f}"
+        look = style.look_of(tables.of(str(network))[0])
+        axes.plot(
+            rows[estimate],
+            rows["loss_increase"],
+            look.marker,
+            color=look.color,
+            label=f"{network}{told}",
+        )
+        for row in rows.nlargest(3, "loss_increase").itertuples():
+            axes.annotate(
+                f"{row.module}",
+                (getattr(row, estimate), row.loss_increase),
+                xytext=(4, 2),
+                textcoords="offset points",
+                fontsize=7.5,
+            )
+    axes.legend(loc="best", fontsize=7.5)
+
+
+@style.styled
+def draw(tables: Tables) -> Figure:
+    """Draws block influence on the left and the first-order estimate on the right."""
+    figure = Figure(figsize=(7.2, 3.6))
+    both = figure.subplots(1, 2, sharey=True)
+    for axes, (estimate, label) in zip(both, ESTIMATES.items(), strict=True):
+        axes.set_xlabel(label)
+        if tables.worth.empty:
+            style.missing(axes, "the worth of modules was\nnot estimated in this study")
+        else:
+            _points(axes, tables, estimate)
+    both[0].set_ylabel("Increase of the loss when deleted (nats)")
+    style.caption(figure, rests_on(tables))
+    return figure
+
+
+def rests_on(tables: Tables) -> str:
+    """Says what the points rest on."""
+    if tables.worth.empty:
+        return "no estimates in this study"
+    counts = tables.worth.groupby("network", sort=False).size()
+    return "; ".join(f"{network}: {n} modules" for network, n in counts.items())
+
+
+FIGURE = Picture(
+    name="fig16_worth",
+    title="Block influence and a first-order estimate beside the true cost",
+    paper="Not in the paper. Pruning work ranks modules by such estimates, each of one pass; the "
+    "numbers are the modules whose deletion costs most.",
+    source="",
+    table="worth.csv",
+    draw=draw,
+    rests_on=rests_on,
+    wanted=lambda tables: not tables.worth.empty,
+)

@@ -1,0 +1,205 @@
+"""A Keras model as a chain."""
+
+from collections.abc import Mapping, Sequence
+
+import keras
+import numpy as np
+from keras import tree
+
+from residual_ensembles.models.chain import Chain
+from residual_ensembles.unraveling.cut import Cut, Layout
+from residual_ensembles.unraveling.example import Trace
+from residual_ensembles.unraveling.graph import Graph, Node, functional
+from residual_ensembles.unraveling.modules import GraphModule, LayerModule
+from residual_ensembles.unraveling.part import Program, Segment, Stem
+from residual_ensembles.unraveling.state import State
+
+PROBABILITIES = (keras.activations.softmax, keras.activations.sigmoid)
+
+
+@keras.saving.register_keras_serializable("residual_ensembles")
+class UnraveledChain(Chain):
+    """The chain that `unravel` makes of a model. They share their weights.
+
+    What enters may be structured as the model wants it, or packed: see `packed_inputs`. `head` puts
+    out `(batch, numbers)`, and a call what the model does.
+
+    Args:
+        graph: Of the model.
+        cut: What its modules are.
+        trace: What one run of it showed.
+        choices: What was asked of `unravel`, as plain values: with these and the model, it makes
+            the same chain again.
+    """
+
+    def __init__(self, graph: Graph, cut: Cut, trace: Trace, choices: Mapping, name: str):
+        parts = _Parts(graph, cut, trace)
+        # Not as `Chain` begins: it builds at once, and Keras lets nothing be added after that.
+        keras.Model.__init__(self, name=name, dtype="float32")
+        self.stem, self.head = parts.stem(), parts.head()
+        self.modules, self.segments = parts.modules(), parts.segments()
+        self.picture_shape = parts.inputs.shape
+        self.network = graph.model
+        self.graph = graph
+        self.cut = cut
+        self.choices = dict(choices)
+        self.inputs_state = parts.inputs
+        self.outputs_state = parts.outputs
+        self.whole_numbers_travel = any(m.enters.has_whole_numbers for m in self.modules)
+        self.probabilities = _ends_in_probabilities(graph)
+        self.agreement = None
+        """Largest difference to the model on an example, as a share of the largest output."""
+        self.notes: list[str] = []
+        """What there is to say about how the graph was cut."""
+        self.build(None)
+
+    def build(self, input_shape):
+        self.shapes = [module.shapes[0] for module in self.modules]
+        self.shapes.append(self.modules[-1].shapes[1])
+        self.built = True
+
+    def call(self, x, gates=None, training=None):
+        inputs = self.packed_inputs(x)
+        return self.unpacked_outputs(self.packed_outputs(inputs, gates, training))
+
+    def packed_outputs(self, x, gates=None, training=None):
+        """Returns `(batch, numbers)` of packed inputs, as the head puts it out."""
+        return super().call(x, gates=gates, training=training)
+
+    def summary(self, *_, **__) -> str:
+        """Returns what the chain consists of: modules, their shapes and costs, and how they agree.
+
+        A string to be printed, not what `keras.Model.summary` prints of layers.
+        """
+        from residual_ensembles.unraveling.summary import text
+
+        return text(self)
+
+    def packed_inputs(self, x):
+        """Returns inputs as one tensor, as the stem takes them: one input alone is as it is."""
+        flat = tree.flatten(x)
+        if len(flat) == 1 or len(self.inputs_state.shapes) == 1:
+            return flat[0]
+        return self.inputs_state.packed(flat)
+
+    def unpacked_outputs(self, outputs):
+        """Returns what the head puts out, structured as the model does."""
+        flat = self.outputs_state.unpacked(outputs)
+        if self.outputs_state.alone or len(flat) == 1:
+            return flat[0]
+        return tree.pack_sequence_as(functional(self.network)._outputs_struct, flat)
+
+    @property
+    def output_shapes(self):
+        return list(self.outputs_state.shapes)
+
+    def compute_output_shape(self, input_shape, **_):
+        return (input_shape[0], *self.outputs_state.shape)
+
+    def get_config(self):
+        network = keras.saving.serialize_keras_object(self.network)
+        return {"name": self.name, "network": network, "choices": self.choices}
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        from residual_ensembles.unraveling.unravel import unravel
+
+        network = keras.saving.deserialize_keras_object(config["network"])
+        return unravel(network, **config["choices"], name=config["name"])
+
+
+class _Parts:
+    """The parts of a chain.
+
+    Args:
+        graph: Of the model.
+        cut: What its modules are.
+        trace: What one run of it showed.
+    """
+
+    def __init__(self, graph: Graph, cut: Cut, trace: Trace):
+        self.graph = graph
+        self.cut = cut
+        self.trace = trace
+        self.entering = [self._state(layout) for layout in cut.entering]
+        self.leaving = [self._state(layout) for layout in cut.leaving]
+        self.inputs = self._state(Layout(graph.inputs[0], tuple(graph.inputs[1:])))
+        self.outputs = self._state(Layout(graph.outputs[0], tuple(graph.outputs[1:])), flat=True)
+
+    def _state(self, layout: Layout, flat: bool = False) -> State:
+        tensors = (layout.stream, *layout.carried)
+        shapes = [self.trace.shapes[t] for t in tensors]
+        for tensor, shape in zip(tensors, shapes, strict=True):
+            if shape is None:
+                raise ValueError(
+                    f"Received a model in which {self.graph.name_of(tensor)} has no batch axis but "
+                    "is needed in several modules, expected one value for each example: make it "
+                    "within the layer that needs it."
+                )
+        dtypes = [self.trace.dtypes[t] for t in tensors]
+        masks = [None if flat else self.trace.masks[t] for t in tensors]
+        return FlatState(shapes, dtypes, masks) if flat else State(shapes, dtypes, masks)
+
+    def stem(self) -> Stem:
+        return Stem(
+            self._program(self.graph.inputs, self.cut.entering[0]), self.inputs, self.entering[0]
+        )
+
+    def modules(self) -> list[GraphModule]:
+        found = []
+        for module, layout, enters, leaves in zip(
+            self.cut.modules, self.cut.entering, self.entering, self.leaving, strict=True
+        ):
+            kind = LayerModule if module.skip is None else GraphModule
+            found.append(kind(self.graph, module, layout.carried, enters, leaves))
+        return found
+
+    def segments(self) -> list[Segment | None]:
+        found = []
+        for i in range(1, len(self.cut.modules)):
+            before, after = self.cut.leaving[i - 1], self.cut.entering[i]
+            known = (before.stream, *before.carried)
+            found.append(
+                Segment(self._program(known, after), self.leaving[i - 1], self.entering[i])
+                if self.cut.has_segment(i)
+                else None
+            )
+        return found
+
+    def head(self) -> Segment:
+        last = self.cut.leaving[-1]
+        program = Program(self.graph, (last.stream, *last.carried), self.graph.outputs)
+        return Segment(program, self.leaving[-1], self.outputs)
+
+    def _program(self, known: Sequence[int], layout: Layout) -> Program:
+        return Program(self.graph, known, (layout.stream, *layout.carried))
+
+
+class FlatState(State):
+    """Outputs: `(batch, numbers)`, one vector as it is, anything else flat."""
+
+    def __init__(self, shapes, dtypes, masks):
+        super().__init__(shapes, dtypes, masks)
+        self.alone = self.alone and len(self.shapes[0]) == 1
+
+
+def _ends_in_probabilities(graph: Graph) -> bool:
+    """Whether the model's one output is what a softmax or a sigmoid puts out."""
+    node: Node | None = graph.producers[graph.outputs[0]]
+    if node is None or len(graph.outputs) > 1:
+        return False
+    is_softmax = isinstance(node.operation, keras.layers.Softmax)
+    recorded = type(node.operation).__name__ in {"Softmax", "Sigmoid"}
+    return is_softmax or recorded or getattr(node.operation, "activation", None) in PROBABILITIES
+
+
+def inputs_of(chain: Chain, x) -> np.ndarray:
+    """Returns inputs as the parts of any chain take them: one array.
+
+    Args:
+        chain: The network.
+        x: Inputs as its model takes them.
+    """
+    return (
+        np.asarray(chain.packed_inputs(x)) if isinstance(chain, UnraveledChain) else np.asarray(x)
+    )

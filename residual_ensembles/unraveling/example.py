@@ -1,0 +1,126 @@
+"""One example that a model is run with: it tells all shapes, and holds a chain to its model."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import keras
+from keras import ops, tree
+
+from residual_ensembles.randomness import generator
+from residual_ensembles.unraveling.graph import Graph
+
+EXAMPLES = 2
+TOKENS = 2
+"""Whole numbers are 0 or 1 where nothing is known of them: token, class or mask, these exist."""
+
+
+class Trace(NamedTuple):
+    """What one run of a model showed."""
+
+    shapes: list
+    """Shape of each tensor without batch, or None where there is no batch."""
+    dtypes: list[str]
+    masks: list
+    """Shape of the Keras mask of each tensor, without batch, or None."""
+    outputs: list
+    """What the model puts out, flat."""
+
+
+def random_example(graph: Graph, shapes=None, seed: int = 0):
+    """Returns random inputs, structured as the model takes them.
+
+    Args:
+        graph: Of the model.
+        shapes: For an input whose size is free, its shape without batch: one shape, or one by name
+            of the input.
+        seed: Of the numbers.
+
+    Raises:
+        ValueError: A size is free and was not given.
+    """
+    random = generator(seed, "example")
+    found = []
+    for tensor, x in zip(graph.inputs, graph.model.inputs, strict=True):
+        shape = shape_of_input(x, shapes)
+        if x.dtype.startswith(("float", "bfloat")):
+            array = random.uniform(-1.0, 1.0, (EXAMPLES, *shape)).astype("float32")
+        else:
+            largest = _vocabulary(graph, tensor)
+            array = random.integers(0, largest, (EXAMPLES, *shape))
+        found.append(ops.cast(array, x.dtype))
+    return structured(graph.model, found)
+
+
+def structured(model, flat: list):
+    """Returns flat inputs as a model takes them: one alone, a list, or a dictionary."""
+    structure = getattr(model, "_inputs_struct", None)
+    if structure is None or (len(flat) == 1 and not isinstance(structure, Mapping)):
+        return flat[0]
+    return tree.pack_sequence_as(structure, flat)
+
+
+def shape_of_input(x, shapes=None) -> tuple[int, ...]:
+    """Returns the shape of an input without batch, with free sizes filled in.
+
+    Raises:
+        ValueError: A size is free and was not given.
+    """
+    given = shapes.get(x.name) if isinstance(shapes, Mapping) else shapes
+    shape = tuple(x.shape[1:]) if given is None else tuple(given)
+    fits = len(shape) == len(x.shape) - 1 and all(
+        own in (None, size) for own, size in zip(x.shape[1:], shape, strict=False)
+    )
+    if None in shape or not fits:
+        raise ValueError(
+            f"Received {'no' if given is None else given} size for the input {x.name!r} of shape "
+            f"{tuple(x.shape[1:])}, expected whole numbers: say for instance "
+            f"input_shape={tuple(size or 32 for size in x.shape[1:])}."
+        )
+    return shape
+
+
+def _vocabulary(graph: Graph, tensor: int) -> int:
+    """Returns how many whole numbers an input may be: an embedding knows, nothing else does."""
+    sizes = [
+        node.operation.input_dim
+        for node in graph.nodes
+        if tensor in node.inputs and isinstance(node.operation, keras.layers.Embedding)
+    ]
+    return min(sizes, default=TOKENS)
+
+
+def run(graph: Graph, inputs) -> Trace:
+    """Runs all nodes of a graph once and notes what passes.
+
+    Args:
+        graph: The graph.
+        inputs: As its model takes them.
+    """
+    tensors = [
+        ops.cast(x, graph.dtypes[number])
+        for x, number in zip(tree.flatten(inputs), graph.inputs, strict=True)
+    ]
+    batch = len(tensors[0])
+    values = dict(zip(graph.inputs, tensors, strict=True))
+    trace = Trace([None] * len(graph.producers), list(graph.dtypes), [], [])
+    trace.masks.extend(trace.shapes)
+    last_use = {ref: node for node in graph.nodes for ref in node.inputs}
+    for number, tensor in values.items():
+        _note(trace, number, tensor, batch)
+    for node in graph.nodes:
+        node.call(values, training=False)
+        for number in node.outputs:
+            _note(trace, number, values[number], batch)
+        for number in node.inputs:  # what is not needed any more is not kept
+            if last_use[number] is node and number not in graph.outputs:
+                values.pop(number, None)
+    trace.outputs.extend(values[number] for number in graph.outputs)
+    return trace
+
+
+def _note(trace: Trace, number: int, tensor, batch: int) -> None:
+    shape = tuple(tensor.shape)
+    trace.dtypes[number] = keras.backend.standardize_dtype(tensor.dtype)
+    trace.shapes[number] = shape[1:] if shape[:1] == (batch,) else None
+    mask = keras.src.backend.get_keras_mask(tensor)
+    trace.masks[number] = None if mask is None else tuple(mask.shape[1:])

@@ -1,0 +1,213 @@
+"""The graph of a Keras model, flat: nested models are entered, every call is one node.
+
+Keras keeps the graph of a functional model in attributes that it does not document; this is the one
+file that reads them.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import keras
+from keras import ops, tree
+from keras.src.models.functional import Functional
+
+
+@dataclass(frozen=True)
+class Ref:
+    """Stands for a tensor within the arguments of a call."""
+
+    tensor: int
+
+
+@dataclass(frozen=True, eq=False)
+class Node:
+    """One call of a layer or an operation."""
+
+    operation: Callable
+    arguments: tuple
+    """Positional and named arguments, with a `Ref` for each tensor."""
+    outputs: tuple[int, ...]
+    """Numbers of the tensors that come out."""
+    name: str
+    """Address of the layer, such as `backbone/conv1`."""
+
+    @property
+    def inputs(self) -> list[int]:
+        """Numbers of the tensors that go in."""
+        return [leaf.tensor for leaf in tree.flatten(self.arguments) if isinstance(leaf, Ref)]
+
+    @property
+    def variables(self) -> list:
+        """The variables of the layer; none of an operation without."""
+        return list(getattr(self.operation, "variables", ()))
+
+    @property
+    def weights(self) -> list:
+        """Those of the variables that are parameters or statistics, and not random states."""
+        return list(getattr(self.operation, "weights", ()))
+
+    def call(
+        self,
+        values: dict,
+        training: bool | None,
+        operation: Callable | None = None,
+        instead: Callable[[int], int] = lambda tensor: tensor,
+    ) -> None:
+        """Calls the layer and notes what comes out.
+
+        Args:
+            values: Tensors by number.
+            training: As for a layer; None to leave it to whoever calls the model.
+            operation: What to call in place of the node's own, such as a copy of it.
+            instead: From a tensor that goes in to the one to take in its place.
+        """
+        args, kwargs = tree.map_structure(
+            lambda leaf: values[instead(leaf.tensor)] if isinstance(leaf, Ref) else leaf,
+            self.arguments,
+        )
+        known = getattr(self.operation, "_call_context_args", ())
+        if training is not None and "training" in known:
+            kwargs = {**kwargs, "training": training}
+        outputs = (operation or self.operation)(*args, **kwargs)
+        values.update(zip(self.outputs, tree.flatten(outputs), strict=True))
+
+
+class CastTo:
+    """Brings what enters a nested model to the type of its input.
+
+    Args:
+        dtype: Of the input.
+    """
+
+    def __init__(self, dtype: str):
+        self.dtype = dtype
+
+    def __call__(self, x):
+        return ops.cast(x, self.dtype)
+
+
+@dataclass(eq=False)
+class Graph:
+    """Nodes in an order in which they can be computed, and tensors by number."""
+
+    model: keras.Model
+    nodes: list[Node] = field(default_factory=list)
+    producers: list[Node | None] = field(default_factory=list)
+    """For each tensor, the node that it comes out of; None for an input of the model."""
+    dtypes: list[str] = field(default_factory=list)
+    inputs: list[int] = field(default_factory=list)
+    outputs: list[int] = field(default_factory=list)
+
+    def new_tensor(self, dtype: str, producer: Node | None = None) -> int:
+        """Returns the number of one more tensor."""
+        self.producers.append(producer)
+        self.dtypes.append(keras.backend.standardize_dtype(dtype))
+        return len(self.producers) - 1
+
+    def add(self, operation: Callable, arguments: tuple, dtypes: Sequence[str], name: str) -> Node:
+        """Returns one more node, behind all others."""
+        outputs = tuple(self.new_tensor(dtype) for dtype in dtypes)
+        taken = sum(node.operation is operation for node in self.nodes)
+        node = Node(operation, arguments, outputs, f"{name}:{taken + 1}" if taken else name)
+        for tensor in outputs:
+            self.producers[tensor] = node
+        self.nodes.append(node)
+        return node
+
+    def name_of(self, tensor: int) -> str:
+        """Returns what a person calls a tensor: the layer that it comes out of."""
+        producer = self.producers[tensor]
+        if producer is not None:
+            return producer.name
+        return self.model.inputs[self.inputs.index(tensor)].name
+
+    def consumers(self) -> list[list[Node]]:
+        """Returns for each tensor the nodes that it goes into."""
+        found: list[list[Node]] = [[] for _ in self.producers]
+        for node in self.nodes:
+            for tensor in set(node.inputs):
+                found[tensor].append(node)
+        return found
+
+    def ancestors(self) -> list[int]:
+        """Returns for each tensor the set of those that it depends on, itself too, as bits."""
+        found = [1 << tensor for tensor in range(len(self.producers))]
+        for node in self.nodes:
+            before = 0
+            for tensor in node.inputs:
+                before |= found[tensor]
+            for tensor in node.outputs:
+                found[tensor] |= before
+        return found
+
+
+def members(bits: int) -> Iterator[int]:
+    """Yields the numbers in a set of bits, ascending."""
+    while bits:
+        lowest = bits & -bits
+        yield lowest.bit_length() - 1
+        bits ^= lowest
+
+
+def functional(layer) -> Functional | None:
+    """Returns the functional model that a layer is, or None where its graph is not to be seen."""
+    if isinstance(layer, keras.Sequential):
+        return layer._functional if type(layer).call is keras.Sequential.call else None
+    return layer if isinstance(layer, Functional) and type(layer).call is Functional.call else None
+
+
+def graph_of(model: keras.Model) -> Graph:
+    """Returns the flat graph of a functional or sequential model; the model is not changed.
+
+    Raises:
+        ValueError: Its layers are called by code of its own, or it was not built yet.
+    """
+    inner = functional(model) if isinstance(model, keras.Model) else None
+    if inner is None:
+        hint = "build it first" if isinstance(model, keras.Sequential) else "make it functional"
+        raise ValueError(
+            f"Received a {type(model).__name__}, expected a functional or sequential Keras model "
+            f"whose graph is known: {hint}, for instance with keras.Model(inputs, outputs)."
+        )
+    graph = Graph(model)
+    graph.inputs = [graph.new_tensor(x.dtype) for x in inner.inputs]
+    graph.outputs = _enter(graph, inner, graph.inputs, "")
+    return graph
+
+
+def _enter(graph: Graph, model: Functional, entering: Sequence[int], prefix: str) -> list[int]:
+    """Adds the nodes of a model to the graph and returns the numbers of its outputs."""
+    known: dict[int, int] = {}
+    for x, tensor in zip(model.inputs, entering, strict=True):
+        if keras.backend.standardize_dtype(x.dtype) != graph.dtypes[tensor]:
+            cast = graph.add(CastTo(x.dtype), ((Ref(tensor),), {}), [x.dtype], f"{prefix}{x.name}")
+            tensor = cast.outputs[0]
+        known[id(x)] = tensor
+    for depth in sorted(model._nodes_by_depth, reverse=True):
+        for node in model._nodes_by_depth[depth]:
+            if (
+                node.operation is not None
+                and not node.is_input
+                and id(node.outputs[0]) not in known
+            ):
+                _add(graph, node, known, prefix)
+    return [known[id(x)] for x in model.outputs]
+
+
+def _add(graph: Graph, node, known: dict[int, int], prefix: str) -> None:
+    """Adds one node of a model, or all of the model that it calls."""
+
+    def numbered(leaf):
+        return Ref(known[id(leaf)]) if isinstance(leaf, keras.KerasTensor) else leaf
+
+    arguments = tree.map_structure(numbered, (node.arguments.args, node.arguments.kwargs))
+    name = f"{prefix}{node.operation.name}"
+    inner = functional(node.operation)
+    refs = [leaf for leaf in tree.flatten(arguments[0]) if isinstance(leaf, Ref)]
+    named = [leaf for leaf in tree.flatten(arguments[1]) if isinstance(leaf, Ref)]
+    if inner is not None and len(refs) == len(inner.inputs) and not named:
+        outputs = _enter(graph, inner, [ref.tensor for ref in refs], f"{name}/")
+    else:
+        dtypes = [x.dtype for x in node.outputs]
+        outputs = graph.add(node.operation, arguments, dtypes, name).outputs
+    known.update(zip(map(id, node.outputs), outputs, strict=True))

@@ -1,0 +1,144 @@
+"""Which parts of a graph shall be its modules: those that are asked for, or all there are."""
+
+import keras
+
+from residual_ensembles.unraveling.additions import Additions, Candidate
+from residual_ensembles.unraveling.cut import longest_chain
+from residual_ensembles.unraveling.graph import Graph, Node
+
+
+class Search:
+    """What the modules of a graph shall be.
+
+    Args:
+        graph: The graph.
+        additions: What is added in it.
+        boundaries: As for `unravel`.
+        modules: As for `unravel`.
+    """
+
+    def __init__(self, graph: Graph, additions: Additions, boundaries, modules):
+        self.graph = graph
+        self.additions = additions
+        self.boundaries = None if boundaries is None else [_plain(b) for b in boundaries]
+        self.notes: list[str] = []
+        self.by_name = {node.name: node for node in graph.nodes}
+        self.layers, named = self._layers(modules)
+        if self.boundaries is None:
+            found = additions.find()
+            self.candidates = found.candidates
+            self.refused = found.refused
+            forced = {candidate.name for candidate in named}
+        else:
+            self.candidates = [self._at(boundary) for boundary in self.boundaries]
+            self.refused = {}
+            forced = {candidate.name for candidate in [*self.candidates, *named]}
+        self.candidates += named
+        self.forced = frozenset(forced)
+
+    def chosen(self) -> list[Candidate]:
+        """Returns the modules in order.
+
+        Raises:
+            ValueError: There is none.
+        """
+        chain = longest_chain(self.candidates, self.forced, self.additions.ancestors)
+        if not chain:
+            reasons = "; ".join(f"{name}: {why}" for name, why in self.refused.items())
+            raise ValueError(
+                f"Received {self.graph.model.name}, in which no branch is added back"
+                f"{f' as a module ({reasons})' if reasons else ''}; expected a residual network, "
+                "or modules=[...] with layers that keep the shape of what passes through."
+            )
+        taken = {candidate.name for candidate in chain}
+        self.notes += [f"{c.name}: {c.note}" for c in chain if c.note]
+        self.notes += [
+            f"{c.name}: no module, it lies around or beside others"
+            for c in self.candidates
+            if c.name not in taken
+        ]
+        self.notes += [f"{name}: no module, {why}" for name, why in self.refused.items()]
+        return chain
+
+    def _at(self, boundary) -> Candidate:
+        named = [None, boundary] if isinstance(boundary, str) else boundary
+        begin, end, skip = [*named, None][:3]
+        node = self._node(end)
+        if node.outputs[0] not in self.additions.terms:
+            raise ValueError(f"Received the boundary {end}, expected a layer that adds branches.")
+        try:
+            return self.additions.candidate(node, self._tensor(begin), self._tensor(skip))
+        except ValueError as error:
+            raise ValueError(
+                f"Received the boundary {end}, which cannot end a module: {error}."
+            ) from error
+
+    def _node(self, name: str) -> Node:
+        if name not in self.by_name:
+            raise ValueError(
+                f"Received the layer {name!r}, which {self.graph.model.name} does not have, "
+                f"expected for instance {', '.join(list(self.by_name)[-3:])}."
+            )
+        return self.by_name[name]
+
+    def _tensor(self, name: str | None) -> int | None:
+        if name is None:
+            return None
+        inputs = [x.name for x in self.graph.model.inputs]
+        if name in inputs and name not in self.by_name:
+            return self.graph.inputs[inputs.index(name)]
+        return self._node(name).outputs[0]
+
+    def _layers(self, modules) -> tuple[list[str], list[Candidate]]:
+        """Returns names and candidates of layers that are modules by themselves."""
+        if modules is None or modules == []:
+            return [], []
+        chosen = [modules] if callable(modules) else modules
+        names = [choice for choice in chosen if isinstance(choice, str)]
+        found = [self._named(name) for name in names]
+        for node in self.graph.nodes:
+            is_layer = isinstance(node.operation, keras.layers.Layer)
+            if is_layer and node.name not in names and _is_chosen(node.operation, chosen):
+                try:
+                    found.append(self.additions.layer(node))
+                except ValueError as error:
+                    self.notes.append(f"{node.name}: no module, {error}")
+        if not found:
+            raise ValueError(
+                f"Received modules={modules!r}, of which {self.graph.model.name} has none that "
+                f"keeps the shape of what passes through{_told(self.notes)}."
+            )
+        return [candidate.name for candidate in found], found
+
+    def _named(self, name: str) -> Candidate:
+        try:
+            return self.additions.layer(self._node(name))
+        except ValueError as error:
+            if "does not have" in str(error):
+                raise
+            raise ValueError(
+                f"Received {name} as a module, but {error}; expected a layer that can be left out."
+            ) from error
+
+
+def _plain(boundary):
+    """Returns a boundary as it can be written to a file."""
+    if isinstance(boundary, str):
+        return boundary
+    named = list(boundary)
+    if len(named) not in (2, 3) or not all(isinstance(name, str) for name in named):
+        raise ValueError(
+            f"Received the boundary {boundary!r}, expected the name of an addition, (begin, end) "
+            "or (begin, end, skip)."
+        )
+    return named
+
+
+def _is_chosen(layer, chosen) -> bool:
+    kinds = tuple(c for c in chosen if isinstance(c, type))
+    questions = [c for c in chosen if callable(c) and not isinstance(c, type)]
+    return isinstance(layer, kinds) or any(question(layer) for question in questions)
+
+
+def _told(notes: list[str]) -> str:
+    return f" ({'; '.join(notes)})" if notes else ""

@@ -1,0 +1,138 @@
+"""Paths through unravelled Keras models, against all 2^n paths, one masked pass each."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+from masked_passes import CLASSES, DTYPE, RELATIVE, ROUNDING, SHAPE, PathGradients, batch
+
+from residual_ensembles import paths
+from residual_ensembles.unraveling import unravel
+
+
+def model_of(softmax: bool, across: bool) -> keras.Model:
+    """A scaled identity, a projection whose ReLU follows the sum, a segment, and three branches.
+
+    Args:
+        softmax: Whether it ends in one.
+        across: Whether something from before the second module is needed again at the end, so that
+            it travels along.
+    """
+
+    def conv(width, size, name, **options):
+        return layers.Conv2D(width, size, padding="same", name=name, dtype=DTYPE, **options)
+
+    x = keras.Input(SHAPE, dtype=DTYPE, name="picture")
+    first = y = conv(3, 3, "stem")(layers.Rescaling(1 / 255, dtype=DTYPE)(x))
+    f = conv(3, 3, "f1", activation="tanh")(y)
+    y = layers.Add(name="add1", dtype=DTYPE)([y, layers.Rescaling(0.7, dtype=DTYPE)(f)])
+    f = conv(4, 3, "f2", activation="tanh")(y)
+    y = layers.Add(name="add2", dtype=DTYPE)([conv(4, 1, "projection")(y), f])
+    y = layers.ReLU(negative_slope=0.2, name="relu2", dtype=DTYPE)(y)
+    y = layers.BatchNormalization(name="between", dtype=DTYPE)(y)
+    f, g = conv(4, 3, "f3", activation="tanh")(y), conv(4, 1, "g3", activation="tanh")(y)
+    y = layers.Add(name="add3", dtype=DTYPE)([y, f, g])
+    if across:
+        y = layers.Concatenate(name="across", dtype=DTYPE)([y, first])
+    y = layers.GlobalAveragePooling2D(name="pool", dtype=DTYPE)(y)
+    activation = "softmax" if softmax else None
+    out = layers.Dense(CLASSES, activation=activation, name="out", dtype=DTYPE)(y)
+    model = keras.Model(x, out)
+    random = np.random.default_rng(5)
+    for variable in model.variables:
+        low, high = (0.5, 1.5) if "variance" in variable.path else (-0.7, 0.9)
+        variable.assign(random.uniform(low, high, variable.shape))
+    return model
+
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(False, marks=pytest.mark.slow, id="alone"),
+        pytest.param(True, id="across"),
+    ],
+)
+def case(request):
+    chain = unravel(model_of(softmax=False, across=request.param))
+    return chain, request.param, PathGradients(chain, *batch()).of_all()
+
+
+def test_all_paths_of_a_model(case):
+    chain, across, every = case
+    assert [module.title for module in chain.modules] == ["add1", "add2", "add3"]
+    assert (chain.between, chain.modules[0].enters.alone) == ((2,), not across)
+    point = paths.Linearization(chain).at(*batch())
+    whole = sum(np.ravel(g[0]) for g in every.values())
+    exact = paths.exact(point, target="picture")
+    parts = [sum(np.ravel(g[0]) for p, g in every.items() if sum(p) == k) for k in exact.lengths]
+    assert exact.lengths.tolist() == [0, 1, 2, 3]
+    assert 10**exact.log10_norms == pytest.approx(np.linalg.norm(parts, axis=1), rel=RELATIVE)
+    assert exact.shares == pytest.approx([p @ whole / (whole @ whole) for p in parts], rel=RELATIVE)
+    assert exact.error < max(ROUNDING, 1e-5)
+    sampled = paths.sampled(point, np.array(list(every)), "picture")
+    norms = [np.linalg.norm(g[0]) for g in every.values()]
+    assert 10**sampled.log10_norms == pytest.approx(norms, rel=RELATIVE)
+    # Against Keras' own gradient of the model, which knows of no path.
+    assert 10**exact.log10_gradient_norm == pytest.approx(np.linalg.norm(whole), rel=RELATIVE)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [1, 2])
+def test_weights_of_a_module_and_not_of_the_segment(case, number):
+    chain, _, every = case
+    point = paths.Linearization(chain).at(*batch())
+    first = 2 + sum(len(module.variables) for module in chain.modules[: number - 1])
+    own = [first + i for i in range(len(chain.modules[number - 1].variables))]
+    below = {p: g for p, g in every.items() if not any(p[: number - 1])}
+    found = paths.weight_gradient(point, number)
+    norms = []
+    for k in found.lengths:
+        kept = [g for p, g in below.items() if sum(p[number:]) == k]
+        norms.append(np.linalg.norm(np.concatenate([sum(g[of] for g in kept) for of in own])))
+    assert 10**found.log10_norms == pytest.approx(norms, rel=RELATIVE)
+
+
+def test_a_softmax_changes_no_gradient():
+    found = []
+    for softmax in (False, True):
+        chain = unravel(model_of(softmax, across=False))
+        assert chain.probabilities == softmax
+        point = paths.Linearization(chain).at(*batch())
+        found.append((point.loss, paths.exact(point)))
+    (loss, plain), (other_loss, other) = found
+    assert other_loss == pytest.approx(loss, rel=1e-5)
+    assert other.log10_norms == pytest.approx(plain.log10_norms, abs=1e-4)
+    assert other.shares == pytest.approx(plain.shares, abs=1e-4)
+
+
+def test_one_output_is_the_second_of_two_classes():
+    def net(activation):
+        x = keras.Input((4,))
+        y = layers.Dense(5, name="stem")(x)
+        y = layers.Add(name="sum")([y, layers.Dense(5, activation="tanh", name="f")(y)])
+        model = keras.Model(x, layers.Dense(1, activation=activation, name="out")(y))
+        for i, variable in enumerate(model.variables):
+            variable.assign(np.random.default_rng(i).normal(size=variable.shape))
+        return model
+
+    x, labels = np.random.default_rng(9).normal(size=(6, 4)), np.array([0, 1, 1, 0, 1, 0])
+    points = [paths.Linearization(unravel(net(a))).at(x, labels) for a in (None, "sigmoid")]
+    expected = keras.losses.BinaryCrossentropy(from_logits=True)(
+        labels[:, None], net(None)(x.astype("float32"))
+    )
+    for point in points:
+        assert point.loss == pytest.approx(float(expected), rel=1e-5)
+
+
+@pytest.mark.slow
+def test_another_loss():
+    def squared(outputs, targets):
+        return keras.ops.mean((outputs - targets) ** 2)
+
+    model = model_of(softmax=False, across=False)
+    chain, (pictures, _) = unravel(model), batch()
+    targets = np.ones((len(pictures), CLASSES))
+    point = paths.Linearization(chain, loss=squared).at(pictures, targets)
+    expected = float(np.mean((np.asarray(model(pictures)) - 1.0) ** 2))
+    assert point.loss == pytest.approx(expected, rel=1e-5)
+    assert paths.exact(point).error < 1e-5

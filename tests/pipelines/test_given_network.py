@@ -1,0 +1,101 @@
+"""A study of a network that is given: the stages, run as DVC runs them, and nothing is trained."""
+
+import json
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from keras import layers
+
+from pipelines import check, study
+from residual_ensembles import data, models
+from residual_ensembles.publishing import publish
+from residual_ensembles.training import Outputs
+from residual_ensembles.unraveling.given import given
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("given")
+    data.prepare("digits", folder / "prepared", limit_train=150, limit_test=50)
+    keras.utils.set_random_seed(3)
+    x = keras.Input((8, 8, 1), name="picture")
+    y = layers.Conv2D(8, 3, padding="same", name="stem")(layers.Rescaling(1 / 255)(x))
+    for i in range(1, 5):
+        f = layers.Conv2D(8, 3, padding="same", activation="relu", name=f"conv{i}")(y)
+        y = layers.Add(name=f"add{i}")([y, f])
+    y = layers.Dense(10, name="out")(layers.GlobalAveragePooling2D(name="pool")(y))
+    keras.Model(x, y, name="mine").save(folder / "mine.keras")
+    return folder
+
+
+def test_publishing_leaves_what_training_would(folder):
+    prepared, place = data.load(folder / "prepared"), Outputs(folder / "published")
+    model = f"keras:{folder / 'mine.keras'}"
+    run = publish(prepared, model, "imagenet", 0, place, "mine")
+    chain, part = models.load(place.model), prepared.part("test")
+    outputs = np.asarray(keras.models.load_model(folder / "mine.keras")(part.pictures(slice(None))))
+    np.testing.assert_allclose(chain(part.pictures(slice(None))), outputs, atol=1e-5)
+    assert run["test_error_fraction"] == pytest.approx((outputs.argmax(1) != part.labels).mean())
+    assert (run["model"], run["modules"]) == ("unravelled", ["add1", "add2", "add3", "add4"])
+    before = place.model.stat().st_mtime_ns
+    assert publish(prepared, model, "imagenet", 0, place, "mine") == run
+    assert place.model.stat().st_mtime_ns == before  # found finished
+    history = pd.read_csv(place.history)
+    assert history["epoch"].tolist() == [1]
+
+
+def test_an_application_takes_pictures_as_they_are():
+    chain = given("application:MobileNetV2", (32, 32, 3), 7, weights="random")
+    assert chain.modules[0].title == "mobilenetv2_1.00_32/block_2_add"
+    assert (len(chain.modules), chain.output_shapes) == (10, [(7,)])
+    pictures = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3)).astype("uint8")
+    inner = chain.network.get_layer("mobilenetv2_1.00_32")
+    expected = inner(pictures / np.float32(127.5) - 1)
+    np.testing.assert_allclose(chain(pictures), expected, rtol=1e-4, atol=1e-6)
+
+
+def program(*arguments):
+    done = subprocess.run([sys.executable, "-m", *arguments], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_the_stages_of_a_study_of_ones_own(folder):
+    params = study.load()
+    params["network"]["own"] = {"model": f"keras:{folder / 'mine.keras'}"}
+    params |= {"networks": ["own"], "name": "own"}
+    params["lesion"] |= {"networks": "own", "k": 2}
+    params["paths"] |= {"networks": "own"}
+    check.check(params)
+    flags, results = study.network_flags(params, "own"), folder / "results" / "own"
+    prepared = f"--data={folder / 'prepared'}"
+    told = program(
+        *("residual_ensembles.train", "--network=own", *flags, "--seed=0"),
+        *(f"--dataset={folder / 'prepared'}", f"--output_dir={results / 'networks/own-0'}"),
+    )
+    assert "4 modules, nothing to train" in told
+    both = (prepared, f"--networks_dir={results / 'networks'}", "--networks=own", "--seeds=0")
+    program(
+        *("pipelines.lesion_study", *both, "--lesion_networks=own", "--k=2", "--draws=2"),
+        *("--swaps=2", "--duplications=2", f"--output_dir={results}"),
+    )
+    program(
+        *("pipelines.path_gradients", *both, "--sampled_networks=own", "--samples=4"),
+        *("--batches=2", "--batch_size=4", f"--output_dir={results}"),
+    )
+    program("pipelines.explorer", *both, f"--output={results / 'explorer.html'}")
+    where = (f"--results_dir={folder / 'results'}", "--study=own")
+    program("pipelines.figures", *where)
+    program("pipelines.report", *where)
+    assert pd.read_csv(results / "worth.csv")["name"].tolist() == ["add1", "add2", "add3", "add4"]
+    page = (results / "report.html").read_text()
+    assert "own" in page
+    assert "Block influence and a first-order estimate" in page
+    assert json.loads((results / "metrics.json").read_text())["own_intact_error_percent"] > 0
+    gradients = pd.read_csv(results / "path_gradients.csv")
+    assert set(gradients["batch_norm"]) == {"inference"}

@@ -1,0 +1,125 @@
+"""Networks without modules as ordinary Keras models, and which modules greed takes."""
+
+import itertools
+
+import keras
+import numpy as np
+import pytest
+import unravelled_networks as networks
+from keras import layers
+
+from residual_ensembles.pruning import prune
+from residual_ensembles.unraveling import unravel
+from residual_ensembles.unraveling.rebuild import rebuilt
+
+
+@pytest.mark.parametrize(
+    ("make", "options", "deleted"),
+    [
+        (networks.residual_net, {}, (1, 3)),
+        (networks.residual_net, {}, (2,)),
+        (networks.attention_net, {}, (1, 4)),
+        pytest.param(networks.u_net, {}, (2, 4), marks=pytest.mark.slow),
+        pytest.param(networks.masked_net, {}, (2,), marks=pytest.mark.slow),
+        (networks.nested_net, {}, (1,)),
+        (networks.transformer_of_blocks, {"modules": [networks.Block]}, (1, 3)),
+        (networks.sequential_net, {"modules": [layers.Conv2D]}, (1, 3)),
+    ],
+)
+def test_a_rebuilt_model_is_the_chain_without(make, options, deleted, tmp_path):
+    model = make()
+    chain, inputs = unravel(model, **options), networks.inputs_for(model)
+    config = model.get_config()
+    found = rebuilt(chain, deleted)
+    gates = np.ones(len(chain.modules), "float32")
+    gates[np.array(deleted) - 1] = 0
+    expected = np.asarray(chain(inputs, gates=gates))
+    np.testing.assert_allclose(found(inputs), expected, rtol=1e-5, atol=1e-5)
+    assert found.count_params() < model.count_params() or make is networks.nested_net
+    assert not {id(v) for v in found.variables} & {id(v) for v in model.variables}
+    found.save(tmp_path / "smaller.keras")
+    loaded = keras.models.load_model(tmp_path / "smaller.keras")
+    np.testing.assert_array_equal(loaded(inputs), found(inputs))
+    # The original is as it was, in every node.
+    assert model.get_config() == config
+    for variable in found.trainable_variables:
+        variable.assign(0 * variable)
+    np.testing.assert_allclose(chain(inputs, gates=gates), expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.slow
+def test_a_rebuilt_model_trains_as_the_original():
+    model = networks.residual_net()
+    found = rebuilt(unravel(model), [3])
+    found.compile(optimizer=keras.optimizers.SGD(0.01), loss="mse", jit_compile=False)
+    before = found.get_layer("second_norm").moving_mean.numpy()
+    found.fit(networks.inputs_for(model), np.zeros((20, 4)), epochs=1, verbose=0)
+    assert (found.get_layer("second_norm").moving_mean.numpy() != before).any()
+
+
+@pytest.fixture(scope="module")
+def case():
+    model = networks.residual_net()
+    labels = np.random.default_rng(4).integers(0, 4, 80)
+    return model, (networks.inputs_for(model, 80), labels)
+
+
+def test_greed_takes_the_cheapest_first(case):
+    model, (inputs, labels) = case
+    found = prune(unravel(model), 2, (inputs, labels))
+
+    def cost(names):
+        outputs = np.asarray(networks.without(model, dict.fromkeys(names, 0))(inputs))
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)(labels, outputs)
+        return (outputs.argmax(1) != labels).sum(), float(loss)
+
+    names = ["first", "second", "third"]
+    best = min(([n] for n in names), key=cost)
+    best = min(([*best, n] for n in names if n not in best), key=cost)
+    assert [names[i - 1] for i in found.deleted] == best
+    assert found.steps["name"].tolist() == ["", *best]
+    wrong, loss = cost(best)
+    assert found.steps["error_fraction"].iloc[-1] == pytest.approx(wrong / 80)
+    assert found.steps["loss"].iloc[-1] == pytest.approx(loss, rel=1e-4)
+    assert cost(best) >= min(cost(pair) for pair in itertools.combinations(names, 2))
+
+
+@pytest.mark.slow
+def test_the_result_is_reported_on_the_test_part(case):
+    model, validation = case
+    inputs = networks.inputs_for(model, 50, seed=9)
+    labels = np.asarray(model(inputs)).argmax(1)
+    found = prune(unravel(model), 1, validation, (inputs, labels))
+    table = found.comparison
+    assert table.index.tolist() == ["original", "pruned"]
+    assert table.loc["original", "error_fraction"] == 0
+    wrong = (np.asarray(found.model(inputs)).argmax(1) != labels).mean()
+    assert table.loc["pruned", "error_fraction"] == pytest.approx(wrong)
+    assert (table["n_examples"] == 50).all()
+    assert table["parameters"].tolist() == [model.count_params(), found.model.count_params()]
+    assert table.loc["pruned", "multiply_adds"] < table.loc["original", "multiply_adds"]
+    assert (table["latency_ms"] > 0).all()
+    low, high = table.loc["pruned", ["error_low", "error_high"]]
+    assert low < wrong < high
+
+
+@pytest.mark.slow
+def test_a_mask_and_tokens_are_pruned_too():
+    model = networks.attention_net()
+    inputs, labels = networks.inputs_for(model, 30), np.arange(30) % 3
+    found = prune(unravel(model), 3, (inputs, labels))
+    assert len(found.deleted) == 3
+    assert set(found.model.input) == {"ids", "mask"} or len(found.model.inputs) == 2
+    assert found.model(inputs).shape == (30, 3)
+
+
+@pytest.mark.parametrize(("n", "message"), [(0, "n=0, expected 1 to 3"), (4, "n=4, expected 1")])
+def test_a_number_out_of_range_is_refused(case, n, message):
+    model, validation = case
+    with pytest.raises(ValueError, match=message):
+        prune(unravel(model), n, validation)
+
+
+def test_other_chains_are_refused(build, pictures):
+    with pytest.raises(ValueError, match="Received a Chain, expected what unravel"):
+        prune(build(), 1, (pictures, np.zeros(8, int)))

@@ -1,0 +1,139 @@
+"""Estimates of what a module is worth, against the definition and against the true cost."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import unravelled_networks as networks
+from keras import ops
+
+from residual_ensembles.paths.loss import cross_entropy
+from residual_ensembles.pruning import rank_correlations, worth
+from residual_ensembles.pruning.first_order import first_order
+from residual_ensembles.pruning.influence import block_influence
+from residual_ensembles.unraveling import unravel
+
+
+@pytest.fixture(scope="module")
+def net():
+    return networks.residual_net()
+
+
+@pytest.fixture(scope="module")
+def inputs(net):
+    return networks.inputs_for(net, 40)
+
+
+@pytest.fixture(scope="module")
+def labels():
+    return np.random.default_rng(2).integers(0, 4, 40)
+
+
+def cosines(before, after):
+    product = (before * after).sum(-1)
+    return product / np.linalg.norm(before, axis=-1) / np.linalg.norm(after, axis=-1)
+
+
+def test_block_influence_is_one_minus_the_cosine(net, inputs):
+    get = net.get_layer
+    stem = np.asarray(get("stem")(inputs))
+    first = stem + 0.5 * np.asarray(get("first_conv")(stem))
+    skip = np.asarray(get("second_skip")(first))
+    second = skip + np.asarray(get("second_norm")(get("second_conv")(first)))
+    between = np.asarray(get("between")(second))
+    third = np.maximum(between + np.asarray(get("third_conv")(between)), 0)
+    pairs = [(stem, first), (skip, second), (between, third)]
+    with np.errstate(invalid="ignore"):
+        expected = [1 - np.nan_to_num(cosines(*pair)).mean() for pair in pairs]
+    found = block_influence(unravel(net), inputs, batch_size=16)  # 40 = 16 + 16 + 8
+    assert found == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("softmax", [pytest.param(False, marks=pytest.mark.slow), True])
+def test_first_order_is_the_derivative_at_the_whole_network(inputs, labels, softmax):
+    chain = unravel(networks.residual_net(softmax))
+    loss = cross_entropy(chain)
+
+    def loss_at(module, share):
+        gates = np.ones(3, "float32")
+        gates[module] = share
+        return float(loss(chain(inputs, gates=gates), ops.convert_to_tensor(labels)))
+
+    step = 0.004  # not far, for a ReLU has kinks
+    expected = [(loss_at(i, 1 - step) - loss_at(i, 1 + step)) / (2 * step) for i in range(3)]
+    found = first_order(chain, inputs, labels, loss, batch_size=16)
+    assert found == pytest.approx(expected, rel=2e-2, abs=1e-3)
+    assert np.abs(found).min() > 5e-3
+
+
+@pytest.mark.slow
+def test_a_plain_layer_counts_what_it_does_beyond_the_identity():
+    model = networks.sequential_net()
+    chain = unravel(model, modules=["conv2", "conv5"])
+    inputs = networks.inputs_for(model, 30)
+    targets = np.zeros(30, int)
+    get = model.get_layer
+
+    def loss_at(share):
+        y = get("conv1")(inputs)
+        y = share * get("conv2")(y) + (1 - share) * y
+        for name in ("pool", "conv3", "conv4", "conv5", "flat", "out"):
+            y = get(name)(y)
+        return float(cross_entropy(chain)(y, ops.convert_to_tensor(targets)))
+
+    found = first_order(chain, inputs, targets, cross_entropy(chain))
+    assert found[0] == pytest.approx((loss_at(0.98) - loss_at(1.02)) / 0.04, rel=5e-2)
+
+
+def test_true_costs_stand_beside_the_estimates(net, inputs, labels):
+    chain = unravel(net)
+    table = worth(chain, inputs, labels)
+    assert table["name"].tolist() == ["first", "second", "third"]
+    loss = cross_entropy(chain)
+    whole = np.asarray(net(inputs))
+    for row in table.itertuples():
+        outputs = np.asarray(networks.without(net, {row.name: 0})(inputs))
+        wrong = (outputs.argmax(1) != labels).mean() - (whole.argmax(1) != labels).mean()
+        rise = float(loss(ops.convert_to_tensor(outputs), labels)) - float(loss(whole, labels))
+        assert row.error_increase == pytest.approx(wrong)
+        assert row.loss_increase == pytest.approx(rise, rel=1e-4, abs=1e-5)
+    found = rank_correlations(table)
+    assert found["n"].tolist() == [3, 3, 3, 3]
+    assert found["estimate"].tolist() == ["block_influence"] * 2 + ["first_order"] * 2
+
+
+@pytest.mark.slow
+def test_another_loss_needs_no_classes():
+    model = networks.u_net()
+    inputs, targets = networks.inputs_for(model, 10), np.ones((10, 8 * 8 * 3))
+    table = worth(
+        unravel(model), inputs, targets, loss=lambda o, t: ops.mean((o - ops.cast(t, o.dtype)) ** 2)
+    )
+    assert "error_increase" not in table
+    assert table["module"].tolist() == [1, 2, 3, 4]
+    assert (table["loss_increase"] != 0).all()
+
+
+def test_rank_correlations_are_those_of_ranks():
+    table = pd.DataFrame(
+        {
+            "block_influence": [0.1, 0.2, 0.3, 0.4],
+            "first_order": [1.0, 1.0, 1.0, 1.0],
+            "loss_increase": [1.0, 10.0, 100.0, 99.0],
+            "error_increase": [4.0, 3.0, 2.0, 1.0],
+        }
+    )
+    found = rank_correlations(table).set_index(["estimate", "cost"])
+    row = found.loc[("block_influence", "loss_increase")]
+    assert (row["spearman"], row["kendall"]) == pytest.approx((0.8, 4 / 6))
+    row = found.loc[("block_influence", "error_increase")]
+    assert (row["spearman"], row["kendall"]) == pytest.approx((-1, -1))
+    assert np.isnan(found.loc[("first_order", "loss_increase"), "spearman"])
+
+
+@pytest.mark.slow
+def test_our_own_networks_have_worth_too(build, pictures):
+    chain = build("highway", depth=14)
+    table = worth(chain, pictures, np.arange(8) % 10)
+    assert len(table) == len(chain.modules)
+    # The gates are sigmoid(−2) of untrained modules: little turns, but where the width changes.
+    assert (table["block_influence"] < 0.5).all()

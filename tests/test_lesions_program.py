@@ -1,0 +1,109 @@
+"""`python -m residual_ensembles.lesions`: from the file of a network to its page."""
+
+import json
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from keras import layers
+
+from residual_ensembles import data, models
+from residual_ensembles.network_study import NetworkStudy
+from residual_ensembles.unraveling import load, unravel
+
+
+def small_net(shape=(8, 8, 1), classes=10):
+    """Three modules for digits, one of which downsamples."""
+    x = keras.Input(shape, name="picture")
+    y = layers.Conv2D(8, 3, padding="same", name="stem")(layers.Rescaling(1 / 255)(x))
+    for i, (width, strides) in enumerate([(8, 1), (12, 2), (12, 1)], start=1):
+        f = layers.Conv2D(width, 3, strides, padding="same", activation="relu", name=f"conv{i}")(y)
+        f = layers.BatchNormalization(name=f"norm{i}")(f)
+        y = y if strides == 1 else layers.Conv2D(width, 1, strides, name=f"skip{i}")(y)
+        y = layers.Add(name=f"add{i}")([y, f])
+    y = layers.GlobalAveragePooling2D(name="pool")(y)
+    return keras.Model(x, layers.Dense(classes, activation="softmax", name="out")(y), name="mine")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("program")
+    data.prepare("digits", folder / "digits", limit_train=200, limit_test=60)
+    small_net().save(folder / "my net.keras")
+    small_net(shape=(6, 6, 1)).save(folder / "other.keras")
+    (folder / "broken.keras").write_text("no network")
+    return folder
+
+
+def run(folder, *flags):
+    command = [sys.executable, "-m", "residual_ensembles.lesions", f"--dataset={folder / 'digits'}"]
+    return subprocess.run(
+        [*command, f"--output_dir={folder / 'out'}", *flags], capture_output=True, text=True
+    )
+
+
+@pytest.mark.slow
+def test_from_a_network_to_its_page(folder):
+    flags = ["--k=2", "--draws=2", "--swaps=2", "--path_samples=4", "--path_batches=2", "--prune=1"]
+    done = run(folder, f"--network={folder / 'my net.keras'}", *flags)
+    assert done.returncode == 0, done.stderr
+    out = folder / "out"
+    assert "mine: 3 modules" in done.stdout
+    assert done.stdout.splitlines()[-1] == f"the page: {out / 'report.html'}"
+    lesions = pd.read_csv(out / "lesions.csv")
+    assert set(lesions["network"]) == {"my_net"}
+    assert (lesions["sweep"] == "single_deletion").sum() == 3
+    run_facts = json.loads((out / "networks" / "my_net-0" / "run.json").read_text())
+    assert run_facts["modules"] == ["add1", "add2", "add3"]
+    assert run_facts["downsampling"] == [2]
+    worth = pd.read_csv(out / "worth.csv")
+    assert worth["name"].tolist() == ["add1", "add2", "add3"]
+    assert len(pd.read_csv(out / "worth_ranks.csv")) == 4
+    gradients = pd.read_csv(out / "path_gradients.csv")
+    assert set(gradients["estimator"]) == {"exact", "sampled"}
+    shares = gradients[(gradients["estimator"] == "exact") & (gradients["target"] == "y0")]
+    assert shares["share_projected"].sum() == pytest.approx(1, abs=1e-5)
+    page = (out / "report.html").read_text()
+    assert "my_net" in page
+    assert "Block influence" in page
+    smaller = keras.models.load_model(out / "pruned.keras")
+    pruned = pd.read_csv(out / "pruned.csv").set_index("network")
+    assert smaller.count_params() == pruned.loc["pruned", "parameters"]
+    part = data.load(folder / "digits").part("test")
+    wrong = (np.asarray(smaller(part.pictures(slice(None)))).argmax(1) != part.labels).mean()
+    assert pruned.loc["pruned", "error_fraction"] == pytest.approx(wrong)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("nowhere.keras", {}, r"Received the network .*nowhere\.keras, which is not there"),
+        ("broken.keras", {}, r"broken\.keras, which Keras cannot load"),
+        ("my net.keras", {"boundaries": ["add9"]}, "the layer 'add9', which mine does"),
+    ],
+)
+def test_a_file_that_cannot_be_taken_apart_is_refused(folder, name, options, message):
+    with pytest.raises(ValueError, match=message):
+        load(folder / name, **options)
+
+
+def test_a_network_of_other_pictures_is_refused(folder):
+    path, prepared = folder / "other.keras", data.load(folder / "digits")
+    with pytest.raises(ValueError, match=r"which takes \(6, 6, 1\) and puts out \[\(10,\)\], for"):
+        NetworkStudy(load(path), path, prepared, folder / "none", 0)
+
+
+def test_a_chain_is_loaded_as_it_is(folder):
+    chain = unravel(small_net())
+    models.save(chain, folder / "chain.keras")
+    assert [m.title for m in load(folder / "chain.keras").modules] == ["add1", "add2", "add3"]
+
+
+def test_a_wrong_call_is_told_in_one_line(folder):
+    done = run(folder, f"--network={folder / 'nowhere.keras'}")
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: Received the network")
+    assert len(done.stderr.strip().splitlines()) == 1, done.stderr

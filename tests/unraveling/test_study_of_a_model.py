@@ -1,0 +1,160 @@
+"""Lesions of unravelled models: the engine, the table, and targets of every kind."""
+
+import keras
+import numpy as np
+import pytest
+import unravelled_networks as networks
+
+from residual_ensembles.lesions import (
+    Lesion,
+    deletable,
+    duplicable,
+    evaluate,
+    lesion_study,
+    outputs_of,
+    reference_logits,
+    swappable,
+)
+from residual_ensembles.unraveling import unravel
+
+
+@pytest.fixture(scope="module")
+def net():
+    return networks.residual_net()
+
+
+@pytest.fixture(scope="module")
+def inputs(net):
+    return networks.inputs_for(net, 60)
+
+
+@pytest.fixture(scope="module")
+def labels():
+    return np.random.default_rng(2).integers(0, 4, 60)
+
+
+def outputs_without(model, inputs, skips):
+    return np.asarray(networks.without(model, skips)(inputs))
+
+
+def test_single_deletions_are_models_without_the_module(net, inputs, labels):
+    table = lesion_study(unravel(net), inputs, labels)
+    expected = [np.asarray(net(inputs))]
+    expected += [outputs_without(net, inputs, {name: 0}) for name in ("first", "second", "third")]
+    predictions = np.stack([outputs.argmax(1) for outputs in expected])
+    assert table["lesion"].tolist() == ["intact", "delete 1", "delete 2", "delete 3"]
+    assert table["module"].tolist() == ["", "first", "second", "third"]
+    assert table["n_wrong"].tolist() == (predictions != labels).sum(1).tolist()
+    changed = (predictions != predictions[0]).mean(1)
+    assert table["changed_fraction"].tolist() == pytest.approx(changed.tolist())
+    assert min(changed[1:]) > 0
+    one_hot = lesion_study(unravel(net), inputs, np.eye(4)[labels])
+    assert one_hot.equals(table)
+
+
+def test_a_plan_of_every_kind(inputs):
+    model = networks.attention_net(3)
+    chain, tokens = unravel(model), networks.inputs_for(model, 50)
+    assert deletable(chain) == duplicable(chain) == (1, 2, 3, 4, 5, 6)
+    assert len(swappable(chain)) == 15
+    plan = [
+        Lesion(),
+        Lesion(deletions=[1, 4]),
+        Lesion(swaps=[(1, 3), (2, 6)], deletions=[5]),
+        Lesion(duplications=[2]),
+    ]
+    packed = np.asarray(chain.packed_inputs(tokens))
+    expected = np.stack(list(reference_logits(chain, plan, packed)))
+    [(_, outputs)] = outputs_of(chain, plan, packed)
+    np.testing.assert_allclose(outputs, expected, rtol=1e-4, atol=1e-5)
+    found = evaluate(chain, plan, packed)
+    np.testing.assert_array_equal(found.predictions, expected.argmax(-1))
+    assert found.agreement.largest_relative_difference < 1e-5
+    table = lesion_study(chain, tokens, plan=plan)
+    assert table["sweep"].tolist() == ["intact", "random_deletion", "mixed", "single_duplication"]
+    distances = np.linalg.norm(expected - expected[0], axis=-1).mean(1)
+    assert table["output_distance"].tolist() == pytest.approx(distances.tolist(), rel=1e-4)
+    assert min(distances[1:]) > 1e-2
+
+
+def test_swapped_attention_is_attention_in_another_place():
+    model = networks.attention_net(2)
+    chain, tokens = unravel(model), networks.inputs_for(model)
+    get = model.get_layer
+    y, mask = get("tokens")(tokens["ids"]), tokens["mask"][:, None]
+    for place, i in ((1, 2), (2, 1)):  # attention of the other block, dense layers of its own
+        normal = get(f"norm{i}")(y)
+        y = y + get(f"attention{i}")(normal, normal, attention_mask=mask)
+        y = y + get(f"narrow{place}")(get(f"wide{place}")(y))
+    expected = np.asarray(get("out")(get("pool")(y)))
+    packed = np.asarray(chain.packed_inputs(tokens))
+    [(_, outputs)] = outputs_of(chain, [Lesion(swaps=[(1, 3)])], packed)
+    np.testing.assert_allclose(outputs[0], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_without_labels_the_distance_is_told(net, inputs):
+    table = lesion_study(unravel(net), inputs)
+    whole = np.asarray(net(inputs))
+    for row, name in zip(table.itertuples(), (None, "first", "second", "third"), strict=True):
+        outputs = whole if name is None else outputs_without(net, inputs, {name: 0})
+        distance = np.linalg.norm(outputs - whole, axis=1).mean()
+        assert row.output_distance == pytest.approx(distance, rel=1e-4, abs=1e-6)
+        changed = (outputs.argmax(1) != whole.argmax(1)).mean()
+        assert row.changed_fraction == pytest.approx(changed)
+
+
+@pytest.mark.parametrize("metric", ["mean_absolute_error", keras.metrics.MeanAbsoluteError()])
+def test_any_metric_of_a_map(metric):
+    model = networks.u_net()
+    inputs = networks.inputs_for(model, 30)
+    targets = np.random.default_rng(0).normal(size=(30, 8, 8, 3))
+    chain = unravel(model)
+    table = lesion_study(chain, inputs, targets, metric=metric, memory_bytes=2**21)
+    name = "mean_absolute_error"
+    assert "changed_fraction" not in table
+    for row, skip in zip(table.itertuples(), (None, "block1", "block2"), strict=False):
+        made = model if skip is None else networks.without(model, {skip: 0})
+        expected = np.abs(np.asarray(made(inputs)) - targets).mean()
+        assert getattr(row, name) == pytest.approx(expected, rel=1e-4)
+    assert table[name].nunique() == 5
+
+
+@pytest.mark.parametrize(
+    ("targets", "options", "message"),
+    [
+        (np.zeros(59, int), {}, r"targets of shape \(59,\) and type int64 for 60 inputs"),
+        (np.zeros(60), {}, "type float64 for 60 inputs"),
+        (None, {"error_margin": 0.1}, "expected class labels for a margin"),
+        (None, {"metric": "mean_squared_error"}, "and targets for a metric"),
+    ],
+)
+def test_targets_that_do_not_fit_are_refused(net, inputs, targets, options, message):
+    with pytest.raises(ValueError, match=message):
+        lesion_study(unravel(net), inputs, targets, **options)
+
+
+def test_whole_numbers_are_not_rounded():
+    model = networks.attention_net()
+    chain = unravel(model)
+    with pytest.raises(ValueError, match="between whose modules whole numbers or masks travel"):
+        lesion_study(chain, networks.inputs_for(model), np.zeros(20, int), precision="bfloat16")
+
+
+def test_swaps_across_layouts_are_refused():
+    chain = unravel(networks.u_net())
+    assert swappable(chain) == ((2, 3),)
+    with pytest.raises(ValueError, match="expected two positions of one shape"):
+        lesion_study(chain, np.zeros((2, 8, 8, 2)), plan=[Lesion(swaps=[(1, 2)])])
+
+
+def test_an_error_margin_takes_fewer_inputs(net):
+    inputs = networks.inputs_for(net, 900, seed=3)
+    labels = np.asarray(net(inputs)).argmax(1)
+    labels[::9] = (labels[::9] + 1) % 4  # the intact network is wrong on a ninth
+    chain = unravel(net)
+    whole = lesion_study(chain, inputs, labels)
+    found = lesion_study(chain, inputs, labels, error_margin=0.06)
+    assert found["n_images"].iloc[0] == 900
+    assert found["n_images"].iloc[1:].min() < 900
+    low, high = found["error_on_images_low"], found["error_on_images_high"]
+    assert ((low <= whole["error_fraction"]) & (whole["error_fraction"] <= high)).all()

@@ -1,0 +1,289 @@
+"""Graphs of many kinds as chains, against the models that they come from."""
+
+import keras
+import numpy as np
+import pytest
+import unravelled_networks as networks
+from keras import layers, ops
+
+from residual_ensembles import models
+from residual_ensembles.lesions import Lesion, evaluate
+from residual_ensembles.models import in_float32
+from residual_ensembles.unraveling import unravel
+
+
+def titles(chain):
+    return [module.title for module in chain.modules]
+
+
+def skips(chain):
+    return [module.found.skip is not None for module in chain.modules]
+
+
+@pytest.mark.parametrize(
+    ("make", "options", "expected", "between"),
+    [
+        (networks.residual_net, {}, ["first", "second", "third"], (2,)),
+        (networks.u_net, {}, ["block1", "block2", "block3", "block4"], (1, 3)),
+        (networks.nested_net, {}, ["middle/inner/add", "middle/inner/add:2"], (1,)),
+        (networks.masked_net, {}, ["add1", "add2"], ()),
+        (
+            networks.transformer_of_blocks,
+            {"modules": [networks.Block]},
+            ["block1", "block2", "block3"],
+            (),
+        ),
+        (
+            networks.sequential_net,
+            {"modules": [layers.Conv2D]},
+            ["conv2", "conv3", "conv5"],
+            (1, 2),
+        ),
+    ],
+)
+def test_a_chain_is_its_model(make, options, expected, between):
+    model = make()
+    config, weights = model.get_config(), model.get_weights()
+    chain = unravel(model, **options)
+    assert titles(chain) == expected
+    assert chain.between == between
+    assert chain.agreement < 1e-6
+    inputs = networks.inputs_for(model)
+    np.testing.assert_allclose(chain(inputs), model(inputs), rtol=1e-5, atol=1e-6)
+    # Not changed, and not copied.
+    assert model.get_config() == config
+    for one, other in zip(model.get_weights(), weights, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert {id(v) for v in chain.variables} == {id(v) for v in model.variables}
+    assert all(len(layer._inbound_nodes) < 3 for layer in model.layers)
+
+
+def test_masks_and_inputs_travel_along():
+    model = networks.attention_net()
+    chain = unravel(model)
+    assert len(chain.modules) == 4
+    assert [len(layout.carried) for layout in chain.cut.entering] == [1, 1, 1, 1]
+    inputs = networks.inputs_for(model)
+    assert not inputs["mask"].all()
+    expected = model(inputs)
+    np.testing.assert_allclose(chain(inputs), expected, rtol=1e-5, atol=1e-6)
+    packed = chain.packed_inputs(inputs)
+    assert packed.shape == (20, 12)
+    np.testing.assert_allclose(chain(packed), expected, rtol=1e-5, atol=1e-6)
+    # All modules stand at positions of one layout, the last too, whose mask nobody needs.
+    assert len({module.layout for module in chain.modules}) == 1
+
+
+def test_kept_shapes_and_skips():
+    chain = unravel(networks.residual_net())
+    assert chain.shapes == [(8, 8, 4), (8, 8, 4), (4, 4, 5), (4, 4, 5)]
+    assert [module.keeps_shape for module in chain.modules] == [True, False, True]
+    assert [module.leaves_as_it_is for module in chain.modules] == [True, False, False]
+    assert chain.downsampling == (2,)
+
+
+def test_deleting_is_the_model_without():
+    model = networks.residual_net()
+    chain, inputs = unravel(model), networks.inputs_for(model)
+    places = {"first": 0, "second": 0, "third": 0}
+    for deleted in (["first"], ["second"], ["third"], ["first", "third"]):
+        gates = np.array([title not in deleted for title in titles(chain)], "float32")
+        expected = networks.without(model, {name: places[name] for name in deleted})(inputs)
+        np.testing.assert_allclose(chain(inputs, gates=gates), expected, rtol=1e-5, atol=1e-6)
+        assert float(ops.max(ops.abs(expected - model(inputs)))) > 1e-2
+
+
+def test_training_goes_through_the_layers_of_the_model():
+    model = networks.residual_net()
+    chain = unravel(model)
+    before = model.get_layer("second_norm").moving_mean.numpy()
+    chain(networks.inputs_for(model), training=True)
+    assert (model.get_layer("second_norm").moving_mean.numpy() != before).any()
+    before = model.get_layer("second_norm").moving_mean.numpy()
+    chain(networks.inputs_for(model), gates=np.zeros(3, "float32"), training=True)
+    np.testing.assert_array_equal(model.get_layer("second_norm").moving_mean.numpy(), before)
+
+
+@pytest.mark.parametrize(
+    ("make", "options"),
+    [
+        (networks.residual_net, {}),
+        (networks.attention_net, {}),
+        (
+            networks.transformer_of_blocks,
+            {"modules": lambda layer: layer.name in ("block1", "block3")},
+        ),
+        (networks.u_net, {"boundaries": ["block1", ("long_skip", "block4")]}),
+    ],
+)
+def test_a_chain_is_saved_with_its_model(make, options, tmp_path):
+    model = make()
+    chain = unravel(model, **options)
+    models.save(chain, tmp_path / "chain.keras")
+    loaded = models.load(tmp_path / "chain.keras")
+    inputs = networks.inputs_for(model)
+    assert titles(loaded) == titles(chain)
+    assert len(loaded.weights) == len(chain.weights) == len(model.weights)
+    np.testing.assert_array_equal(loaded(inputs), chain(inputs))
+
+
+def test_an_activation_stays_and_sums_are_flat():
+    x = keras.Input((4,), name="x")
+    y = layers.Dense(5, name="stem")(x)
+    f = layers.Dense(5, activation="tanh", name="f")(y)
+    g = layers.Dense(5, activation="tanh", name="g")(y)
+    y = layers.Add(name="sum")([layers.Add(name="part")([f, y]), g])
+    model = networks.moved(keras.Model(x, layers.Dense(2)(ops.relu(y))))
+    chain = unravel(model)
+    [module] = chain.modules
+    assert (len(module.found.residuals), module.found.total == module.found.leaves) == (2, False)
+    assert chain.agreement < 1e-6
+
+
+def test_where_two_readings_are_possible_the_summary_says_which():
+    def net():
+        x = keras.Input((4,), name="x")
+        y = layers.Dense(5, activation="tanh", name="stem")(x)
+        one = layers.Dense(5, name="one")(y)
+        other = layers.BatchNormalization(name="norm")(layers.Dense(5, name="other")(y))
+        y = layers.Add(name="sum")([other, one])
+        return networks.moved(keras.Model(x, layers.Dense(2, name="out")(y)))
+
+    model = net()
+    chain = unravel(model)
+    assert chain.notes == ["sum: skip taken: one, not norm"]
+    assert "skip taken: one, not norm" in chain.summary()
+    other = unravel(model, boundaries=[("stem", "sum", "norm")])
+    inputs = networks.inputs_for(model)
+    closed = np.zeros(1, "float32")
+    stem = model.get_layer("stem")(inputs)
+    for unravelled, name in ((chain, "one"), (other, "other")):
+        y = model.get_layer(name)(stem)
+        y = model.get_layer("norm")(y) if name == "other" else y
+        expected = model.get_layer("out")(y)
+        np.testing.assert_allclose(unravelled(inputs, gates=closed), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_the_summary_counts():
+    chain = unravel(networks.residual_net())
+    text = chain.summary()
+    lines = [line.split() for line in text.splitlines()]
+    # By hand: kernel and bias; 3·3·4·4 at 64 places. Then norm and convolution, at 16 places.
+    assert lines[2][:4] == ["1", "stem", "first", "identity"]
+    assert lines[2][-2:] == [f"{3 * 3 * 4 * 4 + 4:,}", f"{3 * 3 * 4 * 4 * 64:,}"]
+    assert lines[3][:4] == ["2", "first", "second", "projection"]
+    assert lines[3][-2:] == [f"{3 * 3 * 4 * 6 + 6 + 4 * 6:,}", f"{3 * 3 * 4 * 6 * 16:,}"]
+    assert lines[4][:4] == ["3", "between", "third_relu", "identity"]
+    assert "plain segments after: 2" in text
+    assert "differ by" in text
+
+
+@pytest.mark.parametrize(
+    ("make", "options", "message"),
+    [
+        (
+            networks.transformer_of_blocks,
+            {},
+            "in which no branch is added back; expected",
+        ),
+        (
+            networks.residual_net,
+            {"boundaries": ["thirds"]},
+            "the layer 'thirds', which net",
+        ),
+        (
+            networks.residual_net,
+            {"boundaries": ["pool"]},
+            "boundary pool, expected a layer",
+        ),
+        (
+            networks.residual_net,
+            {"boundaries": [("between", "second")]},
+            "second, which cannot end a module: one of its branches does not come from between",
+        ),
+        (
+            networks.residual_net,
+            {"boundaries": [("first",)]},
+            r"boundary \('first',\), expected",
+        ),
+        (
+            networks.residual_net,
+            {"modules": ["second_conv"]},
+            r"second_conv as a module, but it changes the shape .*\(8, 8, 4\) to \(4, 4, 6\)",
+        ),
+        (networks.residual_net, {"modules": [layers.LSTM]}, "of which net has none that keeps"),
+        (
+            networks.residual_net,
+            {"modules": ["second_norm"], "boundaries": ["second"]},
+            "second_norm as the end of a module, but it does not follow or precede second",
+        ),
+    ],
+)
+def test_what_cannot_be_cut_is_refused(make, options, message):
+    with pytest.raises(ValueError, match=message):
+        unravel(make(), **options)
+
+
+def test_what_lies_within_and_is_needed_elsewhere_is_named():
+    x = keras.Input((4,), name="x")
+    inside = layers.Dense(4, activation="tanh", name="inside")(x)
+    y = layers.Add(name="sum")([x, layers.Dense(4, name="f")(inside)])
+    model = keras.Model(x, layers.Concatenate(name="both")([y, inside]))
+    with pytest.raises(ValueError, match="sum: inside within it is needed elsewhere too, by both"):
+        unravel(model)
+
+
+def test_a_model_without_a_graph_is_refused():
+    class Own(keras.Model):
+        def call(self, x):
+            return x
+
+    with pytest.raises(ValueError, match="Received a Own, expected a functional or sequential"):
+        unravel(Own())
+    with pytest.raises(ValueError, match="build it first"):
+        unravel(keras.Sequential([layers.Dense(3)]))
+
+
+def test_free_sizes_have_to_be_said():
+    x = keras.Input((None, None, 2), name="x")
+    y = layers.Conv2D(2, 3, padding="same", activation="relu")(x)
+    y = layers.GlobalAveragePooling2D()(layers.Add(name="sum")([x, y]))
+    model = keras.Model(x, y)
+    with pytest.raises(ValueError, match=r"no size for the input 'x' of shape \(None, None, 2\)"):
+        unravel(model)
+    assert unravel(model, input_shape=(6, 6, 2)).shapes[0] == (6, 6, 2)
+    example = np.ones((3, 5, 7, 2), "float32")
+    assert unravel(model, example_inputs=example).shapes[0] == (5, 7, 2)
+
+
+def test_a_layer_that_is_random_is_refused():
+    @keras.saving.register_keras_serializable("tests")
+    class Random(layers.Layer):
+        def call(self, y):
+            return y + keras.random.normal(ops.shape(y), seed=self.seed)
+
+        def build(self, shape):
+            self.seed = keras.random.SeedGenerator(1)
+
+    x = keras.Input((4,), name="x")
+    y = layers.Add(name="sum")([x, layers.Dense(4)(x)])
+    with pytest.raises(ValueError, match="A layer that is random in inference"):
+        unravel(keras.Model(x, Random()(y)))
+
+
+def test_mixed_precision():
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        model = networks.residual_net()
+        chain = unravel(model)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert chain.agreement < 0.02
+    assert chain.modules[0].enters.dtypes == ["bfloat16"]
+    inputs = networks.inputs_for(model)
+    wide = in_float32(chain)
+    assert wide.modules[0].enters.dtypes == ["float32"]
+    np.testing.assert_allclose(wide(inputs), ops.cast(model(inputs), "float32"), atol=0.05)
+    plan = [Lesion(), Lesion(deletions=[1, 3])]
+    rounded, exact = (evaluate(c, plan, inputs).predictions for c in (chain, wide))
+    assert (rounded == exact).mean() > 0.8
