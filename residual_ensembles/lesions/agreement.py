@@ -20,6 +20,8 @@ LARGEST = 1e-2
 
 Random highway networks with open gates, which enlarge differences most, stay ten times below it.
 """
+LARGEST_REDUCED = 0.3
+"""The same for a network that computes in less than float32 by itself."""
 
 
 class Agreement(NamedTuple):
@@ -83,11 +85,13 @@ def agreement_on_sample(evaluator: Evaluator, pictures, seed: int, pieces: Piece
         return {name: np.array(value) for name, value in found._asdict().items()}
 
     found = Agreement(**{k: v.item() for k, v in pieces.get("agreement", compute).items()})
-    if found.largest_relative_difference > LARGEST:
+    dtypes = {getattr(module, "compute_dtype", "float32") for module in evaluator.chain.modules}
+    largest = LARGEST if dtypes <= {"float32", "float64"} else LARGEST_REDUCED
+    if found.largest_relative_difference > largest:
         raise ArithmeticError(
             f"Of {found.n} predictions of the lesion engine, logits differ from those of the "
             f"network itself by up to {found.largest_relative_difference:.2g} of the largest one, "
-            f"expected less than {LARGEST}: a module does something else when it is prepared for "
+            f"expected less than {largest}: a module does something else when it is prepared for "
             "inference. Please report it, with the network."
         )
     return found

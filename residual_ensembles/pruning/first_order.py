@@ -6,7 +6,7 @@ import numpy as np
 from keras import ops
 
 from residual_ensembles import backend
-from residual_ensembles.paths.precision import compiled
+from residual_ensembles.backend.precision import compiled
 
 
 def first_order(chain, inputs, targets, loss: Callable, batch_size: int = 32) -> np.ndarray:

@@ -32,6 +32,10 @@ def test_points_lie_where_the_table_says(tables):
     assert left.get_legend().get_texts()[0].get_text() == "resnet, rank correlation 0.40"
     assert {text.get_text() for text in left.texts} == {"2", "3", "4"}  # those that cost most
     assert FIGURE.rests_on(tables) == "resnet: 4 modules"
+    assert FIGURE.found(tables) == (
+        "resnet: rank correlation with the true cost 0.40 for block influence, 0.80 for the "
+        "first-order estimate."
+    )
 
 
 def test_it_is_wanted_where_there_is_something_to_show(tables, study):
