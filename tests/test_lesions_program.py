@@ -1,12 +1,11 @@
 """`python -m residual_ensembles.lesions`: from the file of a network to its page."""
 
 import json
-import subprocess
-import sys
 
 import keras
 import numpy as np
 import pandas as pd
+import programs
 import pytest
 from keras import layers
 
@@ -39,10 +38,8 @@ def folder(tmp_path_factory):
 
 
 def run(folder, *flags):
-    command = [sys.executable, "-m", "residual_ensembles.lesions", f"--dataset={folder / 'digits'}"]
-    return subprocess.run(
-        [*command, f"--output_dir={folder / 'out'}", *flags], capture_output=True, text=True
-    )
+    flags = (f"--dataset={folder / 'digits'}", f"--output_dir={folder / 'out'}", *flags)
+    return programs.run("residual_ensembles.lesions", *flags)
 
 
 @pytest.mark.slow

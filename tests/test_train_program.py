@@ -1,20 +1,14 @@
 """`python -m residual_ensembles.train` as a person calls it."""
 
-import os
 import subprocess
 import sys
 
+import programs
 import pytest
 
 
 def train(*arguments, **environment):
-    return subprocess.run(
-        [sys.executable, "-m", "residual_ensembles.train", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, **environment},
-    )
+    return programs.run("residual_ensembles.train", *arguments, **environment)
 
 
 @pytest.mark.parametrize(

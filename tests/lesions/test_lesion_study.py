@@ -9,6 +9,7 @@ import time
 
 import numpy as np
 import pandas as pd
+import programs
 import pytest
 
 from residual_ensembles import models
@@ -63,13 +64,8 @@ def environment(study):
 
 
 def run(study, output, *more):
-    return subprocess.run(
-        command(study, output, *more),
-        capture_output=True,
-        text=True,
-        check=False,
-        env=environment(study),
-    )
+    _, _, module, *flags = command(study, output, *more)
+    return programs.run(module, *flags, **environment(study))
 
 
 def results(study, output):

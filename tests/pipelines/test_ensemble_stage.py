@@ -1,11 +1,8 @@
 """The stage `ensemble`, run as DVC runs it."""
 
-import os
-import subprocess
-import sys
-
 import numpy as np
 import pandas as pd
+import programs
 import pytest
 from scipy.special import softmax
 
@@ -23,15 +20,12 @@ def folder(tmp_path_factory):
 
 def run(folder, output, *flags):
     flags = ("--members=2", "--depth=8", "--epochs=1", "--batch_size=32", *flags)
-    return subprocess.run(
-        [
-            *(sys.executable, "-m", "pipelines.ensemble", f"--data={folder / 'prepared'}"),
-            *(f"--output_dir={folder / output}", *flags),
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "RESIDUAL_ENSEMBLES_CHECKPOINTS": str(folder / f"kept-{output}")},
+    return programs.run(
+        "pipelines.ensemble",
+        f"--data={folder / 'prepared'}",
+        f"--output_dir={folder / output}",
+        *flags,
+        RESIDUAL_ENSEMBLES_CHECKPOINTS=str(folder / f"kept-{output}"),
     )
 
 

@@ -1,10 +1,8 @@
 """The stage `path_gradients`, run as DVC runs it."""
 
-import subprocess
-import sys
-
 import numpy as np
 import pandas as pd
+import programs
 import pytest
 
 from residual_ensembles import data, models
@@ -29,13 +27,12 @@ def study(tmp_path_factory):
 
 
 def run(study, *flags):
-    return subprocess.run(
-        [
-            *(sys.executable, "-m", "pipelines.path_gradients", f"--data={study / 'prepared'}"),
-            *(f"--networks_dir={study / 'networks'}", f"--output_dir={study / 'results'}", *flags),
-        ],
-        capture_output=True,
-        text=True,
+    return programs.run(
+        "pipelines.path_gradients",
+        f"--data={study / 'prepared'}",
+        f"--networks_dir={study / 'networks'}",
+        f"--output_dir={study / 'results'}",
+        *flags,
     )
 
 

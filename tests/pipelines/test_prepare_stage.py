@@ -1,15 +1,11 @@
-import subprocess
-import sys
-
+import programs
 import pytest
 
 from residual_ensembles import data
 
 
 def prepare(*flags):
-    return subprocess.run(
-        [sys.executable, "-m", "pipelines.prepare", *flags], capture_output=True, text=True
-    )
+    return programs.run("pipelines.prepare", *flags)
 
 
 def test_digits_are_prepared_as_the_flags_say(tmp_path):

@@ -1,14 +1,12 @@
 import json
 import shutil
-import subprocess
-import sys
 
 import pandas as pd
+import programs
 
 
 def run(program, *flags):
-    command = [sys.executable, "-m", f"pipelines.{program}", *flags]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+    return programs.run(f"pipelines.{program}", *flags)
 
 
 def test_figures_then_report(study, tmp_path):

@@ -1,0 +1,48 @@
+"""Programs of the project as `python -m` runs them, without importing TensorFlow each time.
+
+Most of what a refused flag takes is the import. Each program gets a process of its own, forked from
+one that has imported the library and done nothing else.
+"""
+
+import multiprocessing
+import os
+import runpy
+import sys
+import tempfile
+from pathlib import Path
+from subprocess import CompletedProcess
+
+_FORKS = multiprocessing.get_context("forkserver")
+_FORKS.set_forkserver_preload(["residual_ensembles", "residual_ensembles.training"])
+
+
+def run(module: str, *arguments, **environment: str) -> CompletedProcess:
+    """Runs a module as a program, to its end.
+
+    Args:
+        module: Its name, as after `python -m`.
+        *arguments: Of the command line.
+        **environment: Variables beside those of this process. What is looked at when the library
+            is imported, such as KERAS_BACKEND, comes too late.
+    """
+    words = tuple(map(str, arguments))
+    variables = {**os.environ, **environment}
+    with tempfile.TemporaryDirectory() as folder:
+        printed = Path(folder, "out"), Path(folder, "err")
+        process = _FORKS.Process(
+            target=_main, args=(module, words, os.getcwd(), variables, printed)
+        )
+        process.start()
+        process.join()
+        out, err = (path.read_text(errors="replace") for path in printed)
+    return CompletedProcess((module, *words), process.exitcode, out, err)
+
+
+def _main(module: str, words: tuple[str, ...], folder: str, variables: dict, printed) -> None:
+    for number, path in enumerate(printed, start=1):
+        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), number)
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(variables)
+    sys.argv = [module, *words]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
