@@ -119,6 +119,7 @@ def check(study: dict) -> None:
         _check_members(study, f"{group}.networks", study[group]["networks"])
     for network in filter(None, study["lesion"]["networks"].split(",")):
         _check_lesions(study, network)
+    _check_weights_of(study)
 
 
 def settings(study: dict, network: str, seed: int = 0):
@@ -239,9 +240,15 @@ def _check_ensemble(study: dict) -> None:
 
 def _check_lesions(study: dict, network: str) -> None:
     """Refuses more operations than there are modules once those that matter most are spared."""
-    from residual_ensembles.models import lesionable
+    from residual_ensembles.models import is_reorderable, lesionable
 
     own = settings(study, network)
+    if not is_reorderable(own.model, own.depth):
+        raise ValueError(
+            f"Received lesion.networks={study['lesion']['networks']} with network.{network}.depth="
+            f"{own.depth}, in which no two modules can change places, expected a depth of 20 or "
+            "more; or leave it out."
+        )
     may_be_deleted = lesionable(own.model, own.depth)
     for name in ("k", "duplications"):
         if study["lesion"][name] > may_be_deleted:
@@ -250,6 +257,19 @@ def _check_lesions(study: dict, network: str) -> None:
                 f"{may_be_deleted} may be deleted (all but the first and the downsampling ones), "
                 f"expected 1..{may_be_deleted}."
             )
+
+
+def _check_weights_of(study: dict) -> None:
+    """Refuses a module that no network has: its rows would be missing and nobody told."""
+    from residual_ensembles.models import n_modules
+
+    each = [settings(study, network) for network in study["networks"]]
+    most = max(n_modules(own.model, own.depth) for own in each)
+    if study["paths"]["weights_of"] > most:
+        raise ValueError(
+            f"Received paths.weights_of={study['paths']['weights_of']}, expected 0..{most}: no "
+            "network of the study has more modules."
+        )
 
 
 def main() -> None:

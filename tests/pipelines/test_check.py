@@ -36,6 +36,7 @@ def test_the_default_study_can_work(study):
         ("lesion.duplications", 52, r"lesion.duplications=52 .* 1\.\.51"),
         ("lesion.k", "20", "lesion.k='20', expected a whole number"),
         ("lesion.kk", 3, "unknown parameter lesion.kk"),
+        ("paths.weights_of", 55, r"paths.weights_of=55, expected 0\.\.54"),
         ("lesion.networks", "resnet,other", "'other' is not trained"),
         ("networks", ["resnet", "other"], "network 'other', expected one of resnet"),
         ("networks", [], r"networks=\[\], expected a list"),
@@ -74,6 +75,15 @@ def test_the_default_study_can_work(study):
 def test_what_cannot_work_is_refused(study, path, value, message):
     with pytest.raises(ValueError, match=message):
         check(change(study, path, value))
+
+
+@pytest.mark.parametrize("depth", [8, 14])
+def test_a_network_too_shallow_to_be_reordered_is_refused(study, depth):
+    study = change(study, "network.resnet.depth", depth)
+    study["lesion"] |= {"k": 1, "duplications": 1}
+    with pytest.raises(ValueError, match="in which no two modules can change places, expected"):
+        check(study)
+    check(change(study, "network.resnet.depth", 20))
 
 
 def test_a_missing_parameter_is_named(study):
