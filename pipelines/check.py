@@ -76,6 +76,7 @@ NETWORK = {
     "survival_probability": (NUMBER, 0),
     "gate_bias": (NUMBER, None),
 }
+QUOTED_SPECIAL = '"$`\\'
 CHOICES = {
     "data.storage": ("auto", "arrays", "records"),
     "lesion.precision": ("float32", "bfloat16", "cascade"),
@@ -99,13 +100,12 @@ def check(study: dict) -> None:
     """
     _check_names("", study, PARAMETERS)
     _check_list(study, "networks", str)
+    for network in study["networks"]:
+        _check_plain("networks", network)
     _check_list(study, "seeds", int)
     if any(seed < 0 for seed in study["seeds"]):
         raise ValueError(f"Received seeds={study['seeds']}, expected numbers of 0 or more.")
-    if not study["name"].replace("_", "").replace("-", "").isalnum():
-        raise ValueError(
-            f"Received name={study['name']!r}, expected letters, digits, _ and -, for a folder."
-        )
+    _check_plain("name", study["name"])
     _check_data(study["data"])
     _check_choices(study)
     for network in study["networks"]:
@@ -186,13 +186,35 @@ def _check_list(study: dict, name: str, kind: type) -> None:
         raise ValueError(f"Received {name}={values!r}, expected a list without repetitions.")
 
 
+def _check_plain(parameter: str, name: str) -> None:
+    """Refuses a name that cannot be a folder's, or that a shell would not leave as it is."""
+    if not name.replace("_", "").replace("-", "").isalnum():
+        raise ValueError(
+            f"Received {parameter}={name!r}, expected letters, digits, _ and -, for a folder."
+        )
+
+
+def _check_quotable(parameter: str, text: str) -> None:
+    """Refuses what a shell does not leave as it is between the double quotes of dvc.yaml."""
+    special = [sign for sign in text if sign in QUOTED_SPECIAL or not sign.isprintable()]
+    if special:
+        raise ValueError(
+            f"Received {parameter}={text!r}, expected text without {special[0]!r}, which means "
+            "something to the shell that the stages are run by; leave it out or rename the folder."
+        )
+
+
 def _check_data(data: dict) -> None:
     source = data["source"]
+    for name in ("source", "title"):
+        _check_quotable(f"data.{name}", data[name])
     if source != "digits" and not source.startswith(("tfds:", "folder:")):
         raise ValueError(
             f"Received data.source={source!r}, expected digits, tfds:NAME or folder:PATH."
         )
-    if source.startswith("folder:") and not Path(source.removeprefix("folder:")).is_dir():
+    if source.startswith("folder:") and not (
+        Path(source.removeprefix("folder:")).expanduser().is_dir()
+    ):
         raise ValueError(
             f"Received data.source={source}, which is not a folder, expected one with "
             "train|test/<class>/*.jpg in it: say which with -S data.source=folder:PATH."
