@@ -66,6 +66,7 @@ def test_wrong_calls_are_one_line_and_status_2(arguments, message):
         ("raise ValueError('Received 3,\\n expected 4.')", "error: Received 3, expected 4.\n"),
         ("open('/no/such/file')", "error: /no/such/file: No such file or directory\n"),
         ("raise OSError('odd')", "error: odd\n"),
+        ("raise ArithmeticError('The parts are off.')", "error: The parts are off.\n"),
     ],
 )
 def test_what_cannot_be_done_is_one_line_and_status_1(main, message):
