@@ -130,8 +130,6 @@ def settings(study: dict, network: str, seed: int = 0):
     """
     from residual_ensembles.training import Settings
 
-    if not isinstance(study["network"], dict):
-        raise ValueError(f"Received network={study['network']!r}, expected networks by name.")
     studies.network_flags(study, network)
     own = study["network"][network]
     _check_names(f"network.{network}", own, NETWORK, may_lack=True)
