@@ -77,6 +77,7 @@ NETWORK = {
     "gate_bias": (NUMBER, None),
     "weights": TEXT,
 }
+QUOTED_SPECIAL = '"$`\\'
 CHOICES = {
     "data.storage": ("auto", "arrays", "records"),
     "lesion.precision": ("float32", "bfloat16", "cascade"),
@@ -100,13 +101,12 @@ def check(study: dict) -> None:
     """
     _check_names("", study, PARAMETERS)
     _check_list(study, "networks", str)
+    for network in study["networks"]:
+        _check_plain("networks", network)
     _check_list(study, "seeds", int)
     if any(seed < 0 for seed in study["seeds"]):
         raise ValueError(f"Received seeds={study['seeds']}, expected numbers of 0 or more.")
-    if not study["name"].replace("_", "").replace("-", "").isalnum():
-        raise ValueError(
-            f"Received name={study['name']!r}, expected letters, digits, _ and -, for a folder."
-        )
+    _check_plain("name", study["name"])
     _check_data(study["data"])
     _check_choices(study)
     for network in study["networks"]:
@@ -120,6 +120,7 @@ def check(study: dict) -> None:
         _check_members(study, f"{group}.networks", study[group]["networks"])
     for network in filter(None, study["lesion"]["networks"].split(",")):
         _check_lesions(study, network)
+    _check_weights_of(study)
 
 
 def settings(study: dict, network: str, seed: int = 0):
@@ -134,8 +135,6 @@ def settings(study: dict, network: str, seed: int = 0):
     """
     from residual_ensembles.training import Settings
 
-    if not isinstance(study["network"], dict):
-        raise ValueError(f"Received network={study['network']!r}, expected networks by name.")
     studies.network_flags(study, network)
     own = study["network"][network]
     _check_names(f"network.{network}", own, NETWORK, may_lack=True)
@@ -214,13 +213,35 @@ def _check_list(study: dict, name: str, kind: type) -> None:
         raise ValueError(f"Received {name}={values!r}, expected a list without repetitions.")
 
 
+def _check_plain(parameter: str, name: str) -> None:
+    """Refuses a name that cannot be a folder's, or that a shell would not leave as it is."""
+    if not name.replace("_", "").replace("-", "").isalnum():
+        raise ValueError(
+            f"Received {parameter}={name!r}, expected letters, digits, _ and -, for a folder."
+        )
+
+
+def _check_quotable(parameter: str, text: str) -> None:
+    """Refuses what a shell does not leave as it is between the double quotes of dvc.yaml."""
+    special = [sign for sign in text if sign in QUOTED_SPECIAL or not sign.isprintable()]
+    if special:
+        raise ValueError(
+            f"Received {parameter}={text!r}, expected text without {special[0]!r}, which means "
+            "something to the shell that the stages are run by; leave it out or rename the folder."
+        )
+
+
 def _check_data(data: dict) -> None:
     source = data["source"]
+    for name in ("source", "title"):
+        _check_quotable(f"data.{name}", data[name])
     if source != "digits" and not source.startswith(("tfds:", "folder:")):
         raise ValueError(
             f"Received data.source={source!r}, expected digits, tfds:NAME or folder:PATH."
         )
-    if source.startswith("folder:") and not Path(source.removeprefix("folder:")).is_dir():
+    if source.startswith("folder:") and not (
+        Path(source.removeprefix("folder:")).expanduser().is_dir()
+    ):
         raise ValueError(
             f"Received data.source={source}, which is not a folder, expected one with "
             "train|test/<class>/*.jpg in it: say which with -S data.source=folder:PATH."
@@ -268,11 +289,17 @@ def _check_ensemble(study: dict) -> None:
 
 def _check_lesions(study: dict, network: str) -> None:
     """Refuses more operations than there are modules once those that matter most are spared."""
-    from residual_ensembles.models import lesionable
+    from residual_ensembles.models import is_reorderable, lesionable
 
     if is_given(study, network):
         return  # how many modules it has is known when it is taken apart
     own = settings(study, network)
+    if not is_reorderable(own.model, own.depth):
+        raise ValueError(
+            f"Received lesion.networks={study['lesion']['networks']} with network.{network}.depth="
+            f"{own.depth}, in which no two modules can change places, expected a depth of 20 or "
+            "more; or leave it out."
+        )
     may_be_deleted = lesionable(own.model, own.depth)
     for name in ("k", "duplications"):
         if study["lesion"][name] > may_be_deleted:
@@ -281,6 +308,19 @@ def _check_lesions(study: dict, network: str) -> None:
                 f"{may_be_deleted} may be deleted (all but the first and the downsampling ones), "
                 f"expected 1..{may_be_deleted}."
             )
+
+
+def _check_weights_of(study: dict) -> None:
+    """Refuses a module that no network has: its rows would be missing and nobody told."""
+    from residual_ensembles.models import n_modules
+
+    each = [settings(study, network) for network in study["networks"]]
+    most = max(n_modules(own.model, own.depth) for own in each)
+    if study["paths"]["weights_of"] > most:
+        raise ValueError(
+            f"Received paths.weights_of={study['paths']['weights_of']}, expected 0..{most}: no "
+            "network of the study has more modules."
+        )
 
 
 def main() -> None:

@@ -48,10 +48,19 @@ def networks_by_epoch(folder: Path) -> dict[int, Path]:
     """Returns the files of one network: snapshots by their epoch, and the trained network.
 
     The trained network is the last: a snapshot after the last epoch would be the same one.
+
+    Raises:
+        ValueError: The table of its epochs is damaged.
     """
     import pandas as pd
 
-    last = int(pd.read_csv(folder / "history.csv").epoch.max())
+    history = folder / "history.csv"
+    try:
+        last = int(pd.read_csv(history, usecols=["epoch"]).epoch.max())
+    except ValueError as error:
+        raise ValueError(
+            f"Received {history}, which does not say its epochs ({error}); train the network again."
+        ) from error
     snapshots = {int(f.stem.split("-")[1]): f for f in (folder / "snapshots").glob("epoch-*.keras")}
     return {**dict(sorted(snapshots.items())), last: folder / "model.keras"}
 

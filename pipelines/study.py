@@ -40,8 +40,12 @@ def network_flags(study: dict, network: str) -> list[str]:
         ValueError: The study has no such network.
     """
     known = study.get("network") or {}
+    if not isinstance(known, dict):
+        raise ValueError(f"Received network={known!r}, expected networks by name.")
     if network not in known:
-        raise ValueError(f"Received network {network!r}, expected one of {', '.join(known)}.")
+        raise ValueError(
+            f"Received network {network!r}, expected one of {', '.join(map(str, known))}."
+        )
     if not isinstance(known[network], dict):
         raise ValueError(f"Received network.{network}={known[network]!r}, expected its flags.")
     return [f"--{name}={value}" for name, value in known[network].items()]
@@ -75,6 +79,8 @@ def main(arguments: list[str]) -> str:
     study = load()
     match arguments:
         case ["networks" | "seeds" as key]:
+            if not isinstance(study.get(key), list):
+                raise ValueError(f"Received {key}={study.get(key)!r}, expected a list.")
             return ",".join(map(str, study[key]))
         case ["flags", network]:
             return shlex.join(network_flags(study, network))

@@ -23,8 +23,8 @@ _DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 def run(main: Callable[[], None]) -> NoReturn:
     """Runs a program: parses the flags, runs `main`, and exits.
 
-    What `main` refuses with a `ValueError`, or cannot do (`OSError`), becomes one line on stderr;
-    `--verbosity=1` shows where it came from.
+    What `main` refuses with a `ValueError`, or cannot do (`OSError`, or `ArithmeticError` where a
+    result would be wrong), becomes one line on stderr; `--verbosity=1` shows where it came from.
 
     Args:
         main: The program. It takes its arguments from the flags.
@@ -113,7 +113,7 @@ def _guarded(main: Callable[[], None]) -> None:
         _fail("interrupted", 130)
     except OSError as error:
         _fail(_system_message(error), 1)
-    except ValueError as error:
+    except (ValueError, ArithmeticError) as error:
         _fail(str(error), 1)
 
 

@@ -50,6 +50,7 @@ def side_by_side(
     share = os.environ.get(THREADS) or str(max(1, processors() // processes))
 
     from joblib import Parallel, delayed
+    from joblib.externals.loky import get_reusable_executor
 
     with Manager() as manager:
         steps = manager.Queue()
@@ -64,6 +65,7 @@ def side_by_side(
                 f"fewer processors (taskset) there are fewer at once."
             ) from error
         finally:
+            get_reusable_executor().shutdown()  # else its processes stay for minutes
             steps.put(None)
             listener.join()
 

@@ -61,6 +61,19 @@ def write_csv(path: str | os.PathLike, frame: pd.DataFrame) -> None:
         frame.to_csv(temporary, index=False, lineterminator="\n")
 
 
+def read_npz(path: str | os.PathLike) -> dict[str, np.ndarray]:
+    """Returns the arrays of the file `path`, read whole.
+
+    Raises:
+        ValueError: There is no such file, or it is damaged.
+    """
+    try:
+        with Path(path).open("rb") as file, np.load(file) as stored:
+            return dict(stored)
+    except Exception as error:  # damage makes zipfile, zlib and NumPy raise whatever they meet
+        raise ValueError(f"{path} cannot be read ({type(error).__name__}: {error})") from error
+
+
 def write_npz(path: str | os.PathLike, **arrays: np.ndarray) -> None:
     """Writes `arrays` to the compressed file `path`, whose name ends in .npz."""
     with atomic_path(path) as temporary:

@@ -11,6 +11,7 @@ import psutil
 from residual_ensembles import backend
 from residual_ensembles.backend import threads
 
+CODE = (":(top)", ":(top,exclude)params.yaml", ":(top,exclude)dvc.lock")
 PACKAGES = ("residual-ensembles", "keras", "numpy", "tensorflow", "jax")
 
 
@@ -20,14 +21,17 @@ def provenance() -> dict:
 
 
 def revision() -> str:
-    """Returns the git revision of the code, with "+" where files have changed; or "unknown"."""
+    """Returns the git revision of the code, with "+" where files have changed; or "unknown".
+
+    The parameters and DVC's record of a run are no code: a study changes them.
+    """
 
     def git(*arguments):
         command = ["git", "-C", str(Path(__file__).parent), *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603
 
     try:
-        changed = git("status", "--porcelain", "--untracked-files=no", "--", "*.py")
+        changed = git("status", "--porcelain", "--untracked-files=no", "--", *CODE)
         return git("rev-parse", "--short=12", "HEAD") + ("+" if changed else "")
     except (OSError, subprocess.CalledProcessError):
         return "unknown"

@@ -102,11 +102,7 @@ def prepared_data():
     source = FLAGS.dataset
     if source != "digits" and ":" not in source:
         return data.load(Path(source))
-    name = f"{source}-{FLAGS.validation_fraction}".replace(":", "-").replace("/", "-")
-    folder = Path(FLAGS.data_dir) / name
-    if not folder.exists():
-        data.prepare(source, folder, validation_fraction=FLAGS.validation_fraction, seed=0)
-    return data.load(folder)
+    return data.prepared_once(source, FLAGS.data_dir, FLAGS.validation_fraction)
 
 
 def summary(run: dict, folder: Path) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import residual_ensembles
-from residual_ensembles import cli
+from residual_ensembles import backend_choice, cli
 
 PROGRAM = """
 import sys, types
@@ -66,6 +66,7 @@ def test_wrong_calls_are_one_line_and_status_2(arguments, message):
         ("raise ValueError('Received 3,\\n expected 4.')", "error: Received 3, expected 4.\n"),
         ("open('/no/such/file')", "error: /no/such/file: No such file or directory\n"),
         ("raise OSError('odd')", "error: odd\n"),
+        ("raise ArithmeticError('The parts are off.')", "error: The parts are off.\n"),
     ],
 )
 def test_what_cannot_be_done_is_one_line_and_status_1(main, message):
@@ -120,6 +121,15 @@ def test_another_backend_is_refused():
     done = run("--output_dir=x", KERAS_BACKEND="torch")
     assert done.stderr.startswith("error: the Keras backend is 'torch', expected")
     assert (done.stderr.count("\n"), done.returncode) == (1, 1)
+
+
+@pytest.mark.parametrize("name", backend_choice.SUPPORTED)
+def test_a_backend_that_is_not_installed_is_refused(monkeypatch, name):
+    monkeypatch.setenv("KERAS_BACKEND", name)
+    monkeypatch.setattr("importlib.util.find_spec", lambda module: None)
+    assert f"is '{name}', which is not installed here: set" in backend_choice.problem()
+    monkeypatch.setattr("importlib.util.find_spec", lambda module: module)
+    assert backend_choice.problem() is None
 
 
 def test_whole_numbers():

@@ -1,6 +1,7 @@
 """Where pictures come from: sources, the prepared format, augmentation."""
 
 from residual_ensembles.data.augmentation import Augmentation, draw_augmentation
+from residual_ensembles.data.kept import prepared_once
 from residual_ensembles.data.order import order
 from residual_ensembles.data.pad_crop import crop_and_flip
 from residual_ensembles.data.part import Part
@@ -16,4 +17,5 @@ __all__ = [
     "load",
     "order",
     "prepare",
+    "prepared_once",
 ]

@@ -103,7 +103,12 @@ def load(folder: str | os.PathLike) -> Prepared:
             f"Received prepared data of format {format_} in {folder}; this version reads format "
             f"{FORMAT}. Prepare the data again, or update the program if the format is newer."
         )
-    return Prepared(folder, meta)
+    try:
+        return Prepared(folder, meta)
+    except (KeyError, TypeError) as error:
+        raise ValueError(
+            f"Received {folder} with a damaged {META} ({error}); prepare the data again."
+        ) from None
 
 
 def load_part(folder: Path, part: str, storage: str, view: View) -> Part:

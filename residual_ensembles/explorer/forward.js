@@ -67,7 +67,8 @@ const RUN = {
     return z;
   },
   relu(y) {
-    return { ...y, data: y.data.map((value) => (value > 0 ? value : 0)) };
+    // What is not a number stays so, as in Python: a diverged network has no prediction.
+    return { ...y, data: y.data.map((value) => (value <= 0 ? 0 : value)) };
   },
   pool(y, op) {
     const z = activation(Math.floor(y.h / op.size), Math.floor(y.w / op.size), y.c);

@@ -58,13 +58,17 @@ class Lesion {
 
   static parse(text, modules) {
     const lesion = new Lesion(modules);
-    for (const part of text.split(";").map((words) => words.trim())) {
+    const words = new Set();
+    for (const part of text.split(";").map((written) => written.trim())) {
       if (part === "" || part === "intact") continue;
       const match = /^(?:delete (\d+(?:,\d+)*)|swap (\d+-\d+(?:,\d+-\d+)*))$/.exec(part);
       if (!match) throw new Error("Expected for instance: delete 3,7; swap 4-9,5-7");
-      const deletions = new Set((match[1]?.split(",") ?? []).map((number) => number - 1));
-      for (const module of deletions) {
+      const [word] = part.split(" ");
+      if (words.has(word)) throw new Error(`Expected each word once, not ${word} twice.`);
+      words.add(word);
+      for (const module of (match[1]?.split(",") ?? []).map((number) => number - 1)) {
         if (!modules[module]) throw new Error(`There is no module ${module + 1}.`);
+        if (lesion.deleted.has(module)) throw new Error(`Module ${module + 1} is named twice.`);
         lesion.toggle(module);
       }
       for (const pair of match[2]?.split(",") ?? []) {

@@ -86,9 +86,9 @@ def evaluate(
         progress: Called with the number of predictions that were made since the last call.
 
     Raises:
-        ValueError: The network cannot bear one of the lesions, there is no such precision, the
-            margin is no fraction or comes without labels, there are no pictures, or the memory is
-            too small for a single one.
+        ValueError: There is no lesion or no picture, the network cannot bear one of the lesions,
+            there is no such precision, the margin is no fraction or comes without labels, or the
+            memory is too small for a single picture.
         ArithmeticError: Logits of a sample differ from those of the network itself.
 
     Example:
@@ -96,7 +96,7 @@ def evaluate(
         >>> evaluate(chain, plan, pictures).predictions.shape  # doctest: +SKIP
         (54, 10000)
     """
-    _check_arguments(pictures, precision, labels, error_margin)
+    _check_arguments(plan, pictures, precision, labels, error_margin)
     check_precision(chain, precision)
     lesions = [row if isinstance(row, Lesion) else row.lesion for row in plan]
     evaluator = Evaluator(chain, lesions, len(pictures), memory_bytes, batch_size)
@@ -137,11 +137,13 @@ def evaluate(
     )
 
 
-def _check_arguments(pictures, precision, labels, error_margin) -> None:
+def _check_arguments(plan, pictures, precision, labels, error_margin) -> None:
     if precision not in PRECISIONS:
         raise ValueError(
             f"Received precision={precision!r}, expected one of {', '.join(PRECISIONS)}."
         )
+    if not len(plan):
+        raise ValueError("Received no lesions, expected at least one, such as Lesion(), intact.")
     if not len(pictures):
         raise ValueError("Received no pictures, expected at least one.")
     if error_margin is not None and (labels is None or len(labels) != len(pictures)):

@@ -1,5 +1,6 @@
 """What is finished of a sweep: written as it goes, found again after an interruption."""
 
+import contextlib
 import os
 import shutil
 from collections.abc import Callable
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from residual_ensembles.files import write_npz
+from residual_ensembles.files import read_npz, write_npz
 
 
 class Pieces:
@@ -30,6 +31,8 @@ class Pieces:
     def get(self, name: str, compute: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
         """Returns a piece: read where it is finished, computed and written where it is not.
 
+        A piece that is damaged is not finished.
+
         Args:
             name: Of the piece, unique within the sweep.
             compute: Returns its arrays by name.
@@ -38,9 +41,10 @@ class Pieces:
             return compute()
         path = self.folder / f"{name}.npz"
         if path.exists():
-            self.n_found += 1
-            with np.load(path) as found:
-                return dict(found)
+            with contextlib.suppress(ValueError):
+                piece = read_npz(path)
+                self.n_found += 1
+                return piece
         piece = compute()
         write_npz(path, **piece)
         return piece

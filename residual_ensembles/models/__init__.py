@@ -7,7 +7,13 @@ from residual_ensembles.models.half_gates import half_gates, has_half_gates
 from residual_ensembles.models.highway import HighwayModule, mean_openness
 from residual_ensembles.models.module import Module
 from residual_ensembles.models.preactivation import Preactivation
-from residual_ensembles.models.registry import BUILDERS, build, lesionable, n_modules
+from residual_ensembles.models.registry import (
+    BUILDERS,
+    build,
+    is_reorderable,
+    lesionable,
+    n_modules,
+)
 from residual_ensembles.models.saving import load, load_weights, save
 from residual_ensembles.models.vgg import PlainModule
 
@@ -23,6 +29,7 @@ __all__ = [
     "half_gates",
     "has_half_gates",
     "in_float32",
+    "is_reorderable",
     "lesionable",
     "load",
     "load_weights",

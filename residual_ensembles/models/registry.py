@@ -52,6 +52,21 @@ def lesionable(model: str, depth: int) -> int:
     return n_modules(model, depth) - spared[model]
 
 
+def is_reorderable(model: str, depth: int) -> bool:
+    """Returns whether two modules can change places where the ones that matter most are spared.
+
+    Only in the CIFAR form can a network be too shallow: with one module of a stage, or two of which
+    the first is spared, there is nothing to exchange.
+
+    Raises:
+        ValueError: There is no such network, or not with that depth.
+    """
+    n_modules(model, depth)
+    if model not in ("resnet", "highway"):
+        return True
+    return min(resnet.small_modules_per_stage(depth)) > 2
+
+
 def build(
     model,
     depth,

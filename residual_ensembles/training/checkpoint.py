@@ -1,14 +1,13 @@
 """The state of a run between two steps, as one file."""
 
 import json
-import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from keras import ops
 
-from residual_ensembles.files import atomic_path
+from residual_ensembles.files import atomic_path, read_npz
 
 FORMAT = 1
 FILE = "checkpoint.npz"
@@ -52,18 +51,19 @@ def read(folder: Path, variables: list, fingerprint: str) -> Progress | None:
         return None
     mend = f"remove {path} to start afresh"
     try:
-        with path.open("rb") as file, np.load(file) as stored:
-            header = json.loads(str(stored["header"]))
-            arrays = [stored[f"v{i}"] for i in range(len(stored.files) - 1)]
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        stored = read_npz(path)
+        header = json.loads(str(stored.pop("header")))
+        format_, owner = int(header["format"]), header["fingerprint"]
+        arrays = [stored[f"v{i}"] for i in range(len(stored))]
+    except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"The checkpoint {path} cannot be read ({error}); {mend}.") from error
-    if header["format"] > FORMAT:
+    if format_ > FORMAT:
         raise ValueError(
-            f"The checkpoint {path} has format {header['format']}, this version reads up to "
-            f"{FORMAT}: update residual-ensembles, or {mend}."
+            f"The checkpoint {path} has format {format_}, this version reads up to {FORMAT}: "
+            f"update residual-ensembles, or {mend}."
         )
     shapes = [a.shape for a in arrays]
-    if header["fingerprint"] != fingerprint or shapes != [tuple(v.shape) for v in variables]:
+    if owner != fingerprint or shapes != [tuple(v.shape) for v in variables]:
         raise ValueError(f"The checkpoint {path} is of another network or run; {mend}.")
     for variable, array in zip(variables, arrays, strict=True):
         variable.assign(array)

@@ -47,7 +47,7 @@ class Outputs:
             run = json.loads(self.run.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
-        complete = self.model.exists() and self.history.exists()
+        complete = self.model.exists() and self.history.exists() and isinstance(run, dict)
         return run if complete and run.get("fingerprint") == fingerprint else None
 
     def finished(self, fingerprint: str) -> bool:

@@ -50,6 +50,13 @@ def test_a_newer_format_is_refused(prepared):
         data.load(prepared.folder)
 
 
+@pytest.mark.parametrize("meta", [{"format": 1}, {"format": 1, "name": "a", "augmentation": 3}])
+def test_damaged_facts_are_refused(tmp_path, meta):
+    (tmp_path / "meta.json").write_text(json.dumps(meta))
+    with pytest.raises(ValueError, match=r"a damaged meta\.json .* prepare the data again"):
+        data.load(tmp_path)
+
+
 @pytest.mark.parametrize("damage", ["truncated", "missing", "other"])
 def test_damaged_files_are_refused(prepared, damage):
     (path,) = prepared.folder.glob("train_pictures.*")

@@ -7,6 +7,7 @@ from untrained import CLASS_NAMES, N_PICTURES, Part
 from residual_ensembles.explorer.operations import half
 from residual_ensembles.lesions import Lesion, check, spared, swappable
 from residual_ensembles.lesions.reference import CompiledParts
+from residual_ensembles.pages import asset
 from residual_ensembles.randomness import generator
 
 pytestmark = pytest.mark.browser
@@ -216,13 +217,26 @@ def test_a_lesion_can_be_linked(explorer, open_page, path):
     assert lesion(shown) == "intact"
 
 
-@pytest.mark.parametrize("text", ["delete", "delete 3 4", "swap 3", "swap 1-19", "swap 4-4", "no"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("delete", "delete 3 4", "swap 3", "swap 1-19", "swap 4-4", "no"),
+        *("delete 3; delete 3", "swap 4-9; delete 3; swap 4-9", "delete 3,3"),
+    ],
+)
 def test_a_lesion_that_cannot_be_is_said(explorer, text):
     shown = explorer()
     shown.fill("#lesion", text)
     shown.press("#lesion", "Enter")
     assert shown.inner_text("#problem") != ""
     assert shown.locator(".module.moved, [aria-pressed=true]").count() == 0
+
+
+def test_what_is_not_a_number_stays_so(explorer):
+    forward = asset("explorer/forward.js")
+    relu = "RUN.relu({ data: Float32Array.of(NaN, -1, 2) })"
+    found = explorer().evaluate(f"(() => {{ {forward}; return [...{relu}.data].map(String); }})()")
+    assert found == ["NaN", "0", "2"]
 
 
 def test_another_lesion_ends_what_is_computed(explorer):

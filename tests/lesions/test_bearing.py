@@ -2,7 +2,7 @@ import keras
 import pytest
 
 from residual_ensembles.lesions import Lesion, bearing
-from residual_ensembles.models import Chain, PlainModule
+from residual_ensembles.models import Chain, PlainModule, is_reorderable
 
 
 def test_which_modules_bear_what(resnet, vgg):
@@ -41,3 +41,12 @@ def test_a_layer_without_skip_that_changes_the_shape_cannot_go():
     assert bearing.deletable(chain) == (2,)
     with pytest.raises(ValueError, match=r"module 1 has no skip .* Choose from 2\."):
         bearing.check(Lesion(deletions=[1]), chain)
+
+
+@pytest.mark.parametrize(
+    ("model", "depth"), [("resnet", 8), ("resnet", 14), ("highway", 14), ("highway", 20)]
+)
+def test_what_can_be_reordered_is_known_without_the_network(build, model, depth):
+    chain = build(model, depth)
+    pairs = bearing.swappable(chain, bearing.spared(chain))
+    assert is_reorderable(model, depth) == bool(pairs)

@@ -164,6 +164,11 @@ def test_arguments_that_mean_nothing_are_refused(resnet, pictures, options, mess
         evaluate(resnet, MIXED, pictures, **options)
 
 
+def test_no_lesions_are_refused(resnet, pictures):
+    with pytest.raises(ValueError, match="Received no lesions, expected at least one"):
+        evaluate(resnet, [], pictures)
+
+
 def test_no_pictures_are_refused(resnet, pictures):
     with pytest.raises(ValueError, match="no pictures, expected at least one"):
         evaluate(resnet, MIXED, pictures[:0])

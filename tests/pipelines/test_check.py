@@ -36,6 +36,7 @@ def test_the_default_study_can_work(study):
         ("lesion.duplications", 52, r"lesion.duplications=52 .* 1\.\.51"),
         ("lesion.k", "20", "lesion.k='20', expected a whole number"),
         ("lesion.kk", 3, "unknown parameter lesion.kk"),
+        ("paths.weights_of", 55, r"paths.weights_of=55, expected 0\.\.54"),
         ("lesion.networks", "resnet,other", "'other' is not trained"),
         ("networks", ["resnet", "other"], "network 'other', expected one of resnet"),
         ("networks", [], r"networks=\[\], expected a list"),
@@ -43,6 +44,12 @@ def test_the_default_study_can_work(study):
         ("seeds", [-1], "seeds=.-1., expected numbers of 0 or more"),
         ("seeds", 0, "seeds=0, expected a list"),
         ("name", "a/b", "name='a/b'"),
+        ("networks", ["res net"], "networks='res net', expected letters"),
+        ("data.title", "$(touch x)", r"data.title='\$\(touch x\)', expected text without '\$'"),
+        ("data.title", "`id`", "without '`', which means something to the shell"),
+        ("data.title", 'the "best"', "without '\"'"),
+        ("data.title", "two\nlines", r"without '\\n'"),
+        ("data.source", "folder:a\\", "data.source=.*expected text without"),
         ("data.source", "mnist", "expected digits, tfds:NAME or folder:PATH"),
         ("data.source", "folder:not-there", "folder:not-there, which is not a folder"),
         ("data.validation_fraction", 1.0, "validation_fraction=1.0, expected below 1"),
@@ -91,6 +98,15 @@ def test_the_default_study_can_work(study):
 def test_what_cannot_work_is_refused(study, path, value, message):
     with pytest.raises(ValueError, match=message):
         check(change(study, path, value))
+
+
+@pytest.mark.parametrize("depth", [8, 14])
+def test_a_network_too_shallow_to_be_reordered_is_refused(study, depth):
+    study = change(study, "network.resnet.depth", depth)
+    study["lesion"] |= {"k": 1, "duplications": 1}
+    with pytest.raises(ValueError, match="in which no two modules can change places, expected"):
+        check(study)
+    check(change(study, "network.resnet.depth", 20))
 
 
 def test_a_missing_parameter_is_named(study):

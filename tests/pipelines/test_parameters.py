@@ -103,6 +103,22 @@ def test_flags_of_a_network():
         study.main([])
 
 
+@pytest.mark.parametrize(
+    ("written", "arguments", "message"),
+    [
+        ("seeds: 5", ["seeds"], "seeds=5, expected a list"),
+        ("name: a", ["networks"], "networks=None, expected a list"),
+        ("network: {5: {}}", ["flags", "other"], "network 'other', expected one of 5"),
+        ("network: 5", ["flags", "other"], "network=5, expected networks by name"),
+    ],
+)
+def test_parameters_of_another_kind_are_refused(tmp_path, monkeypatch, written, arguments, message):
+    (tmp_path / "params.yaml").write_text(written)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match=message):
+        study.main(arguments)
+
+
 def test_an_unknown_study_or_parameter_is_refused(tmp_path):
     with pytest.raises(ValueError, match="mnist"):
         compose(tmp_path / "params.yaml", ["study=mnist"])

@@ -5,6 +5,7 @@ import pandas as pd
 import programs
 import pytest
 
+from pipelines.path_gradients import networks_by_epoch
 from residual_ensembles import data, models
 from residual_ensembles.analysis.gradient_tables import COLUMNS
 
@@ -34,6 +35,13 @@ def run(study, *flags):
         f"--output_dir={study / 'results'}",
         *flags,
     )
+
+
+@pytest.mark.parametrize("history", ["", "epo", "loss\n1.5\n"])
+def test_a_damaged_history_is_refused(tmp_path, history):
+    (tmp_path / "history.csv").write_text(history)
+    with pytest.raises(ValueError, match=r"history\.csv, which does not say its epochs"):
+        networks_by_epoch(tmp_path)
 
 
 def test_tables_of_a_study(study):

@@ -42,9 +42,17 @@ def test_a_newer_format_is_refused(tmp_path):
         checkpoint.read(tmp_path, [], "abc")
 
 
-def test_a_damaged_file_is_named(tmp_path):
+@pytest.mark.parametrize("n_bytes", [0, 2, 200, -30])
+def test_a_damaged_file_is_named(tmp_path, n_bytes):
     checkpoint.write(tmp_path, variables(), Progress(), "abc")
     path = tmp_path / checkpoint.FILE
-    path.write_bytes(path.read_bytes()[:200])
+    path.write_bytes(path.read_bytes()[:n_bytes])
     with pytest.raises(ValueError, match=r"checkpoint\.npz cannot be read .* remove"):
         checkpoint.read(tmp_path, variables(), "abc")
+
+
+@pytest.mark.parametrize("header", [{"fingerprint": "abc"}, {"format": 1}, ["format"], None])
+def test_another_header_is_refused(tmp_path, header):
+    np.savez(tmp_path / checkpoint.FILE, header=np.array(json.dumps(header)))
+    with pytest.raises(ValueError, match=r"checkpoint\.npz cannot be read .* remove"):
+        checkpoint.read(tmp_path, [], "abc")

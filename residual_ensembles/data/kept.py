@@ -1,0 +1,52 @@
+"""Prepared data that is found again by what it was made of."""
+
+import hashlib
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from residual_ensembles.data import folder
+from residual_ensembles.data.preparation import prepare
+from residual_ensembles.data.prepared import Prepared, load
+
+
+def prepared_once(source: str, data_dir: str | os.PathLike, validation_fraction: float) -> Prepared:
+    """Returns a source's prepared data, prepared where these very pictures never were.
+
+    Args:
+        source: `digits`, `tfds:NAME` or `folder:PATH`, as in `prepare`.
+        data_dir: Folder in which it is kept, beside that of other sources.
+        validation_fraction: As in `prepare`.
+
+    Raises:
+        ValueError: The source or an argument cannot be used.
+        OSError: The folder cannot be written, or the disk is full.
+    """
+    kept = Path(data_dir) / _name(source, validation_fraction)
+    if not kept.exists():
+        return prepare(source, kept, validation_fraction=validation_fraction, seed=0)
+    return load(kept)
+
+
+def _name(source: str, validation_fraction: float) -> str:
+    """Returns a folder's name: for people the end of the source, for the program a digest."""
+    digest = hashlib.sha256(repr((source, validation_fraction)).encode())
+    kind, _, path = source.partition(":")
+    if kind == "folder":
+        root = Path(path).expanduser().resolve()
+        folder.check_tree(root)
+        for entry in _listing(root):
+            digest.update(repr(entry).encode())
+    end = re.sub(r"[^a-z0-9]+", "-", source.lower())[-40:].strip("-")
+    return f"{end}-{digest.hexdigest()[:16]}"
+
+
+def _listing(root: Path) -> Iterator[tuple[str, int, int]]:
+    """Yields path, size and time of every file: what changes when pictures do, without reading."""
+    yield str(root), 0, 0
+    for parent, folders, names in os.walk(root, followlinks=True):
+        folders.sort()
+        for name in sorted(names):
+            found = os.stat(os.path.join(parent, name))
+            yield os.path.join(parent, name), found.st_size, found.st_mtime_ns

@@ -1,0 +1,51 @@
+import pytest
+
+from residual_ensembles.data import kept
+
+
+@pytest.fixture
+def folder_of(tmp_path, monkeypatch):
+    """Returns the folder in which a source's data is looked for and, where it is not, prepared."""
+
+    def prepare(source, folder, **options):
+        folder.mkdir(parents=True)
+        return folder
+
+    monkeypatch.setattr(kept, "prepare", prepare)
+    monkeypatch.setattr(kept, "load", lambda folder: folder)
+
+    def prepared(source, validation_fraction=0.1):
+        return kept.prepared_once(str(source), tmp_path / "data", validation_fraction)
+
+    return prepared
+
+
+def test_the_same_data_is_prepared_once(folder_of, make_tree):
+    source = f"folder:{make_tree()}"
+    assert folder_of(source) == folder_of(source)
+    assert folder_of("digits") == folder_of("digits")
+    assert folder_of("digits") != folder_of("digits", 0.2)
+
+
+def test_two_trees_do_not_meet_whatever_they_are_called(folder_of, make_tree):
+    one, other = make_tree(name="a/b"), make_tree(name="a-b")
+    assert folder_of(f"folder:{one}") != folder_of(f"folder:{other}")
+
+
+@pytest.mark.parametrize("change", ["one more", "another"])
+def test_changed_pictures_are_prepared_again(folder_of, make_tree, change):
+    tree = make_tree()
+    before = folder_of(f"folder:{tree}")
+    first = next((tree / "train/cat").iterdir())
+    if change == "one more":
+        (tree / "train/cat/new.jpg").write_bytes(first.read_bytes())
+    else:
+        first.write_bytes(first.read_bytes() + b"\0")
+    assert folder_of(f"folder:{tree}") != before
+
+
+def test_a_long_path_or_none_at_all(folder_of, make_tree):
+    tree = make_tree(name="/".join(["long" * 30] * 4))
+    assert len(folder_of(f"folder:{tree}").name) < 100
+    with pytest.raises(ValueError, match="which does not exist; expected a tree"):
+        folder_of(f"folder:{tree}-not")
