@@ -18,7 +18,8 @@ def _unpaired(n_wrong: int, n_intact: int, n_images: int) -> tuple[float, float]
 def single_costs(tables: Tables, network: str, seed: int) -> pd.DataFrame:
     """Returns the cost of every single deletion of one network.
 
-    Where predictions were kept, the interval is Tango's for the same pictures, and `p` McNemar's.
+    Where predictions were kept, the interval is Tango's for the same pictures, and `p` McNemar's,
+    over the pictures that the lesion was evaluated on: a random sample, if not all.
     From counts alone it is Newcombe's for independent samples, which is wider, and p is missing.
 
     Returns:
@@ -33,14 +34,16 @@ def single_costs(tables: Tables, network: str, seed: int) -> pd.DataFrame:
     if intact.empty or singles.empty:
         return pd.DataFrame(columns=columns)
     base = intact.iloc[0]
-    wrong = tables.wrong(network, seed)
+    wrong, known = tables.wrong(network, seed), tables.known(network, seed)
     costs = []
     for row in singles.itertuples():
         n, p = int(row.n_images), None
         if wrong is None:
             low, high = _unpaired(int(row.n_wrong), int(base.n_wrong), n)
         else:
-            only_lesion, only_intact = discordant(wrong[row.Index], wrong[intact.index[0]])
+            places = [row.Index, intact.index[0]]
+            of_lesion, of_intact = wrong[places][:, known[places].all(axis=0)]
+            n, (only_lesion, only_intact) = len(of_lesion), discordant(of_lesion, of_intact)
             low, high = difference_interval(only_lesion, only_intact, n)
             p = mcnemar(only_lesion, only_intact)
         cost = float(row.error_fraction - base.error_fraction)

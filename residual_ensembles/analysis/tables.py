@@ -48,6 +48,9 @@ HISTORY_COLUMNS = ["epoch", "error_fraction"]
 
 RESNETS = ("resnet", "resnet_bottleneck")
 
+UNKNOWN = -1
+"""Prediction of a picture that a lesion, measured to a margin, was not evaluated on."""
+
 
 @dataclass(frozen=True)
 class Run:
@@ -168,16 +171,21 @@ class Tables:
         return None
 
     def wrong(self, network: str, seed: int) -> np.ndarray | None:
-        """Returns which pictures each lesion gets wrong.
+        """Returns which pictures each lesion is known to get wrong.
 
         Returns:
             Booleans `(lesions, pictures)`, a row per row of lesions.csv of this network and seed;
-            None where predictions were not kept.
+            None where predictions were not kept. A picture that is not `known` is not wrong.
         """
         answers = self._answers(network, seed)
         if not {"predictions", "labels"} <= set(answers):
             return None
-        return answers["predictions"] != answers["labels"][None]
+        return self.known(network, seed) & (answers["predictions"] != answers["labels"][None])
+
+    def known(self, network: str, seed: int) -> np.ndarray | None:
+        """Returns which pictures each lesion was evaluated on, as `wrong` does."""
+        predictions = self._answers(network, seed).get("predictions")
+        return None if predictions is None else predictions != UNKNOWN
 
     def committees_wrong(self, seed: int) -> np.ndarray | None:
         """Returns which pictures each committee of the ensemble gets wrong.

@@ -6,6 +6,8 @@ import pytest
 
 from residual_ensembles.analysis import predicted_and_real, read_tables, single_costs, wilson
 from residual_ensembles.analysis.paired import difference_interval
+from residual_ensembles.analysis.tables import UNKNOWN
+from residual_ensembles.lesions import margin
 
 LABELS = np.array([0, 1, 2, 3, 4])
 PREDICTIONS = {
@@ -44,6 +46,22 @@ def test_costs_by_hand(tmp_path):
     assert list(costs.cost) == pytest.approx([0.2, 0.0])
     assert (costs.low[0], costs.high[0]) == pytest.approx(difference_interval(2, 1, 5))
     assert list(costs.p) == pytest.approx([1.0, 1.0])  # 2 and 1 discordant: 2 (1 + 3) / 2^3
+
+
+def test_pictures_that_were_not_evaluated_say_nothing(tmp_path):
+    write(tmp_path)
+    with np.load(tmp_path / "predictions" / "net-0.npz") as kept:
+        predictions = kept["predictions"]
+    predictions[1, [1, 4]] = UNKNOWN  # of "delete 1" three pictures are left, one newly wrong
+    np.savez(tmp_path / "predictions" / "net-0.npz", predictions=predictions, labels=LABELS)
+    costs = single_costs(read_tables(tmp_path), "net", 0)
+    assert list(costs.n_images) == [3, 5]
+    assert (costs.low[0], costs.high[0]) == pytest.approx(difference_interval(1, 0, 3))
+    assert costs.p[0] == 1.0
+
+
+def test_the_lesion_study_marks_them_in_the_same_way():
+    assert margin.UNKNOWN == UNKNOWN
 
 
 def test_without_predictions_the_interval_is_wider(tmp_path):
