@@ -87,6 +87,12 @@ def test_one_batch_has_no_interval():
     assert found.log10_norm.notna().all()
 
 
+def test_an_interval_over_the_default_number_of_batches_holds_the_truth():
+    studies = np.random.default_rng(0).normal(size=(5, 2000))
+    low, high = tables.interval(tables.resamples(5) @ studies, 5)
+    assert np.mean((low <= 0) & (high >= 0)) > 0.89  # plain percentiles: 0.84
+
+
 def test_quantiles_and_the_standard_error_over_batches():
     norms = np.arange(1.0, 101).reshape(4, 1, 25)
     row = tables.quantiles(batches(norms, "sampled", lengths=[0])).iloc[0]
