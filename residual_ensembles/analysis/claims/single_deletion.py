@@ -81,7 +81,8 @@ def _peaks(tables: Tables) -> list[Measurement]:
         joined = over_seeds([e for e in estimates if e is not None])
         if joined is None:
             continue
-        means = pd.concat(costs).groupby("module", as_index=False).cost.mean()
+        means = pd.concat([of_seed[["module", "cost"]] for of_seed in costs])
+        means = means.groupby("module", as_index=False).cost.mean()
         top = means.nlargest(4, "cost")
         named = [f"{m} ({100 * c:.1f} points)" for m, c in zip(top.module, top.cost, strict=True)]
         note = (
