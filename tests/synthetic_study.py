@@ -133,6 +133,15 @@ def _fits(seed: int) -> pd.DataFrame:
     return pd.DataFrame([key | line | near])
 
 
+def _cancellation(seed: int) -> pd.DataFrame:
+    """What of the gradients of paths is left when they are added."""
+    length = np.arange(N + 1)
+    key = {"network": "resnet", "seed": seed, "epoch": 30, "target": "y0"}
+    kept = {"log10_kept": -0.12 * length, "log10_kept_if_random": -0.2 * length}
+    ends = {"log10_kept_low": -0.13 * length, "log10_kept_high": -0.11 * length}
+    return pd.DataFrame(key | {"batch_norm": "inference", "length": length} | kept | ends)
+
+
 def _gates(seed: int) -> pd.DataFrame:
     random = generator(seed, "gates")
     rows = [
@@ -253,6 +262,8 @@ def write_study(
     _write_ensemble(folder, seeds, labels)
     fits = pd.concat(_fits(seed) for seed in seeds)
     fits.to_csv(folder / "path_gradients_fits.csv", index=False)
+    kept = pd.concat(_cancellation(seed) for seed in seeds)
+    kept.to_csv(folder / "path_gradients_cancellation.csv", index=False)
     modules, ranges = zip(*(_modules_and_ranges(seed) for seed in seeds), strict=True)
     pd.concat(modules).to_csv(folder / "path_gradients_modules.csv", index=False)
     pd.concat(ranges).to_csv(folder / "path_gradients_ranges.csv", index=False)

@@ -96,6 +96,7 @@ class Tables:
         gradient_modules: path_gradients_modules.csv, one row per module.
         gradient_ranges: path_gradients_ranges.csv, one row per reading of the effective range.
         gradient_fits: path_gradients_fits.csv, one row per line through norms by length.
+        gradient_cancellation: path_gradients_cancellation.csv, one row per path length.
         runs: What is known of each trained network, in the order of lesions.csv.
     """
 
@@ -109,6 +110,7 @@ class Tables:
     gradient_modules: pd.DataFrame
     gradient_ranges: pd.DataFrame
     gradient_fits: pd.DataFrame
+    gradient_cancellation: pd.DataFrame
     runs: tuple[Run, ...]
 
     @property
@@ -306,6 +308,10 @@ def read_tables(folder: str | Path) -> Tables:
         ),
         gradient_fits=_table(
             folder / "path_gradients_fits.csv", list(gradient_tables.COLUMNS["_fits"])
+        ),
+        gradient_cancellation=_table(
+            folder / "path_gradients_cancellation.csv",
+            list(gradient_tables.COLUMNS["_cancellation"]),
         ),
         runs=runs,
     )

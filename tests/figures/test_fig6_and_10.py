@@ -14,6 +14,15 @@ def test_cancellation_is_what_the_tables_hold(study):
     assert apart - together == pytest.approx(0.12 * np.arange(55), abs=1e-9)
 
 
+def test_cancellation_has_its_band(study):
+    (rows,) = fig10_cancellation.cancelled(read_tables(study))
+    assert list(rows.cancelled) == pytest.approx(0.12 * np.arange(55))
+    assert (rows.low[1:] < rows.cancelled[1:]).all()
+    assert (rows.cancelled[1:] < rows.high[1:]).all()
+    right = fig10_cancellation.draw(read_tables(study)).axes[1]
+    assert len(right.collections) == len(right.lines) == 1
+
+
 def test_each_network_is_drawn_with_its_own_number_of_modules(study, tmp_path):
     folder = tmp_path / "digits"
     shutil.copytree(study, folder)
