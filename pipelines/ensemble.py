@@ -1,4 +1,4 @@
-"""Stage `ensemble`: trains a few small networks, of one large network's cost together, and lets
+"""Stage `ensemble`: trains a few small networks, together as many modules as one large, and lets
 them vote.
 
 `python -m pipelines.ensemble --help`

@@ -123,6 +123,25 @@ def _gradients(seed: int) -> pd.DataFrame:
     return pd.concat(frames)[columns.split()]
 
 
+def _fits(seed: int) -> pd.DataFrame:
+    """The line through the norms of sampled paths."""
+    key = {"network": "resnet", "seed": seed, "epoch": 30, "estimator": "sampled"}
+    key |= {"target": "y0", "batch_norm": "inference", "part": "all", "first": 0, "last": N}
+    line = {"slope": -0.78, "slope_low": -0.8, "slope_high": -0.76, "intercept": -2.0}
+    line |= {"r_squared": 0.99, "r_squared_low": 0.98, "r_squared_high": 0.995, "n": N + 1}
+    near = {"near": 1.0, "near_low": 0.95, "near_high": 1.0, "n_batches": 5}
+    return pd.DataFrame([key | line | near])
+
+
+def _cancellation(seed: int) -> pd.DataFrame:
+    """What of the gradients of paths is left when they are added."""
+    length = np.arange(N + 1)
+    key = {"network": "resnet", "seed": seed, "epoch": 30, "target": "y0"}
+    kept = {"log10_kept": -0.12 * length, "log10_kept_if_random": -0.2 * length}
+    ends = {"log10_kept_low": -0.13 * length, "log10_kept_high": -0.11 * length}
+    return pd.DataFrame(key | {"batch_norm": "inference", "length": length} | kept | ends)
+
+
 def _gates(seed: int) -> pd.DataFrame:
     random = generator(seed, "gates")
     rows = [
@@ -241,6 +260,10 @@ def write_study(
     pd.concat(tables).to_csv(folder / "lesions.csv", index=False)
     pd.concat(_gradients(seed) for seed in seeds).to_csv(folder / "path_gradients.csv", index=False)
     _write_ensemble(folder, seeds, labels)
+    fits = pd.concat(_fits(seed) for seed in seeds)
+    fits.to_csv(folder / "path_gradients_fits.csv", index=False)
+    kept = pd.concat(_cancellation(seed) for seed in seeds)
+    kept.to_csv(folder / "path_gradients_cancellation.csv", index=False)
     modules, ranges = zip(*(_modules_and_ranges(seed) for seed in seeds), strict=True)
     pd.concat(modules).to_csv(folder / "path_gradients_modules.csv", index=False)
     pd.concat(ranges).to_csv(folder / "path_gradients_ranges.csv", index=False)

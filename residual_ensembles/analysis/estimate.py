@@ -18,8 +18,9 @@ class Estimate:
         low: Lower end of the interval, NaN where there is none.
         high: Upper end.
         n: How many of `over` there are.
-        over: pictures, draws, paths, batches, lengths or modules (then the interval is conditional
-            on the network at hand), seeds (then it speaks for the way of training), or exact.
+        over: pictures, draws, batches or modules (then the interval is conditional on the network
+            at hand), seeds (then it speaks for the way of training), exact, or point (a
+            number on pictures that has no interval; its ends are the number itself).
     """
 
     value: float

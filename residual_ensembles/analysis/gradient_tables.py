@@ -12,10 +12,11 @@ import numpy as np
 import pandas as pd
 
 from residual_ensembles.analysis.effective_range import EFFECTIVE, effective_range
+from residual_ensembles.analysis.expanded import expanded_tail
 from residual_ensembles.analysis.log_linear import LogLinearFit, log_linear
 from residual_ensembles.randomness import generator
 
-N_RESAMPLES = 499
+N_RESAMPLES = 999
 CONFIDENCE = 0.95
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 # A norm this far off a line on the logarithmic axis is off by a factor of two.
@@ -28,6 +29,7 @@ _KEY = (*_NETWORK, "estimator", "target", "batch_norm")
 _NORM = ("log10_norm", "log10_norm_low", "log10_norm_high")
 _KEPT = ("log10_kept", "log10_kept_low", "log10_kept_high", "log10_kept_if_random")
 _MEAN = ("log10_mean", "relative_standard_error")
+_NEAR = ("near", "near_low", "near_high")
 _QUANTILES = tuple(f"log10_q{round(100 * q):02d}" for q in QUANTILES)
 _FIRST, _LAST, _CARRIED = (
     tuple(f"{name}{part}" for part in ("", "_low", "_high"))
@@ -47,7 +49,7 @@ COLUMNS = {
         "n",
     ),
     "_ranges": (*_KEY, "reading", *_FIRST, *_LAST, *_CARRIED, "n_batches"),
-    "_fits": (*_KEY, "part", "first", "last", *LogLinearFit._fields),
+    "_fits": (*_KEY, "part", "first", "last", *LogLinearFit._fields, *_NEAR, "n_batches"),
 }
 """The tables path_gradients*.csv, by what follows path_gradients in their names."""
 
@@ -126,13 +128,14 @@ def resamples(n_batches: int) -> np.ndarray:
 
 
 def interval(values: np.ndarray, n_batches: int) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the ends of the percentile interval over resamples, the first axis.
+    """Returns the ends of the expanded percentile interval over resamples, the first axis.
 
-    NaN where there was one batch: it says nothing of others.
+    NaN where there was one batch: it says nothing of others. No resample lies beyond the batches
+    that there are: of five, the interval holds the truth in nine of ten studies.
     """
     if n_batches < 2:
         return (np.full(values.shape[1:], np.nan),) * 2
-    tail = (1 - CONFIDENCE) / 2
+    tail = expanded_tail(n_batches, CONFIDENCE)
     return tuple(np.quantile(values, [tail, 1 - tail], axis=0, method="inverted_cdf"))
 
 
@@ -247,9 +250,12 @@ def ranges(batches: Batches) -> pd.DataFrame:
     rows = []
     for reading, values in readings.items():
         first, last = effective_range(values.mean(axis=0))
-        resampled = resamples(len(values)) @ values
-        found = [effective_range(amounts) for amounts in resampled]
-        low, high = interval(np.array(found), len(values))
+        # Of few batches there are few different resamples.
+        weights, which = np.unique(resamples(len(values)), axis=0, return_inverse=True)
+        resampled = weights @ values
+        found = np.array([effective_range(amounts) for amounts in resampled])
+        found, resampled = found[which.ravel()], resampled[which.ravel()]
+        low, high = interval(found, len(values))
         carried_low, carried_high = interval(_carried(batches.lengths, resampled), len(values))
         rows.append(
             {
@@ -279,18 +285,43 @@ def fits(batches: Batches) -> pd.DataFrame:
     """Returns lines through log10(mean norm) against length: over all lengths, and where straight.
 
     `straight` goes from the shortest length to the longest up to which every norm is within a
-    factor of two of the line through them.
+    factor of two of the line through them. `near` is the share of the lengths at which that is so.
+    Its interval and that of the slope are bootstraps over batches, for the lengths of one batch are
+    points of one curve; those of R² are of lengths taken for independent.
     """
     lengths, logs = batches.lengths, log10_mean(batches.log10_batch_means, axis=0)
-    lengths, logs = lengths[np.isfinite(logs)], logs[np.isfinite(logs)]
+    alive = np.isfinite(logs)
+    lengths, logs = lengths[alive], logs[alive]
     if len(lengths) < FEWEST_LENGTHS:
         return pd.DataFrame()
     rows = []
     for part, until in (("all", len(lengths)), ("straight", _straight(lengths, logs))):
         line = log_linear(lengths[:until], logs[:until])
         ends = {"first": lengths[0], "last": lengths[until - 1]}
-        rows.append({"part": part, **ends, **line._asdict()})
+        _, (near,) = _near(lengths[:until], logs[None, :until])
+        resampled = _resampled(batches.log10_batch_means)[:, alive][:, :until]
+        over_batches = _lines(lengths[:until], resampled, len(batches.log10_norms))
+        rows.append({"part": part, **ends, **line._asdict(), "near": near, **over_batches})
     return _frame(batches, **pd.DataFrame(rows))
+
+
+def _near(lengths: np.ndarray, logs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns slopes of lines through `logs`, and the share of each within a factor of two."""
+    slopes, intercepts = np.polyfit(lengths, logs.T, 1)
+    off = logs - intercepts[:, None] - slopes[:, None] * lengths
+    return slopes, (np.abs(off) <= STRAIGHT).mean(axis=1)
+
+
+def _lines(lengths: np.ndarray, logs: np.ndarray, n_batches: int) -> dict[str, float]:
+    """Returns intervals of lines through resampled norms `(N_RESAMPLES, lengths)`."""
+    slopes, near = _near(lengths, logs[np.isfinite(logs).all(axis=1)])
+    (slope_low, slope_high), (near_low, near_high) = (
+        map(float, interval(values, n_batches)) for values in (slopes, near)
+    )
+    return {
+        **{"slope_low": slope_low, "slope_high": slope_high},
+        **{"near_low": near_low, "near_high": near_high, "n_batches": n_batches},
+    }
 
 
 def _straight(lengths: np.ndarray, logs: np.ndarray) -> int:

@@ -51,6 +51,9 @@ RESNETS = ("resnet", "resnet_bottleneck", "unravelled")
 
 WORTH_COLUMNS = ["network", "seed", "module", "block_influence", "first_order", "loss_increase"]
 
+UNKNOWN = -1
+"""Prediction of a picture that a lesion, measured to a margin, was not evaluated on."""
+
 
 @dataclass(frozen=True)
 class Run:
@@ -96,6 +99,8 @@ class Tables:
         gradient_modules: path_gradients_modules.csv, one row per module.
         gradient_ranges: path_gradients_ranges.csv, one row per reading of the effective range.
         worth: worth.csv, one row per module whose worth was estimated.
+        gradient_fits: path_gradients_fits.csv, one row per line through norms by length.
+        gradient_cancellation: path_gradients_cancellation.csv, one row per path length.
         runs: What is known of each trained network, in the order of lesions.csv.
     """
 
@@ -109,6 +114,8 @@ class Tables:
     gradient_modules: pd.DataFrame
     gradient_ranges: pd.DataFrame
     worth: pd.DataFrame
+    gradient_fits: pd.DataFrame
+    gradient_cancellation: pd.DataFrame
     runs: tuple[Run, ...]
 
     @property
@@ -173,16 +180,21 @@ class Tables:
         return None
 
     def wrong(self, network: str, seed: int) -> np.ndarray | None:
-        """Returns which pictures each lesion gets wrong.
+        """Returns which pictures each lesion is known to get wrong.
 
         Returns:
             Booleans `(lesions, pictures)`, a row per row of lesions.csv of this network and seed;
-            None where predictions were not kept.
+            None where predictions were not kept. A picture that is not `known` is not wrong.
         """
         answers = self._answers(network, seed)
         if not {"predictions", "labels"} <= set(answers):
             return None
-        return answers["predictions"] != answers["labels"][None]
+        return self.known(network, seed) & (answers["predictions"] != answers["labels"][None])
+
+    def known(self, network: str, seed: int) -> np.ndarray | None:
+        """Returns which pictures each lesion was evaluated on, as `wrong` does."""
+        predictions = self._answers(network, seed).get("predictions")
+        return None if predictions is None else predictions != UNKNOWN
 
     def committees_wrong(self, seed: int) -> np.ndarray | None:
         """Returns which pictures each committee of the ensemble gets wrong.
@@ -300,5 +312,12 @@ def read_tables(folder: str | Path) -> Tables:
             folder / "path_gradients_ranges.csv", list(gradient_tables.COLUMNS["_ranges"])
         ),
         worth=_table(folder / "worth.csv", WORTH_COLUMNS),
+        gradient_fits=_table(
+            folder / "path_gradients_fits.csv", list(gradient_tables.COLUMNS["_fits"])
+        ),
+        gradient_cancellation=_table(
+            folder / "path_gradients_cancellation.csv",
+            list(gradient_tables.COLUMNS["_cancellation"]),
+        ),
         runs=runs,
     )

@@ -28,16 +28,31 @@ def single_deletions(tables: Tables, network: str) -> pd.DataFrame:
 
 
 def by_operations(tables: Tables, network: str, sweep: str) -> pd.DataFrame:
-    """Returns the mean error by number of operations, with Student's interval over draws.
+    """Returns the mean error by number of operations.
+
+    With one seed the band is Student's over draws, with more over the seeds' means: a draw is the
+    same modules for every seed, so that those of several seeds are not independent.
 
     Returns:
         Columns n_operations, error, low, high (percent).
     """
     points = [
-        (k, lesions.error_fraction.mean(), *student(lesions.error_fraction))
+        (k, lesions.error_fraction.mean(), *student(repetitions(lesions)))
         for k, lesions in tables.sweep(network, sweep).groupby("n_operations")
     ]
     return _percent(pd.DataFrame(points, columns=["n_operations", "error", "low", "high"]))
+
+
+def repetitions(lesions: pd.DataFrame) -> pd.Series:
+    """Returns independent errors: those of the draws of one seed, or the means of several seeds."""
+    of_seeds = lesions.groupby("seed").error_fraction
+    return of_seeds.mean() if of_seeds.ngroups > 1 else lesions.error_fraction
+
+
+def repeated(tables: Tables) -> str:
+    """Says what such bands of the plain networks are over."""
+    several = any(len(tables.of(network)) > 1 for network in tables.plain)
+    return "over seeds" if several else "over draws"
 
 
 def intact(tables: Tables, network: str) -> float:

@@ -1,6 +1,7 @@
 """How much the gradients of the paths of one length cancel when they are added."""
 
 import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 
 from residual_ensembles.analysis import Tables
@@ -23,6 +24,25 @@ def both(tables: Tables) -> list[tuple[np.ndarray, np.ndarray]]:
     return found
 
 
+def cancelled(tables: Tables) -> list[pd.DataFrame]:
+    """Returns the log10 of how much cancels by length, with its interval over batches, per run."""
+    rows = tables.gradient_cancellation
+    rows = rows[rows.network.isin(tables.plain) & (rows.target == "y0")]
+    rows = rows[rows.batch_norm.eq("inference") | ~rows.batch_norm.eq("inference").any()]
+    return [
+        pd.DataFrame(
+            {
+                "length": of_run.length,
+                "cancelled": -of_run.log10_kept,
+                "low": -of_run.log10_kept_high,
+                "high": -of_run.log10_kept_low,
+            }
+        ).sort_values("length", ignore_index=True)
+        for _, of_seed in rows.groupby(["network", "seed"], sort=False)
+        for of_run in [of_seed[of_seed.epoch == of_seed.epoch.max()]]
+    ]
+
+
 @style.styled
 def draw(tables: Tables) -> Figure:
     """Draws both amounts on the left, and the ratio between them on the right."""
@@ -36,9 +56,11 @@ def draw(tables: Tables) -> Figure:
         style.curve(left, length, apart, style.PLAIN, name if first else "_")
         name = "norm of their sum (exact)"
         style.curve(left, length, together, style.EXACT, name if first else "_")
-        style.curve(right, length, apart - together, style.PROJECTED, "_")
+    for found_of_run in cancelled(tables):
+        length, mean, low, high = (found_of_run[name] for name in found_of_run)
+        style.curve(right, length, mean, style.PROJECTED, "_", low, high)
     for axes in (left, right):
-        if not runs:
+        if not axes.lines:
             style.missing(axes, "needs sampled and exact\npath gradients")
         axes.set_xlabel("Path length (modules)")
     left.set_ylabel("log₁₀ of the amount of gradient")
@@ -53,13 +75,12 @@ def draw(tables: Tables) -> Figure:
 def found(tables: Tables) -> str:
     """Says of how many lengths most of the gradient cancels."""
     sentences = []
-    for apart, together in both(tables):
-        cancelled = apart - together
-        most = int(np.sum(cancelled > 1))
+    for rows in cancelled(tables):
+        most = int((rows.cancelled > 1).sum())
+        least = rows.loc[rows.cancelled.idxmin()]
         sentences.append(
-            f"Nine tenths or more cancel at {most} of {len(cancelled)} lengths; where least of it "
-            f"does, at length {int(cancelled.argmin())}, {100 * 10 ** -cancelled.min():.0f} % is "
-            "left."
+            f"Nine tenths or more cancel at {most} of {len(rows)} lengths; where least of it does, "
+            f"at length {least.length:.0f}, {100 * 10**-least.cancelled:.0f} % is left."
         )
     return " ".join(sentences)
 
@@ -70,7 +91,7 @@ FIGURE = Picture(
     paper="The paper multiplies the mean norm of a path by the number of paths; gradients that "
     "point against each other count there, but not in their sum.",
     source="",
-    table="path_gradients.csv",
+    table="path_gradients_cancellation.csv",
     draw=draw,
     rests_on=fig6_path_gradients.measurements,
     found=found,

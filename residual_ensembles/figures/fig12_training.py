@@ -7,9 +7,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from residual_ensembles.analysis import Tables
+from residual_ensembles.analysis.effective_range import EFFECTIVE
 from residual_ensembles.analysis.gradients import final_gradients
 from residual_ensembles.figures import style
-from residual_ensembles.figures.fig6_path_gradients import PAPER_RANGE, modules_of
+from residual_ensembles.figures.fig6_path_gradients import modules_of
 from residual_ensembles.figures.picture import Picture
 
 
@@ -64,7 +65,7 @@ def draw(tables: Tables) -> Figure:
             axes.legend(loc="upper right", fontsize=7.5)
         else:
             style.missing(axes, "no exact path gradients\nin this study")
-        axes.axvspan(*PAPER_RANGE, color=style.GRID, linewidth=0, zorder=0)
+        axes.axvspan(*EFFECTIVE, color=style.GRID, linewidth=0, zorder=0)
         axes.set_xlabel("Path length (modules)")
         axes.xaxis.get_major_locator().set_params(integer=True)
     left.set_ylabel("Share of the gradient (%), projected")

@@ -26,6 +26,7 @@ def votes(tables: Tables) -> dict[str, pd.DataFrame]:
 def _at_equal_cost(axes: Axes, tables: Tables, found: dict[str, pd.DataFrame]) -> None:
     n = modules_of(tables)
     for plain in tables.plain:
+        n_of_plain = tables.n_modules(plain) or n
         for sweep, label, look in (
             ("random_deletion_sparing", "sparing first, downsampling", style.SPARING),
             ("random_deletion", "any module", style.ANY),
@@ -34,14 +35,14 @@ def _at_equal_cost(axes: Axes, tables: Tables, found: dict[str, pd.DataFrame]) -
             if len(points):
                 start = {"n_operations": 0, "error": errors.intact(tables, plain)}
                 points = pd.concat([pd.DataFrame([start]), points], ignore_index=True)
-                left = 100 * (1 - points.n_operations / n)
+                left = 100 * (1 - points.n_operations / n_of_plain)
                 label = f"{plain}, modules deleted: {label}"
                 style.curve(axes, left, points.error, look, label, points.low, points.high)
     for vote, curve in found.items():
         left = 100 * curve.n_modules / n
         style.curve(axes, left, curve.error, LOOKS[vote], LABELS[vote], curve.low, curve.high)
     axes.set_xlabel(f"Modules left (% of {n})")
-    axes.set_title("(a) At the same cost")
+    axes.set_title("(a) By modules left")
     axes.set_xlim(102, 0)
     style.error_axis(axes)
 
@@ -94,13 +95,14 @@ def rests_on(tables: Tables) -> str:
         f"{deleted}; ensemble: {len(members) // seeds} members of "
         f"{int(members.n_modules.iloc[0])} modules, {int(members.epochs.iloc[0])} epochs "
         f"each{longer}, all committees of a size, {int(tables.ensemble.n_images.max()):,} test "
-        f"pictures, {seeds} seed{'s' if seeds > 1 else ''}; bands: 95 % over draws, {of_pictures}"
+        f"pictures, {seeds} seed{'s' if seeds > 1 else ''}; bands: 95 % "
+        f"{errors.repeated(tables)}, {of_pictures}"
     )
 
 
 FIGURE = Picture(
     name="fig13_ensemble",
-    title="A residual network beside an ensemble of the same cost",
+    title="A residual network beside an ensemble of as many modules",
     paper="Ensembles gain less from each further member; residual networks, though not strict "
     "ensembles, behave similarly. Modules left and members left are set on one axis here.",
     source="",

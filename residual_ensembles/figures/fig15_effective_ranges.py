@@ -5,8 +5,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from residual_ensembles.analysis import Tables
+from residual_ensembles.analysis.effective_range import EFFECTIVE
 from residual_ensembles.figures import style
-from residual_ensembles.figures.fig6_path_gradients import PAPER_RANGE
 from residual_ensembles.figures.picture import Picture
 
 READINGS = {
@@ -54,7 +54,7 @@ def draw(tables: Tables) -> Figure:
     found = ranges(tables)
     figure = Figure(figsize=(7.2, 1.7 + 0.55 * max(len(found), 2)))
     axes = figure.subplots()
-    axes.axvspan(*PAPER_RANGE, color=style.GRID, linewidth=0, zorder=0, label="paper: 5–17")
+    axes.axvspan(*EFFECTIVE, color=style.GRID, linewidth=0, zorder=0, label="paper: 5–17")
     named = set()
     for i, rows in enumerate(found.values()):
         for j, (reading, (label, look)) in enumerate(READINGS.items()):

@@ -105,7 +105,8 @@ def rests_on(tables: Tables) -> str:
     """Says what the curves rest on."""
     return "; ".join(
         f"{n}: (a) {errors.basis(tables, n, 'random_deletion', 'random_deletion_sparing')}; "
-        f"(b) {errors.basis(tables, n, 'reorder')}; bands: 95 % over draws"
+        f"(b) {errors.basis(tables, n, 'reorder')}; bands: 95 % {errors.repeated(tables)} (a), "
+        "over draws (b)"
         for n in tables.plain
     )
 

@@ -5,12 +5,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from residual_ensembles.analysis import Tables, effective_range
+from residual_ensembles.analysis.effective_range import EFFECTIVE
 from residual_ensembles.analysis.gradients import final_gradients, log10_counts, readings
 from residual_ensembles.figures import style
 from residual_ensembles.figures.picture import Picture
 from residual_ensembles.paths import lengths
 
-PAPER_RANGE = (5, 17)
 PAPER_N = 54
 LOOKS = {"sampled": style.PLAIN, "exact": style.EXACT, "projected": style.PROJECTED}
 NUMBERS = {"log10_norm": float, "log10_norm_low": float, "log10_norm_high": float}
@@ -47,8 +47,9 @@ def _lengths(axes: Axes, n: int) -> None:
     axes.set_ylabel("Share of all paths (%)")
 
 
-def _norms(axes: Axes, tables: Tables, n: int) -> None:
+def _norms(axes: Axes, tables: Tables) -> None:
     for network in tables.plain:
+        counts = log10_counts(tables.n_modules(network) or modules_of(tables))
         for run in tables.of(network):
             sampled = final_gradients(tables, network, run.seed, "sampled").astype(NUMBERS)
             exact = final_gradients(tables, network, run.seed, "exact").astype(NUMBERS)
@@ -57,15 +58,19 @@ def _norms(axes: Axes, tables: Tables, n: int) -> None:
                 label = "sampled: mean norm of a path (b), times their number (c)"
                 style.curve(axes, sampled.length, sampled.log10_norm, style.PLAIN, label, low, high)
             if len(exact):
-                average = exact.log10_norm - log10_counts(n)[exact.length]
+                average = exact.log10_norm - counts[exact.length]
                 label = "exact: norm of the mean of all paths (b), of their sum (c)"
-                style.curve(axes, exact.length, average, style.EXACT, label)
+                low, high = (
+                    exact[end] - counts[exact.length]
+                    for end in ("log10_norm_low", "log10_norm_high")
+                )
+                style.curve(axes, exact.length, average, style.EXACT, label, low, high)
     axes.set_title("(b) Gradient of one path")
     axes.set_ylabel("log₁₀ of the norm at y₀")
 
 
 def _amounts(axes: Axes, tables: Tables) -> None:
-    axes.axvspan(*PAPER_RANGE, color=style.GRID, linewidth=0, zorder=0, label="paper: 5–17")
+    axes.axvspan(*EFFECTIVE, color=style.GRID, linewidth=0, zorder=0, label="paper: 5–17")
     ranges = {}
     for network in tables.plain:
         for run in tables.of(network):
@@ -99,14 +104,15 @@ def draw(tables: Tables) -> Figure:
     figure = Figure(figsize=(7.2, 3.5))
     a, b, c = figure.subplots(1, 3)
     _lengths(a, n)
-    _norms(b, tables, n)
+    _norms(b, tables)
     _amounts(c, tables)
     for axes in (b, c):
         if not axes.lines:
             style.missing(axes, "no path gradients\nin this study")
+    longest = max([n, *map(tables.n_modules, tables.plain)])
     for axes in (a, b, c):
         axes.set_xlabel("Path length (modules)")
-        axes.set_xlim(-0.5, n + 0.5)
+        axes.set_xlim(-0.5, (n if axes is a else longest) + 0.5)
         axes.xaxis.get_major_locator().set_params(integer=True)
     _legend(figure)
     style.caption(figure, rests_on(tables))

@@ -3,8 +3,9 @@
 from matplotlib.figure import Figure
 
 from residual_ensembles.analysis import Tables
+from residual_ensembles.analysis.effective_range import EFFECTIVE
 from residual_ensembles.figures import style
-from residual_ensembles.figures.fig6_path_gradients import PAPER_RANGE, modules_of
+from residual_ensembles.figures.fig6_path_gradients import modules_of
 from residual_ensembles.figures.picture import Picture
 from residual_ensembles.paths import lengths
 
@@ -18,14 +19,14 @@ def draw(tables: Tables) -> Figure:
     figure = Figure(figsize=(7.2, 3.2))
     axes = figure.subplots()
     axes.axvspan(
-        *PAPER_RANGE, color=style.GRID, linewidth=0, zorder=0, label="effective paths (paper): 5–17"
+        *EFFECTIVE, color=style.GRID, linewidth=0, zorder=0, label="effective paths (paper): 5–17"
     )
     for deleted, look in zip(DELETED, style.SWEPT, strict=True):
         if deleted < n:
             left = [100 * float(share) for share in lengths.remaining(n, deleted)]
             label = f"{deleted} of {n} deleted"
-            if n > PAPER_RANGE[1]:
-                within = 100 * float(lengths.remaining_within(n, deleted, *PAPER_RANGE))
+            if n > EFFECTIVE[1]:
+                within = 100 * float(lengths.remaining_within(n, deleted, *EFFECTIVE))
                 label += f" ({within:.2g} % of 5–17 left)"
             style.curve(axes, range(n + 1), left, look, label)
     axes.set_xlabel("Path length (modules)")

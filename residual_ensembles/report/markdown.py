@@ -3,6 +3,7 @@
 import pandas as pd
 
 from residual_ensembles.analysis import Tables
+from residual_ensembles.figures.errors import repetitions
 from residual_ensembles.report.numbers import NOTHING
 
 HEADER = (
@@ -50,11 +51,13 @@ def _intact(rows: pd.DataFrame) -> str:
 
 
 def _deleted(rows: pd.DataFrame, k: int) -> str:
-    """Returns mean, standard deviation and number of the draws of k deleted modules."""
-    errors = 100 * rows.error_fraction[rows.n_operations == k]
-    if errors.empty:
+    """Returns mean, standard deviation and number of the draws of k deleted modules, or seeds."""
+    found = rows[rows.n_operations == k]
+    if found.empty:
         return NOTHING
-    return f"{errors.mean():.1f} ± {errors.std():.1f} (n={len(errors)})"
+    errors, n_seeds = 100 * repetitions(found), found.seed.nunique()
+    of = f"{n_seeds} seeds" if n_seeds > 1 else len(errors)
+    return f"{errors.mean():.1f} ± {errors.std():.1f} (n={of})"
 
 
 def _percent(fraction: float) -> str:

@@ -15,7 +15,7 @@ from residual_ensembles.report.inline_svg import inline_svg
 from residual_ensembles.report.networks import gate_rows, half_gate_rows, network_rows
 from residual_ensembles.report.numbers import quantity, whole
 from residual_ensembles.report.provenance import flattened, provenance_rows
-from residual_ensembles.report.summary import answers, how_sure, measured, tally
+from residual_ensembles.report.summary import answers, how_sure, measured, tally, tally_counted
 
 MARKS = {"reproduced": "✓", "not reproduced": "✗", "inconclusive": "?", "not tested": "–"}
 """Beside its colour, each verdict has a sign."""
@@ -144,6 +144,7 @@ def render(
             policy=content_security_policy(script),
             verdicts=VERDICTS,
             tally=tally(claims),
+            tally_counted=tally_counted(claims),
             answers=answers(claims),
             how_sure=how_sure(tables),
             claims=rows,

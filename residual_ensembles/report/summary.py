@@ -5,18 +5,23 @@ from typing import NamedTuple
 import pandas as pd
 
 from residual_ensembles.analysis import CLAIMS, Tables
-from residual_ensembles.analysis.claims import VERDICTS
+from residual_ensembles.analysis.claims import VERDICTS, path_lengths
 from residual_ensembles.report.numbers import interval, quantity
 
+_OF_SHORT = "lengths 5 to 17"
 QUESTIONS = (
     ("Can a module of a residual network be deleted?", "1", "median cost"),
     ("Does deleting a layer of a VGG ruin it?", "3", "mildest layer, against chance"),
     ("Does error grow smoothly with every module less?", "4b", "largest step of the rise"),
-    ("Does nearly all gradient come from short paths?", "13a", "lengths 5 to 17"),
+    ("Does nearly all gradient come from short paths (the paper's reading)?", "13a", _OF_SHORT),
+    ("Does it, in norms of sums?", "13b", _OF_SHORT),
+    ("Does it, in projections on the whole?", "13c", _OF_SHORT),
     ("Are short paths enough to train on?", "15a", "difference in error"),
 )
-"""The paper in five questions, the claim that answers each, and what its number is."""
+"""The paper in five questions, the claims that answer each, and what their numbers are."""
 
+COUNTED = frozenset(claim.id for claim in path_lengths.CLAIMS)
+"""The claims that no network can change."""
 _BY_ID = {claim.id: claim for claim in CLAIMS}
 
 
@@ -38,7 +43,7 @@ def measured(row) -> str:
 
 
 def answers(claims: pd.DataFrame) -> list[Answer]:
-    """Answers the five questions from claims.csv, a row for each network that says something."""
+    """Answers the questions from claims.csv, a row for each network that says something."""
     return [
         Answer(question, id, row.verdict, number, measured(row))
         for question, id, number in QUESTIONS
@@ -47,8 +52,17 @@ def answers(claims: pd.DataFrame) -> list[Answer]:
 
 
 def tally(claims: pd.DataFrame) -> dict[str, int]:
-    """Returns how many rows of claims.csv came out how."""
-    return {verdict: int((claims.verdict == verdict).sum()) for verdict in VERDICTS}
+    """Returns how many rows of claims.csv came out how, of those that a study can change."""
+    return _by_verdict(claims[~claims.id.isin(COUNTED)])
+
+
+def tally_counted(claims: pd.DataFrame) -> dict[str, int]:
+    """Returns the same of the claims that follow from counting paths, whatever was trained."""
+    return _by_verdict(claims[claims.id.isin(COUNTED)])
+
+
+def _by_verdict(rows: pd.DataFrame) -> dict[str, int]:
+    return {verdict: int((rows.verdict == verdict).sum()) for verdict in VERDICTS}
 
 
 def how_sure(tables: Tables) -> str:

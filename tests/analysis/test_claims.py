@@ -1,3 +1,4 @@
+import json
 import math
 import shutil
 
@@ -8,6 +9,7 @@ import pytest
 from residual_ensembles.analysis import (
     CLAIMS,
     claims_table,
+    difference_interval,
     discordant,
     mcnemar,
     read_tables,
@@ -22,7 +24,6 @@ from residual_ensembles.analysis.claims.claim import (
     between,
 )
 from residual_ensembles.analysis.claims.effective_paths import intact_wrong
-from residual_ensembles.analysis.claims.path_gradients import share_between
 from residual_ensembles.analysis.estimate import Estimate, exact
 
 COLUMNS = [
@@ -51,9 +52,10 @@ def estimate(low, high, over="pictures"):
         (between(0.15, 0.25), 0.1, 0.3, "inconclusive"),
         (between(0.15, 0.25), 0.26, 0.3, "not reproduced"),
         (between(0.15, 0.25), math.nan, math.nan, "inconclusive"),
-        (NoSignificantDifference(), -0.1, 0.1, "reproduced"),
-        (NoSignificantDifference(), 0.01, 0.1, "not reproduced"),
-        (NoSignificantDifference(), math.nan, 0.1, "inconclusive"),
+        (NoSignificantDifference(0.1), -0.1, 0.1, "reproduced"),
+        (NoSignificantDifference(0.1), -0.2, 0.1, "inconclusive"),
+        (NoSignificantDifference(0.1), 0.01, 0.05, "not reproduced"),
+        (NoSignificantDifference(0.1), math.nan, 0.1, "inconclusive"),
     ],
 )
 def test_rules_look_at_the_interval(target, low, high, verdict):
@@ -108,10 +110,12 @@ def test_what_the_synthetic_network_shows(claims):
     assert table.verdict["1"] == "reproduced"
     assert "1, 2, 19, 37. In the authors'" in table.note["1"]
     assert table.verdict["2"] == "reproduced"
+    assert "The highest peak is no downsampling module." in table.note["2"]
     assert table.verdict["4c"] == "reproduced"
     assert table.verdict["7a"] == "reproduced"
     assert table.measured["12a"] == pytest.approx(-0.78, abs=0.01)
     assert table.verdict["12b"] == "reproduced"
+    assert "Interval over 5 batches" in table.note["12a"]
     assert (table.low["13c"], table.high["13c"]) == (0.25, 0.35)
     assert table.verdict["13c"] == "not reproduced"
     assert table.verdict["21a"] == "not tested"
@@ -134,12 +138,15 @@ def test_the_networks_at_hand_are_compared_picture_by_picture(study, study_of_th
     tables = read_tables(study)
     wrong = [intact_wrong(tables, name, 0) for name in ("resnet_effective_paths", "resnet")]
     row = claims_table(tables).set_index("id").loc["15c"]
-    assert row.measured == row.low == row.high == mcnemar(*discordant(*wrong))
+    only_a, only_b = discordant(*wrong)
+    assert row.measured == pytest.approx((only_a - only_b) / 360)
+    assert (row.low, row.high) == pytest.approx(difference_interval(only_a, only_b, 360))
     assert row.n == 360
-    assert row.verdict == ("reproduced" if row.measured >= 0.05 else "not reproduced")
-    assert "no equality" in row.note
-    several = claims_table(read_tables(study_of_three_seeds)).set_index("id")
-    assert several.measured["15c"] <= 1
+    # 360 pictures cannot show that there is no difference.
+    assert row.verdict == ("inconclusive" if row.low <= 0 <= row.high else "not reproduced")
+    assert f"p = {mcnemar(only_a, only_b):.2g}." in row.note
+    several = claims_table(read_tables(study_of_three_seeds)).set_index("id").loc["15c"]
+    assert several.low <= several.measured <= several.high
 
 
 def test_gains_that_do_not_shrink_are_no_ensembles(study, tmp_path):
@@ -202,13 +209,32 @@ def test_an_empty_study_tests_nothing_but_closed_forms(tmp_path):
     assert table[table.verdict == "not tested"].note.str.startswith("To settle it").all()
 
 
-def test_shares_between_effective_lengths_by_hand():
-    logs = np.full(20, -99.0)
-    logs[[3, 10]] = 0.0, 1.0  # 1 outside, 10 inside
-    found = share_between(logs, logs - 0.1, logs + 0.1, 7, "paths")
-    assert found.value == pytest.approx(10 / 11)
-    assert found.low == pytest.approx(10**0.9 / (10**0.9 + 10**0.1))
-    assert found.high == pytest.approx(10**1.1 / (10**1.1 + 10**-0.1))
+def test_what_effective_paths_carry_rests_on_batches(claims):
+    rows = claims[claims.id.isin(["13a", "13b", "13c"])]
+    assert list(rows.n) == [5, 5, 5]
+    assert rows.note.str.contains("Interval over 5 batches").all()
+
+
+def test_a_number_without_an_interval_says_so(claims):
+    (note,) = claims[claims.id == "20"].note
+    assert "A number on 360 pictures, without an interval." in note
+    assert "Interval over" not in note
+
+
+def other_depth(study, folder, n_modules):
+    """Copies a study whose plain network has this many modules."""
+    shutil.copytree(study, folder)
+    run = folder / "networks" / "resnet-0" / "run.json"
+    facts = json.loads(run.read_text()) | {"n_modules": n_modules, "downsampling": [19, 37]}
+    run.write_text(json.dumps(facts))
+    return claims_table(read_tables(folder)).set_index("id").verdict
+
+
+def test_what_is_said_of_54_modules_is_not_tested_on_others(study, tmp_path):
+    verdicts = other_depth(study, tmp_path / "digits", 66)
+    for id in ("5a", "5b", "6a", "6b", "13a", "13b", "13c"):
+        assert verdicts[id] == "not tested"
+    assert verdicts["4a"] != "not tested"
 
 
 def test_exact_numbers_are_held_against_the_target_as_they_are():

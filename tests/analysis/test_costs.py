@@ -3,9 +3,14 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import norm
 
 from residual_ensembles.analysis import predicted_and_real, read_tables, single_costs, wilson
-from residual_ensembles.analysis.paired import difference_interval
+from residual_ensembles.analysis.claims.single_deletion import exceptions
+from residual_ensembles.analysis.costs import BARELY
+from residual_ensembles.analysis.paired import difference_interval, mcnemar, score
+from residual_ensembles.analysis.tables import UNKNOWN
+from residual_ensembles.lesions import margin
 
 LABELS = np.array([0, 1, 2, 3, 4])
 PREDICTIONS = {
@@ -43,12 +48,44 @@ def test_costs_by_hand(tmp_path):
     assert list(costs.module) == [1, 2]
     assert list(costs.cost) == pytest.approx([0.2, 0.0])
     assert (costs.low[0], costs.high[0]) == pytest.approx(difference_interval(2, 1, 5))
-    assert list(costs.p) == pytest.approx([1.0, 1.0])  # 2 and 1 discordant: 2 (1 + 3) / 2^3
+    assert list(costs.p_barely) == pytest.approx(
+        [norm.sf(score(2, 1, 5, BARELY)), norm.sf(score(0, 0, 5, BARELY))]
+    )
+
+
+def test_a_cost_that_may_be_less_than_barely_is_no_exception():
+    n = 360  # an observed 2.8 points are far from 0, and not from two points
+    counts = {1: (10, 0), 2: (36, 0), 3: (0, 0)}
+    costs = pd.DataFrame(
+        [
+            (module, (a - b) / n, norm.sf(score(a, b, n, BARELY)))
+            for module, (a, b) in counts.items()
+        ],
+        columns=["module", "cost", "p_barely"],
+    )
+    assert mcnemar(10, 0) < 0.05 / 3
+    assert exceptions(costs) == [2]
+
+
+def test_pictures_that_were_not_evaluated_say_nothing(tmp_path):
+    write(tmp_path)
+    with np.load(tmp_path / "predictions" / "net-0.npz") as kept:
+        predictions = kept["predictions"]
+    predictions[1, [1, 4]] = UNKNOWN  # of "delete 1" three pictures are left, one newly wrong
+    np.savez(tmp_path / "predictions" / "net-0.npz", predictions=predictions, labels=LABELS)
+    costs = single_costs(read_tables(tmp_path), "net", 0)
+    assert list(costs.n_images) == [3, 5]
+    assert (costs.low[0], costs.high[0]) == pytest.approx(difference_interval(1, 0, 3))
+    assert costs.p_barely[0] == pytest.approx(norm.sf(score(1, 0, 3, BARELY)))
+
+
+def test_the_lesion_study_marks_them_in_the_same_way():
+    assert margin.UNKNOWN == UNKNOWN
 
 
 def test_without_predictions_the_interval_is_wider(tmp_path):
     costs = single_costs(write(tmp_path, with_predictions=False), "net", 0)
-    assert costs.p.isna().all()
+    assert costs.p_barely.isna().all()
     assert list(costs.cost) == pytest.approx([0.2, 0.0])
     # Newcombe's interval of 2 against 1 wrong of 5, by hand from Wilson's of each
     (low_2, high_2), (low_1, high_1) = wilson(2, 5), wilson(1, 5)

@@ -87,6 +87,12 @@ def test_one_batch_has_no_interval():
     assert found.log10_norm.notna().all()
 
 
+def test_an_interval_over_the_default_number_of_batches_holds_the_truth():
+    studies = np.random.default_rng(0).normal(size=(5, 2000))
+    low, high = tables.interval(tables.resamples(5) @ studies, 5)
+    assert np.mean((low <= 0) & (high >= 0)) > 0.89  # plain percentiles: 0.84
+
+
 def test_quantiles_and_the_standard_error_over_batches():
     norms = np.arange(1.0, 101).reshape(4, 1, 25)
     row = tables.quantiles(batches(norms, "sampled", lengths=[0])).iloc[0]
@@ -149,6 +155,26 @@ def test_a_line_and_where_it_stops_being_one():
     assert bent.loc["straight", "last"] == 6
     assert bent.loc["straight", "slope"] == pytest.approx(-1)
     assert bent.loc["all", "slope"] < -1.5
+
+
+def test_a_parabola_is_no_line_though_its_r_squared_is_large():
+    logs = -0.02 * np.arange(55.0)[None, :, None] ** 2
+    sizes = np.log10([1.0, 1.1, 1.2])[:, None, None]
+    key = {**KEY, "estimator": "sampled"}
+    curve = tables.Batches(key, np.arange(55), np.ones(54, bool), logs + sizes, logs)
+    found = tables.fits(curve).set_index("part").loc["all"]
+    assert found.r_squared > 0.9
+    assert found.near_high < 0.3
+
+
+def test_a_line_rests_on_batches_and_not_on_lengths():
+    steep, flat = (-factor * np.arange(13.0)[None, :, None] for factor in (0.9, 1.1))
+    key = {**KEY, "estimator": "sampled"}
+    logs = np.concatenate([steep, flat])
+    found = tables.fits(tables.Batches(key, np.arange(13), np.ones(12, bool), logs, logs))
+    found = found.set_index("part").loc["all"]
+    assert (found.slope_low, found.slope_high) == pytest.approx((-1.1, -0.9))
+    assert found.n_batches == 2
 
 
 def test_too_few_lengths_for_a_line():

@@ -32,6 +32,18 @@ def test_curves_over_draws(study):
     assert points.high.max() <= 100
 
 
+def test_draws_of_several_seeds_are_not_independent(study_of_three_seeds):
+    tables = read_tables(study_of_three_seeds)
+    points = errors.by_operations(tables, "resnet", "random_deletion")
+    rows = tables.sweep("resnet", "random_deletion")
+    of_five = rows[rows.n_operations == 5]
+    low, high = student(of_five.groupby("seed").error_fraction.mean())
+    assert len(of_five) == 9
+    assert points.low[4] == pytest.approx(max(0, 100 * low))
+    assert points.high[4] == pytest.approx(min(100, 100 * high))
+    assert errors.repeated(tables) == "over seeds"
+
+
 def test_what_was_not_measured_is_empty(study):
     tables = read_tables(study)
     assert errors.by_operations(tables, "vgg", "reorder").empty

@@ -23,3 +23,11 @@ def test_a_row_for_each_network_with_numbers_of_the_table(study):
     assert f"({worst.lesion.removeprefix('delete ')}) |" in row
     vgg = next(line for line in lines if line.startswith("| `vgg` |"))
     assert vgg.endswith("| – | – |")
+
+
+def test_several_seeds_count_once_each(study_of_three_seeds):
+    tables = read_tables(study_of_three_seeds)
+    row = next(line for line in results_table(tables).splitlines() if "`resnet`" in line)
+    rows = tables.sweep("resnet", "random_deletion")
+    means = 100 * rows[rows.n_operations == 10].groupby("seed").error_fraction.mean()
+    assert f"| {means.mean():.1f} ± {means.std():.1f} (n=3 seeds) |" in row

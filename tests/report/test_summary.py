@@ -1,5 +1,5 @@
-from residual_ensembles.analysis import CLAIMS, read_tables
-from residual_ensembles.report.summary import QUESTIONS, answers, how_sure, tally
+from residual_ensembles.analysis import CLAIMS, claims_table, read_tables
+from residual_ensembles.report.summary import QUESTIONS, answers, how_sure, tally, tally_counted
 
 
 def test_questions_are_answered_by_claims_that_exist():
@@ -13,8 +13,16 @@ def test_answers(claims):
     assert found["15a"].verdict == "inconclusive"
 
 
-def test_the_tally_counts_every_row(claims):
-    assert sum(tally(claims).values()) == len(claims)
+def test_no_reading_of_short_paths_is_left_out(claims):
+    assert {"13a", "13b", "13c"} <= {answer.id for answer in answers(claims)}
+
+
+def test_what_no_network_can_change_is_counted_apart(claims, tmp_path):
+    assert sum(tally(claims).values()) + sum(tally_counted(claims).values()) == len(claims)
+    nothing = claims_table(read_tables(tmp_path))
+    assert tally(nothing)["reproduced"] == tally(nothing)["not reproduced"] == 0
+    assert tally_counted(nothing)["reproduced"] == 5
+    assert tally_counted(nothing)["not reproduced"] == 2
 
 
 def test_how_sure(study, study_of_three_seeds, tmp_path):

@@ -1,4 +1,4 @@
-"""The paper's claims, each with the rule that decides it, written before any study was run."""
+"""The paper's claims, each with the rule that decides it."""
 
 from residual_ensembles.analysis.claims.claim import VERDICTS, Claim, Measurement
 from residual_ensembles.analysis.claims.table import CLAIMS, claims_table

@@ -1,7 +1,8 @@
 """A claim of the paper as a value: what is said, how it is measured, and the rule that decides.
 
-The rule was written before any study was run. It is applied to the interval and not to the number:
-only an interval that lies wholly within the target reproduces a claim.
+Most rules were written before the first study was run, and some were sharpened after it. A rule is
+applied to the interval, where there is one, and not to the number: only an interval that lies
+wholly within the target reproduces a claim.
 """
 
 import math
@@ -49,15 +50,32 @@ class Target:
 
 @dataclass(frozen=True)
 class NoSignificantDifference:
-    """Borne out by an interval that contains 0, which is not yet equality."""
+    """Borne out by an interval that contains 0 and is narrow enough to have left it.
 
-    rule = "Reproduced if the interval contains 0, which is no equality; not reproduced otherwise"
+    Without the second, the noisier a study, the surer it would find no difference.
+
+    Attributes:
+        margin: Where a narrow interval ends on either side of 0.
+    """
+
+    margin: float
+
+    @property
+    def rule(self) -> str:
+        """The rule in words."""
+        return (
+            f"Reproduced if the interval contains 0 and lies between {-self.margin:g} and "
+            f"{self.margin:g}, not reproduced if it does not contain 0, inconclusive otherwise"
+        )
 
     def verdict(self, estimate: Estimate) -> str:
-        """Looks for 0 in the interval."""
+        """Looks for 0 in the interval, and at its width."""
         if math.isnan(estimate.low) or math.isnan(estimate.high):
             return INCONCLUSIVE
-        return REPRODUCED if estimate.low <= 0 <= estimate.high else NOT_REPRODUCED
+        if not estimate.low <= 0 <= estimate.high:
+            return NOT_REPRODUCED
+        narrow = -self.margin <= estimate.low and estimate.high <= self.margin
+        return REPRODUCED if narrow else INCONCLUSIVE
 
 
 def at_most(value: float) -> Target:

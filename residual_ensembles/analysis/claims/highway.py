@@ -57,7 +57,7 @@ def _identities(tables: Tables) -> list[Measurement]:
         largest = float(rows.largest_relative_difference.max())
         n = int(rows.n_images.sum())
         note = f"Of {n} predictions {int(rows.n_different.sum())} differ. {RESCALING}"
-        estimate = Estimate(largest, largest, largest, n, "pictures")
+        estimate = Estimate(largest, largest, largest, n, "point")
         measurements.append(Measurement(str(network), estimate, note))
     return measurements
 

@@ -2,135 +2,84 @@
 
 from collections.abc import Callable
 
-import numpy as np
-import pandas as pd
-
 from residual_ensembles.analysis.claims.claim import Claim, Measurement, at_least, below
-from residual_ensembles.analysis.effective_range import EFFECTIVE, effective_range
+from residual_ensembles.analysis.claims.path_lengths import N
 from residual_ensembles.analysis.estimate import Estimate, over_seeds
-from residual_ensembles.analysis.gradients import (
-    final_gradients,
-    is_complete,
-    log10_counts,
-    readings,
-)
-from residual_ensembles.analysis.log_linear import LogLinearFit, log_linear
+from residual_ensembles.analysis.gradients import final_gradients, is_complete
 from residual_ensembles.analysis.tables import Tables
 
-FEWEST = 5
-"""Lengths below which no line is fitted."""
 
+def _of_fit(column: str) -> Callable[[Tables], list[Measurement]]:
+    """Returns a finder of a number of the line through the norms of sampled paths."""
 
-def _fit(rows: pd.DataFrame) -> LogLinearFit | None:
-    rows = rows[np.isfinite(rows.log10_norm.astype(float))]
-    return log_linear(rows.length, rows.log10_norm) if len(rows) >= FEWEST else None
-
-
-def _of_fit(
-    estimate: Callable[[LogLinearFit], Estimate],
-) -> Callable[[Tables], list[Measurement]]:
     def find(tables: Tables) -> list[Measurement]:
         measurements = []
         for network in tables.plain:
-            fits = [
-                _fit(final_gradients(tables, network, run.seed, "sampled"))
-                for run in tables.of(network)
+            rows = tables.gradient_fits
+            rows = rows[
+                (rows.network == network)
+                & (rows.estimator == "sampled")
+                & (rows.target == "y0")
+                & (rows.part == "all")
             ]
-            fits = [fit for fit in fits if fit is not None]
-            joined = over_seeds([estimate(fit) for fit in fits])
+            rows = rows[rows.epoch == rows.epoch.max()].drop_duplicates("seed")
+            ends = (rows[name] for name in (column, f"{column}_low", f"{column}_high"))
+            joined = over_seeds(
+                [
+                    Estimate(*numbers, n_batches, "batches")
+                    for *numbers, n_batches in zip(*ends, rows.n_batches, strict=True)
+                ]
+            )
             if joined is not None:
-                note = f"One module more divides the norm by {10 ** -fits[0].slope:.1f}."
+                note = f"One module more divides the norm by {10 ** -rows.slope.mean():.1f}."
                 measurements.append(Measurement(network, joined, note))
         return measurements
 
     return find
 
 
-def share_between(
-    log10_amounts: np.ndarray, low: np.ndarray, high: np.ndarray, n_measured: int, over: str
-) -> Estimate:
-    """Returns the share of what is carried that paths of 5 to 17 modules carry.
+def _shares(estimator: str, reading: str) -> Callable[[Tables], list[Measurement]]:
+    """Returns a finder of what paths of 5 to 17 modules carry under one reading."""
 
-    Args:
-        log10_amounts: Base-10 logarithm of what each length carries, `(n + 1,)`.
-        low: Its lower end; the share is lowest with these inside and the upper ends outside.
-        high: Its upper end.
-        n_measured: Measurements behind each length.
-        over: What these are, paths or batches.
-    """
-    inside = np.zeros(len(log10_amounts), bool)
-    inside[EFFECTIVE[0] : EFFECTIVE[1] + 1] = True
-
-    def share(within: np.ndarray, without: np.ndarray) -> float:
-        logs = np.where(inside, within, without)
-        amounts = 10 ** (logs - logs.max())
-        return float(amounts[inside].sum() / amounts.sum())
-
-    return Estimate(
-        share(log10_amounts, log10_amounts), share(low, high), share(high, low), n_measured, over
-    )
-
-
-def _paper_reading(rows: pd.DataFrame) -> Estimate:
-    counts = log10_counts(len(rows) - 1)
-    ends = (rows[c].to_numpy(float) for c in ("log10_norm", "log10_norm_low", "log10_norm_high"))
-    return share_between(*(end + counts for end in ends), int(rows.n.min()), "paths")
-
-
-def _norm_reading(rows: pd.DataFrame) -> Estimate:
-    ends = (rows[c].to_numpy(float) for c in ("log10_norm", "log10_norm_low", "log10_norm_high"))
-    return share_between(*ends, int(rows.n.min()), "batches")
-
-
-def _range(amounts: np.ndarray | None) -> str:
-    if amounts is None:
-        return ""
-    first, last = effective_range(amounts)
-    return f"The shortest range of lengths that carries 95 % is {first} to {last}."
-
-
-def _shares(
-    name: str, estimator: str, reading: Callable[[pd.DataFrame], Estimate]
-) -> Callable[[Tables], list[Measurement]]:
     def find(tables: Tables) -> list[Measurement]:
         measurements = []
         for network in tables.plain:
             n = tables.n_modules(network)
-            tables_of_seeds = [
-                final_gradients(tables, network, run.seed, estimator) for run in tables.of(network)
+            complete = [
+                run.seed
+                for run in tables.of(network)
+                if is_complete(final_gradients(tables, network, run.seed, estimator), n)
             ]
-            complete = [rows for rows in tables_of_seeds if is_complete(rows, n)]
-            joined = over_seeds([reading(rows) for rows in complete])
-            if n > EFFECTIVE[1] and joined is not None:
-                amounts = readings(tables, network, tables.of(network)[0].seed).get(name)
-                measurements.append(Measurement(network, joined, _range(amounts)))
+            rows = tables.gradient_ranges
+            rows = rows[
+                (rows.network == network)
+                & rows.seed.isin(complete)
+                & (rows.target == "y0")
+                & (rows.reading == reading)
+            ]
+            rows = list(rows[rows.epoch == rows.epoch.max()].drop_duplicates("seed").itertuples())
+            joined = over_seeds(
+                [
+                    Estimate(r.carried, r.carried_low, r.carried_high, r.n_batches, "batches")
+                    for r in rows
+                ]
+            )
+            if n == N and joined is not None:
+                note = (
+                    f"The shortest range of lengths that carries 95 % is {rows[0].first:.0f} to "
+                    f"{rows[0].last:.0f}."
+                )
+                measurements.append(Measurement(network, joined, note))
         return measurements
 
     return find
 
 
-def _projected(tables: Tables) -> list[Measurement]:
-    measurements = []
-    for network in tables.plain:
-        rows = tables.gradient_ranges
-        rows = rows[
-            (rows.network == network) & (rows.target == "y0") & (rows.reading == "projection")
-        ]
-        rows = rows[rows.epoch == rows.epoch.max()].drop_duplicates("seed")
-        joined = over_seeds(
-            [
-                Estimate(row.carried, row.carried_low, row.carried_high, row.n_batches, "batches")
-                for row in rows.itertuples()
-            ]
-        )
-        if joined is not None and tables.n_modules(network) > EFFECTIVE[1]:
-            amounts = readings(tables, network, tables.of(network)[0].seed).get("projected")
-            measurements.append(Measurement(network, joined, _range(amounts)))
-    return measurements
-
-
 _NEARLY_ALL = 0.9
-_SETTLE = "Path gradients of every length, with intervals over batches or more seeds."
+_SETTLE = (
+    "Path gradients of every length of a plain residual network of 54 modules, in ten batches or "
+    "more, or more seeds."
+)
 
 CLAIMS = (
     Claim(
@@ -139,10 +88,11 @@ CLAIMS = (
         source="Section 4.2, Fig. 6 (b)",
         figure="fig6",
         paper_value=None,
-        measure="Slope of log10(mean norm of a sampled path) against length, per module",
+        measure="Slope of log10(mean norm of a sampled path) against length, per module, interval "
+        "by bootstrap over batches",
         target=below(0),
-        find=_of_fit(lambda f: Estimate(f.slope, f.slope_low, f.slope_high, f.n, "lengths")),
-        settle="Sampled path gradients of five lengths or more.",
+        find=_of_fit("slope"),
+        settle="Sampled path gradients of four lengths or more, in two batches or more.",
     ),
     Claim(
         id="12b",
@@ -150,12 +100,11 @@ CLAIMS = (
         source="Section 4.2, Fig. 6 (b)",
         figure="fig6",
         paper_value=None,
-        measure="R² of a straight line through log10(mean norm of a sampled path) against length",
+        measure="Share of the lengths at which the mean norm of a sampled path is within a factor "
+        "of two of the straight line through log10 of all, interval by bootstrap over batches",
         target=at_least(0.9),
-        find=_of_fit(
-            lambda f: Estimate(f.r_squared, f.r_squared_low, f.r_squared_high, f.n, "lengths")
-        ),
-        settle="Sampled path gradients of more lengths.",
+        find=_of_fit("near"),
+        settle="Sampled path gradients of more batches.",
     ),
     Claim(
         id="13a",
@@ -164,10 +113,10 @@ CLAIMS = (
         figure="fig6",
         unit="%",
         paper_value=None,
-        measure="Share of lengths 5 to 17 in mean norm of one sampled path times number of paths; "
-        "interval from those of the norms",
+        measure="Share of lengths 5 to 17 in mean norm of one sampled path times number of paths, "
+        "of 54 modules; interval by bootstrap over batches",
         target=at_least(_NEARLY_ALL),
-        find=_shares("sampled", "sampled", _paper_reading),
+        find=_shares("sampled", "mean_norm_times_paths"),
         settle=_SETTLE,
     ),
     Claim(
@@ -178,9 +127,9 @@ CLAIMS = (
         unit="%",
         paper_value=None,
         measure="Share of lengths 5 to 17 in the norms of the exact sums over all paths of one "
-        "length; interval from those of the norms",
+        "length, of 54 modules; interval by bootstrap over batches",
         target=at_least(_NEARLY_ALL),
-        find=_shares("exact", "exact", _norm_reading),
+        find=_shares("exact", "norm_of_sum"),
         settle=_SETTLE,
     ),
     Claim(
@@ -190,10 +139,10 @@ CLAIMS = (
         figure="fig6",
         unit="%",
         paper_value=None,
-        measure="Share of lengths 5 to 17 in the projections of the exact sums on the gradient; "
-        "interval by bootstrap over batches",
+        measure="Share of lengths 5 to 17 in the projections of the exact sums on the gradient, "
+        "of 54 modules; interval by bootstrap over batches",
         target=at_least(_NEARLY_ALL),
-        find=_projected,
+        find=_shares("exact", "projection"),
         settle=_SETTLE,
     ),
 )

@@ -71,6 +71,8 @@ def _basis(claim: Claim, measurement: Measurement, verdict: str) -> str:
     parts = [measurement.note]
     if estimate.over == "exact":
         parts.append("Exact.")
+    elif estimate.over == "point":
+        parts.append(f"A number on {estimate.n} pictures, without an interval.")
     elif estimate.over == "seeds":
         parts.append(f"Interval over {estimate.n} seeds.")
     else:
