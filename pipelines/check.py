@@ -315,6 +315,8 @@ def _check_weights_of(study: dict) -> None:
     from residual_ensembles.models import n_modules
 
     each = [settings(study, network) for network in study["networks"]]
+    if None in each:
+        return  # how many modules a given network has is known once it is read
     most = max(n_modules(own.model, own.depth) for own in each)
     if study["paths"]["weights_of"] > most:
         raise ValueError(

@@ -8,6 +8,7 @@ from keras import ops
 from residual_ensembles.backend.precision import compiled
 from residual_ensembles.lesions.bearing import check
 from residual_ensembles.lesions.lesion import Lesion, Step
+from residual_ensembles.models.chain import segment_of
 
 
 def evaluate_reference(
@@ -86,6 +87,6 @@ class CompiledParts:
 def function_of(chain, step: Step) -> Callable:
     """Returns what a step does to what passes, as a function of it and of `training`."""
     if step.does == "segment":
-        return chain.segment(step.module)
+        return segment_of(chain, step.module)
     module = chain.modules[step.module - 1]
     return module if step.does == "run" else module.deleted

@@ -89,10 +89,6 @@ class Chain(keras.Model):
         """Shapes of what it puts out, without batch."""
         return [self.compute_output_shape((None, *self.picture_shape))[1:]]
 
-    def segment(self, position: int):
-        """Returns what always runs after the module at a position, from 1; None for nothing."""
-        return self.segments[position - 1] if position <= len(self.segments) else None
-
     @property
     def between(self) -> tuple[int, ...]:
         """Positions, from 1, that a plain segment follows."""
@@ -120,3 +116,14 @@ class Chain(keras.Model):
     def from_config(cls, config, custom_objects=None):
         names = ("stem", "modules", "head", "segments")
         return cls(**deserialized(config, *(name for name in names if name in config)))
+
+
+def segment_of(chain, position: int):
+    """Returns what always runs after the module at a position, from 1; None for nothing.
+
+    Args:
+        chain: Any network of stem, modules and head; `segments` are what it may have besides.
+        position: Of the module.
+    """
+    segments = getattr(chain, "segments", ())
+    return segments[position - 1] if position <= len(segments) else None

@@ -9,6 +9,7 @@ from keras import ops
 
 from residual_ensembles import backend
 from residual_ensembles.backend.precision import compiled
+from residual_ensembles.models.chain import segment_of
 from residual_ensembles.paths.autodiff import frozen
 from residual_ensembles.paths.followed import followed
 from residual_ensembles.paths.loss import cross_entropy
@@ -108,7 +109,7 @@ class Linearization:
         self._training = batch_norm == "training"
         self._mean_loss = cross_entropy(chain) if loss is None else loss
         self._modules = [
-            followed(module, chain.segment(i), self._training)
+            followed(module, segment_of(chain, i), self._training)
             for i, module in enumerate(chain.modules, start=1)
         ]
         pairs = list(zip(self._modules, chain.shapes, strict=False))

@@ -7,6 +7,7 @@ from keras import ops
 
 from residual_ensembles import backend
 from residual_ensembles.backend.precision import compiled
+from residual_ensembles.models.chain import segment_of
 
 
 def first_order(chain, inputs, targets, loss: Callable, batch_size: int = 32) -> np.ndarray:
@@ -42,7 +43,7 @@ def _of_batch(chain, x, targets, loss: Callable):
             else:
                 total = total + added[position - 1]
             y = module.after(total)
-            segment = chain.segment(position)
+            segment = segment_of(chain, position)
             y = y if segment is None else segment(y, training=False)
         return loss(chain.head(y, training=False), targets)
 

@@ -4,6 +4,7 @@ import numpy as np
 from keras import ops
 
 from residual_ensembles import backend
+from residual_ensembles.models.chain import segment_of
 
 
 def block_influence(chain, inputs, batch_size: int = 32) -> np.ndarray:
@@ -33,7 +34,7 @@ def _of_batch(chain, x):
         if before.shape[1:] != after.shape[1:]:
             before = module.left_stream(module.deleted(y, training=False))
         found.append(1.0 - ops.mean(_cosine(before, after)))
-        segment = chain.segment(position)
+        segment = segment_of(chain, position)
         y = left if segment is None else segment(left, training=False)
     return ops.stack(found)
 

@@ -8,6 +8,7 @@ from keras import layers, ops
 from residual_ensembles import models
 from residual_ensembles.lesions import Lesion, evaluate, evaluate_reference
 from residual_ensembles.lesions.lesion import Step
+from residual_ensembles.models.chain import segment_of
 from residual_ensembles.models.ends import Pipe
 
 PLAN = [
@@ -111,7 +112,7 @@ def test_segments_are_saved(chain, inputs, tmp_path):
 def test_without_segments_nothing_of_them_is_saved(chain):
     plain = models.Chain(Pipe([dense(6, "s")]), [models.Module(dense(6, "f"))], dense(3, "h"), (4,))
     assert "segments" not in plain.get_config()
-    assert plain.segment(1) is None
+    assert segment_of(plain, 1) is None
 
 
 def test_as_many_segments_as_places_are_expected(chain):

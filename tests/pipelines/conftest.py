@@ -13,14 +13,22 @@ defaults:
   - _self_
 
 name: {name}
-networks: [resnet, vgg]
 network:
   resnet: {{depth: 20}}
 train: {{epochs: 1, snapshots: "0,1"}}
 data: {{limit_train: 200, limit_test: 40}}
-ensemble: {{members: 2, depth: 8, epochs: 1}}
 lesion: {{k: 2, draws: 2, swaps: 2, duplications: 2}}
-paths: {{samples: 3, batches: 2, batch_size: 8}}
+"""
+MORE = """
+networks: [resnet, vgg]
+ensemble: {members: 2, depth: 8, epochs: 1}
+paths: {samples: 3, batches: 2, batch_size: 8}
+"""
+# What may be left out of a study, here of one that is only switched to and back from.
+LESS = """
+networks: [resnet]
+ensemble: {members: 0}
+paths: {samples: 0, batches: 1}
 """
 
 
@@ -35,9 +43,9 @@ class Clone:
             if (ROOT / name).is_file() and not name.startswith(("tests/", "docs/")):
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(ROOT / name, folder / name)
-        for name in ("tiny", "tiny2"):
+        for name, more in (("tiny", MORE), ("tiny2", LESS)):
             study = folder / f"pipelines/conf/study/{name}.yaml"
-            study.write_text(TINY.format(name=name))
+            study.write_text(TINY.format(name=name) + more)
         config = folder / "pipelines/conf/config.yaml"
         config.write_text(config.read_text().replace("study: digits", "study: tiny"))
         (folder / "dvc.lock").unlink(missing_ok=True)
