@@ -76,8 +76,8 @@ def study_network(name: str, seed: int, prepared, output_dir: Path):
     """Takes one network apart and writes its predictions.
 
     Returns:
-        Its rows of the table, its row of half_gates.csv or None, and the pieces that are no longer
-        needed once the tables are written.
+        Its rows of the table, its row of half_gates.csv or None, its rows of worth.csv or None, and
+        the pieces that are no longer needed once the tables are written.
     """
     from residual_ensembles import lesions, models
     from residual_ensembles.lesions.sweep import sweep
@@ -110,7 +110,7 @@ def study_network(name: str, seed: int, prepared, output_dir: Path):
     )
     compared = name in FLAGS.lesion_networks and models.has_half_gates(chain)
     row = half_gates_row(name, seed, chain, part) if compared else None
-    return table, row, pieces
+    return table, row, worth_of(chain, name, seed, prepared), pieces
 
 
 def half_gates_row(name: str, seed: int, chain, part) -> dict:
@@ -135,12 +135,11 @@ def _batches(pictures):
     return (pictures[i : i + 100] for i in range(0, len(pictures), 100))
 
 
-def worth_of(name: str, seed: int, prepared):
+def worth_of(chain, name: str, seed: int, prepared):
     """Returns what the modules of a network are worth, where it is one that someone gave us."""
-    from residual_ensembles import models, pruning
+    from residual_ensembles import pruning
     from residual_ensembles.unraveling import UnraveledChain
 
-    chain = models.load(Path(FLAGS.networks_dir) / f"{name}-{seed}" / "model.keras")
     if not isinstance(chain, UnraveledChain):
         return None
     return pruning.named(pruning.worth(chain, *pruning.chosen_on(prepared)), name, seed)
@@ -162,13 +161,13 @@ def main() -> None:
     prepared = data.load(FLAGS.data)
     (output_dir / "predictions").mkdir(parents=True, exist_ok=True)
     runs = [(name, seed) for name in networks for seed in seeds]
-    tables, compared, finished = zip(
+    tables, compared, worths, finished = zip(
         *(study_network(*run, prepared, output_dir) for run in runs), strict=True
     )
     write_csv(output_dir / "lesions.csv", pd.concat(tables, ignore_index=True))
     identities = pd.DataFrame([row for row in compared if row], columns=HALF_GATES)
     write_csv(output_dir / "half_gates.csv", identities)
-    found = [table for run in runs if (table := worth_of(*run, prepared)) is not None]
+    found = [table for table in worths if table is not None]
     empty = pd.DataFrame(columns=list(pruning.COLUMNS))
     worth = pd.concat(found, ignore_index=True) if found else empty
     write_csv(output_dir / "worth.csv", worth)

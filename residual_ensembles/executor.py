@@ -47,16 +47,18 @@ def side_by_side(
     processes = at_once(len(tasks))
     if processes == 1:
         return [_run(function, task, advance, None) for task in tasks]
-    share = os.environ.get(THREADS) or str(max(1, processors() // processes))
-
     from joblib import Parallel, delayed
     from joblib.externals.loky import get_reusable_executor
+
+    from residual_ensembles.backend.threads import number
+
+    threads = number() or max(1, processors() // processes)
 
     with Manager() as manager:
         steps = manager.Queue()
         listener = Thread(target=_listen, args=(steps, advance), daemon=True)
         listener.start()
-        calls = [delayed(_run)(function, task, steps.put, share) for task in tasks]
+        calls = [delayed(_run)(function, task, steps.put, threads) for task in tasks]
         try:
             return Parallel(processes, backend="loky", batch_size=1)(calls)
         except BrokenProcessPool as error:
@@ -70,12 +72,10 @@ def side_by_side(
             listener.join()
 
 
-def _run(function: Callable, task: tuple, advance: Callable[[int], object], threads: str | None):
+def _run(function: Callable, task: tuple, advance: Callable[[int], object], threads: int | None):
     from residual_ensembles import backend
 
-    if threads is not None:
-        os.environ[THREADS] = threads
-    backend.configure()
+    backend.configure(threads)
     return function(*task, advance)
 
 

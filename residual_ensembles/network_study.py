@@ -15,7 +15,7 @@ from residual_ensembles.gradient_study import GradientStudy, Measured, skips_of,
 from residual_ensembles.lesions.sweep import sweep
 from residual_ensembles.models import in_float32
 from residual_ensembles.provenance import provenance
-from residual_ensembles.publishing import check_fits, dataset_facts
+from residual_ensembles.publishing import check_fits, dataset_facts, network_facts
 
 
 class NetworkStudy:
@@ -58,17 +58,10 @@ class NetworkStudy:
 
     def _write_run(self, error: float, n: int, seconds: float) -> None:
         chain = self.chain
-        skips = all(module.has_skip for module in chain.modules)
-        titles = [getattr(module, "title", module.name) for module in chain.modules]
         facts = {
             "network": self.name,
             "seed": 0,
-            "model": "unravelled" if skips else "unravelled_plain",
-            "gating": "none",
-            "n_parameters": chain.count_params(),
-            "n_modules": len(chain.modules),
-            "modules": titles,
-            "downsampling": list(chain.downsampling),
+            **network_facts(chain),
             "test_error_fraction": error,
             "n_test_images": n,
             "seconds_lesions": round(seconds, 1),

@@ -55,17 +55,11 @@ def publish(
         for name in ("train", "validation", "test")
     }
     write_csv(place.history, pd.DataFrame({"epoch": [1], "error_fraction": [errors["train"]]}))
-    has_skips = all(module.has_skip for module in chain.modules)
     run = {
         "network": network,
         "seed": seed,
-        "model": "unravelled" if has_skips else "unravelled_plain",
         "given": model,
-        "gating": "none",
-        "n_parameters": int(chain.count_params()),
-        "n_modules": len(chain.modules),
-        "modules": [getattr(module, "title", module.name) for module in chain.modules],
-        "downsampling": list(chain.downsampling),
+        **network_facts(chain),
         **{f"{name}_error_fraction": errors[name] for name in ("validation", "test")},
         **{f"n_{name}_images": len(prepared.part(name)) for name in ("validation", "test")},
         "seconds_training": 0.0,
@@ -92,6 +86,19 @@ def check_fits(chain, model: str, prepared: Prepared) -> None:
             f"for {prepared.title} with pictures of {tuple(prepared.picture_shape)} and "
             f"{prepared.n_classes} classes, expected a network of these."
         )
+
+
+def network_facts(chain) -> dict:
+    """Returns what run.json says of a network that was not trained here."""
+    has_skips = all(module.has_skip for module in chain.modules)
+    return {
+        "model": "unravelled" if has_skips else "unravelled_plain",
+        "gating": "none",
+        "n_parameters": int(chain.count_params()),
+        "n_modules": len(chain.modules),
+        "modules": [getattr(module, "title", module.name) for module in chain.modules],
+        "downsampling": list(chain.downsampling),
+    }
 
 
 def dataset_facts(prepared: Prepared) -> dict:

@@ -80,11 +80,13 @@ from absl import flags
 from residual_ensembles import models, train, training
 from residual_ensembles.models.registry import DTYPES
 from residual_ensembles.unraveling import given
+from residual_ensembles.unraveling import given
 train.define_flags()
 flags.FLAGS(["train", "--output_dir=x"])
 assert train.MODELS == list(models.BUILDERS)
 assert train.SCHEDULES == list(training.SCHEDULES)
 assert train.PRECISIONS == list(DTYPES)
+assert train.WEIGHTS == list(given.WEIGHTS)
 assert train.GATINGS == list(training.gating.SCHEMES)
 assert train.WEIGHTS == list(given.WEIGHTS)
 assert train.settings_from_flags() == training.Settings()

@@ -49,13 +49,15 @@ def error_by_size(tables: Tables, vote: str) -> pd.DataFrame:
     """
     rows = tables.ensemble[tables.ensemble.vote == vote]
     seeds = list(rows.seed.unique())
+    by_picture = wrong_by_size(tables, seeds[0], vote) if len(seeds) == 1 else np.empty((0, 0))
     points = []
     for (size, n_modules), found in rows.groupby(["size", "n_modules"]):
         means = found.groupby("seed").error_fraction.mean()
         if len(seeds) > 1:
             ends = student(means)
+        elif by_picture.size:
+            ends = bootstrap(_mean, by_picture[:, int(size) - 1 : int(size)], limits=(0, 1))
         else:
-            by_picture = wrong_by_size(tables, seeds[0], vote)[:, int(size) - 1 : int(size)]
-            ends = bootstrap(_mean, by_picture, limits=(0, 1)) if by_picture.size else NOWHERE
+            ends = NOWHERE
         points.append((int(size), int(n_modules), float(means.mean()), *ends))
     return pd.DataFrame(points, columns=COLUMNS)

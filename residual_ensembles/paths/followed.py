@@ -7,6 +7,8 @@ No path has a choice in a segment, so going back through it belongs to what come
 class Followed:
     """A module whose `after` goes on through a segment.
 
+    It has no config, as no other pair is of one kind with it.
+
     Args:
         module: The module.
         segment: What follows it.
@@ -36,10 +38,6 @@ class Followed:
         """The variables of both, each once."""
         both = [*self.module.variables, *self.segment.variables]
         return list({id(v): v for v in both}.values())
-
-    def get_config(self):
-        """Cannot tell what another pair would have in common with this one."""
-        raise NotImplementedError
 
 
 def followed(module, segment, training: bool):

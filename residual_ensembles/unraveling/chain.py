@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 
 import keras
-import numpy as np
 from keras import tree
 
 from residual_ensembles.models.chain import Chain
@@ -191,15 +190,3 @@ def _ends_in_probabilities(graph: Graph) -> bool:
     is_softmax = isinstance(node.operation, keras.layers.Softmax)
     recorded = type(node.operation).__name__ in {"Softmax", "Sigmoid"}
     return is_softmax or recorded or getattr(node.operation, "activation", None) in PROBABILITIES
-
-
-def inputs_of(chain: Chain, x) -> np.ndarray:
-    """Returns inputs as the parts of any chain take them: one array.
-
-    Args:
-        chain: The network.
-        x: Inputs as its model takes them.
-    """
-    return (
-        np.asarray(chain.packed_inputs(x)) if isinstance(chain, UnraveledChain) else np.asarray(x)
-    )
