@@ -5,6 +5,9 @@ JAX_VENV := .venv-jax
 BIN := $(abspath $(VENV))/bin
 JAX_BIN := $(abspath $(JAX_VENV))/bin
 export PATH := $(BIN):$(PATH)
+# Some images of Python forbid it to keep what it compiled: each program would then compile all of
+# TensorFlow again, for eight seconds.
+export PYTHONDONTWRITEBYTECODE :=
 
 IN_PARALLEL := --numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
 

@@ -97,8 +97,8 @@ def with_members(commands: dict[str, str], n_members: int, processes: int) -> di
     """Returns the commands with that of the ensemble replaced by one for each group of members.
 
     A group is trained by one process, for starting one takes as long as training a small network:
-    there are as many as processes that the other commands leave free, and at least one. They come
-    first, for they take longest.
+    there are as many as run at once. They come last, short ones that fill what the networks leave
+    free at the end.
 
     Args:
         commands: By name.
@@ -108,9 +108,9 @@ def with_members(commands: dict[str, str], n_members: int, processes: int) -> di
     others = {name: command for name, command in commands.items() if name != ENSEMBLE}
     if ENSEMBLE not in commands:
         return others
-    groups = min(n_members, max(1, processes - len(others)))
+    groups = min(n_members, processes)
     chosen = [",".join(map(str, range(i, n_members + 1, groups))) for i in range(1, groups + 1)]
-    return {f"members {c}": f"{commands[ENSEMBLE]} --only={c}" for c in chosen} | others
+    return others | {f"members {c}": f"{commands[ENSEMBLE]} --only={c}" for c in chosen}
 
 
 class Runs:
