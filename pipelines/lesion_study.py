@@ -59,7 +59,11 @@ def define_flags() -> None:
     flags.DEFINE_integer(
         "batch_size", 0, "most activations that pass a module together; 0: as many as are fast", 0
     )
-    flags.DEFINE_string("output_dir", None, "folder for lesions.csv, half_gates.csv, predictions/")
+    flags.DEFINE_string(
+        "output_dir",
+        None,
+        "folder for lesions.csv, exactness.csv, half_gates.csv, worth.csv, predictions/",
+    )
     flags.mark_flags_as_required(["data", "networks_dir", "networks", "output_dir"])
 
 
@@ -76,8 +80,9 @@ def study_network(name: str, seed: int, prepared, output_dir: Path):
     """Takes one network apart and writes its predictions.
 
     Returns:
-        Its rows of the table, its row of half_gates.csv or None, its rows of worth.csv or None, and
-        the pieces that are no longer needed once the tables are written.
+        Its rows of lesions.csv, its row of exactness.csv, its row of half_gates.csv or None, its
+        rows of worth.csv or None, and the pieces that are no longer needed once the tables are
+        written.
     """
     from residual_ensembles import lesions, models
     from residual_ensembles.lesions.sweep import sweep
@@ -95,7 +100,7 @@ def study_network(name: str, seed: int, prepared, output_dir: Path):
         random=name in FLAGS.lesion_networks,
     )
     pieces = lesions.Pieces(pieces_folder(path, prepared.checksum, plan))
-    table = sweep(
+    table, exactness = sweep(
         chain,
         plan,
         part,
@@ -110,7 +115,7 @@ def study_network(name: str, seed: int, prepared, output_dir: Path):
     )
     compared = name in FLAGS.lesion_networks and models.has_half_gates(chain)
     row = half_gates_row(name, seed, chain, part) if compared else None
-    return table, row, worth_of(chain, name, seed, prepared), pieces
+    return table, exactness, row, worth_of(chain, name, seed, prepared), pieces
 
 
 def half_gates_row(name: str, seed: int, chain, part) -> dict:
@@ -161,10 +166,11 @@ def main() -> None:
     prepared = data.load(FLAGS.data)
     (output_dir / "predictions").mkdir(parents=True, exist_ok=True)
     runs = [(name, seed) for name in networks for seed in seeds]
-    tables, compared, worths, finished = zip(
+    tables, exactness, compared, worths, finished = zip(
         *(study_network(*run, prepared, output_dir) for run in runs), strict=True
     )
     write_csv(output_dir / "lesions.csv", pd.concat(tables, ignore_index=True))
+    write_csv(output_dir / "exactness.csv", pd.DataFrame(exactness))
     identities = pd.DataFrame([row for row in compared if row], columns=HALF_GATES)
     write_csv(output_dir / "half_gates.csv", identities)
     found = [table for table in worths if table is not None]

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from residual_ensembles import figures, lesions, pruning, report
 from residual_ensembles.analysis import claims_table, read_tables
@@ -52,7 +53,10 @@ class NetworkStudy:
             self.chain, **plan, seed=self.seed, random=True, as_far_as_possible=True
         )
         part, start = self.prepared.part("test"), time.monotonic()
-        table = sweep(self.chain, rows, part, self.network, self.folder, seed=self.seed, **options)
+        table, exactness = sweep(
+            self.chain, rows, part, self.network, self.folder, seed=self.seed, **options
+        )
+        write_csv(self.folder / "exactness.csv", pd.DataFrame([exactness]))
         write_csv(self.folder / "lesions.csv", table)
         self._write_run(table.error_fraction.iloc[0], len(part), time.monotonic() - start)
 

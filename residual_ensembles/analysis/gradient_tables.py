@@ -27,6 +27,9 @@ FEWEST_LENGTHS = 4
 _NETWORK = ("network", "seed", "epoch")
 _KEY = (*_NETWORK, "estimator", "target", "batch_norm")
 _NORM = ("log10_norm", "log10_norm_low", "log10_norm_high")
+_SHARES = tuple(
+    f"share_{name}" for name in ("projected_low", "projected_high", "of_norms_low", "of_norms_high")
+)
 _KEPT = ("log10_kept", "log10_kept_low", "log10_kept_high", "log10_kept_if_random")
 _MEAN = ("log10_mean", "relative_standard_error")
 _NEAR = ("near", "near_low", "near_high")
@@ -36,7 +39,7 @@ _FIRST, _LAST, _CARRIED = (
     for name in ("first", "last", "carried")
 )
 COLUMNS = {
-    "": (*_KEY, "length", *_NORM, "n", "share_projected", "share_of_norms"),
+    "": (*_KEY, "length", *_NORM, "n", "share_projected", "share_of_norms", *_SHARES),
     "_quantiles": (*_KEY, "length", *_MEAN, *_QUANTILES, "n", "n_batches"),
     "_cancellation": (*_NETWORK, "target", "batch_norm", "length", *_KEPT),
     "_modules": (
@@ -142,13 +145,15 @@ def interval(values: np.ndarray, n_batches: int) -> tuple[np.ndarray, np.ndarray
 def by_length(batches: Batches) -> pd.DataFrame:
     """Returns the rows of path_gradients.csv.
 
-    `log10_norm` is that of the mean over batches (and paths), with its 95 % bootstrap interval over
-    batches; NaN with one batch. `share_of_norms` is the mean norm times the number of paths that it
-    stands for, over the sum of these: the paper's reading where paths were sampled.
+    `log10_norm` is that of the mean over batches (and paths). `share_of_norms` is the mean norm
+    times the number of paths that it stands for, over the sum of these: the paper's reading where
+    paths were sampled. Ends of intervals are 95 % bootstraps over batches; NaN with one batch.
     """
-    logs = batches.log10_batch_means
-    low, high = interval(_resampled(logs), len(logs))
+    logs, n_batches = batches.log10_batch_means, len(batches.log10_norms)
+    low, high = interval(_resampled(logs), n_batches)
     amounts = log10_mean(batches.log10_amounts, axis=0)
+    projected = interval(resamples(n_batches) @ batches.batch_shares, n_batches)
+    of_norms = interval(_normalised(_resampled(batches.log10_amounts)), n_batches)
     return _frame(
         batches,
         length=batches.lengths,
@@ -158,6 +163,7 @@ def by_length(batches: Batches) -> pd.DataFrame:
         n=batches.log10_norms.shape[0] * batches.log10_norms.shape[2],
         share_projected=batches.batch_shares.mean(axis=0),
         share_of_norms=_normalised(amounts),
+        **dict(zip(_SHARES, (*projected, *of_norms), strict=True)),
     )
 
 
@@ -340,8 +346,9 @@ def _resampled(logs: np.ndarray) -> np.ndarray:
 
 
 def _normalised(logs: np.ndarray) -> np.ndarray:
-    amounts = 10 ** (logs - _finite(logs.max()))
-    return amounts / amounts.sum()
+    """Returns each amount as a share of the sum over lengths, the last axis."""
+    amounts = 10 ** (logs - _finite(logs.max(axis=-1, keepdims=True)))
+    return amounts / amounts.sum(axis=-1, keepdims=True)
 
 
 def _finite(values):

@@ -1,6 +1,7 @@
 """Path gradients at the end of training, as the analyses read them."""
 
 from math import comb
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -43,31 +44,34 @@ def log10_counts(n: int) -> np.ndarray:
     return np.array([np.log10(float(comb(n, length))) for length in range(n + 1)])
 
 
-def shares(log10_amounts: np.ndarray) -> np.ndarray:
-    """Returns each amount as a share of their sum, from logarithms that may underflow floats."""
-    log10_amounts = np.asarray(log10_amounts, float)
-    amounts = 10 ** (log10_amounts - log10_amounts.max())
-    return amounts / amounts.sum()
+class Reading(NamedTuple):
+    """What the paths of each length carry, as shares of the whole, `(n + 1,)`, by length from 0."""
+
+    shares: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
 
 
-def readings(tables: Tables, network: str, seed: int) -> dict[str, np.ndarray]:
+def reading(rows: pd.DataFrame, column: str) -> Reading:
+    """Returns the shares in one column of path_gradients.csv, with their intervals."""
+    return Reading(*(rows[column + end].to_numpy(float) for end in ("", "_low", "_high")))
+
+
+def readings(tables: Tables, network: str, seed: int) -> dict[str, Reading]:
     """Returns what the paths of each length carry, under each reading that the tables allow.
 
     Norms of parts do not add up to the norm of the sum, so there are several: `sampled` is the
     paper's (mean norm of one path times number of paths), `exact` the norm of the sum over all
     paths, `projected` the projection of that sum on the gradient, which is additive.
-
-    Returns:
-        Shares of the whole, `(n + 1,)`, by length from 0.
     """
     n = tables.n_modules(network)
     found = {}
     sampled = final_gradients(tables, network, seed, "sampled")
     if is_complete(sampled, n):
-        found["sampled"] = shares(sampled.log10_norm.to_numpy(float) + log10_counts(n))
+        found["sampled"] = reading(sampled, "share_of_norms")
     exact = final_gradients(tables, network, seed, "exact")
     if is_complete(exact, n):
-        found["exact"] = shares(exact.log10_norm.to_numpy(float))
+        found["exact"] = reading(exact, "share_of_norms")
         if exact.share_projected.notna().all():
-            found["projected"] = exact.share_projected.to_numpy(float)
+            found["projected"] = reading(exact, "share_projected")
     return found

@@ -40,9 +40,29 @@ GRADIENT_COLUMNS = [
     "n",
     "share_projected",
     "share_of_norms",
+    "share_projected_low",
+    "share_projected_high",
+    "share_of_norms_low",
+    "share_of_norms_high",
 ]
 GATE_COLUMNS = ["network", "seed", "when", "module", "bias", "mean_gate"]
 HALF_GATE_COLUMNS = ["network", "seed", "n_images", "largest_relative_difference", "n_different"]
+EXACTNESS_COLUMNS = [
+    "network",
+    "seed",
+    "precision",
+    "n_lesions",
+    "n_predictions",
+    "n_close",
+    "rounding",
+    "n_compared",
+    "n_different",
+    "largest_relative_difference",
+    "n_rounded",
+    "n_changed",
+    "n_redone",
+    "n_beyond",
+]
 MEMBER_COLUMNS = ["seed", "member", "n_modules", "epochs", "test_error_fraction"]
 HISTORY_COLUMNS = ["epoch", "error_fraction"]
 
@@ -93,6 +113,7 @@ class Tables:
         lesions: lesions.csv, one row per lesion.
         gradients: path_gradients.csv, one row per path length.
         gates: gates.csv, one row per highway module.
+        exactness: exactness.csv, one row per network: how far its lesions are exact.
         half_gates: half_gates.csv, one row per residual network that has a highway twin.
         ensemble: ensemble.csv, one row per committee of small networks and way to vote.
         members: ensemble/members.csv, one row per small network.
@@ -108,6 +129,7 @@ class Tables:
     lesions: pd.DataFrame
     gradients: pd.DataFrame
     gates: pd.DataFrame
+    exactness: pd.DataFrame
     half_gates: pd.DataFrame
     ensemble: pd.DataFrame
     members: pd.DataFrame
@@ -302,6 +324,7 @@ def read_tables(folder: str | Path) -> Tables:
         lesions=lesions,
         gradients=_table(folder / "path_gradients.csv", GRADIENT_COLUMNS),
         gates=_gates(folder, runs),
+        exactness=_table(folder / "exactness.csv", EXACTNESS_COLUMNS),
         half_gates=_table(folder / "half_gates.csv", HALF_GATE_COLUMNS),
         ensemble=_table(folder / "ensemble.csv", voting.COLUMNS),
         members=_table(folder / "ensemble" / "members.csv", MEMBER_COLUMNS),

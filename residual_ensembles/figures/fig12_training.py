@@ -4,11 +4,12 @@ import numpy as np
 import pandas as pd
 from matplotlib import colormaps
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from residual_ensembles.analysis import Tables
 from residual_ensembles.analysis.effective_range import EFFECTIVE
-from residual_ensembles.analysis.gradients import final_gradients
+from residual_ensembles.analysis.gradients import final_gradients, reading
 from residual_ensembles.figures import style
 from residual_ensembles.figures.fig6_path_gradients import modules_of
 from residual_ensembles.figures.picture import Picture
@@ -27,18 +28,20 @@ def by_epoch(tables: Tables, network: str, seed: int) -> dict[int, pd.DataFrame]
     return {int(epoch): found.sort_values("length") for epoch, found in rows.groupby("epoch")}
 
 
+def _curve(axes: Axes, rows: pd.DataFrame, look: style.Look, label: str) -> None:
+    """Draws shares by length in percent, with their intervals."""
+    share, low, high = (100 * values for values in reading(rows, "share_projected"))
+    style.curve(axes, rows.length, share, look, label, low, high)
+
+
 def _through_training(axes: Axes, tables: Tables) -> None:
     for network in tables.plain[:1]:
         found = by_epoch(tables, network, tables.of(network)[0].seed)
         colors = colormaps["viridis"](np.linspace(0.2, 0.85, max(len(found), 1)))
         for i, (epoch, rows) in enumerate(found.items()):
-            axes.plot(
-                rows.length,
-                100 * rows.share_projected.astype(float),
-                color=colors[i],
-                linestyle="-" if epoch else (0, (3, 1.5)),
-                label=f"epoch {epoch}" if epoch else "before training",
-            )
+            look = style.Look(to_hex(colors[i]), "", "-" if epoch else (0, (3, 1.5)))
+            label = f"epoch {epoch}" if epoch else "before training"
+            _curve(axes, rows, look, label)
         axes.set_title(f"(a) {network}, through training")
 
 
@@ -47,9 +50,7 @@ def _between_networks(axes: Axes, tables: Tables) -> None:
     for network in tables.networks:
         rows = final_gradients(tables, network, tables.of(network)[0].seed, "exact")
         if tables.n_modules(network) == longest and len(rows):
-            share = 100 * rows.share_projected.astype(float)
-            look = style.look_of(tables.of(network)[0])
-            style.curve(axes, rows.length, share, look, network)
+            _curve(axes, rows, style.look_of(tables.of(network)[0]), network)
     axes.set_title("(b) After training")
 
 
@@ -92,7 +93,7 @@ def rests_on(tables: Tables) -> str:
         return "no exact path gradients in this study"
     return (
         f"exact over all paths of each length, {int(rows.n.max()):,} batches of the train part; "
-        "one seed of each network; grey: 5–17"
+        "one seed of each network; bands: 95 % over batches; grey: 5–17"
     )
 
 

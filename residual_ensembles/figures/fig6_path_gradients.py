@@ -74,10 +74,11 @@ def _amounts(axes: Axes, tables: Tables) -> None:
     ranges = {}
     for network in tables.plain:
         for run in tables.of(network):
-            for name, amounts in readings(tables, network, run.seed).items():
+            for name, (amounts, *ends) in readings(tables, network, run.seed).items():
                 # the other two are in the legend already, from panel (b)
                 label = "exact: projection on the gradient (c)" if name == "projected" else "_"
-                style.curve(axes, range(len(amounts)), 100 * amounts, LOOKS[name], label)
+                x, (below, above) = range(len(amounts)), (100 * end for end in ends)
+                style.curve(axes, x, 100 * amounts, LOOKS[name], label, below, above)
                 low, high = effective_range(amounts)
                 ranges.setdefault(name, {})[f"{low}–{high}"] = None
     if ranges:

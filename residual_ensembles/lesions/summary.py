@@ -1,24 +1,66 @@
-"""How far an evaluation can be trusted, in one line."""
+"""How far an evaluation can be trusted: as a row of a table, and in one line."""
 
 from residual_ensembles.lesions.engine import Evaluation
 from residual_ensembles.lesions.margin import UNKNOWN
 
+EXACTNESS = (
+    "network",
+    "seed",
+    "precision",
+    "n_lesions",
+    "n_images",
+    "n_predictions",
+    "n_close",
+    "rounding",
+    "n_compared",
+    "n_different",
+    "largest_relative_difference",
+    "n_rounded",
+    "n_changed",
+    "n_redone",
+    "n_beyond",
+)
+"""exactness.csv. Of all predictions: `n_close` with two best logits closer than `rounding`, a share
+of the largest. Of `n_compared` predictions of a sample: `n_different` from the reference, and by
+how much logits differ. Of `n_rounded`, another sample: `n_changed` by bfloat16. Of a cascade's:
+`n_redone` in float32, and of these `n_beyond`, which rounded more than it allows for."""
 
-def summary(evaluation: Evaluation) -> str:
-    """Returns what was measured about the exactness of an evaluation, and its memory."""
-    n_known = int((evaluation.predictions != UNKNOWN).sum())
+
+def exactness(evaluation: Evaluation, precision: str) -> dict:
+    """Returns what was measured about the exactness of an evaluation; see `EXACTNESS`."""
     agreement, check = evaluation.agreement, evaluation.check
+    n_lesions, n_images = evaluation.predictions.shape
+    return {
+        "precision": precision,
+        "n_lesions": n_lesions,
+        "n_images": n_images,
+        "n_predictions": int((evaluation.predictions != UNKNOWN).sum()),
+        "n_close": int(evaluation.n_close.sum()),
+        "rounding": evaluation.rounding,
+        "n_compared": agreement.n,
+        "n_different": agreement.n_different,
+        "largest_relative_difference": agreement.largest_relative_difference,
+        "n_rounded": 0 if check is None else check.n,
+        "n_changed": 0 if check is None else check.n_changed,
+        "n_redone": int(evaluation.n_redone.sum()),
+        "n_beyond": int(evaluation.n_beyond.sum()),
+    }
+
+
+def summary(evaluation: Evaluation, precision: str = "float32") -> str:
+    """Returns the same in words, and the memory it took."""
+    found = exactness(evaluation, precision)
     parts = [
-        f"{int(evaluation.n_close.sum())} of {n_known} predictions with logits closer than "
-        f"{evaluation.rounding:.2g} of the largest",
-        f"{agreement.n_different} of {agreement.n} differ from the reference on a sample, logits "
-        f"by at most {agreement.largest_relative_difference:.1e}",
+        "{n_close} of {n_predictions} predictions with logits closer than {rounding:.2g} of the "
+        "largest",
+        "{n_different} of {n_compared} differ from the reference on a sample, logits by at most "
+        "{largest_relative_difference:.1e}",
     ]
-    if check is not None:
-        parts.append(f"bfloat16 changes {check.n_changed} of {check.n} on a sample")
-    if evaluation.n_redone.any():
+    if found["n_rounded"]:
+        parts.append("bfloat16 changes {n_changed} of {n_rounded} on a sample")
+    if found["n_redone"]:
         parts.append(
-            f"{int(evaluation.n_redone.sum())} made again in float32, of which "
-            f"{int(evaluation.n_beyond.sum())} rounded more than allowed for"
+            "{n_redone} made again in float32, of which {n_beyond} rounded more than allowed for"
         )
-    return "; ".join([*parts, f"peak memory {evaluation.peak_bytes / 2**20:.0f} MiB"])
+    parts.append(f"peak memory {evaluation.peak_bytes / 2**20:.0f} MiB")
+    return "; ".join(parts).format(**found)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 from tqdm import tqdm
@@ -9,7 +10,7 @@ from tqdm import tqdm
 from residual_ensembles.files import write_npz
 from residual_ensembles.lesions.engine import Evaluation, evaluate
 from residual_ensembles.lesions.plans import PlannedLesion
-from residual_ensembles.lesions.summary import summary
+from residual_ensembles.lesions.summary import exactness, summary
 from residual_ensembles.lesions.table import lesion_table
 
 
@@ -30,6 +31,15 @@ class PartPictures:
         return self.part.pictures(indices)
 
 
+class Swept(NamedTuple):
+    """What came out of the sweep of one network."""
+
+    table: pd.DataFrame
+    """Its rows of lesions.csv."""
+    exactness: dict
+    """Its row of exactness.csv."""
+
+
 def sweep(
     chain,
     plan: Sequence[PlannedLesion],
@@ -37,8 +47,8 @@ def sweep(
     network: tuple[str, int],
     output_dir: Path,
     **options,
-) -> pd.DataFrame:
-    """Evaluates a plan, writes `predictions/NETWORK-SEED.npz`, and returns the rows of the table.
+) -> Swept:
+    """Evaluates a plan, writes `predictions/NETWORK-SEED.npz`, and returns the rows of the tables.
 
     Args:
         chain: The network.
@@ -56,10 +66,14 @@ def sweep(
         found = evaluate(
             chain, plan, PartPictures(part), labels=part.labels, progress=bar.update, **options
         )
-    print(f"{title}; {summary(found)}", flush=True)
+    precision = options.get("precision", "float32")
+    print(f"{title}; {summary(found, precision)}", flush=True)
     write_predictions(output_dir / "predictions" / f"{name}-{seed}.npz", found, part.labels)
     n_modules = len(chain.modules)
-    return lesion_table(name, seed, plan, n_modules, found.predictions, part.labels, found.intact)
+    return Swept(
+        lesion_table(name, seed, plan, n_modules, found.predictions, part.labels, found.intact),
+        {"network": name, "seed": seed, **exactness(found, precision)},
+    )
 
 
 def write_predictions(path: Path, evaluation: Evaluation, labels) -> None:

@@ -66,6 +66,53 @@ def network_rows(tables: Tables) -> list[NetworkRow]:
     return rows
 
 
+class ExactnessRow(NamedTuple):
+    """How far the lesions of one network are exact, in words."""
+
+    network: str
+    seed: int
+    precision: str
+    n_lesions: str
+    n_predictions: str
+    close: str
+    compared: str
+    difference: str
+    rounded: str
+    redone: str
+
+
+def exactness_rows(tables: Tables) -> list[ExactnessRow]:
+    """Returns a row for each network and seed."""
+    return [
+        ExactnessRow(
+            network=str(row.network),
+            seed=int(row.seed),
+            precision=str(row.precision),
+            n_lesions=whole(row.n_lesions),
+            n_predictions=whole(row.n_predictions),
+            close=f"{whole(row.n_close)} (within {number(row.rounding, 2)})",
+            compared=f"{whole(row.n_different)} of {whole(row.n_compared)}",
+            difference=number(row.largest_relative_difference, 2),
+            rounded=_changed(row),
+            redone=_redone(row),
+        )
+        for row in tables.exactness.itertuples()
+    ]
+
+
+def _changed(row) -> str:
+    if not row.n_rounded:
+        return NOTHING
+    share = percent(row.n_changed / row.n_rounded)
+    return f"{share} ({whole(row.n_changed)} of {whole(row.n_rounded)})"
+
+
+def _redone(row) -> str:
+    if row.precision != "cascade":
+        return NOTHING
+    return f"{whole(row.n_redone)}, {whole(row.n_beyond)} beyond"
+
+
 class HalfGateRow(NamedTuple):
     """A residual network against the highway network that equals it."""
 

@@ -12,7 +12,12 @@ from residual_ensembles.analysis.claims import VERDICTS
 from residual_ensembles.figures import FIGURES, Picture
 from residual_ensembles.pages import asset, content_security_policy
 from residual_ensembles.report.inline_svg import inline_svg
-from residual_ensembles.report.networks import gate_rows, half_gate_rows, network_rows
+from residual_ensembles.report.networks import (
+    exactness_rows,
+    gate_rows,
+    half_gate_rows,
+    network_rows,
+)
 from residual_ensembles.report.numbers import quantity, whole
 from residual_ensembles.report.provenance import flattened, provenance_rows
 from residual_ensembles.report.summary import answers, how_sure, measured, tally, tally_counted
@@ -150,6 +155,7 @@ def render(
             claims=rows,
             networks=network_rows(tables),
             gates=gate_rows(tables),
+            exactness=exactness_rows(tables),
             half_gates=half_gate_rows(tables),
             figures=shown,
             provenance=provenance_rows(tables),
@@ -166,6 +172,7 @@ _FILES = (
     "lesions.csv",
     "path_gradients.csv",
     "gates.csv",
+    "exactness.csv",
     "half_gates.csv",
     "ensemble.csv",
     "worth.csv",

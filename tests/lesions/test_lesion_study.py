@@ -14,6 +14,7 @@ import pytest
 
 from residual_ensembles import models
 from residual_ensembles.lesions import Lesion, evaluate_reference, study_plan
+from residual_ensembles.lesions.summary import EXACTNESS
 from residual_ensembles.lesions.table import COLUMNS
 
 N_PICTURES = 400
@@ -112,6 +113,16 @@ def test_it_says_how_exact_it_was(finished):
     assert "13 lesions, 400 pictures; " in line
     assert "0 of 64 differ from the reference on a sample" in line
     assert "peak memory" in line
+
+
+def test_and_writes_it_down(study, finished):
+    table = pd.read_csv(study / "whole" / "exactness.csv")
+    assert tuple(table.columns) == EXACTNESS
+    assert table["network"].tolist() == ["resnet", "vgg"]
+    assert (table["n_predictions"] == table["n_lesions"] * N_PICTURES).all()
+    assert set(table["n_compared"]) == {64}
+    assert set(table["n_different"]) == {0}
+    assert set(table["n_rounded"]) == {0}
 
 
 def test_the_residual_network_equals_a_highway_network(study, finished):

@@ -1,7 +1,12 @@
 import pandas as pd
 
 from residual_ensembles.analysis import read_tables
-from residual_ensembles.report.networks import gate_rows, half_gate_rows, network_rows
+from residual_ensembles.report.networks import (
+    exactness_rows,
+    gate_rows,
+    half_gate_rows,
+    network_rows,
+)
 
 
 def test_a_row_for_each_network_and_seed(study_of_three_seeds):
@@ -40,3 +45,16 @@ def test_networks_that_equal_a_highway_network(study_of_three_seeds):
         "0",
     )
     assert (last.seed, last.difference) == (2, "4e−06")
+
+
+def test_how_exact_the_lesions_are(study, tmp_path):
+    row = exactness_rows(read_tables(study))[0]
+    assert (row.n_lesions, row.compared, row.difference) == ("55", "0 of 64", "1.5e−06")
+    assert (row.close, row.rounded, row.redone) == ("2 (within 0.0001)", "–", "–")
+    table = pd.read_csv(study / "exactness.csv").assign(
+        precision="cascade", n_rounded=1000, n_changed=7, n_redone=300, n_beyond=1
+    )
+    table.to_csv(tmp_path / "exactness.csv", index=False)
+    pd.read_csv(study / "lesions.csv").to_csv(tmp_path / "lesions.csv", index=False)
+    row = exactness_rows(read_tables(tmp_path))[0]
+    assert (row.rounded, row.redone) == ("0.70\u202f% (7 of 1\u202f000)", "300, 1 beyond")

@@ -39,7 +39,7 @@ def evil_page(study, tmp_path_factory):
     """A page of a study whose every name tries to be a script."""
     folder = tmp_path_factory.mktemp("evil") / "digits"
     shutil.copytree(study, folder)
-    for name in ("lesions", "path_gradients", "gates", "half_gates"):
+    for name in ("lesions", "path_gradients", "gates", "half_gates", "exactness"):
         table = pd.read_csv(folder / f"{name}.csv")
         table["network"] = table.network.replace({"resnet": EVIL, "highway": EVIL + "highway"})
         table.to_csv(folder / f"{name}.csv", index=False)
