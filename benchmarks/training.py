@@ -2,7 +2,9 @@
 
     python benchmarks/training.py --json
 
-ResNet-110, pictures of 32×32, batch 128, side by side in one process. Ten minutes on two cores.
+ResNet-110, pictures of 32×32, batch 128, side by side in one process. Modules of the first stage
+cost more than the others, so gates are those of steps that draw as many of each stage as is usual.
+Ten minutes on two cores.
 """
 
 import gc
@@ -76,15 +78,25 @@ def pictures():
     return x, random.integers(0, CLASSES, FLAGS.batch_size).astype("int32")
 
 
+def typical_gates(gating) -> list:
+    """Returns the gates of the steps, of the first hundred, nearest to the mean of each stage."""
+    drawn = [gating.draw(0, step) for step in range(100)]
+    if drawn[0] is None:
+        return drawn[:STEPS]
+    per_stage = np.reshape(drawn, (len(drawn), 3, -1)).sum(axis=2)
+    off = np.square(per_stage - per_stage.mean(axis=0)).sum(axis=1)
+    return [drawn[i] for i in np.argsort(off, kind="stable")[:STEPS]]
+
+
 def our_fit(gating, dtype="float32"):
     """Returns a function that runs a few steps of our `fit`."""
     trainer = Trainer(network(dtype, gating.survival))
     compile_trainer(trainer, 1e-3, 1e-4)
     x, y = pictures()
+    chosen = typical_gates(gating)
 
     def batches():
-        for step in range(STEPS):
-            gates = gating.draw(0, step)
+        for gates in chosen:
             yield {"pictures": x, **({} if gates is None else {"gates": gates})}, y
 
     return lambda: trainer.fit(batches(), steps_per_epoch=STEPS, verbose=0, shuffle=False)

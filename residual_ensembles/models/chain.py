@@ -55,7 +55,8 @@ class Chain(keras.Model):
 
         Args:
             x: Input `(batch, ...)`; pictures are `(batch, height, width, channels)` in 0..255.
-            gates: None, or `(n_modules,)` numbers 0..1, one for each module: see `Module.call`.
+            gates: None, or `(n_modules,)` numbers 0..1 or booleans, one for each module: see
+                `Module.call`.
             training: Whether batch normalisation uses the statistics of the batch.
         """
         y = self.stem(x, training=training)

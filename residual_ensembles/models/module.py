@@ -87,16 +87,20 @@ class Module(keras.layers.Layer):
 
         Args:
             y: Tensor `(batch, ...)`.
-            gate: None, or a scalar tensor 0..1 that the residual is multiplied by: f(y) itself in
-                training, f(y) times the survival probability otherwise, as without a gate. Where
-                it is 0, f is not computed, forward or backward, and its batch-norm statistics do
-                not move.
+            gate: None, or a scalar tensor: a number 0..1 that the residual is multiplied by, or a
+                boolean, which spares the multiplication. The residual is f(y) itself in training,
+                f(y) times the survival probability otherwise, as without a gate. Where the gate is
+                0, f is not computed, forward or backward, and its batch-norm statistics do not
+                move.
             training: Whether batch normalisation uses the statistics of the batch.
         """
         training = bool(training)
         if gate is None:
             return self.run(y, self.survival_probability, training=training)
-        scale = gate if training else gate * self.survival_probability
+        scale = 1.0 if training else self.survival_probability
+        is_open = gate
+        if keras.backend.standardize_dtype(gate.dtype) != "bool":
+            is_open, scale = gate > 0, gate * scale
         # A branch must not assign state (JAX forbids it): both return what the state becomes, and
         # it is assigned here. The weights are read here too, so that gradients reach them.
         values = [(v, ops.convert_to_tensor(v.value)) for v in self.variables]
@@ -108,7 +112,7 @@ class Module(keras.layers.Layer):
                 return output, [scope.get_current_value(v) for v in state]
 
         output, new_state = ops.cond(
-            gate > 0,
+            is_open,
             lambda: branch(self.run, y, scale),
             lambda: branch(self.deleted, y),
         )

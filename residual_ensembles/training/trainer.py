@@ -36,7 +36,10 @@ class Trainer(keras.Model):
     def call(self, inputs, training=None):
         """Returns the logits `(batch, classes)` of a batch as `Feed` or `Evaluation` gives it."""
         pictures = inputs["pictures"] if "pictures" in inputs else self._cut(inputs)
-        return self.chain(pictures, gates=inputs.get("gates"), training=training)
+        gates = inputs.get("gates")
+        # They are 0 or 1; as booleans they cost no multiplication, nor the gradient of one.
+        is_open = None if gates is None else gates > 0
+        return self.chain(pictures, gates=is_open, training=training)
 
     def _cut(self, inputs):
         pictures = keras.ops.take(self.held, inputs["index"], axis=0)

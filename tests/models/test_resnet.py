@@ -1,6 +1,7 @@
 import hand_built
 import numpy as np
 import pytest
+from keras import ops
 
 from residual_ensembles import backend, models
 from residual_ensembles.models import resnet
@@ -86,6 +87,19 @@ def test_closed_gates_equal_the_network_built_without_the_modules(build, picture
     expected = hand_built.resnet(chain, 2, deleted)(pictures)
     found = np.asarray(backend.compile(lambda x, g: chain(x, gates=g))(pictures, gates))
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+    np.testing.assert_array_equal(logits(chain, pictures, gates=gates > 0), found)
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_a_number_between_scales_the_residual_of_its_module(build, pictures, training):
+    module = build(depth=8, survival=[0.6] * 3).modules[0]
+    y = np.random.default_rng(0).normal(size=(4, 8, 8, 16)).astype("float32")
+    closed, whole, half = (
+        np.asarray(module(y, gate=ops.convert_to_tensor(g), training=training))
+        for g in (False, True, np.float32(0.5))
+    )
+    np.testing.assert_array_equal(closed, y)
+    np.testing.assert_allclose(half - y, (whole - y) / 2, atol=1e-6)
 
 
 def test_open_gates_change_nothing(build, pictures):
