@@ -93,7 +93,7 @@ def rests_on(tables: Tables) -> str:
         return "no exact path gradients in this study"
     return (
         f"exact over all paths of each length, {int(rows.n.max()):,} batches of the train part; "
-        "one seed of each network; bands: 95 % over batches; grey: 5–17"
+        "one seed of each network; bands: 95 % over batches; 5–17 grey"
     )
 
 
