@@ -137,7 +137,7 @@ def test_a_block_that_is_called_again_and_again(hub):
 
 def test_a_resnet_shows_its_additions(hub):
     model = hub.models.ResNetBackbone(
-        input_conv_filters=[16],
+        input_conv_filters=[64],
         input_conv_kernel_sizes=[3],
         stackwise_num_filters=[64, 80],
         stackwise_num_blocks=[2, 2],
@@ -148,6 +148,4 @@ def test_a_resnet_shows_its_additions(hub):
     networks.moved(model)
     chain, pictures = unravel(model), networks.inputs_for(model)
     assert [len(chain.modules), chain.downsampling] == [4, (3,)]
-    np.testing.assert_allclose(
-        chain(pictures), ops.reshape(model(pictures), (20, -1)), rtol=1e-4, atol=1e-4
-    )
+    np.testing.assert_allclose(chain(pictures), model(pictures), rtol=1e-4, atol=1e-4)
