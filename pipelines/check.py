@@ -8,6 +8,7 @@ from pathlib import Path
 
 from absl import flags
 
+from pipelines import given
 from pipelines import study as studies
 from residual_ensembles import cli
 from residual_ensembles.files import write_text
@@ -118,9 +119,13 @@ def check(study: dict) -> None:
         )
     for group in ("lesion", "paths"):
         _check_members(study, f"{group}.networks", study[group]["networks"])
+    chains = given.outlines(study)
     for network in filter(None, study["lesion"]["networks"].split(",")):
-        _check_lesions(study, network)
-    _check_weights_of(study)
+        if network in chains:
+            given.check_lesions(study["lesion"], network, chains[network])
+        else:
+            _check_lesions(study, network)
+    _check_weights_of(study, chains)
 
 
 def settings(study: dict, network: str, seed: int = 0):
@@ -138,34 +143,12 @@ def settings(study: dict, network: str, seed: int = 0):
     studies.network_flags(study, network)
     own = study["network"][network]
     _check_names(f"network.{network}", own, NETWORK, may_lack=True)
-    if is_given(study, network):
-        return _check_given(network, own)
+    if given.is_given(own):
+        return given.check(network, own)
     train = dict(study["train"])
     snapshots = tuple(cli.whole_numbers("train.snapshots", train.pop("snapshots").split(",")))
     try:
         return Settings(**own, **train, snapshots=snapshots, seed=seed)
-    except ValueError as error:
-        raise ValueError(f"network.{network}: {error}") from error
-
-
-def is_given(study: dict, network: str) -> bool:
-    """Whether a network of the study is a file, or one of Keras' own, and is not trained."""
-    from residual_ensembles.unraveling import given
-
-    return given.is_given(str(study["network"][network].get("model", "")))
-
-
-def _check_given(network: str, own: dict) -> None:
-    from residual_ensembles.unraveling import given
-
-    extra = sorted(set(own) - {"model", "weights"})
-    if extra:
-        raise ValueError(
-            f"Received network.{network}.{extra[0]} for a network that is given, expected model "
-            "and weights alone: it is not trained."
-        )
-    try:
-        given.check_name(own["model"], own.get("weights", "imagenet"))
     except ValueError as error:
         raise ValueError(f"network.{network}: {error}") from error
 
@@ -291,8 +274,6 @@ def _check_lesions(study: dict, network: str) -> None:
     """Refuses more operations than there are modules once those that matter most are spared."""
     from residual_ensembles.models import is_reorderable, lesionable
 
-    if is_given(study, network):
-        return  # how many modules it has is known when it is taken apart
     own = settings(study, network)
     if not is_reorderable(own.model, own.depth):
         raise ValueError(
@@ -310,14 +291,13 @@ def _check_lesions(study: dict, network: str) -> None:
             )
 
 
-def _check_weights_of(study: dict) -> None:
+def _check_weights_of(study: dict, chains: dict) -> None:
     """Refuses a module that no network has: its rows would be missing and nobody told."""
     from residual_ensembles.models import n_modules
 
-    each = [settings(study, network) for network in study["networks"]]
-    if None in each:
-        return  # how many modules a given network has is known once it is read
-    most = max(n_modules(own.model, own.depth) for own in each)
+    trained = [settings(study, network) for network in study["networks"] if network not in chains]
+    found = [n_modules(own.model, own.depth) for own in trained]
+    most = max(found + [len(chain.modules) for chain in chains.values()])
     if study["paths"]["weights_of"] > most:
         raise ValueError(
             f"Received paths.weights_of={study['paths']['weights_of']}, expected 0..{most}: no "

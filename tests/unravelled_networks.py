@@ -40,6 +40,17 @@ def residual_net(softmax=False):
     return moved(keras.Model(x, layers.Dense(4, activation=activation, name="out")(y), name="net"))
 
 
+def digits_net(n=4):
+    """Modules of one shape, for the digits as they are stored; seeded by Keras."""
+    x = keras.Input((8, 8, 1), name="picture")
+    y = layers.Conv2D(8, 3, padding="same", name="stem")(layers.Rescaling(1 / 255)(x))
+    for i in range(1, n + 1):
+        f = layers.Conv2D(8, 3, padding="same", activation="relu", name=f"conv{i}")(y)
+        y = layers.Add(name=f"add{i}")([y, f])
+    y = layers.Dense(10, name="out")(layers.GlobalAveragePooling2D(name="pool")(y))
+    return keras.Model(x, y, name="mine")
+
+
 def u_net():
     """Encoder and decoder with modules in both, and two values that travel across."""
     x = keras.Input((8, 8, 2), name="picture")
@@ -117,6 +128,50 @@ def attention_net(n=2):
     return moved(model)
 
 
+@keras.saving.register_keras_serializable("tests")
+class Positions(layers.Layer):
+    """A table by place, of what enters the shape alone: it has no batch."""
+
+    def build(self, shape):
+        self.table = self.add_weight(shape=shape[1:], name="kernel")
+
+    def call(self, y):
+        return ops.tanh(self.table)
+
+    def compute_output_shape(self, shape):
+        return shape[1:]
+
+
+@keras.saving.register_keras_serializable("tests")
+class Shifted(layers.Layer):
+    """A block that looks at a table, too."""
+
+    def build(self, y_shape, table_shape):
+        self.dense = layers.Dense(y_shape[-1], activation="tanh", name="dense")
+        self.dense.build(y_shape)
+
+    def call(self, y, table):
+        return y + self.dense(y + table)
+
+    def compute_output_shape(self, y_shape, table_shape):
+        return y_shape
+
+
+def table_net(table=None):
+    """Three blocks that share a table, and are called by names, the table's first.
+
+    Args:
+        table: What makes the table of what enters; `Positions` by default.
+    """
+    x = keras.Input((2, 8), name="x")  # as many places as there are examples in a first trial
+    y = layers.Dense(8, name="stem")(x)
+    shared = (table or Positions(name="positions"))(y)
+    for i in range(1, 4):
+        y = Shifted(name=f"block{i}")(table=shared, y=y)
+    y = layers.GlobalAveragePooling1D(name="pool")(y)
+    return moved(keras.Model(x, layers.Dense(3, name="out")(y), name="tables"))
+
+
 def masked_net():
     """Keras' own masks, which travel with a tensor unseen."""
     ids = keras.Input((6,), dtype="int32", name="ids")
@@ -169,8 +224,9 @@ def without(model, skips: dict):
     """
 
     def call(layer, *args, **kwargs):
-        if layer.name in skips:
-            return args[0][skips[layer.name]]
+        if layer.name in skips:  # `Add` takes a list, `+` takes them one by one
+            added = args[0] if isinstance(args[0], list | tuple) else args
+            return added[skips[layer.name]]
         return layer(*args, **kwargs)
 
     return keras.models.clone_model(model, call_function=call, clone_function=lambda layer: layer)

@@ -8,9 +8,8 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from residual_ensembles.analysis import Tables
-from residual_ensembles.analysis.effective_range import EFFECTIVE
 from residual_ensembles.analysis.gradients import final_gradients, reading
-from residual_ensembles.figures import style
+from residual_ensembles.figures import paper_range, style
 from residual_ensembles.figures.fig6_path_gradients import modules_of
 from residual_ensembles.figures.picture import Picture
 
@@ -66,7 +65,7 @@ def draw(tables: Tables) -> Figure:
             axes.legend(loc="upper right", fontsize=7.5)
         else:
             style.missing(axes, "no exact path gradients\nin this study")
-        axes.axvspan(*EFFECTIVE, color=style.GRID, linewidth=0, zorder=0)
+        paper_range.shade(axes, tables)
         axes.set_xlabel("Path length (modules)")
         axes.xaxis.get_major_locator().set_params(integer=True)
     left.set_ylabel("Share of the gradient (%), projected")
@@ -93,7 +92,8 @@ def rests_on(tables: Tables) -> str:
         return "no exact path gradients in this study"
     return (
         f"exact over all paths of each length, {int(rows.n.max()):,} batches of the train part; "
-        "one seed of each network; bands: 95 % over batches; 5–17 grey"
+        "one seed of each network; bands: 95 % over batches"
+        f"{'; grey: 5–17' if paper_range.is_meant(tables) else ''}"
     )
 
 

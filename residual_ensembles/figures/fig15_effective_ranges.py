@@ -5,8 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from residual_ensembles.analysis import Tables
-from residual_ensembles.analysis.effective_range import EFFECTIVE
-from residual_ensembles.figures import style
+from residual_ensembles.figures import paper_range, style
 from residual_ensembles.figures.picture import Picture
 
 READINGS = {
@@ -54,7 +53,7 @@ def draw(tables: Tables) -> Figure:
     found = ranges(tables)
     figure = Figure(figsize=(7.2, 1.7 + 0.55 * max(len(found), 2)))
     axes = figure.subplots()
-    axes.axvspan(*EFFECTIVE, color=style.GRID, linewidth=0, zorder=0, label="paper: 5–17")
+    paper_range.shade(axes, tables, "paper: 5–17")
     named = set()
     for i, rows in enumerate(found.values()):
         for j, (reading, (label, look)) in enumerate(READINGS.items()):
@@ -84,8 +83,9 @@ def found(tables: Tables) -> str:
             if reading in rows.index:
                 row = rows.loc[reading]
                 ends = " to ".join(_end(row, end) for end in ("first", "last"))
-                carried = f"5 to 17 carry {100 * row.carried:.0f} %"
-                named.append(f"{network}, {label}: {ends}; {carried}")
+                carried = f"; 5 to 17 carry {100 * row.carried:.0f} %"
+                is_meant = tables.n_modules(network) == paper_range.PAPER_N
+                named.append(f"{network}, {label}: {ends}{carried if is_meant else ''}")
     return ". ".join(named) + "." if named else ""
 
 

@@ -5,13 +5,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from residual_ensembles.analysis import Tables, effective_range
-from residual_ensembles.analysis.effective_range import EFFECTIVE
 from residual_ensembles.analysis.gradients import final_gradients, log10_counts, readings
-from residual_ensembles.figures import style
+from residual_ensembles.figures import paper_range, style
+from residual_ensembles.figures.paper_range import PAPER_N
 from residual_ensembles.figures.picture import Picture
 from residual_ensembles.paths import lengths
 
-PAPER_N = 54
 LOOKS = {"sampled": style.PLAIN, "exact": style.EXACT, "projected": style.PROJECTED}
 NUMBERS = {"log10_norm": float, "log10_norm_low": float, "log10_norm_high": float}
 
@@ -70,7 +69,7 @@ def _norms(axes: Axes, tables: Tables) -> None:
 
 
 def _amounts(axes: Axes, tables: Tables) -> None:
-    axes.axvspan(*EFFECTIVE, color=style.GRID, linewidth=0, zorder=0, label="paper: 5–17")
+    paper_range.shade(axes, tables, "paper: 5–17")
     ranges = {}
     for network in tables.plain:
         for run in tables.of(network):

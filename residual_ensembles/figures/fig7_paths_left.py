@@ -4,12 +4,18 @@ from matplotlib.figure import Figure
 
 from residual_ensembles.analysis import Tables
 from residual_ensembles.analysis.effective_range import EFFECTIVE
-from residual_ensembles.figures import style
+from residual_ensembles.figures import paper_range, style
 from residual_ensembles.figures.fig6_path_gradients import modules_of
+from residual_ensembles.figures.paper_range import PAPER_N
 from residual_ensembles.figures.picture import Picture
 from residual_ensembles.paths import lengths
 
 DELETED = (1, 10, 20)
+
+
+def deletions(n: int) -> tuple[int, ...]:
+    """Returns the numbers of deleted modules that are drawn: the paper's, or fewer of few."""
+    return DELETED if n > DELETED[-1] else tuple(sorted({1, n // 3, n // 2} - {0}))
 
 
 @style.styled
@@ -18,21 +24,20 @@ def draw(tables: Tables) -> Figure:
     n = modules_of(tables)
     figure = Figure(figsize=(7.2, 3.2))
     axes = figure.subplots()
-    axes.axvspan(
-        *EFFECTIVE, color=style.GRID, linewidth=0, zorder=0, label="effective paths (paper): 5–17"
-    )
-    for deleted, look in zip(DELETED, style.SWEPT, strict=True):
-        if deleted < n:
-            left = [100 * float(share) for share in lengths.remaining(n, deleted)]
-            label = f"{deleted} of {n} deleted"
-            if n > EFFECTIVE[1]:
-                within = 100 * float(lengths.remaining_within(n, deleted, *EFFECTIVE))
-                label += f" ({within:.2g} % of 5–17 left)"
-            style.curve(axes, range(n + 1), left, look, label)
+    if n == PAPER_N:
+        paper_range.shade(axes, tables, "effective paths (paper): 5–17")
+    for deleted, look in zip(deletions(n), style.SWEPT, strict=False):
+        left = [100 * float(share) for share in lengths.remaining(n, deleted)]
+        label = f"{deleted} of {n} deleted"
+        if n == PAPER_N:
+            within = 100 * float(lengths.remaining_within(n, deleted, *EFFECTIVE))
+            label += f" ({within:.2g} % of 5–17 left)"
+        style.curve(axes, range(n + 1), left, look, label)
     axes.set_xlabel("Path length (modules)")
     axes.set_ylabel("Paths left (%)")
     axes.set_ylim(0, 100)
     axes.set_xlim(0, n)
+    axes.xaxis.get_major_locator().set_params(integer=True)
     axes.legend(loc="upper right")
     style.caption(figure, rests_on(tables))
     return figure

@@ -1,16 +1,16 @@
 """The whole of a lesion study in one call: any chain, any inputs, a table."""
 
 from collections.abc import Sequence
-from functools import partial
 
-import keras
 import numpy as np
 import pandas as pd
 from keras import tree
 
 from residual_ensembles.lesions.bearing import deletable
 from residual_ensembles.lesions.engine import evaluate
+from residual_ensembles.lesions.examples import class_labels, n_classes, packed_examples
 from residual_ensembles.lesions.lesion import Lesion
+from residual_ensembles.lesions.metric import metrics_for
 from residual_ensembles.lesions.outputs import outputs_of
 from residual_ensembles.lesions.plans import PlannedLesion, intact, single_deletions
 from residual_ensembles.lesions.table import lesion_table
@@ -54,7 +54,7 @@ def lesion_study(
         >>> table = lesion_study(chain, pictures, labels)  # doctest: +SKIP
         >>> table.plot(x="lesion", y="error_fraction")  # doctest: +SKIP
     """
-    packed = np.asarray(chain.packed_inputs(inputs))
+    packed = packed_examples(chain, inputs)
     rows = [_planned(row) for row in plan] if plan is not None else default_plan(chain)
     if targets is not None and metric is None:
         labels = class_labels(chain, targets, len(packed))
@@ -74,33 +74,6 @@ def lesion_study(
 def default_plan(chain) -> list[PlannedLesion]:
     """Returns the intact network and each single deletion."""
     return intact() + single_deletions(deletable(chain))
-
-
-def class_labels(chain, targets, n: int) -> np.ndarray:
-    """Returns targets as one class for each example.
-
-    Raises:
-        ValueError: They are not, or the network does not tell classes.
-    """
-    labels = np.asarray(targets)
-    if labels.ndim == 2 and labels.shape[1] == n_classes(chain):
-        labels = labels.argmax(axis=1)
-    labels = labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
-    whole = np.issubdtype(labels.dtype, np.integer)
-    if labels.shape != (n,) or not whole or n_classes(chain) is None:
-        raise ValueError(
-            f"Received targets of shape {labels.shape} and type {labels.dtype} for {n} inputs and "
-            f"outputs of shape {chain.output_shapes}, expected one whole number for each input and "
-            "one number for each of two or more classes. For anything else say metric=..., for "
-            "instance metric='mean_squared_error'."
-        )
-    return labels
-
-
-def n_classes(chain) -> int | None:
-    """Returns how many classes the network tells apart; None where it puts out something else."""
-    shapes = chain.output_shapes
-    return shapes[0][0] if len(shapes) == 1 and len(shapes[0]) == 1 and shapes[0][0] > 1 else None
 
 
 def _planned(row) -> PlannedLesion:
@@ -144,7 +117,7 @@ def _with_labels(chain, rows, inputs, labels, error_margin, options) -> pd.DataF
 def _with_outputs(chain, rows, inputs, targets, metric, options) -> pd.DataFrame:
     options = {name: value for name, value in options.items() if name != "seed"}
     lesions = [row.lesion for row in rows]
-    metrics = [] if metric is None else [_copied(metric) for _ in rows]
+    metrics = [] if metric is None else metrics_for(chain, metric, targets, len(inputs), len(rows))
     distance, changed = np.zeros(len(rows)), np.zeros(len(rows))
     for some, outputs in outputs_of(chain, [Lesion(), *lesions], inputs, **options):
         whole, outputs = outputs[0], outputs[1:]
@@ -168,13 +141,3 @@ def _with_outputs(chain, rows, inputs, targets, metric, options) -> pd.DataFrame
     if n_classes(chain) is not None:
         columns["changed_fraction"] = changed / n
     return pd.DataFrame(columns | {"output_distance": distance / n})
-
-
-def _copied(metric) -> keras.metrics.Metric:
-    """Returns a metric of its own for one lesion, without what it has seen."""
-    if isinstance(metric, keras.metrics.Metric):
-        return type(metric).from_config(metric.get_config())
-    found = keras.metrics.get(metric)
-    if isinstance(found, keras.metrics.Metric):
-        return found
-    return keras.metrics.MeanMetricWrapper(partial(found), name=str(metric))

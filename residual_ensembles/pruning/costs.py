@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from residual_ensembles.lesions import Lesion, outputs_of
+from residual_ensembles.lesions.examples import class_labels
 from residual_ensembles.paths.loss import cross_entropy
 
 
@@ -23,6 +24,29 @@ class Costs(NamedTuple):
         return (
             np.argsort(self.loss) if self.n_wrong is None else np.lexsort((self.loss, self.n_wrong))
         )
+
+
+def targets_for(chain, targets, n: int, loss: Callable | None) -> np.ndarray:
+    """Returns targets as a loss takes them: class labels where there is none.
+
+    Args:
+        chain: The network.
+        targets: Class labels, or what the loss compares with.
+        n: Inputs.
+        loss: As for `costs_of`.
+
+    Raises:
+        ValueError: There are not as many as inputs, or they are no class labels and there is no
+            loss for others.
+    """
+    if loss is None:
+        return class_labels(chain, targets, n, "loss=..., a function of outputs and targets")
+    found = np.asarray(targets)
+    if found.shape[:1] != (n,):
+        raise ValueError(
+            f"Received targets of shape {found.shape} for {n} inputs, expected one for each."
+        )
+    return found
 
 
 def costs_of(

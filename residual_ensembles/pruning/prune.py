@@ -12,12 +12,12 @@ from keras import tree
 from residual_ensembles import backend
 from residual_ensembles.analysis.wilson import wilson
 from residual_ensembles.lesions import Lesion, deletable
-from residual_ensembles.lesions.study import class_labels
-from residual_ensembles.pruning.costs import Costs, costs_of
+from residual_ensembles.lesions.examples import packed_examples
+from residual_ensembles.pruning.costs import Costs, costs_of, targets_for
 from residual_ensembles.pruning.latency import latencies
 from residual_ensembles.unraveling import UnraveledChain
-from residual_ensembles.unraveling.example import structured
-from residual_ensembles.unraveling.rebuild import rebuilt
+from residual_ensembles.unraveling.inputs import structured
+from residual_ensembles.unraveling.rebuild import check_rebuildable, rebuilt
 
 TIMED_EXAMPLES = 32
 
@@ -70,8 +70,11 @@ def prune(
             "Keras model can be built anew without modules."
         )
     candidates = deletable(chain)
-    if not 1 <= n <= len(candidates):
+    if not isinstance(n, int | np.integer) or not 1 <= n <= len(candidates):
         raise ValueError(f"Received n={n}, expected 1 to {len(candidates)} modules to delete.")
+    _check_pair("validation", validation)
+    _check_pair("test", validation if test is None else test)
+    check_rebuildable(chain)
     cost = partial(_costs, chain, loss, options)
     deleted, steps = [], [_step(chain, None, cost([Lesion()], validation), 0, validation)]
     for _ in range(n):
@@ -89,10 +92,17 @@ def prune(
     )
 
 
+def _check_pair(name: str, examples) -> None:
+    if not isinstance(examples, tuple | list) or len(examples) != 2:
+        raise ValueError(
+            f"Received {name} as {type(examples).__name__}, expected a pair: inputs and targets."
+        )
+
+
 def _costs(chain, loss: Callable | None, options, lesions, examples: tuple) -> Costs:
     inputs, targets = examples
-    packed = np.asarray(chain.packed_inputs(inputs))
-    targets = class_labels(chain, targets, len(packed)) if loss is None else np.asarray(targets)
+    packed = packed_examples(chain, inputs)
+    targets = targets_for(chain, targets, len(packed), loss)
     return costs_of(chain, lesions, packed, targets, loss, **options)
 
 

@@ -7,9 +7,9 @@ import pandas as pd
 from scipy import stats
 
 from residual_ensembles.lesions import Lesion, deletable
-from residual_ensembles.lesions.study import class_labels
+from residual_ensembles.lesions.examples import packed_examples
 from residual_ensembles.paths.loss import cross_entropy
-from residual_ensembles.pruning.costs import costs_of
+from residual_ensembles.pruning.costs import costs_of, targets_for
 from residual_ensembles.pruning.first_order import first_order
 from residual_ensembles.pruning.influence import block_influence
 
@@ -43,8 +43,8 @@ def worth(
     Raises:
         ValueError: Targets are not class labels, and there is no loss for others.
     """
-    packed = np.asarray(chain.packed_inputs(inputs))
-    targets = class_labels(chain, targets, len(packed)) if loss is None else np.asarray(targets)
+    packed = packed_examples(chain, inputs)
+    targets = targets_for(chain, targets, len(packed), loss)
     numbers = deletable(chain)
     lesions = [Lesion(), *(Lesion(deletions=[i]) for i in numbers)]
     true = costs_of(chain, lesions, packed, targets, loss, **options)

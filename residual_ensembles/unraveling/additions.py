@@ -105,15 +105,19 @@ class Additions:
         Raises:
             ValueError: It does not keep the shape of what passes through, with both shapes.
         """
-        if not node.inputs or len(node.outputs) != 1:
+        entry = node.first
+        if entry is None or len(node.outputs) != 1:
             raise ValueError("it does not turn one tensor into one")
-        entry, leaves = node.inputs[0], node.outputs[0]
+        leaves = node.outputs[0]
         before, after = self.shapes[entry], self.shapes[leaves]
+        if before is None:
+            raise ValueError("what it takes has no batch")
         if before != after or self.graph.dtypes[entry] != self.graph.dtypes[leaves]:
             raise ValueError(f"it changes the shape of what passes through, {before} to {after}")
-        return Candidate(
-            node.name, entry, None, (leaves,), leaves, leaves, self.between(entry, leaves)
-        )
+        # What else it takes is made before it and travels along, even where that comes from what
+        # enters: another module may need it too.
+        inner = frozenset([leaves])
+        return Candidate(node.name, entry, None, (leaves,), leaves, leaves, inner)
 
     def between(self, entry: int, leaves: int) -> frozenset[int]:
         """Returns the tensors that depend on `entry` and that `leaves` depends on."""

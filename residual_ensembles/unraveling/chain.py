@@ -3,12 +3,14 @@
 from collections.abc import Mapping, Sequence
 
 import keras
-from keras import tree
+import numpy as np
+from keras import ops, tree
 
 from residual_ensembles.models.chain import Chain
 from residual_ensembles.unraveling.cut import Cut, Layout
-from residual_ensembles.unraveling.example import Trace
+from residual_ensembles.unraveling.example import EXAMPLES, Trace
 from residual_ensembles.unraveling.graph import Graph, Node, functional
+from residual_ensembles.unraveling.inputs import in_order
 from residual_ensembles.unraveling.modules import GraphModule, LayerModule
 from residual_ensembles.unraveling.part import Program, Segment, Stem
 from residual_ensembles.unraveling.state import State
@@ -76,10 +78,8 @@ class UnraveledChain(Chain):
 
     def packed_inputs(self, x):
         """Returns inputs as one tensor, as the stem takes them: one input alone is as it is."""
-        flat = tree.flatten(x)
-        if len(flat) == 1 or len(self.inputs_state.shapes) == 1:
-            return flat[0]
-        return self.inputs_state.packed(flat)
+        flat = in_order(self.network, x)
+        return flat[0] if len(flat) == 1 else self.inputs_state.packed(flat)
 
     def unpacked_outputs(self, outputs):
         """Returns what the head puts out, structured as the model does."""
@@ -97,6 +97,7 @@ class UnraveledChain(Chain):
 
     def get_config(self):
         network = keras.saving.serialize_keras_object(self.network)
+        network.pop("compile_config", None)  # what it was trained with may not be known elsewhere
         return {"name": self.name, "network": network, "choices": self.choices}
 
     @classmethod
@@ -127,17 +128,34 @@ class _Parts:
 
     def _state(self, layout: Layout, flat: bool = False) -> State:
         tensors = (layout.stream, *layout.carried)
-        shapes = [self.trace.shapes[t] for t in tensors]
-        for tensor, shape in zip(tensors, shapes, strict=True):
-            if shape is None:
-                raise ValueError(
-                    f"Received a model in which {self.graph.name_of(tensor)} has no batch axis but "
-                    "is needed in several modules, expected one value for each example: make it "
-                    "within the layer that needs it."
-                )
+        common = [place for place, t in enumerate(tensors) if self.trace.shapes[t] is None]
+        shapes = [self._shape(t, within=not flat and t != layout.stream) for t in tensors]
         dtypes = [self.trace.dtypes[t] for t in tensors]
-        masks = [None if flat else self.trace.masks[t] for t in tensors]
-        return FlatState(shapes, dtypes, masks) if flat else State(shapes, dtypes, masks)
+        if flat:
+            return FlatState(shapes, dtypes, [None for _ in tensors])
+        return State(shapes, dtypes, [self.trace.masks[t] for t in tensors], common)
+
+    def _shape(self, tensor: int, within: bool) -> tuple:
+        """Returns a shape without batch, or the whole one of what is the same for all examples."""
+        shape = self.trace.shapes[tensor]
+        if shape is not None:
+            return shape
+        if not within or not self._is_common(tensor):
+            raise ValueError(
+                f"Received a model in which {self.graph.name_of(tensor)} has no batch axis but "
+                "is needed in several modules, expected one value for each example, or one "
+                "that does not depend on them: make it within the layer that needs it."
+            )
+        return self.trace.common[tensor].shape
+
+    def _is_common(self, tensor: int) -> bool:
+        """Whether something without a batch is the same for other examples too."""
+        inputs = [
+            ops.zeros((EXAMPLES, *self.trace.shapes[t]), self.trace.dtypes[t])
+            for t in self.graph.inputs
+        ]
+        [found] = Program(self.graph, self.graph.inputs, [tensor])(inputs, training=False)
+        return np.array_equal(ops.convert_to_numpy(found), self.trace.common[tensor])
 
     def stem(self) -> Stem:
         return Stem(

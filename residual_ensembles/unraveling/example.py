@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import keras
-from keras import ops, tree
+from keras import ops
 
 from residual_ensembles.randomness import generator
 from residual_ensembles.unraveling.graph import Graph
+from residual_ensembles.unraveling.inputs import in_order, structured
 
 EXAMPLES = 2
 TOKENS = 2
@@ -22,6 +23,8 @@ class Trace(NamedTuple):
     dtypes: list[str]
     masks: list
     """Shape of the Keras mask of each tensor, without batch, or None."""
+    common: dict
+    """What has no batch, by the number of the tensor."""
     outputs: list
     """What the model puts out, flat."""
 
@@ -51,30 +54,31 @@ def random_example(graph: Graph, shapes=None, seed: int = 0):
     return structured(graph.model, found)
 
 
-def structured(model, flat: list):
-    """Returns flat inputs as a model takes them: one alone, a list, or a dictionary."""
-    structure = getattr(model, "_inputs_struct", None)
-    if structure is None or (len(flat) == 1 and not isinstance(structure, Mapping)):
-        return flat[0]
-    return tree.pack_sequence_as(structure, flat)
-
-
 def shape_of_input(x, shapes=None) -> tuple[int, ...]:
     """Returns the shape of an input without batch, with free sizes filled in.
 
     Raises:
-        ValueError: A size is free and was not given.
+        ValueError: A size is free and was not given, the input has another one, or is text.
     """
+    if x.dtype == "string":
+        raise ValueError(
+            f"Received a model whose input {x.name!r} is text, expected numbers: take apart what "
+            "follows its tokens, keras.Model(tokens, outputs)."
+        )
     given = shapes.get(x.name) if isinstance(shapes, Mapping) else shapes
     shape = tuple(x.shape[1:]) if given is None else tuple(given)
     fits = len(shape) == len(x.shape) - 1 and all(
         own in (None, size) for own, size in zip(x.shape[1:], shape, strict=False)
     )
-    if None in shape or not fits:
+    if not fits:
         raise ValueError(
-            f"Received {'no' if given is None else given} size for the input {x.name!r} of shape "
-            f"{tuple(x.shape[1:])}, expected whole numbers: say for instance "
-            f"input_shape={tuple(size or 32 for size in x.shape[1:])}."
+            f"Received the shape {shape} for the input {x.name!r}, expected one that is "
+            f"{tuple(x.shape[1:])}: None is any size."
+        )
+    if None in shape:
+        raise ValueError(
+            f"Received no size for the input {x.name!r} of shape {shape}, expected whole numbers: "
+            f"say for instance input_shape={tuple(size or 32 for size in shape)}."
         )
     return shape
 
@@ -98,19 +102,20 @@ def run(graph: Graph, inputs) -> Trace:
     """
     tensors = [
         ops.cast(x, graph.dtypes[number])
-        for x, number in zip(tree.flatten(inputs), graph.inputs, strict=True)
+        for x, number in zip(in_order(graph.model, inputs), graph.inputs, strict=True)
     ]
     batch = len(tensors[0])
     values = dict(zip(graph.inputs, tensors, strict=True))
-    trace = Trace([None] * len(graph.producers), list(graph.dtypes), [], [])
+    trace = Trace([None] * len(graph.producers), list(graph.dtypes), [], {}, [])
     trace.masks.extend(trace.shapes)
     last_use = {ref: node for node in graph.nodes for ref in node.inputs}
     for number, tensor in values.items():
-        _note(trace, number, tensor, batch)
+        _note(trace, number, tensor, True)
     for node in graph.nodes:
         node.call(values, training=False)
         for number in node.outputs:
-            _note(trace, number, values[number], batch)
+            has_batch = values[number].shape[:1] == (batch,) and number not in graph.common
+            _note(trace, number, values[number], has_batch)
         for number in node.inputs:  # what is not needed any more is not kept
             if last_use[number] is node and number not in graph.outputs:
                 values.pop(number, None)
@@ -118,9 +123,11 @@ def run(graph: Graph, inputs) -> Trace:
     return trace
 
 
-def _note(trace: Trace, number: int, tensor, batch: int) -> None:
-    shape = tuple(tensor.shape)
+def _note(trace: Trace, number: int, tensor, has_batch: bool) -> None:
     trace.dtypes[number] = keras.backend.standardize_dtype(tensor.dtype)
-    trace.shapes[number] = shape[1:] if shape[:1] == (batch,) else None
+    if has_batch:
+        trace.shapes[number] = tuple(tensor.shape[1:])
+    else:
+        trace.common[number] = ops.convert_to_numpy(tensor)
     mask = keras.src.backend.get_keras_mask(tensor)
     trace.masks[number] = None if mask is None else tuple(mask.shape[1:])

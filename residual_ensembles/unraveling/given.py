@@ -7,11 +7,13 @@ from pathlib import Path
 import keras
 
 from residual_ensembles.models.chain import Chain
-from residual_ensembles.unraveling.loading import load
+from residual_ensembles.unraveling.loading import load, read
 from residual_ensembles.unraveling.unravel import unravel
 
 FILE, APPLICATION = "keras:", "application:"
 WEIGHTS = ("imagenet", "random")
+FREE_SIZE = 32
+"""Stands for a size that a network leaves free, where only its modules are looked at."""
 
 
 def is_given(model: str) -> bool:
@@ -70,18 +72,50 @@ def given(
     return unravel(_application(name, tuple(picture_shape), n_classes, weights))
 
 
-def _application(name: str, shape: tuple, n_classes: int, weights: str) -> keras.Model:
+def outline(model: str, picture_shape: Sequence[int | None]) -> Chain:
+    """Returns a given network as a chain of which only the modules count: weights are not fetched.
+
+    Args:
+        model: As for `given`.
+        picture_shape: Of the data; None where nobody knows it yet, for what the network is made
+            for.
+
+    Raises:
+        ValueError: It cannot be had, or cut, or it takes other pictures.
+    """
+    check_name(model)
+    name = model.partition(":")[2]
+    if model.startswith(APPLICATION):
+        *sizes, channels = picture_shape
+        shape = None if None in sizes else (*sizes, channels or 3)
+        return unravel(_application(name, shape, 1000, "random"))
+    network = read(name)
+    if isinstance(network, Chain):
+        return network
+    return unravel(network, input_shape=_filled(network, picture_shape))
+
+
+def _filled(network: keras.Model, picture_shape: Sequence[int | None]) -> dict[str, tuple]:
+    """Returns a shape for each input: that of the data, its own, or FREE_SIZE."""
+    shapes = {x.name: x.shape[1:] for x in network.inputs or ()}
+    if [len(shape) for shape in shapes.values()] == [len(picture_shape)]:
+        own = next(iter(shapes))
+        shapes[own] = [a or b for a, b in zip(picture_shape, shapes[own], strict=True)]
+    return {name: tuple(size or FREE_SIZE for size in shape) for name, shape in shapes.items()}
+
+
+def _application(name: str, shape: tuple | None, n_classes: int, weights: str) -> keras.Model:
     build = _builder(name)
     classes = 1000 if weights == "imagenet" else n_classes
     try:
         inner = build(
             input_shape=shape, weights=None if weights == "random" else weights, classes=classes
         )
+        x = keras.Input(inner.input_shape[1:], name="picture")
+        prepared = sys.modules[build.__module__].preprocess_input(x)
+        return keras.Model(x, inner(prepared), name=name)
     except Exception as error:  # what a failed download raises has no type of its own
         raise ValueError(
             f"Received application:{name} with weights={weights} for pictures of {shape}, which "
             f"Keras cannot build: {error}"
         ) from error
-    x = keras.Input(shape, name="picture")
-    prepared = sys.modules[build.__module__].preprocess_input(x)
-    return keras.Model(x, inner(prepared), name=name)

@@ -4,6 +4,7 @@ Keras keeps the graph of a functional model in attributes that it does not docum
 file that reads them.
 """
 
+import inspect
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -35,6 +36,20 @@ class Node:
     def inputs(self) -> list[int]:
         """Numbers of the tensors that go in."""
         return [leaf.tensor for leaf in tree.flatten(self.arguments) if isinstance(leaf, Ref)]
+
+    @property
+    def first(self) -> int | None:
+        """Number of the tensor that the call is about: the first that its signature names.
+
+        Layers may be called with names alone, in any order. None where no tensor goes in.
+        """
+        args, kwargs = self.arguments
+        if kwargs and hasattr(self.operation, "call"):
+            order = list(inspect.signature(self.operation.call).parameters)
+            named = sorted(kwargs, key=lambda n: order.index(n) if n in order else len(order))
+            kwargs = [kwargs[name] for name in named]
+        refs = (leaf for leaf in tree.flatten([args, kwargs]) if isinstance(leaf, Ref))
+        return next((ref.tensor for ref in refs), None)
 
     @property
     def variables(self) -> list:
@@ -97,6 +112,8 @@ class Graph:
     dtypes: list[str] = field(default_factory=list)
     inputs: list[int] = field(default_factory=list)
     outputs: list[int] = field(default_factory=list)
+    common: set[int] = field(default_factory=set)
+    """Tensors that have no batch, as far as the model says: a table, a number."""
 
     def new_tensor(self, dtype: str, producer: Node | None = None) -> int:
         """Returns the number of one more tensor."""
@@ -210,4 +227,8 @@ def _add(graph: Graph, node, known: dict[int, int], prefix: str) -> None:
     else:
         dtypes = [x.dtype for x in node.outputs]
         outputs = graph.add(node.operation, arguments, dtypes, name).outputs
+        batch = graph.model.inputs[0].shape[0]
+        sizes = [(*x.shape[:1], -1)[0] for x in node.outputs]  # of a number alone, -1
+        own = zip(outputs, sizes, strict=True)
+        graph.common.update(tensor for tensor, size in own if size not in (None, batch))
     known.update(zip(map(id, node.outputs), outputs, strict=True))

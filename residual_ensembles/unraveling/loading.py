@@ -28,16 +28,28 @@ def load(
     Raises:
         ValueError: The file is not there or Keras cannot load it; or the network cannot be cut.
     """
+    model = read(path)
+    if isinstance(model, Chain):
+        return model
+    return unravel(model, boundaries=boundaries, modules=modules, input_shape=input_shape)
+
+
+def read(path: str | os.PathLike) -> keras.Model:
+    """Returns the network in a file, as Keras knows it.
+
+    Args:
+        path: A file that `keras.Model.save` wrote.
+
+    Raises:
+        ValueError: The file is not there or Keras cannot load it.
+    """
     path = Path(path)
     if not path.is_file():
         raise ValueError(f"Received the network {path}, which is not there.")
     try:
-        model = keras.models.load_model(path, compile=False)
+        return keras.models.load_model(path, compile=False)
     except (zipfile.BadZipFile, OSError, KeyError, TypeError, ValueError) as error:
         raise ValueError(
             f"Received {path}, which Keras cannot load: {error}. A network with layers of its own "
             "is taken apart from Python, where these are known: residual_ensembles.unravel(model)."
         ) from error
-    if isinstance(model, Chain):
-        return model
-    return unravel(model, boundaries=boundaries, modules=modules, input_shape=input_shape)

@@ -8,6 +8,20 @@ from keras import tree
 from residual_ensembles.unraveling.graph import Graph, Node, functional
 
 
+def check_rebuildable(chain) -> None:
+    """Refuses a model that cannot be built anew, before anything is computed.
+
+    Args:
+        chain: What `unravel` returned.
+
+    Raises:
+        ValueError: One of its layers cannot be made from its configuration, by its name.
+    """
+    for node in chain.graph.nodes:
+        if hasattr(node.operation, "get_config"):
+            _copied(node.operation, node.name.replace("/", "_").replace(":", "_"))
+
+
 def rebuilt(chain, deleted: Collection[int]) -> keras.Model:
     """Returns a functional model that computes what is left of a chain, and nothing else.
 
@@ -80,10 +94,7 @@ class _Rebuilding:
         if not hasattr(operation, "get_config"):
             return operation
         if id(operation) not in self.copies:
-            config = operation.get_config()
-            if "name" in config:
-                config["name"] = self._free_name(node.name)
-            self.copies[id(operation)] = type(operation).from_config(config)
+            self.copies[id(operation)] = _copied(operation, self._free_name(node.name))
         return self.copies[id(operation)]
 
     def _free_name(self, address: str) -> str:
@@ -94,3 +105,33 @@ class _Rebuilding:
             name = f"{wanted}_{n}"
         self.names.add(name)
         return name
+
+
+def _copied(layer, name: str):
+    """Returns a layer made from the configuration of another one, without its weights.
+
+    Raises:
+        ValueError: The layer cannot be made from what it says of itself.
+    """
+    if isinstance(layer, keras.layers.Lambda):
+        # Its function is here: nothing of a file has to be run, which `from_config` refuses to do.
+        own = {
+            "output_shape": layer._output_shape,
+            "mask": layer.mask,
+            "arguments": layer.arguments,
+        }
+        return keras.layers.Lambda(layer.function, **own, name=name, dtype=layer.dtype_policy)
+    try:
+        config = layer.get_config()
+        return type(layer).from_config(config | {"name": name} if "name" in config else config)
+    except Exception as error:  # whoever wrote the layer decides of which type
+        raise ValueError(
+            f"Received a model whose layer {name} ({type(layer).__name__}) cannot be made again "
+            f"from its configuration ({_first_sentence(error)}), expected a get_config() with all "
+            "that its __init__ takes: a model with such a layer cannot be pruned."
+        ) from error
+
+
+def _first_sentence(error: Exception) -> str:
+    said = " ".join(str(error).split()).split(". ")[0].rstrip(".")
+    return f"{type(error).__name__}: {said}"

@@ -1,7 +1,7 @@
 """What passes from part to part of a chain, as one tensor."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import keras
 from keras import ops
@@ -14,18 +14,26 @@ class State:
     other, so that whatever splits, joins or measures examples need not know of them. Whole numbers
     and truth values are exact in float32 up to 2^24.
 
+    What has no batch, such as a table of relative positions, is there once for each example.
+
     Args:
         shapes: Of the tensors, without batch; the first is the one that modules act on.
         dtypes: Their types.
         masks: Shape of the Keras mask of each of them, without batch; None for none.
+        common: Places of those that have no batch, which is never the first.
     """
 
     def __init__(
-        self, shapes: Sequence[tuple], dtypes: Sequence[str], masks: Sequence[tuple | None]
+        self,
+        shapes: Sequence[tuple],
+        dtypes: Sequence[str],
+        masks: Sequence[tuple | None],
+        common: Collection[int] = (),
     ):
         self.shapes = list(shapes)
         self.dtypes = list(dtypes)
         self.masks = list(masks)
+        self.common = frozenset(common)
         self.parts = [*self.shapes, *(shape for shape in self.masks if shape is not None)]
         self.alone = len(self.parts) == 1
         self.dtype = keras.backend.result_type(*dtypes[:1], "float32")
@@ -56,6 +64,8 @@ class State:
             ops.reshape(ops.cast(x, self.dtype), (-1, math.prod(shape)))
             for x, shape in zip([*tensors, *masks], self.parts, strict=True)
         ]
+        for place in self.common:
+            flat[place] = ops.tile(flat[place], (ops.shape(flat[0])[0], 1))
         return ops.concatenate(flat, axis=1)
 
     def with_stream(self, stream, state):
@@ -75,9 +85,11 @@ class State:
         if self.alone:
             return [state]
         found, first = [], 0
-        for shape in self.parts:
+        for place, shape in enumerate(self.parts):
             size = math.prod(shape)
-            found.append(ops.reshape(state[:, first : first + size], (-1, *shape)))
+            part = state[:, first : first + size]
+            alike = place in self.common
+            found.append(ops.reshape(part[:1] if alike else part, shape if alike else (-1, *shape)))
             first += size
         masks = iter(found[len(self.shapes) :])
         tensors = []

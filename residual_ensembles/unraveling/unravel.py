@@ -11,6 +11,7 @@ from residual_ensembles.unraveling.additions import Additions
 from residual_ensembles.unraveling.chain import UnraveledChain
 from residual_ensembles.unraveling.cut import Cut
 from residual_ensembles.unraveling.graph import Graph, graph_of
+from residual_ensembles.unraveling.inputs import in_order, structured
 from residual_ensembles.unraveling.search import Search
 
 LARGEST_DIFFERENCE = {"float32": 1e-4, "bfloat16": 0.1, "float16": 0.02}
@@ -56,9 +57,10 @@ def unravel(
     """
     graph = graph_of(model)
     shapes = _input_shapes(graph, input_shape, example_inputs)
-    inputs = example_inputs
-    if inputs is None:
+    if example_inputs is None:
         inputs = example.random_example(graph, shapes)
+    else:
+        inputs = structured(model, in_order(model, example_inputs))
     trace = example.run(graph, inputs)
     additions = Additions(graph, trace.shapes)
     trace.dtypes.extend(graph.dtypes[len(trace.dtypes) :])
@@ -78,7 +80,7 @@ def unravel(
 
 def _input_shapes(graph: Graph, input_shape, example_inputs) -> dict[str, tuple]:
     if example_inputs is not None:
-        arrays = zip(graph.model.inputs, tree.flatten(example_inputs), strict=True)
+        arrays = zip(graph.model.inputs, in_order(graph.model, example_inputs), strict=True)
         input_shape = {x.name: tuple(np.shape(array)[1:]) for x, array in arrays}
     return {x.name: list(example.shape_of_input(x, input_shape)) for x in graph.model.inputs}
 

@@ -6,7 +6,14 @@ import pandas as pd
 import pytest
 
 from residual_ensembles.analysis import read_tables
-from residual_ensembles.figures import fig6_path_gradients, fig10_cancellation, fig13_ensemble
+from residual_ensembles.figures import (
+    fig6_path_gradients,
+    fig7_paths_left,
+    fig10_cancellation,
+    fig12_training,
+    fig13_ensemble,
+    fig15_effective_ranges,
+)
 
 
 def test_cancellation_is_what_the_tables_hold(study):
@@ -49,3 +56,29 @@ def test_the_exact_curve_has_its_band(study):
 
 def test_without_networks_n_is_the_papers(tmp_path):
     assert fig6_path_gradients.modules_of(read_tables(tmp_path)) == 54
+
+
+def test_the_papers_range_is_said_of_networks_as_deep_as_its_own_alone(study, tmp_path):
+    folder = tmp_path / "digits"
+    shutil.copytree(study, folder)
+    for path in folder.glob("networks/*/run.json"):
+        facts = json.loads(path.read_text())
+        path.write_text(json.dumps(facts | {"n_modules": 6}))
+    ours, others = read_tables(study), read_tables(folder)
+    assert fig12_training.rests_on(ours).endswith("grey: 5–17")
+    assert fig12_training.rests_on(others).endswith("one seed of each network")
+    assert "5 to 17 carry" in fig15_effective_ranges.found(ours)
+    assert "5 to 17 carry" not in fig15_effective_ranges.found(others)
+    labels = [
+        [text.get_text() for text in fig7_paths_left.draw(tables).axes[0].get_legend().texts]
+        for tables in (ours, others)
+    ]
+    assert labels[0][0] == "effective paths (paper): 5–17"
+    assert labels[1] == ["1 of 6 deleted", "2 of 6 deleted", "3 of 6 deleted"]
+
+
+@pytest.mark.parametrize(
+    ("n", "deleted"), [(1, (1,)), (2, (1,)), (20, (1, 6, 10)), (21, (1, 10, 20))]
+)
+def test_numbers_of_deleted_modules_fit_the_network(n, deleted):
+    assert fig7_paths_left.deletions(n) == deleted

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
-from keras import layers
+import unravelled_networks as networks
 
 from pipelines import check, study
 from residual_ensembles import data, models
@@ -22,13 +22,7 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("given")
     data.prepare("digits", folder / "prepared", limit_train=150, limit_test=50)
     keras.utils.set_random_seed(3)
-    x = keras.Input((8, 8, 1), name="picture")
-    y = layers.Conv2D(8, 3, padding="same", name="stem")(layers.Rescaling(1 / 255)(x))
-    for i in range(1, 5):
-        f = layers.Conv2D(8, 3, padding="same", activation="relu", name=f"conv{i}")(y)
-        y = layers.Add(name=f"add{i}")([y, f])
-    y = layers.Dense(10, name="out")(layers.GlobalAveragePooling2D(name="pool")(y))
-    keras.Model(x, y, name="mine").save(folder / "mine.keras")
+    networks.digits_net().save(folder / "mine.keras")
     return folder
 
 
@@ -58,6 +52,61 @@ def test_an_application_takes_pictures_as_they_are():
     np.testing.assert_allclose(chain(pictures), expected, rtol=1e-4, atol=1e-6)
 
 
+def own_study(folder):
+    """Returns the parameters of a study of one given network."""
+    params = study.load()
+    params["network"]["own"] = {"model": f"keras:{folder / 'mine.keras'}"}
+    params |= {"networks": ["own"], "name": "own"}
+    params["lesion"] |= {"networks": "own", "k": 2, "swaps": 2, "duplications": 2}
+    params["paths"] |= {"networks": "own"}
+    return params
+
+
+@pytest.mark.parametrize(
+    ("group", "name", "value", "message"),
+    [
+        ("lesion", "k", 4, r"own, of 4 modules: Received lesion\.k=4, expected 1 to 3"),
+        ("lesion", "duplications", 4, r"Received lesion\.duplications=4, expected 1 to 3"),
+        ("paths", "weights_of", 5, r"paths\.weights_of=5, expected 0\.\.4"),
+        ("data", "resize", 16, r"network\.own: Received the shape \(16, 16, 1\) for the input"),
+    ],
+)
+def test_what_does_not_fit_the_network_is_refused_before_anything_runs(
+    folder, group, name, value, message
+):
+    params = own_study(folder)
+    check.check(params)
+    params[group][name] = value
+    with pytest.raises(ValueError, match=message):
+        check.check(params)
+
+
+def test_a_network_that_cannot_be_cut_is_refused_before_anything_runs(folder, tmp_path):
+    networks.sequential_net().save(tmp_path / "plain.keras")
+    params = own_study(folder)
+    params["network"]["own"]["model"] = f"keras:{tmp_path / 'plain.keras'}"
+    params["data"]["source"] = f"folder:{tmp_path}"
+    with pytest.raises(ValueError, match=r"network\.own: Received vgg, in which no branch"):
+        check.check(params)
+
+
+def test_sizes_that_nobody_knows_yet_are_no_obstacle(folder, tmp_path):
+    x = keras.Input((None, None, 3), name="picture")
+    y = keras.layers.Conv2D(4, 3, padding="same", name="stem")(x)
+    for i in range(3):
+        f = keras.layers.Conv2D(4, 3, padding="same", activation="relu")(y)
+        y = keras.layers.Add(name=f"add{i}")([y, f])
+    y = keras.layers.Dense(7)(keras.layers.GlobalAveragePooling2D()(y))
+    keras.Model(x, y, name="free").save(tmp_path / "free.keras")
+    params = own_study(folder)
+    params["network"]["own"]["model"] = f"keras:{tmp_path / 'free.keras'}"
+    params["data"]["source"] = f"folder:{tmp_path}"
+    check.check(params)
+    params["lesion"]["k"] = 3
+    with pytest.raises(ValueError, match=r"own, of 3 modules: Received lesion\.k=3"):
+        check.check(params)
+
+
 def program(*arguments):
     done = subprocess.run([sys.executable, "-m", *arguments], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -66,11 +115,7 @@ def program(*arguments):
 
 @pytest.mark.slow
 def test_the_stages_of_a_study_of_ones_own(folder):
-    params = study.load()
-    params["network"]["own"] = {"model": f"keras:{folder / 'mine.keras'}"}
-    params |= {"networks": ["own"], "name": "own"}
-    params["lesion"] |= {"networks": "own", "k": 2}
-    params["paths"] |= {"networks": "own"}
+    params = own_study(folder)
     check.check(params)
     flags, results = study.network_flags(params, "own"), folder / "results" / "own"
     prepared = f"--data={folder / 'prepared'}"

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+import unravelled_networks as networks
 import yaml
 
 from pipelines import check, study
@@ -41,7 +42,7 @@ def test_every_study_is_complete_and_can_work(tmp_path, name):
     if name == "cifar10_jpeg":
         overrides.append(f"data.source=folder:{tmp_path}")
     if name == "own":
-        (tmp_path / "mine.keras").touch()
+        networks.digits_net().save(tmp_path / "mine.keras")
         overrides.append(f"network.own.model=keras:{tmp_path / 'mine.keras'}")
     compose(tmp_path / "params.yaml", overrides)
     composed = study.load(tmp_path / "params.yaml")

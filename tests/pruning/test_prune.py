@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 import unravelled_networks as networks
-from keras import layers
+from keras import layers, ops
 
 from residual_ensembles.pruning import prune
 from residual_ensembles.unraveling import unravel
@@ -113,11 +113,57 @@ def test_a_mask_and_tokens_are_pruned_too():
     assert found.model(inputs).shape == (30, 3)
 
 
-@pytest.mark.parametrize(("n", "message"), [(0, "n=0, expected 1 to 3"), (4, "n=4, expected 1")])
+def test_a_function_of_ones_own_is_pruned_too():
+    share = 3.0
+    x = keras.Input((5,), name="x")
+    f = layers.Lambda(lambda z: share * ops.tanh(z), name="tanh")(layers.Dense(5, name="f")(x))
+    y = layers.Add(name="first")([x, f])
+    y = layers.Add(name="second")([y, layers.Dense(5, activation="relu", name="g")(y)])
+    model = networks.moved(keras.Model(x, layers.Dense(3, name="out")(y)))
+    inputs = networks.inputs_for(model)
+    found = rebuilt(unravel(model), [2])
+    expected = networks.without(model, {"second": 0})(inputs)
+    np.testing.assert_allclose(found(inputs), expected, rtol=1e-5, atol=1e-6)
+    assert found.get_layer("tanh") is not model.get_layer("tanh")
+
+
+def test_a_layer_that_cannot_be_made_again_is_refused_at_once():
+    class Times(layers.Layer):
+        def __init__(self, share, **kwargs):
+            super().__init__(**kwargs)
+            self.share = share
+
+        def call(self, y):
+            return self.share * y
+
+        def get_config(self):
+            return {**super().get_config(), "part": 1}
+
+    x = keras.Input((5,), name="x")
+    y = layers.Add(name="sum")([x, Times(2.0, name="times")(layers.Dense(5, name="f")(x))])
+    chain = unravel(keras.Model(x, y))
+    with pytest.raises(ValueError, match=r"layer times \(Times\) cannot be made again from its"):
+        prune(chain, 1, (np.zeros((4, 5)), np.zeros(4, int)))
+
+
+@pytest.mark.parametrize(
+    ("n", "message"),
+    [(0, "n=0, expected 1 to 3"), (4, "n=4, expected 1"), (1.5, "n=1.5, expected 1 to 3")],
+)
 def test_a_number_out_of_range_is_refused(case, n, message):
     model, validation = case
     with pytest.raises(ValueError, match=message):
         prune(unravel(model), n, validation)
+
+
+def test_targets_that_do_not_fit_are_refused(case):
+    model, (inputs, _) = case
+    with pytest.raises(ValueError, match="For anything else say loss="):
+        prune(unravel(model), 1, (inputs, np.zeros((80, 2))))
+    with pytest.raises(ValueError, match="Received validation as ndarray, expected a pair"):
+        prune(unravel(model), 1, inputs)
+    with pytest.raises(ValueError, match=r"shape \(79,\) for 80 inputs, expected one for each"):
+        prune(unravel(model), 1, (inputs, np.zeros(79)), loss=lambda outputs, targets: 0.0)
 
 
 def test_other_chains_are_refused(build, pictures):

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import unravelled_networks as networks
+from keras import layers, ops
 
 from residual_ensembles.lesions import (
     Lesion,
@@ -126,11 +127,54 @@ def test_any_metric_of_a_map(metric):
         (np.zeros(60), {}, "type float64 for 60 inputs"),
         (None, {"error_margin": 0.1}, "expected class labels for a margin"),
         (None, {"metric": "mean_squared_error"}, "and targets for a metric"),
+        (np.full(60, 4), {}, "class labels from 4 to 4, expected 0 to 3: the network tells 4"),
+        (np.full(60, -1), {}, "class labels from -1 to -1"),
+        (np.zeros((59, 4)), {"metric": "mean_squared_error"}, "59 targets for 60 inputs"),
+        (np.zeros(60), {"metric": "accuracy"}, "metric='sparse_categorical_accuracy'"),
+        (np.zeros((60, 3)), {"metric": "mean_squared_error"}, "cannot compare the targets with"),
+        (np.eye(4)[[0] * 60], {"metric": keras.metrics.F1Score()}, "makes 4 numbers, expected one"),
+        (np.zeros((60, 4)), {"metric": keras.losses.MeanSquaredError()}, "the loss mean_squared"),
     ],
 )
 def test_targets_that_do_not_fit_are_refused(net, inputs, targets, options, message):
     with pytest.raises(ValueError, match=message):
         lesion_study(unravel(net), inputs, targets, **options)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        (np.zeros((4, 8, 8, 1)), r"shape \(4, 8, 8, 1\), expected .* \(n, 8, 8, 3\)"),
+        (np.zeros((8, 8, 3)), r"inputs of shape \(8, 8, 3\), expected"),
+        (np.zeros((0, 8, 8, 3)), r"shape \(0, 8, 8, 3\), expected one or more"),
+        (None, r"inputs of shape \(\), expected"),
+        ({"photo": np.zeros((4, 8, 8, 3))}, "inputs named photo, expected picture"),
+        ([np.zeros((4, 8, 8, 3))] * 2, "Received 2 inputs, expected 1: picture"),
+    ],
+)
+def test_inputs_that_do_not_fit_are_refused(net, inputs, message):
+    with pytest.raises(ValueError, match=message):
+        lesion_study(unravel(net), inputs)
+
+
+def test_outputs_of_several_kinds():
+    class Distance(keras.metrics.Mean):
+        def update_state(self, targets, outputs, sample_weight=None):
+            difference = outputs["place"] - ops.cast(targets["place"], "float32")
+            super().update_state(ops.sum(ops.abs(difference), axis=1))
+
+    x = keras.Input((6,), name="x")
+    y = layers.Dense(5, name="stem")(x)
+    y = layers.Add(name="sum")([y, layers.Dense(5, activation="tanh", name="f")(y)])
+    outputs = {"kind": layers.Dense(3, name="kind")(y), "place": layers.Dense(2, name="place")(y)}
+    model = networks.moved(keras.Model(x, outputs))
+    inputs, targets = networks.inputs_for(model, 30), {"place": np.ones((30, 2))}
+    table = lesion_study(unravel(model), inputs, targets, metric=Distance(name="distance"))
+    stem = model.get_layer("stem")(inputs)
+    for found, y in zip(table["distance"], (stem + model.get_layer("f")(stem), stem), strict=True):
+        expected = np.abs(np.asarray(model.get_layer("place")(y)) - 1).sum(1).mean()
+        assert found == pytest.approx(expected, rel=1e-5)
+    assert table["distance"].nunique() == 2
 
 
 def test_whole_numbers_are_not_rounded():

@@ -74,6 +74,50 @@ def test_masks_and_inputs_travel_along():
     assert len({module.layout for module in chain.modules}) == 1
 
 
+def test_a_table_without_a_batch_travels_along():
+    model = networks.table_net()
+    chain, inputs = unravel(model, modules=[networks.Shifted]), networks.inputs_for(model)
+    assert titles(chain) == ["block1", "block2", "block3"]
+    assert "travels along: positions" in chain.summary()
+    np.testing.assert_allclose(chain(inputs), model(inputs), rtol=1e-5, atol=1e-6)
+    get = model.get_layer
+    stem = get("stem")(inputs)
+    y = get("block3")(get("block1")(stem, get("positions")(stem)), get("positions")(stem))
+    expected = get("out")(get("pool")(y))
+    found = chain(inputs, gates=np.array([1, 0, 1], "float32"))
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+    plan = [Lesion(), Lesion(swaps=[(1, 3)]), Lesion(deletions=[2]), Lesion(duplications=[1])]
+    assert evaluate(chain, plan, inputs).agreement.largest_relative_difference < 1e-5
+
+
+def test_what_has_no_batch_and_depends_on_the_examples_is_refused():
+    model = networks.table_net(lambda y: ops.mean(y, axis=0))
+    with pytest.raises(ValueError, match="in which mean has no batch axis but is needed"):
+        unravel(model, modules=[networks.Shifted])
+
+
+def test_inputs_may_go_by_their_names():
+    later, sooner = keras.Input((5,), name="z"), keras.Input((5,), name="a")
+    y = layers.Subtract(name="minus")([later, sooner])
+    y = layers.Add(name="sum")([y, layers.Dense(5, activation="tanh", name="f")(y)])
+    model = networks.moved(keras.Model([later, sooner], layers.Dense(3, name="out")(y)))
+    chain, inputs = unravel(model), networks.inputs_for(model)
+    expected = model([inputs["z"], inputs["a"]])
+    np.testing.assert_array_equal(chain([inputs["z"], inputs["a"]]), expected)
+    np.testing.assert_array_equal(chain(inputs), expected)
+    np.testing.assert_array_equal(chain(inputs | {"other": inputs["a"]}), expected)
+
+
+def test_text_is_refused():
+    x = keras.Input((1,), dtype="string", name="text")
+    y = layers.Embedding(9, 4, name="tokens")(
+        layers.TextVectorization(vocabulary=["a", "b"], output_sequence_length=3)(x)
+    )
+    y = layers.Add(name="sum")([y, layers.Dense(4, name="f")(y)])
+    with pytest.raises(ValueError, match="input 'text' is text, expected numbers: take apart what"):
+        unravel(keras.Model(x, layers.Flatten()(y)))
+
+
 def test_kept_shapes_and_skips():
     chain = unravel(networks.residual_net())
     assert chain.shapes == [(8, 8, 4), (8, 8, 4), (4, 4, 5), (4, 4, 5)]
@@ -125,6 +169,18 @@ def test_a_chain_is_saved_with_its_model(make, options, tmp_path):
     assert titles(loaded) == titles(chain)
     assert len(loaded.weights) == len(chain.weights) == len(model.weights)
     np.testing.assert_array_equal(loaded(inputs), chain(inputs))
+
+
+def test_what_a_model_was_trained_with_is_not_saved(tmp_path):
+    def loss_of_ones_own(targets, outputs):
+        return ops.mean(targets - outputs)
+
+    model = networks.nested_net()
+    model.compile("sgd", loss_of_ones_own)
+    models.save(unravel(model), tmp_path / "chain.keras")
+    inputs = networks.inputs_for(model)
+    loaded = models.load(tmp_path / "chain.keras")
+    np.testing.assert_array_equal(loaded(inputs), unravel(model)(inputs))
 
 
 def test_an_activation_stays_and_sums_are_flat():
