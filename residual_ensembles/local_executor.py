@@ -12,6 +12,9 @@ import psutil
 
 from residual_ensembles.executor import Executor, Outcome, Task, processors, task_threads
 
+IDLE_SECONDS = 30
+"""After which a process ends: where the program was killed, nothing else tells it to."""
+
 
 class Stored:
     """A value in a file, read by each task that is given it; the file goes with this object.
@@ -55,7 +58,7 @@ class Local(Executor):
         room = psutil.virtual_memory().available // task_bytes
         limit = max(1, min(processors() // task_threads(), room))
         self.size = max(self.size, min(limit, n_tasks), 1)
-        self.pool = get_reusable_executor(max_workers=self.size, timeout=None, reuse=True)
+        self.pool = get_reusable_executor(max_workers=self.size, timeout=IDLE_SECONDS, reuse=True)
 
     def most(self):
         return self.size + 1  # one is ready for whoever ends first
