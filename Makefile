@@ -15,11 +15,17 @@ SUPPORTED := import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <=
 	f"error: this is Python {v[0]}.{v[1]}, TensorFlow 2.21 needs 3.11, 3.12 or 3.13: make PYTHON=python3.11 ...")
 VENV_HINT := error: $(PYTHON) cannot make virtual environments; on Debian: apt install python3-venv
 
-.PHONY: install install-jax reproduce test test-slow test-jax lint check benchmark screenshots lock clean
+.PHONY: install install-jax install-cluster reproduce test test-slow test-jax test-cluster lint check benchmark screenshots lock clean
 
 install: $(VENV)/.installed
 
 install-jax: $(JAX_VENV)/.installed
+
+install-cluster: $(VENV)/.installed-cluster
+
+$(VENV)/.installed-cluster: $(VENV)/.installed requirements-cluster.txt
+	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --requirement requirements-cluster.txt
+	@touch $@
 
 $(VENV)/.installed: requirements.txt pyproject.toml
 	$(call make_venv,$(VENV),requirements.txt)
@@ -52,6 +58,9 @@ test-jax: install install-jax ## models, training, lesions and paths on JAX, wit
 	KERAS_BACKEND=jax $(JAX_BIN)/python -m pytest $(IN_PARALLEL) tests/models tests/training tests/paths/test_lengths.py \
 		tests/lesions/test_lesion.py tests/lesions/test_plans.py tests/test_small_network.py
 
+test-cluster: install-cluster ## on a Ray cluster of two nodes with one core each, on this machine
+	pytest -m cluster
+
 lint: install
 	ruff check .
 	ruff format --check .
@@ -71,6 +80,9 @@ lock: ## pins requirements*.txt anew from pyproject.toml (needs uv on the PATH)
 	uv pip compile --universal --python-version 3.11 --no-emit-index-url --upgrade \
 		--custom-compile-command "make lock" pyproject.toml \
 		--extra jax --extra test --output-file requirements-jax.txt
+	uv pip compile --universal --python-version 3.11 --no-emit-index-url --upgrade \
+		--custom-compile-command "make lock" --constraint requirements.txt pyproject.toml \
+		--extra cluster --output-file requirements-cluster.txt
 
 clean: ## removes the environments; results and checkpoints stay
 	rm -rf $(VENV) $(JAX_VENV)

@@ -36,7 +36,6 @@ from residual_ensembles.lesions import cascade
 from residual_ensembles.lesions.agreement import agreement
 from residual_ensembles.lesions.evaluator import Evaluator
 from residual_ensembles.lesions.margin import Sampling
-from residual_ensembles.lesions.pieces import Pieces
 from residual_ensembles.lesions.reference import function_of
 from residual_ensembles.lesions.tree import Tree
 from residual_ensembles.unraveling import unravel
@@ -170,8 +169,9 @@ class Sweep:
             self.sample = cost(self._calibrate).times(len(pictures) / TEST_PICTURES)
 
     def _calibrate(self) -> None:
-        check = cascade.check_on_sample(self.evaluator, self.pictures, 0, Pieces())
-        self.limits = check.thresholds
+        sample = self.pictures[cascade.sample(len(self.pictures), seed=0)]
+        found = cascade.compare(self.evaluator, sample, self.everyone, None)
+        self.limits = cascade.thresholds(found["rounding"])
 
     def _piece(self, pictures: np.ndarray) -> np.ndarray:
         if self.precision != "cascade":

@@ -76,20 +76,14 @@ def pieces_folder(path: Path, checksum: str, plan) -> Path:
     return checkpoints / "lesions" / fingerprint(path, checksum, plan, settings)
 
 
-def study_network(name: str, seed: int, prepared, output_dir: Path):
-    """Takes one network apart and writes its predictions.
-
-    Returns:
-        Its rows of lesions.csv, its row of exactness.csv, its row of half_gates.csv or None, its
-        rows of worth.csv or None, and the pieces that are no longer needed once the tables are
-        written.
-    """
+def swept_network(name: str, seed: int, prepared):
+    """Returns one network of the study with its plan, and where its finished pieces are."""
     from residual_ensembles import lesions, models
-    from residual_ensembles.lesions.sweep import sweep
+    from residual_ensembles.lesions.sweep import Swept
 
     path = Path(FLAGS.networks_dir) / f"{name}-{seed}" / "model.keras"
     # In float32, whatever it was trained in: `--precision` says what lesions are computed in.
-    chain, part = models.in_float32(models.load(path)), prepared.part("test")
+    chain = models.in_float32(models.load(path))
     plan = lesions.study_plan(
         chain,
         k=FLAGS.k,
@@ -100,25 +94,17 @@ def study_network(name: str, seed: int, prepared, output_dir: Path):
         random=name in FLAGS.lesion_networks,
     )
     pieces = lesions.Pieces(pieces_folder(path, prepared.checksum, plan))
-    table, exactness = sweep(
-        chain,
-        plan,
-        part,
-        (name, seed),
-        output_dir,
-        precision=FLAGS.precision,
-        error_margin=FLAGS.error_margin or None,
-        memory_bytes=FLAGS.memory_mib * 2**20,
-        batch_size=FLAGS.batch_size or None,
-        seed=FLAGS.seed,
-        pieces=pieces,
-    )
-    compared = name in FLAGS.lesion_networks and models.has_half_gates(chain)
-    row = half_gates_row(name, seed, chain, part) if compared else None
-    return table, exactness, row, worth_of(chain, name, seed, prepared), pieces
+    return Swept(name, seed, chain, plan, pieces)
 
 
-def half_gates_row(name: str, seed: int, chain, part) -> dict:
+def has_twin(each) -> bool:
+    """Whether a network is one that a highway network equals, and is taken apart at random."""
+    from residual_ensembles import models
+
+    return each.network in FLAGS.lesion_networks and models.has_half_gates(each.chain)
+
+
+def half_gates_row(each, part) -> dict:
     """Returns how far a residual network and its highway twin are apart (section 2)."""
     import numpy as np
 
@@ -129,10 +115,16 @@ def half_gates_row(name: str, seed: int, chain, part) -> dict:
     with backend.full_precision():
         residual, highway = (
             np.concatenate([np.asarray(c(batch)) for batch in _batches(pictures)])
-            for c in (chain, models.half_gates(chain))
+            for c in (each.chain, models.half_gates(each.chain))
         )
     found = agreement(highway, residual)
-    values = (name, seed, found.n, found.largest_relative_difference, found.n_different)
+    values = (
+        each.network,
+        each.seed,
+        found.n,
+        found.largest_relative_difference,
+        found.n_different,
+    )
     return dict(zip(HALF_GATES, values, strict=True))
 
 
@@ -140,14 +132,15 @@ def _batches(pictures):
     return (pictures[i : i + 100] for i in range(0, len(pictures), 100))
 
 
-def worth_of(chain, name: str, seed: int, prepared):
+def worth_of(each, prepared):
     """Returns what the modules of a network are worth, where it is one that someone gave us."""
     from residual_ensembles import pruning
     from residual_ensembles.unraveling import UnraveledChain
 
-    if not isinstance(chain, UnraveledChain):
+    if not isinstance(each.chain, UnraveledChain):
         return None
-    return pruning.named(pruning.worth(chain, *pruning.chosen_on(prepared)), name, seed)
+    table = pruning.worth(each.chain, *pruning.chosen_on(prepared))
+    return pruning.named(table, each.network, each.seed)
 
 
 def main() -> None:
@@ -159,27 +152,40 @@ def main() -> None:
 
     import pandas as pd
 
-    from residual_ensembles import backend, data, pruning
+    from residual_ensembles import backend, data, executor, pruning
     from residual_ensembles.files import write_csv
+    from residual_ensembles.lesions.sweep import sweep
 
     backend.configure()
     prepared = data.load(FLAGS.data)
     (output_dir / "predictions").mkdir(parents=True, exist_ok=True)
-    runs = [(name, seed) for name in networks for seed in seeds]
-    tables, exactness, compared, worths, finished = zip(
-        *(study_network(*run, prepared, output_dir) for run in runs), strict=True
-    )
+    swept = [swept_network(name, seed, prepared) for name in networks for seed in seeds]
+    with executor.chosen() as chosen:
+        found = sweep(
+            swept,
+            prepared.part("test"),
+            output_dir,
+            chosen,
+            precision=FLAGS.precision,
+            error_margin=FLAGS.error_margin or None,
+            memory_bytes=FLAGS.memory_mib * 2**20,
+            batch_size=FLAGS.batch_size or None,
+            seed=FLAGS.seed,
+        )
+        print(chosen.told())
+    tables, exactness = zip(*found, strict=True)
     write_csv(output_dir / "lesions.csv", pd.concat(tables, ignore_index=True))
     write_csv(output_dir / "exactness.csv", pd.DataFrame(exactness))
-    identities = pd.DataFrame([row for row in compared if row], columns=HALF_GATES)
-    write_csv(output_dir / "half_gates.csv", identities)
-    found = [table for table in worths if table is not None]
+    compared = [half_gates_row(each, prepared.part("test")) for each in swept if has_twin(each)]
+    write_csv(output_dir / "half_gates.csv", pd.DataFrame(compared, columns=HALF_GATES))
+    worths = [worth_of(each, prepared) for each in swept]
+    known = [table for table in worths if table is not None]
     empty = pd.DataFrame(columns=list(pruning.COLUMNS))
-    worth = pd.concat(found, ignore_index=True) if found else empty
+    worth = pd.concat(known, ignore_index=True) if known else empty
     write_csv(output_dir / "worth.csv", worth)
-    for pieces in finished:
-        pieces.remove()
-    print(f"{sum(map(len, tables))} lesions of {len(runs)} networks: {output_dir / 'lesions.csv'}")
+    for each in swept:
+        each.pieces.remove()
+    print(f"{sum(map(len, tables))} lesions of {len(swept)} networks: {output_dir / 'lesions.csv'}")
 
 
 if __name__ == "__main__":

@@ -73,6 +73,30 @@ def settings():
     return GradientStudy(**{name: FLAGS[name].value for name in names})
 
 
+def epochs_of(run: tuple[str, int], study) -> list:
+    """Returns one network at each epoch of its training; the trained one may be sampled too.
+
+    Args:
+        run: Its name, and the seed it was trained with.
+        study: How gradients are taken apart.
+    """
+    from residual_ensembles.gradient_pieces import Network
+
+    title = "{}-{}".format(*run)
+    files = networks_by_epoch(Path(FLAGS.networks_dir) / title)
+    to_sample = study.samples and run[0] in FLAGS.sampled_networks
+    return [
+        Network(
+            title,
+            epoch,
+            file,
+            FLAGS.batch_norm if epoch else "training",
+            ("exact", "sampled") if to_sample and epoch == max(files) else ("exact",),
+        )
+        for epoch, file in files.items()
+    ]
+
+
 def main() -> None:
     """Takes every network apart and writes the tables."""
     seeds = cli.whole_numbers("seeds", FLAGS.seeds)
@@ -86,29 +110,27 @@ def main() -> None:
 
     from tqdm import tqdm
 
-    from residual_ensembles import executor
-    from residual_ensembles.gradient_study import measure_network, write_tables
+    from residual_ensembles import backend, data, executor, gradient_pieces
+    from residual_ensembles.gradient_study import write_tables
 
+    backend.configure()
     study = settings()
-    files = {
-        run: networks_by_epoch(Path(FLAGS.networks_dir) / "{}-{}".format(*run)) for run in runs
-    }
-    to_sample = [run for run in runs if study.samples and run[0] in FLAGS.sampled_networks]
-    # Sampling takes longest and goes first.
-    work = [(run, "sampled", dict([max(files[run].items())])) for run in to_sample]
-    work += [(run, "exact", files[run]) for run in runs]
-    tasks = [(each, Path(FLAGS.data), study, FLAGS.batch_norm, how) for _, how, each in work]
-    total = sum(len(each) for _, _, each in work) * FLAGS.batches
-    with tqdm(total=total, unit="batch") as progress:
-        results = executor.side_by_side(measure_network, tasks, progress.update)
-    measured = {(run, how): found for (run, how, _), found in zip(work, results, strict=True)}
-    for run in to_sample:
-        (sampled,) = measured[run, "sampled"]
-        measured[run, "exact"][-1].found["sampled"] = sampled.found["sampled"]
-    found = [study.tables(*run, each) for run in runs for each in measured[run, "exact"]]
+    networks = {run: epochs_of(run, study) for run in runs}
+    every = [network for each in networks.values() for network in each]
+    total = sum(len(network.estimators) for network in every) * FLAGS.batches
+    part = data.load(FLAGS.data).part("train")
+    with executor.chosen() as chosen, tqdm(total=total, unit="batch") as progress:
+        measured = dict(
+            zip(
+                every,
+                gradient_pieces.measure(every, part, study, chosen, progress.update),
+                strict=True,
+            )
+        )
+    print(chosen.told())
+    found = [study.tables(*run, measured[each]) for run in runs for each in networks[run]]
     write_tables(found, output_dir)
-    n_networks = sum(map(len, files.values()))
-    print(f"Gradients of {n_networks} networks by path: {output_dir / 'path_gradients.csv'}")
+    print(f"Gradients of {len(every)} networks by path: {output_dir / 'path_gradients.csv'}")
 
 
 if __name__ == "__main__":

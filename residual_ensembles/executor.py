@@ -1,18 +1,194 @@
-"""Runs tasks side by side: each in a process of its own, with its share of the processors.
+"""Runs tasks side by side, on this machine or on a cluster: what studies compute through.
 
-RESIDUAL_ENSEMBLES_THREADS, where it is set, says how many threads each of them uses instead.
+RESIDUAL_ENSEMBLES_ENGINE says where: `local` (the default) or `ray`. It is an environment variable,
+because where something runs changes no result: a task has one thread, or as many as
+RESIDUAL_ENSEMBLES_THREADS says, wherever it runs, and is the same to the bit on processors of one
+kind, whatever runs beside it.
 """
 
 import os
-from collections.abc import Callable, Sequence
-from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import Manager
-from threading import Thread
+import platform
+from collections import Counter, deque
+from collections.abc import Callable, Hashable, Sequence
+from typing import NamedTuple
 
 from residual_ensembles import backend_choice
 
+ENGINE = "RESIDUAL_ENSEMBLES_ENGINE"
+"""The environment variable that says where tasks run."""
+ENGINES = ("local", "ray")
 THREADS = "RESIDUAL_ENSEMBLES_THREADS"
 """The environment variable that says how many threads an operation may use."""
+TASK_BYTES = 2**30
+"""What a task takes besides what it says: Python, the libraries, a network and its pictures."""
+
+
+class Task(NamedTuple):
+    """One piece of work that can be sent elsewhere."""
+
+    name: str
+    """What people call it."""
+    function: Callable
+    """Of a module that can be imported, called as `function(*arguments, advance)`."""
+    arguments: Callable[[], tuple]
+    """Returns what it is called with, when its turn comes; what `Executor.put` returned, at the
+    top level, becomes the value again."""
+
+
+class Outcome(NamedTuple):
+    """What came of a task."""
+
+    result: object
+    steps: int | float
+    """By how much it advanced and has not told yet."""
+    node: str
+    """Where it ran."""
+
+
+class Executor:
+    """Runs tasks one after another in this process, with the threads that it has.
+
+    Others run them elsewhere, and are to be used as contexts, at whose end their processes end.
+    """
+
+    engine = "local"
+    """Its name, one of `ENGINES`."""
+
+    def __init__(self):
+        self.nodes: Counter[str] = Counter()
+        """How many tasks each node has finished."""
+
+    def __enter__(self) -> "Executor":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.close()
+
+    def put(self, value: object) -> object:
+        """Returns what stands for a value in the arguments of many tasks; it travels once."""
+        return value
+
+    def run(
+        self,
+        tasks: Sequence[Task],
+        advance: Callable[[float], object] = lambda steps: None,
+        finished: Callable[[int, object], object] = lambda index, result: None,
+        memory_bytes: int = 0,
+    ) -> list:
+        """Returns the results of tasks in their order, whichever is finished first.
+
+        Args:
+            tasks: What to run; the arguments of few of them exist at a time.
+            advance: Called here with whatever number a task gives to its own `advance`.
+            finished: Called here with the index and the result of a task as soon as it is finished.
+            memory_bytes: What each task may take, beside `TASK_BYTES`.
+
+        Raises:
+            OSError: A process was killed, or a task failed again and again; what tasks raise on
+                this machine comes through as it is.
+        """
+        results: list = [None] * len(tasks)
+        waiting, failures = deque(range(len(tasks))), Counter()
+        running: dict[Hashable, int] = {}
+        self.prepare(len(tasks), memory_bytes + TASK_BYTES)
+        try:
+            while waiting or running:
+                while waiting and len(running) < self.most():
+                    index = waiting.popleft()
+                    running[self.submit(tasks[index], advance)] = index
+                handle = self.wait(list(running))
+                index = running.pop(handle)
+                try:
+                    outcome = self.outcome(handle)
+                except Exception as error:
+                    failures[index] += self.counts(error)
+                    self.failed(tasks[index], failures[index], error)
+                    waiting.append(index)
+                    continue
+                results[index] = outcome.result
+                finished(index, outcome.result)
+                self.nodes[outcome.node] += 1
+                advance(outcome.steps)
+        finally:
+            self.cancel(list(running))
+        return results
+
+    def told(self) -> str:
+        """Returns in a line which nodes took part."""
+        each = (f"{name} ({n})" for name, n in sorted(self.nodes.items()))
+        return f"computed by {self.engine}, pieces by node: {', '.join(each) or 'none'}"
+
+    def provenance(self) -> dict:
+        """Returns what took part, to be kept beside a result."""
+        return {
+            "engine": self.engine,
+            "threads_of_a_task": task_threads(),
+            "tasks_by_node": dict(sorted(self.nodes.items())),
+        }
+
+    def prepare(self, n_tasks: int, task_bytes: int) -> None:
+        """Makes ready for so many tasks of such a size."""
+
+    def most(self) -> int:
+        """Returns how many tasks may be under way."""
+        return 1
+
+    def submit(self, task: Task, advance: Callable[[float], object]) -> Hashable:
+        """Starts a task and returns what stands for it."""
+        return task, advance
+
+    def wait(self, handles: list) -> Hashable:
+        """Returns one that is finished."""
+        return handles[0]
+
+    def outcome(self, handle) -> Outcome:
+        """Returns what came of it, or raises what it raised."""
+        task, advance = handle
+        return Outcome(task.function(*task.arguments(), advance), 0, platform.node())
+
+    def counts(self, error: Exception) -> bool:
+        """Returns whether it is the task that failed, and not the machine under it."""
+        return True
+
+    def failed(self, task: Task, n_times: int, error: Exception) -> None:
+        """Raises an error, unless the task shall be tried again."""
+        raise error
+
+    def cancel(self, handles: list) -> None:
+        """Ends what is still under way."""
+
+    def close(self) -> None:
+        """Ends all processes."""
+
+
+def chosen_engine() -> str:
+    """Returns the engine that the environment asks for.
+
+    Raises:
+        ValueError: There is no such engine.
+    """
+    engine = os.environ.get(ENGINE) or "local"
+    if engine not in ENGINES:
+        raise ValueError(f"Received {ENGINE}={engine!r}, expected one of {', '.join(ENGINES)}.")
+    return engine
+
+
+def chosen() -> Executor:
+    """Returns the executor that the environment asks for.
+
+    Raises:
+        ValueError: There is no such engine, or it is not installed.
+        OSError: Its cluster cannot be used.
+    """
+    if chosen_engine() == "ray":
+        from residual_ensembles.ray_executor import Ray
+
+        return Ray()
+    if processors() // task_threads() <= 1 or backend_choice.chosen() == "jax":
+        return Executor()
+    from residual_ensembles.local_executor import Local
+
+    return Local()
 
 
 def processors() -> int:
@@ -21,64 +197,27 @@ def processors() -> int:
 
 
 def at_once(n_tasks: int) -> int:
-    """Returns how many tasks run at once: one for each processor, or 1 on JAX.
+    """Returns how many tasks run at once here: one for each processor, or 1 on JAX.
 
     There one process takes all of a GPU's memory, or all processors, for itself.
     """
     return 1 if backend_choice.chosen() == "jax" else max(1, min(processors(), n_tasks))
 
 
-def side_by_side(
-    function: Callable, tasks: Sequence[tuple], advance: Callable[[int], object]
-) -> list:
-    """Returns what a function makes of each task, in the order of the tasks.
-
-    Args:
-        function: Of a module that can be imported, called as `function(*task, advance)`.
-        tasks: Its other arguments, which can be pickled. More tasks than processors share them; a
-            lone one has them all. The results of a task are the same to the bit for the same number
-            of threads, so they depend on the processors of the machine and on the number of tasks,
-            but not on what runs beside it.
-        advance: Called here with whatever number a task gives to its own `advance`.
+def given_threads() -> int | None:
+    """Returns how many threads the environment gives to an operation; None where it says nothing.
 
     Raises:
-        OSError: A process was killed; what its task raises comes through as it is.
+        ValueError: It says something else than a whole number, 1 or larger.
     """
-    processes = at_once(len(tasks))
-    if processes == 1:
-        return [_run(function, task, advance, None) for task in tasks]
-    from joblib import Parallel, delayed
-    from joblib.externals.loky import get_reusable_executor
-
-    from residual_ensembles.backend.threads import number
-
-    threads = number() or max(1, processors() // processes)
-
-    with Manager() as manager:
-        steps = manager.Queue()
-        listener = Thread(target=_listen, args=(steps, advance), daemon=True)
-        listener.start()
-        calls = [delayed(_run)(function, task, steps.put, threads) for task in tasks]
-        try:
-            return Parallel(processes, backend="loky", batch_size=1)(calls)
-        except BrokenProcessPool as error:
-            raise OSError(
-                f"One of {processes} processes was killed, perhaps for want of memory; with "
-                f"fewer processors (taskset) there are fewer at once."
-            ) from error
-        finally:
-            get_reusable_executor().shutdown()  # else its processes stay for minutes
-            steps.put(None)
-            listener.join()
+    given = os.environ.get(THREADS, "")
+    if not given:
+        return None
+    if not given.isdecimal() or int(given) < 1:
+        raise ValueError(f"Received {THREADS}={given!r}, expected a whole number, 1 or larger.")
+    return int(given)
 
 
-def _run(function: Callable, task: tuple, advance: Callable[[int], object], threads: int | None):
-    from residual_ensembles import backend
-
-    backend.configure(threads)
-    return function(*task, advance)
-
-
-def _listen(steps, advance: Callable[[int], object]) -> None:
-    while (step := steps.get()) is not None:
-        advance(step)
+def task_threads() -> int:
+    """Returns how many threads a task has: one, if the environment does not say more."""
+    return given_threads() or 1

@@ -1,13 +1,12 @@
 """Gradients by path of one network: what is measured, batch by batch, and its tables."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from residual_ensembles import data, models, paths
+from residual_ensembles import paths
 from residual_ensembles.analysis import gradient_tables
 
 KEY = ("network", "seed", "epoch", "estimator", "target", "batch_norm")
@@ -57,21 +56,30 @@ class GradientStudy:
             the latter two `(lengths, paths)`. For `modules`: one `(n_modules,)` for each batch.
         """
         linearization = paths.Linearization(chain, batch_norm)
-        found = {"exact": [], "weights": [], "sampled": [], "modules": []}
-        for index, pictures, labels in self._batches_of(part):
-            point = linearization.at(pictures, labels)
+        found = nothing_found()
+        for index in range(self.batches):
+            point = linearization.at(*self.batch(part, index))
             if "exact" in estimators:
-                if self._has_weights(chain):
-                    # Before the rest, which goes on where this ends.
-                    weights = paths.weight_gradient(point, self.weights_of, self._longest(chain))
-                    found["weights"].append(_columns(weights))
-                exact = paths.exact(point, self._longest(chain), self.target)
-                found["exact"].append(_columns(exact))
-                found["modules"].append(paths.share_by_module(point))
+                self.add_exact(point, chain, found)
             if "sampled" in estimators:
-                found["sampled"].append(self._sampled(point, chain, index))
+                found["sampled"].append(self.sampled(point, chain, index, self.lengths(chain)))
             advance(1)
         return found
+
+    def add_exact(self, point, chain, found: dict[str, list]) -> None:
+        """Takes the gradient of a batch apart exactly.
+
+        Args:
+            point: The batch.
+            chain: The network.
+            found: Gets `exact`, `weights` where there are any, and `modules`, as from `measure`.
+        """
+        if self._has_weights(chain):
+            # Before the rest, which goes on where this ends.
+            weights = paths.weight_gradient(point, self.weights_of, self._longest(chain))
+            found["weights"].append(_columns(weights))
+        found["exact"].append(_columns(paths.exact(point, self._longest(chain), self.target)))
+        found["modules"].append(paths.share_by_module(point))
 
     def _longest(self, chain) -> int:
         """The longest path looked at; none is shorter than the modules without a skip."""
@@ -83,18 +91,30 @@ class GradientStudy:
         modules = chain.modules[self.weights_of - 1 : self.weights_of] if self.weights_of else []
         return any(v.trainable for module in modules for v in module.variables)
 
-    def _batches_of(self, part) -> Iterator:
-        """Yields each batch's number, pictures and labels."""
-        size = min(self.batch_size, len(part))
-        for index in range(self.batches):
-            drawn = paths.draw_batch(len(part), size, self.seed, index)
-            yield index, part.pictures(drawn), part.labels[drawn]
+    def batch(self, part, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """Returns the pictures and labels of a batch, a function of (seed, index)."""
+        drawn = paths.draw_batch(len(part), min(self.batch_size, len(part)), self.seed, index)
+        return part.pictures(drawn), part.labels[drawn]
 
-    def _sampled(self, point, chain, index: int) -> tuple:
-        """Returns this batch's part of the sampled paths: lengths, norms and shares of each."""
-        lengths = np.arange(_shortest(chain), self._longest(chain) + 1)
-        count = -(-self.samples // self.batches)
-        skips = skips_of(chain)
+    @property
+    def paths_of_batch(self) -> int:
+        """Sampled paths of each length in a batch."""
+        return -(-self.samples // self.batches)
+
+    def lengths(self, chain) -> np.ndarray:
+        """Returns the lengths that paths are sampled of."""
+        return np.arange(_shortest(chain), self._longest(chain) + 1)
+
+    def sampled(self, point, chain, index: int, lengths: np.ndarray) -> tuple:
+        """Returns sampled paths of some lengths: these lengths, norms and shares of each.
+
+        Args:
+            point: The batch.
+            chain: The network.
+            index: Of the batch.
+            lengths: Of the paths.
+        """
+        skips, count = skips_of(chain), self.paths_of_batch
         drawn = [paths.draw_paths(skips, int(k), count, self.seed, index) for k in lengths]
         found = paths.sampled(point, np.concatenate(drawn), self.target)
         shape = len(lengths), count
@@ -146,35 +166,9 @@ class Measured(NamedTuple):
     """From `GradientStudy.measure`."""
 
 
-def measure_network(
-    files: dict[int, Path],
-    folder: Path,
-    study: GradientStudy,
-    batch_norm: str,
-    estimator: str,
-    advance: Callable[[int], object],
-) -> list[Measured]:
-    """Measures a network at several epochs of its training.
-
-    Args:
-        files: The saved network by epoch, 0 before training, in ascending order.
-        folder: Prepared data; batches are drawn from its train part.
-        study: What is measured.
-        batch_norm: Of a trained network; an untrained one always uses the batch's own statistics.
-        estimator: "exact" or "sampled".
-        advance: Called with 1 after each batch.
-    """
-    part = data.load(folder).part("train")
-    chain, measured = None, []
-    for epoch, file in files.items():
-        if chain is None:
-            chain = models.in_float32(models.load(file))
-        else:
-            models.load_weights(chain, file)  # so that nothing is compiled twice
-        own = batch_norm if epoch else "training"
-        found = study.measure(chain, own, part, [estimator], advance)
-        measured.append(Measured(epoch, own, skips_of(chain), found))
-    return measured
+def nothing_found() -> dict[str, list]:
+    """Returns what `GradientStudy.measure` begins with."""
+    return {"exact": [], "weights": [], "sampled": [], "modules": []}
 
 
 def skips_of(chain) -> list[bool]:

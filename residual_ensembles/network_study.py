@@ -11,9 +11,10 @@ import pandas as pd
 from residual_ensembles import figures, lesions, pruning, report
 from residual_ensembles.analysis import claims_table, read_tables
 from residual_ensembles.data import Prepared
+from residual_ensembles.executor import Executor
 from residual_ensembles.files import write_csv, write_json, write_text
 from residual_ensembles.gradient_study import GradientStudy, Measured, skips_of, write_tables
-from residual_ensembles.lesions.sweep import sweep
+from residual_ensembles.lesions.sweep import Swept, sweep
 from residual_ensembles.models import in_float32
 from residual_ensembles.provenance import provenance
 from residual_ensembles.publishing import check_fits, dataset_facts, network_facts
@@ -28,17 +29,27 @@ class NetworkStudy:
         prepared: The data.
         folder: Where all is written.
         seed: Of draws and samples.
+        executor: What computes the lesions; None for this process.
 
     Raises:
         ValueError: The network takes other pictures, or tells fewer classes apart.
     """
 
-    def __init__(self, chain, path: Path, prepared: Prepared, folder: Path, seed: int):
+    def __init__(
+        self,
+        chain,
+        path: Path,
+        prepared: Prepared,
+        folder: Path,
+        seed: int,
+        executor: Executor | None = None,
+    ):
         check_fits(chain, str(path), prepared)
         self.chain = chain
         self.prepared = prepared
         self.folder = folder
         self.seed = seed
+        self.executor = executor or Executor()
         self.name = "".join(c if c.isalnum() or c in "_-" else "_" for c in path.stem)
         self.network = self.name, 0
 
@@ -53,8 +64,9 @@ class NetworkStudy:
             self.chain, **plan, seed=self.seed, random=True, as_far_as_possible=True
         )
         part, start = self.prepared.part("test"), time.monotonic()
-        table, exactness = sweep(
-            self.chain, rows, part, self.network, self.folder, seed=self.seed, **options
+        swept = Swept(*self.network, self.chain, rows, lesions.Pieces())
+        ((table, exactness),) = sweep(
+            [swept], part, self.folder, self.executor, seed=self.seed, **options
         )
         write_csv(self.folder / "exactness.csv", pd.DataFrame([exactness]))
         write_csv(self.folder / "lesions.csv", table)

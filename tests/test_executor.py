@@ -1,14 +1,22 @@
 import os
 import signal
+import sys
 
+import numpy as np
 import pytest
 
 from residual_ensembles import executor
+from residual_ensembles.executor import Executor, Task
+from residual_ensembles.local_executor import Local
 
 
 def square(x, advance):
     advance(x)
     return x * x, os.getpid()
+
+
+def total(numbers, advance):
+    return int(numbers.sum()), os.getpid()
 
 
 def dies(advance):
@@ -19,29 +27,73 @@ def fails(what, advance):
     raise ValueError(f"no {what}")
 
 
-@pytest.fixture(params=[1, 2])
-def at_once(request, monkeypatch):
-    monkeypatch.setattr(executor, "at_once", lambda n_tasks: request.param)
-    return request.param
+def tasks(function, *arguments):
+    return [Task(str(each), function, lambda each=each: each) for each in arguments]
 
 
-def test_results_come_in_the_order_of_the_tasks(at_once):
-    steps = []
-    results = executor.side_by_side(square, [(3,), (1,), (2,)], steps.append)
+@pytest.fixture(scope="module", params=[Executor, Local])
+def some(request):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("residual_ensembles.local_executor.processors", lambda: 2)
+        with request.param() as made:
+            yield made
+
+
+def test_results_come_in_the_order_of_the_tasks(some):
+    steps, seen = [], {}
+    results = some.run(tasks(square, (3,), (1,), (2,)), steps.append, seen.__setitem__)
     assert [value for value, _ in results] == [9, 1, 4]
-    assert sorted(steps) == [1, 2, 3]
-    assert (os.getpid() in {pid for _, pid in results}) == (at_once == 1)
+    assert seen == dict(enumerate(results))
+    assert sum(steps) == 6
+    assert (os.getpid() in {pid for _, pid in results}) == (type(some) is Executor)
+    assert some.nodes.total() >= 3
+    assert some.provenance()["tasks_by_node"] == dict(some.nodes)
+    assert f"({some.nodes.total()})" in some.told()
 
 
-def test_what_a_task_raises_comes_through(at_once):
+def test_a_value_is_put_once_for_many_tasks(some):
+    numbers = some.put(np.arange(1000))
+    results = some.run(tasks(total, (numbers,), (numbers,), (numbers,)))
+    assert [value for value, _ in results] == [499500] * 3
+
+
+def test_what_a_task_raises_comes_through(some):
     with pytest.raises(ValueError, match="no luck"):
-        executor.side_by_side(fails, [("luck",), ("luck",)], print)
+        some.run(tasks(fails, ("luck",), ("luck",)))
+
+
+def test_arguments_are_made_when_their_turn_comes(some):
+    made, seen = [], []
+
+    def argument(x):
+        made.append(x)
+        return (x,)
+
+    def finished(index, result):
+        seen.append(len(made))
+
+    some.run([Task("", square, lambda x=x: argument(x)) for x in range(6)], finished=finished)
+    assert seen[0] <= 3
+    assert seen[-1] == 6
+
+
+def test_a_file_goes_with_the_value_it_stands_for():
+    with Local() as local:
+        path = local.put(np.arange(3)).path
+        assert not path.exists()
 
 
 def test_a_killed_process_is_told(monkeypatch):
-    monkeypatch.setattr(executor, "at_once", lambda n_tasks: 2)
-    with pytest.raises(OSError, match="was killed, perhaps for want of memory"):
-        executor.side_by_side(dies, [(), ()], print)
+    monkeypatch.setattr("residual_ensembles.local_executor.processors", lambda: 2)
+    with Local() as local, pytest.raises(OSError, match="was killed, perhaps for want of memory"):
+        local.run(tasks(dies, (), ()))
+
+
+def test_no_more_processes_than_there_is_memory_for(monkeypatch):
+    monkeypatch.setattr("residual_ensembles.local_executor.processors", lambda: 64)
+    with Local() as local:
+        local.run(tasks(square, (1,), (2,)), memory_bytes=2**60)
+        assert local.size == 1
 
 
 def test_a_process_for_each_processor_and_one_on_jax(monkeypatch):
@@ -50,3 +102,35 @@ def test_a_process_for_each_processor_and_one_on_jax(monkeypatch):
     assert [executor.at_once(n) for n in (0, 1, 3, 9)] == [1, 1, 3, 4]
     monkeypatch.setenv("KERAS_BACKEND", "jax")
     assert executor.at_once(9) == 1
+
+
+@pytest.mark.parametrize(
+    ("processors", "threads", "backend", "kind"),
+    [
+        (2, "", "tensorflow", Local),
+        (4, "2", "tensorflow", Local),
+        (3, "2", "tensorflow", Executor),
+        (1, "", "tensorflow", Executor),
+        (4, "", "jax", Executor),
+    ],
+)
+def test_the_executor_of_one_machine(monkeypatch, processors, threads, backend, kind):
+    monkeypatch.setattr(executor, "processors", lambda: processors)
+    monkeypatch.setenv(executor.THREADS, threads)
+    monkeypatch.setenv("KERAS_BACKEND", backend)
+    monkeypatch.delenv(executor.ENGINE, raising=False)
+    with executor.chosen() as made:
+        assert type(made) is kind
+
+
+def test_an_unknown_engine_is_refused(monkeypatch):
+    monkeypatch.setenv(executor.ENGINE, "spark")
+    with pytest.raises(ValueError, match=r"ENGINE='spark', expected one of local, ray\."):
+        executor.chosen()
+
+
+def test_ray_that_is_not_installed_is_told(monkeypatch):
+    monkeypatch.setenv(executor.ENGINE, "ray")
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(ValueError, match=r"pip install 'residual-ensembles\[cluster\]'"):
+        executor.chosen()

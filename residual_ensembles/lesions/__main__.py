@@ -46,20 +46,23 @@ def main() -> None:
     folder = Path(FLAGS.output_dir)
     cli.require_writable_folder(folder)
 
-    from residual_ensembles import backend
+    from residual_ensembles import backend, executor
     from residual_ensembles.network_study import NetworkStudy
     from residual_ensembles.unraveling import load
 
     backend.configure()
     chain = load(FLAGS.network, FLAGS.boundaries, FLAGS.modules)
-    study = NetworkStudy(chain, Path(FLAGS.network), prepared_data(), folder, FLAGS.seed)
     print(chain.summary(), flush=True)
-    study.lesions(
-        plan={name: FLAGS[name].value for name in ("k", "draws", "swaps", "duplications")},
-        precision=FLAGS.precision,
-        error_margin=FLAGS.error_margin or None,
-        memory_bytes=FLAGS.memory_mib * 2**20,
-    )
+    with executor.chosen() as chosen:
+        study = NetworkStudy(
+            chain, Path(FLAGS.network), prepared_data(), folder, FLAGS.seed, chosen
+        )
+        study.lesions(
+            plan={name: FLAGS[name].value for name in ("k", "draws", "swaps", "duplications")},
+            precision=FLAGS.precision,
+            error_margin=FLAGS.error_margin or None,
+            memory_bytes=FLAGS.memory_mib * 2**20,
+        )
     study.gradients(FLAGS.path_samples, FLAGS.path_batches, FLAGS.path_batch_size)
     study.worth()
     if FLAGS.prune:

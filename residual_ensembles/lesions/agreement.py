@@ -7,7 +7,7 @@ import numpy as np
 from residual_ensembles import backend
 from residual_ensembles.lesions.closeness import ROUNDING, gaps, scale
 from residual_ensembles.lesions.evaluator import Evaluator
-from residual_ensembles.lesions.pieces import Pieces
+from residual_ensembles.lesions.piece import Piece
 from residual_ensembles.lesions.reference import CompiledParts
 from residual_ensembles.randomness import generator
 
@@ -58,34 +58,44 @@ def agreement(logits: np.ndarray, reference: np.ndarray, rounding: float = ROUND
     )
 
 
-def agreement_on_sample(evaluator: Evaluator, pictures, seed: int, pieces: Pieces) -> Agreement:
-    """Compares some lesions and pictures of a sweep with the reference, in float32.
+def sample(evaluator: Evaluator, n_pictures: int, seed: int) -> Piece:
+    """Returns the piece that compares some lesions and pictures of a sweep, in float32.
 
     Args:
         evaluator: Of the sweep.
-        pictures: All of the sweep.
+        n_pictures: Pictures of the sweep.
         seed: Of the sample.
-        pieces: Where the result is kept.
+    """
+    random = generator(seed, "agreement sample")
+    n_lesions = min(LESIONS, len(evaluator.lesions))
+    lesions = np.sort(random.choice(len(evaluator.lesions), n_lesions, replace=False))
+    positions = np.sort(random.choice(n_pictures, min(PICTURES, n_pictures), replace=False))
+    return Piece("agreement", compare, positions, lesions)
+
+
+def compare(
+    evaluator: Evaluator, pictures: np.ndarray, lesions: np.ndarray, _
+) -> dict[str, np.ndarray]:
+    """Returns the fields of an `Agreement` of some lesions with some pictures."""
+    reference = CompiledParts(evaluator.chain, compile=lambda function: function)
+    with backend.full_precision():
+        expected = np.stack([reference(evaluator.lesions[i], pictures) for i in lesions])
+    found = agreement(evaluator.logits(pictures, lesions=lesions), expected)
+    return {name: np.array(value) for name, value in found._asdict().items()}
+
+
+def accepted(piece: dict[str, np.ndarray], chain) -> Agreement:
+    """Returns what `compare` found.
+
+    Args:
+        piece: What it returned.
+        chain: The network.
 
     Raises:
-        ArithmeticError: They differ by more than rounding explains.
+        ArithmeticError: The engine and the network differ by more than rounding explains.
     """
-
-    def compute() -> dict[str, np.ndarray]:
-        random = generator(seed, "agreement sample")
-        n_lesions = min(LESIONS, len(evaluator.lesions))
-        lesions = np.sort(random.choice(len(evaluator.lesions), n_lesions, replace=False))
-        n_pictures = min(PICTURES, len(pictures))
-        positions = np.sort(random.choice(len(pictures), n_pictures, replace=False))
-        these = np.asarray(pictures[positions])
-        reference = CompiledParts(evaluator.chain, compile=lambda function: function)
-        with backend.full_precision():
-            expected = np.stack([reference(evaluator.lesions[i], these) for i in lesions])
-        found = agreement(evaluator.logits(these, lesions=lesions), expected)
-        return {name: np.array(value) for name, value in found._asdict().items()}
-
-    found = Agreement(**{k: v.item() for k, v in pieces.get("agreement", compute).items()})
-    dtypes = {getattr(module, "compute_dtype", "float32") for module in evaluator.chain.modules}
+    found = Agreement(**{name: value.item() for name, value in piece.items()})
+    dtypes = {getattr(module, "compute_dtype", "float32") for module in chain.modules}
     largest = LARGEST if dtypes <= {"float32", "float64"} else LARGEST_REDUCED
     if found.largest_relative_difference > largest:
         raise ArithmeticError(

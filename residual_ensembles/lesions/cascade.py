@@ -16,7 +16,6 @@ import numpy as np
 
 from residual_ensembles.lesions.closeness import leads, rounding
 from residual_ensembles.lesions.evaluator import Evaluator
-from residual_ensembles.lesions.pieces import Pieces
 from residual_ensembles.randomness import generator
 
 SAMPLE = 128
@@ -38,29 +37,33 @@ class Check(NamedTuple):
     """For each lesion, the lead below which a prediction is not trusted, in units of logits."""
 
 
-def check_on_sample(evaluator: Evaluator, pictures, seed: int, pieces: Pieces) -> Check:
-    """Evaluates every lesion with a few pictures in both precisions.
+def sample(n_pictures: int, seed: int) -> np.ndarray:
+    """Returns the positions of the pictures on which every lesion is evaluated in both precisions.
 
     Args:
-        evaluator: Of the sweep.
-        pictures: All of the sweep.
+        n_pictures: Pictures of the sweep.
         seed: Of the sample.
-        pieces: Where the result is kept.
     """
+    n = min(SAMPLE, n_pictures)
+    return np.sort(generator(seed, "precision sample").choice(n_pictures, n, replace=False))
 
-    def compute() -> dict[str, np.ndarray]:
-        n = min(SAMPLE, len(pictures))
-        sample = generator(seed, "precision sample").choice(len(pictures), n, replace=False)
-        these = np.asarray(pictures[np.sort(sample)])
-        low, high = (evaluator.logits(these, p) for p in ("bfloat16", "float32"))
-        return {
-            "changed": low.argmax(-1) != high.argmax(-1),
-            "thresholds": thresholds(rounding(low, high)),
-        }
 
-    found = pieces.get("precision", compute)
-    changed = found["changed"]
-    return Check(changed.size, int(changed.sum()), found["thresholds"])
+def compare(
+    evaluator: Evaluator, pictures: np.ndarray, lesions: np.ndarray, _
+) -> dict[str, np.ndarray]:
+    """Returns, of some lesions with some pictures, what bfloat16 changes and by how much."""
+    low, high = (evaluator.logits(pictures, p, lesions=lesions) for p in ("bfloat16", "float32"))
+    return {"changed": low.argmax(-1) != high.argmax(-1), "rounding": rounding(low, high)}
+
+
+def checked(changed: np.ndarray, rounding: np.ndarray) -> Check:
+    """Returns what bfloat16 changes from what `compare` found of all lesions.
+
+    Args:
+        changed: `(n_lesions, n_pictures)`.
+        rounding: `(n_lesions, n_pictures)`.
+    """
+    return Check(changed.size, int(changed.sum()), thresholds(rounding))
 
 
 def thresholds(roundings: np.ndarray) -> np.ndarray:

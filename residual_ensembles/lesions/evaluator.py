@@ -7,7 +7,7 @@ import psutil
 
 from residual_ensembles.lesions.bearing import check
 from residual_ensembles.lesions.grid import MEMORY_BYTES, grid
-from residual_ensembles.lesions.lesion import Lesion
+from residual_ensembles.lesions.lesion import Lesion, Step
 from residual_ensembles.lesions.prepared_network import PreparedNetwork
 from residual_ensembles.lesions.tree import Tree
 from residual_ensembles.lesions.walk import Walk
@@ -56,6 +56,11 @@ class Evaluator:
         if precision not in self.networks:
             self.networks[precision] = PreparedNetwork(self.chain, precision)
         return self.networks[precision]
+
+    def steps(self) -> list[tuple[Step, ...]]:
+        """Returns what has to be computed for each lesion, in order."""
+        network = self.network("float32")
+        return [network.steps(lesion) for lesion in self.lesions]
 
     def logits(
         self,

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -28,26 +27,29 @@ class Pieces:
         """Returns the pieces of a part of the sweep, kept in a folder of their own."""
         return Pieces(None if self.folder is None else self.folder / name)
 
-    def get(self, name: str, compute: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
-        """Returns a piece: read where it is finished, computed and written where it is not.
-
-        A piece that is damaged is not finished.
+    def find(self, name: str) -> dict[str, np.ndarray] | None:
+        """Returns a piece that is finished; None for one that is not, or is damaged.
 
         Args:
             name: Of the piece, unique within the sweep.
-            compute: Returns its arrays by name.
         """
-        if self.folder is None:
-            return compute()
-        path = self.folder / f"{name}.npz"
-        if path.exists():
+        path = None if self.folder is None else self.folder / f"{name}.npz"
+        if path is not None and path.exists():
             with contextlib.suppress(ValueError):
                 piece = read_npz(path)
                 self.n_found += 1
                 return piece
-        piece = compute()
-        write_npz(path, **piece)
-        return piece
+        return None
+
+    def keep(self, name: str, piece: dict[str, np.ndarray]) -> None:
+        """Writes a piece that is finished.
+
+        Args:
+            name: Of the piece.
+            piece: Its arrays by name.
+        """
+        if self.folder is not None:
+            write_npz(self.folder / f"{name}.npz", **piece)
 
     def remove(self) -> None:
         """Removes the folder, once its results stand elsewhere."""

@@ -1,4 +1,4 @@
-"""One network of a study taken apart: with a bar, its predictions kept, its rows returned."""
+"""Networks of a study taken apart: with a bar, their predictions kept, their rows returned."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,11 +7,14 @@ from typing import NamedTuple
 import pandas as pd
 from tqdm import tqdm
 
+from residual_ensembles.executor import Executor
 from residual_ensembles.files import write_npz
-from residual_ensembles.lesions.engine import Evaluation, evaluate
+from residual_ensembles.lesions.engine import Evaluation, evaluation
+from residual_ensembles.lesions.pieces import Pieces
 from residual_ensembles.lesions.plans import PlannedLesion
 from residual_ensembles.lesions.summary import exactness, summary
 from residual_ensembles.lesions.table import lesion_table
+from residual_ensembles.lesions.together import together
 
 
 class PartPictures:
@@ -32,6 +35,23 @@ class PartPictures:
 
 
 class Swept(NamedTuple):
+    """A network of a study, and its plan."""
+
+    network: str
+    """Its name in tables."""
+    seed: int
+    chain: object
+    plan: Sequence[PlannedLesion]
+    pieces: Pieces
+    """Where finished pieces are kept."""
+
+    @property
+    def title(self) -> str:
+        """What people call it."""
+        return f"{self.network}-{self.seed}"
+
+
+class Found(NamedTuple):
     """What came out of the sweep of one network."""
 
     table: pd.DataFrame
@@ -41,39 +61,59 @@ class Swept(NamedTuple):
 
 
 def sweep(
-    chain,
-    plan: Sequence[PlannedLesion],
-    part,
-    network: tuple[str, int],
-    output_dir: Path,
-    **options,
-) -> Swept:
-    """Evaluates a plan, writes `predictions/NETWORK-SEED.npz`, and returns the rows of the tables.
+    networks: Sequence[Swept], part, output_dir: Path, executor: Executor, **options
+) -> list[Found]:
+    """Evaluates plans, writes `predictions/NETWORK-SEED.npz`, and returns the rows of the tables.
 
     Args:
-        chain: The network.
-        plan: Its lesions.
+        networks: The networks and their plans.
         part: Of prepared data; what is evaluated.
-        network: Its name and seed in tables.
         output_dir: The study's folder.
+        executor: What computes.
         **options: As for `evaluate`.
+
+    Returns:
+        The rows of each network.
     """
-    name, seed = network
-    title = f"{name}-{seed}: {len(plan)} lesions, {len(part)} pictures"
+    pictures = PartPictures(part)
+    going = {
+        each.title: evaluation(
+            each.chain, each.plan, pictures, labels=part.labels, pieces=each.pieces, **options
+        )
+        for each in networks
+    }
+    n_lesions = sum(len(each.plan) for each in networks)
+    names = networks[0].title if len(networks) == 1 else f"{len(networks)} networks"
+    title = f"{names}: {n_lesions} lesions, {len(part)} pictures"
     with tqdm(
-        total=len(plan) * len(part), desc=title, unit="", unit_scale=True, mininterval=1
+        total=n_lesions * len(part), desc=title, unit="", unit_scale=True, mininterval=1
     ) as bar:
-        found = evaluate(
-            chain, plan, PartPictures(part), labels=part.labels, progress=bar.update, **options
+        found = together(
+            going,
+            executor,
+            bar.update,
+            lambda count: bar.set_postfix(pieces="{}/{}".format(*count), refresh=False),
         )
     precision = options.get("precision", "float32")
-    print(f"{title}; {summary(found, precision)}", flush=True)
-    write_predictions(output_dir / "predictions" / f"{name}-{seed}.npz", found, part.labels)
-    n_modules = len(chain.modules)
-    return Swept(
-        lesion_table(name, seed, plan, n_modules, found.predictions, part.labels, found.intact),
-        {"network": name, "seed": seed, **exactness(found, precision)},
+    return [_written(each, found[each.title], precision, part, output_dir) for each in networks]
+
+
+def _written(each: Swept, found: Evaluation, precision: str, part, output_dir: Path) -> Found:
+    """Writes what was found of a network, tells it in a line, and returns its rows."""
+    size = f"{len(each.plan)} lesions, {len(part)} pictures"
+    print(f"{each.title}: {size}; {summary(found, precision)}", flush=True)
+    write_predictions(output_dir / "predictions" / f"{each.title}.npz", found, part.labels)
+    table = lesion_table(
+        each.network,
+        each.seed,
+        each.plan,
+        len(each.chain.modules),
+        found.predictions,
+        part.labels,
+        found.intact,
     )
+    key = {"network": each.network, "seed": each.seed}
+    return Found(table, {**key, **exactness(found, precision)})
 
 
 def write_predictions(path: Path, evaluation: Evaluation, labels) -> None:

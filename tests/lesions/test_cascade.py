@@ -1,6 +1,6 @@
 import numpy as np
 
-from residual_ensembles.lesions import Pieces, cascade, single_deletions
+from residual_ensembles.lesions import cascade, single_deletions
 from residual_ensembles.lesions.closeness import leads
 from residual_ensembles.lesions.evaluator import Evaluator
 
@@ -43,11 +43,16 @@ def test_without_close_pictures_nothing_is_done_again(resnet, pictures):
     assert "float32" not in evaluator.networks
 
 
-def test_the_sample_is_checked_once(resnet, pictures, tmp_path):
+def test_groups_of_lesions_are_checked_as_all_together(resnet, pictures):
     evaluator = Evaluator(resnet, LESIONS, len(pictures))
-    first = cascade.check_on_sample(evaluator, pictures, 0, Pieces(tmp_path))
-    again = cascade.check_on_sample(evaluator, pictures, 0, Pieces(tmp_path))
-    assert first.n == again.n == len(LESIONS) * len(pictures)
-    assert first.n_changed == again.n_changed
-    np.testing.assert_array_equal(first.thresholds, again.thresholds)
-    assert (first.thresholds > 0).all()
+    sample = cascade.sample(len(pictures), seed=0)
+    assert len(np.unique(sample)) == len(pictures)  # they are fewer than the sample may be
+    whole, *halves = (
+        cascade.compare(evaluator, pictures[sample], lesions, None)
+        for lesions in (EVERYONE, EVERYONE[:4], EVERYONE[4:])
+    )
+    check = cascade.checked(**{n: np.concatenate([half[n] for half in halves]) for n in whole})
+    assert check.n == len(LESIONS) * len(pictures)
+    assert check.n_changed == whole["changed"].sum()
+    np.testing.assert_allclose(check.thresholds, cascade.thresholds(whole["rounding"]), rtol=1e-3)
+    assert (check.thresholds > 0).all()

@@ -1,0 +1,282 @@
+"""Tasks on a Ray cluster that someone has, at RAY_ADDRESS: all that the project knows of Ray.
+
+What a task needs is sent with it: the code by Ray's `runtime_env`, networks and pictures through
+its object store. RESIDUAL_ENSEMBLES_REQUIREMENTS may name a file of requirements that Ray installs
+on the nodes; without it, their Python has to have them.
+"""
+
+import logging
+import math
+import os
+import platform
+import socket
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from residual_ensembles import backend_choice
+from residual_ensembles.code import LIBRARY
+from residual_ensembles.executor import Executor, Outcome, Task, task_threads
+
+ADDRESS = "RAY_ADDRESS"
+"""Ray's own environment variable; without it, Ray looks on this machine, or starts there."""
+REQUIREMENTS = "RESIDUAL_ENSEMBLES_REQUIREMENTS"
+"""The environment variable with a file of requirements that Ray installs on the nodes."""
+ATTEMPTS = 3
+"""Failures of a task before the run is stopped."""
+AHEAD = 2
+"""Tasks under way for each that can run: who ends has the next one there already."""
+SECONDS_BETWEEN_LOOKS = 5.0
+"""Between looks at which nodes there are."""
+PATIENCE_SECONDS = 10.0
+"""How long a head node may take to answer."""
+NEEDED = ("numpy", "pandas", "scipy", "psutil", "tqdm", "absl", "joblib", "PIL", "array_record")
+"""Modules, besides Keras and its backend, that a node's Python has to have."""
+SAME = ("keras",)
+"""Packages, besides the backend, of which a node has to have the driver's version."""
+SENT = ("KERAS_BACKEND", "KERAS_HOME", "RESIDUAL_ENSEMBLES_THREADS")
+"""Variables of the driver that hold for tasks too."""
+
+
+class Ray(Executor):
+    """Tasks wherever the cluster has room for them.
+
+    Args:
+        show: Whether what tasks print is shown here.
+
+    Raises:
+        ValueError: Ray is not installed.
+        OSError: The cluster does not answer, or is of another version, or a node of it lacks what
+            tasks need.
+    """
+
+    engine = "ray"
+
+    def __init__(self, show: bool = False):
+        super().__init__()
+        self.ray = _installed()
+        self.options: dict = {}
+        self.wanted: dict = {}
+        self.looked, self.limit = -math.inf, 1
+        _check_answers(os.environ.get(ADDRESS, ""))
+        self._connect(show)
+        try:
+            self._check_nodes()
+        except BaseException:
+            self.close()
+            raise
+        self.call = self.ray.remote(max_retries=0)(_call)
+
+    def _connect(self, show: bool) -> None:
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it would report to its makers
+        os.environ.setdefault("RAY_OVERRIDE_JOB_RUNTIME_ENV", "1")  # a submitted job has its own
+        where = os.environ.get(ADDRESS) or "this machine"
+        try:
+            self.ray.init(
+                runtime_env=_runtime_env(), log_to_driver=show, logging_level=logging.ERROR
+            )
+        except (RuntimeError, ConnectionError, ValueError) as error:
+            if "ersion mismatch" in str(error):
+                raise OSError(
+                    f"The Ray cluster at {where} has another version: {_one_line(error)} Expected "
+                    f"Ray {self.ray.__version__} and Python {platform.python_version()}, as here."
+                ) from error
+            raise OSError(
+                f"The Ray cluster at {where} cannot be used ({_one_line(error)}), expected the "
+                f"address of a running one in {ADDRESS}: ray start --head prints it."
+            ) from error
+
+    def _check_nodes(self) -> None:
+        """Looks at every node that has processors, before anything is sent there."""
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        probe, backend = _prober(), backend_choice.chosen()
+        what = (*NEEDED, "keras", backend), (*SAME, backend)
+        remote = self.ray.remote(num_cpus=0, max_retries=1)(probe)
+        asked = [
+            (
+                _title(node["NodeManagerHostname"], node["NodeID"]),
+                remote.options(
+                    scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=True)
+                ).remote(*what),
+            )
+            for node in self._nodes()
+        ]
+        if not asked:
+            raise OSError("The Ray cluster has no node with processors, expected at least one.")
+        _, here = probe((), what[1])
+        for name, answer in asked:
+            try:
+                missing, versions = self.ray.get(answer)
+            except self.ray.exceptions.RayError as error:
+                raise OSError(_unusable(name, _one_line(_cause(error)))) from error
+            if missing:
+                raise OSError(_unusable(name, f"it has no {', '.join(missing)}"))
+            if versions != here:
+                raise OSError(
+                    f"The Ray node {name} has {_listed(versions)}, expected as here "
+                    f"{_listed(here)}."
+                )
+
+    def _nodes(self) -> list[dict]:
+        nodes = self.ray.nodes()
+        return [node for node in nodes if node["Alive"] and node["Resources"].get("CPU")]
+
+    def put(self, value):
+        return self.ray.put(value)
+
+    def prepare(self, n_tasks, task_bytes):
+        """States what a task takes, and sees that some node has it."""
+        nodes = [node["Resources"] for node in self._nodes()]
+        on_gpu = backend_choice.chosen() == "jax" and any(node.get("GPU") for node in nodes)
+        self.options = {
+            "num_cpus": task_threads(),
+            "num_gpus": int(on_gpu),
+            "memory": task_bytes,
+        }
+        wanted = {"CPU": task_threads(), "GPU": int(on_gpu), "memory": task_bytes}
+        if not any(_rooms(node, wanted) for node in nodes):
+            raise OSError(
+                f"No node of the Ray cluster has what a task takes: {_listed(wanted)}, expected "
+                "fewer RESIDUAL_ENSEMBLES_THREADS, less memory (lesion.memory_mib), or larger "
+                "nodes."
+            )
+        self.wanted, self.looked = wanted, -math.inf
+
+    def most(self):
+        if time.monotonic() > self.looked + SECONDS_BETWEEN_LOOKS:
+            rooms = sum(_rooms(node["Resources"], self.wanted) for node in self._nodes())
+            self.looked, self.limit = time.monotonic(), max(1, AHEAD * rooms)
+        return self.limit
+
+    def submit(self, task: Task, advance):
+        call = self.call.options(name=task.name, **self.options)
+        return call.remote(task.function, task_threads(), *task.arguments())
+
+    def wait(self, handles):
+        (ready, *_), _ = self.ray.wait(handles, num_returns=1)
+        return ready
+
+    def outcome(self, handle) -> Outcome:
+        return self.ray.get(handle)
+
+    def counts(self, error):
+        return not isinstance(error, self.ray.exceptions.NodeDiedError)
+
+    def failed(self, task, n_times, error):
+        if not isinstance(error, self.ray.exceptions.RayError):
+            raise error
+        if n_times >= ATTEMPTS:
+            cause = _cause(error)
+            raise OSError(
+                f"{task.name}: failed {n_times} times, at last with {type(cause).__name__}: "
+                f"{_one_line(cause)} What was finished is kept; start again to go on from there."
+            ) from error
+
+    def cancel(self, handles):
+        for handle in handles:
+            self.ray.cancel(handle, force=True)
+
+    def close(self):
+        self.ray.shutdown()
+
+
+def _installed():
+    try:
+        import ray
+        import ray.exceptions
+    except ImportError as error:
+        raise ValueError(
+            "Received RESIDUAL_ENSEMBLES_ENGINE=ray, but Ray is not installed, expected: pip "
+            "install 'residual-ensembles[cluster]' (make install-cluster in a checkout)."
+        ) from error
+    return ray
+
+
+def _check_answers(address: str) -> None:
+    """Refuses an address where nothing listens: Ray itself would try for minutes, and abort."""
+    parts = urlsplit(address if "://" in address else f"gcs://{address}")
+    if address in ("", "auto", "local"):
+        return
+    try:
+        port = parts.port or 10001  # Ray's own default of a client's address
+        socket.create_connection((parts.hostname or "", port), PATIENCE_SECONDS).close()
+    except (OSError, ValueError) as error:
+        raise OSError(
+            f"Received {ADDRESS}={address}, where no Ray cluster answers ({error}), expected "
+            "HOST:PORT of a running head node, as ray start --head prints it."
+        ) from None
+
+
+def _runtime_env() -> dict:
+    """Returns what Ray brings to the nodes: this code, and packages where that is asked for."""
+    rooms = [str(LIBRARY)]
+    if (LIBRARY.parent / "pipelines" / "study.py").is_file():
+        rooms.append(str(LIBRARY.parent / "pipelines"))
+    env = {"py_modules": rooms}
+    env["env_vars"] = {name: os.environ[name] for name in SENT if name in os.environ}
+    if requirements := os.environ.get(REQUIREMENTS):
+        if not Path(requirements).is_file():
+            raise ValueError(
+                f"Received {REQUIREMENTS}={requirements}, which is not there, expected a file such "
+                "as requirements.txt."
+            )
+        env["pip"] = requirements
+    return env
+
+
+def _prober():
+    """Returns a function that travels as it is, for a node that cannot import this file."""
+
+    def probe(needed: tuple, same: tuple) -> tuple[list, dict]:
+        """Returns what a node lacks, and the versions of some packages there."""
+        from importlib import metadata, util
+
+        missing = [name for name in needed if util.find_spec(name) is None]
+        known = {each.metadata["Name"]: each.version for each in metadata.distributions()}
+        return missing, {name: known.get(name, "unknown") for name in same}
+
+    return probe
+
+
+def _call(function, threads: int, *arguments) -> Outcome:
+    import ray
+
+    from residual_ensembles import backend
+
+    backend.configure(threads)
+    steps = []
+    result = function(*arguments, steps.append)
+    node = ray.get_runtime_context().get_node_id()
+    return Outcome(result, sum(steps), _title(platform.node(), node))
+
+
+def _title(host: str, node_id: str) -> str:
+    """Returns what a node is called: a machine may be several."""
+    return f"{host}-{node_id[:6]}"
+
+
+def _rooms(resources: dict, wanted: dict) -> int:
+    """Returns how many tasks have room in the resources of a node."""
+    return min(int(resources.get(name, 0) // n) for name, n in wanted.items() if n)
+
+
+def _unusable(node: str, why: str) -> str:
+    return (
+        f"The Ray node {node} cannot run the project's code: {why.rstrip('.')}; expected the "
+        f"packages that it needs: install them there, or set {REQUIREMENTS}=requirements.txt and "
+        "Ray does."
+    )
+
+
+def _cause(error: BaseException) -> BaseException:
+    return getattr(error, "cause", None) or error
+
+
+def _one_line(error: object) -> str:
+    text = " ".join(str(error).split())
+    return text if text.endswith(".") else f"{text}."
+
+
+def _listed(values: dict) -> str:
+    return ", ".join(f"{name} {value}" for name, value in values.items())

@@ -1,0 +1,113 @@
+"""Sweeps on a cluster: the tables of one machine, whatever dies meanwhile."""
+
+import signal
+import time
+
+import pandas as pd
+import pytest
+
+from residual_ensembles import models
+from residual_ensembles.executor import ENGINE
+from residual_ensembles.files import write_csv
+from residual_ensembles.lesions import Pieces, cut, study_plan
+from residual_ensembles.lesions.sweep import Swept, sweep
+
+PLAN = {"k": 3, "draws": 3, "swaps": 2, "duplications": 2, "seed": 0, "random": True}
+
+
+@pytest.fixture(autouse=True)
+def many_pieces(monkeypatch):
+    monkeypatch.setattr(cut, "PIECE_MULTIPLY_ADDS", 1.0)
+    monkeypatch.setattr(cut, "PASSES_IN_PIECE", 4)
+
+
+def swept(chain, prepared, folder, executor, kept=Pieces, **options):
+    """Returns the bytes of all files of a sweep of a network under two names."""
+    networks = [
+        Swept(name, 0, chain, study_plan(chain, **PLAN), kept(folder / "pieces" / name))
+        for name in ("one", "other")
+    ]
+    found = sweep(networks, prepared.part("test"), folder, executor, **options)
+    write_csv(folder / "lesions.csv", pd.concat(each.table for each in found))
+    written = [folder / "lesions.csv", *sorted((folder / "predictions").iterdir())]
+    return [path.read_bytes() for path in written]
+
+
+WAYS = (
+    {"precision": "float32", "batch_size": 64},
+    {"precision": "cascade"},
+    {"precision": "bfloat16", "error_margin": 0.2},
+)
+
+
+def test_tables_are_those_of_one_machine(chain, prepared, tmp_path, local_executor, ray_executor):
+    for i, options in enumerate(WAYS):
+        local = swept(chain, prepared, tmp_path / f"local-{i}", local_executor, **options)
+        assert len(local) == 3
+        ray = swept(chain, prepared, tmp_path / f"ray-{i}", ray_executor, **options)
+        assert ray == local
+    assert len(list((tmp_path / "ray-0/pieces/one").glob("piece-*-0003.npz"))) > 1
+    assert len(ray_executor.nodes) == 2
+    assert ray_executor.nodes.total() == local_executor.nodes.total()
+
+
+class Watched(Pieces):
+    """Does something after the first piece."""
+
+    def keep(self, name, piece):
+        super().keep(name, piece)
+        if name.startswith("piece-"):
+            self.after()
+
+
+def test_a_node_dies_half_way(
+    cluster, another_node, chain, prepared, tmp_path, local_executor, ray_executor, monkeypatch
+):
+    def kill(_):
+        monkeypatch.setattr(Watched, "after", lambda _: None)
+        cluster.remove_node(another_node, allow_graceful=False)
+
+    monkeypatch.setattr(Watched, "after", kill, raising=False)
+    ray = swept(chain, prepared, tmp_path / "ray", ray_executor, Watched, batch_size=8)
+    assert ray == swept(chain, prepared, tmp_path / "local", local_executor, batch_size=8)
+    assert Watched.after is not kill
+    assert ray_executor.nodes.total() == local_executor.nodes.total()
+
+
+def test_a_driver_dies_and_is_started_again(environment, chain, prepared, tmp_path, program):
+    models.save(chain, tmp_path / "networks" / "resnet-0" / "model.keras")
+    flags = [
+        "pipelines.lesion_study",
+        f"--data={prepared.folder}",
+        f"--networks_dir={tmp_path / 'networks'}",
+        *("--networks=resnet", "--batch_size=4", "--k=2", "--draws=2", "--swaps=2"),
+        "--duplications=2",
+    ]
+    kept = {"RESIDUAL_ENSEMBLES_CHECKPOINTS": str(tmp_path / "kept")}
+    first = program(*flags, f"--output_dir={tmp_path / 'ray'}", **kept)
+    while not (found := _pieces(tmp_path)) and first.poll() is None:
+        time.sleep(0.05)
+    first.send_signal(signal.SIGKILL)
+    first.wait()
+    found = _pieces(tmp_path)
+    assert 0 < len(found) < 24
+    assert not (tmp_path / "ray" / "lesions.csv").exists()
+
+    second = program(*flags, f"--output_dir={tmp_path / 'ray'}", **kept)
+    printed, _ = second.communicate()
+    assert second.returncode == 0, printed
+    # 24 ranges of pictures and the comparison with the reference.
+    (line,) = (line for line in printed.splitlines() if "pieces by node" in line)
+    counts = [int(part.split(")")[0]) for part in line.split("(")[1:]]
+    assert 25 - len(found) - 1 <= sum(counts) <= 25 - len(found)
+    assert "computed by ray" in line
+
+    local = program(*flags, f"--output_dir={tmp_path / 'local'}", **{ENGINE: "local"})
+    printed, _ = local.communicate()
+    assert local.returncode == 0, printed
+    for name in ("lesions.csv", "half_gates.csv", "predictions/resnet-0.npz"):
+        assert (tmp_path / "ray" / name).read_bytes() == (tmp_path / "local" / name).read_bytes()
+
+
+def _pieces(folder):
+    return list(folder.glob("kept/lesions/*/piece-*.npz"))
