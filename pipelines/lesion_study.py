@@ -59,7 +59,9 @@ def define_flags() -> None:
     flags.DEFINE_integer(
         "batch_size", 0, "most activations that pass a module together; 0: as many as are fast", 0
     )
-    flags.DEFINE_string("output_dir", None, "folder for lesions.csv, half_gates.csv, predictions/")
+    flags.DEFINE_string(
+        "output_dir", None, "folder for lesions.csv, lesions_run.json, half_gates.csv, predictions/"
+    )
     flags.mark_flags_as_required(["data", "networks_dir", "networks", "output_dir"])
 
 
@@ -149,8 +151,9 @@ def main() -> None:
     import pandas as pd
 
     from residual_ensembles import backend, data, executor, pruning
-    from residual_ensembles.files import write_csv
+    from residual_ensembles.files import write_csv, write_json
     from residual_ensembles.lesions.sweep import sweep
+    from residual_ensembles.provenance import provenance
 
     backend.configure()
     prepared = data.load(FLAGS.data)
@@ -169,6 +172,7 @@ def main() -> None:
             seed=FLAGS.seed,
         )
         print(chosen.told())
+        write_json(output_dir / "lesions_run.json", {**provenance(), **chosen.provenance()})
     write_csv(output_dir / "lesions.csv", pd.concat(tables, ignore_index=True))
     compared = [half_gates_row(each, prepared.part("test")) for each in swept if has_twin(each)]
     write_csv(output_dir / "half_gates.csv", pd.DataFrame(compared, columns=HALF_GATES))

@@ -65,7 +65,10 @@ class NetworkStudy:
         part, start = self.prepared.part("test"), time.monotonic()
         swept = Swept(*self.network, self.chain, rows, lesions.Pieces())
         (table,) = sweep([swept], part, self.folder, self.executor, seed=self.seed, **options)
+        print(self.executor.told())
         write_csv(self.folder / "lesions.csv", table)
+        facts = {**provenance(), **self.executor.provenance()}
+        write_json(self.folder / "lesions_run.json", facts)
         self._write_run(table.error_fraction.iloc[0], len(part), time.monotonic() - start)
 
     def _write_run(self, error: float, n: int, seconds: float) -> None:
