@@ -62,7 +62,8 @@ def define_flags() -> None:
     flags.DEFINE_string(
         "output_dir",
         None,
-        "folder for lesions.csv, exactness.csv, half_gates.csv, worth.csv, predictions/",
+        "folder for lesions.csv, lesions_run.json, exactness.csv, half_gates.csv, worth.csv, "
+        "predictions/",
     )
     flags.mark_flags_as_required(["data", "networks_dir", "networks", "output_dir"])
 
@@ -153,8 +154,9 @@ def main() -> None:
     import pandas as pd
 
     from residual_ensembles import backend, data, executor, pruning
-    from residual_ensembles.files import write_csv
+    from residual_ensembles.files import write_csv, write_json
     from residual_ensembles.lesions.sweep import sweep
+    from residual_ensembles.provenance import provenance
 
     backend.configure()
     prepared = data.load(FLAGS.data)
@@ -173,6 +175,7 @@ def main() -> None:
             seed=FLAGS.seed,
         )
         print(chosen.told())
+        write_json(output_dir / "lesions_run.json", {**provenance(), **chosen.provenance()})
     tables, exactness = zip(*found, strict=True)
     write_csv(output_dir / "lesions.csv", pd.concat(tables, ignore_index=True))
     write_csv(output_dir / "exactness.csv", pd.DataFrame(exactness))

@@ -40,7 +40,9 @@ def define_flags() -> None:
         "weights_of", 1, "module whose weights' gradient is taken apart too, from 1; 0 for none", 0
     )
     flags.DEFINE_integer("seed", 0, "of batches and paths", 0)
-    flags.DEFINE_string("output_dir", None, "folder for path_gradients*.csv")
+    flags.DEFINE_string(
+        "output_dir", None, "folder for path_gradients*.csv and path_gradients_run.json"
+    )
     flags.mark_flags_as_required(["data", "networks_dir", "networks", "output_dir"])
 
 
@@ -111,7 +113,9 @@ def main() -> None:
     from tqdm import tqdm
 
     from residual_ensembles import backend, data, executor, gradient_pieces
+    from residual_ensembles.files import write_json
     from residual_ensembles.gradient_study import write_tables
+    from residual_ensembles.provenance import provenance
 
     backend.configure()
     study = settings()
@@ -128,6 +132,8 @@ def main() -> None:
             )
         )
     print(chosen.told())
+    facts = {**provenance(), **chosen.provenance()}
+    write_json(output_dir / "path_gradients_run.json", facts)
     found = [study.tables(*run, measured[each]) for run in runs for each in networks[run]]
     write_tables(found, output_dir)
     print(f"Gradients of {len(every)} networks by path: {output_dir / 'path_gradients.csv'}")

@@ -7,6 +7,10 @@ run is the very command of its stage, with its share of the cores; one that is k
 this is started again. The members of the ensemble are trained beside the others; its stage finds
 them finished and lets them vote.
 
+With RESIDUAL_ENSEMBLES_ENGINE=ray each runs on a node of a cluster that has room for it. This
+folder has to lie on storage that all nodes reach under the same name: a run whose node dies goes on
+from its last checkpoint on another one.
+
 `python -m pipelines.train_all --help`
 """
 
@@ -14,6 +18,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -22,6 +27,7 @@ from absl import flags
 
 from pipelines import study
 from residual_ensembles import cli, executor
+from residual_ensembles.commands import run_command
 
 if TYPE_CHECKING:
     from dvc.stage import Stage
@@ -31,6 +37,8 @@ FLAGS = flags.FLAGS
 TRAIN = "train@"
 ENSEMBLE = "ensemble"
 """The stage that trains networks beside the instances of `train`."""
+TRAINING_BYTES = 3 * 2**30
+"""What training a network is said to take on a node of a cluster."""
 
 
 def define_flags() -> None:
@@ -38,8 +46,8 @@ def define_flags() -> None:
     flags.DEFINE_integer(
         "processes",
         None,
-        "networks trained at once; default: one for each core, or 1 on JAX, which takes all of a "
-        "GPU's memory",
+        "networks trained at once on this machine; default: one for each core, or 1 on JAX, which "
+        "takes all of a GPU's memory",
         1,
     )
 
@@ -156,20 +164,63 @@ class Runs:
         return process.returncode
 
 
+def _constant(*arguments) -> Callable[[], tuple]:
+    return lambda: arguments
+
+
+class ClusterRuns:
+    """The same on a Ray cluster: each command where there is room, in this folder."""
+
+    def all(self, commands: dict[str, str], finished: Callable[[str], object]) -> None:
+        """Runs them all.
+
+        Args:
+            commands: By name.
+            finished: Called with the name of each that ended well, as soon as it did.
+
+        Raises:
+            OSError: One failed again and again; the others go on from their checkpoints later.
+        """
+        from residual_ensembles.ray_executor import Ray
+
+        folder, threads, names = os.getcwd(), executor.task_threads(), list(commands)
+        tasks = [
+            executor.Task(name, run_command, _constant(name, command, folder, threads))
+            for name, command in commands.items()
+        ]
+        with Ray(show=True) as ray:
+            ray.run(
+                tasks,
+                finished=lambda index, _: finished(names[index]),
+                memory_bytes=TRAINING_BYTES,
+            )
+            print(ray.told())
+
+
 def main() -> None:
     """Trains what is not trained yet."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that no run is left alone
-    limit = FLAGS.processes or executor.at_once(executor.processors())
-    stages = unfinished()
-    commands = {name: stage.cmd for name, stage in stages.items()}
-    commands = with_members(commands, study.load()["ensemble"]["members"], limit)
+    stages, members = unfinished(), study.load()["ensemble"]["members"]
+    on_cluster = executor.chosen_engine() == "ray"
+    most = len(stages) + members if on_cluster else executor.at_once(executor.processors())
+    limit = FLAGS.processes or most
+    commands = with_members({name: stage.cmd for name, stage in stages.items()}, members, limit)
     if not commands:
         print("every network is trained, nothing to do")
         return
     before = {name: on_what(stage) for name, stage in stages.items() if name != ENSEMBLE}
-    processes = min(limit, len(commands))
-    failed = Runs(processes, max(1, executor.processors() // processes)).all(commands)
-    record({name: found for name, found in before.items() if name not in failed})
+    trained: list[str] = []
+    try:
+        if on_cluster:
+            ClusterRuns().all(commands, trained.append)
+        else:
+            processes = min(limit, len(commands))
+            runs = Runs(processes, max(1, executor.processors() // processes))
+            failed = runs.all(commands)
+            trained += [name for name in commands if name not in failed]
+    finally:
+        record({name: found for name, found in before.items() if name in trained})
+    failed = [name for name in commands if name not in trained]
     if failed:
         raise ValueError(
             f"{len(failed)} of {len(commands)} runs did not end well: "

@@ -69,7 +69,10 @@ class NetworkStudy:
             [swept], part, self.folder, self.executor, seed=self.seed, **options
         )
         write_csv(self.folder / "exactness.csv", pd.DataFrame([exactness]))
+        print(self.executor.told())
         write_csv(self.folder / "lesions.csv", table)
+        facts = {**provenance(), **self.executor.provenance()}
+        write_json(self.folder / "lesions_run.json", facts)
         self._write_run(table.error_fraction.iloc[0], len(part), time.monotonic() - start)
 
     def _write_run(self, error: float, n: int, seconds: float) -> None:

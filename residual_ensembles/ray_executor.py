@@ -182,6 +182,7 @@ class Ray(Executor):
 
 
 def _installed():
+    os.environ.setdefault("RAY_DEDUP_LOGS", "0")  # two networks may well print the same line
     try:
         import ray
         import ray.exceptions

@@ -12,8 +12,8 @@ import tempfile
 from pathlib import Path
 from subprocess import CompletedProcess
 
-_FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["residual_ensembles", "residual_ensembles.training"])
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(["residual_ensembles", "residual_ensembles.training"])
 
 
 def run(module: str, *arguments, **environment: str) -> CompletedProcess:
@@ -29,9 +29,7 @@ def run(module: str, *arguments, **environment: str) -> CompletedProcess:
     variables = {**os.environ, **environment}
     with tempfile.TemporaryDirectory() as folder:
         printed = Path(folder, "out"), Path(folder, "err")
-        process = _FORKS.Process(
-            target=_main, args=(module, words, os.getcwd(), variables, printed)
-        )
+        process = FORKS.Process(target=_main, args=(module, words, os.getcwd(), variables, printed))
         process.start()
         process.join()
         out, err = (path.read_text(errors="replace") for path in printed)

@@ -241,6 +241,16 @@ class Tables:
     def _cache(self) -> dict[str, dict[str, np.ndarray]]:
         return {}
 
+    @property
+    def computed(self) -> dict[str, dict]:
+        """What computed the lesions and the path gradients, as far as it was written down."""
+        paths = {name: self.folder / f"{name}_run.json" for name in ("lesions", "path_gradients")}
+        return {
+            name: json.loads(path.read_text(encoding="utf-8"))
+            for name, path in paths.items()
+            if path.exists()
+        }
+
     def history(self, run: Run) -> pd.DataFrame:
         """Returns one row per epoch of training; no row where it was not kept."""
         path = self.folder / "networks" / f"{run.network}-{run.seed}" / "history.csv"

@@ -39,6 +39,10 @@ def provenance_rows(tables: Tables) -> list[tuple[str, str]]:
     for kind in ("versions", "hardware"):
         for facts in _distinct(tables, kind):
             rows += [(f"{kind}, {name}", value) for name, value in flattened(facts).items()]
+    for stage, facts in tables.computed.items():
+        own = {name: facts[name] for name in ("engine", "threads_of_a_task", "tasks_by_node")}
+        what = stage.replace("_", " ")
+        rows += [(f"{what}, {name}", value) for name, value in flattened(own).items()]
     seeds = sorted({run.seed for run in tables.runs})
     if seeds:
         rows.append(("seeds", ", ".join(map(str, seeds))))
