@@ -4,19 +4,13 @@ them vote.
 `python -m pipelines.ensemble --help`
 """
 
-import os
 from dataclasses import replace
 from pathlib import Path
 
 from absl import flags
 
-from residual_ensembles import cli
-from residual_ensembles.train import (
-    CHECKPOINTS,
-    CHECKPOINTS_VARIABLE,
-    define_schedule_flags,
-    schedule_from_flags,
-)
+from residual_ensembles import checkpoints, cli
+from residual_ensembles.train import define_schedule_flags, schedule_from_flags
 
 FLAGS = flags.FLAGS
 
@@ -72,8 +66,8 @@ def train_member(prepared, settings, folder: Path) -> dict:
     """Trains one member, or finds it finished, and returns what is in its run.json."""
     from residual_ensembles import training
 
-    checkpoints = Path(os.environ.get(CHECKPOINTS_VARIABLE, CHECKPOINTS))
-    return training.train(prepared, settings, folder, checkpoints, folder.name.split("-")[0])
+    name = folder.name.split("-")[0]
+    return training.train(prepared, settings, folder, checkpoints.folder(), name)
 
 
 def probabilities(chain, part):

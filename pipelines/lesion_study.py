@@ -3,14 +3,12 @@
 `python -m pipelines.lesion_study --help`
 """
 
-import os
 from pathlib import Path
 
 from absl import flags
 
 from pipelines.study import chosen_networks
 from residual_ensembles import cli
-from residual_ensembles.train import CHECKPOINTS, CHECKPOINTS_VARIABLE
 
 FLAGS = flags.FLAGS
 
@@ -68,18 +66,10 @@ def define_flags() -> None:
     flags.mark_flags_as_required(["data", "networks_dir", "networks", "output_dir"])
 
 
-def pieces_folder(path: Path, checksum: str, plan) -> Path:
-    """Returns where finished pieces of a network's sweep are kept until the table is there."""
-    from residual_ensembles.lesions.fingerprint import fingerprint
-
-    settings = {name: FLAGS[name].value for name in SETTINGS}
-    checkpoints = Path(os.environ.get(CHECKPOINTS_VARIABLE, CHECKPOINTS))
-    return checkpoints / "lesions" / fingerprint(path, checksum, plan, settings)
-
-
 def swept_network(name: str, seed: int, prepared):
     """Returns one network of the study with its plan, and where its finished pieces are."""
     from residual_ensembles import lesions, models
+    from residual_ensembles.lesions.fingerprint import kept_pieces
     from residual_ensembles.lesions.sweep import Swept
 
     path = Path(FLAGS.networks_dir) / f"{name}-{seed}" / "model.keras"
@@ -94,8 +84,8 @@ def swept_network(name: str, seed: int, prepared):
         seed=FLAGS.seed,
         random=name in FLAGS.lesion_networks,
     )
-    pieces = lesions.Pieces(pieces_folder(path, prepared.checksum, plan))
-    return Swept(name, seed, chain, plan, pieces)
+    settings = {name: FLAGS[name].value for name in SETTINGS}
+    return Swept(name, seed, chain, plan, kept_pieces(path, prepared.checksum, plan, settings))
 
 
 def has_twin(each) -> bool:

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,8 @@ from residual_ensembles.data import Prepared
 from residual_ensembles.executor import Executor
 from residual_ensembles.files import write_csv, write_json, write_text
 from residual_ensembles.gradient_study import GradientStudy, Measured, skips_of, write_tables
+from residual_ensembles.lesions.fingerprint import kept_pieces
+from residual_ensembles.lesions.pieces import Pieces
 from residual_ensembles.lesions.sweep import Swept, sweep
 from residual_ensembles.models import in_float32
 from residual_ensembles.provenance import provenance
@@ -46,6 +48,8 @@ class NetworkStudy:
     ):
         check_fits(chain, str(path), prepared)
         self.chain = chain
+        self.wide = in_float32(chain)  # lesions say themselves what they are computed in
+        self.path = path
         self.prepared = prepared
         self.folder = folder
         self.seed = seed
@@ -64,7 +68,8 @@ class NetworkStudy:
             self.chain, **plan, seed=self.seed, random=True, as_far_as_possible=True
         )
         part, start = self.prepared.part("test"), time.monotonic()
-        swept = Swept(*self.network, self.chain, rows, lesions.Pieces())
+        pieces = self._kept(rows, options)
+        swept = Swept(*self.network, self.wide, rows, pieces)
         ((table, exactness),) = sweep(
             [swept], part, self.folder, self.executor, seed=self.seed, **options
         )
@@ -74,6 +79,14 @@ class NetworkStudy:
         facts = {**provenance(), **self.executor.provenance()}
         write_json(self.folder / "lesions_run.json", facts)
         self._write_run(table.error_fraction.iloc[0], len(part), time.monotonic() - start)
+        pieces.remove()
+
+    def _kept(self, rows: Sequence, options: dict) -> Pieces:
+        """Returns the pieces of a sweep that an earlier run may have begun."""
+        if not self.path.is_file():
+            return Pieces()
+        settings = {**options, "seed": self.seed, "cut": [m.name for m in self.chain.modules]}
+        return kept_pieces(self.path, self.prepared.checksum, rows, settings)
 
     def _write_run(self, error: float, n: int, seconds: float) -> None:
         chain = self.chain
@@ -100,15 +113,15 @@ class NetworkStudy:
             batch_size: Pictures in each.
         """
         how = GradientStudy(samples, batches, batch_size, seed=self.seed)
-        chain, part = in_float32(self.chain), self.prepared.part("train")
+        part = self.prepared.part("train")
         estimators = ["exact", "sampled"] if samples else ["exact"]
-        found = how.measure(chain, "inference", part, estimators, lambda n: None)
-        measured = Measured(0, "inference", skips_of(chain), found)
+        found = how.measure(self.wide, "inference", part, estimators, lambda n: None)
+        measured = Measured(0, "inference", skips_of(self.wide), found)
         write_tables([how.tables(*self.network, measured)], self.folder)
 
     def worth(self) -> None:
         """Estimates what modules are worth, on the validation part or else on the train part."""
-        table = pruning.worth(self.chain, *self._chosen_on())
+        table = pruning.worth(self.wide, *self._chosen_on())
         write_csv(self.folder / "worth.csv", pruning.named(table, *self.network))
         ranks = pruning.rank_correlations(table)
         write_csv(self.folder / "worth_ranks.csv", pruning.named(ranks, *self.network))

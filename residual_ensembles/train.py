@@ -4,17 +4,11 @@ A network that is given, `--model=keras:PATH.keras` or `--model=application:NAME
 it is taken apart, and stands where a trained one would.
 """
 
-import os
 from pathlib import Path
 
 from absl import flags
 
-from residual_ensembles import cli
-
-# Where the state of unfinished runs is kept; an environment variable, because it changes no result
-# and DVC would run everything again if it stood in the command.
-CHECKPOINTS_VARIABLE = "RESIDUAL_ENSEMBLES_CHECKPOINTS"
-CHECKPOINTS = ".checkpoints"
+from residual_ensembles import checkpoints, cli
 
 FLAGS = flags.FLAGS
 
@@ -147,9 +141,8 @@ def main() -> None:
     if run is not None:
         print("already finished, nothing to do")
     else:
-        checkpoints = Path(os.environ.get(CHECKPOINTS_VARIABLE, CHECKPOINTS))
         network = FLAGS.network or folder.name
-        run = training.train(prepared, settings, folder, checkpoints, network)
+        run = training.train(prepared, settings, folder, checkpoints.folder(), network)
     print(summary(run, folder))
 
 

@@ -12,7 +12,7 @@ from residual_ensembles.lesions.cut import groups
 from residual_ensembles.lesions.evaluator import Evaluator
 from residual_ensembles.lesions.grid import MEMORY_BYTES
 from residual_ensembles.lesions.lesion import Lesion
-from residual_ensembles.lesions.margin import UNKNOWN, Sampling
+from residual_ensembles.lesions.margin import UNKNOWN, Sampling, check_margin
 from residual_ensembles.lesions.meter import Meter
 from residual_ensembles.lesions.piece import Piece
 from residual_ensembles.lesions.pieces import Pieces
@@ -21,8 +21,8 @@ from residual_ensembles.lesions.together import Round, together
 
 PRECISIONS = ("float32", "bfloat16", "cascade")
 COUNTS = ("n_close", "n_redone", "n_beyond")
-KEPT = ("predictions", *COUNTS, "peak_bytes")
-"""What is kept of a piece."""
+FOUND = ("predictions", *COUNTS, "peak_bytes")
+"""What a piece finds, and what is known in the end."""
 
 
 @dataclass(frozen=True)
@@ -167,7 +167,9 @@ def evaluation(
         for i in unharmed:
             sampling.settle(i, intact != labels)
         found = yield from sweep.sampled_pictures(sampling, labels, how)
-        found["predictions"][unharmed] = intact
+        for name in ("predictions", *COUNTS):
+            found[name][unharmed] = getattr(whole, name)[0]
+        found["peak_bytes"] = max(found["peak_bytes"], whole.peak_bytes)
     return Evaluation(intact=intact, agreement=agreed, rounding=rounding, check=check, **found)
 
 
@@ -186,6 +188,8 @@ def _check_arguments(plan, pictures, precision, labels, error_margin) -> None:
             f"{'no' if labels is None else len(labels)} labels for {len(pictures)} pictures, "
             "expected the true class of each: an error cannot be estimated without."
         )
+    if error_margin is not None:
+        check_margin(error_margin)
 
 
 def check_precision(chain, precision: str) -> None:
@@ -226,7 +230,7 @@ class _Sweep:
         return Round(self.subject, self.pictures, pieces, self.kept)
 
     def cut(self, name: str, lesions: np.ndarray, pictures, function, *options) -> list[Piece]:
-        """Returns the pieces of some lesions with some pictures that are not many.
+        """Returns the pieces of some lesions with no more pictures than one piece may have.
 
         Args:
             name: What the names of their files begin with.
@@ -243,31 +247,53 @@ class _Sweep:
             for i, group in enumerate(groups(self.subject.chain, self.steps, lesions, n))
         ]
 
+    def found(
+        self, name: str, lesions: np.ndarray, parts: dict[int, object], names, function, *options
+    ) -> Generator[Round, list, dict[str, np.ndarray]]:
+        """Returns what pieces find of some lesions with all pictures of some parts, by name.
+
+        Args:
+            name: What the names of their files begin with.
+            lesions: Positions.
+            parts: By a number, pictures of which there are no more than one piece may have.
+            names: What is kept of a piece.
+            function: What computes a piece.
+            *options: Its other arguments.
+        """
+        ranges = [
+            self.cut(f"{name}-{number:08d}", lesions, part, function, *options)
+            for number, part in parts.items()
+        ]
+        results = iter((yield self.round([piece for pieces in ranges for piece in pieces])))
+        return _side_by_side(
+            [_joined(pieces, [next(results) for _ in pieces], lesions, names) for pieces in ranges]
+        )
+
+    def parts(self, positions: np.ndarray, begin: int = 0) -> dict[int, np.ndarray]:
+        """Returns pictures in parts that one piece may have, so that the memory holds them.
+
+        Args:
+            positions: Of the pictures.
+            begin: Number of the first of them.
+        """
+        size = self.evaluator.grid.piece
+        starts = range(0, len(positions), size)
+        return {begin + start: positions[start : start + size] for start in starts}
+
     def check(self, seed: int) -> Generator[Round, list, cascade.Check]:
         """Evaluates every lesion with a few pictures in both precisions."""
         everyone = np.arange(len(self.evaluator.lesions))
-        sample = cascade.sample(len(self.pictures), seed)
-        pieces = self.cut("precision", everyone, sample, cascade.compare)
-        found = yield self.round(pieces)
-        whole = _joined(pieces, found, everyone, ("changed", "rounding"))
-        return cascade.checked(**whole)
+        parts = self.parts(cascade.sample(len(self.pictures), seed))
+        names = ("changed", "rounding")
+        return cascade.checked(
+            **(yield from self.found("precision", everyone, parts, names, cascade.compare))
+        )
 
     def all_pictures(self, how: tuple) -> Generator[Round, list, dict[str, np.ndarray]]:
         """Evaluates every lesion with every picture."""
         everyone = np.arange(len(self.evaluator.lesions))
-        ranges = [
-            self.cut(f"piece-{part.start:08d}", everyone, part, predict, *how)
-            for part in self.evaluator.grid.pieces()
-        ]
-        found = iter((yield self.round([piece for pieces in ranges for piece in pieces])))
-        parts = [
-            _joined(pieces, [next(found) for _ in pieces], everyone, KEPT) for pieces in ranges
-        ]
-        return {
-            "predictions": np.concatenate([part["predictions"] for part in parts], axis=1),
-            **{name: sum(part[name] for part in parts) for name in COUNTS},
-            "peak_bytes": max(part["peak_bytes"] for part in parts),
-        }
+        parts = {part.start: part for part in self.evaluator.grid.pieces()}
+        return (yield from self.found("piece", everyone, parts, FOUND, predict, *how))
 
     def sampled_pictures(
         self, sampling: Sampling, labels, how: tuple
@@ -277,15 +303,27 @@ class _Sweep:
         found = {"predictions": np.full((n_lesions, n_pictures), UNKNOWN, np.int32)}
         found |= {name: np.zeros(n_lesions, int) for name in COUNTS} | {"peak_bytes": 0}
         while len(positions := sampling.next_pictures()):
-            active, name = sampling.active, f"round-{sampling.n_known:08d}"
-            pieces = self.cut(name, active, positions, predict, *how)
-            piece = _joined(pieces, (yield self.round(pieces)), active, KEPT)
-            found["predictions"][np.ix_(active, positions)] = piece["predictions"]
+            active, parts = sampling.active, self.parts(positions, sampling.n_known)
+            new = yield from self.found("round", active, parts, FOUND, predict, *how)
+            found["predictions"][np.ix_(active, positions)] = new["predictions"]
             for count in COUNTS:
-                found[count][active] += piece[count]
-            found["peak_bytes"] = max(found["peak_bytes"], piece["peak_bytes"])
-            sampling.record(positions, piece["predictions"] != labels[positions])
+                found[count][active] += new[count]
+            found["peak_bytes"] = max(found["peak_bytes"], new["peak_bytes"])
+            sampling.record(positions, new["predictions"] != labels[positions])
         return found
+
+
+def _side_by_side(parts: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """Returns what was found with some pictures after others, together.
+
+    What has a row for each lesion and a column for each picture is put side by side, what was
+    counted for each lesion is added up, and of a single number the largest counts.
+    """
+    how = {2: lambda found: np.concatenate(found, axis=1), 1: sum, 0: max}
+    return {
+        name: how[np.ndim(first)]([part[name] for part in parts])
+        for name, first in parts[0].items()
+    }
 
 
 def _joined(

@@ -1,4 +1,4 @@
-"""What makes two sweeps the same sweep."""
+"""What makes two sweeps the same sweep, and where its finished pieces are."""
 
 import hashlib
 import json
@@ -7,14 +7,16 @@ from pathlib import Path
 
 import keras
 
-from residual_ensembles import backend
+from residual_ensembles import backend, checkpoints, executor
 from residual_ensembles.code import code_checksum
+from residual_ensembles.lesions.pieces import Pieces
 from residual_ensembles.lesions.plans import PlannedLesion
 
 CODE = (
     "analysis/paired.py",
     "analysis/rank.py",
     "backend",
+    "data",
     "lesions",
     "models",
     "randomness.py",
@@ -40,6 +42,16 @@ def fingerprint(
         "plan": [str(row.lesion) for row in plan],
         "settings": settings,
         "code": code_checksum(*CODE),
+        "threads": executor.task_threads(),
         "versions": {"keras": keras.__version__, **backend.VERSIONS},
     }
     return hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def kept_pieces(*sweep) -> Pieces:
+    """Returns the pieces of a sweep, which are kept until its tables are written.
+
+    Args:
+        *sweep: As for `fingerprint`.
+    """
+    return Pieces(checkpoints.folder() / "lesions" / fingerprint(*sweep))

@@ -24,6 +24,19 @@ UNKNOWN = -1
 """Prediction of a picture that was not evaluated."""
 
 
+def check_margin(margin: float) -> None:
+    """Refuses a margin that is not between 0 and 1.
+
+    Raises:
+        ValueError: It is not.
+    """
+    if not 0.0 < margin < 1.0:
+        raise ValueError(
+            f"Received error_margin={margin}, expected a fraction between 0 and 1, such as 0.01 "
+            "for one point either way."
+        )
+
+
 class FiniteInterval(NamedTuple):
     """An error on the given pictures, all of which could be evaluated."""
 
@@ -112,11 +125,7 @@ class Sampling:
     """
 
     def __init__(self, intact_wrong: np.ndarray, n_lesions: int, margin: float, seed: int):
-        if not 0.0 < margin < 1.0:
-            raise ValueError(
-                f"Received error_margin={margin}, expected a fraction between 0 and 1, such as "
-                "0.01 for one point either way."
-            )
+        check_margin(margin)
         self.intact_wrong = intact_wrong
         self.margin = margin
         self.order = sampling_order(intact_wrong, seed)

@@ -9,6 +9,7 @@ from residual_ensembles.lesions.evaluator import Evaluator
 from residual_ensembles.lesions.grid import MEMORY_BYTES
 from residual_ensembles.lesions.lesion import Lesion
 
+OUTPUT_PRECISIONS = ("float32", "bfloat16")
 OUTPUT_SHARE = 4
 """Outputs of all lesions take no more than this part of the memory; a map of classes is large."""
 
@@ -39,11 +40,16 @@ def outputs_of(
         Which examples, and their outputs `(n_lesions, n_examples, numbers)` in float32.
 
     Raises:
-        ValueError: The network cannot bear one of the lesions, there are no inputs, or the memory
-            is too small for a single one.
+        ValueError: The network cannot bear one of the lesions, there are no inputs, there is no
+            such precision, or the memory is too small for a single one.
     """
     if not len(inputs):
         raise ValueError("Received no inputs, expected at least one.")
+    if precision not in OUTPUT_PRECISIONS:
+        raise ValueError(
+            f"Received precision={precision!r} for outputs that are no classes, expected one of "
+            f"{', '.join(OUTPUT_PRECISIONS)}."
+        )
     check_precision(chain, precision)
     evaluator = Evaluator(chain, lesions, len(inputs), memory_bytes, batch_size)
     for part in evaluator.grid.pieces():

@@ -11,8 +11,9 @@ from residual_ensembles.lesions.evaluator import Evaluator
 from residual_ensembles.lesions.grid import MEMORY_BYTES
 from residual_ensembles.lesions.lesion import Lesion
 
-KEPT = 2
-"""Subjects that a process keeps ready: one sweep may be at its end and the next at its begin."""
+READY_BYTES = 2**28
+"""What the files of the networks that a process keeps ready may take: rounds of several sweeps take
+turns, and to prepare a network anew takes as long as many pictures."""
 
 _READY: dict[str, "Arrived"] = {}
 
@@ -83,7 +84,7 @@ class Arrived:
 def _arrived(name: str, content: bytes, rest: tuple) -> Arrived:
     """Returns the subject of that name: the one that came before, or a new one."""
     if name not in _READY:
-        while len(_READY) >= KEPT:
+        while _READY and sum(len(s.content) for s in _READY.values()) + len(content) > READY_BYTES:
             _READY.pop(next(iter(_READY)))
         _READY[name] = Arrived(content, rest)
     return _READY[name]

@@ -138,6 +138,8 @@ def test_a_margin_takes_fewer_pictures(resnet, many_pictures, precision, tmp_pat
     known = found.predictions >= 0
     np.testing.assert_array_equal(found.predictions[known], exact.predictions[known])
     np.testing.assert_array_equal(found.intact, exact.predictions[0])
+    if precision == "cascade":
+        assert found.n_redone[0] > 0  # the intact network, on all pictures
     assert known[0].all()  # the intact row is known anyway
     assert 0.2 < known[1:].mean() < 0.8
     table = lesion_table("resnet", 0, plan, 9, found.predictions, labels, found.intact)
@@ -147,6 +149,23 @@ def test_a_margin_takes_fewer_pictures(resnet, many_pictures, precision, tmp_pat
     assert (high - low <= 0.06 + 1e-12).all()
     assert table["n_images"].tolist() == known.sum(axis=1).tolist()
     assert sorted(p.name for p in tmp_path.iterdir())[0] == "agreement.npz"
+
+
+def test_a_margin_keeps_within_the_memory(resnet, many_pictures, monkeypatch):
+    plan = study_plan(resnet, k=1, draws=1, swaps=1, duplications=1, seed=0, random=False)
+    memory = 64 * 4 * 8 * 8 * 16 * 24  # batches of 24 activations
+    sizes, logits = [], Evaluator.logits
+
+    def noted(self, pictures, *arguments, **options):
+        sizes.append(len(pictures))
+        return logits(self, pictures, *arguments, **options)
+
+    monkeypatch.setattr(Evaluator, "logits", noted)
+    labels = np.zeros(len(many_pictures), int)
+    options = {"error_margin": 0.1, "precision": "cascade", "memory_bytes": memory}
+    found = evaluate(resnet, plan, many_pictures, labels=labels, **options)
+    assert max(sizes) <= 24
+    assert 128 < (found.predictions >= 0).sum(axis=1).min() < len(many_pictures)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The networks of the paper by path: one path of a VGG, shared code, float32, mixed precision."""
 
 import importlib
+import json
 
 import numpy as np
 import pytest
@@ -119,8 +120,12 @@ def test_new_weights_are_seen_without_compiling():
     assert (before.log10_norms != after.log10_norms).all()
 
 
-def test_mixed_precision_is_taken_apart_in_float32():
-    chain = network("resnet", 8, dtype="mixed_bfloat16")
+@pytest.mark.parametrize("dtype", ["mixed_bfloat16", "mixed_float16", "float16"])
+def test_reduced_precision_is_taken_apart_in_float32(dtype):
+    reduced = network("resnet", 8, dtype="mixed_bfloat16")
+    config = json.dumps(reduced.get_config()).replace("mixed_bfloat16", dtype)
+    chain = models.Chain.from_config(json.loads(config))
+    assert {module.compute_dtype for module in chain.modules} == {dtype.removeprefix("mixed_")}
     wide = models.in_float32(chain)
     assert {module.compute_dtype for module in wide.modules} == {"float32"}
     for one, other in zip(chain.get_weights(), wide.get_weights(), strict=True):
