@@ -32,7 +32,7 @@ flags.DEFINE_integer("paths_of_all", 4, "paths of each length, where all lengths
 flags.DEFINE_list("growth", ["9", "18", "27", "54", "99", "198"], "modules, to see how cost grows")
 
 SHAPE, CLASSES = (32, 32, 3), 10
-MEGABYTE = 2**20
+GROWTH_ROUNDS = 2
 
 
 def network(n_modules: int, batch_size: int):
@@ -140,11 +140,12 @@ def growth(batch_size: int) -> None:
             "sampled": lambda f=linearization, x=pictures, y=labels, t=takes: norms(f, x, y, t),
         }
         progress(f"{n} modules")
-        costs = interleaved(functions, 2)
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / MEGABYTE
+        costs = interleaved(functions, GROWTH_ROUNDS)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         for name, label in (("exact", "exact_passes"), ("sampled", "sampled_one_of_each_length")):
-            told = {"seconds": median(costs[name]).wall, "peak_memory_mb": round(peak)}
-            tell(f"{label}_n{n}", ratio(costs[name], costs["ordinary"]), "ordinary pass", **told)
+            told = {"seconds": median(costs[name]).wall, "peak_bytes": peak}
+            value = ratio(costs[name], costs["ordinary"])
+            report(f"{label}_n{n}", value, "ordinary pass", GROWTH_ROUNDS, FLAGS.json, **told)
 
 
 def tell(name: str, value: Cost, baseline: str, **more) -> None:
@@ -153,9 +154,9 @@ def tell(name: str, value: Cost, baseline: str, **more) -> None:
 
 def main(_):
     backend.configure()
+    growth(int(FLAGS.batch_sizes[0]))  # first, and small networks first: memory has a peak only
     for batch_size in map(int, FLAGS.batch_sizes):
         side_by_side(batch_size)
-    growth(int(FLAGS.batch_sizes[0]))
 
 
 if __name__ == "__main__":

@@ -101,23 +101,34 @@ def measure(n: int) -> dict[str, Cost]:
     }
 
 
+def peak_bytes() -> int:
+    """Returns the most memory that the process has taken so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def exponent(sizes: list[int], values: list[float]) -> dict[str, float]:
+    """Returns the slope of the line through the logarithms."""
+    return {"exponent": float(np.polyfit(np.log(sizes), np.log(values), 1)[0])}
+
+
 def main(_):
     backend.configure()
     sizes = sorted(map(int, FLAGS.modules))
-    found = []
+    found, peaks, start = [], [], peak_bytes()
     for n in sizes:
         costs = measure(n)
         found.append(costs)
         faster = ratio([costs["reference_sweep"]], [costs["engine_sweep"]])
         told = {name: taken.wall for name, taken in costs.items()}
-        told["peak_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        told["peak_bytes"] = peak_bytes() - start
+        peaks.append(told["peak_bytes"])
         report(f"single_deletion_n{n}", faster, BASELINE, 1, FLAGS.json, **told)
     for name in found[0] if len(sizes) > 1 else ():
-        walls = [costs[name].wall for costs in found]
-        slope = float(np.polyfit(np.log(sizes), np.log(walls), 1)[0])
-        report(
-            f"exponent_{name}", None, "log seconds over log modules", 1, FLAGS.json, exponent=slope
-        )
+        slope = exponent(sizes, [costs[name].wall for costs in found])
+        report(f"exponent_{name}", None, "log seconds over log modules", 1, FLAGS.json, **slope)
+    if len(sizes) > 1:
+        slope = exponent(sizes, peaks)
+        report("exponent_peak_bytes", None, "log bytes over log modules", 1, FLAGS.json, **slope)
 
 
 if __name__ == "__main__":

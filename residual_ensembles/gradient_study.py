@@ -72,13 +72,16 @@ class GradientStudy:
         Args:
             point: The batch.
             chain: The network.
-            found: Gets `exact`, `weights` where there are any, and `modules`, as from `measure`.
+            found: Gets `exact`, `weights` where there are any, `modules` and `errors`, as from
+                `measure`.
         """
         if self._has_weights(chain):
             # Before the rest, which goes on where this ends.
             weights = paths.weight_gradient(point, self.weights_of, self._longest(chain))
             found["weights"].append(_columns(weights))
-        found["exact"].append(_columns(paths.exact(point, self._longest(chain), self.target)))
+        exact = paths.exact(point, self._longest(chain), self.target)
+        found["exact"].append(_columns(exact))
+        found["errors"].append(exact.error)
         found["modules"].append(paths.share_by_module(point))
 
     def _longest(self, chain) -> int:
@@ -144,6 +147,7 @@ class GradientStudy:
             "_ranges": [gradient_tables.ranges(m) for m in by_batch.values()],
             "_fits": [gradient_tables.fits(m) for m in by_batch.values()],
             "_modules": [gradient_tables.by_module(key, np.stack(found["modules"]))],
+            "_sums": [gradient_tables.sums({**key, "target": self.target}, found["errors"])],
             "_quantiles": [],
             "_cancellation": [],
         }
@@ -168,7 +172,7 @@ class Measured(NamedTuple):
 
 def nothing_found() -> dict[str, list]:
     """Returns what `GradientStudy.measure` begins with."""
-    return {"exact": [], "weights": [], "sampled": [], "modules": []}
+    return {"exact": [], "weights": [], "sampled": [], "modules": [], "errors": []}
 
 
 def skips_of(chain) -> list[bool]:

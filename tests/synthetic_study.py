@@ -165,6 +165,11 @@ def _exactness(network: str, seed: int, n_images: int) -> dict:
     return found | {"n_changed": 0, "n_redone": 0, "n_beyond": 0}
 
 
+def _sums(seed: int) -> pd.DataFrame:
+    key = {"network": "resnet", "seed": seed, "epoch": [0, 30], "target": "y0"}
+    return pd.DataFrame(key | {"batch_norm": "inference", "largest_error": [4e-7, 9e-7], "n": 5})
+
+
 def _half_gates(seed: int, n_images: int) -> pd.DataFrame:
     columns = ["network", "seed", "n_images", "largest_relative_difference", "n_different"]
     return pd.DataFrame([("resnet", seed, n_images, 2e-6 + 1e-6 * seed, 0)], columns=columns)
@@ -282,6 +287,8 @@ def write_study(
     pd.concat(ranges).to_csv(folder / "path_gradients_ranges.csv", index=False)
     exactness = [_exactness(name, seed, n_images) for name in networks for seed in seeds]
     pd.DataFrame(exactness).to_csv(folder / "exactness.csv", index=False)
+    summed = pd.concat(_sums(seed) for seed in seeds)
+    summed.to_csv(folder / "path_gradients_sums.csv", index=False)
     identities = pd.concat(_half_gates(seed, n_images) for seed in seeds)
     identities.to_csv(folder / "half_gates.csv", index=False)
     if "highway" in networks:

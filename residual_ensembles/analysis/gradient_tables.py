@@ -5,6 +5,7 @@ batch share its pictures. Norms are given as base-10 logarithms, for those of lo
 means are means of norms all the same.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import comb
 
@@ -51,6 +52,7 @@ COLUMNS = {
         "share_high",
         "n",
     ),
+    "_sums": (*_NETWORK, "target", "batch_norm", "largest_error", "n"),
     "_ranges": (*_KEY, "reading", *_FIRST, *_LAST, *_CARRIED, "n_batches"),
     "_fits": (*_KEY, "part", "first", "last", *LogLinearFit._fields, *_NEAR, "n_batches"),
 }
@@ -238,6 +240,20 @@ def by_module(key: dict, shares: np.ndarray) -> pd.DataFrame:
             "n": len(shares),
         }
     )
+
+
+def sums(key: dict, errors: Sequence[float]) -> pd.DataFrame:
+    """Returns how well the gradients by length add up to the whole gradient of a network.
+
+    Args:
+        key: Columns that say what: network, seed, epoch, target, batch_norm.
+        errors: ‖Σ G[k] − G‖ / ‖G‖ of each batch; NaN where it has no gradient, or not all lengths
+            were carried.
+    """
+    known = [error for error in errors if np.isfinite(error)]
+    if not known:
+        return pd.DataFrame()
+    return pd.DataFrame([{**key, "largest_error": max(known), "n": len(known)}])
 
 
 def ranges(batches: Batches) -> pd.DataFrame:

@@ -119,6 +119,7 @@ class Tables:
         members: ensemble/members.csv, one row per small network.
         gradient_modules: path_gradients_modules.csv, one row per module.
         gradient_ranges: path_gradients_ranges.csv, one row per reading of the effective range.
+        gradient_sums: path_gradients_sums.csv, one row per network and epoch.
         worth: worth.csv, one row per module whose worth was estimated.
         gradient_fits: path_gradients_fits.csv, one row per line through norms by length.
         gradient_cancellation: path_gradients_cancellation.csv, one row per path length.
@@ -135,6 +136,7 @@ class Tables:
     members: pd.DataFrame
     gradient_modules: pd.DataFrame
     gradient_ranges: pd.DataFrame
+    gradient_sums: pd.DataFrame
     worth: pd.DataFrame
     gradient_fits: pd.DataFrame
     gradient_cancellation: pd.DataFrame
@@ -343,6 +345,9 @@ def read_tables(folder: str | Path) -> Tables:
         ),
         gradient_ranges=_table(
             folder / "path_gradients_ranges.csv", list(gradient_tables.COLUMNS["_ranges"])
+        ),
+        gradient_sums=_table(
+            folder / "path_gradients_sums.csv", list(gradient_tables.COLUMNS["_sums"])
         ),
         worth=_table(folder / "worth.csv", WORTH_COLUMNS),
         gradient_fits=_table(

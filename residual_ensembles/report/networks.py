@@ -100,6 +100,18 @@ def exactness_rows(tables: Tables) -> list[ExactnessRow]:
     ]
 
 
+def gradient_sums(tables: Tables) -> str:
+    """Says how well the gradients by length add up; nothing where none were taken apart."""
+    found = tables.gradient_sums
+    if found.empty:
+        return ""
+    return (
+        f"The exact gradients of all path lengths add up to the gradient of {len(found)} networks, "
+        f"snapshots of their training included, within {number(found.largest_error.max(), 2)} of "
+        f"it, in each of {whole(found.n.sum())} batches."
+    )
+
+
 def _changed(row) -> str:
     if not row.n_rounded:
         return NOTHING

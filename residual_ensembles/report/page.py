@@ -15,6 +15,7 @@ from residual_ensembles.report.inline_svg import inline_svg
 from residual_ensembles.report.networks import (
     exactness_rows,
     gate_rows,
+    gradient_sums,
     half_gate_rows,
     network_rows,
 )
@@ -156,6 +157,7 @@ def render(
             networks=network_rows(tables),
             gates=gate_rows(tables),
             exactness=exactness_rows(tables),
+            gradient_sums=gradient_sums(tables),
             half_gates=half_gate_rows(tables),
             figures=shown,
             provenance=provenance_rows(tables),
@@ -173,6 +175,7 @@ _FILES = (
     "path_gradients.csv",
     "gates.csv",
     "exactness.csv",
+    "path_gradients_sums.csv",
     "half_gates.csv",
     "ensemble.csv",
     "worth.csv",

@@ -41,6 +41,8 @@ def test_rows_have_the_columns_that_others_rely_on():
         assert set(make(batches(exponential())).columns) == set(tables.COLUMNS[suffix])
     modules = tables.by_module({k: v for k, v in KEY.items() if k != "target"}, np.ones((2, 3)))
     assert set(modules.columns) == set(tables.COLUMNS["_modules"])
+    key = {k: v for k, v in KEY.items() if k != "estimator"}
+    assert set(tables.sums(key, [1e-7]).columns) == set(tables.COLUMNS["_sums"])
     single = batches(exponential(n_paths=4), "sampled")
     kept = tables.cancellation(single, batches(exponential()))
     assert set(kept.columns) == set(tables.COLUMNS["_cancellation"])
@@ -66,6 +68,13 @@ def test_the_papers_reading_weighs_with_the_number_of_paths():
     expected = np.array([comb(N, k) * 0.25**k for k in range(N + 1)])
     np.testing.assert_allclose(found.share_of_norms, expected / expected.sum())
     assert (found.n == 15).all()
+
+
+def test_the_largest_error_of_the_sums_counts():
+    key = {"network": "net", "seed": 0}
+    row = tables.sums(key, [1e-7, float("nan"), 3e-7]).iloc[0]
+    assert (row.largest_error, row.n) == (3e-7, 2)
+    assert tables.sums(key, [float("nan")]).empty
 
 
 def test_shares_have_intervals_over_batches():

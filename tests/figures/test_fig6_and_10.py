@@ -66,7 +66,7 @@ def test_the_papers_range_is_said_of_networks_as_deep_as_its_own_alone(study, tm
         path.write_text(json.dumps(facts | {"n_modules": 6}))
     ours, others = read_tables(study), read_tables(folder)
     assert fig12_training.rests_on(ours).endswith("grey: 5–17")
-    assert fig12_training.rests_on(others).endswith("one seed of each network")
+    assert fig12_training.rests_on(others).endswith("95 % over batches")
     assert "5 to 17 carry" in fig15_effective_ranges.found(ours)
     assert "5 to 17 carry" not in fig15_effective_ranges.found(others)
     labels = [

@@ -103,7 +103,8 @@ def test_another_colour_draws_the_figures_and_the_page_again(clone):
     style = clone.folder / "residual_ensembles/figures/style.py"
     text = style.read_text()
     style.write_text(text + "\n# another colour\n")
-    assert set(ran(clone.run("dvc", "repro"))) <= {"figures", "report"}
+    assert "figures" in (again := ran(clone.run("dvc", "repro")))
+    assert set(again) <= {"figures", "report"}
     style.write_text(text)
     clone.run("dvc", "repro")
 

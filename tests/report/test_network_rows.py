@@ -4,6 +4,7 @@ from residual_ensembles.analysis import read_tables
 from residual_ensembles.report.networks import (
     exactness_rows,
     gate_rows,
+    gradient_sums,
     half_gate_rows,
     network_rows,
 )
@@ -45,6 +46,14 @@ def test_networks_that_equal_a_highway_network(study_of_three_seeds):
         "0",
     )
     assert (last.seed, last.difference) == (2, "4e−06")
+
+
+def test_how_well_gradients_add_up(study, tmp_path):
+    found = gradient_sums(read_tables(study))
+    assert "of 2 networks" in found
+    assert "within 9e−07 of it, in each of 10 batches" in found
+    pd.read_csv(study / "lesions.csv").to_csv(tmp_path / "lesions.csv", index=False)
+    assert gradient_sums(read_tables(tmp_path)) == ""
 
 
 def test_how_exact_the_lesions_are(study, tmp_path):
