@@ -108,6 +108,7 @@ def test_inputs_may_go_by_their_names():
     np.testing.assert_array_equal(chain(inputs | {"other": inputs["a"]}), expected)
 
 
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="text needs TensorFlow")
 def test_text_is_refused():
     x = keras.Input((1,), dtype="string", name="text")
     y = layers.Embedding(9, 4, name="tokens")(
