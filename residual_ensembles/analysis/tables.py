@@ -69,6 +69,9 @@ HISTORY_COLUMNS = ["epoch", "error_fraction"]
 RESNETS = ("resnet", "resnet_bottleneck", "unravelled")
 """Kinds of network whose modules all have a skip; the last is a reader's own, as it was found."""
 
+GIVEN = ("unravelled", "unravelled_plain")
+"""Kinds of network that were given, and taken apart as they were."""
+
 WORTH_COLUMNS = ["network", "seed", "module", "block_influence", "first_order", "loss_increase"]
 
 UNKNOWN = -1
@@ -87,6 +90,11 @@ class Run:
     def model(self) -> str:
         """Kind of network; where nothing is written down, the first word of its name."""
         return str(self.facts.get("model") or self.network.split("_")[0])
+
+    @property
+    def is_given(self) -> bool:
+        """Whether it is a reader's own network, of whose training nothing is known."""
+        return self.model in GIVEN
 
     @property
     def gating(self) -> str:

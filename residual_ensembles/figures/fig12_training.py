@@ -13,6 +13,8 @@ from residual_ensembles.figures import paper_range, style
 from residual_ensembles.figures.fig6_path_gradients import modules_of
 from residual_ensembles.figures.picture import Picture
 
+BEFORE = "before training"
+
 
 def by_epoch(tables: Tables, network: str, seed: int) -> dict[int, pd.DataFrame]:
     """Returns the exact decomposition at y₀ of one network, by epoch; 0 is before training."""
@@ -38,10 +40,18 @@ def _through_training(axes: Axes, tables: Tables) -> None:
         found = by_epoch(tables, network, tables.of(network)[0].seed)
         colors = colormaps["viridis"](np.linspace(0.2, 0.85, max(len(found), 1)))
         for i, (epoch, rows) in enumerate(found.items()):
-            look = style.Look(to_hex(colors[i]), "", "-" if epoch else (0, (3, 1.5)))
-            label = f"epoch {epoch}" if epoch else "before training"
-            _curve(axes, rows, look, label)
-        axes.set_title(f"(a) {network}, through training")
+            when = _when(tables, network, epoch)
+            look = style.Look(to_hex(colors[i]), "", (0, (3, 1.5)) if when == BEFORE else "-")
+            _curve(axes, rows, look, when.removeprefix("at "))
+        given = tables.of(network)[0].is_given
+        axes.set_title(f"(a) {network}{'' if given else ', through training'}")
+
+
+def _when(tables: Tables, network: str, epoch: int) -> str:
+    """Returns at which time of its training a network was taken apart, as far as it is known."""
+    if tables.of(network)[0].is_given:
+        return "as it was given"
+    return f"at epoch {epoch}" if epoch else BEFORE
 
 
 def _between_networks(axes: Axes, tables: Tables) -> None:
@@ -79,7 +89,7 @@ def found(tables: Tables) -> str:
     for network in tables.plain[:1]:
         for epoch, rows in by_epoch(tables, network, tables.of(network)[0].seed).items():
             top = rows.loc[rows.share_projected.astype(float).idxmax()]
-            when = f"at epoch {epoch}" if epoch else "before training"
+            when = _when(tables, network, epoch)
             share = 100 * float(top.share_projected)
             peaks.append(f"{when} at length {int(top.length)} ({share:.0f} %)")
     return f"The largest share of {tables.plain[0]} is {', '.join(peaks)}." if peaks else ""

@@ -163,10 +163,16 @@ def render(
             provenance=provenance_rows(tables),
             parameters=flattened(parameters),
             command=command,
-            has_explorer=(tables.folder / "explorer.html").exists(),
+            has_explorer=_has_explorer(tables),
             files=[name for name in _FILES if (tables.folder / name).exists()],
         )
     )
+
+
+def _has_explorer(tables: Tables) -> bool:
+    """Whether there is an explorer with a network in it: those that are given it cannot run."""
+    ours = [run for run in tables.runs if not run.is_given]
+    return bool(ours) and (tables.folder / "explorer.html").exists()
 
 
 _FILES = (

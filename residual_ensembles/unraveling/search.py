@@ -1,10 +1,17 @@
 """Which parts of a graph shall be its modules: those that are asked for, or all there are."""
 
+import contextlib
+import math
+from collections import Counter
+
 import keras
 
 from residual_ensembles.unraveling.additions import Additions, Candidate
 from residual_ensembles.unraveling.cut import longest_chain
 from residual_ensembles.unraveling.graph import Graph, Node
+
+OFFERED = 3
+"""Kinds of layers that an error speaks of."""
 
 
 class Search:
@@ -48,7 +55,8 @@ class Search:
             raise ValueError(
                 f"Received {self.graph.model.name}, in which no branch is added back"
                 f"{f' as a module ({reasons})' if reasons else ''}; expected a residual network, "
-                "or modules=[...] with layers that keep the shape of what passes through."
+                "or modules=[...] with layers that keep the shape of what passes through"
+                f"{self._offer()}."
             )
         taken = {candidate.name for candidate in chain}
         self.notes += [f"{c.name}: {c.note}" for c in chain if c.note]
@@ -59,6 +67,19 @@ class Search:
         ]
         self.notes += [f"{name}: no module, {why}" for name, why in self.refused.items()]
         return chain
+
+    def _offer(self) -> str:
+        """Says which layers could be modules by themselves: the kinds with the most weights."""
+        number, weights = Counter(), Counter()
+        for node in self.graph.nodes:
+            if node.weights:
+                with contextlib.suppress(ValueError):
+                    self.additions.layer(node)
+                    kind = type(node.operation).__name__
+                    number[kind] += 1
+                    weights[kind] += sum(math.prod(w.shape) for w in node.weights)
+        offered = [f"{number[kind]} {kind}" for kind, _ in weights.most_common(OFFERED)]
+        return f": there are {', '.join(offered)}" if offered else ""
 
     def _at(self, boundary) -> Candidate:
         named = [None, boundary] if isinstance(boundary, str) else boundary

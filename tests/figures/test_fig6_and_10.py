@@ -63,10 +63,12 @@ def test_the_papers_range_is_said_of_networks_as_deep_as_its_own_alone(study, tm
     shutil.copytree(study, folder)
     for path in folder.glob("networks/*/run.json"):
         facts = json.loads(path.read_text())
-        path.write_text(json.dumps(facts | {"n_modules": 6}))
+        path.write_text(json.dumps(facts | {"n_modules": 6, "model": "unravelled"}))
     ours, others = read_tables(study), read_tables(folder)
     assert fig12_training.rests_on(ours).endswith("grey: 5–17")
     assert fig12_training.rests_on(others).endswith("95 % over batches")
+    assert " is at epoch 30 at length" in fig12_training.found(ours)
+    assert " is as it was given at length" in fig12_training.found(others)
     assert "5 to 17 carry" in fig15_effective_ranges.found(ours)
     assert "5 to 17 carry" not in fig15_effective_ranges.found(others)
     labels = [

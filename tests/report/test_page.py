@@ -129,6 +129,9 @@ def test_the_explorer_is_linked_only_where_it_is(page, folder, tmp_path):
     shutil.copytree(folder, copy)
     (copy / "explorer.html").write_text("")
     assert 'href="explorer.html"' in page_of(copy, figures=())
+    for path in copy.glob("networks/*/run.json"):  # the explorer holds none of these
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"model": "unravelled"}))
+    assert "explorer.html" not in page_of(copy, figures=())
 
 
 def test_an_empty_study_has_a_page(tmp_path):
