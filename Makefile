@@ -59,7 +59,7 @@ test-jax: install install-jax ## models, training, lesions and paths on JAX, wit
 		tests/lesions/test_lesion.py tests/lesions/test_plans.py tests/test_small_network.py
 
 test-cluster: install-cluster ## on a Ray cluster of two nodes with one core each, on this machine
-	pytest -m cluster
+	pytest -m cluster tests/cluster
 
 lint: install
 	ruff check .

@@ -70,12 +70,11 @@ class Ray(Executor):
     def _connect(self, show: bool) -> None:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it would report to its makers
         os.environ.setdefault("RAY_OVERRIDE_JOB_RUNTIME_ENV", "1")  # a submitted job has its own
-        where = os.environ.get(ADDRESS) or "this machine"
+        where, sent = os.environ.get(ADDRESS) or "this machine", _runtime_env()
         try:
-            self.ray.init(
-                runtime_env=_runtime_env(), log_to_driver=show, logging_level=logging.ERROR
-            )
+            self.ray.init(runtime_env=sent, log_to_driver=show, logging_level=logging.ERROR)
         except (RuntimeError, ConnectionError, ValueError) as error:
+            self.close()
             if "ersion mismatch" in str(error):
                 raise OSError(
                     f"The Ray cluster at {where} has another version: {_one_line(error)} Expected "

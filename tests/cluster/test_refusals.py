@@ -1,0 +1,64 @@
+"""Clusters that cannot be used, and workers that take too much."""
+
+import sys
+import time
+
+import numpy as np
+import psutil
+import pytest
+
+from residual_ensembles import executor, ray_executor
+from residual_ensembles.executor import Task
+
+NODE = {"num_cpus": 1, "object_store_memory": 150 * 2**20, "include_dashboard": False}
+
+
+def test_a_cluster_that_does_not_answer(monkeypatch):
+    monkeypatch.setenv(executor.ENGINE, "ray")
+    for address in ("127.0.0.1:1", "ray://127.0.0.1:1", "nowhere.invalid:6379"):
+        monkeypatch.setenv("RAY_ADDRESS", address)
+        with pytest.raises(OSError, match=f"RAY_ADDRESS={address}, where no Ray cluster answers"):
+            executor.chosen()
+
+
+def test_another_version_is_refused(environment, monkeypatch):
+    import ray
+
+    monkeypatch.setattr(ray, "__version__", "1.0.0")
+    with pytest.raises(OSError, match=r"has another version: .*Expected Ray 1\.0\.0 and Python 3"):
+        executor.chosen()
+
+
+def test_a_node_without_the_packages_is_refused(environment, monkeypatch):
+    monkeypatch.setattr(ray_executor, "NEEDED", ("numpy", "nothing_of_that_name"))
+    with pytest.raises(OSError, match=r"The Ray node .* it has no nothing_of_that_name; expected"):
+        executor.chosen()
+
+
+def test_requirements_that_are_not_there_are_refused(environment, monkeypatch):
+    monkeypatch.setenv(ray_executor.REQUIREMENTS, "nowhere.txt")
+    with pytest.raises(ValueError, match=r"REQUIREMENTS=nowhere\.txt, which is not there"):
+        executor.chosen()
+
+
+def grows(advance):
+    block = np.ones(3 * 2**30, np.uint8)
+    time.sleep(60)
+    return int(block[-1])
+
+
+def test_a_worker_that_takes_too_much_memory_is_killed_and_told(monkeypatch):
+    from ray import cloudpickle
+    from ray.cluster_utils import Cluster
+
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    memory = psutil.virtual_memory()
+    threshold = (memory.total - memory.available + 2 * 2**30) / memory.total
+    monitor = {"memory_usage_threshold": threshold, "memory_monitor_refresh_ms": 100}
+    own = Cluster(initialize_head=True, head_node_args={**NODE, "_system_config": monitor})
+    monkeypatch.setenv("RAY_ADDRESS", own.address)
+    try:
+        with ray_executor.Ray() as made, pytest.raises(OSError, match=r"with OutOfMemoryError"):
+            made.run([Task("growing", grows, tuple)])
+    finally:
+        own.shutdown()

@@ -1,0 +1,118 @@
+"""Tasks on a cluster, and what may happen to them."""
+
+import os
+import signal
+import sys
+
+import numpy as np
+import pytest
+
+from residual_ensembles.executor import Task
+from residual_ensembles.lesions import Lesion, Pieces, evaluate
+
+
+def square(x, advance):
+    advance(x)
+    return x * x
+
+
+def total(numbers, advance):
+    return int(numbers.sum())
+
+
+def dies_once(marker, advance):
+    if not os.path.exists(marker):
+        with open(marker, "w"):
+            os.kill(os.getpid(), signal.SIGKILL)
+    return "done"
+
+
+def fails(advance):
+    raise ValueError("no luck")
+
+
+def breaks(advance):
+    raise FileNotFoundError(2, "No such file", "weights")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def sent_by_value():
+    from ray import cloudpickle
+
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])
+
+
+def tasks(function, *arguments):
+    return [Task(f"task {each}", function, lambda each=each: each) for each in arguments]
+
+
+def test_order_progress_and_values_put_once(ray_executor):
+    steps, seen = [], {}
+    numbers = [(i,) for i in range(12)]
+    assert ray_executor.run(tasks(square, *numbers), steps.append, seen.__setitem__) == [
+        i * i for i in range(12)
+    ]
+    assert seen == {i: i * i for i in range(12)}
+    assert sum(steps) == sum(range(12))
+    put = ray_executor.put(np.arange(10**6))
+    assert ray_executor.run(tasks(total, (put,), (put,))) == [499999500000] * 2
+    facts = ray_executor.provenance()
+    assert facts["engine"] == "ray"
+    assert facts["threads_of_a_task"] == 1
+    assert sum(facts["tasks_by_node"].values()) == 14
+
+
+def test_a_killed_worker_costs_its_task_and_nothing_else(ray_executor, tmp_path):
+    finished = []
+    found = ray_executor.run(
+        [*tasks(square, (1,), (2,)), *tasks(dies_once, (str(tmp_path / "marker"),))],
+        finished=lambda index, result: finished.append(index),
+    )
+    assert found == [1, 4, "done"]
+    assert sorted(finished) == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (fails, r"task \(\): failed 3 times, at last with ValueError: no luck\. What was finished"),
+        (breaks, r"failed 3 times, at last with FileNotFoundError: .*weights"),
+    ],
+)
+def test_a_task_that_fails_three_times_stops_the_run(ray_executor, function, message):
+    finished = []
+    with pytest.raises(OSError, match=message):
+        ray_executor.run(
+            [*tasks(square, (1,), (2,)), *tasks(function, ())],
+            finished=lambda index, result: finished.append(index),
+        )
+    assert sorted(finished) == [0, 1]
+
+
+def test_the_lesions_of_a_failed_piece_are_named(ray_executor, chain, prepared, tmp_path):
+    class Broken:
+        """Pictures of more channels than the network takes, from the twenty-fourth on."""
+
+        def __len__(self):
+            return 48
+
+        def __getitem__(self, some):
+            first = some.start if isinstance(some, slice) else 0
+            pictures = prepared.part("test").pictures(some)
+            return pictures.repeat(3, axis=-1) if first >= 24 else pictures
+
+    with pytest.raises(OSError, match=r"resnet.*, piece-0000\d+-0000: delete 3: failed 3 times"):
+        evaluate(
+            chain,
+            [Lesion(deletions=[3])],
+            Broken(),
+            batch_size=8,
+            pieces=Pieces(tmp_path),
+            executor=ray_executor,
+        )
+    assert {path.name for path in tmp_path.glob("piece-*")} >= {"piece-00000000-0000.npz"}
+
+
+def test_more_than_any_node_has_is_refused(ray_executor):
+    with pytest.raises(OSError, match="No node of the Ray cluster has what a task takes: CPU 1"):
+        ray_executor.run(tasks(square, (1,)), memory_bytes=2**60)
