@@ -7,6 +7,7 @@ not matter who computes which. Where pieces are cut depends on the study alone.
 
 import io
 import math
+import re
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
@@ -148,8 +149,8 @@ def compute(
     Returns:
         Whether each module has a skip, and what was found.
     """
-    chain = _chain(content)
-    linearization, found = Linearization(chain, batch_norm), nothing_found()
+    ready, found = _ready(content), nothing_found()
+    chain, linearization = ready.chain, ready.linearization(batch_norm)
     for index, pictures, labels in batches:
         point = linearization.at(pictures, labels)
         if estimator == "exact":
@@ -160,23 +161,39 @@ def compute(
     return skips_of(chain), found
 
 
-_LAST: dict[bytes, models.Chain] = {}
+class _Ready:
+    """A network that this process can work on without compiling anything again."""
+
+    def __init__(self, chain):
+        self.chain = chain
+        self._linearizations: dict[str, Linearization] = {}
+
+    def linearization(self, batch_norm: str) -> Linearization:
+        """Returns the network's way with batches, made once for each mode of batch norm."""
+        if batch_norm not in self._linearizations:
+            self._linearizations[batch_norm] = Linearization(self.chain, batch_norm)
+        return self._linearizations[batch_norm]
+
+
+_LAST: dict[bytes, _Ready] = {}
 """The network that this process worked on last, by its architecture: other epochs of it, and other
-seeds, are other weights, and nothing has to be compiled again."""
+seeds, are other weights."""
+_SEED = re.compile(rb'"seed": (\d+|null)')
+"""Of weights and initialisers, as it stands in an architecture; a file has weights of its own."""
 
 
-def _chain(content: bytes) -> models.Chain:
+def _ready(content: bytes) -> _Ready:
     """Returns a network in float32 with the weights of a file."""
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        architecture = archive.read("config.json")
+        architecture = _SEED.sub(b'"seed"', archive.read("config.json"))
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "network.keras")
         file.write_bytes(content)
         if architecture in _LAST:
-            models.load_weights(_LAST[architecture], file)
+            models.load_weights(_LAST[architecture].chain, file)
         else:
             _LAST.clear()
-            _LAST[architecture] = models.in_float32(models.load(file))
+            _LAST[architecture] = _Ready(models.in_float32(models.load(file)))
     return _LAST[architecture]
 
 
