@@ -21,11 +21,15 @@ from residual_ensembles import models
 from residual_ensembles.executor import Executor, Task
 from residual_ensembles.gradient_study import GradientStudy, Measured, nothing_found, skips_of
 from residual_ensembles.paths import Linearization
+from residual_ensembles.paths.sampled import NUMBERS_AT_ONCE
 
 BATCHES_IN_PIECE = 5
 """Batches whose gradient one piece takes apart exactly: tens of seconds for ResNet-110."""
 PATHS_IN_PIECE = 2500
 """Sampled paths of one piece: tens of seconds for ResNet-110 and 16 pictures of 32×32."""
+
+BYTES_OF_PIECE = 2 * 4 * NUMBERS_AT_ONCE
+"""Cotangents that pass a module together, before it and behind."""
 
 
 class Network(NamedTuple):
@@ -110,7 +114,9 @@ def measure(
         return (study, content[piece.network.file], *how)
 
     tasks = [Task(piece.title, compute, partial(arguments, piece)) for piece in pieces]
-    results = list(zip(pieces, executor.run(tasks, advance), strict=True))
+    results = list(
+        zip(pieces, executor.run(tasks, advance, memory_bytes=BYTES_OF_PIECE), strict=True)
+    )
     return [
         _joined(each, [found for piece, found in results if piece.network is each], study.batches)
         for each in networks

@@ -31,7 +31,7 @@ def define_flags() -> None:
         0.0,
         1.0,
     )
-    flags.DEFINE_integer("memory_mib", 2048, "what activations may take, MiB", 1)
+    flags.DEFINE_integer("memory_mib", 2048, "what activations may take in a process, MiB", 1)
     flags.DEFINE_integer("path_samples", 100, "sampled paths of each length; 0 for none", 0)
     flags.DEFINE_integer("path_batches", 3, "batches whose gradient is taken apart", 1)
     flags.DEFINE_integer("path_batch_size", 8, "pictures in each", 1)

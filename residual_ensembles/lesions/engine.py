@@ -86,7 +86,7 @@ def evaluate(
         labels: True classes `(n_pictures,)`; for `error_margin`.
         error_margin: Half-width, as a fraction, at which the 95 % interval of a lesion's error on
             the given pictures is narrow enough; see `margin`. None evaluates all pictures.
-        memory_bytes: What activations may take.
+        memory_bytes: What activations may take, in each process.
         batch_size: How many of them may pass a module together; None for as many as are fast.
         seed: Of the samples.
         pieces: Where finished pieces are kept, to go on after an interruption.

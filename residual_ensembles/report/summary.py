@@ -18,7 +18,7 @@ QUESTIONS = (
     ("Does it, in projections on the whole?", "13c", _OF_SHORT),
     ("Are short paths enough to train on?", "15a", "difference in error"),
 )
-"""The paper in five questions, the claims that answer each, and what their numbers are."""
+"""The paper in a few questions, the claims that answer each, and what their numbers are."""
 
 COUNTED = frozenset(claim.id for claim in path_lengths.CLAIMS)
 """The claims that no network can change."""
