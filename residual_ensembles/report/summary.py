@@ -11,7 +11,7 @@ from residual_ensembles.report.numbers import interval, quantity
 _OF_SHORT = "lengths 5 to 17"
 QUESTIONS = (
     ("Can a module of a residual network be deleted?", "1", "median cost"),
-    ("Does deleting a layer of a VGG ruin it?", "3", "mildest layer, against chance"),
+    ("Is a VGG at chance without any one layer?", "3", "mildest layer, against chance"),
     ("Does error grow smoothly with every module less?", "4b", "largest step of the rise"),
     ("Does nearly all gradient come from short paths (the paper's reading)?", "13a", _OF_SHORT),
     ("Does it, in norms of sums?", "13b", _OF_SHORT),
