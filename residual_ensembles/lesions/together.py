@@ -154,8 +154,8 @@ class _Latest:
 
 def _title(name: str, round_: Round, piece: Piece) -> str:
     """Returns what people call a piece: network, file, lesions."""
-    lesions = round_.subject.rest[0]
-    named = [str(lesions[i]) for i in piece.lesions]
-    if len(named) > LONGEST_NAMES:
-        named = [f"{len(named)} lesions from {named[0]!r} to {named[-1]!r}"]
-    return f"{name}, {piece.name}: {', '.join(named)}"
+    lesions, positions = round_.subject.rest[0], piece.lesions
+    if len(positions) <= LONGEST_NAMES:
+        return f"{name}, {piece.name}: {', '.join(str(lesions[i]) for i in positions)}"
+    first, last = lesions[positions[0]], lesions[positions[-1]]
+    return f"{name}, {piece.name}: {len(positions)} lesions from {str(first)!r} to {str(last)!r}"

@@ -38,8 +38,8 @@ def test_tables_of_gradients_are_those_of_one_machine(
 
 def test_networks_are_trained_wherever_there_is_room(ray_executor, prepared, tmp_path):
     command = (
-        "python -m residual_ensembles.train --depth=8 --epochs=1 --dataset={} --seed={} "
-        "--output_dir=networks/{}"
+        "python -m residual_ensembles.train --depth=8 --epochs=1 --batch_size=16 "
+        "--dataset={} --seed={} --output_dir=networks/{}"
     )
     tasks = [
         Task(

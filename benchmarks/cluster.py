@@ -1,0 +1,194 @@
+"""What a Ray cluster gains, and what it costs.
+
+    python benchmarks/cluster.py --json
+
+All single deletions and some random ones of a ResNet, pictures of 32×32, on two one-core nodes that
+are started on this machine (`ray.cluster_utils.Cluster`). Every task has one thread. Each round
+takes the same pieces with one worker of the cluster, with two, and in one and two bare processes,
+which are the local engine's. Networks are loaded and compiled before the clock starts; what
+starting takes is told on its own, in `seconds_to_start`.
+
+- `sweep_two_workers`: how many times faster two workers are than one.
+- `two_processes`: the same of bare processes. Two cores that others share rarely give 2.
+- `of_limit`: the first by the second.
+- `overhead`: seconds with one worker by seconds in one bare process.
+- `bytes_per_lesion`: of pictures to and predictions from where it is computed; beside them, the
+  bytes of the network and its plan, which travel once to each node.
+
+Needs two cores and `make install-cluster`. About 10 minutes.
+"""
+
+import os
+import pickle
+import statistics
+import time
+from collections.abc import Callable
+
+import numpy as np
+from absl import app, flags
+from side_by_side import Cost, progress, report
+
+from residual_ensembles import lesions, models
+from residual_ensembles.executor import Executor
+from residual_ensembles.local_executor import Local
+from residual_ensembles.ray_executor import AHEAD, Ray
+
+FLAGS = flags.FLAGS
+flags.DEFINE_bool("json", False, "one JSON object per line")
+flags.DEFINE_integer("rounds", 3, "counted rounds", 1)
+flags.DEFINE_integer("depth", 56, "layers of the ResNet: 6n+2", 8)
+flags.DEFINE_integer("pictures", 512, "pictures of the sweep", 64)
+flags.DEFINE_integer("draws", 4, "random deletions of each number up to 10", 1)
+
+SHAPE, CLASSES = (32, 32, 3), 10
+NODE = {"num_cpus": 1, "object_store_memory": 300 * 2**20, "include_dashboard": False}
+FIRST = {"first": 1.0}
+"""A resource that one of the nodes has."""
+
+
+class Bare(Local):
+    """So many processes, whatever the machine has."""
+
+    def __init__(self, size: int):
+        super().__init__()
+        self.wanted = size
+
+    def prepare(self, n_tasks, task_bytes):
+        from joblib.externals.loky import ProcessPoolExecutor
+
+        if self.pool is None:
+            self.size = self.wanted
+            self.pool = ProcessPoolExecutor(max_workers=self.size, timeout=None)
+
+
+class Workers(Ray):
+    """Both workers of the cluster, or one: that of the node which has the resource."""
+
+    alone = False
+
+    def prepare(self, n_tasks, task_bytes):
+        super().prepare(n_tasks, task_bytes)
+        self.options |= {"resources": FIRST} if self.alone else {}
+
+    def most(self):
+        return AHEAD if self.alone else super().most()
+
+
+class Counting(Executor):
+    """Runs nothing elsewhere and counts what would have travelled."""
+
+    def __init__(self):
+        super().__init__()
+        self.values: list[int] = []
+        self.results = 0
+
+    def put(self, value):
+        self.values.append(len(pickle.dumps(value, pickle.HIGHEST_PROTOCOL)))
+        return value
+
+    def outcome(self, handle):
+        found = super().outcome(handle)
+        self.results += len(pickle.dumps(found.result, pickle.HIGHEST_PROTOCOL))
+        return found
+
+
+def subject() -> tuple:
+    """Returns a random network, a plan and pictures."""
+    random = np.random.default_rng(0)
+    pictures = random.integers(0, 256, (FLAGS.pictures, *SHAPE)).astype(np.uint8)
+    chain = models.build("resnet", FLAGS.depth, SHAPE, CLASSES, [125.0] * 3, [60.0] * 3)
+    lesions.reestimate_batch_norm(chain, pictures[:128])
+    modules = lesions.deletable(chain)
+    plan = lesions.single_deletions(modules)
+    return chain, plan + lesions.random_deletions(modules, 10, FLAGS.draws, seed=0), pictures
+
+
+class Sweep:
+    """The sweep by one kind of workers, whose start is not counted.
+
+    Args:
+        evaluate: The sweep, called with an executor.
+        executor: What computes it.
+        **settings: Attributes that the executor is given before.
+    """
+
+    def __init__(self, evaluate: Callable[[Executor], object], executor: Executor, **settings):
+        self.evaluate = evaluate
+        self.executor = executor
+        self.settings = settings
+        self.seconds: list[float] = []
+        self.seconds_to_start = self.measured()
+
+    def measured(self) -> float:
+        """Returns what one sweep takes on the wall."""
+        for name, value in self.settings.items():
+            setattr(self.executor, name, value)
+        begin = time.perf_counter()
+        self.evaluate(self.executor)
+        return time.perf_counter() - begin
+
+    def run(self) -> None:
+        """Takes one sweep that counts."""
+        self.seconds.append(self.measured())
+
+    def over(self, other: "Sweep") -> list[float]:
+        """Returns the seconds of each round by those of another kind of workers."""
+        return [mine / its for mine, its in zip(self.seconds, other.seconds, strict=True)]
+
+
+def told(name: str, ratios: list[float], baseline: str, **more) -> None:
+    """Reports the median of a ratio over the rounds; processor seconds are spent elsewhere."""
+    value = Cost(statistics.median(ratios), 0.0)
+    report(name, value, baseline, len(ratios), FLAGS.json, cpu_ratio=None, **more)
+
+
+def main(_):
+    from ray.cluster_utils import Cluster
+
+    chain, plan, pictures = subject()
+
+    def evaluate(executor: Executor) -> None:
+        lesions.evaluate(chain, plan, pictures, executor=executor)
+
+    counting = Counting()
+    evaluate(counting)
+    network, *arrays = counting.values
+    cluster = Cluster(initialize_head=True, head_node_args=NODE | {"resources": FIRST})
+    cluster.add_node(**NODE)
+    cluster.wait_for_nodes()
+    os.environ["RAY_ADDRESS"] = cluster.address
+    begin = time.perf_counter()
+    with Bare(1) as one, Bare(2) as two, Workers() as workers:
+        connecting = time.perf_counter() - begin
+        kinds = {
+            "two workers": (both := Sweep(evaluate, workers, alone=False)),
+            "one worker": (alone := Sweep(evaluate, workers, alone=True)),
+            "one process": (process := Sweep(evaluate, one)),
+            "two processes": (processes := Sweep(evaluate, two)),
+        }
+        for i in range(FLAGS.rounds):
+            for name, kind in kinds.items():
+                kind.run()
+                progress(f"round {i + 1}, {name}: {kind.seconds[-1]:.1f} s")
+    cluster.shutdown()
+
+    start = connecting + both.seconds_to_start - statistics.median(both.seconds)
+    gained, limit = alone.over(both), process.over(processes)
+    told("sweep_two_workers", gained, "one worker of the cluster", seconds_to_start=start)
+    told("two_processes", limit, "one bare process")
+    shares = [gain / most for gain, most in zip(gained, limit, strict=True)]
+    told("of_limit", shares, "two_processes")
+    told("overhead", alone.over(process), "the local engine in one process of one thread")
+    report(
+        "bytes_per_lesion",
+        None,
+        "lesions of the plan",
+        len(plan),
+        FLAGS.json,
+        bytes=(sum(arrays) + counting.results) / len(plan),
+        bytes_of_network=network,
+    )
+
+
+if __name__ == "__main__":
+    app.run(main)
