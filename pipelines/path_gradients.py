@@ -12,6 +12,9 @@ from residual_ensembles import cli
 
 FLAGS = flags.FLAGS
 
+BAR = "{l_bar}{bar}| {n:.1f}/{total} batches [{elapsed}<{remaining}]"
+"""A piece with some lengths is a part of a batch."""
+
 
 def define_flags() -> None:
     """Defines the flags; each says its unit."""
@@ -123,7 +126,7 @@ def main() -> None:
     every = [network for each in networks.values() for network in each]
     total = sum(len(network.estimators) for network in every) * FLAGS.batches
     part = data.load(FLAGS.data).part("train")
-    with executor.chosen() as chosen, tqdm(total=total, unit="batch") as progress:
+    with executor.chosen() as chosen, tqdm(total=total, bar_format=BAR) as progress:
         measured = dict(
             zip(
                 every,

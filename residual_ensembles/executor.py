@@ -146,11 +146,11 @@ class Executor:
         task, advance = handle
         return Outcome(task.function(*task.arguments(), advance), 0, platform.node())
 
-    def counts(self, error: Exception) -> bool:
-        """Returns whether it is the task that failed, and not the machine under it."""
-        return True
+    def counts(self, error: Exception) -> float:
+        """Returns how many failures an error is; fewer where the machine may be at fault."""
+        return 1.0
 
-    def failed(self, task: Task, n_times: int, error: Exception) -> None:
+    def failed(self, task: Task, n_times: float, error: Exception) -> None:
         """Raises an error, unless the task shall be tried again."""
         raise error
 

@@ -24,17 +24,30 @@ REQUIREMENTS = "RESIDUAL_ENSEMBLES_REQUIREMENTS"
 """The environment variable with a file of requirements that Ray installs on the nodes."""
 ATTEMPTS = 3
 """Failures of a task before the run is stopped."""
+A_NODE_COUNTS = 0.25
+"""A node that died may have been ended by its owner, and four of them count as one failure; a piece
+that takes node after node along is not sent on for ever."""
 AHEAD = 2
 """Tasks under way for each that can run: who ends has the next one there already."""
 SECONDS_BETWEEN_LOOKS = 5.0
 """Between looks at which nodes there are."""
 PATIENCE_SECONDS = 10.0
 """How long a head node may take to answer."""
-NEEDED = ("numpy", "pandas", "scipy", "psutil", "tqdm", "absl", "joblib", "PIL", "array_record")
+NEEDED = (
+    "numpy",
+    "pandas",
+    "scipy",
+    "psutil",
+    "tqdm",
+    "absl",
+    "PIL",
+    "statsmodels",
+    "array_record",
+)
 """Modules, besides Keras and its backend, that a node's Python has to have."""
 SAME = ("keras",)
 """Packages, besides the backend, of which a node has to have the driver's version."""
-SENT = ("KERAS_BACKEND", "KERAS_HOME", "RESIDUAL_ENSEMBLES_THREADS")
+SENT = ("KERAS_HOME", "RESIDUAL_ENSEMBLES_THREADS")
 """Variables of the driver that hold for tasks too."""
 
 
@@ -96,7 +109,7 @@ class Ray(Executor):
             (
                 _title(node["NodeManagerHostname"], node["NodeID"]),
                 remote.options(
-                    scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=True)
+                    scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
                 ).remote(*what),
             )
             for node in self._nodes()
@@ -160,7 +173,8 @@ class Ray(Executor):
         return self.ray.get(handle)
 
     def counts(self, error):
-        return not isinstance(error, self.ray.exceptions.NodeDiedError)
+        died = isinstance(error, self.ray.exceptions.NodeDiedError)
+        return A_NODE_COUNTS if died else 1.0
 
     def failed(self, task, n_times, error):
         if not isinstance(error, self.ray.exceptions.RayError):
@@ -168,7 +182,7 @@ class Ray(Executor):
         if n_times >= ATTEMPTS:
             cause = _cause(error)
             raise OSError(
-                f"{task.name}: failed {n_times} times, at last with {type(cause).__name__}: "
+                f"{task.name}: failed {n_times:g} times, at last with {type(cause).__name__}: "
                 f"{_one_line(cause)} What was finished is kept; start again to go on from there."
             ) from error
 
@@ -215,6 +229,7 @@ def _runtime_env() -> dict:
         rooms.append(str(LIBRARY.parent / "pipelines"))
     env = {"py_modules": rooms}
     env["env_vars"] = {name: os.environ[name] for name in SENT if name in os.environ}
+    env["env_vars"]["KERAS_BACKEND"] = backend_choice.chosen()  # it may stand in a file here
     if requirements := os.environ.get(REQUIREMENTS):
         if not Path(requirements).is_file():
             raise ValueError(
