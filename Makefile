@@ -42,6 +42,7 @@ define make_venv
 endef
 
 reproduce: install ## the whole study on the embedded data set, from pictures to page
+	python -m pipelines.compose
 	dvc repro prepare
 	python -m pipelines.train_all
 	dvc repro

@@ -63,7 +63,7 @@ class HighwayProducts(Autodiff):
         with frozen(module, weights):
             f, steps = _transform(module.transform, y, self.training)
             carried, shortcut = _convolve(module.shortcut, y)
-            t, gate = module.openness(y), ops.convert_to_tensor(module.openness.kernel)
+            t, gate = module.openness(y), _value(module.openness.kernel)
         slope = t * (1.0 - t)
         out = t * f + (1.0 - t) * carried
         return out, (steps, shortcut, gate, t, 1.0 - t, slope * f, -slope * carried)
@@ -85,9 +85,17 @@ class HighwayProducts(Autodiff):
         return _convolve_back(self.module.openness, gate, rows, self.module.shapes[0])
 
 
+def _value(variable):
+    """Returns what a variable is in the scope that is open.
+
+    The variable itself, which Keras may take for a tensor, would be read when the scope is closed.
+    """
+    return ops.convert_to_tensor(variable.value)
+
+
 def _convolve(conv, y):
     """Returns the convolution of y and its kernel; y and None where `conv` is None."""
-    return (y, None) if conv is None else (conv(y), ops.convert_to_tensor(conv.kernel))
+    return (y, None) if conv is None else (conv(y), _value(conv.kernel))
 
 
 def _convolve_back(conv, kernel, rows, input_shape):
@@ -106,12 +114,12 @@ def _transform(transform, y, training: bool):
     """Returns f(y) and, for each convolution, what its way back needs."""
     steps = []
     for norm, conv in zip(transform.norms, transform.convs, strict=True):
-        gamma, beta = ops.convert_to_tensor(norm.gamma), ops.convert_to_tensor(norm.beta)
+        gamma, beta = _value(norm.gamma), _value(norm.beta)
         if training:
             mean, variance = ops.moments(y, axes=[0, 1, 2])
         else:
             statistics = norm.moving_mean, norm.moving_variance
-            mean, variance = (ops.convert_to_tensor(v) for v in statistics)
+            mean, variance = map(_value, statistics)
         deviation = ops.rsqrt(variance + norm.epsilon)
         z = y * (gamma * deviation) + (beta - mean * gamma * deviation)
         slope = ops.where(z > 0, gamma * deviation, ops.zeros_like(deviation))

@@ -120,6 +120,16 @@ def test_new_weights_are_seen_without_compiling():
     assert (before.log10_norms != after.log10_norms).all()
 
 
+@pytest.mark.parametrize("model", ["resnet", "highway"])
+def test_a_batch_of_another_size_meets_the_weights_of_each_module(model):
+    linearization = paths.Linearization(network(model, 14, seed=5))
+    pictures, labels = batch()
+    for n in (4, 3, 2):
+        assert paths.exact(linearization.at(pictures[:n], labels[:n])).error < 1e-5
+    other = paths.Linearization(network(model, 14, seed=6))
+    assert paths.exact(other.at(pictures[:3], labels[:3])).error < 1e-5
+
+
 @pytest.mark.parametrize("dtype", ["mixed_bfloat16", "mixed_float16", "float16"])
 def test_reduced_precision_is_taken_apart_in_float32(dtype):
     reduced = network("resnet", 8, dtype="mixed_bfloat16")
