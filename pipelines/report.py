@@ -20,7 +20,9 @@ def define_flags() -> None:
         "params_file", "", "YAML file of the study's parameters, shown on the page; empty for none"
     )
     flags.DEFINE_string(
-        "command", "dvc repro figures", "command that remakes the figures, shown below each"
+        "command",
+        "dvc repro --force --single-item figures",
+        "command that remakes the figures, shown below each",
     )
 
 

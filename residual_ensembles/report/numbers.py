@@ -4,6 +4,7 @@ import math
 
 NOTHING = "–"
 THIN = "\u202f"
+ROUNDING = 1e-15
 
 
 def number(value: float | None, digits: int = 3) -> str:
@@ -14,7 +15,12 @@ def number(value: float | None, digits: int = 3) -> str:
     """
     if is_missing(value):
         return NOTHING
-    return f"{float(value):.{digits}g}".replace("-", "−")
+    return f"{_rounded(value):.{digits}g}".replace("-", "−")
+
+
+def _rounded(value: float) -> float:
+    """Returns a number, and 0 for what is left of 0 when others were subtracted."""
+    return 0.0 if abs(float(value)) < ROUNDING else float(value)
 
 
 def is_missing(value: object) -> bool:
@@ -34,7 +40,7 @@ def quantity(value: float | None, unit: str) -> str:
     """
     if is_missing(value) or not unit:
         return number(value)
-    hundredfold = 100 * float(value)
+    hundredfold = 100 * _rounded(value)
     shown = f"{hundredfold:.2f}" if abs(hundredfold) >= 1 else f"{hundredfold:.3g}"
     return shown.replace("-", "−") + THIN + unit
 

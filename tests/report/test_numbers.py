@@ -14,6 +14,7 @@ from residual_ensembles.report import numbers
         (-0.0014, "points", "−0.14\u202fpoints"),
         (1e-6, "%", "0.0001\u202f%"),
         (0.0, "points", "0\u202fpoints"),
+        (-8.7e-19, "points", "0\u202fpoints"),
         (11.5, "", "11.5"),
         (None, "%", "–"),
         (float("nan"), "", "–"),
