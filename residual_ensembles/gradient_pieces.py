@@ -181,8 +181,10 @@ class _Ready:
         return self._linearizations[batch_norm]
 
 
+KEPT = 3
+"""Networks that a process keeps ready: pieces of one and of another come in turns."""
 _LAST: dict[bytes, _Ready] = {}
-"""The network that this process worked on last, by its architecture: other epochs of it, and other
+"""Networks that this process worked on last, by their architecture: other epochs of one, and other
 seeds, are other weights."""
 _SEED = re.compile(rb'"seed": (\d+|null)')
 """Of weights and initialisers, as it stands in an architecture; a file has weights of its own."""
@@ -198,7 +200,8 @@ def _ready(content: bytes) -> _Ready:
         if architecture in _LAST:
             models.load_weights(_LAST[architecture].chain, file)
         else:
-            _LAST.clear()
+            while len(_LAST) >= KEPT:
+                _LAST.pop(next(iter(_LAST)))
             _LAST[architecture] = _Ready(models.in_float32(models.load(file)))
     return _LAST[architecture]
 
