@@ -8,7 +8,6 @@ not matter who computes which. Where pieces are cut depends on the study alone.
 import io
 import math
 import re
-import tempfile
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -194,9 +193,7 @@ def _ready(content: bytes) -> _Ready:
     """Returns a network in float32 with the weights of a file."""
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         architecture = _SEED.sub(b'"seed"', archive.read("config.json"))
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, "network.keras")
-        file.write_bytes(content)
+    with models.as_file(content) as file:
         if architecture in _LAST:
             models.load_weights(_LAST[architecture].chain, file)
         else:

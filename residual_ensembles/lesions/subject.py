@@ -2,11 +2,10 @@
 
 import hashlib
 import pickle
-import tempfile
 from collections.abc import Sequence
 from functools import cached_property
-from pathlib import Path
 
+from residual_ensembles import models
 from residual_ensembles.lesions.evaluator import Evaluator
 from residual_ensembles.lesions.grid import MEMORY_BYTES
 from residual_ensembles.lesions.lesion import Lesion
@@ -48,12 +47,7 @@ class Subject:
         return Evaluator(self.chain, *self.rest)
 
     def __reduce__(self):
-        from residual_ensembles import models
-
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder, "network.keras")
-            models.save(self.chain, path)
-            content = path.read_bytes()
+        content = models.to_bytes(self.chain)
         name = hashlib.sha256(content + pickle.dumps(self.rest)).hexdigest()
         return _arrived, (name, content, self.rest)
 
@@ -73,11 +67,7 @@ class Arrived:
     @cached_property
     def evaluator(self) -> Evaluator:
         """The evaluator; errors are those of its making."""
-        from residual_ensembles import models
-
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder, "network.keras")
-            path.write_bytes(self.content)
+        with models.as_file(self.content) as path:
             return Evaluator(models.load(path), *self.rest)
 
 

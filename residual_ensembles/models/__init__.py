@@ -14,7 +14,7 @@ from residual_ensembles.models.registry import (
     lesionable,
     n_modules,
 )
-from residual_ensembles.models.saving import load, load_weights, save
+from residual_ensembles.models.saving import as_file, load, load_weights, save, to_bytes
 from residual_ensembles.models.vgg import PlainModule
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "Module",
     "PlainModule",
     "Preactivation",
+    "as_file",
     "build",
     "half_gates",
     "has_half_gates",
@@ -36,4 +37,5 @@ __all__ = [
     "mean_openness",
     "n_modules",
     "save",
+    "to_bytes",
 ]

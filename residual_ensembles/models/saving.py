@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import tempfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -67,6 +68,27 @@ def load_weights(chain: Chain, path: str | os.PathLike) -> None:
     """
     with _reading(path) as file:
         chain.load_weights(file)
+
+
+def to_bytes(chain: Chain) -> bytes:
+    """Returns what `save` writes, to be sent elsewhere."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "network.keras")
+        save(chain, path)
+        return path.read_bytes()
+
+
+@contextlib.contextmanager
+def as_file(content: bytes) -> Iterator[Path]:
+    """Yields a file that `load` and `load_weights` can read, for as long as they do.
+
+    Args:
+        content: What `to_bytes` returned, or stands in a file.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "network.keras")
+        path.write_bytes(content)
+        yield path
 
 
 @contextlib.contextmanager
