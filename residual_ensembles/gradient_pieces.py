@@ -1,8 +1,9 @@
 """Gradients of many networks by path, in pieces that are computed side by side.
 
-A piece is a network at one epoch with some batches, or, where single paths are sampled, with one
-batch and some lengths: batches and paths are functions of (seed, length, batch), so that it does
-not matter who computes which. Where pieces are cut depends on the study alone.
+A piece is a network at all its epochs with some batches, so that it is compiled in one process, or,
+where single paths are sampled, at one epoch with one batch and some lengths: batches and paths are
+functions of (seed, length, batch), so that it does not matter who computes which. Where pieces are
+cut depends on the study alone.
 """
 
 import io
@@ -22,8 +23,9 @@ from residual_ensembles.gradient_study import GradientStudy, Measured, nothing_f
 from residual_ensembles.paths import Linearization
 from residual_ensembles.paths.sampled import NUMBERS_AT_ONCE
 
-BATCHES_IN_PIECE = 5
-"""Batches whose gradient one piece takes apart exactly: tens of seconds for ResNet-110."""
+BATCHES_IN_PIECE = 10
+"""Batches whose gradient one piece takes apart exactly: half a minute for ResNet-110 at three
+epochs and 4 pictures of 8×8, two for 16 of 32×32."""
 PATHS_IN_PIECE = 2500
 """Sampled paths of one piece: tens of seconds for ResNet-110 and 16 pictures of 32×32."""
 
@@ -47,7 +49,8 @@ class Network(NamedTuple):
 class Piece(NamedTuple):
     """What one task computes."""
 
-    network: Network
+    networks: tuple[Network, ...]
+    """Of one title, at the epochs that it is about."""
     estimator: str
     batches: range
     lengths: np.ndarray | None
@@ -58,30 +61,35 @@ class Piece(NamedTuple):
     @property
     def title(self) -> str:
         """What people call it."""
+        epochs = ", ".join(str(network.epoch) for network in self.networks)
         lengths = "" if self.lengths is None else f", lengths {self.lengths[0]}-{self.lengths[-1]}"
         batches = f"batches {self.batches[0] + 1}-{self.batches[-1] + 1}"
-        network, epoch, *_ = self.network
-        return f"{network}, epoch {epoch}: {self.estimator} gradients, {batches}{lengths}"
+        name = self.networks[0].title
+        return f"{name}, epoch {epochs}: {self.estimator} gradients, {batches}{lengths}"
 
 
-def cut(study: GradientStudy, network: Network, lengths: np.ndarray) -> Iterator[Piece]:
-    """Yields the pieces of a network; of what is sampled first, for that takes longest.
+def cut(
+    study: GradientStudy, networks: Sequence[Network], lengths: np.ndarray | None
+) -> Iterator[Piece]:
+    """Yields the pieces of a network.
 
     Args:
         study: What is measured.
-        network: Of which network.
-        lengths: That paths are sampled of.
+        networks: The network at each epoch.
+        lengths: That paths are sampled of; None where none are.
     """
-    if "sampled" in network.estimators:
-        n_paths = len(lengths) * study.paths_of_batch
-        ranges = np.array_split(lengths, min(math.ceil(n_paths / PATHS_IN_PIECE), len(lengths)))
-        for index in range(study.batches):
-            for some in ranges:
-                yield Piece(network, "sampled", range(index, index + 1), some, 1 / len(ranges))
-    if "exact" in network.estimators:
-        for first in range(0, study.batches, BATCHES_IN_PIECE):
-            last = min(first + BATCHES_IN_PIECE, study.batches)
-            yield Piece(network, "exact", range(first, last), None, 1.0)
+    for network in networks:
+        if "sampled" in network.estimators:
+            n_paths = len(lengths) * study.paths_of_batch
+            ranges = np.array_split(lengths, min(math.ceil(n_paths / PATHS_IN_PIECE), len(lengths)))
+            for index in range(study.batches):
+                for some in ranges:
+                    share = 1 / len(ranges)
+                    yield Piece((network,), "sampled", range(index, index + 1), some, share)
+    exact = tuple(network for network in networks if "exact" in network.estimators)
+    for first in range(0, study.batches if exact else 0, BATCHES_IN_PIECE):
+        batches = range(first, min(first + BATCHES_IN_PIECE, study.batches))
+        yield Piece(exact, "exact", batches, None, 1.0)
 
 
 def measure(
@@ -103,48 +111,54 @@ def measure(
     Returns:
         What was found of each network.
     """
-    pieces = [p for each in networks for p in cut(study, each, _lengths(study, each))]
+    epochs: dict[str, list[Network]] = {}
+    for each in networks:
+        epochs.setdefault(each.title, []).append(each)
+    pieces = [p for each in epochs.values() for p in cut(study, each, _lengths(study, each))]
+    # What is sampled takes longest and goes first.
     pieces.sort(key=lambda piece: piece.estimator != "sampled")
-    content = {each.file: executor.put(each.file.read_bytes()) for each in networks}
+    files = {title: [n.file.read_bytes() for n in each] for title, each in epochs.items()}
+    content = {title: executor.put(each) for title, each in files.items()}
 
     def arguments(piece: Piece) -> tuple:
+        title = piece.networks[0].title
+        which = [(epochs[title].index(n), n.batch_norm) for n in piece.networks]
         batches = [(index, *study.batch(part, index)) for index in piece.batches]
-        how = piece.network.batch_norm, piece.estimator, batches, piece.lengths, piece.share
-        return (study, content[piece.network.file], *how)
+        how = which, piece.estimator, batches, piece.lengths, piece.share
+        return (study, content[title], *how)
 
     tasks = [Task(piece.title, compute, partial(arguments, piece)) for piece in pieces]
-    results = list(
-        zip(pieces, executor.run(tasks, advance, memory_bytes=BYTES_OF_PIECE), strict=True)
-    )
-    return [
-        _joined(each, [found for piece, found in results if piece.network is each], study.batches)
-        for each in networks
-    ]
+    results = executor.run(tasks, advance, memory_bytes=BYTES_OF_PIECE)
+    found: dict[Network, list] = {network: [] for network in networks}
+    for piece, of_piece in zip(pieces, results, strict=True):
+        for network, of_network in zip(piece.networks, of_piece, strict=True):
+            found[network].append(of_network)
+    return [_joined(network, found[network], study.batches) for network in networks]
 
 
-def _lengths(study: GradientStudy, network: Network) -> np.ndarray:
-    """Returns the lengths that paths of a network are sampled of; none where they are not."""
-    if "sampled" not in network.estimators:
-        return np.arange(0)
-    return study.lengths(models.load(network.file))
+def _lengths(study: GradientStudy, networks: Sequence[Network]) -> np.ndarray | None:
+    """Returns the lengths that paths of a network are sampled of; None where they are not."""
+    sampled = [network for network in networks if "sampled" in network.estimators]
+    return study.lengths(models.load(sampled[0].file)) if sampled else None
 
 
 def compute(
     study: GradientStudy,
-    content: bytes,
-    batch_norm: str,
+    files: list[bytes],
+    which: list[tuple[int, str]],
     estimator: str,
     batches: list[tuple],
     lengths: np.ndarray | None,
     share: float,
     advance: Callable[[float], object],
-) -> tuple[list[bool], dict[str, list]]:
+) -> list[tuple[list[bool], dict[str, list]]]:
     """Computes one piece.
 
     Args:
         study: What is measured.
-        content: Its file.
-        batch_norm: "inference" or "training".
+        files: Content of the network's file at each epoch.
+        which: Place of a file, and "inference" or "training" for batch normalisation, for each
+            epoch that the piece is about.
         estimator: "exact" or "sampled".
         batches: Index, pictures and labels of each.
         lengths: Of sampled paths.
@@ -152,18 +166,21 @@ def compute(
         advance: Called with it.
 
     Returns:
-        Whether each module has a skip, and what was found.
+        For each of `which`, whether each module has a skip, and what was found.
     """
-    ready, found = _ready(content), nothing_found()
-    chain, linearization = ready.chain, ready.linearization(batch_norm)
-    for index, pictures, labels in batches:
-        point = linearization.at(pictures, labels)
-        if estimator == "exact":
-            study.add_exact(point, chain, found)
-        else:
-            found["sampled"].append(study.sampled(point, chain, index, lengths))
-        advance(share)
-    return skips_of(chain), found
+    results = []
+    for place, batch_norm in which:
+        ready, found = _ready(files[place]), nothing_found()
+        chain, linearization = ready.chain, ready.linearization(batch_norm)
+        for index, pictures, labels in batches:
+            point = linearization.at(pictures, labels)
+            if estimator == "exact":
+                study.add_exact(point, chain, found)
+            else:
+                found["sampled"].append(study.sampled(point, chain, index, lengths))
+            advance(share)
+        results.append((skips_of(chain), found))
+    return results
 
 
 class _Ready:
@@ -180,10 +197,8 @@ class _Ready:
         return self._linearizations[batch_norm]
 
 
-KEPT = 3
-"""Networks that a process keeps ready: pieces of one and of another come in turns."""
 _LAST: dict[bytes, _Ready] = {}
-"""Networks that this process worked on last, by their architecture: other epochs of one, and other
+"""The network that this process worked on last, by its architecture: other epochs of it, and other
 seeds, are other weights."""
 _SEED = re.compile(rb'"seed": (\d+|null)')
 """Of weights and initialisers, as it stands in an architecture; a file has weights of its own."""
@@ -197,8 +212,7 @@ def _ready(content: bytes) -> _Ready:
         if architecture in _LAST:
             models.load_weights(_LAST[architecture].chain, file)
         else:
-            while len(_LAST) >= KEPT:
-                _LAST.pop(next(iter(_LAST)))
+            _LAST.clear()
             _LAST[architecture] = _Ready(models.in_float32(models.load(file)))
     return _LAST[architecture]
 
