@@ -27,7 +27,7 @@ from absl import flags
 
 from pipelines import study
 from residual_ensembles import cli, executor
-from residual_ensembles.commands import run_command
+from residual_ensembles.commands import run_command, started, tell
 
 if TYPE_CHECKING:
     from dvc.stage import Stage
@@ -131,35 +131,30 @@ class Runs:
 
     def __init__(self, processes: int, threads: int):
         self.pool = ThreadPoolExecutor(processes)
-        self.environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-        self.environment.setdefault(executor.THREADS, str(threads))
+        self.threads = executor.given_threads() or threads
         self.running: set[subprocess.Popen] = set()
 
-    def all(self, commands: dict[str, str]) -> list[str]:
-        """Runs them all and returns the names of those that failed."""
-        started = {self.pool.submit(self._run, n, c): n for n, c in commands.items()}
+    def all(self, commands: dict[str, str], finished: Callable[[str], object]) -> None:
+        """Runs them all.
+
+        Args:
+            commands: By name.
+            finished: Called with the name of each that ended well, as soon as it did.
+        """
+        names = {self.pool.submit(self._run, n, c): n for n, c in commands.items()}
         try:
-            return [started[done] for done in as_completed(started) if done.result() != 0]
+            for done in as_completed(names):
+                if done.result() == 0:
+                    finished(names[done])
         finally:
             self.pool.shutdown(wait=False, cancel_futures=True)
             for process in list(self.running):
                 os.killpg(process.pid, signal.SIGTERM)
 
     def _run(self, name: str, command: str) -> int:
-        process = subprocess.Popen(  # noqa: S602 - the command of dvc.yaml, run as DVC runs it
-            command,
-            shell=True,
-            start_new_session=True,  # so that what the shell starts can be ended with it
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-        )
+        process = started(command, os.getcwd(), self.threads)
         self.running.add(process)
-        with process:
-            for line in process.stdout:
-                print(f"{name}: {line.rstrip()}", flush=True)
+        tell(name, process)
         self.running.discard(process)
         return process.returncode
 
@@ -197,6 +192,12 @@ class ClusterRuns:
             print(ray.told())
 
 
+def _runs(on_cluster: bool, processes: int) -> Runs | ClusterRuns:
+    if on_cluster:
+        return ClusterRuns()
+    return Runs(processes, max(1, executor.processors() // processes))
+
+
 def main() -> None:
     """Trains what is not trained yet."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that no run is left alone
@@ -211,13 +212,7 @@ def main() -> None:
     before = {name: on_what(stage) for name, stage in stages.items() if name != ENSEMBLE}
     trained: list[str] = []
     try:
-        if on_cluster:
-            ClusterRuns().all(commands, trained.append)
-        else:
-            processes = min(limit, len(commands))
-            runs = Runs(processes, max(1, executor.processors() // processes))
-            failed = runs.all(commands)
-            trained += [name for name in commands if name not in failed]
+        _runs(on_cluster, min(limit, len(commands))).all(commands, trained.append)
     finally:
         record({name: found for name, found in before.items() if name in trained})
     failed = [name for name in commands if name not in trained]

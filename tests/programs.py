@@ -9,6 +9,7 @@ import os
 import runpy
 import sys
 import tempfile
+import time
 from pathlib import Path
 from subprocess import CompletedProcess
 
@@ -44,3 +45,18 @@ def _main(module: str, words: tuple[str, ...], folder: str, variables: dict, pri
     os.environ.update(variables)
     sys.argv = [module, *words]
     runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
+def has_ended(pid: int, seconds: float = 10.0) -> bool:
+    """Whether a process has ended, or does within some seconds."""
+    end = time.monotonic() + seconds
+    while _runs(pid) and time.monotonic() < end:
+        time.sleep(0.05)
+    return not _runs(pid)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
