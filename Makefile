@@ -75,13 +75,13 @@ screenshots: reproduce ## the page and the explorer, phone and desk, light and d
 	python tests/screenshots.py
 
 lock: ## pins requirements*.txt anew from pyproject.toml (needs uv on the PATH)
-	uv pip compile --universal --python-version 3.11 --no-emit-index-url --upgrade \
+	uv pip compile --universal --python-version 3.11 --upgrade \
 		--custom-compile-command "make lock" pyproject.toml \
 		--extra tensorflow --extra pipeline --extra test --extra browser --output-file requirements.txt
-	uv pip compile --universal --python-version 3.11 --no-emit-index-url --upgrade \
+	uv pip compile --universal --python-version 3.11 --upgrade \
 		--custom-compile-command "make lock" pyproject.toml \
 		--extra jax --extra test --output-file requirements-jax.txt
-	uv pip compile --universal --python-version 3.11 --no-emit-index-url --upgrade \
+	uv pip compile --universal --python-version 3.11 --upgrade \
 		--custom-compile-command "make lock" --constraint requirements.txt pyproject.toml \
 		--extra cluster --output-file requirements-cluster.txt
 

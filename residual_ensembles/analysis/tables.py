@@ -52,6 +52,7 @@ EXACTNESS_COLUMNS = [
     "seed",
     "precision",
     "n_lesions",
+    "n_images",
     "n_predictions",
     "n_close",
     "rounding",

@@ -39,7 +39,9 @@ class Subject:
         batch_size: int | None = None,
     ):
         self.chain = chain
-        self.rest = list(lesions), n_pictures, memory_bytes, batch_size
+        self.lesions = list(lesions)
+        self.memory_bytes = memory_bytes
+        self.rest = self.lesions, n_pictures, memory_bytes, batch_size
 
     @cached_property
     def evaluator(self) -> Evaluator:

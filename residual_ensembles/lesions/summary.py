@@ -3,31 +3,15 @@
 from residual_ensembles.lesions.engine import Evaluation
 from residual_ensembles.lesions.margin import UNKNOWN
 
-EXACTNESS = (
-    "network",
-    "seed",
-    "precision",
-    "n_lesions",
-    "n_images",
-    "n_predictions",
-    "n_close",
-    "rounding",
-    "n_compared",
-    "n_different",
-    "largest_relative_difference",
-    "n_rounded",
-    "n_changed",
-    "n_redone",
-    "n_beyond",
-)
-"""exactness.csv. Of all predictions: `n_close` with two best logits closer than `rounding`, a share
-of the largest. Of `n_compared` predictions of a sample: `n_different` from the reference, and by
-how much logits differ. Of `n_rounded`, another sample: `n_changed` by bfloat16. Of a cascade's:
-`n_redone` in float32, and of these `n_beyond`, which rounded more than it allows for."""
-
 
 def exactness(evaluation: Evaluation, precision: str) -> dict:
-    """Returns what was measured about the exactness of an evaluation; see `EXACTNESS`."""
+    """Returns what was measured about the exactness of an evaluation, a row of exactness.csv.
+
+    Of all predictions: `n_close` with two best logits closer than `rounding`, a share of the
+    largest. Of `n_compared` predictions of a sample: `n_different` from the reference, and by how
+    much logits differ. Of `n_rounded`, another sample: `n_changed` by bfloat16. Of a cascade's:
+    `n_redone` in float32, and of these `n_beyond`, which rounded more than it allows for.
+    """
     agreement, check = evaluation.agreement, evaluation.check
     n_lesions, n_images = evaluation.predictions.shape
     return {

@@ -97,7 +97,7 @@ class _Work:
             list(self._tasks(missing)),
             self.progress,
             lambda index, result: self._finish(*missing[index], result),
-            max((each.subject.rest[2] for each in self.rounds.values()), default=0),
+            max((each.subject.memory_bytes for each in self.rounds.values()), default=0),
         )
         return self.results
 
@@ -154,7 +154,7 @@ class _Latest:
 
 def _title(name: str, round_: Round, piece: Piece) -> str:
     """Returns what people call a piece: network, file, lesions."""
-    lesions, positions = round_.subject.rest[0], piece.lesions
+    lesions, positions = round_.subject.lesions, piece.lesions
     if len(positions) <= LONGEST_NAMES:
         return f"{name}, {piece.name}: {', '.join(str(lesions[i]) for i in positions)}"
     first, last = lesions[positions[0]], lesions[positions[-1]]

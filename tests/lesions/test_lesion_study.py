@@ -13,8 +13,8 @@ import programs
 import pytest
 
 from residual_ensembles import models
+from residual_ensembles.analysis.tables import EXACTNESS_COLUMNS
 from residual_ensembles.lesions import Lesion, evaluate_reference, study_plan
-from residual_ensembles.lesions.summary import EXACTNESS
 from residual_ensembles.lesions.table import COLUMNS
 
 N_PICTURES = 400
@@ -117,7 +117,7 @@ def test_it_says_how_exact_it_was(finished):
 
 def test_and_writes_it_down(study, finished):
     table = pd.read_csv(study / "whole" / "exactness.csv")
-    assert tuple(table.columns) == EXACTNESS
+    assert table.columns.tolist() == EXACTNESS_COLUMNS
     assert table["network"].tolist() == ["resnet", "vgg"]
     assert (table["n_predictions"] == table["n_lesions"] * N_PICTURES).all()
     assert set(table["n_compared"]) == {64}
