@@ -20,16 +20,16 @@ def test_tables_of_gradients_are_those_of_one_machine(
         "pipelines.path_gradients",
         f"--data={prepared.folder}",
         f"--networks_dir={tmp_path / 'networks'}",
-        *("--networks=resnet", "--batches=6", "--samples=3600", "--batch_size=4"),
+        *("--networks=resnet", "--batches=12", "--samples=3600", "--batch_size=4"),
     ]
     for engine in ("local", "ray"):
         done = program(*flags, f"--output_dir={tmp_path / engine}", **{ENGINE: engine})
         printed, _ = done.communicate()
         assert done.returncode == 0, printed
-        # Two epochs of two pieces, and three ranges of lengths of each of six batches.
+        # Two pieces of both epochs, and two ranges of lengths of each of twelve batches.
         (line,) = (line for line in printed.splitlines() if "pieces by node" in line)
         counts = [int(part.split(")")[0]) for part in line.split("(")[1:]]
-        assert sum(counts) == 4 + 18
+        assert sum(counts) == 2 + 24
     for suffix in COLUMNS:
         name = f"path_gradients{suffix}.csv"
         assert (tmp_path / "ray" / name).read_bytes() == (tmp_path / "local" / name).read_bytes()
