@@ -117,10 +117,15 @@ class Ray(Executor):
         if not asked:
             raise OSError("The Ray cluster has no node with processors, expected at least one.")
         _, here = probe((), what[1])
+        errors = self.ray.exceptions
+        # A node that dies counts as there for a while: nothing is sent to it, and the run goes on.
+        gone = errors.TaskUnschedulableError, errors.NodeDiedError, errors.LocalRayletDiedError
         for name, answer in asked:
             try:
                 missing, versions = self.ray.get(answer)
-            except self.ray.exceptions.RayError as error:
+            except gone:
+                continue
+            except errors.RayError as error:
                 raise OSError(_unusable(name, _one_line(_cause(error)))) from error
             if missing:
                 raise OSError(_unusable(name, f"it has no {', '.join(missing)}"))

@@ -35,6 +35,12 @@ def test_a_node_without_the_packages_is_refused(environment, monkeypatch):
         executor.chosen()
 
 
+def test_a_node_that_died_a_moment_ago_is_left_out(environment, cluster, another_node):
+    cluster.remove_node(another_node, allow_graceful=False)
+    with executor.chosen() as made:
+        assert another_node.node_id not in {node["NodeID"] for node in made._nodes()}
+
+
 def test_requirements_that_are_not_there_are_refused(environment, monkeypatch):
     monkeypatch.setenv(ray_executor.REQUIREMENTS, "nowhere.txt")
     with pytest.raises(ValueError, match=r"REQUIREMENTS=nowhere\.txt, which is not there"):

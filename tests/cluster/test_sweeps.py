@@ -90,7 +90,7 @@ def test_a_driver_dies_and_is_started_again(environment, chain, prepared, tmp_pa
     first.send_signal(signal.SIGKILL)
     first.wait()
     found = _pieces(tmp_path)
-    assert 0 < len(found) < 24
+    assert 0 < len(found) < 24, first.stdout.read()
     assert not (tmp_path / "ray" / "lesions.csv").exists()
 
     second = program(*flags, f"--output_dir={tmp_path / 'ray'}", **kept)
