@@ -30,7 +30,7 @@ from side_by_side import Cost, progress, report
 
 from residual_ensembles import lesions, models
 from residual_ensembles.executor import Executor
-from residual_ensembles.local_executor import Local
+from residual_ensembles.local_executor import Local, may_grow
 from residual_ensembles.ray_executor import AHEAD, Ray
 
 FLAGS = flags.FLAGS
@@ -58,7 +58,7 @@ class Bare(Local):
 
         if self.pool is None:
             self.size = self.wanted
-            self.pool = ProcessPoolExecutor(max_workers=self.size, timeout=None)
+            self.pool = ProcessPoolExecutor(self.size, timeout=None, initializer=may_grow)
 
 
 class Workers(Ray):

@@ -1,19 +1,26 @@
 """Tasks in processes of this machine, one for each processor or as many as there is memory for."""
 
+import math
 import pickle
 import platform
 import tempfile
+import time
 import weakref
+from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
+from itertools import count
 from pathlib import Path
 
 import psutil
 
 from residual_ensembles.executor import Executor, Outcome, Task, processors, task_threads
+from residual_ensembles.files import write_text
 
 IDLE_SECONDS = 30
 """After which a process ends: where the program was killed, nothing else tells it to."""
+TELL_SECONDS = 0.5
+"""Between two looks at how far tasks are."""
 
 
 class Stored:
@@ -38,6 +45,31 @@ def _read(path: str) -> object:
     return pickle.loads(Path(path).read_bytes())  # noqa: S301 - written by the process above
 
 
+class Told:
+    """How far a task is, in a file: what its process writes now and then, and this one reads.
+
+    Args:
+        path: The file.
+    """
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.total = 0.0
+        self.written = time.monotonic()
+
+    def __call__(self, steps: float) -> None:
+        """Adds steps, in the process of the task."""
+        self.total += steps
+        if time.monotonic() > self.written + TELL_SECONDS:
+            self.written = time.monotonic()
+            write_text(self.path, repr(self.total))
+
+    def new(self) -> float:
+        """Returns the steps that have been written since the last call."""
+        before, self.total = self.total, float(self.path.read_text() if self.path.exists() else 0)
+        return self.total - before
+
+
 class Local(Executor):
     """Processes that are started when there is something to do, and stay until the end."""
 
@@ -48,6 +80,8 @@ class Local(Executor):
         self.folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         self.pool = None
         self.size = 0
+        self.numbers = count()
+        self.under_way: dict[Future, tuple[Told, Callable[[float], object]]] = {}
 
     def put(self, value):
         return Stored(value, self.folder.name)
@@ -58,19 +92,29 @@ class Local(Executor):
         room = psutil.virtual_memory().available // task_bytes
         limit = max(1, min(processors() // task_threads(), room))
         self.size = max(self.size, min(limit, n_tasks), 1)
-        self.pool = get_reusable_executor(max_workers=self.size, timeout=IDLE_SECONDS, reuse=True)
+        self.pool = get_reusable_executor(
+            max_workers=self.size, timeout=IDLE_SECONDS, initializer=may_grow
+        )
 
     def most(self):
         return self.size + 1  # one is ready for whoever ends first
 
     def submit(self, task: Task, advance):
-        return self.pool.submit(_call, task.function, task.arguments(), task_threads())
+        told = Told(Path(self.folder.name) / f"steps-{next(self.numbers)}")
+        handle = self.pool.submit(_call, task.function, task.arguments(), task_threads(), told)
+        self.under_way[handle] = told, advance
+        return handle
 
     def wait(self, handles: list[Future]) -> Future:
-        return next(iter(wait(handles, return_when=FIRST_COMPLETED).done))
+        while not (done := wait(handles, TELL_SECONDS, FIRST_COMPLETED).done):
+            for told, advance in self.under_way.values():
+                advance(told.new())
+        return next(iter(done))
 
     def outcome(self, handle: Future) -> Outcome:
-        return handle.result()
+        told, _ = self.under_way.pop(handle)
+        outcome = handle.result()
+        return outcome._replace(steps=outcome.steps - told.total)
 
     def failed(self, task, n_times, error):
         if isinstance(error, BrokenProcessPool):
@@ -83,6 +127,7 @@ class Local(Executor):
     def cancel(self, handles):
         for handle in handles:
             handle.cancel()
+        self.under_way.clear()
 
     def close(self):
         if self.pool is not None:
@@ -90,10 +135,16 @@ class Local(Executor):
         self.folder.cleanup()
 
 
-def _call(function, arguments: tuple, threads: int) -> Outcome:
+def may_grow() -> None:
+    """Lets a process keep what it has compiled: loky takes that for a leak, and starts another."""
+    from joblib.externals.loky import process_executor
+
+    process_executor._MAX_MEMORY_LEAK_SIZE = math.inf
+
+
+def _call(function, arguments: tuple, threads: int, told: Told) -> Outcome:
     from residual_ensembles import backend
 
     backend.configure(threads)
-    steps = []
-    result = function(*arguments, steps.append)
-    return Outcome(result, sum(steps), platform.node())
+    result = function(*arguments, told)
+    return Outcome(result, told.total, platform.node())

@@ -1,6 +1,7 @@
 import os
 import signal
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -21,6 +22,19 @@ def total(numbers, advance):
 
 def dies(advance):
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def grows(n_bytes, advance):
+    kept = sys.__dict__.setdefault("kept_by_a_test", [])
+    kept.append(b"1" * n_bytes)
+    time.sleep(1.1)  # loky looks at most once a second
+    return os.getpid()
+
+
+def goes_on(n, advance):
+    for _ in range(n):
+        advance(0.25)
+        time.sleep(0.2)
 
 
 def fails(what, advance):
@@ -55,6 +69,22 @@ def test_a_value_is_put_once_for_many_tasks(some):
     numbers = some.put(np.arange(1000))
     results = some.run(tasks(total, (numbers,), (numbers,), (numbers,)))
     assert [value for value, _ in results] == [499500] * 3
+
+
+def test_how_far_tasks_are_is_told_before_they_end():
+    with Local() as local:
+        local.run(tasks(square, (1,)))
+        steps = []
+        local.run(tasks(goes_on, (12,), (12,)), steps.append)
+    assert sum(steps) == 6.0
+    assert sum(each > 0 for each in steps) > 3
+    assert steps[0] < 3.0
+
+
+def test_a_process_that_has_grown_stays(monkeypatch):
+    monkeypatch.setattr("residual_ensembles.local_executor.processors", lambda: 1)
+    with Local() as one:
+        assert len(set(one.run(tasks(grows, (1,), (4 * 10**8,), (1,), (1,))))) == 1
 
 
 def test_what_a_task_raises_comes_through(some):
