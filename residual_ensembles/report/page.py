@@ -21,7 +21,14 @@ from residual_ensembles.report.networks import (
 )
 from residual_ensembles.report.numbers import quantity, whole
 from residual_ensembles.report.provenance import flattened, provenance_rows
-from residual_ensembles.report.summary import answers, how_sure, measured, tally, tally_counted
+from residual_ensembles.report.summary import (
+    COUNTED,
+    answers,
+    how_sure,
+    measured,
+    tally,
+    tally_counted,
+)
 
 MARKS = {"reproduced": "✓", "not reproduced": "✗", "inconclusive": "?", "not tested": "–"}
 """Beside its colour, each verdict has a sign."""
@@ -57,6 +64,16 @@ class Shown(NamedTuple):
     found: str
     claims: list[ClaimRow]
     files: list[tuple[str, str]]
+
+
+def about_its_networks(tables: Tables, claims: pd.DataFrame) -> pd.DataFrame:
+    """Returns the claims that the page shows: all, unless every network was given.
+
+    Then what the paper says of its own networks is left to claims.csv.
+    """
+    given = bool(tables.runs) and all(run.is_given for run in tables.runs)
+    theirs = (claims.network != "") & ~claims.id.isin(COUNTED)
+    return claims[theirs] if given else claims
 
 
 def _key(value: float) -> str:
@@ -137,7 +154,8 @@ def render(
         parameters: What the study was run with, nested as in params.yaml.
         command: The command that remakes the figures.
     """
-    rows = claim_rows(claims)
+    about = about_its_networks(tables, claims)
+    rows = claim_rows(about)
     shown = [found for picture in FIGURES if (found := _shown(tables, picture, rows))]
     script = asset("report/page.js")
     return (
@@ -149,9 +167,10 @@ def render(
             script=Markup(script),  # noqa: S704 (a file of this package)
             policy=content_security_policy(script),
             verdicts=VERDICTS,
-            tally=tally(claims),
-            tally_counted=tally_counted(claims),
-            answers=answers(claims),
+            tally=tally(about),
+            tally_counted=tally_counted(about),
+            answers=answers(about),
+            n_left_out=len(claims) - len(about),
             how_sure=how_sure(tables),
             claims=rows,
             networks=network_rows(tables),

@@ -140,6 +140,7 @@ def test_the_stages_of_a_study_of_ones_own(folder):
     assert pd.read_csv(results / "worth.csv")["name"].tolist() == ["add1", "add2", "add3", "add4"]
     page = (results / "report.html").read_text()
     assert "own" in page
+    assert 'data-verdict="not tested"' not in page
     assert "Block influence and a first-order estimate" in page
     assert json.loads((results / "metrics.json").read_text())["own_intact_error_percent"] > 0
     gradients = pd.read_csv(results / "path_gradients.csv")

@@ -107,6 +107,24 @@ def test_says_what_a_reader_looks_for(page):
         assert words in text
 
 
+def test_a_page_of_given_networks_says_nothing_of_the_papers(study, tmp_path):
+    folder = tmp_path / "mine"
+    shutil.copytree(study, folder)
+    for path in (folder / "networks").glob("*"):
+        if path.name != "resnet-0":
+            shutil.rmtree(path)
+    table = pd.read_csv(folder / "lesions.csv")
+    table[table.network == "resnet"].to_csv(folder / "lesions.csv", index=False)
+    path = folder / "networks" / "resnet-0" / "run.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"model": "unravelled"}))
+    page = page_of(folder, figures=())
+    assert "rows more, is left to" in " ".join(" ".join(check(page).words).split())
+    assert 'data-verdict="reproduced"' in page
+    assert "Deleting one module of a residual network barely matters." in page
+    for words in ('data-verdict="not tested"', "A slip of the pen", "counting paths"):
+        assert words not in page
+
+
 def test_figures_are_drawn_inline(page):
     assert page.count("<svg ") == len(FIGURES)
     assert "currentColor" in page
