@@ -306,8 +306,17 @@ def _check_weights_of(study: dict, chains: dict) -> None:
 
 
 def main() -> None:
-    """Checks the study and says that all is well."""
-    check(studies.load(Path(FLAGS.params)))
+    """Checks the study and says that all is well.
+
+    Raises:
+        ValueError: The study cannot work.
+    """
+    study = studies.load(Path(FLAGS.params))
+    try:
+        check(study)
+    except ValueError as error:
+        # DVC has written what it was told to into the file before anything could refuse it.
+        raise ValueError(f"{error} It is what {FLAGS.params} says.") from error
     write_text(FLAGS.output, "The parameters can work.\n")
 
 
