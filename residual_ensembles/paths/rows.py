@@ -13,7 +13,7 @@ from residual_ensembles import backend
 
 # Numbers in the cotangents that go through a compiled function together, which keep the cores busy,
 # and the most cotangents.
-NUMBERS_PER_CALL = 2**21
+NUMBERS_PER_CALL = 2**23
 ROWS_PER_CALL = 256
 
 
