@@ -119,10 +119,14 @@ class Executor:
         return f"computed by {self.engine}, pieces by node: {', '.join(each) or 'none'}"
 
     def provenance(self) -> dict:
-        """Returns what took part, to be kept beside a result."""
+        """Returns what took part, to be kept beside a result.
+
+        JAX takes the threads that it finds, and how many is not known here.
+        """
+        on_jax = backend_choice.chosen() == "jax"
         return {
             "engine": self.engine,
-            "threads_of_a_task": task_threads(),
+            "threads_of_a_task": None if on_jax else task_threads(),
             "tasks_by_node": dict(sorted(self.nodes.items())),
         }
 

@@ -153,6 +153,14 @@ def test_the_executor_of_one_machine(monkeypatch, processors, threads, backend, 
         assert type(made) is kind
 
 
+def test_threads_are_told_where_they_are_known(monkeypatch):
+    monkeypatch.setenv(executor.THREADS, "3")
+    monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
+    assert Executor().provenance()["threads_of_a_task"] == 3
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    assert Executor().provenance()["threads_of_a_task"] is None
+
+
 def test_an_unknown_engine_is_refused(monkeypatch):
     monkeypatch.setenv(executor.ENGINE, "spark")
     with pytest.raises(ValueError, match=r"ENGINE='spark', expected one of local, ray\."):

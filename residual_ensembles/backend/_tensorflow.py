@@ -13,7 +13,9 @@ VERSIONS = {"tensorflow": tf.__version__}
 
 def compile(function: Callable) -> Callable:
     """Returns `function` traced into a graph at its first call for each shape."""
-    return tf.function(function, jit_compile=JIT_COMPILE, reduce_retracing=False)
+    compiled = tf.function(function, jit_compile=JIT_COMPILE, reduce_retracing=False)
+    compiled._omit_frequent_tracing_warning = True  # every new shape needs a trace, on purpose
+    return compiled
 
 
 def configure(threads: int | None = None) -> None:
@@ -27,7 +29,6 @@ def configure(threads: int | None = None) -> None:
         threads: Threads within an operation; None for RESIDUAL_ENSEMBLES_THREADS, or else one for
             each processor.
     """
-    tf.get_logger().setLevel("ERROR")  # it warns of retracing, which every new shape needs
     tf.config.threading.set_inter_op_parallelism_threads(1)
     tf.config.threading.set_intra_op_parallelism_threads(number(threads) or 0)
 
