@@ -55,11 +55,11 @@ def _when(tables: Tables, network: str, epoch: int) -> str:
 
 
 def _between_networks(axes: Axes, tables: Tables) -> None:
-    longest = modules_of(tables)
+    longest, looks = modules_of(tables), style.looks(tables.runs)
     for network in tables.networks:
         rows = final_gradients(tables, network, tables.of(network)[0].seed, "exact")
         if tables.n_modules(network) == longest and len(rows):
-            _curve(axes, rows, style.look_of(tables.of(network)[0]), network)
+            _curve(axes, rows, looks[network], network)
     axes.set_title("(b) After training")
 
 
