@@ -111,8 +111,7 @@ def _shown(tables: Tables, picture: Picture, rows: list[ClaimRow]) -> Shown | No
     if not svg.exists():
         return None
     found = [(ending.upper(), f"figures/{picture.name}.{ending}") for ending in ("svg", "png")]
-    if picture.table:
-        found.append((picture.table, picture.table))
+    found += [(name, name) for name in picture.drawn_from(tables)]
     return Shown(
         picture,
         # Words in the file were escaped when it was written; here they stay as they are.
@@ -204,5 +203,6 @@ _FILES = (
     "half_gates.csv",
     "ensemble.csv",
     "worth.csv",
+    "reference.csv",
     "metrics.json",
 )
