@@ -86,6 +86,7 @@ def test_links_lead_to_files_that_are_there(page, folder):
         if not link.startswith("#"):
             assert (folder / link).exists(), link
     assert "lesions.csv" in files
+    assert "path_gradients_fits.csv" in files
     assert "figures/fig3_single_deletion.svg" in files
     assert "networks/resnet-0/run.json" in files
 
