@@ -149,6 +149,23 @@ def test_the_networks_at_hand_are_compared_picture_by_picture(study, study_of_th
     assert several.low <= several.measured <= several.high
 
 
+def test_rules_that_were_changed_say_so(claims, tmp_path):
+    """The list is what the history of the rules shows; it changes with a rule, and only then."""
+    changed = {claim.id for claim in CLAIMS if claim.revised}
+    assert changed == {
+        *("4a", "4b", "4c", "5a", "5b", "6a", "6b", "7a", "7b", "12a", "12b"),
+        *("13a", "13b", "13c", "15b", "15c", "20", "21b", "21c", "22a", "22b"),
+    }
+    words = "Rule changed after the first study: "
+    for table in (claims, claims_table(read_tables(tmp_path))):
+        told = table.note.str.contains(words, regex=False)
+        assert set(table.id[told]) == changed
+    for claim in CLAIMS:
+        assert not claim.revised or claim.revised.endswith(".")
+    (note,) = claims[claims.id == "12b"].note
+    assert f"{words}it asked for an R² of at least 0.9" in note
+
+
 def test_gains_that_do_not_shrink_are_no_ensembles(study, tmp_path):
     """Members that are alike gain nothing, and modules none where the first deletions cost most."""
     folder = tmp_path / "digits"

@@ -106,6 +106,8 @@ def test_says_what_a_reader_looks_for(page):
         "Digits (scikit-learn)",
         "Deleting one module of a residual network barely matters.",
         "A slip of the pen",
+        "some were sharpened after it; the notes of these say what was changed, and why.",
+        "Rule changed after the first study: it asked for an R² of at least 0.9",
         "Intact test error with Wilson's 95 % interval",
         "Gates of the highway networks",
         "A residual network as a highway network",
