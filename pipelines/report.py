@@ -1,4 +1,4 @@
-"""Stage `report`: decides the claims, and writes the page and its metrics.
+"""Stage `report`: decides the claims, and writes the page, its metrics and the authors' points.
 
 `python -m pipelines.report --help`
 """
@@ -34,18 +34,20 @@ def parameters(path: str) -> dict:
 
 
 def main() -> None:
-    """Writes claims.csv, metrics.json and report.html."""
+    """Writes claims.csv, reference.csv, metrics.json and report.html."""
     folder = Path(FLAGS.results_dir) / FLAGS.study
     shown = parameters(FLAGS.params_file)
 
     from residual_ensembles import report
     from residual_ensembles.analysis import claims_table, read_tables
+    from residual_ensembles.figures import write_reference
     from residual_ensembles.files import write_csv, write_json, write_text
 
     tables = read_tables(folder)
     cli.require_writable_folder(folder)
     claims = claims_table(tables)
     write_csv(folder / "claims.csv", claims)
+    write_reference(folder)
     write_json(folder / "metrics.json", report.metrics(tables, claims))
     page = folder / "report.html"
     write_text(page, report.render(tables, claims, shown, FLAGS.command))

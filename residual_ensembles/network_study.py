@@ -158,6 +158,7 @@ class NetworkStudy:
             figures.save(picture.draw(tables), self.folder / "figures", picture.name)
         claims = claims_table(tables)
         write_csv(self.folder / "claims.csv", claims)
+        figures.write_reference(self.folder)
         write_json(self.folder / "metrics.json", report.metrics(tables, claims))
         shown = json.loads(json.dumps(parameters, default=str))
         page = self.folder / "report.html"

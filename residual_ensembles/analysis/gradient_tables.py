@@ -307,7 +307,8 @@ def fits(batches: Batches) -> pd.DataFrame:
     """Returns lines through log10(mean norm) against length: over all lengths, and where straight.
 
     `straight` goes from the shortest length to the longest up to which every norm is within a
-    factor of two of the line through them. `near` is the share of the lengths at which that is so.
+    factor of two of the line through them; a curve that bends among its first four has no such
+    part, and no such row. `near` is the share of the lengths at which that is so.
     Its interval and that of the slope are bootstraps over batches, for the lengths of one batch are
     points of one curve; those of R² are of lengths taken for independent.
     """
@@ -318,6 +319,8 @@ def fits(batches: Batches) -> pd.DataFrame:
         return pd.DataFrame()
     rows = []
     for part, until in (("all", len(lengths)), ("straight", _straight(lengths, logs))):
+        if not until:
+            continue
         line = log_linear(lengths[:until], logs[:until])
         ends = {"first": lengths[0], "last": lengths[until - 1]}
         _, (near,) = _near(lengths[:until], logs[None, :until])
@@ -347,11 +350,12 @@ def _lines(lengths: np.ndarray, logs: np.ndarray, n_batches: int) -> dict[str, f
 
 
 def _straight(lengths: np.ndarray, logs: np.ndarray) -> int:
-    for until in range(len(lengths), FEWEST_LENGTHS, -1):
+    """Returns how many lengths, from the shortest on, lie near their line; 0 if not even four."""
+    for until in range(len(lengths), FEWEST_LENGTHS - 1, -1):
         line = np.polyfit(lengths[:until], logs[:until], 1)
         if np.abs(np.polyval(line, lengths[:until]) - logs[:until]).max() <= STRAIGHT:
             return until
-    return FEWEST_LENGTHS
+    return 0
 
 
 def _resampled(logs: np.ndarray) -> np.ndarray:

@@ -18,6 +18,7 @@ from residual_ensembles.figures import (
     fig15_effective_ranges,
     fig16_worth,
 )
+from residual_ensembles.figures.authors import write_reference
 from residual_ensembles.figures.picture import Picture
 from residual_ensembles.figures.plots import plot_tables
 from residual_ensembles.figures.style import save
@@ -42,4 +43,4 @@ FIGURES: tuple[Picture, ...] = (
 )
 """Every figure, in the order in which they are shown."""
 
-__all__ = ["FIGURES", "Picture", "plot_tables", "save"]
+__all__ = ["FIGURES", "Picture", "plot_tables", "save", "write_reference"]

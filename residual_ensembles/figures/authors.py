@@ -2,20 +2,35 @@
 
 from functools import cache
 from importlib.resources import files
+from io import StringIO
+from pathlib import Path
 
 import pandas as pd
+
+from residual_ensembles.files import write_text
 
 ANY = "random delete, any module"
 SPARING = "random delete, first and downsampling modules spared"
 SWAPS = "random swaps"
+FILE = "reference.csv"
+"""Name of the authors' points beside the tables of a study."""
+
+
+def text() -> str:
+    """Returns the authors' figures as CSV; reference/README.md describes source and columns."""
+    path = files("residual_ensembles.figures") / "reference" / "veit2016.csv"
+    return path.read_text(encoding="utf-8")
+
+
+def write_reference(folder: Path) -> None:
+    """Puts the authors' figures beside the tables of a study."""
+    write_text(folder / FILE, text())
 
 
 @cache
 def reference() -> pd.DataFrame:
-    """Returns the authors' figures; reference/README.md describes source and columns."""
-    path = files("residual_ensembles.figures") / "reference" / "veit2016.csv"
-    with path.open(encoding="utf-8") as file:
-        return pd.read_csv(file)
+    """Returns the same as a table."""
+    return pd.read_csv(StringIO(text()))
 
 
 def points(network: str, plan: str, gating: str = "none") -> pd.DataFrame:

@@ -16,6 +16,11 @@ BOUNDARIES = (-1, 0.5, 1, 2, 5, 10, 20, 50, 100)
 
 def rows(tables: Tables) -> list[tuple[str, np.ndarray]]:
     """Returns (name, cost in points of error by module) of every network of n modules."""
+    return ours(tables) + theirs(tables)
+
+
+def ours(tables: Tables) -> list[tuple[str, np.ndarray]]:
+    """Returns the rows of the study's networks."""
     n = modules_of(tables)
     found = []
     for network in tables.networks:
@@ -23,6 +28,13 @@ def rows(tables: Tables) -> list[tuple[str, np.ndarray]]:
         if list(points.module) == list(range(1, n + 1)):
             cost = points.error.to_numpy(float) - errors.intact(tables, network)
             found.append((network, cost))
+    return found
+
+
+def theirs(tables: Tables) -> list[tuple[str, np.ndarray]]:
+    """Returns the authors' rows."""
+    n = modules_of(tables)
+    found = []
     for gating, name in (("none", "authors"), ("stochastic_depth", "authors, stochastic")):
         points = authors.points("resnet110", "delete", gating)
         if len(points) == n:
@@ -77,11 +89,7 @@ def found(tables: Tables) -> str:
 
 def rests_on(tables: Tables) -> str:
     """Says what the rows rest on."""
-    return "; ".join(
-        f"{n}: {errors.basis(tables, n, 'single_deletion')}"
-        for n, _ in rows(tables)
-        if n in tables.networks
-    )
+    return "; ".join(f"{n}: {errors.basis(tables, n, 'single_deletion')}" for n, _ in ours(tables))
 
 
 FIGURE = Picture(
@@ -94,4 +102,6 @@ FIGURE = Picture(
     draw=draw,
     rests_on=rests_on,
     found=found,
+    ours=lambda tables: bool(ours(tables)),
+    authors=lambda tables: bool(theirs(tables)),
 )

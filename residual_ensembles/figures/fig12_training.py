@@ -1,4 +1,7 @@
-"""The exact decomposition of the gradient by path length, through training and between networks."""
+"""The exact decomposition of the gradient by path length, through training, network by network."""
+
+import math
+from string import ascii_lowercase
 
 import numpy as np
 import pandas as pd
@@ -14,37 +17,39 @@ from residual_ensembles.figures.fig6_path_gradients import modules_of
 from residual_ensembles.figures.picture import Picture
 
 BEFORE = "before training"
+COLUMNS = 3
+"""Panels side by side."""
 
 
 def by_epoch(tables: Tables, network: str, seed: int) -> dict[int, pd.DataFrame]:
     """Returns the exact decomposition at y₀ of one network, by epoch; 0 is before training."""
-    rows = tables.gradients
-    rows = rows[
-        (rows.network == network)
-        & (rows.seed == seed)
-        & (rows.estimator == "exact")
-        & (rows.target == "y0")
-        & rows.share_projected.notna()
-    ]
+    rows = _decompositions(tables)
+    rows = rows[(rows.network == network) & (rows.seed == seed)]
     return {int(epoch): found.sort_values("length") for epoch, found in rows.groupby("epoch")}
+
+
+def _decompositions(tables: Tables) -> pd.DataFrame:
+    rows = tables.gradients
+    return rows[(rows.estimator == "exact") & (rows.target == "y0") & rows.share_projected.notna()]
+
+
+def networks(tables: Tables) -> dict[str, dict[int, pd.DataFrame]]:
+    """Returns the decompositions of one seed of each network whose paths differ in length.
+
+    A VGG has one path, which carries all: there is nothing to see.
+    """
+    found = {n: by_epoch(tables, n, tables.of(n)[0].seed) for n in tables.networks}
+    return {
+        network: epochs
+        for network, epochs in found.items()
+        if any(rows.length.nunique() > 1 for rows in epochs.values())
+    }
 
 
 def _curve(axes: Axes, rows: pd.DataFrame, look: style.Look, label: str) -> None:
     """Draws shares by length in percent, with their intervals."""
     share, low, high = (100 * values for values in reading(rows, "share_projected"))
     style.curve(axes, rows.length, share, look, label, low, high)
-
-
-def _through_training(axes: Axes, tables: Tables) -> None:
-    for network in tables.plain[:1]:
-        found = by_epoch(tables, network, tables.of(network)[0].seed)
-        colors = colormaps["viridis"](np.linspace(0.2, 0.85, max(len(found), 1)))
-        for i, (epoch, rows) in enumerate(found.items()):
-            when = _when(tables, network, epoch)
-            look = style.Look(to_hex(colors[i]), "", (0, (3, 1.5)) if when == BEFORE else "-")
-            _curve(axes, rows, look, when.removeprefix("at "))
-        given = tables.of(network)[0].is_given
-        axes.set_title(f"(a) {network}{'' if given else ', through training'}")
 
 
 def _when(tables: Tables, network: str, epoch: int) -> str:
@@ -54,55 +59,124 @@ def _when(tables: Tables, network: str, epoch: int) -> str:
     return f"at epoch {epoch}" if epoch else BEFORE
 
 
-def _between_networks(axes: Axes, tables: Tables) -> None:
-    longest = modules_of(tables)
-    for network in tables.networks:
+def _label(tables: Tables, network: str, epoch: int, rows: pd.DataFrame) -> str:
+    modes = " and ".join(rows.batch_norm.unique())
+    return f"{_when(tables, network, epoch)} (batch norm: {modes})"
+
+
+def _through_training(axes: Axes, tables: Tables, network: str, colors: dict[int, str]) -> None:
+    for epoch, rows in networks(tables)[network].items():
+        line = "-" if epoch else (0, (3, 1.5))
+        label = _label(tables, network, epoch, rows)
+        _curve(axes, rows, style.Look(colors[epoch], "", line), label)
+    if tables.n_modules(network) == paper_range.PAPER_N:
+        paper_range.shade(axes, tables)
+
+
+def _compared(axes: Axes, tables: Tables) -> None:
+    """Draws the networks that have as many modules as the plain one, after training."""
+    looks = style.looks(tables.runs)
+    for network in alike(tables):
         rows = final_gradients(tables, network, tables.of(network)[0].seed, "exact")
-        if tables.n_modules(network) == longest and len(rows):
-            _curve(axes, rows, style.look_of(tables.of(network)[0]), network)
-    axes.set_title("(b) After training")
+        _curve(axes, rows, looks[network], network)
+    axes.legend(loc="upper right", fontsize=6.5)
+    if modules_of(tables) == paper_range.PAPER_N:
+        paper_range.shade(axes, tables)
+
+
+def alike(tables: Tables) -> tuple[str, ...]:
+    """Returns the networks that share an axis: those of as many modules as the plain one."""
+    n = modules_of(tables)
+    return tuple(network for network in networks(tables) if tables.n_modules(network) == n)
 
 
 @style.styled
 def draw(tables: Tables) -> Figure:
-    """Draws the share of the gradient by length: epochs on the left, networks on the right."""
-    figure = Figure(figsize=(7.2, 4.0))
-    left, right = figure.subplots(1, 2, sharey=True)
-    _through_training(left, tables)
-    _between_networks(right, tables)
-    for axes in (left, right):
-        if axes.lines:
-            axes.legend(loc="upper right", fontsize=7.5)
-        else:
-            style.missing(axes, "no exact path gradients\nin this study")
-        paper_range.shade(axes, tables)
+    """Draws the share of the gradient by length: a panel a network, and one that compares them."""
+    found = networks(tables)
+    epochs = sorted({epoch for of_network in found.values() for epoch in of_network})
+    shades = colormaps["viridis"](np.linspace(0.2, 0.85, max(len(epochs), 1)))
+    colors = dict(zip(epochs, map(to_hex, shades), strict=False))
+    compares = len(alike(tables)) > 1
+    n_panels = max(len(found) + compares, 1)
+    columns = min(COLUMNS, n_panels)
+    n_rows = math.ceil(n_panels / columns)
+    figure = Figure(figsize=(7.2, 1.1 + 2.2 * n_rows))
+    grid = figure.subplots(n_rows, columns, sharey=True, squeeze=False)
+    panels = list(grid.flat)
+    for axes, letter, network in zip(panels, ascii_lowercase, found, strict=False):
+        _through_training(axes, tables, network, colors)
+        axes.set_title(f"({letter}) {network}", fontsize=8)
+    if compares:
+        _compared(panels[len(found)], tables)
+        title = f"({ascii_lowercase[len(found)]}) After training"
+        panels[len(found)].set_title(title, fontsize=8)
+    if not found:
+        style.missing(panels[0], "no exact path gradients\nin this study")
+    for axes in panels[:n_panels]:
         axes.set_xlabel("Path length (modules)")
         axes.xaxis.get_major_locator().set_params(integer=True)
-    left.set_ylabel("Share of the gradient (%), projected")
+    for axes in panels[n_panels:]:
+        axes.set_axis_off()
+    figure.supylabel("Share of the gradient (%), projected", fontsize=9)
+    _legend(figure, panels[: len(found)])
     style.caption(figure, rests_on(tables))
     return figure
 
 
+def _legend(figure: Figure, panels: list[Axes]) -> None:
+    """Names the epochs once, over all panels."""
+    named = {}
+    for axes in panels:
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+            named.setdefault(label, handle)
+    if named:
+        figure.legend(
+            named.values(), named.keys(), loc="outside upper center", ncols=2, fontsize=7.5
+        )
+
+
 def found(tables: Tables) -> str:
-    """Says where the largest share is, in every curve of the plain network."""
-    peaks = []
-    for network in tables.plain[:1]:
-        for epoch, rows in by_epoch(tables, network, tables.of(network)[0].seed).items():
-            top = rows.loc[rows.share_projected.astype(float).idxmax()]
-            when = _when(tables, network, epoch)
-            share = 100 * float(top.share_projected)
-            peaks.append(f"{when} at length {int(top.length)} ({share:.0f} %)")
-    return f"The largest share of {tables.plain[0]} is {', '.join(peaks)}." if peaks else ""
+    """Says where the largest share is, of the plain network at each time, of others in the end."""
+    plain, others = [], []
+    for network, epochs in networks(tables).items():
+        for epoch, rows in epochs.items():
+            if network in tables.plain[:1]:
+                plain.append(f"{_when(tables, network, epoch)} {_peak(rows)}")
+        if network not in tables.plain[:1]:
+            others.append(f"{network} {_peak(epochs[max(epochs)])}")
+    sentences = []
+    if plain:
+        sentences.append(f"The largest share of {tables.plain[0]} is {', '.join(plain)}.")
+    if others:
+        sentences.append(f"The largest share of others, in the end: {', '.join(others)}.")
+    return " ".join(sentences)
+
+
+def _peak(rows: pd.DataFrame) -> str:
+    top = rows.loc[rows.share_projected.astype(float).idxmax()]
+    return f"at length {int(top.length)} ({100 * float(top.share_projected):.0f} %)"
+
+
+def batch_norms(tables: Tables) -> str:
+    """Says which statistics batch normalisation used when, as the table does."""
+    when = {}
+    for network, epochs in networks(tables).items():
+        for epoch, rows in sorted(epochs.items()):
+            for mode in rows.batch_norm.unique():
+                when.setdefault(mode, {})[_when(tables, network, epoch)] = None
+    modes = [f"{mode} mode {', '.join(times)}" for mode, times in when.items()]
+    told = f"batch norm in {', in '.join(modes)}"
+    return f"{told} (each mode is another function of the pictures)" if len(modes) > 1 else told
 
 
 def rests_on(tables: Tables) -> str:
     """Says what the curves rest on."""
-    rows = tables.gradients[tables.gradients.estimator == "exact"]
-    if rows.empty:
+    if not networks(tables):
         return "no exact path gradients in this study"
     return (
-        f"exact over all paths of each length, {int(rows.n.max()):,} batches of the train part; "
-        "one seed of each network; bands: 95 % over batches"
+        f"exact over all paths of each length, {int(_decompositions(tables).n.max()):,} batches of "
+        f"the train part; {batch_norms(tables)}; one seed of each network; bands: 95 % over batches"
         f"{'; grey: 5–17' if paper_range.is_meant(tables) else ''}"
     )
 

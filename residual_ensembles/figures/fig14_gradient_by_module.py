@@ -30,13 +30,13 @@ def shares(tables: Tables) -> dict[str, pd.DataFrame]:
 
 
 def _panel(axes: Axes, tables: Tables, found: dict[str, pd.DataFrame]) -> None:
+    looks = style.looks(tables.runs)
     for network, rows in found.items():
-        look = style.look_of(tables.of(network)[0])
         style.curve(
             axes,
             rows.module,
             rows.share_projected,
-            look,
+            looks[network],
             network,
             rows.share_low,
             rows.share_high,

@@ -27,10 +27,11 @@ def rank_correlation(rows: pd.DataFrame, estimate: str) -> float:
 
 
 def _points(axes: Axes, tables: Tables, estimate: str) -> None:
+    looks = style.looks(tables.runs)
     for network, rows in tables.worth.groupby("network", sort=False):
         rho = rank_correlation(rows, estimate)
         told = "" if np.isnan(rho) else f", rank correlation {rho:.2f}"
-        look = style.look_of(tables.of(str(network))[0])
+        look = looks[str(network)]
         axes.plot(
             rows[estimate],
             rows["loss_increase"],

@@ -106,4 +106,6 @@ FIGURE = Picture(
     table="lesions.csv",
     draw=draw,
     rests_on=rests_on,
+    ours=lambda tables: bool(tables.plain or tables.named(("vgg",))),
+    authors=lambda tables: True,
 )

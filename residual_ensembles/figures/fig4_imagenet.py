@@ -73,4 +73,6 @@ FIGURE = Picture(
     table="lesions.csv",
     draw=draw,
     rests_on=rests_on,
+    ours=lambda tables: tables.is_imagenet and bool(tables.plain),
+    authors=lambda tables: True,
 )

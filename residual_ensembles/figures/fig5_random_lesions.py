@@ -120,4 +120,6 @@ FIGURE = Picture(
     table="lesions.csv",
     draw=draw,
     rests_on=rests_on,
+    ours=lambda tables: bool(tables.plain),
+    authors=lambda tables: True,
 )

@@ -1,6 +1,7 @@
 """Fig. 6: how many paths there are of each length, how much gradient each brings, and both."""
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -135,6 +136,51 @@ def measurements(tables: Tables) -> str:
     return "; ".join(parts) or "no path gradients in this study"
 
 
+def _at_last(rows: pd.DataFrame, network: str) -> pd.DataFrame:
+    """Returns the rows of one network after its training, of its first seed."""
+    rows = rows[rows.network == network]
+    return rows[(rows.epoch == rows.epoch.max()) & (rows.seed == rows.seed.min())]
+
+
+def _straight(tables: Tables, network: str) -> list[str]:
+    """Says as far as which length norms of sampled paths lie on a line, where they do."""
+    rows = _at_last(tables.gradient_fits, network)
+    rows = rows[(rows.estimator == "sampled") & (rows.target == "y0") & (rows.part == "straight")]
+    return [
+        f"The mean norm of one path of {network} keeps within a factor of two of a line from "
+        f"length {int(row.first)} to {int(row.last)}; there, a module more changes its log₁₀ by "
+        f"{_signed(row.slope)}{_interval(row)}."
+        for row in rows.itertuples()
+    ]
+
+
+def _interval(row) -> str:
+    known = np.isfinite(row.slope_low)  # not of one batch
+    return f" ({_signed(row.slope_low)} to {_signed(row.slope_high)})" if known else ""
+
+
+def _signed(number: float) -> str:
+    return f"{number:.2f}".replace("-", "−")
+
+
+def _updates(tables: Tables, network: str) -> list[str]:
+    """Says which lengths of the way back carry the gradient of a module's weights."""
+    rows = _at_last(tables.gradient_ranges, network)
+    rows = rows[rows.target.str.endswith("_weights") & (rows.reading == "projection")]
+    return [
+        f"Of the gradient of the weights of module {row.target.split('_')[1]}, which is what "
+        f"updates them, 95 % (projected) comes by ways of {int(row.first)} to {int(row.last)} of "
+        "the modules behind it."
+        for row in rows.itertuples()
+    ]
+
+
+def found(tables: Tables) -> str:
+    """Says what no panel shows: where the line ends, and the gradient of weights by length."""
+    parts = [part for n in tables.plain for part in _straight(tables, n) + _updates(tables, n)]
+    return " ".join(parts)
+
+
 def rests_on(tables: Tables) -> str:
     """Says what the panels rest on."""
     return f"(a) counted exactly; (b, c) {measurements(tables)}"
@@ -149,4 +195,5 @@ FIGURE = Picture(
     table="path_gradients.csv",
     draw=draw,
     rests_on=rests_on,
+    found=found,
 )

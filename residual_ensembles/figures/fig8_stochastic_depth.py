@@ -52,4 +52,6 @@ FIGURE = Picture(
     table="lesions.csv",
     draw=draw,
     rests_on=rests_on,
+    ours=lambda tables: bool(_networks(tables)),
+    authors=lambda tables: True,
 )

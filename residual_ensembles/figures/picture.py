@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from matplotlib.figure import Figure
 
 from residual_ensembles.analysis import Tables
+from residual_ensembles.figures import authors
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,8 @@ class Picture:
         draw: Draws it from a study's tables.
         rests_on: Says how many lesions, pictures, draws and seeds are behind it.
         found: Says in a sentence what came out, where no claim does; nothing without its table.
+        ours: Whether anything of a study is drawn in it, or the authors' points alone.
+        authors: Whether the authors' points are drawn in it.
         wanted: Whether a study has anything to show in it; others are drawn for every study.
     """
 
@@ -32,9 +35,16 @@ class Picture:
     draw: Callable[[Tables], Figure]
     rests_on: Callable[[Tables], str]
     found: Callable[[Tables], str] = lambda tables: ""
+    ours: Callable[[Tables], bool] = lambda tables: True
+    authors: Callable[[Tables], bool] = lambda tables: False
     wanted: Callable[[Tables], bool] = lambda tables: True
 
     @property
     def number(self) -> str:
         """The figure's short name, such as fig3."""
         return self.name.split("_")[0]
+
+    def drawn_from(self, tables: Tables) -> list[str]:
+        """Returns the names of the tables that it is drawn from, the authors' included."""
+        own = [self.table] if self.table and self.ours(tables) else []
+        return own + ([authors.FILE] if self.authors(tables) else [])

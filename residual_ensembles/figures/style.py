@@ -1,19 +1,21 @@
 """One look for all figures: colours, marks, and how they are written. Change a colour here.
 
 Colours are after Okabe and Ito's, which colour-blind readers tell apart, in shades that stand out
-on white and on black; each network also has a marker and
-a line of its own, for print in grey. Ink, paper and grid are colours that nothing else has, so that
-the page can put its own in their place when it is dark.
+on white and on black; each network also has a marker and a line of its own, for print in grey. Ink,
+paper and grid are colours that nothing else has, so that the page can put its own in their place
+when it is dark.
 """
 
 import functools
 import textwrap
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 
 from residual_ensembles.analysis.tables import Run
@@ -36,7 +38,7 @@ class Look(NamedTuple):
 
     color: str
     marker: str
-    linestyle: str
+    linestyle: str | tuple
 
 
 PLAIN = Look("#1f7fc4", "o", "-")
@@ -48,6 +50,12 @@ HIGHWAY = Look("#b8860b", "P", ":")
 VGG = Look("#d55e00", "s", "-")
 EXACT = Look("#009e73", "v", "-")
 PROJECTED = Look("#b8860b", "s", "-.")
+TURNED = {"o": "*", "^": "<", "v": ">", "P": "X", "s": "D"}
+"""The marker of a second network of a kind, by that of the first."""
+FURTHER_LINES = ((0, (7, 1.5)), (0, (1, 0.8)), (0, (7, 1.5, 1, 1.5, 1, 1.5)))
+"""Lines of the second, third and fourth network of a kind, which no first one has."""
+FURTHER_SHADE = 0.8
+"""How bright further networks of a kind are, relative to the first."""
 AVERAGE_VOTE = Look("#009e73", "v", "-")
 MAJORITY_VOTE = Look("#d55e00", "s", "-.")
 SWEPT = (Look("#1f7fc4", "o", "-"), Look("#009e73", "^", "--"), Look("#d55e00", "s", "-."))
@@ -95,11 +103,38 @@ PLAIN_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
 """Nothing that differs from run to run."""
 
 
-def look_of(run: Run) -> Look:
-    """Returns the look that a network has in every figure."""
+def looks(runs: Sequence[Run]) -> dict[str, Look]:
+    """Returns the look that each network has in every figure, by its name.
+
+    The first network of a kind (model and gating) has the kind's colour, marker and line. Further
+    ones are darker, and have lines and, every other one, markers that no first one has: up to
+    seven of a kind differ in grey too.
+
+    Args:
+        runs: Those of the study, in its order.
+    """
+    found, n_of_kind = {}, Counter()
+    for run in runs:
+        if run.network not in found:
+            kind = _look_of_kind(run)
+            found[run.network] = _further(kind, n_of_kind[kind])
+            n_of_kind[kind] += 1
+    return found
+
+
+def _look_of_kind(run: Run) -> Look:
     by_gating = {"effective_paths": EFFECTIVE_PATHS, "stochastic_depth": STOCHASTIC_DEPTH}
     by_model = {"highway": HIGHWAY, "vgg": VGG}
     return by_gating.get(run.gating) or by_model.get(run.model, PLAIN)
+
+
+def _further(kind: Look, before: int) -> Look:
+    """Returns the look of a network that has so many of its kind before it."""
+    if not before:
+        return kind
+    color = to_hex([FURTHER_SHADE * part for part in to_rgb(kind.color)])
+    marker = TURNED[kind.marker] if before % 2 else kind.marker
+    return Look(color, marker, FURTHER_LINES[(before - 1) % len(FURTHER_LINES)])
 
 
 def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:

@@ -14,18 +14,19 @@ function key(row, column) {
   return cell.dataset.sort ?? cell.textContent.trim();
 }
 
-function compare(a, b) {
-  const [x, y] = [parseFloat(a), parseFloat(b)];
-  if (Number.isNaN(x) !== Number.isNaN(y)) return Number.isNaN(x) ? 1 : -1;
-  return (Number.isNaN(x) ? 0 : x - y) || a.localeCompare(b, "en", { numeric: true });
+// What is missing comes last, whichever way the rest goes.
+function compare(a, b, sign) {
+  if (!a || !b) return Number(!a) - Number(!b);
+  const difference = Number(a) - Number(b);
+  return sign * (difference || a.localeCompare(b, "en", { numeric: true }));
 }
 
 function sort(heading, column) {
   const descending = heading.getAttribute("aria-sort") === "ascending";
   for (const other of table.tHead.rows[0].cells) other.removeAttribute("aria-sort");
   heading.setAttribute("aria-sort", descending ? "descending" : "ascending");
-  const sorted = [...rows].sort((a, b) => compare(key(a, column), key(b, column)));
-  body.append(...(descending ? sorted.reverse() : sorted));
+  const sign = descending ? -1 : 1;
+  body.append(...[...rows].sort((a, b) => compare(key(a, column), key(b, column), sign)));
 }
 
 function filter() {

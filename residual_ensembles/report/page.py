@@ -111,8 +111,7 @@ def _shown(tables: Tables, picture: Picture, rows: list[ClaimRow]) -> Shown | No
     if not svg.exists():
         return None
     found = [(ending.upper(), f"figures/{picture.name}.{ending}") for ending in ("svg", "png")]
-    if picture.table:
-        found.append((picture.table, picture.table))
+    found += [(name, name) for name in picture.drawn_from(tables)]
     return Shown(
         picture,
         # Words in the file were escaped when it was written; here they stay as they are.
@@ -198,11 +197,18 @@ _FILES = (
     "claims.csv",
     "lesions.csv",
     "path_gradients.csv",
+    "path_gradients_quantiles.csv",
+    "path_gradients_cancellation.csv",
+    "path_gradients_fits.csv",
+    "path_gradients_ranges.csv",
+    "path_gradients_modules.csv",
+    "path_gradients_sums.csv",
     "gates.csv",
     "exactness.csv",
-    "path_gradients_sums.csv",
     "half_gates.csv",
     "ensemble.csv",
+    "ensemble/members.csv",
     "worth.csv",
+    "reference.csv",
     "metrics.json",
 )

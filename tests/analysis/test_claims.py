@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import math
 import shutil
@@ -130,6 +131,8 @@ def test_an_ensemble_beside_a_residual_network(claims, study_of_three_seeds):
     (row,) = claims[claims.id == "22b"].itertuples()
     assert "resnet without 18 of 54 modules: " in row.note
     assert "Ensemble of 4 members, 36 modules in all: " in row.note
+    for note in (*of_votes.note, row.note):
+        assert "member was trained for 10 epochs, resnet for 30: cost is counted in modules" in note
     over_seeds = claims_table(read_tables(study_of_three_seeds)).set_index("id")
     assert list(over_seeds.n["22a"]) == [3, 3]
 
@@ -147,6 +150,30 @@ def test_the_networks_at_hand_are_compared_picture_by_picture(study, study_of_th
     assert f"p = {mcnemar(only_a, only_b):.2g}." in row.note
     several = claims_table(read_tables(study_of_three_seeds)).set_index("id").loc["15c"]
     assert several.low <= several.measured <= several.high
+
+
+def test_equal_training_is_no_matter_of_a_note(study):
+    tables = read_tables(study)
+    equal = dataclasses.replace(tables, members=tables.members.assign(epochs=30))
+    notes = claims_table(equal).set_index("id").note
+    assert not notes[["22a", "22b"]].str.contains("epochs").any()
+
+
+def test_rules_that_were_changed_say_so(claims, tmp_path):
+    """The list is what the history of the rules shows; it changes with a rule, and only then."""
+    changed = {claim.id for claim in CLAIMS if claim.revised}
+    assert changed == {
+        *("4a", "4b", "4c", "5a", "5b", "6a", "6b", "7a", "7b", "12a", "12b"),
+        *("13a", "13b", "13c", "15b", "15c", "20", "21b", "21c", "22a", "22b"),
+    }
+    words = "Rule changed after the first study: "
+    for table in (claims, claims_table(read_tables(tmp_path))):
+        told = table.note.str.contains(words, regex=False)
+        assert set(table.id[told]) == changed
+    for claim in CLAIMS:
+        assert not claim.revised or claim.revised.endswith(".")
+    (note,) = claims[claims.id == "12b"].note
+    assert f"{words}it asked for an R² of at least 0.9" in note
 
 
 def test_gains_that_do_not_shrink_are_no_ensembles(study, tmp_path):

@@ -177,6 +177,15 @@ def test_a_line_and_where_it_stops_being_one():
     assert bent.loc["all", "slope"] < -1.5
 
 
+def test_the_shortest_lengths_are_a_line_only_if_they_lie_near_one():
+    for bend, parts in ((0.29, ["all", "straight"]), (0.32, ["all"])):  # a factor of two is 0.301
+        logs = np.array([bend, -bend, -bend, bend, 50.0])[None, :, None]
+        found = tables.fits(batches(10 ** np.tile(logs, (2, 1, 1)))).set_index("part")
+        assert list(found.index) == parts
+        if "straight" in parts:
+            assert found.loc["straight", ["last", "near"]].tolist() == [3, 1]
+
+
 def test_a_parabola_is_no_line_though_its_r_squared_is_large():
     logs = -0.02 * np.arange(55.0)[None, :, None] ** 2
     sizes = np.log10([1.0, 1.1, 1.2])[:, None, None]

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import shutil
 
@@ -52,6 +53,27 @@ def test_each_network_is_drawn_with_its_own_number_of_modules(study, tmp_path):
 def test_the_exact_curve_has_its_band(study):
     of_one = fig6_path_gradients.draw(read_tables(study)).axes[1]
     assert len(of_one.collections) == len(of_one.lines) == 2
+
+
+def test_what_no_panel_shows_is_said(study):
+    tables = read_tables(study)
+    assert fig6_path_gradients.found(tables) == ""
+    straight = tables.gradient_fits.assign(part="straight", last=20)
+    of_weights = tables.gradient_ranges.assign(target="module_1_weights", first=1, last=7)
+    tables = dataclasses.replace(
+        tables,
+        gradient_fits=pd.concat([tables.gradient_fits, straight]),
+        gradient_ranges=pd.concat([tables.gradient_ranges, of_weights]),
+    )
+    assert fig6_path_gradients.found(tables) == (
+        "The mean norm of one path of resnet keeps within a factor of two of a line from length 0 "
+        "to 20; there, a module more changes its log₁₀ by −0.78 (−0.80 to −0.76). Of the gradient "
+        "of the weights of module 1, which is what updates them, 95 % (projected) comes by ways of "
+        "1 to 7 of the modules behind it."
+    )
+    of_one_batch = tables.gradient_fits.assign(slope_low=np.nan, slope_high=np.nan)
+    tables = dataclasses.replace(tables, gradient_fits=of_one_batch)
+    assert "by −0.78. Of the" in fig6_path_gradients.found(tables)
 
 
 def test_without_networks_n_is_the_papers(tmp_path):

@@ -1,4 +1,7 @@
+from pathlib import Path
+
 import matplotlib as mpl
+import yaml
 from matplotlib.figure import Figure
 
 from residual_ensembles.analysis.tables import Run
@@ -48,9 +51,39 @@ def test_long_captions_are_broken():
 
 
 def test_a_network_looks_the_same_everywhere():
-    assert style.look_of(Run("resnet", 0)) == style.PLAIN
-    assert style.look_of(Run("resnet_stochastic_depth", 0)) == style.STOCHASTIC_DEPTH
-    assert style.look_of(Run("vgg", 0)) == style.VGG
+    names = ("resnet", "resnet_stochastic_depth", "highway", "vgg")
+    alone = [style.looks([Run(name, 0)])[name] for name in names]
+    assert alone == [style.PLAIN, style.STOCHASTIC_DEPTH, style.HIGHWAY, style.VGG]
+    together = style.looks([Run(name, seed) for name in names for seed in (0, 1)])
+    assert list(together.values()) == alone
+
+
+def in_grey(look):
+    return look.marker, look.linestyle
+
+
+def test_networks_of_the_default_study_differ_in_grey_too():
+    studies = Path(__file__).parents[2] / "pipelines" / "conf" / "study"
+    shared, own = (yaml.safe_load((studies / f"{n}.yaml").read_text()) for n in ("base", "digits"))
+    networks = {**shared, **own}["networks"]
+    assert {"highway", "highway_bias0"} <= set(networks)
+    looks = style.looks([Run(name, 0, {**shared, **own}["network"][name]) for name in networks])
+    assert len({in_grey(look) for look in looks.values()}) == len(networks)
+    assert len(set(looks.values())) == len(networks)
+    assert [looks[name] for name in ("resnet", "highway", "vgg")] == [
+        style.PLAIN,
+        style.HIGHWAY,
+        style.VGG,
+    ]
+
+
+def test_seven_networks_of_each_kind_differ_in_grey():
+    kinds = [
+        *({"model": model} for model in ("resnet", "highway", "vgg")),
+        *({"gating": gating} for gating in ("effective_paths", "stochastic_depth")),
+    ]
+    runs = [Run(f"{i}-{j}", 0, kind) for i, kind in enumerate(kinds) for j in range(7)]
+    assert len({in_grey(look) for look in style.looks(runs).values()}) == len(runs)
 
 
 def test_page_colours_are_nothing_elses():

@@ -25,6 +25,7 @@ def test_figures_then_report(study, tmp_path):
     assert report.returncode == 0, report.stderr
     assert str(folder / "report.html") in report.stdout
     assert "train.epochs" in (folder / "report.html").read_text()
+    assert len(pd.read_csv(folder / "reference.csv")) == 483
     claims = pd.read_csv(folder / "claims.csv", dtype={"id": str})
     assert "8a" in set(claims.id)
     assert json.loads((folder / "metrics.json").read_text())["claims_reproduced"] > 0

@@ -43,6 +43,25 @@ def test_sorting_with_the_keyboard(open_page, page):
     assert len(keys) > 10
 
 
+@pytest.mark.parametrize("heading", ["Measured (interval)", "Network"])
+def test_what_is_missing_comes_last_both_ways(open_page, page, heading):
+    shown = open_page(page).page
+    button = shown.get_by_role("button", name=heading)
+    filled = []
+    for direction in ("ascending", "descending"):
+        button.click()
+        column = shown.locator(f"th[aria-sort={direction}]").evaluate("cell => cell.cellIndex")
+        found = shown.locator(f"#claims-table tbody tr > :nth-child({column + 1})").evaluate_all(
+            "cells => cells.map((cell) => cell.dataset.sort ?? cell.textContent.trim())"
+        )
+        filled.append([value for value in found if value])
+        assert 10 < len(filled[-1]) < len(found)
+        assert not any(found[len(filled[-1]) :])
+    ascending, descending = filled
+    assert descending == ascending[::-1]
+    assert heading == "Network" or ascending == sorted(ascending, key=float)
+
+
 def test_nothing_is_wider_than_a_phone(open_page, page):
     shown = open_page(page, viewport={"width": 360, "height": 740}).page
     assert shown.evaluate("document.documentElement.scrollWidth") <= 360

@@ -1,8 +1,8 @@
 """A claim of the paper as a value: what is said, how it is measured, and the rule that decides.
 
-Most rules were written before the first study was run, and some were sharpened after it. A rule is
-applied to the interval, where there is one, and not to the number: only an interval that lies
-wholly within the target reproduces a claim.
+Most rules were written before the first study was run, and some were sharpened after it; these say
+so themselves (`Claim.revised`). A rule is applied to the interval, where there is one, and not to
+the number: only an interval that lies wholly within the target reproduces a claim.
 """
 
 import math
@@ -103,6 +103,14 @@ def between(low: float, high: float) -> Target:
     return Target(low, high, f"between {low:g} and {high:g}")
 
 
+BOTH_SIDES = (
+    "its bootstrap interval now reaches as far to one side of the number as to the other, for the "
+    "one before could end at the number itself where the statistic is biased; the target is as it "
+    "was."
+)
+"""What became of every rule with a bootstrap over draws."""
+
+
 @dataclass(frozen=True)
 class Measurement:
     """What one network says about a claim."""
@@ -128,6 +136,9 @@ class Claim:
         settle: What would settle the claim where this study does not.
         unit: How people read the number: "%" or "points" (of error) for fractions, else as it is.
         of_training: Whether it speaks of a way of training, which one seed cannot.
+        revised: What of the rule was changed after the first study, and why; empty for a rule that
+            is as it was written before. The first study is the one on digits that the README first
+            had numbers of (2026-11-25, 1:52 UTC).
     """
 
     id: str
@@ -141,6 +152,7 @@ class Claim:
     settle: str
     unit: str = ""
     of_training: bool = False
+    revised: str = ""
 
     @property
     def rule(self) -> str:

@@ -89,5 +89,7 @@ CLAIMS = (
         target=at_most(1e-5),
         find=_identities,
         settle="A pre-activation residual network among lesion.networks.",
+        revised="declared before, with this target, and without a measurement; what exactly is "
+        "compared was written with the check that measures it.",
     ),
 )

@@ -83,7 +83,11 @@ def _basis(claim: Claim, measurement: Measurement, verdict: str) -> str:
         parts.append("One seed does not speak for a way of training.")
     if verdict == INCONCLUSIVE:
         parts.append(f"To settle it: {claim.settle}")
-    return " ".join(part for part in parts if part)
+    return " ".join(part for part in (*parts, _revised(claim)) if part)
+
+
+def _revised(claim: Claim) -> str:
+    return f"Rule changed after the first study: {claim.revised}" if claim.revised else ""
 
 
 def _row(claim: Claim, measurement: Measurement | None) -> dict[str, object]:
@@ -99,7 +103,7 @@ def _row(claim: Claim, measurement: Measurement | None) -> dict[str, object]:
         "n": None,
         "rule": claim.rule,
         "verdict": NOT_TESTED,
-        "note": f"To settle it: {claim.settle}",
+        "note": f"To settle it: {claim.settle} {_revised(claim)}".rstrip(),
     }
     if measurement is None:
         return row
