@@ -154,8 +154,9 @@ def test_the_explorer_is_linked_only_where_it_is(page, folder, tmp_path):
 
 
 def test_an_empty_study_has_a_page(tmp_path):
-    checker = check(page_of(tmp_path))
-    assert checker.errors == parse_errors(page_of(tmp_path)) == []
+    page = page_of(tmp_path)
+    checker = check(page)
+    assert checker.errors == parse_errors(page) == []
     assert "No network was studied." in " ".join(checker.words)
 
 
