@@ -61,13 +61,15 @@ def test_float32_equals_the_reference(case, pictures):
 
 
 @pytest.mark.parametrize("rows", [4, 1000])
-def test_predictions_do_not_depend_on_memory(case, pictures, rows):
+def test_predictions_do_not_depend_on_memory(case, pictures, rows, monkeypatch):
+    # Of the activations alone: by how much a process grows meanwhile depends on what ran before.
+    monkeypatch.setattr(Evaluator, "_watch_memory", lambda self: None)
     chain, plan, reference = case
     memory = rows * 64 * 4 * int(max(np.prod(shape) for shape in chain.shapes))
     found = evaluate(chain, plan, pictures, memory_bytes=memory)
     np.testing.assert_array_equal(found.predictions, reference.argmax(-1))
     assert found.agreement.n_different == 0
-    assert found.peak_bytes > 0
+    assert 0 < found.peak_bytes <= memory
 
 
 def test_close_logits_are_counted(case, pictures, monkeypatch):
