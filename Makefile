@@ -11,11 +11,15 @@ export PYTHONDONTWRITEBYTECODE :=
 
 IN_PARALLEL := --numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
 
+# Of what takes JAX minutes to compile: the engine, path gradients and a model taken apart, once each.
+ON_JAX := tests/lesions/test_engine.py tests/paths/test_against_all_paths.py tests/unraveling/test_unravel.py -k \
+	"(float32_equals and resnet) or what_is_finished or carries_the_very or (is_its_model and residual_net) or deleting_is"
+
 SUPPORTED := import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else \
 	f"error: this is Python {v[0]}.{v[1]}, TensorFlow 2.21 needs 3.11, 3.12 or 3.13: make PYTHON=python3.11 ...")
 VENV_HINT := error: $(PYTHON) cannot make virtual environments; on Debian: apt install python3-venv
 
-.PHONY: install install-jax install-cluster reproduce test test-slow test-jax test-cluster lint check benchmark screenshots lock clean
+.PHONY: install install-jax install-cluster install-hub reproduce test test-slow test-jax test-cluster test-hub lint check benchmark screenshots lock clean
 
 install: $(VENV)/.installed
 
@@ -23,8 +27,10 @@ install-jax: $(JAX_VENV)/.installed
 
 install-cluster: $(VENV)/.installed-cluster
 
-$(VENV)/.installed-cluster: $(VENV)/.installed requirements-cluster.txt
-	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --requirement requirements-cluster.txt
+install-hub: $(VENV)/.installed-hub
+
+$(VENV)/.installed-%: $(VENV)/.installed requirements-%.txt
+	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --requirement requirements-$*.txt
 	@touch $@
 
 $(VENV)/.installed: requirements.txt pyproject.toml
@@ -58,9 +64,13 @@ test-jax: install install-jax ## models, training, lesions and paths on JAX, wit
 	RESIDUAL_ENSEMBLES_JAX_PYTHON=$(JAX_BIN)/python pytest -m jax
 	KERAS_BACKEND=jax $(JAX_BIN)/python -m pytest $(IN_PARALLEL) tests/models tests/training tests/paths/test_lengths.py \
 		tests/lesions/test_lesion.py tests/lesions/test_plans.py tests/test_small_network.py
+	KERAS_BACKEND=jax $(JAX_BIN)/python -m pytest $(ON_JAX)
 
 test-cluster: install-cluster ## on a Ray cluster of two nodes with one core each, on this machine
 	pytest -m cluster tests/cluster
+
+test-hub: install-hub ## networks of KerasHub, taken apart
+	pytest -m slow tests/unraveling/test_kerashub.py
 
 lint: install
 	ruff check .
@@ -84,6 +94,9 @@ lock: ## pins requirements*.txt anew from pyproject.toml (needs uv on the PATH)
 	uv pip compile --universal --python-version 3.11 --upgrade \
 		--custom-compile-command "make lock" --constraint requirements.txt pyproject.toml \
 		--extra cluster --output-file requirements-cluster.txt
+	uv pip compile --universal --python-version 3.11 --upgrade \
+		--custom-compile-command "make lock" --constraint requirements.txt pyproject.toml \
+		--extra hub --output-file requirements-hub.txt
 
 clean: ## removes the environments; results and checkpoints stay
 	rm -rf $(VENV) $(JAX_VENV)

@@ -3,20 +3,23 @@
     python benchmarks/lesions.py --json
 
 ResNet-110, pictures of 32×32, two cores, side by side in one process. The reference is the whole
-network compiled in float32 for one lesion, deleted modules left out, at its best batch size; it is
-timed on a few lesions of each plan and multiplied up to all of them, before and after each sweep of
-the engine, which is timed on all. Compiling is left out on both sides (the reference's takes
-seconds for each lesion). `ratio` is the median over the rounds; `cpu_ratio` is the same in
-processor seconds, which other programs on the machine disturb less.
+network compiled in float32 for one lesion, deleted modules left out, at its best batch size, for
+which pictures are repeated where a sweep has fewer; it is timed on a few lesions of each plan and
+multiplied up to all of them, before and after each sweep of the engine, which is timed on all.
+Compiling is left out on both sides (the reference's takes seconds for each lesion). `ratio` is the
+median over the rounds; `cpu_ratio` is the same in processor seconds, which other programs on the
+machine disturb less.
 
 Weights are random, batch-norm statistics those of the pictures; residuals are small beside the skip
 and the last layer is fitted to ten classes of pictures, so that logits lie as far apart as a
 trained network's. For `single_deletion_margin` the outcomes are the paper's authors': 10,000
 pictures, the error of each lesion as they published it, with one percent of the pictures becoming
-right. A cascade's sample of 128 pictures counts as in a sweep of 10,000. The row
-`single_deletion_convolutions_only` says what sharing could reach if all but the convolutions were
-free. `application_resnet50v2_single_deletion` is ResNet50V2 of `keras.applications` as `unravel`
-takes it apart, 224×224; its sixteen modules allow about 1.8. About 25 minutes on two cores.
+right. A cascade's sample of 128 pictures counts as in a sweep of 10,000; they are not the pictures
+that are evaluated, so that `changed`, all its predictions that are not those of float32, says what
+the cascade is worth. The row `single_deletion_convolutions_only` says what sharing could reach if
+all but the convolutions were free. `application_resnet50v2_single_deletion` is ResNet50V2 of
+`keras.applications` as `unravel` takes it apart, 224×224; its sixteen modules allow about 1.8.
+About half an hour on two cores.
 """
 
 import itertools
@@ -29,7 +32,7 @@ import numpy as np
 import pandas as pd
 from absl import app, flags
 from keras import ops
-from side_by_side import Cost, cost, median, progress, ratio, report
+from side_by_side import Cost, cost, interleaved, median, progress, ratio, report
 
 from residual_ensembles import backend, lesions, models
 from residual_ensembles.lesions import cascade
@@ -97,7 +100,7 @@ class Reference:
     Args:
         chain: The network.
         plan: The plan.
-        pictures: As many as the largest batch, or more.
+        pictures: Repeated until they fill the largest batch: values do not change what it takes.
         batch_sizes: Of which the best is taken; None for those of the flag.
     """
 
@@ -106,21 +109,23 @@ class Reference:
         places = np.linspace(0, len(plan) - 1, FLAGS.timed_lesions).round().astype(int)
         self.n_plan = len(plan)
         self.places = places.tolist()
-        self.pictures = pictures
+        self.pictures = pictures[np.resize(np.arange(len(pictures)), max(self.batch_sizes))]
         self.functions = [compiled(chain, plan[i].lesion) for i in places]
         self.size = self._best_batch_size()
+        self.run()  # compiles
 
-    def run(self, size: int | None = None) -> np.ndarray:
+    def run(self) -> np.ndarray:
         """Returns logits of one batch for each of the lesions."""
-        batch = ops.convert_to_tensor(self.pictures[: size or self.size])
+        batch = ops.convert_to_tensor(self.pictures[: self.size])
         return np.stack([ops.convert_to_numpy(function(batch)) for function in self.functions])
 
     def _best_batch_size(self) -> int:
-        sizes = [size for size in self.batch_sizes if size <= len(self.pictures)]
-        for size in sizes:
-            self.run(size)
-        each = {s: min(cost(lambda s=s: self.run(s)).wall / s for _ in range(3)) for s in sizes}
-        return min(each, key=each.get)
+        """Returns the size that takes least for a picture, tried on one lesion in turn."""
+        batches = [ops.convert_to_tensor(self.pictures[:size]) for size in self.batch_sizes]
+        function = self.functions[len(self.functions) // 2]
+        tries = [partial(lambda b: ops.convert_to_numpy(function(b)), batch) for batch in batches]
+        costs = interleaved(dict(zip(self.batch_sizes, tries, strict=True)), rounds=3)
+        return min(self.batch_sizes, key=lambda n: min(each.wall for each in costs[n]) / n)
 
     def cost(self, n_pictures: int) -> Cost:
         """Returns what the whole plan takes with so many pictures."""
@@ -155,22 +160,24 @@ class Sweep:
         plan: The plan.
         pictures: The pictures.
         precision: "float32", "bfloat16" or "cascade".
+        others: Pictures of the same kind, which a cascade is calibrated on: on the evaluated ones,
+            its predictions could not but be those of float32.
     """
 
-    def __init__(self, chain, plan: Sequence, pictures: np.ndarray, precision: str):
+    def __init__(self, chain, plan: Sequence, pictures: np.ndarray, precision: str, others=None):
         self.pictures = pictures
         self.precision = precision
         self.evaluator = Evaluator(chain, [row.lesion for row in plan], len(pictures))
         self.everyone = np.arange(len(plan))
         self.sample = Cost(0.0, 0.0)
+        self.others = others
         self.redone = []
         if precision == "cascade":
             self._calibrate()
             self.sample = cost(self._calibrate).times(len(pictures) / TEST_PICTURES)
 
     def _calibrate(self) -> None:
-        sample = self.pictures[cascade.sample(len(self.pictures), seed=0)]
-        found = cascade.compare(self.evaluator, sample, self.everyone, None)
+        found = cascade.compare(self.evaluator, self.others, self.everyone, None)
         self.limits = cascade.thresholds(found["rounding"])
 
     def _piece(self, pictures: np.ndarray) -> np.ndarray:
@@ -188,21 +195,38 @@ class Sweep:
         parts = self.evaluator.grid.pieces()
         return np.concatenate([self._piece(self.pictures[part]) for part in parts], axis=1)
 
+    def n_changed(self, logits: np.ndarray) -> int:
+        """Returns how many predictions are not those of float32."""
+        parts = self.evaluator.grid.pieces()
+        exact = [self.evaluator.logits(self.pictures[part]) for part in parts]
+        return int((logits.argmax(-1) != np.concatenate(exact, axis=1).argmax(-1)).sum())
+
     def cost(self) -> Cost:
         """Returns what the sweep takes, with its part of what is measured once."""
         return cost(self.logits).plus(self.sample)
 
 
 def measure(
-    row: str, chain, plan: Sequence, pictures: np.ndarray, precision: str, batch_sizes=None
+    row: str,
+    chain,
+    plan: Sequence,
+    pictures: np.ndarray,
+    precision: str,
+    others: np.ndarray | None = None,
+    batch_sizes: Sequence[int] | None = None,
 ) -> None:
     """Measures one plan in one precision, and how it agrees with the reference."""
     if not wanted(row):
         return
     progress(f"{row}: {len(plan)} lesions, {len(pictures)} pictures")
     reference = Reference(chain, plan, pictures, batch_sizes)
-    sweep = Sweep(chain, plan, pictures, precision)
-    same = agreement(sweep.logits()[reference.places, : reference.size], reference.run())
+    sweep = Sweep(chain, plan, pictures, precision, others)
+    logits, n_both = sweep.logits(), min(reference.size, len(pictures))
+    same = agreement(logits[reference.places, :n_both], reference.run()[:, :n_both])
+    more = {}
+    if precision == "cascade":
+        more["redone"] = float(np.mean(sweep.redone))
+        more["changed"] = f"{sweep.n_changed(logits)} of {logits[..., 0].size}"
     costs = [reference.around(len(pictures), sweep.cost) for _ in range(FLAGS.rounds)]
     tell(
         row,
@@ -212,7 +236,7 @@ def measure(
         differ=f"{same.n_different} of {same.n}",
         close=same.n_close,
         largest_relative_difference=float(f"{same.largest_relative_difference:.2g}"),
-        **({"redone": float(np.mean(sweep.redone))} if sweep.redone else {}),
+        **more,
     )
 
 
@@ -245,7 +269,7 @@ def measure_margin(chain, pictures: np.ndarray) -> None:
     n = len(intact_wrong)
     every = pictures[np.resize(np.arange(len(pictures)), n)]
     plan = lesions.single_deletions(lesions.deletable(chain))
-    progress(f"{row}: {len(plan)} lesions, {n} pictures, one round")
+    progress(f"{row}: {len(plan)} lesions, {n} pictures")
     reference = Reference(chain, plan, pictures)
     intact = Sweep(chain, lesions.intact(), every, "float32")
     evaluator = Evaluator(chain, [row.lesion for row in plan], n)
@@ -264,7 +288,7 @@ def measure_margin(chain, pictures: np.ndarray) -> None:
     intact.evaluator.logits(every[: intact.evaluator.grid.piece])
     tell(
         row,
-        [reference.around(n, lambda: cost(estimate))],
+        [reference.around(n, lambda: cost(estimate)) for _ in range(FLAGS.rounds)],
         peak_bytes=max(evaluator.peak_bytes, intact.evaluator.peak_bytes),
         reference_batch=reference.size,
         median_discordant=float(np.median((wrong != intact_wrong).mean(axis=1))),
@@ -334,14 +358,15 @@ def main(_):
     if FLAGS.rows == ["application_resnet50v2_single_deletion"]:
         measure_application()
         return
-    pictures, labels = labelled_pictures(max(FLAGS.pictures, TRAINING_PICTURES))
+    n = max(FLAGS.pictures + cascade.SAMPLE, TRAINING_PICTURES)
+    pictures, labels = labelled_pictures(n)
     chain = network(pictures, labels)
-    pictures = pictures[: FLAGS.pictures]
+    pictures, others = pictures[: FLAGS.pictures], pictures[-cascade.SAMPLE :]
     few = pictures[: FLAGS.pictures_of_random]
     modules = lesions.deletable(chain)
     single = lesions.single_deletions(modules)
     for precision in ("float32", "bfloat16", "cascade"):
-        measure(f"single_deletion_{precision}", chain, single, pictures, precision)
+        measure(f"single_deletion_{precision}", chain, single, pictures, precision, others)
     measure_margin(chain, pictures)
     k, swappable = min(20, len(modules)), lesions.swappable(chain, lesions.spared(chain))
     random = lesions.random_deletions(modules, k, 20, seed=0)

@@ -53,7 +53,12 @@ def define_flags() -> None:
         0.0,
         1.0,
     )
-    flags.DEFINE_integer("memory_mib", 2048, "what activations may take in a process, MiB", 1)
+    flags.DEFINE_integer(
+        "memory_mib",
+        2048,
+        "what activations may take in each process, MiB; there is one for each processor",
+        1,
+    )
     flags.DEFINE_integer(
         "batch_size", 0, "most activations that pass a module together; 0: as many as are fast", 0
     )

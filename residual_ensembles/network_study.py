@@ -7,19 +7,23 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from tqdm import tqdm
 
-from residual_ensembles import figures, lesions, pruning, report
+from residual_ensembles import figures, gradient_pieces, lesions, models, pruning, report
 from residual_ensembles.analysis import claims_table, read_tables
 from residual_ensembles.data import Prepared
 from residual_ensembles.executor import Executor
 from residual_ensembles.files import write_csv, write_json, write_text
-from residual_ensembles.gradient_study import GradientStudy, Measured, skips_of, write_tables
+from residual_ensembles.gradient_pieces import Network
+from residual_ensembles.gradient_study import GradientStudy, write_tables
 from residual_ensembles.lesions.fingerprint import kept_pieces
 from residual_ensembles.lesions.pieces import Pieces
 from residual_ensembles.lesions.sweep import Swept, sweep
-from residual_ensembles.models import in_float32
 from residual_ensembles.provenance import provenance
 from residual_ensembles.publishing import check_fits, dataset_facts, network_facts
+
+BAR = "{l_bar}{bar}| {n:.1f}/{total} batches [{elapsed}<{remaining}]"
+"""A piece with some lengths is a part of a batch."""
 
 
 class NetworkStudy:
@@ -31,7 +35,7 @@ class NetworkStudy:
         prepared: The data.
         folder: Where all is written.
         seed: Of draws and samples.
-        executor: What computes the lesions; None for this process.
+        executor: What computes; None for this process.
 
     Raises:
         ValueError: The network takes other pictures, or tells fewer classes apart.
@@ -48,7 +52,7 @@ class NetworkStudy:
     ):
         check_fits(chain, str(path), prepared)
         self.chain = chain
-        self.wide = in_float32(chain)  # lesions say themselves what they are computed in
+        self.wide = models.in_float32(chain)  # lesions say themselves what they are computed in
         self.path = path
         self.prepared = prepared
         self.folder = folder
@@ -114,14 +118,18 @@ class NetworkStudy:
         """
         how = GradientStudy(samples, batches, batch_size, seed=self.seed)
         part = self.prepared.part("train")
-        estimators = ["exact", "sampled"] if samples else ["exact"]
-        found = how.measure(self.wide, "inference", part, estimators, lambda n: None)
-        measured = Measured(0, "inference", skips_of(self.wide), found)
+        estimators = ("exact", "sampled") if samples else ("exact",)
+        with (
+            models.as_file(models.to_bytes(self.chain)) as file,
+            tqdm(total=batches * len(estimators), bar_format=BAR) as bar,
+        ):
+            network = Network(self.name, 0, file, "inference", estimators)
+            (measured,) = gradient_pieces.measure([network], part, how, self.executor, bar.update)
         write_tables([how.tables(*self.network, measured)], self.folder)
 
     def worth(self) -> None:
         """Estimates what modules are worth, on the validation part or else on the train part."""
-        table = pruning.worth(self.wide, *self._chosen_on())
+        table = pruning.worth(self.wide, *self._chosen_on(), executor=self.executor)
         write_csv(self.folder / "worth.csv", pruning.named(table, *self.network))
         ranks = pruning.rank_correlations(table)
         write_csv(self.folder / "worth_ranks.csv", pruning.named(ranks, *self.network))
@@ -134,7 +142,11 @@ class NetworkStudy:
         """
         part = self.prepared.part("test")
         found = pruning.prune(
-            self.chain, n, self._chosen_on(), (part.pictures(slice(None)), part.labels)
+            self.chain,
+            n,
+            self._chosen_on(),
+            (part.pictures(slice(None)), part.labels),
+            executor=self.executor,
         )
         found.model.save(self.folder / "pruned.keras")
         write_csv(self.folder / "pruned.csv", found.comparison.reset_index(names="network"))

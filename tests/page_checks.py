@@ -1,6 +1,8 @@
-"""What a valid page keeps to, as far as html.parser can tell."""
+"""What a valid page keeps to: by the standard's own way of reading it, and beyond."""
 
 from html.parser import HTMLParser
+
+import html5lib
 
 VOID = {"meta", "br", "hr", "img", "input", "link", "wbr", "area", "base", "col", "source"}
 
@@ -55,6 +57,13 @@ class Checker(HTMLParser):
             self.words.append(data)
             if self.open[-1] in ("h1", "h2", "h3"):
                 self.headings.append(self.open[-1])
+
+
+def parse_errors(page):
+    """Returns what is an error to a parser that follows the standard, and where it stands."""
+    parser = html5lib.HTMLParser()
+    parser.parse(page)
+    return parser.errors
 
 
 def check(page):

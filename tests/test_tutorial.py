@@ -5,12 +5,10 @@ from pathlib import Path
 
 import keras
 import matplotlib as mpl
-import pytest
 
 TUTORIAL = Path(__file__).parent.parent / "docs" / "your-own-network.md"
 
 
-@pytest.mark.slow
 def test_the_tutorial_runs(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     mpl.use("Agg")

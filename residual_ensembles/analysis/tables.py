@@ -58,6 +58,7 @@ EXACTNESS_COLUMNS = [
     "rounding",
     "n_compared",
     "n_different",
+    "n_unexplained",
     "largest_relative_difference",
     "n_rounded",
     "n_changed",

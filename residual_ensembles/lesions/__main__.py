@@ -31,7 +31,12 @@ def define_flags() -> None:
         0.0,
         1.0,
     )
-    flags.DEFINE_integer("memory_mib", 2048, "what activations may take in a process, MiB", 1)
+    flags.DEFINE_integer(
+        "memory_mib",
+        2048,
+        "what activations may take in each process, MiB; there is one for each processor",
+        1,
+    )
     flags.DEFINE_integer("path_samples", 100, "sampled paths of each length; 0 for none", 0)
     flags.DEFINE_integer("path_batches", 3, "batches whose gradient is taken apart", 1)
     flags.DEFINE_integer("path_batch_size", 8, "pictures in each", 1)
@@ -63,10 +68,10 @@ def main() -> None:
             error_margin=FLAGS.error_margin or None,
             memory_bytes=FLAGS.memory_mib * 2**20,
         )
-    study.gradients(FLAGS.path_samples, FLAGS.path_batches, FLAGS.path_batch_size)
-    study.worth()
-    if FLAGS.prune:
-        study.prune(FLAGS.prune)
+        study.gradients(FLAGS.path_samples, FLAGS.path_batches, FLAGS.path_batch_size)
+        study.worth()
+        if FLAGS.prune:
+            study.prune(FLAGS.prune)
     parameters = {flag.name: flag.value for flag in FLAGS.get_key_flags_for_module(__name__)}
     print(f"the page: {study.page(parameters)}")
 

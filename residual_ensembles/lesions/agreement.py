@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from residual_ensembles import backend
-from residual_ensembles.lesions.closeness import ROUNDING, gaps, scale
+from residual_ensembles.lesions.closeness import ROUNDING, bound, gaps, scale
 from residual_ensembles.lesions.evaluator import Evaluator
 from residual_ensembles.lesions.piece import Piece
 from residual_ensembles.lesions.reference import CompiledParts
@@ -33,22 +33,26 @@ class Agreement(NamedTuple):
     n_close: int
     """Predictions whose two best logits lie closer than rounding, in the reference."""
     n_unexplained: int
-    """Predictions that differ although they are not close."""
+    """Predictions that differ although they are not close: of a sweep, more than is explained by
+    what its other lesions, of which its bound is made, differ by."""
     largest_relative_difference: float
     """Of any logit, as a share of the scale of its picture."""
 
 
-def agreement(logits: np.ndarray, reference: np.ndarray, rounding: float = ROUNDING) -> Agreement:
+def agreement(
+    logits: np.ndarray, reference: np.ndarray, rounding: float | np.ndarray = ROUNDING
+) -> Agreement:
     """Compares logits `(..., classes)` with those of the reference.
 
     Args:
         logits: Of the engine.
         reference: Of the reference.
-        rounding: Gap below which two logits are close, as a share of the scale.
+        rounding: Gap below which two logits are close, as a share of the scale; one for all, or
+            what goes with `(...,)`.
     """
     close = gaps(reference) < rounding
     different = logits.argmax(axis=-1) != reference.argmax(axis=-1)
-    relative = np.abs(logits - reference).max(axis=-1) / scale(reference)
+    relative = differences(logits, reference)
     return Agreement(
         n=different.size,
         n_different=int(different.sum()),
@@ -56,6 +60,26 @@ def agreement(logits: np.ndarray, reference: np.ndarray, rounding: float = ROUND
         n_unexplained=int((different & ~close).sum()),
         largest_relative_difference=float(relative.max(initial=0.0)),
     )
+
+
+def differences(logits: np.ndarray, reference: np.ndarray) -> np.ndarray:
+    """Returns by how much the logits of each picture differ at most, as a share of its scale."""
+    return np.abs(logits - reference).max(axis=-1) / scale(reference)
+
+
+def bounds_of_others(logits: np.ndarray, reference: np.ndarray) -> np.ndarray:
+    """Returns for each lesion the bound that all the others would give, `(n_lesions, 1)`.
+
+    Its own differences must not count: a prediction that differs is always closer than ten times
+    the largest of these.
+
+    Args:
+        logits: Of the engine, `(n_lesions, n_pictures, n_classes)`.
+        reference: Of the reference.
+    """
+    largest = differences(logits, reference).max(axis=1)
+    others = [np.delete(largest, i).max(initial=0.0) for i in range(len(largest))]
+    return np.array([[bound(each)] for each in others])
 
 
 def sample(evaluator: Evaluator, n_pictures: int, seed: int) -> Piece:
@@ -80,7 +104,8 @@ def compare(
     reference = CompiledParts(evaluator.chain, compile=lambda function: function)
     with backend.full_precision():
         expected = np.stack([reference(evaluator.lesions[i], pictures) for i in lesions])
-    found = agreement(evaluator.logits(pictures, lesions=lesions), expected)
+    logits = evaluator.logits(pictures, lesions=lesions)
+    found = agreement(logits, expected, bounds_of_others(logits, expected))
     return {name: np.array(value) for name, value in found._asdict().items()}
 
 

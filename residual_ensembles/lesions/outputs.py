@@ -4,10 +4,11 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
+from residual_ensembles.executor import Executor, Task
 from residual_ensembles.lesions.engine import check_precision
-from residual_ensembles.lesions.evaluator import Evaluator
-from residual_ensembles.lesions.grid import MEMORY_BYTES
+from residual_ensembles.lesions.grid import MEMORY_BYTES, Grid
 from residual_ensembles.lesions.lesion import Lesion
+from residual_ensembles.lesions.subject import Subject
 
 OUTPUT_PRECISIONS = ("float32", "bfloat16")
 OUTPUT_SHARE = 4
@@ -22,6 +23,7 @@ def outputs_of(
     precision: str = "float32",
     memory_bytes: int = MEMORY_BYTES,
     batch_size: int | None = None,
+    executor: Executor | None = None,
     progress: Callable[[float], None] = lambda n_predictions: None,
 ) -> Iterator[tuple[slice, np.ndarray]]:
     """Yields the outputs of all lesions for some examples after others.
@@ -32,8 +34,9 @@ def outputs_of(
         inputs: As `chain.packed_inputs` returns them: an array, or anything with a length that
             returns one for a slice.
         precision: "float32" or "bfloat16".
-        memory_bytes: What activations may take.
+        memory_bytes: What activations may take, in each process.
         batch_size: How many of them may pass a module together; None for as many as are fast.
+        executor: What computes them; None for this process, with the threads that it has.
         progress: Called with the number of outputs that were made since the last call.
 
     Yields:
@@ -51,16 +54,45 @@ def outputs_of(
             f"{', '.join(OUTPUT_PRECISIONS)}."
         )
     check_precision(chain, precision)
-    evaluator = Evaluator(chain, lesions, len(inputs), memory_bytes, batch_size)
-    for part in evaluator.grid.pieces():
-        for some in _bounded(part, chain, len(lesions), memory_bytes):
-            n = (some.stop - some.start) * len(lesions)
-            yield some, evaluator.logits(np.asarray(inputs[some]), precision)
-            progress(n)
+    subject = Subject(chain, lesions, len(inputs), memory_bytes, batch_size)
+    executor = executor or Executor()
+    shared = executor.put(subject)
 
+    def task(some: slice) -> Task:
+        title = f"{chain.name}: outputs of examples {some.start + 1}-{some.stop}"
+        return Task(title, compute, lambda: (shared, np.asarray(inputs[some]), precision))
 
-def _bounded(part: slice, chain, n_lesions: int, memory_bytes: int) -> Iterator[slice]:
     numbers = chain.compute_output_shape((None, *chain.picture_shape))[-1]
-    most = max(1, memory_bytes // OUTPUT_SHARE // (4 * numbers * n_lesions))
-    for start in range(part.start, part.stop, most):
-        yield slice(start, min(start + most, part.stop))
+    most = max(1, memory_bytes // OUTPUT_SHARE // (4 * numbers * len(lesions)))
+    for parts in at_a_time(subject.evaluator.grid, most):
+        found = executor.run([task(some) for some in parts], progress, memory_bytes=memory_bytes)
+        yield from zip(parts, found, strict=True)
+
+
+def compute(
+    subject: Subject, inputs: np.ndarray, precision: str, advance: Callable[[float], object]
+) -> np.ndarray:
+    """Returns the outputs of all lesions for some examples, and advances by how many they are.
+
+    Args:
+        subject: The network and the lesions.
+        inputs: The examples.
+        precision: "float32" or "bfloat16".
+        advance: Called with the number of outputs.
+    """
+    outputs = subject.evaluator.logits(inputs, precision)
+    advance(outputs.shape[0] * outputs.shape[1])
+    return outputs
+
+
+def at_a_time(grid: Grid, most: int) -> Iterator[list[slice]]:
+    """Yields the parts whose outputs exist at a time: of no more examples than `most`."""
+    parts: list[slice] = []
+    for piece in grid.pieces():
+        for start in range(piece.start, piece.stop, most):
+            part = slice(start, min(start + most, piece.stop))
+            if parts and part.stop - parts[0].start > most:
+                yield parts
+                parts = []
+            parts.append(part)
+    yield parts

@@ -37,7 +37,7 @@ def lesion_study(
         metric: A Keras metric, or its name, for targets that are no class labels.
         error_margin: Half-width, as a fraction, at which the 95 % interval of an error is narrow
             enough; None evaluates all examples. For class labels only.
-        **options: As for `evaluate`: precision, memory_bytes, batch_size, seed, progress.
+        **options: As for `evaluate`: precision, memory_bytes, batch_size, seed, executor, progress.
 
     Returns:
         With class labels: `sweep, draw, lesion, module, n_operations, kendall_tau, n_images,

@@ -8,9 +8,10 @@ def exactness(evaluation: Evaluation, precision: str) -> dict:
     """Returns what was measured about the exactness of an evaluation, a row of exactness.csv.
 
     Of all predictions: `n_close` with two best logits closer than `rounding`, a share of the
-    largest. Of `n_compared` predictions of a sample: `n_different` from the reference, and by how
-    much logits differ. Of `n_rounded`, another sample: `n_changed` by bfloat16. Of a cascade's:
-    `n_redone` in float32, and of these `n_beyond`, which rounded more than it allows for.
+    largest. Of `n_compared` predictions of a sample: `n_different` from the reference, of these
+    `n_unexplained` by rounding, and by how much logits differ. Of `n_rounded`, another sample:
+    `n_changed` by bfloat16. Of a cascade's: `n_redone` in float32, and of these `n_beyond`, which
+    rounded more than it allows for.
     """
     agreement, check = evaluation.agreement, evaluation.check
     n_lesions, n_images = evaluation.predictions.shape
@@ -23,6 +24,7 @@ def exactness(evaluation: Evaluation, precision: str) -> dict:
         "rounding": evaluation.rounding,
         "n_compared": agreement.n,
         "n_different": agreement.n_different,
+        "n_unexplained": agreement.n_unexplained,
         "largest_relative_difference": agreement.largest_relative_difference,
         "n_rounded": 0 if check is None else check.n,
         "n_changed": 0 if check is None else check.n_changed,
@@ -40,6 +42,8 @@ def summary(evaluation: Evaluation, precision: str = "float32") -> str:
         "{n_different} of {n_compared} differ from the reference on a sample, logits by at most "
         "{largest_relative_difference:.1e}",
     ]
+    if found["n_unexplained"]:
+        parts.append("{n_unexplained} of these differ by more than rounding explains")
     if found["n_rounded"]:
         parts.append("bfloat16 changes {n_changed} of {n_rounded} on a sample")
     if found["n_redone"]:

@@ -54,7 +54,7 @@ def prune(
             part, which flatters it.
         loss: From outputs `(batch, numbers)` and targets of a batch to its mean loss; None for
             class labels.
-        **options: As for `outputs_of`: precision, memory_bytes, batch_size, progress.
+        **options: As for `outputs_of`: precision, memory_bytes, batch_size, executor, progress.
 
     Raises:
         ValueError: There are not so many modules to delete, the chain has no model to rebuild, or

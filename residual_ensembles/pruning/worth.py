@@ -33,7 +33,7 @@ def worth(
         loss: From outputs `(batch, numbers)` and targets of a batch to its mean loss; None for the
             cross entropy of class labels.
         batch_size: Examples that pass together for the estimates.
-        **options: As for `outputs_of`: precision, memory_bytes, batch_size of the lesions.
+        **options: Of the lesions, as for `outputs_of`: precision, memory_bytes, executor, progress.
 
     Returns:
         `module` (number), `name`, `block_influence`, `first_order` (estimated increase of the

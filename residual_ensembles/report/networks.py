@@ -91,7 +91,7 @@ def exactness_rows(tables: Tables) -> list[ExactnessRow]:
             n_lesions=whole(row.n_lesions),
             n_predictions=whole(row.n_predictions),
             close=f"{whole(row.n_close)} (within {number(row.rounding, 2)})",
-            compared=f"{whole(row.n_different)} of {whole(row.n_compared)}",
+            compared=_compared(row),
             difference=number(row.largest_relative_difference, 2),
             rounded=_changed(row),
             redone=_redone(row),
@@ -110,6 +110,11 @@ def gradient_sums(tables: Tables) -> str:
         f"snapshots of their training included, within {number(found.largest_error.max(), 2)} of "
         f"it, in each of {whole(found.n.sum())} batches."
     )
+
+
+def _compared(row) -> str:
+    found = f"{whole(row.n_different)} of {whole(row.n_compared)}"
+    return found + (f", {whole(row.n_unexplained)} unexplained" if row.n_unexplained else "")
 
 
 def _changed(row) -> str:

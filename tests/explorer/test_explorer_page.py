@@ -5,7 +5,7 @@ import re
 
 import numpy as np
 import pytest
-from page_checks import check
+from page_checks import check, parse_errors
 from untrained import CLASS_NAMES, Part
 
 from residual_ensembles import explorer
@@ -17,6 +17,7 @@ from residual_ensembles.pages import asset
 def test_valid(page):
     checker = check(page)
     assert checker.errors == []
+    assert parse_errors(page) == []
     assert [link for tag, _, link in checker.links if tag != "a"] == []
 
 
@@ -53,7 +54,7 @@ def test_scripts_can_stand_in_a_page(name):
 def test_without_a_network_it_says_so(shown):
     page = explorer.render("Digits", CLASS_NAMES, shown, [], ["This study has <none>."])
     checker = check(page)
-    assert checker.errors == []
+    assert checker.errors == parse_errors(page) == []
     assert checker.scripts == []
     assert "This study has <none>." in checker.words
 

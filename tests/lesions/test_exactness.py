@@ -5,7 +5,13 @@ import pytest
 from keras import ops
 
 from residual_ensembles import models
-from residual_ensembles.lesions import evaluate, reestimate_batch_norm, reference_logits, study_plan
+from residual_ensembles.lesions import (
+    cascade,
+    evaluate,
+    reestimate_batch_norm,
+    reference_logits,
+    study_plan,
+)
 from residual_ensembles.lesions.agreement import agreement
 from residual_ensembles.lesions.closeness import ROUNDING
 from residual_ensembles.lesions.evaluator import Evaluator
@@ -39,7 +45,7 @@ def made(model, depth, **options):
     ("model", "depth", "options"),
     [("resnet", 110, {}), ("vgg", 15, {}), ("highway", 110, {"gate_bias": -3.0})],
 )
-def test_predictions_are_exact(model, depth, options):
+def test_predictions_are_exact(model, depth, options, monkeypatch):
     chain, pictures = made(model, depth, **options)
     plan = [row.lesion for row in study_plan(chain, random=True, **NUMBERS)]
     assert len(plan) >= 500
@@ -50,8 +56,11 @@ def test_predictions_are_exact(model, depth, options):
     assert found.n_close < 0.002 * found.n
     assert found.largest_relative_difference < ROUNDING
     assert (reference.argmax(-1) != reference.argmax(-1)[0]).mean() > 0.1  # lesions matter
+    monkeypatch.setattr(cascade, "SAMPLE", N // 3)  # the others it has not seen
     cascaded = evaluate(chain, plan, pictures, precision="cascade")
     wrong = (cascaded.predictions != reference.argmax(-1)).sum()
+    print(cascaded.check.n_changed, "of", cascaded.check.n, "changed by bfloat16;", wrong, "left")
+    assert cascaded.check.n == len(plan) * (N // 3)
     assert wrong <= found.n_close
 
 

@@ -77,6 +77,12 @@ def results(study, output):
     }
 
 
+def n_computed(study, output):
+    """How many pieces a run computed."""
+    facts = json.loads((study / output / "lesions_run.json").read_text())
+    return sum(facts["tasks_by_node"].values())
+
+
 @pytest.fixture(scope="module")
 def finished(study):
     done = run(study, "whole", "--batch_size=32")
@@ -122,6 +128,7 @@ def test_and_writes_it_down(study, finished):
     assert (table["n_predictions"] == table["n_lesions"] * N_PICTURES).all()
     assert set(table["n_compared"]) == {64}
     assert set(table["n_different"]) == {0}
+    assert set(table["n_unexplained"]) == {0}
     assert set(table["n_rounded"]) == {0}
 
 
@@ -150,12 +157,14 @@ def test_a_sweep_that_was_killed_goes_on_and_ends_in_the_same_bytes(study, finis
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    left = {path: path.stat().st_mtime_ns for path in (study / "checkpoints").rglob("piece-*.npz")}
+    left = [p for p in (study / "checkpoints").rglob("*.npz") if p.name[0] != "."]
     assert len(left) >= 2
     assert not results(study, "killed").get("lesions.csv")
     done = run(study, "killed", "--batch_size=32")
     assert done.returncode == 0, done.stderr
     assert results(study, "killed") == results(study, "whole")
+    # What was finished is found, not computed again.
+    assert n_computed(study, "killed") == n_computed(study, "whole") - len(left)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 import unravelled_networks as networks
 from keras import ops
+from travelling import Travelling
 
 from residual_ensembles.paths.loss import cross_entropy
 from residual_ensembles.pruning import rank_correlations, worth
@@ -88,6 +89,9 @@ def test_true_costs_stand_beside_the_estimates(net, inputs, labels):
     chain = unravel(net)
     table = worth(chain, inputs, labels)
     assert table["name"].tolist() == ["first", "second", "third"]
+    elsewhere = Travelling()
+    pd.testing.assert_frame_equal(worth(chain, inputs, labels, executor=elsewhere), table)
+    assert elsewhere.nodes["elsewhere"] == 1
     loss = cross_entropy(chain)
     whole = np.asarray(net(inputs))
     for row in table.itertuples():

@@ -61,9 +61,16 @@ def test_how_exact_the_lesions_are(study, tmp_path):
     assert (row.n_lesions, row.compared, row.difference) == ("55", "0 of 64", "1.5e−06")
     assert (row.close, row.rounded, row.redone) == ("2 (within 0.0001)", "–", "–")
     table = pd.read_csv(study / "exactness.csv").assign(
-        precision="cascade", n_rounded=1000, n_changed=7, n_redone=300, n_beyond=1
+        precision="cascade",
+        n_different=3,
+        n_unexplained=1,
+        n_rounded=1000,
+        n_changed=7,
+        n_redone=300,
+        n_beyond=1,
     )
     table.to_csv(tmp_path / "exactness.csv", index=False)
     pd.read_csv(study / "lesions.csv").to_csv(tmp_path / "lesions.csv", index=False)
     row = exactness_rows(read_tables(tmp_path))[0]
+    assert row.compared == "3 of 64, 1 unexplained"
     assert (row.rounded, row.redone) == ("0.70\u202f% (7 of 1\u202f000)", "300, 1 beyond")

@@ -6,7 +6,7 @@ import shutil
 
 import pandas as pd
 import pytest
-from page_checks import check
+from page_checks import check, parse_errors
 
 from residual_ensembles.analysis import claims_table, read_tables
 from residual_ensembles.figures import FIGURES, save, write_reference
@@ -55,6 +55,7 @@ def evil_page(study, tmp_path_factory):
 
 def test_valid(page):
     assert check(page).errors == []
+    assert parse_errors(page) == []
     assert page.startswith("<!DOCTYPE html>\n<html lang=")
 
 
@@ -145,7 +146,7 @@ def test_figures_are_drawn_inline(page):
 
 def test_what_comes_from_data_stays_text(evil_page):
     checker = check(evil_page)
-    assert checker.errors == []
+    assert checker.errors == parse_errors(evil_page) == []
     assert len(checker.scripts) == 1
     assert "alert(1)" not in checker.scripts[0]
     assert EVIL not in evil_page
@@ -165,8 +166,9 @@ def test_the_explorer_is_linked_only_where_it_is(page, folder, tmp_path):
 
 
 def test_an_empty_study_has_a_page(tmp_path):
-    checker = check(page_of(tmp_path))
-    assert checker.errors == []
+    page = page_of(tmp_path)
+    checker = check(page)
+    assert checker.errors == parse_errors(page) == []
     assert "No network was studied." in " ".join(checker.words)
 
 

@@ -23,7 +23,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def hub():
-    return pytest.importorskip("keras_hub", reason="needs pip install 'residual-ensembles[hub]'")
+    return pytest.importorskip("keras_hub", reason="needs KerasHub: make test-hub")
 
 
 def bert(hub, n=3):

@@ -2,9 +2,11 @@
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 import unravelled_networks as networks
 from keras import layers, ops
+from travelling import Travelling
 
 from residual_ensembles.lesions import (
     Lesion,
@@ -16,6 +18,8 @@ from residual_ensembles.lesions import (
     reference_logits,
     swappable,
 )
+from residual_ensembles.lesions.grid import Grid
+from residual_ensembles.lesions.outputs import at_a_time
 from residual_ensembles.unraveling import unravel
 
 
@@ -102,6 +106,24 @@ def test_without_labels_the_distance_is_told(net, inputs):
         assert row.output_distance == pytest.approx(distance, rel=1e-4, abs=1e-6)
         changed = (outputs.argmax(1) != whole.argmax(1)).mean()
         assert row.changed_fraction == pytest.approx(changed)
+
+
+def test_outputs_are_computed_wherever_an_executor_does(net, inputs):
+    chain, elsewhere, steps = unravel(net), Travelling(), []
+    table = lesion_study(
+        chain, inputs, executor=elsewhere, memory_bytes=2**20, progress=steps.append
+    )
+    assert elsewhere.nodes["elsewhere"] > 1
+    assert sum(steps) == (1 + len(table)) * len(inputs)
+    pd.testing.assert_frame_equal(table, lesion_study(chain, inputs), rtol=1e-4, atol=1e-6)
+
+
+def test_outputs_that_exist_at_a_time_are_bounded():
+    grid = Grid(25, 10, (8,))
+    assert list(at_a_time(grid, 100)) == [[slice(0, 10), slice(10, 20), slice(20, 25)]]
+    assert list(at_a_time(grid, 20)) == [[slice(0, 10), slice(10, 20)], [slice(20, 25)]]
+    found = [[(part.start, part.stop) for part in parts] for parts in at_a_time(grid, 6)]
+    assert found == [[(0, 6)], [(6, 10)], [(10, 16)], [(16, 20)], [(20, 25)]]
 
 
 @pytest.mark.parametrize("metric", ["mean_absolute_error", keras.metrics.MeanAbsoluteError()])
