@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from residual_ensembles import backend_choice
+from residual_ensembles import backend_choice, checkpoints
 from residual_ensembles.code import LIBRARY
 from residual_ensembles.executor import Executor, Outcome, Task, task_threads
 
@@ -235,6 +235,8 @@ def _runtime_env() -> dict:
     env = {"py_modules": rooms}
     env["env_vars"] = {name: os.environ[name] for name in SENT if name in os.environ}
     env["env_vars"]["KERAS_BACKEND"] = backend_choice.chosen()  # it may stand in a file here
+    if checkpoints.VARIABLE in os.environ:  # tasks run in folders of their own
+        env["env_vars"][checkpoints.VARIABLE] = str(checkpoints.folder().absolute())
     if requirements := os.environ.get(REQUIREMENTS):
         if not Path(requirements).is_file():
             raise ValueError(
