@@ -15,9 +15,9 @@ from residual_ensembles.executor import Executor
 from residual_ensembles.files import write_csv, write_json, write_text
 from residual_ensembles.gradient_study import GradientStudy, Measured, skips_of, write_tables
 from residual_ensembles.lesions.fingerprint import kept_pieces
-from residual_ensembles.lesions.pieces import Pieces
 from residual_ensembles.lesions.sweep import Swept, sweep
 from residual_ensembles.models import in_float32
+from residual_ensembles.pieces import Pieces
 from residual_ensembles.provenance import provenance
 from residual_ensembles.publishing import check_fits, dataset_facts, network_facts
 

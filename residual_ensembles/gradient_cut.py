@@ -1,0 +1,100 @@
+"""Where the gradients of a network are cut into pieces: a function of network and study alone.
+
+A piece is a network at all its epochs with some batches, so that it is compiled in one process, or,
+where single paths are sampled, at one epoch with one batch and some lengths: batches and paths are
+functions of (seed, length, batch), so that it does not matter who computes which.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from residual_ensembles.gradient_study import GradientStudy
+from residual_ensembles.paths.sampled import NUMBERS_AT_ONCE
+
+BATCHES_IN_PIECE = 10
+"""Batches whose gradient one piece takes apart exactly: half a minute for ResNet-110 at three
+epochs and 4 pictures of 8×8, two for 16 of 32×32."""
+PATHS_IN_PIECE = 2500
+"""Sampled paths of one piece: tens of seconds for ResNet-110 and 16 pictures of 32×32."""
+
+BYTES_OF_PIECE = 2 * 4 * NUMBERS_AT_ONCE
+"""Cotangents that pass a module together, before it and behind."""
+
+
+class Network(NamedTuple):
+    """A saved network at one epoch of its training."""
+
+    title: str
+    """The same for all its epochs."""
+    epoch: int
+    file: Path
+    batch_norm: str
+    """Statistics that batch normalisation uses; before training always those of the batch."""
+    estimators: tuple[str, ...]
+    """Of "exact" and "sampled"."""
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """What one task computes."""
+
+    networks: tuple[Network, ...]
+    """Of one title, at the epochs that it is about."""
+    estimator: str
+    batches: range
+    lengths: np.ndarray | None
+    """Of sampled paths."""
+    share: float
+    """By how much it advances for each batch: ranges of lengths share one."""
+
+    @property
+    def network_title(self) -> str:
+        """That of its networks."""
+        return self.networks[0].title
+
+    @property
+    def title(self) -> str:
+        """What people call it."""
+        epochs = ", ".join(str(network.epoch) for network in self.networks)
+        lengths = "" if self.lengths is None else f", lengths {self.lengths[0]}-{self.lengths[-1]}"
+        batches = f"batches {self.batches[0] + 1}-{self.batches[-1] + 1}"
+        return (
+            f"{self.network_title}, epoch {epochs}: {self.estimator} gradients, {batches}{lengths}"
+        )
+
+    @property
+    def name(self) -> str:
+        """What its file is called: unique among the pieces of a network."""
+        epochs = "_".join(str(network.epoch) for network in self.networks)
+        lengths = "" if self.lengths is None else f"-lengths-{self.lengths[0]}-{self.lengths[-1]}"
+        batches = f"batches-{self.batches[0]}-{self.batches[-1]}"
+        return f"{self.estimator}-epochs-{epochs}-{batches}{lengths}"
+
+
+def cut(
+    study: GradientStudy, networks: Sequence[Network], lengths: np.ndarray | None
+) -> Iterator[Piece]:
+    """Yields the pieces of a network.
+
+    Args:
+        study: What is measured.
+        networks: The network at each epoch.
+        lengths: That paths are sampled of; None where none are.
+    """
+    for network in networks:
+        if "sampled" in network.estimators:
+            n_paths = len(lengths) * study.paths_of_batch
+            ranges = np.array_split(lengths, min(math.ceil(n_paths / PATHS_IN_PIECE), len(lengths)))
+            for index in range(study.batches):
+                for some in ranges:
+                    share = 1 / len(ranges)
+                    yield Piece((network,), "sampled", range(index, index + 1), some, share)
+    exact = tuple(network for network in networks if "exact" in network.estimators)
+    for first in range(0, study.batches if exact else 0, BATCHES_IN_PIECE):
+        batches = range(first, min(first + BATCHES_IN_PIECE, study.batches))
+        yield Piece(exact, "exact", batches, None, 1.0)
