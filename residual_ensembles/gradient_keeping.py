@@ -20,7 +20,9 @@ CODE = (
     "gradient_pieces.py",
     "gradient_study.py",
     "models",
+    "multiply_adds.py",
     "paths",
+    "pieces.py",
     "randomness.py",
     "unraveling",
 )

@@ -1,18 +1,21 @@
 """Gradients of many networks by path, in pieces that are computed side by side."""
 
 import io
+import json
 import re
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
 
+import keras
 import numpy as np
 
 from residual_ensembles import models
 from residual_ensembles.executor import Executor, Task
-from residual_ensembles.gradient_cut import BYTES_OF_PIECE, Network, Piece, cut
+from residual_ensembles.gradient_cut import Network, Piece, cut
 from residual_ensembles.gradient_keeping import Found, from_arrays, to_arrays
+from residual_ensembles.gradient_memory import piece_bytes
 from residual_ensembles.gradient_study import GradientStudy, Measured, nothing_found, skips_of
 from residual_ensembles.paths import Linearization
 from residual_ensembles.pieces import Pieces
@@ -44,10 +47,15 @@ def measure(
     epochs: dict[str, list[Network]] = {}
     for each in networks:
         epochs.setdefault(each.title, []).append(each)
-    pieces = [p for each in epochs.values() for p in cut(study, each, _lengths(study, each))]
+    files = {title: [n.file.read_bytes() for n in each] for title, each in epochs.items()}
+    pieces, memory_bytes, known = [], 0, {}
+    for title, each in epochs.items():
+        chain = _outline(files[title][0], known)
+        own = list(cut(study, each, chain))
+        pieces += own
+        memory_bytes = max(memory_bytes, piece_bytes(study, chain, own))
     # What is sampled takes longest and goes first.
     pieces.sort(key=lambda piece: piece.estimator != "sampled")
-    files = {title: [n.file.read_bytes() for n in each] for title, each in epochs.items()}
     content = {title: executor.put(each) for title, each in files.items()}
 
     def arguments(piece: Piece) -> tuple:
@@ -67,7 +75,7 @@ def measure(
         results[piece] = result
 
     tasks = [Task(piece.title, compute, partial(arguments, piece)) for piece in missing]
-    executor.run(tasks, advance, finished, BYTES_OF_PIECE)
+    executor.run(tasks, advance, finished, memory_bytes)
     found: dict[Network, list] = {network: [] for network in networks}
     for piece, of_piece in results.items():
         for network, of_network in zip(piece.networks, of_piece, strict=True):
@@ -82,12 +90,6 @@ def _kept(piece: Piece, pieces: Pieces, advance: Callable[[float], object]) -> F
         return None
     advance(piece.share * len(piece.batches) * len(piece.networks))
     return from_arrays(arrays)
-
-
-def _lengths(study: GradientStudy, networks: Sequence[Network]) -> np.ndarray | None:
-    """Returns the lengths that paths of a network are sampled of; None where they are not."""
-    sampled = [network for network in networks if "sampled" in network.estimators]
-    return study.lengths(models.load(sampled[0].file)) if sampled else None
 
 
 def compute(
@@ -152,10 +154,31 @@ _SEED = re.compile(rb'"seed": (\d+|null)')
 """Of weights and initialisers, as it stands in an architecture; a file has weights of its own."""
 
 
+def _outline(content: bytes, known: dict[bytes, object]):
+    """Returns what a network looks like, with any weights; the same for the same architecture.
+
+    Args:
+        content: Of its file, whose weights take longest to read.
+        known: What was returned before, by architecture.
+    """
+    architecture = _architecture(content)
+    if architecture not in known:
+        known[architecture] = keras.saving.deserialize_keras_object(json.loads(_config(content)))
+    return known[architecture]
+
+
+def _config(content: bytes) -> bytes:
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        return archive.read("config.json")
+
+
+def _architecture(content: bytes) -> bytes:
+    return _SEED.sub(b'"seed"', _config(content))
+
+
 def _ready(content: bytes) -> _Ready:
     """Returns a network in float32 with the weights of a file."""
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        architecture = _SEED.sub(b'"seed"', archive.read("config.json"))
+    architecture = _architecture(content)
     with models.as_file(content) as file:
         if architecture in _LAST:
             models.load_weights(_LAST[architecture].chain, file)

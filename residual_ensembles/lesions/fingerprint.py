@@ -16,6 +16,8 @@ CODE = (
     "data",
     "lesions",
     "models",
+    "multiply_adds.py",
+    "pieces.py",
     "randomness.py",
     "unraveling",
 )
