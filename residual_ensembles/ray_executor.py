@@ -181,13 +181,13 @@ class Ray(Executor):
         died = isinstance(error, self.ray.exceptions.NodeDiedError)
         return A_NODE_COUNTS if died else 1.0
 
-    def failed(self, task, n_times, error):
+    def failed(self, task, n_times, counted, error):
         if not isinstance(error, self.ray.exceptions.RayError):
             raise error
-        if n_times >= ATTEMPTS:
+        if counted >= ATTEMPTS:
             cause = _cause(error)
             raise OSError(
-                f"{task.name}: failed {n_times:g} times, at last with {type(cause).__name__}: "
+                f"{task.name}: failed {n_times} times, at last with {type(cause).__name__}: "
                 f"{_one_line(cause)} What was finished is kept; start again to go on from there."
             ) from error
 
