@@ -43,6 +43,9 @@ NEEDED = (
     "PIL",
     "statsmodels",
     "array_record",
+    "yaml",
+    "dvc",
+    "dvclive",
 )
 """Modules, besides Keras and its backend, that a node's Python has to have."""
 SAME = ("keras",)
