@@ -15,6 +15,7 @@ from residual_ensembles.pieces import Pieces
 CODE = (
     "backend",
     "data",
+    "gradient_architecture.py",
     "gradient_cut.py",
     "gradient_keeping.py",
     "gradient_pieces.py",

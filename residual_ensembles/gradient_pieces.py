@@ -1,18 +1,14 @@
 """Gradients of many networks by path, in pieces that are computed side by side."""
 
-import io
-import json
-import re
-import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
 
-import keras
 import numpy as np
 
 from residual_ensembles import models
 from residual_ensembles.executor import Executor, Task
+from residual_ensembles.gradient_architecture import architecture_of, outline
 from residual_ensembles.gradient_cut import Network, Piece, cut
 from residual_ensembles.gradient_keeping import Found, from_arrays, to_arrays
 from residual_ensembles.gradient_memory import piece_bytes
@@ -50,7 +46,7 @@ def measure(
     files = {title: [n.file.read_bytes() for n in each] for title, each in epochs.items()}
     pieces, memory_bytes, known = [], 0, {}
     for title, each in epochs.items():
-        chain = _outline(files[title][0], known)
+        chain = outline(each[0].file, files[title][0], known)
         own = list(cut(study, each, chain))
         pieces += own
         memory_bytes = max(memory_bytes, piece_bytes(study, chain, own))
@@ -150,35 +146,11 @@ class _Ready:
 _LAST: dict[bytes, _Ready] = {}
 """The network that this process worked on last, by its architecture: other epochs of it, and other
 seeds, are other weights."""
-_SEED = re.compile(rb'"seed": (\d+|null)')
-"""Of weights and initialisers, as it stands in an architecture; a file has weights of its own."""
-
-
-def _outline(content: bytes, known: dict[bytes, object]):
-    """Returns what a network looks like, with any weights; the same for the same architecture.
-
-    Args:
-        content: Of its file, whose weights take longest to read.
-        known: What was returned before, by architecture.
-    """
-    architecture = _architecture(content)
-    if architecture not in known:
-        known[architecture] = keras.saving.deserialize_keras_object(json.loads(_config(content)))
-    return known[architecture]
-
-
-def _config(content: bytes) -> bytes:
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        return archive.read("config.json")
-
-
-def _architecture(content: bytes) -> bytes:
-    return _SEED.sub(b'"seed"', _config(content))
 
 
 def _ready(content: bytes) -> _Ready:
     """Returns a network in float32 with the weights of a file."""
-    architecture = _architecture(content)
+    architecture = architecture_of(content)
     with models.as_file(content) as file:
         if architecture in _LAST:
             models.load_weights(_LAST[architecture].chain, file)

@@ -86,6 +86,12 @@ def test_a_run_that_ends_early_is_gone_on_with(networks, part, tmp_path):
         assert as_text[0] == as_text[1]
 
 
+def test_a_damaged_network_is_refused(networks, part):
+    networks[0].file.write_bytes(b"no network")
+    with pytest.raises(ValueError, match=r"one-0\.keras, which is not a network of this project"):
+        gradient_pieces.measure(networks, part, STUDY, Executor(), lambda n: None)
+
+
 def test_what_is_found_survives_as_arrays():
     column = np.arange(3.0)
     found = {"exact": [(column, column + 1)] * 2, "modules": [column], "errors": [0.1, 0.2]}
