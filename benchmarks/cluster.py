@@ -19,7 +19,6 @@ Needs two cores and `make install-cluster`. About 10 minutes.
 """
 
 import os
-import pickle
 import statistics
 import time
 from collections.abc import Callable
@@ -27,6 +26,7 @@ from collections.abc import Callable
 import numpy as np
 from absl import app, flags
 from side_by_side import Cost, progress, report
+from travel import Counting
 
 from residual_ensembles import lesions, models
 from residual_ensembles.executor import Executor
@@ -72,24 +72,6 @@ class Workers(Ray):
 
     def most(self):
         return AHEAD if self.alone else super().most()
-
-
-class Counting(Executor):
-    """Runs nothing elsewhere and counts what would have travelled."""
-
-    def __init__(self):
-        super().__init__()
-        self.values: list[int] = []
-        self.results = 0
-
-    def put(self, value):
-        self.values.append(len(pickle.dumps(value, pickle.HIGHEST_PROTOCOL)))
-        return value
-
-    def outcome(self, handle):
-        found = super().outcome(handle)
-        self.results += len(pickle.dumps(found.result, pickle.HIGHEST_PROTOCOL))
-        return found
 
 
 def subject() -> tuple:
@@ -152,7 +134,6 @@ def main(_):
 
     counting = Counting()
     evaluate(counting)
-    network, *arrays = counting.values
     cluster = Cluster(initialize_head=True, head_node_args=NODE | {"resources": FIRST})
     cluster.add_node(**NODE)
     cluster.wait_for_nodes()
@@ -185,8 +166,8 @@ def main(_):
         "lesions of the plan",
         len(plan),
         FLAGS.json,
-        bytes=(sum(arrays) + counting.results) / len(plan),
-        bytes_of_network=network,
+        bytes=(counting.pictures + counting.results) / len(plan),
+        bytes_of_network=counting.networks,
     )
 
 

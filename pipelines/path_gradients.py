@@ -85,7 +85,7 @@ def epochs_of(run: tuple[str, int], study) -> list:
         run: Its name, and the seed it was trained with.
         study: How gradients are taken apart.
     """
-    from residual_ensembles.gradient_pieces import Network
+    from residual_ensembles.gradient_cut import Network
 
     title = "{}-{}".format(*run)
     files = networks_by_epoch(Path(FLAGS.networks_dir) / title)
@@ -117,6 +117,7 @@ def main() -> None:
 
     from residual_ensembles import backend, data, executor, gradient_pieces
     from residual_ensembles.files import write_json
+    from residual_ensembles.gradient_keeping import kept_pieces
     from residual_ensembles.gradient_study import write_tables
     from residual_ensembles.provenance import provenance
 
@@ -125,12 +126,16 @@ def main() -> None:
     networks = {run: epochs_of(run, study) for run in runs}
     every = [network for each in networks.values() for network in each]
     total = sum(len(network.estimators) for network in every) * FLAGS.batches
-    part = data.load(FLAGS.data).part("train")
+    prepared = data.load(FLAGS.data)
+    part = prepared.part("train")
+    kept = {
+        each[0].title: kept_pieces(each, prepared.checksum, study) for each in networks.values()
+    }
     with executor.chosen() as chosen, tqdm(total=total, bar_format=BAR) as progress:
         measured = dict(
             zip(
                 every,
-                gradient_pieces.measure(every, part, study, chosen, progress.update),
+                gradient_pieces.measure(every, part, study, chosen, progress.update, kept),
                 strict=True,
             )
         )
@@ -139,6 +144,8 @@ def main() -> None:
     write_json(output_dir / "path_gradients_run.json", facts)
     found = [study.tables(*run, measured[each]) for run in runs for each in networks[run]]
     write_tables(found, output_dir)
+    for pieces in kept.values():
+        pieces.remove()
     print(f"Gradients of {len(every)} networks by path: {output_dir / 'path_gradients.csv'}")
 
 

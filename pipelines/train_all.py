@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING
 from absl import flags
 
 from pipelines import study
+from pipelines.training_memory import most_bytes
 from residual_ensembles import cli, executor
 from residual_ensembles.commands import run_command, started, tell
 
@@ -37,8 +38,6 @@ FLAGS = flags.FLAGS
 TRAIN = "train@"
 ENSEMBLE = "ensemble"
 """The stage that trains networks beside the instances of `train`."""
-TRAINING_BYTES = 3 * 2**30
-"""What training a network is said to take on a node of a cluster."""
 
 
 def define_flags() -> None:
@@ -164,7 +163,14 @@ def _constant(*arguments) -> Callable[[], tuple]:
 
 
 class ClusterRuns:
-    """The same on a Ray cluster: each command where there is room, in this folder."""
+    """The same on a Ray cluster: each command where there is room, in this folder.
+
+    Args:
+        memory_bytes: What each takes, beside Python and the libraries.
+    """
+
+    def __init__(self, memory_bytes: int):
+        self.memory_bytes = memory_bytes
 
     def all(self, commands: dict[str, str], finished: Callable[[str], object]) -> None:
         """Runs them all.
@@ -187,21 +193,22 @@ class ClusterRuns:
             ray.run(
                 tasks,
                 finished=lambda index, _: finished(names[index]),
-                memory_bytes=TRAINING_BYTES,
+                memory_bytes=self.memory_bytes,
             )
             print(ray.told())
 
 
-def _runs(on_cluster: bool, processes: int) -> Runs | ClusterRuns:
+def _runs(on_cluster: bool, processes: int, parameters: dict) -> Runs | ClusterRuns:
     if on_cluster:
-        return ClusterRuns()
+        return ClusterRuns(most_bytes(parameters))
     return Runs(processes, max(1, executor.processors() // processes))
 
 
 def main() -> None:
     """Trains what is not trained yet."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that no run is left alone
-    stages, members = unfinished(), study.load()["ensemble"]["members"]
+    stages, parameters = unfinished(), study.load()
+    members = parameters["ensemble"]["members"]
     on_cluster = executor.chosen_engine() == "ray"
     most = len(stages) + members if on_cluster else executor.at_once(executor.processors())
     limit = FLAGS.processes or most
@@ -212,7 +219,7 @@ def main() -> None:
     before = {name: on_what(stage) for name, stage in stages.items() if name != ENSEMBLE}
     trained: list[str] = []
     try:
-        _runs(on_cluster, min(limit, len(commands))).all(commands, trained.append)
+        _runs(on_cluster, min(limit, len(commands)), parameters).all(commands, trained.append)
     finally:
         record({name: found for name, found in before.items() if name in trained})
     failed = [name for name in commands if name not in trained]

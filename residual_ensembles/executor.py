@@ -88,7 +88,7 @@ class Executor:
                 this machine comes through as it is.
         """
         results: list = [None] * len(tasks)
-        waiting, failures = deque(range(len(tasks))), Counter()
+        waiting, attempts, failures = deque(range(len(tasks))), Counter(), Counter()
         running: dict[Hashable, int] = {}
         self.prepare(len(tasks), memory_bytes + TASK_BYTES)
         try:
@@ -101,8 +101,9 @@ class Executor:
                 try:
                     outcome = self.outcome(handle)
                 except Exception as error:
+                    attempts[index] += 1
                     failures[index] += self.counts(error)
-                    self.failed(tasks[index], failures[index], error)
+                    self.failed(tasks[index], attempts[index], failures[index], error)
                     waiting.append(index)
                     continue
                 results[index] = outcome.result
@@ -154,8 +155,15 @@ class Executor:
         """Returns how many failures an error is; fewer where the machine may be at fault."""
         return 1.0
 
-    def failed(self, task: Task, n_times: float, error: Exception) -> None:
-        """Raises an error, unless the task shall be tried again."""
+    def failed(self, task: Task, n_times: int, counted: float, error: Exception) -> None:
+        """Raises an error, unless the task shall be tried again.
+
+        Args:
+            task: What failed.
+            n_times: How often by now.
+            counted: What these failures count.
+            error: The last one.
+        """
         raise error
 
     def cancel(self, handles: list) -> None:

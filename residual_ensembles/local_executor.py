@@ -116,7 +116,7 @@ class Local(Executor):
         outcome = handle.result()
         return outcome._replace(steps=outcome.steps - told.total)
 
-    def failed(self, task, n_times, error):
+    def failed(self, task, n_times, counted, error):
         if isinstance(error, BrokenProcessPool):
             raise OSError(
                 f"One of {self.size} processes was killed, perhaps for want of memory; with fewer "

@@ -14,11 +14,11 @@ from residual_ensembles.analysis import claims_table, read_tables
 from residual_ensembles.data import Prepared
 from residual_ensembles.executor import Executor
 from residual_ensembles.files import write_csv, write_json, write_text
-from residual_ensembles.gradient_pieces import Network
+from residual_ensembles.gradient_cut import Network
 from residual_ensembles.gradient_study import GradientStudy, write_tables
 from residual_ensembles.lesions.fingerprint import kept_pieces
-from residual_ensembles.lesions.pieces import Pieces
 from residual_ensembles.lesions.sweep import Swept, sweep
+from residual_ensembles.pieces import Pieces
 from residual_ensembles.provenance import provenance
 from residual_ensembles.publishing import check_fits, dataset_facts, network_facts
 

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from residual_ensembles import backend_choice
+from residual_ensembles import backend_choice, checkpoints
 from residual_ensembles.code import LIBRARY
 from residual_ensembles.executor import Executor, Outcome, Task, task_threads
 
@@ -33,6 +33,8 @@ SECONDS_BETWEEN_LOOKS = 5.0
 """Between looks at which nodes there are."""
 PATIENCE_SECONDS = 10.0
 """How long a head node may take to answer."""
+NODE_ID = "ray.io/node-id"
+"""A label that Ray gives each node."""
 NEEDED = (
     "numpy",
     "pandas",
@@ -43,6 +45,9 @@ NEEDED = (
     "PIL",
     "statsmodels",
     "array_record",
+    "yaml",
+    "dvc",
+    "dvclive",
 )
 """Modules, besides Keras and its backend, that a node's Python has to have."""
 SAME = ("keras",)
@@ -71,6 +76,10 @@ class Ray(Executor):
         self.options: dict = {}
         self.wanted: dict = {}
         self.looked, self.limit = -math.inf, 1
+        self.seen: set[str] = set()
+        self.asked: dict[str, tuple] = {}
+        """Nodes that have not answered yet, by id: name and answer."""
+        self.unusable: set[str] = set()
         _check_answers(os.environ.get(ADDRESS, ""))
         self._connect(show)
         try:
@@ -99,41 +108,62 @@ class Ray(Executor):
             ) from error
 
     def _check_nodes(self) -> None:
-        """Looks at every node that has processors, before anything is sent there."""
+        """Looks at every node that has processors, before anything is sent there.
+
+        Raises:
+            OSError: There is none, or one cannot run the project's code.
+        """
+        nodes = self._nodes()
+        if not nodes:
+            raise OSError("The Ray cluster has no node with processors, expected at least one.")
+        self._ask(nodes)
+        for node in nodes:
+            if problem := self._problem(node["NodeID"]):
+                raise OSError(problem)
+
+    def _ask(self, nodes: list[dict]) -> None:
+        """Asks nodes what they have; nothing is sent to them until they have answered."""
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-        probe, backend = _prober(), backend_choice.chosen()
-        what = (*NEEDED, "keras", backend), (*SAME, backend)
-        remote = self.ray.remote(num_cpus=0, max_retries=1)(probe)
-        asked = [
-            (
-                _title(node["NodeManagerHostname"], node["NodeID"]),
-                remote.options(
-                    scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-                ).remote(*what),
+        remote = self.ray.remote(num_cpus=0, max_retries=1)(_prober())
+        backend = backend_choice.chosen()
+        for node in nodes:
+            there = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+            answer = remote.options(scheduling_strategy=there).remote(
+                (*NEEDED, "keras", backend), (*SAME, backend)
             )
-            for node in self._nodes()
-        ]
-        if not asked:
-            raise OSError("The Ray cluster has no node with processors, expected at least one.")
-        _, here = probe((), what[1])
+            name = _title(node["NodeManagerHostname"], node["NodeID"])
+            self.asked[node["NodeID"]] = name, answer
+            self.seen.add(node["NodeID"])
+
+    def _problem(self, node_id: str) -> str | None:
+        """Waits for the answer of a node and returns why it cannot be used; None where it can."""
+        name, answer = self.asked.pop(node_id)
         errors = self.ray.exceptions
         # A node that dies counts as there for a while: nothing is sent to it, and the run goes on.
         gone = errors.TaskUnschedulableError, errors.NodeDiedError, errors.LocalRayletDiedError
-        for name, answer in asked:
-            try:
-                missing, versions = self.ray.get(answer)
-            except gone:
-                continue
-            except errors.RayError as error:
-                raise OSError(_unusable(name, _one_line(_cause(error)))) from error
-            if missing:
-                raise OSError(_unusable(name, f"it has no {', '.join(missing)}"))
-            if versions != here:
-                raise OSError(
-                    f"The Ray node {name} has {_listed(versions)}, expected as here "
-                    f"{_listed(here)}."
-                )
+        try:
+            missing, versions = self.ray.get(answer)
+        except gone:
+            return None
+        except errors.RayError as error:
+            return _unusable(name, _one_line(_cause(error)))
+        if missing:
+            return _unusable(name, f"it has no {', '.join(missing)}")
+        _, here = _prober()((), tuple(versions))
+        if versions != here:
+            return f"The Ray node {name} has {_listed(versions)}, expected as here {_listed(here)}."
+        return None
+
+    def _meet(self, nodes: list[dict]) -> None:
+        """Asks nodes that have joined, and leaves those out that cannot be used."""
+        self._ask([node for node in nodes if node["NodeID"] not in self.seen])
+        for node_id, (_, answer) in list(self.asked.items()):
+            if self.ray.wait([answer], timeout=0)[0] and (problem := self._problem(node_id)):
+                print(f"{problem} It is left out.", flush=True)
+                self.unusable.add(node_id)
+        left_out = sorted({*self.asked, *self.unusable})
+        self.options["label_selector"] = {NODE_ID: f"!in({','.join(left_out)})"} if left_out else {}
 
     def _nodes(self) -> list[dict]:
         nodes = self.ray.nodes()
@@ -162,7 +192,10 @@ class Ray(Executor):
 
     def most(self):
         if time.monotonic() > self.looked + SECONDS_BETWEEN_LOOKS:
-            rooms = sum(_rooms(node["Resources"], self.wanted) for node in self._nodes())
+            nodes = self._nodes()
+            self._meet(nodes)
+            usable = [n for n in nodes if n["NodeID"] not in {*self.asked, *self.unusable}]
+            rooms = sum(_rooms(node["Resources"], self.wanted) for node in usable)
             self.looked, self.limit = time.monotonic(), max(1, AHEAD * rooms)
         return self.limit
 
@@ -181,13 +214,13 @@ class Ray(Executor):
         died = isinstance(error, self.ray.exceptions.NodeDiedError)
         return A_NODE_COUNTS if died else 1.0
 
-    def failed(self, task, n_times, error):
+    def failed(self, task, n_times, counted, error):
         if not isinstance(error, self.ray.exceptions.RayError):
             raise error
-        if n_times >= ATTEMPTS:
+        if counted >= ATTEMPTS:
             cause = _cause(error)
             raise OSError(
-                f"{task.name}: failed {n_times:g} times, at last with {type(cause).__name__}: "
+                f"{task.name}: failed {n_times} times, at last with {type(cause).__name__}: "
                 f"{_one_line(cause)} What was finished is kept; start again to go on from there."
             ) from error
 
@@ -235,6 +268,8 @@ def _runtime_env() -> dict:
     env = {"py_modules": rooms}
     env["env_vars"] = {name: os.environ[name] for name in SENT if name in os.environ}
     env["env_vars"]["KERAS_BACKEND"] = backend_choice.chosen()  # it may stand in a file here
+    if checkpoints.VARIABLE in os.environ:  # tasks run in folders of their own
+        env["env_vars"][checkpoints.VARIABLE] = str(checkpoints.folder().absolute())
     if requirements := os.environ.get(REQUIREMENTS):
         if not Path(requirements).is_file():
             raise ValueError(

@@ -172,3 +172,26 @@ def test_ray_that_is_not_installed_is_told(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(ValueError, match=r"pip install 'residual-ensembles\[cluster\]'"):
         executor.chosen()
+
+
+class Tries(Executor):
+    """Tries again until failures count three; every second one counts a quarter."""
+
+    n_seen = 0
+    told = ()
+
+    def counts(self, error):
+        self.n_seen += 1
+        return 0.25 if self.n_seen % 2 else 1.0
+
+    def failed(self, task, n_times, counted, error):
+        self.told = (*self.told, (n_times, counted))
+        if counted >= 3:
+            raise error
+
+
+def test_attempts_are_told_beside_what_they_count():
+    tries = Tries()
+    with pytest.raises(ValueError, match="no luck"):
+        tries.run([Task("a", fails, lambda: ("luck",))])
+    assert tries.told == ((1, 0.25), (2, 1.25), (3, 1.5), (4, 2.5), (5, 2.75), (6, 3.75))

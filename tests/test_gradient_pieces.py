@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 
-from residual_ensembles import data, gradient_pieces, models, paths
+from residual_ensembles import data, gradient_cut, gradient_pieces, models, paths
 from residual_ensembles.executor import Executor
-from residual_ensembles.gradient_pieces import Network
+from residual_ensembles.gradient_cut import Network
+from residual_ensembles.gradient_keeping import fingerprint, from_arrays, kept_pieces, to_arrays
 from residual_ensembles.gradient_study import GradientStudy
+from residual_ensembles.pieces import Pieces
 
 STUDY = GradientStudy(samples=12, batches=3, batch_size=4)
 
@@ -31,8 +33,8 @@ def networks(build, tmp_path):
 
 
 def test_pieces_are_put_together_as_if_there_had_been_one(networks, part, monkeypatch):
-    monkeypatch.setattr(gradient_pieces, "BATCHES_IN_PIECE", 2)
-    monkeypatch.setattr(gradient_pieces, "PATHS_IN_PIECE", 10)
+    monkeypatch.setattr(gradient_cut, "BATCHES_IN_PIECE", 2)
+    monkeypatch.setattr(gradient_cut, "PATHS_IN_PIECE", 10)
     steps = []
     measured = gradient_pieces.measure(networks, part, STUDY, Executor(), steps.append)
     assert sum(steps) == pytest.approx(STUDY.batches * 5)
@@ -49,6 +51,72 @@ def test_pieces_are_put_together_as_if_there_had_been_one(networks, part, monkey
             assert len(found.found[name]) == len(batches)
             for own, whole in zip(found.found[name], batches, strict=True):
                 same(own, whole)
+
+
+class Ends(Executor):
+    """Is ended when some tasks are finished."""
+
+    left = 2
+
+    def outcome(self, handle):
+        if not self.left:
+            raise KeyboardInterrupt
+        self.left -= 1
+        return super().outcome(handle)
+
+
+def test_a_run_that_ends_early_is_gone_on_with(networks, part, tmp_path):
+    networks = networks[:2]
+    kept = {"one": Pieces(tmp_path / "kept")}
+    with pytest.raises(KeyboardInterrupt):
+        gradient_pieces.measure(networks, part, STUDY, Ends(), lambda n: None, kept)
+    assert len(list((tmp_path / "kept").iterdir())) == 2
+    steps, executor = [], Executor()
+    measured = gradient_pieces.measure(networks, part, STUDY, executor, steps.append, kept)
+    assert sum(steps) == pytest.approx(STUDY.batches * 3)
+    # Three batches of sampled paths, and what is exact.
+    assert executor.nodes.total() == 4 - 2
+    whole = gradient_pieces.measure(networks, part, STUDY, Executor(), lambda n: None)
+    for network, own, other in zip(networks, measured, whole, strict=True):
+        tables = [STUDY.tables(network.title, 0, found) for found in (own, other)]
+        as_text = [
+            {s: [frame.to_csv() for frame in frames] for s, frames in each.items()}
+            for each in tables
+        ]
+        assert as_text[0] == as_text[1]
+
+
+def test_a_damaged_network_is_refused(networks, part):
+    networks[0].file.write_bytes(b"no network")
+    with pytest.raises(ValueError, match=r"one-0\.keras, which is not a network of this project"):
+        gradient_pieces.measure(networks, part, STUDY, Executor(), lambda n: None)
+
+
+def test_what_is_found_survives_as_arrays():
+    column = np.arange(3.0)
+    found = {"exact": [(column, column + 1)] * 2, "modules": [column], "errors": [0.1, 0.2]}
+    more = {"sampled": [(column, column, column)] * 12}
+    whole = [([True, False], {**found, "weights": [], "sampled": []})]
+    whole.append(([True], {"exact": [], "modules": [], "errors": [], "weights": [], **more}))
+    again = from_arrays(to_arrays(whole))
+    assert [skips for skips, _ in again] == [[True, False], [True]]
+    for (_, own), (_, expected) in zip(again, whole, strict=True):
+        assert own.keys() == expected.keys()
+        for name, batches in expected.items():
+            same(tuple(own[name]), tuple(batches))
+
+
+def test_another_network_data_or_study_is_kept_elsewhere(networks, tmp_path, monkeypatch):
+    monkeypatch.setenv("RESIDUAL_ENSEMBLES_CHECKPOINTS", str(tmp_path))
+    names = [
+        fingerprint(networks[:2], "data", STUDY),
+        fingerprint(networks[2:], "data", STUDY),
+        fingerprint([networks[0]._replace(batch_norm="inference"), networks[1]], "data", STUDY),
+        fingerprint(networks[:2], "more", STUDY),
+        fingerprint(networks[:2], "data", GradientStudy(samples=12, batches=3, batch_size=5)),
+    ]
+    assert len(set(names)) == len(names)
+    assert kept_pieces(networks[:2], "data", STUDY).folder == tmp_path / "gradients" / names[0]
 
 
 def same(own, whole) -> None:

@@ -5,7 +5,6 @@ from residual_ensembles.lesions.bearing import check, deletable, duplicable, spa
 from residual_ensembles.lesions.engine import PRECISIONS, Evaluation, evaluate
 from residual_ensembles.lesions.lesion import Lesion, Step
 from residual_ensembles.lesions.outputs import outputs_of
-from residual_ensembles.lesions.pieces import Pieces
 from residual_ensembles.lesions.plans import (
     PlannedLesion,
     intact,
@@ -20,6 +19,7 @@ from residual_ensembles.lesions.reference import evaluate_reference, reference_l
 from residual_ensembles.lesions.study import lesion_study, n_classes
 from residual_ensembles.lesions.summary import summary
 from residual_ensembles.lesions.table import lesion_table
+from residual_ensembles.pieces import Pieces
 
 __all__ = [
     "PRECISIONS",

@@ -12,6 +12,7 @@ import numpy as np
 
 from residual_ensembles.lesions.lesion import Lesion, Step
 from residual_ensembles.models.chain import segment_of
+from residual_ensembles.multiply_adds import multiply_adds
 
 PIECE_MULTIPLY_ADDS = 2e12
 """Of a piece: tens of seconds on one core, which manages 2 to 9 × 10¹⁰ in a second."""
@@ -65,21 +66,15 @@ def whole_pass(chain) -> list[Step]:
 
 
 def step_costs(chain) -> Callable[[Step], float]:
-    """Returns a function that estimates the multiply-adds of a step for one picture.
-
-    Each weight of a kernel counts once for each position of what leaves the module: exact where
-    all convolutions of a module have one resolution, and without running anything.
-    """
+    """Returns a function that estimates the multiply-adds of a step for one picture."""
 
     def cost(step: Step) -> float:
         if step not in known:
             part = chain.modules[step.module - 1]
             if step.does == "segment":
                 part = segment_of(chain, step.module)
-            positions = math.prod(chain.shapes[step.module][:-1])
-            kernels = [v.shape for v in part.variables if len(v.shape) > 1]
             share = 0.0 if step.does == "deleted" else 1.0
-            known[step] = share * positions * sum(map(math.prod, kernels)) + 1.0
+            known[step] = share * multiply_adds(part, chain.shapes[step.module]) + 1.0
         return known[step]
 
     known: dict[Step, float] = {}

@@ -11,10 +11,10 @@ from residual_ensembles.lesions.agreement import Agreement
 from residual_ensembles.lesions.grid import MEMORY_BYTES
 from residual_ensembles.lesions.lesion import Lesion
 from residual_ensembles.lesions.margin import Sampling, check_margin
-from residual_ensembles.lesions.pieces import Pieces
 from residual_ensembles.lesions.rounds import COUNTS, Rounds
 from residual_ensembles.lesions.subject import Subject
 from residual_ensembles.lesions.together import Round, together
+from residual_ensembles.pieces import Pieces
 
 PRECISIONS = ("float32", "bfloat16", "cascade")
 

@@ -1,16 +1,13 @@
 """What makes two sweeps the same sweep, and where its finished pieces are."""
 
 import hashlib
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
-import keras
-
-from residual_ensembles import backend, checkpoints, executor
-from residual_ensembles.code import code_checksum
-from residual_ensembles.lesions.pieces import Pieces
+from residual_ensembles import checkpoints
+from residual_ensembles.fingerprint import digest
 from residual_ensembles.lesions.plans import PlannedLesion
+from residual_ensembles.pieces import Pieces
 
 CODE = (
     "analysis/paired.py",
@@ -19,6 +16,8 @@ CODE = (
     "data",
     "lesions",
     "models",
+    "multiply_adds.py",
+    "pieces.py",
     "randomness.py",
     "unraveling",
 )
@@ -36,16 +35,13 @@ def fingerprint(
         plan: What is evaluated.
         settings: How it is evaluated, as plain values.
     """
-    everything = {
-        "network": hashlib.sha256(network.read_bytes()).hexdigest(),
-        "data": data_checksum,
-        "plan": [str(row.lesion) for row in plan],
-        "settings": settings,
-        "code": code_checksum(*CODE),
-        "threads": executor.task_threads(),
-        "versions": {"keras": keras.__version__, **backend.VERSIONS},
-    }
-    return hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()[:16]
+    return digest(
+        CODE,
+        network=hashlib.sha256(network.read_bytes()).hexdigest(),
+        data=data_checksum,
+        plan=[str(row.lesion) for row in plan],
+        settings=settings,
+    )
 
 
 def kept_pieces(*sweep) -> Pieces:

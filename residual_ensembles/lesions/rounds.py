@@ -10,9 +10,9 @@ from residual_ensembles.lesions.evaluator import Evaluator
 from residual_ensembles.lesions.margin import UNKNOWN, Sampling
 from residual_ensembles.lesions.meter import Meter
 from residual_ensembles.lesions.piece import Piece
-from residual_ensembles.lesions.pieces import Pieces
 from residual_ensembles.lesions.subject import Subject
 from residual_ensembles.lesions.together import Round
+from residual_ensembles.pieces import Pieces
 
 COUNTS = ("n_close", "n_redone", "n_beyond")
 FOUND = ("predictions", *COUNTS, "peak_bytes")

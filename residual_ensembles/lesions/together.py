@@ -13,8 +13,8 @@ import numpy as np
 
 from residual_ensembles.executor import Executor, Task
 from residual_ensembles.lesions.piece import Piece, compute
-from residual_ensembles.lesions.pieces import Pieces
 from residual_ensembles.lesions.subject import Subject
+from residual_ensembles.pieces import Pieces
 
 LONGEST_NAMES = 2
 """Lesions that a piece is told by; of more, the first and the last."""

@@ -1,12 +1,28 @@
 """Training and path gradients on a cluster."""
 
+import os
+
 import pandas as pd
 import pytest
 
-from residual_ensembles import models
+from residual_ensembles import checkpoints, models
 from residual_ensembles.analysis.gradient_tables import COLUMNS
 from residual_ensembles.commands import run_command
 from residual_ensembles.executor import ENGINE, Task
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    """Where checkpoints are kept."""
+    return tmp_path_factory.mktemp("kept")
+
+
+@pytest.fixture(scope="module")
+def environment(environment, kept):
+    """Says so too, as seen from here, which is not where tasks run."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(checkpoints.VARIABLE, os.path.relpath(kept))
+        yield
 
 
 def test_tables_of_gradients_are_those_of_one_machine(
@@ -36,7 +52,7 @@ def test_tables_of_gradients_are_those_of_one_machine(
         assert (tmp_path / "ray" / name).stat().st_size > 100
 
 
-def test_networks_are_trained_wherever_there_is_room(ray_executor, prepared, tmp_path):
+def test_networks_are_trained_wherever_there_is_room(ray_executor, prepared, kept, tmp_path):
     command = (
         "python -m residual_ensembles.train --depth=8 --epochs=1 --batch_size=16 "
         "--dataset={} --seed={} --output_dir=networks/{}"
@@ -56,8 +72,8 @@ def test_networks_are_trained_wherever_there_is_room(ray_executor, prepared, tmp
     ]
     ray_executor.run(tasks)
     assert len(ray_executor.nodes) == 2
-    kept = list((tmp_path / ".checkpoints").glob("*/finished/model.keras"))
-    assert len(kept) == 2
+    assert len(list(kept.glob("*/finished/model.keras"))) == 2
+    assert not (tmp_path / ".checkpoints").exists()
     for name in ("a", "b"):
         assert (tmp_path / "networks" / name / "run.json").exists()
 

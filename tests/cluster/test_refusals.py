@@ -13,6 +13,13 @@ from residual_ensembles.executor import Task
 NODE = {"num_cpus": 1, "object_store_memory": 150 * 2**20, "include_dashboard": False}
 
 
+@pytest.fixture(scope="module", autouse=True)
+def sent_by_value():
+    from ray import cloudpickle
+
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])
+
+
 def test_a_cluster_that_does_not_answer(monkeypatch):
     monkeypatch.setenv(executor.ENGINE, "ray")
     for address in ("127.0.0.1:1", "ray://127.0.0.1:1", "nowhere.invalid:6379"):
@@ -35,6 +42,35 @@ def test_a_node_without_the_packages_is_refused(environment, monkeypatch):
         executor.chosen()
 
 
+def test_a_node_that_joins_without_the_packages_is_left_out(
+    environment, cluster, monkeypatch, capsys
+):
+    monkeypatch.setattr(ray_executor, "SECONDS_BETWEEN_LOOKS", 0.0)
+    with executor.chosen() as made:
+        monkeypatch.setattr(ray_executor, "NEEDED", ("numpy", "nothing_of_that_name"))
+        joined = cluster.add_node(**NODE)
+        cluster.wait_for_nodes()
+        tasks = [Task(f"nap {i}", nap, lambda: (0.5,)) for i in range(20)]
+        assert made.run(tasks) == [0.5] * 20
+        assert made.nodes.total() == 20
+        assert len(made.nodes) == 2
+        assert not any(joined.node_id[:6] in name for name in made.nodes)
+    cluster.remove_node(joined)
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if "left out" in line)
+    assert joined.node_id[:6] in line
+    assert "it has no nothing_of_that_name" in line
+
+
+def test_a_node_that_joins_gets_its_share(environment, cluster, monkeypatch):
+    monkeypatch.setattr(ray_executor, "SECONDS_BETWEEN_LOOKS", 0.0)
+    with executor.chosen() as made:
+        joined = cluster.add_node(**NODE)
+        cluster.wait_for_nodes()
+        made.run([Task(f"nap {i}", nap, lambda: (0.5,)) for i in range(60)])
+        assert any(joined.node_id[:6] in name for name in made.nodes)
+    cluster.remove_node(joined)
+
+
 def test_a_node_that_died_a_moment_ago_is_left_out(environment, cluster, another_node):
     cluster.remove_node(another_node, allow_graceful=False)
     with executor.chosen() as made:
@@ -47,6 +83,11 @@ def test_requirements_that_are_not_there_are_refused(environment, monkeypatch):
         executor.chosen()
 
 
+def nap(seconds, advance):
+    time.sleep(seconds)
+    return seconds
+
+
 def grows(advance):
     block = np.ones(3 * 2**30, np.uint8)
     time.sleep(60)
@@ -54,10 +95,8 @@ def grows(advance):
 
 
 def test_a_worker_that_takes_too_much_memory_is_killed_and_told(monkeypatch):
-    from ray import cloudpickle
     from ray.cluster_utils import Cluster
 
-    cloudpickle.register_pickle_by_value(sys.modules[__name__])
     memory = psutil.virtual_memory()
     threshold = (memory.total - memory.available + 2 * 2**30) / memory.total
     monitor = {"memory_usage_threshold": threshold, "memory_monitor_refresh_ms": 100}

@@ -1,5 +1,10 @@
 """The stage `path_gradients`, run as DVC runs it."""
 
+import signal
+import subprocess
+import sys
+import time
+
 import numpy as np
 import pandas as pd
 import programs
@@ -27,12 +32,16 @@ def study(tmp_path_factory):
     return folder
 
 
-def run(study, *flags):
-    return programs.run(
+def run(study, *flags, results="results", **environment):
+    return programs.run(*_words(study, results, *flags), **environment)
+
+
+def _words(study, results, *flags):
+    return (
         "pipelines.path_gradients",
         f"--data={study / 'prepared'}",
         f"--networks_dir={study / 'networks'}",
-        f"--output_dir={study / 'results'}",
+        f"--output_dir={study / results}",
         *flags,
     )
 
@@ -78,6 +87,34 @@ def test_tables_of_a_study(study):
     kept = tables["_cancellation"]
     assert kept.log10_kept_high[0] == pytest.approx(0, abs=1e-6)
     assert (kept.log10_kept < 1e-6).all()
+
+
+@pytest.mark.slow
+def test_a_killed_program_is_started_again(study, tmp_path, monkeypatch):
+    monkeypatch.setenv("RESIDUAL_ENSEMBLES_CHECKPOINTS", str(tmp_path))
+    flags = ["--networks=resnet", "--samples=30", "--batches=30", "--batch_size=8"]
+    words = [sys.executable, "-m", *_words(study, "killed", *flags)]
+    first = subprocess.Popen(words)
+    while not list(tmp_path.glob("gradients/*/*.npz")) and first.poll() is None:
+        time.sleep(0.01)
+    first.send_signal(signal.SIGKILL)
+    first.wait()
+    n_found = len(list(tmp_path.glob("gradients/*/*.npz")))
+    assert not list((study / "killed").glob("*.csv"))
+
+    second = run(study, *flags, results="killed")
+    assert second.returncode == 0, second.stderr
+    (line,) = (line for line in second.stdout.splitlines() if "pieces by node" in line)
+    n_computed = sum(int(part.split(")")[0]) for part in line.split("(")[1:])
+    # Thirty batches of sampled paths, and ten at a time of what is exact.
+    assert 0 < n_computed == 33 - n_found < 33
+    assert not list(tmp_path.glob("gradients/*"))
+
+    whole = run(study, *flags, results="whole")
+    assert whole.returncode == 0, whole.stderr
+    for suffix in COLUMNS:
+        own, other = (study / n / f"path_gradients{suffix}.csv" for n in ("killed", "whole"))
+        assert own.read_bytes() == other.read_bytes()
 
 
 @pytest.mark.parametrize(

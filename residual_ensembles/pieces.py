@@ -1,4 +1,4 @@
-"""What is finished of a sweep: written as it goes, found again after an interruption."""
+"""What is finished of a study: written as it goes, found again after an interruption."""
 
 import contextlib
 import os
@@ -11,7 +11,7 @@ from residual_ensembles.files import read_npz, write_npz
 
 
 class Pieces:
-    """A folder with one file for each finished piece of a sweep.
+    """A folder with one file for each finished piece.
 
     Args:
         folder: The folder; its name has to stand for everything that determines the results. None
@@ -24,14 +24,14 @@ class Pieces:
         """Pieces that an earlier run had finished."""
 
     def within(self, name: str) -> "Pieces":
-        """Returns the pieces of a part of the sweep, kept in a folder of their own."""
+        """Returns the pieces of a part, kept in a folder of their own."""
         return Pieces(None if self.folder is None else self.folder / name)
 
     def find(self, name: str) -> dict[str, np.ndarray] | None:
         """Returns a piece that is finished; None for one that is not, or is damaged.
 
         Args:
-            name: Of the piece, unique within the sweep.
+            name: Of the piece, unique within the folder.
         """
         path = None if self.folder is None else self.folder / f"{name}.npz"
         if path is not None and path.exists():

@@ -1,0 +1,34 @@
+"""What travels between a program and the nodes that compute for it, in bytes."""
+
+import pickle
+
+from residual_ensembles.executor import Executor
+from residual_ensembles.lesions.subject import Subject
+
+
+def pickled_bytes(value: object) -> int:
+    """Returns how large a value is on its way."""
+    return len(pickle.dumps(value, pickle.HIGHEST_PROTOCOL))
+
+
+class Counting(Executor):
+    """Runs nothing elsewhere and counts what would have travelled."""
+
+    def __init__(self):
+        super().__init__()
+        self.networks = 0
+        """Of networks and their plans."""
+        self.pictures = 0
+        self.results = 0
+
+    def put(self, value):
+        if isinstance(value, Subject):
+            self.networks += pickled_bytes(value)
+        else:
+            self.pictures += pickled_bytes(value)
+        return value
+
+    def outcome(self, handle):
+        found = super().outcome(handle)
+        self.results += pickled_bytes(found.result)
+        return found

@@ -1,0 +1,82 @@
+"""All networks of a study trained on a cluster, in a project with real DVC."""
+
+import json
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+from clones import Clone
+
+STUDY = """
+networks: [resnet]
+seeds: [0, 1]
+ensemble: {members: 0}
+paths: {samples: 0, batches: 1}
+"""
+
+
+@pytest.fixture(scope="module")
+def project(environment, tmp_path_factory):
+    made = Clone(tmp_path_factory.mktemp("project"), {"trained": STUDY})
+    made.run("dvc", "repro", "prepare")
+    return made
+
+
+def to_train(project) -> list[str]:
+    """Returns the instances of `train` that DVC would run."""
+    status = project.run("dvc", "status", "--json")
+    changed = json.loads(status[status.index("{") :].splitlines()[0])
+    return sorted(name for name in changed if name.startswith("train@"))
+
+
+def test_every_stage_that_trains_is_up_to_date_afterwards(project):
+    assert to_train(project) == ["train@resnet-0", "train@resnet-1"]
+    printed = project.run("python", "-m", "pipelines.train_all")
+    (line,) = (line for line in printed.splitlines() if "pieces by node" in line)
+    assert "computed by ray" in line
+    assert line.count("(1)") == 2
+    assert to_train(project) == []
+
+
+def test_a_killed_training_goes_on_from_its_checkpoint(project):
+    parameters = project.folder / "params.yaml"
+    text = parameters.read_text()
+    before, after = text.split("\ntrain:\n")
+    parameters.write_text(f"{before}\ntrain:\n{after.replace('epochs: 1', 'epochs: 20', 1)}")
+    project.run("dvc", "repro", "prepare")
+    known = set(project.folder.glob(".checkpoints/*"))
+    program = subprocess.Popen(
+        [sys.executable, "-m", "pipelines.train_all"],
+        cwd=project.folder,
+        env=project.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    while n_checkpoints(project, known) < 2 and program.poll() is None:
+        time.sleep(0.02)
+    killed = trainings(project)
+    for training in killed:
+        training.kill()
+    printed, _ = program.communicate()
+    assert program.returncode == 0, printed
+    assert killed
+    assert printed.count("resuming at step") == len(killed)
+    assert to_train(project) == []
+
+
+def n_checkpoints(project, known) -> int:
+    folders = set(project.folder.glob(".checkpoints/*")) - known
+    return sum((folder / "checkpoint.npz").exists() for folder in folders)
+
+
+def trainings(project) -> list[psutil.Process]:
+    """Returns the processes that train networks of the project."""
+    found = []
+    for process in psutil.process_iter(["cmdline", "cwd"]):
+        words = process.info["cmdline"] or []
+        if "residual_ensembles.train" in words and process.info["cwd"] == str(project.folder):
+            found.append(process)
+    return found
