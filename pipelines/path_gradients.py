@@ -72,7 +72,7 @@ def networks_by_epoch(folder: Path) -> dict[int, Path]:
 
 def settings():
     """Returns how gradients are taken apart, as the flags say."""
-    from residual_ensembles.gradient_study import GradientStudy
+    from residual_ensembles.gradients.study import GradientStudy
 
     names = GradientStudy.__dataclass_fields__
     return GradientStudy(**{name: FLAGS[name].value for name in names})
@@ -85,7 +85,7 @@ def epochs_of(run: tuple[str, int], study) -> list:
         run: Its name, and the seed it was trained with.
         study: How gradients are taken apart.
     """
-    from residual_ensembles.gradient_cut import Network
+    from residual_ensembles.gradients.cut import Network
 
     title = "{}-{}".format(*run)
     files = networks_by_epoch(Path(FLAGS.networks_dir) / title)
@@ -115,10 +115,11 @@ def main() -> None:
 
     from tqdm import tqdm
 
-    from residual_ensembles import backend, data, executor, gradient_pieces
+    from residual_ensembles import backend, data, executor
     from residual_ensembles.files import write_json
-    from residual_ensembles.gradient_keeping import kept_pieces
-    from residual_ensembles.gradient_study import write_tables
+    from residual_ensembles.gradients.keeping import kept_pieces
+    from residual_ensembles.gradients.pieces import measure
+    from residual_ensembles.gradients.study import write_tables
     from residual_ensembles.provenance import provenance
 
     backend.configure()
@@ -135,7 +136,7 @@ def main() -> None:
         measured = dict(
             zip(
                 every,
-                gradient_pieces.measure(every, part, study, chosen, progress.update, kept),
+                measure(every, part, study, chosen, progress.update, kept),
                 strict=True,
             )
         )

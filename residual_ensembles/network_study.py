@@ -9,13 +9,14 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from residual_ensembles import figures, gradient_pieces, lesions, models, pruning, report
+from residual_ensembles import figures, lesions, models, pruning, report
 from residual_ensembles.analysis import claims_table, read_tables
 from residual_ensembles.data import Prepared
 from residual_ensembles.executor import Executor
 from residual_ensembles.files import write_csv, write_json, write_text
-from residual_ensembles.gradient_cut import Network
-from residual_ensembles.gradient_study import GradientStudy, write_tables
+from residual_ensembles.gradients.cut import Network
+from residual_ensembles.gradients.pieces import measure
+from residual_ensembles.gradients.study import GradientStudy, write_tables
 from residual_ensembles.lesions.fingerprint import kept_pieces
 from residual_ensembles.lesions.sweep import Swept, sweep
 from residual_ensembles.pieces import Pieces
@@ -124,7 +125,7 @@ class NetworkStudy:
             tqdm(total=batches * len(estimators), bar_format=BAR) as bar,
         ):
             network = Network(self.name, 0, file, "inference", estimators)
-            (measured,) = gradient_pieces.measure([network], part, how, self.executor, bar.update)
+            (measured,) = measure([network], part, how, self.executor, bar.update)
         write_tables([how.tables(*self.network, measured)], self.folder)
 
     def worth(self) -> None:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from residual_ensembles import code, gradient_keeping
+from residual_ensembles import code
+from residual_ensembles.gradients import keeping as gradient_keeping
 from residual_ensembles.lesions import fingerprint as lesion_fingerprint
 from residual_ensembles.training import fingerprint as training_fingerprint
 
@@ -19,7 +20,6 @@ HARMLESS = {
     "executor",
     "files",
     "fingerprint",
-    "gradient_memory",
     "provenance",
     "quiet",
 }
@@ -46,7 +46,7 @@ def imported(file: Path) -> set[str]:
     [  # programs and __init__ compute nothing
         ("training/[!_]*.py", training_fingerprint.CODE),
         ("lesions/[!_]*.py", lesion_fingerprint.CODE),
-        ("gradient_*.py", gradient_keeping.CODE),
+        ("gradients/[!_]*.py", gradient_keeping.CODE),
     ],
 )
 def test_the_fingerprint_covers_what_is_imported(files, covered):

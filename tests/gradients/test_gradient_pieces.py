@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
-from residual_ensembles import data, gradient_cut, gradient_pieces, models, paths
+from residual_ensembles import data, models, paths
 from residual_ensembles.executor import Executor
-from residual_ensembles.gradient_cut import Network
-from residual_ensembles.gradient_keeping import fingerprint, from_arrays, kept_pieces, to_arrays
-from residual_ensembles.gradient_study import GradientStudy
+from residual_ensembles.gradients import cut, pieces
+from residual_ensembles.gradients.cut import Network
+from residual_ensembles.gradients.keeping import fingerprint, from_arrays, kept_pieces, to_arrays
+from residual_ensembles.gradients.study import GradientStudy
 from residual_ensembles.pieces import Pieces
 
 STUDY = GradientStudy(samples=12, batches=3, batch_size=4)
@@ -33,10 +34,10 @@ def networks(build, tmp_path):
 
 
 def test_pieces_are_put_together_as_if_there_had_been_one(networks, part, monkeypatch):
-    monkeypatch.setattr(gradient_cut, "BATCHES_IN_PIECE", 2)
-    monkeypatch.setattr(gradient_cut, "PATHS_IN_PIECE", 10)
+    monkeypatch.setattr(cut, "BATCHES_IN_PIECE", 2)
+    monkeypatch.setattr(cut, "PATHS_IN_PIECE", 10)
     steps = []
-    measured = gradient_pieces.measure(networks, part, STUDY, Executor(), steps.append)
+    measured = pieces.measure(networks, part, STUDY, Executor(), steps.append)
     assert sum(steps) == pytest.approx(STUDY.batches * 5)
     for network, found in zip(networks, measured, strict=True):
         expected = STUDY.measure(
@@ -69,14 +70,14 @@ def test_a_run_that_ends_early_is_gone_on_with(networks, part, tmp_path):
     networks = networks[:2]
     kept = {"one": Pieces(tmp_path / "kept")}
     with pytest.raises(KeyboardInterrupt):
-        gradient_pieces.measure(networks, part, STUDY, Ends(), lambda n: None, kept)
+        pieces.measure(networks, part, STUDY, Ends(), lambda n: None, kept)
     assert len(list((tmp_path / "kept").iterdir())) == 2
     steps, executor = [], Executor()
-    measured = gradient_pieces.measure(networks, part, STUDY, executor, steps.append, kept)
+    measured = pieces.measure(networks, part, STUDY, executor, steps.append, kept)
     assert sum(steps) == pytest.approx(STUDY.batches * 3)
     # Three batches of sampled paths, and what is exact.
     assert executor.nodes.total() == 4 - 2
-    whole = gradient_pieces.measure(networks, part, STUDY, Executor(), lambda n: None)
+    whole = pieces.measure(networks, part, STUDY, Executor(), lambda n: None)
     for network, own, other in zip(networks, measured, whole, strict=True):
         tables = [STUDY.tables(network.title, 0, found) for found in (own, other)]
         as_text = [
@@ -89,7 +90,7 @@ def test_a_run_that_ends_early_is_gone_on_with(networks, part, tmp_path):
 def test_a_damaged_network_is_refused(networks, part):
     networks[0].file.write_bytes(b"no network")
     with pytest.raises(ValueError, match=r"one-0\.keras, which is not a network of this project"):
-        gradient_pieces.measure(networks, part, STUDY, Executor(), lambda n: None)
+        pieces.measure(networks, part, STUDY, Executor(), lambda n: None)
 
 
 def test_what_is_found_survives_as_arrays():
@@ -136,9 +137,9 @@ def test_nothing_is_compiled_for_another_epoch_or_seed(networks, monkeypatch):
             made.append(arguments)
             super().__init__(*arguments)
 
-    monkeypatch.setattr(gradient_pieces, "Linearization", Noted)
-    gradient_pieces._LAST.clear()
-    ready = [gradient_pieces._ready(n.file.read_bytes()) for n in networks]
+    monkeypatch.setattr(pieces, "Linearization", Noted)
+    pieces._LAST.clear()
+    ready = [pieces._ready(n.file.read_bytes()) for n in networks]
     for each in ready:
         each.linearization("inference")
     assert len(made) == 1

@@ -8,18 +8,14 @@ import numpy as np
 
 from residual_ensembles import checkpoints
 from residual_ensembles.fingerprint import digest
-from residual_ensembles.gradient_cut import Network
-from residual_ensembles.gradient_study import GradientStudy, nothing_found
+from residual_ensembles.gradients.cut import Network
+from residual_ensembles.gradients.study import GradientStudy, nothing_found
 from residual_ensembles.pieces import Pieces
 
 CODE = (
     "backend",
     "data",
-    "gradient_architecture.py",
-    "gradient_cut.py",
-    "gradient_keeping.py",
-    "gradient_pieces.py",
-    "gradient_study.py",
+    "gradients",
     "models",
     "multiply_adds.py",
     "paths",

@@ -3,8 +3,8 @@
 import math
 from collections.abc import Iterable
 
-from residual_ensembles.gradient_cut import Piece
-from residual_ensembles.gradient_study import GradientStudy
+from residual_ensembles.gradients.cut import Piece
+from residual_ensembles.gradients.study import GradientStudy
 from residual_ensembles.paths.sampled import NUMBERS_AT_ONCE
 
 BYTES_PER_NUMBER = 4

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from residual_ensembles.gradient_study import GradientStudy
+from residual_ensembles.gradients.study import GradientStudy
 from residual_ensembles.multiply_adds import multiply_adds
 
 BATCHES_IN_PIECE = 10

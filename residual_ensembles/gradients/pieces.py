@@ -8,11 +8,11 @@ import numpy as np
 
 from residual_ensembles import models
 from residual_ensembles.executor import Executor, Task
-from residual_ensembles.gradient_architecture import architecture_of, outline
-from residual_ensembles.gradient_cut import Network, Piece, cut
-from residual_ensembles.gradient_keeping import Found, from_arrays, to_arrays
-from residual_ensembles.gradient_memory import piece_bytes
-from residual_ensembles.gradient_study import GradientStudy, Measured, nothing_found, skips_of
+from residual_ensembles.gradients.architecture import architecture_of, outline
+from residual_ensembles.gradients.cut import Network, Piece, cut
+from residual_ensembles.gradients.keeping import Found, from_arrays, to_arrays
+from residual_ensembles.gradients.memory import piece_bytes
+from residual_ensembles.gradients.study import GradientStudy, Measured, nothing_found, skips_of
 from residual_ensembles.paths import Linearization
 from residual_ensembles.pieces import Pieces
 

@@ -5,9 +5,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from residual_ensembles.gradient_cut import Network, cut, exact_multiply_adds
-from residual_ensembles.gradient_memory import piece_bytes
-from residual_ensembles.gradient_study import GradientStudy
+from residual_ensembles.gradients.cut import Network, cut, exact_multiply_adds
+from residual_ensembles.gradients.memory import piece_bytes
+from residual_ensembles.gradients.study import GradientStudy
 
 
 def resnet(size: int, widths: tuple, per_stage: int, has_skip: bool = True):
