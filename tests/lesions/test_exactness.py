@@ -67,7 +67,7 @@ def test_predictions_are_exact(model, depth, options, monkeypatch):
 
 @pytest.mark.slow
 def test_a_network_that_enlarges_rounding_has_a_larger_bound():
-    chain, pictures = made("highway", 110, gate_bias=-1.0)
+    chain, pictures = made("highway", 110, gate_bias=-2.0)
     plan = [row.lesion for row in study_plan(chain, random=False, **NUMBERS)]
     reference = np.stack(list(reference_logits(chain, plan, pictures, batch_size=N)))
     found = evaluate(chain, plan, pictures)
