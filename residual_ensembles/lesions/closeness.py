@@ -5,10 +5,11 @@ import numpy as np
 ROUNDING = 1e-4
 """Bound of what float32 rounding changes in a difference of two logits, as a share of the largest.
 
-The engine and the reference add the same numbers in another order. In ResNet-110 with random
-weights and more than 500 lesions, logits differ by less than a tenth of it. A network that enlarges
-small differences, as random highway networks with open gates do from module to module and a VGG
-whose last layer has large weights of both signs does at its end, has a larger bound: `bound`.
+The engine and the reference add the same numbers in another order. With random weights, a last
+layer that is fitted and more than 500 lesions, logits of ResNet-110 differed by up to a quarter of
+it, and those of VGG-15 by a tenth in the median and once, of 12,648, by more than all of it; no
+prediction changed. A network that enlarges small differences from module to module, as random
+highway networks with open gates do, has a larger bound: `bound`.
 """
 SAFETY = 10.0
 """How often the largest difference that was seen on a sample counts as the bound."""
