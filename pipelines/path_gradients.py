@@ -12,9 +12,6 @@ from residual_ensembles import cli
 
 FLAGS = flags.FLAGS
 
-BAR = "{l_bar}{bar}| {n:.1f}/{total} batches [{elapsed}<{remaining}]"
-"""A piece with some lengths is a part of a batch."""
-
 
 def define_flags() -> None:
     """Defines the flags; each says its unit."""
@@ -118,7 +115,7 @@ def main() -> None:
     from residual_ensembles import backend, data, executor
     from residual_ensembles.files import write_json
     from residual_ensembles.gradients.keeping import kept_pieces
-    from residual_ensembles.gradients.pieces import measure
+    from residual_ensembles.gradients.pieces import BAR, measure
     from residual_ensembles.gradients.study import write_tables
     from residual_ensembles.provenance import provenance
 

@@ -15,16 +15,13 @@ from residual_ensembles.data import Prepared
 from residual_ensembles.executor import Executor
 from residual_ensembles.files import write_csv, write_json, write_text
 from residual_ensembles.gradients.cut import Network
-from residual_ensembles.gradients.pieces import measure
+from residual_ensembles.gradients.pieces import BAR, measure
 from residual_ensembles.gradients.study import GradientStudy, write_tables
 from residual_ensembles.lesions.fingerprint import kept_pieces
 from residual_ensembles.lesions.sweep import Swept, sweep
 from residual_ensembles.pieces import Pieces
 from residual_ensembles.provenance import provenance
 from residual_ensembles.publishing import check_fits, dataset_facts, network_facts
-
-BAR = "{l_bar}{bar}| {n:.1f}/{total} batches [{elapsed}<{remaining}]"
-"""A piece with some lengths is a part of a batch."""
 
 
 class NetworkStudy:

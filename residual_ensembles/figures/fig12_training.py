@@ -64,8 +64,14 @@ def _label(tables: Tables, network: str, epoch: int, rows: pd.DataFrame) -> str:
     return f"{_when(tables, network, epoch)} (batch norm: {modes})"
 
 
-def _through_training(axes: Axes, tables: Tables, network: str, colors: dict[int, str]) -> None:
-    for epoch, rows in networks(tables)[network].items():
+def _through_training(
+    axes: Axes,
+    tables: Tables,
+    network: str,
+    epochs: dict[int, pd.DataFrame],
+    colors: dict[int, str],
+) -> None:
+    for epoch, rows in epochs.items():
         line = "-" if epoch else (0, (3, 1.5))
         label = _label(tables, network, epoch, rows)
         _curve(axes, rows, style.Look(colors[epoch], "", line), label)
@@ -105,7 +111,7 @@ def draw(tables: Tables) -> Figure:
     grid = figure.subplots(n_rows, columns, sharey=True, squeeze=False)
     panels = list(grid.flat)
     for axes, letter, network in zip(panels, ascii_lowercase, found, strict=False):
-        _through_training(axes, tables, network, colors)
+        _through_training(axes, tables, network, found[network], colors)
         axes.set_title(f"({letter}) {network}", fontsize=8)
     if compares:
         _compared(panels[len(found)], tables)

@@ -16,6 +16,8 @@ from residual_ensembles.gradients.study import GradientStudy, Measured, nothing_
 from residual_ensembles.paths import Linearization
 from residual_ensembles.pieces import Pieces
 
+BAR = "{l_bar}{bar}| {n:.1f}/{total} batches [{elapsed}<{remaining}]"
+"""How far `measure` is, for tqdm: a piece with some lengths is a part of a batch."""
 NOTHING_KEPT: Mapping[str, Pieces] = MappingProxyType({})
 
 

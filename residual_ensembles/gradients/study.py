@@ -1,6 +1,6 @@
 """Gradients by path of one network: what is measured, batch by batch, and its tables."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -33,38 +33,6 @@ class GradientStudy:
     target: str = "y0"
     weights_of: int = 1
     seed: int = 0
-
-    def measure(
-        self,
-        chain,
-        batch_norm: str,
-        part,
-        estimators: Sequence[str],
-        advance: Callable[[int], object],
-    ) -> dict[str, list]:
-        """Takes the gradient of each batch apart.
-
-        Args:
-            chain: The network.
-            batch_norm: "inference" or "training".
-            part: Where batches are drawn from.
-            estimators: "exact", all paths of each length together, "sampled", single paths.
-            advance: Called with 1 after each batch.
-
-        Returns:
-            For `exact`, `weights`, `sampled`: one (lengths, log10 norms, shares) for each batch,
-            the latter two `(lengths, paths)`. For `modules`: one `(n_modules,)` for each batch.
-        """
-        linearization = paths.Linearization(chain, batch_norm)
-        found = nothing_found()
-        for index in range(self.batches):
-            point = linearization.at(*self.batch(part, index))
-            if "exact" in estimators:
-                self.add_exact(point, chain, found)
-            if "sampled" in estimators:
-                found["sampled"].append(self.sampled(point, chain, index, self.lengths(chain)))
-            advance(1)
-        return found
 
     def add_exact(self, point, chain, found: dict[str, list]) -> None:
         """Takes the gradient of a batch apart exactly.
@@ -171,7 +139,11 @@ class Measured(NamedTuple):
 
 
 def nothing_found() -> dict[str, list]:
-    """Returns what `GradientStudy.measure` begins with."""
+    """Returns lists to which each batch adds what it finds.
+
+    To `exact`, `weights` and `sampled` it adds (lengths, log10 norms, shares), the latter two
+    `(lengths, paths)`; to `modules` `(n_modules,)`, and to `errors` a number.
+    """
     return {"exact": [], "weights": [], "sampled": [], "modules": [], "errors": []}
 
 

@@ -8,7 +8,7 @@ from residual_ensembles.executor import Executor
 from residual_ensembles.gradients import cut, pieces
 from residual_ensembles.gradients.cut import Network
 from residual_ensembles.gradients.keeping import fingerprint, from_arrays, kept_pieces, to_arrays
-from residual_ensembles.gradients.study import GradientStudy
+from residual_ensembles.gradients.study import GradientStudy, nothing_found
 from residual_ensembles.pieces import Pieces
 
 STUDY = GradientStudy(samples=12, batches=3, batch_size=4)
@@ -33,6 +33,18 @@ def networks(build, tmp_path):
     return found
 
 
+def in_one_go(network, part):
+    """Returns what is found of a network batch by batch, in this process: the obvious way."""
+    chain, found = models.load(network.file), nothing_found()
+    linearization = paths.Linearization(chain, network.batch_norm)
+    for index in range(STUDY.batches):
+        point = linearization.at(*STUDY.batch(part, index))
+        STUDY.add_exact(point, chain, found)
+        if "sampled" in network.estimators:
+            found["sampled"].append(STUDY.sampled(point, chain, index, STUDY.lengths(chain)))
+    return found
+
+
 def test_pieces_are_put_together_as_if_there_had_been_one(networks, part, monkeypatch):
     monkeypatch.setattr(cut, "BATCHES_IN_PIECE", 2)
     monkeypatch.setattr(cut, "PATHS_IN_PIECE", 10)
@@ -40,13 +52,7 @@ def test_pieces_are_put_together_as_if_there_had_been_one(networks, part, monkey
     measured = pieces.measure(networks, part, STUDY, Executor(), steps.append)
     assert sum(steps) == pytest.approx(STUDY.batches * 5)
     for network, found in zip(networks, measured, strict=True):
-        expected = STUDY.measure(
-            models.load(network.file),
-            network.batch_norm,
-            part,
-            network.estimators,
-            lambda n: None,
-        )
+        expected = in_one_go(network, part)
         assert found.found.keys() == expected.keys()
         for name, batches in expected.items():
             assert len(found.found[name]) == len(batches)
