@@ -2,7 +2,7 @@
 
 `compile` traces a function of tensors once and runs it fast; `vjp` gives a value and its pullback;
 `map_rows` applies a function, such as a pullback, to many rows at once; `stack` and `unstack` make
-rows of a list and a list of rows, outside of compiled functions;
+rows of a list and a list of rows, and `take_rows` chooses some, outside of compiled functions;
 `fused_batch_norm` is the backend's own single operation for batch normalisation in training, or
 None where it has none; `scale_channels` is what is left of it when nothing is trained;
 `JIT_COMPILE` is what `keras.Model.compile` should be told (on a CPU, TensorFlow is faster without
@@ -32,6 +32,7 @@ if NAME == "jax":
         map_rows,
         scale_channels,
         stack,
+        take_rows,
         unstack,
         vjp,
     )
@@ -48,6 +49,7 @@ else:
         map_rows,
         scale_channels,
         stack,
+        take_rows,
         unstack,
         vjp,
     )
@@ -66,6 +68,7 @@ __all__ = [
     "multiply_adds",
     "scale_channels",
     "stack",
+    "take_rows",
     "unstack",
     "vjp",
 ]

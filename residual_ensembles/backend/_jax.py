@@ -48,6 +48,12 @@ def map_rows(function: Callable, rows):
 
 
 @jax.jit
+def take_rows(x, rows):
+    """Returns rows of a tensor by their positions, 0 or more; outside of compiled functions."""
+    return jnp.take(x, rows, axis=0, mode="clip")
+
+
+@jax.jit
 def stack(rows: list):
     """Returns tensors of one shape as rows of one tensor, in one call."""
     return jnp.stack(rows)

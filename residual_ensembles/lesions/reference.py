@@ -76,11 +76,19 @@ class CompiledParts:
             self.parts[step] = self.compile(lambda y: function(y, training=False))
         return self.parts[step]
 
-    def __call__(self, lesion: Lesion, pictures: np.ndarray) -> np.ndarray:
-        """Returns float32 logits `(batch, n_classes)` of a batch of pictures."""
+    def __call__(
+        self, lesion: Lesion, pictures: np.ndarray, before: Callable = lambda y: y
+    ) -> np.ndarray:
+        """Returns float32 logits `(batch, n_classes)`.
+
+        Args:
+            lesion: The lesion.
+            pictures: A batch of them.
+            before: What happens to an activation before each step; nothing.
+        """
         y = self.stem(ops.convert_to_tensor(pictures))
         for step in lesion.steps(len(self.chain.modules), self.chain.between):
-            y = self.part(step)(y)
+            y = self.part(step)(before(y))
         return ops.convert_to_numpy(self.head(y))
 
 

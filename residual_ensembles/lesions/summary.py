@@ -35,13 +35,15 @@ def exactness(evaluation: Evaluation, precision: str) -> dict:
 
 def summary(evaluation: Evaluation, precision: str = "float32") -> str:
     """Returns the same in words, and the memory it took."""
-    found = exactness(evaluation, precision)
+    found, agreement = exactness(evaluation, precision), evaluation.agreement
     parts = [
         "{n_close} of {n_predictions} predictions with logits closer than {rounding:.2g} of the "
         "largest",
         "{n_different} of {n_compared} differ from the reference on a sample, logits by at most "
         "{largest_relative_difference:.1e}",
     ]
+    if agreement.own:
+        parts.append(f"the network itself turns rounding into {agreement.own:.1e}")
     if found["n_unexplained"]:
         parts.append("{n_unexplained} of these differ by more than rounding explains")
     if found["n_rounded"]:

@@ -18,6 +18,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from residual_ensembles import backend
 from residual_ensembles.lesions.lesion import Step
 from residual_ensembles.lesions.tree import Tree
 
@@ -139,7 +140,7 @@ class Walk:
         for batch in self._batches(np.arange(len(rows))):
             filled = self._filled(batch)
             pieces = [
-                ops.take(parts[i].block.tensor, rows[filled[source[filled] == i]], axis=0)
+                backend.take_rows(parts[i].block.tensor, rows[filled[source[filled] == i]])
                 for i in np.unique(source[filled])
             ]
             y = pieces[0] if len(pieces) == 1 else ops.concatenate(pieces)
@@ -196,7 +197,7 @@ class Walk:
         self.blocks.remove(block)
         self.live_bytes -= n_bytes(block.tensor)
         for batch in self._batches(rows):
-            tensor = ops.take(block.tensor, self._filled(batch), axis=0)
+            tensor = backend.take_rows(block.tensor, self._filled(batch))
             self._keep(tensor, block.nodes[batch], block.pictures[batch], block.pending)
 
     def _batches(self, rows: np.ndarray) -> Iterator[np.ndarray]:

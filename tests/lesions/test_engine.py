@@ -16,6 +16,7 @@ from residual_ensembles.lesions import (
     study_plan,
     summary,
 )
+from residual_ensembles.lesions import agreement as agreement_module
 from residual_ensembles.lesions.agreement import agreement
 from residual_ensembles.lesions.evaluator import Evaluator
 from residual_ensembles.lesions.prepared_network import PreparedNetwork
@@ -233,3 +234,15 @@ def test_a_module_that_is_prepared_wrongly_is_noticed(chains, pictures, monkeypa
     monkeypatch.setattr(PreparedNetwork, "run", lambda self, step, y: 1.02 * run(self, step, y))
     with pytest.raises(ArithmeticError, match="differ from those of the network itself"):
         evaluate(chains["resnet"], [Lesion()], pictures)
+
+
+def test_rounding_that_the_network_itself_enlarges_is_no_mistake(chain, pictures, monkeypatch):
+    monkeypatch.setattr(agreement_module, "LARGEST", 0.0)  # as if every network did
+    whole = evaluate(chain, [Lesion()], pictures)
+    found = whole.agreement
+    assert f"the network itself turns rounding into {found.own:.1e}" in summary(whole)
+    assert 0 < found.largest_relative_difference < agreement_module.OWN * found.own < 1e-4
+    run = PreparedNetwork.run
+    monkeypatch.setattr(PreparedNetwork, "run", lambda self, step, y: 1.001 * run(self, step, y))
+    with pytest.raises(ArithmeticError, match="a module does something else"):
+        evaluate(chain, [Lesion()], pictures)
