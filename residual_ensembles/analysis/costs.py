@@ -5,7 +5,8 @@ from scipy.stats import norm
 from statsmodels.stats.proportion import confint_proportions_2indep
 
 from residual_ensembles.analysis.additive import additive_prediction
-from residual_ensembles.analysis.paired import difference_interval, discordant, score
+from residual_ensembles.analysis.finite import Changes, changes
+from residual_ensembles.analysis.paired import difference_interval, score
 from residual_ensembles.analysis.tables import Tables, deleted
 
 BARELY = 0.02
@@ -19,13 +20,23 @@ def _unpaired(n_wrong: int, n_intact: int, n_images: int) -> tuple[float, float]
     return float(low), float(high)
 
 
+def _discordant(found: Changes) -> tuple[float, float]:
+    """Returns how many of the known pictures would have changed, had they been drawn alike.
+
+    As many drawn alike from right and wrong ones say no more: the interval is not too narrow.
+    """
+    alike = found.n_known / found.n
+    return found.made_wrong.estimate * alike, found.made_right.estimate * alike
+
+
 def single_costs(tables: Tables, network: str, seed: int) -> pd.DataFrame:
     """Returns the cost of every single deletion of one network.
 
     Where predictions were kept, the interval is Tango's for the same pictures, and `p_barely`
     that of his one-sided test of a cost of no more than BARELY, over the pictures that the lesion
-    was evaluated on: a random sample, if not all. From counts alone it is Newcombe's for
-    independent samples, which is wider, and `p_barely` is missing.
+    was evaluated on: if not all, a sample in which those that the intact network gets wrong may be
+    more frequent, and count for less. From counts alone it is Newcombe's for independent samples,
+    which is wider, and `p_barely` is missing.
 
     Returns:
         Columns module (from 1), error, cost, low, high (fractions), p_barely, n_images; sorted by
@@ -46,9 +57,8 @@ def single_costs(tables: Tables, network: str, seed: int) -> pd.DataFrame:
         if wrong is None:
             low, high = _unpaired(int(row.n_wrong), int(base.n_wrong), n)
         else:
-            places = [row.Index, intact.index[0]]
-            of_lesion, of_intact = wrong[places][:, known[places].all(axis=0)]
-            n, (only_lesion, only_intact) = len(of_lesion), discordant(of_lesion, of_intact)
+            found = changes(wrong[row.Index], known[row.Index], wrong[intact.index[0]])
+            n, (only_lesion, only_intact) = found.n_known, _discordant(found)
             low, high = difference_interval(only_lesion, only_intact, n)
             p = float(norm.sf(score(only_lesion, only_intact, n, BARELY)))
         cost = float(row.error_fraction - base.error_fraction)

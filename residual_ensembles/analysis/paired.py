@@ -44,7 +44,7 @@ def mcnemar(only_a: int, only_b: int) -> float:
     return float(binomtest(only_a, only_a + only_b, 0.5).pvalue)
 
 
-def score(only_a: int, only_b: int, n_images: int, difference: float) -> float:
+def score(only_a: float, only_b: float, n_images: float, difference: float) -> float:
     """Returns Tango's score z of the hypothesis that a's error minus b's is `difference`.
 
     Unlike Wald's, it holds with few discordant pictures or none (Tango 1998, Statistics in
@@ -69,9 +69,11 @@ def score(only_a: int, only_b: int, n_images: int, difference: float) -> float:
 
 
 def difference_interval(
-    only_a: int, only_b: int, n_images: int, confidence: float = 0.95
+    only_a: float, only_b: float, n_images: float, confidence: float = 0.95
 ) -> tuple[float, float]:
     """Returns the score interval of a's error minus b's on the population of pictures.
+
+    Counts need not be whole where some pictures count more than others.
 
     Args:
         only_a: Pictures that only a gets wrong.

@@ -3,12 +3,12 @@
 from statsmodels.stats.proportion import proportion_confint
 
 
-def wilson(n_wrong: int, n_images: int, confidence: float = 0.95) -> tuple[float, float]:
+def wilson(n_wrong: float, n_images: float, confidence: float = 0.95) -> tuple[float, float]:
     """Returns Wilson's score interval of the error of the population the pictures come from.
 
     Args:
         n_wrong: Pictures classified wrongly, 0 to `n_images`.
-        n_images: Pictures in all, 1 or more.
+        n_images: Pictures in all, 1 or more; no whole number where some count more than others.
         confidence: Level of the two-sided interval, between 0 and 1.
 
     Returns:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from residual_ensembles.analysis.finite import changes
 from residual_ensembles.analysis.wilson import wilson
 from residual_ensembles.lesions.margin import UNKNOWN, finite_interval
 from residual_ensembles.lesions.plans import PlannedLesion
@@ -41,7 +42,9 @@ def lesion_table(
     There are two intervals of 95 %. `error_low` and `error_high` are Wilson's, for the population
     that the pictures are a sample of. `error_on_images_low` and `error_on_images_high` are about
     the given pictures and nothing else: a point where all of them were evaluated, and where some
-    were, the interval that `margin.finite_interval` says holds for all.
+    were, the interval that `margin.finite_interval` says holds for all. Among these some, pictures
+    that the intact network gets wrong are more frequent: `error_fraction` and both intervals weigh
+    them, and `n_wrong` of `n_images` is not the error.
 
     Args:
         network: Name of the network in the study.
@@ -75,6 +78,7 @@ def lesion_table(
         wrong = row != labels
         n_images, n_wrong = int(seen.sum()), int((wrong & seen).sum())
         given = finite_interval(wrong, seen, intact_wrong)
+        worth = changes(wrong, seen, intact_wrong).n_worth
         rows.append(
             (
                 network,
@@ -87,7 +91,7 @@ def lesion_table(
                 n_images,
                 n_wrong,
                 given.error,
-                *wilson(n_wrong, n_images),
+                *wilson(given.error * worth, worth),
                 given.low,
                 given.high,
             )

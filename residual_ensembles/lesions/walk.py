@@ -5,9 +5,11 @@ step collects, from all blocks, the rows that it comes next for, packs them to a
 comes out is a new block.
 
 As long as there is memory the earliest module of the network goes first: lesions that parted meet
-again there, and pass the later modules together. When half the memory is taken, the walk turns to
-the block that is nearest to its end and to the step that leads to the fewest lesions, until there
-is room again. What waits meanwhile is no more than a few blocks for each halving of the lesions.
+again there, and pass the later modules together. When a third of the memory is taken, blocks that
+grow no more, since their lesions part no further, go to their ends first, still together; without
+any, the walk turns to the block that is nearest to its end and to the step that leads to the fewest
+lesions, until there is room again. What waits meanwhile is no more than a few blocks for each
+halving of the lesions. What is left is for the computing itself.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -33,6 +35,13 @@ def n_bytes(tensor) -> int:
     return int(np.prod(tensor.shape)) * _ITEM_BYTES[keras.backend.standardize_dtype(tensor.dtype)]
 
 
+class Pending(NamedTuple):
+    """What a step that is still to be taken from a block leads to."""
+
+    lesions: int
+    rows: int
+
+
 @dataclass(eq=False)
 class Block:
     """What some pictures have become at some nodes.
@@ -43,13 +52,18 @@ class Block:
     tensor: object
     nodes: np.ndarray
     pictures: np.ndarray
-    pending: dict[Step, int]
-    """Steps still to be taken from here, and how many lesions each leads to."""
+    pending: dict[Step, Pending]
+    """Steps still to be taken from here."""
     height: int
     """Steps from here to the farthest end."""
 
     def __len__(self) -> int:
         return len(self.nodes)
+
+    @property
+    def grows(self) -> bool:
+        """Whether more rows come of it than it has, because lesions part here."""
+        return sum(each.rows for each in self.pending.values()) > len(self)
 
 
 class Selection(NamedTuple):
@@ -111,11 +125,20 @@ class Walk:
 
     def _next(self) -> tuple[Step, list[Block]]:
         """Chooses the step to take next, and the blocks to take it from."""
-        if self.live_bytes <= self.memory_bytes / 2:
-            step = min(min(block.pending) for block in self.blocks)
-            return step, [block for block in self.blocks if step in block.pending]
+        if self.live_bytes <= self.memory_bytes / 3:
+            return self._earliest(self.blocks)
+        settled = [block for block in self.blocks if not block.grows]
+        if settled:
+            step, blocks = self._earliest(settled)
+            rows = np.cumsum([block.pending[step].rows for block in blocks])
+            return step, blocks[: max(1, np.searchsorted(rows, self.batch_sizes[0], "right"))]
         block = min(self.blocks, key=lambda b: b.height)
         return min(block.pending, key=block.pending.get), [block]
+
+    def _earliest(self, blocks: list[Block]) -> tuple[Step, list[Block]]:
+        """Returns the earliest step that some blocks wait for, and which ones do."""
+        step = min(min(block.pending) for block in blocks)
+        return step, [block for block in blocks if step in block.pending]
 
     def _take(self, step: Step, blocks: list[Block]) -> None:
         """Takes a step from some blocks: large ones that go on as a whole, the others packed."""
@@ -168,8 +191,10 @@ class Walk:
         pending = {}
         for step in steps:
             after = self._after(step, nodes, pictures)
-            if (after >= 0).any():
-                pending[step] = int(self.tree.n_ends[np.unique(after[after >= 0])].sum())
+            after = after[after >= 0]
+            if len(after):
+                n_lesions = int(self.tree.n_ends[np.unique(after)].sum())
+                pending[step] = Pending(n_lesions, len(after))
         if pending:
             height = int(self.tree.height[nodes].max())
             self.blocks.append(Block(tensor, nodes, pictures, pending, height))

@@ -5,9 +5,11 @@ from hypothesis import strategies as st
 
 from residual_ensembles.lesions.margin import (
     FIRST_ROUND,
+    GROWTH,
     ROUND,
     Sampling,
     finite_interval,
+    oversampling,
     sampling_order,
 )
 
@@ -56,25 +58,13 @@ def test_the_interval_holds_on_ten_thousand_pictures(discordance, intact_share, 
     assert coverage(10_000, intact_share, discordance, worse_share) >= 0.94
 
 
-def test_with_all_pictures_the_interval_is_a_point():
-    intact, lesioned = outcomes(100, 0.1, 0.2)
-    assert finite_interval(lesioned, np.ones(100, bool), intact) == (0.3, 0.3, 0.3)
-
-
 def test_without_discordant_pictures_the_first_round_is_enough():
     intact, lesioned = outcomes(10_000, 0.06, 0.0)
     sampling = sampled(intact, lesioned, 0.01, seed=0)
-    assert sampling.n_known == FIRST_ROUND
+    assert sampling.n_known == FIRST_ROUND + ROUND
     found = sampling.interval(0)
     assert found.error == 0.06
-    assert 0.05 <= found.low < 0.06 < found.high <= 0.07
-
-
-def test_what_the_sample_has_shown_is_certain():
-    intact, known = np.zeros(100, bool), np.arange(100) < 90
-    found = finite_interval(np.zeros(100, bool), known, intact)
-    assert found.low == 0.0
-    assert found.high <= 0.1  # ninety are right
+    assert 0.045 <= found.low < 0.06 < found.high <= 0.075
 
 
 def test_a_narrower_margin_takes_more_pictures():
@@ -88,14 +78,37 @@ def test_every_beginning_of_the_order_is_stratified(n, share, seed):
     wrong = np.random.default_rng(seed).random(n) < share
     order = sampling_order(wrong, seed)
     assert sorted(order) == list(range(n))
-    so_far = np.cumsum(wrong[order])
-    assert (np.abs(so_far - np.arange(1, n + 1) * wrong.mean()) <= 1 + 1e-9).all()
+    often, n_wrong, n_right = oversampling(wrong.mean()), wrong.sum(), (~wrong).sum()
+    so_far, others = np.cumsum(wrong[order]), np.cumsum(~wrong[order])
+    going = so_far < n_wrong  # until there are none left
+    assert (np.abs(so_far / often * n_right - others * n_wrong)[going] <= n_right + n_wrong).all()
 
 
-def test_every_picture_is_as_likely_to_come_early():
-    wrong = np.arange(20) < 5
-    early = sum(np.bincount(sampling_order(wrong, seed)[:4], minlength=20) for seed in range(4000))
-    assert (np.abs(early - 800) < 120).all()
+@pytest.mark.parametrize(
+    ("share_wrong", "often"), [(0.0, 1), (0.06, 2), (0.2, 2), (0.3, np.sqrt(7 / 3)), (0.6, 1)]
+)
+def test_errors_are_drawn_more_often_where_they_are_rare(share_wrong, often):
+    assert oversampling(share_wrong) == pytest.approx(often)
+
+
+def test_every_picture_of_a_kind_is_as_likely_to_come_early():
+    wrong = np.arange(20) < 4
+    assert oversampling(wrong.mean()) == 2
+    early = sum(np.bincount(sampling_order(wrong, seed)[:6], minlength=20) for seed in range(4000))
+    assert (np.abs(early[wrong] - 2 * 1000) < 150).all()
+    assert (np.abs(early[~wrong] - 1000) < 150).all()
+
+
+def test_a_sample_grows_with_its_size():
+    sampling = Sampling(np.zeros(10_000, bool), 1, 0.0001, seed=0)
+    sizes = []
+    while len(pictures := sampling.next_pictures()):
+        sizes.append(len(pictures))
+        sampling.record(pictures, np.zeros((1, len(pictures)), bool))
+    assert sizes[:3] == [FIRST_ROUND, ROUND, ROUND]
+    known = np.cumsum(sizes)
+    assert sizes[1:] == [max(ROUND, int(n * GROWTH)) for n in known[:-1]]
+    assert max(sizes) > 400
 
 
 def test_lesions_leave_when_they_are_known():

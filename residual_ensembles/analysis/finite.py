@@ -1,0 +1,134 @@
+"""The error on a finite set of pictures, from a stratified sample of them.
+
+Before, it is known which pictures are wrong. Some of them become right, and some of the others
+wrong: two strata, of each of which a random sample was looked at. In each, Wilson's score interval
+gives the limits of the share that changed, for a sample whose size is corrected for what is left to
+draw from: with half of the pictures known it counts twice, with all of them the interval is a
+point. The limits of the difference of both follow by squaring and adding (Newcombe 1998, Statistics
+in Medicine 17, 873, method 10; for any limits: Zou and Donner 2008, Statistics in Medicine 27,
+1693). They hold where few or no pictures changed.
+
+All ends are whole numbers of pictures, rounded outwards: of a small set, a few pictures of which
+are left, a limit between two numbers would leave out the larger one.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from residual_ensembles.analysis.wilson import wilson
+
+_ROUNDING = 1e-9
+"""Of a number of pictures."""
+
+
+class Stratum(NamedTuple):
+    """Pictures of one kind, some of which are known."""
+
+    n_changed: int
+    """Known pictures that changed."""
+    n_known: int
+    n: int
+
+    @property
+    def estimate(self) -> float:
+        """How many pictures of the stratum change."""
+        if self.n_known == self.n:
+            return float(self.n_changed)
+        return self.n_changed / self.n_known * self.n if self.n_known else 0.0
+
+    def limits(self, confidence: float) -> tuple[int, int]:
+        """Returns the interval of how many pictures of the stratum change."""
+        left = self.n - self.n_known
+        most = self.n_changed + left  # what the sample has shown is certain
+        if not left or not self.n_known:
+            return self.n_changed, most
+        counts = (self.n - 1) / left
+        low, high = wilson(self.n_changed * counts, self.n_known * counts, confidence)
+        return max(_down(low * self.n), self.n_changed), min(_up(high * self.n), most)
+
+
+class Changes(NamedTuple):
+    """What a sample shows of the pictures that became wrong, and of those that became right."""
+
+    made_wrong: Stratum
+    """Of the pictures that were right."""
+    made_right: Stratum
+    """Of the pictures that were wrong."""
+
+    @property
+    def n(self) -> int:
+        """All pictures."""
+        return self.made_wrong.n + self.made_right.n
+
+    @property
+    def n_known(self) -> int:
+        """Pictures of the sample."""
+        return self.made_wrong.n_known + self.made_right.n_known
+
+    @property
+    def n_worth(self) -> float:
+        """Pictures of a sample drawn alike from both kinds that says as much (Kish 1965, 11.7)."""
+        return self.n**2 / sum(s.n**2 / max(s.n_known, 1) for s in self)
+
+
+def changes(wrong: np.ndarray, known: np.ndarray, before: np.ndarray) -> Changes:
+    """Counts what changed in a sample of pictures.
+
+    Args:
+        wrong: Booleans `(n_pictures,)`: whether each is wrong now; read where known.
+        known: Booleans `(n_pictures,)`: the sample, random among the pictures that were right and
+            among those that were wrong.
+        before: Booleans `(n_pictures,)`: which were wrong before.
+    """
+
+    def stratum(changed: np.ndarray, members: np.ndarray) -> Stratum:
+        seen = known & members
+        return Stratum(int((changed & seen).sum()), int(seen.sum()), int(members.sum()))
+
+    return Changes(stratum(wrong, ~before), stratum(~wrong, before))
+
+
+class FiniteInterval(NamedTuple):
+    """An error on the given pictures, all of which could be looked at; fractions."""
+
+    error: float
+    low: float
+    high: float
+
+    @property
+    def half_width(self) -> float:
+        """Half of what lies between the ends."""
+        return (self.high - self.low) / 2
+
+
+def error_after(found: Changes, confidence: float = 0.95) -> FiniteInterval:
+    """Returns the error on all pictures after some have changed, and its interval.
+
+    Args:
+        found: What a sample shows.
+        confidence: Level of the two-sided interval.
+
+    Example:
+        >>> error_after(Changes(Stratum(3, 200, 940), Stratum(0, 30, 60)))
+        FiniteInterval(error=0.0741, low=0.064, high=0.097)
+    """
+    worse, better = (stratum.estimate for stratum in found)
+    (fewest_worse, most_worse), (fewest_better, most_better) = (
+        stratum.limits(confidence) for stratum in found
+    )
+    change = worse - better
+    low = _down(change - math.hypot(worse - fewest_worse, most_better - better))
+    high = _up(change + math.hypot(most_worse - worse, better - fewest_better))
+    low, high = max(low, fewest_worse - most_better), min(high, most_worse - fewest_better)
+    ends = (found.made_right.n + each for each in (change, low, high))
+    return FiniteInterval(*(each / found.n for each in ends))
+
+
+def _down(number: float) -> int:
+    return math.floor(number + _ROUNDING)
+
+
+def _up(number: float) -> int:
+    return math.ceil(number - _ROUNDING)

@@ -1,0 +1,78 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from residual_ensembles.analysis.finite import Changes, Stratum, changes, error_after
+from residual_ensembles.analysis.wilson import wilson
+
+
+def test_the_interval_by_hand():
+    # 3 of 200 known of 940, 0 of 30 known of 60: Wilson's limits at 254 and 59 pictures.
+    found = error_after(Changes(Stratum(3, 200, 940), Stratum(0, 30, 60)))
+    low, high = wilson(3 * 939 / 740, 200 * 939 / 740)
+    _, most_right = wilson(0, 30 * 59 / 30)
+    assert (low * 940, high * 940, most_right * 60) == pytest.approx((5.38, 36.42, 3.67), abs=0.01)
+    worse = 3 / 200 * 940
+    assert found.error == pytest.approx((60 + worse) / 1000)
+    assert found.low == pytest.approx((60 + np.floor(worse - np.hypot(worse - 5, 4))) / 1000)
+    assert found.high == pytest.approx((60 + 37) / 1000)
+
+
+def test_with_all_pictures_the_interval_is_a_point():
+    found = error_after(Changes(Stratum(20, 90, 90), Stratum(3, 10, 10)))
+    assert found == (0.27, 0.27, 0.27)
+
+
+def test_what_the_sample_has_shown_is_certain():
+    found = error_after(Changes(Stratum(0, 90, 100), Stratum(0, 0, 0)))
+    assert found.low == 0.0
+    assert found.high <= 0.1  # ninety are right
+
+
+def test_of_a_kind_that_nothing_is_known_of_all_may_have_changed():
+    found = error_after(Changes(Stratum(0, 50, 50), Stratum(0, 0, 10)))
+    assert (found.low, found.error, found.high) == pytest.approx((0.0, 10 / 60, 10 / 60))
+
+
+def test_what_changed_is_counted_by_kind():
+    before = np.array([True, True, True, False, False, False])
+    wrong = np.array([False, True, False, True, False, True])
+    known = np.array([True, True, False, True, True, False])
+    found = changes(wrong, known, before)
+    assert found == Changes(Stratum(1, 2, 3), Stratum(1, 2, 3))
+    assert (found.n, found.n_known, found.n_worth) == (6, 4, pytest.approx(4))
+
+
+def test_a_sample_that_is_drawn_unlike_is_worth_less():
+    assert Changes(Stratum(0, 90, 900), Stratum(0, 10, 100)).n_worth == pytest.approx(100)
+    assert Changes(Stratum(0, 80, 900), Stratum(0, 20, 100)).n_worth == pytest.approx(94.1, abs=0.1)
+
+
+@given(st.data())
+def test_the_truth_is_inside_whatever_is_left(data):
+    # The limits of what the sample has shown, at least, hold for every way in which it can go on.
+    sizes = [data.draw(st.integers(0, 40)) for _ in range(2)]
+    if sum(sizes) == 0:
+        return
+    known = [data.draw(st.integers(0, n)) for n in sizes]
+    changed = [data.draw(st.integers(0, k)) for k in known]
+    found = error_after(Changes(*map(Stratum, changed, known, sizes)))
+    assert 0 <= found.low <= found.error <= found.high <= 1
+    assert (found.low * sum(sizes)) == pytest.approx(round(found.low * sum(sizes)))
+
+
+@pytest.mark.parametrize("n", [300, 600])
+@pytest.mark.parametrize("n_better", [1, 2])
+def test_it_holds_of_small_sets_of_which_little_is_left(n, n_better):
+    # Where the sample ends at a size, and not when its interval is narrow.
+    random = np.random.default_rng(0)
+    before = np.arange(n) < 0.6 * n
+    wrong = before.copy()
+    wrong[:n_better], wrong[-1] = False, True
+    hits = 0
+    for _ in range(1000):
+        known = np.isin(np.arange(n), random.choice(n, int(0.85 * n), replace=False))
+        found = error_after(changes(wrong, known, before))
+        hits += found.low - 1e-9 <= wrong.mean() <= found.high + 1e-9
+    assert hits >= 940
