@@ -16,9 +16,11 @@ trained network's. For `single_deletion_margin` the outcomes are the paper's aut
 pictures, the error of each lesion as they published it, with one percent of the pictures becoming
 right. A cascade's sample of 128 pictures counts as in a sweep of 10,000; they are not the pictures
 that are evaluated, so that `changed`, all its predictions that are not those of float32, says what
-the cascade is worth. The row `single_deletion_convolutions_only` says what sharing could reach if
-all but the convolutions were free. `application_resnet50v2_single_deletion` is ResNet50V2 of
-`keras.applications` as `unravel` takes it apart, 224×224; its sixteen modules allow about 1.8.
+the cascade is worth. `share_of_peak` sets the multiply-adds of the modules that a sweep in float32
+computes against what a product of large matrices reaches. The row
+`single_deletion_convolutions_only` says what sharing could reach if all but the convolutions were
+free. `application_resnet50v2_single_deletion` is ResNet50V2 of `keras.applications` as `unravel`
+takes it apart, 224×224; its sixteen modules allow about 1.8.
 About half an hour on two cores.
 """
 
@@ -64,6 +66,8 @@ TEST_PICTURES = 10_000
 BECOMING_RIGHT = 0.01
 """Share of pictures that a lesion makes right: with the median of the authors' 54 lesions, whose
 error is 0.4 points higher, 2.4 % of the pictures are discordant."""
+PEAK_SIZE = 2048
+"""Rows and columns of the matrices whose product says what the machine can do."""
 BASELINE = "one whole compiled float32 evaluation per lesion"
 
 
@@ -228,6 +232,9 @@ def measure(
         more["redone"] = float(np.mean(sweep.redone))
         more["changed"] = f"{sweep.n_changed(logits)} of {logits[..., 0].size}"
     costs = [reference.around(len(pictures), sweep.cost) for _ in range(FLAGS.rounds)]
+    if precision == "float32" and not chain.between:
+        seconds = median([engine for _, engine in costs]).wall
+        more["share_of_peak"] = work(sweep.evaluator) / seconds / peak()
     tell(
         row,
         costs,
@@ -238,6 +245,27 @@ def measure(
         largest_relative_difference=float(f"{same.largest_relative_difference:.2g}"),
         **more,
     )
+
+
+def work(evaluator: Evaluator) -> float:
+    """Returns the multiply-adds of the modules that a sweep computes."""
+    tree, chain = Tree(evaluator.steps()), evaluator.chain
+    steps = [step for children in tree.children for step in children]
+    of = {
+        step: backend.multiply_adds(
+            function_of(chain, step), [chain.shapes[step.module - 1]], ["float32"]
+        )
+        for step in set(steps)
+    }
+    return evaluator.grid.n_pictures * sum(of[step] for step in steps)
+
+
+def peak() -> float:
+    """Returns the multiply-adds that a product of large matrices reaches in a second."""
+    a = ops.convert_to_tensor(np.random.default_rng(0).normal(size=(PEAK_SIZE,) * 2), "float32")
+    product = backend.compile(ops.matmul)
+    times = [cost(lambda: ops.convert_to_numpy(product(a, a))).wall for _ in range(9)]
+    return PEAK_SIZE**3 / min(times)
 
 
 def published_outcomes() -> tuple[np.ndarray, np.ndarray]:
@@ -277,7 +305,8 @@ def measure_margin(chain, pictures: np.ndarray) -> None:
 
     def estimate() -> None:
         intact.logits()
-        sampling = Sampling(intact_wrong, len(plan), 0.01, seed=0)
+        sizes = evaluator.grid.batch_sizes
+        sampling = Sampling(intact_wrong, len(plan), 0.01, seed=0, batch_sizes=sizes)
         while len(positions := sampling.next_pictures()):
             active = sampling.active
             evaluator.logits(every[positions], lesions=active)
@@ -299,7 +328,7 @@ def measure_margin(chain, pictures: np.ndarray) -> None:
 def convolutions(chain, evaluator: Evaluator) -> Cost:
     """Returns what a sweep would take if only the convolutions of modules were computed."""
     steps = evaluator.network("float32").steps
-    tree = Tree(steps(lesion) for lesion in evaluator.lesions)
+    tree = Tree([steps(lesion) for lesion in evaluator.lesions])
     numbers = np.array([step.module for children in tree.children for step in children])
     rows = evaluator.grid.batch_sizes[0]
     total = Cost(0.0, 0.0)

@@ -156,7 +156,8 @@ def evaluation(
             pieces=sweep.kept.within("intact"),
         )
         intact = whole.predictions[0]
-        sampling = Sampling(intact != labels, len(lesions), error_margin, seed)
+        sizes = subject.evaluator.grid.batch_sizes
+        sampling = Sampling(intact != labels, len(lesions), error_margin, seed, sizes)
         unharmed = [i for i, lesion in enumerate(lesions) if lesion == Lesion()]
         for i in unharmed:
             sampling.settle(i, intact != labels)

@@ -84,7 +84,9 @@ class Evaluator:
         """
         chosen = self.lesions if lesions is None else [self.lesions[i] for i in lesions]
         network = self.network(precision)
-        tree = Tree(network.steps(lesion) for lesion in chosen)
+        ways = [network.way(lesion) for lesion in chosen]
+        steps = [[step for _, step in way] for way in ways]
+        tree = Tree(steps, [[place for place, _ in way] for way in ways])
         n_classes = self.chain.compute_output_shape((None, *self.chain.picture_shape))[-1]
         logits = np.full((len(chosen), len(pictures), n_classes), np.nan, np.float32)
         needed = None if wanted is None else tree.needed(wanted)

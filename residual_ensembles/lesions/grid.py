@@ -18,6 +18,8 @@ BATCHES_IN_PIECE = 32
 """Batches that all lesions of a piece fill, where the smallest piece is not larger."""
 SMALLEST_BATCH = 8
 """Rows in a batch, where few pictures are left of a lesion."""
+FILL = 0.25
+"""By this share of its rows a batch may be filled up to a larger size; else it is cut."""
 
 
 class Grid(NamedTuple):

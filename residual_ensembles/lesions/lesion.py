@@ -136,12 +136,20 @@ class Lesion:
         Raises:
             ValueError: The lesion names a module or a position that does not exist.
         """
-        steps = []
+        return [step for _, step in self.way(n, between)]
+
+    def way(self, n: int, between: Collection[int] = ()) -> list[tuple[int, Step]]:
+        """Returns the same steps, each with the position that it is taken at, from 1.
+
+        Arguments and errors are those of `steps`.
+        """
+        way = []
         for position, module in enumerate(self.order(n), start=1):
             step = Step(module, "deleted" if module in self.deletions else "run")
-            steps += [step, step] if module in self.duplications else [step]
+            steps = [step, step] if module in self.duplications else [step]
             steps += [Step(position, "segment")] if position in between else []
-        return steps
+            way += [(position, step) for step in steps]
+        return way
 
     def kendall_tau(self, n: int) -> float:
         """Returns Kendall's tau between the order after all swaps and the intact one (Fig. 5b).

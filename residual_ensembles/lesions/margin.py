@@ -7,10 +7,12 @@ interval of the error *on the given pictures* is narrow enough.
 """
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
 from residual_ensembles.analysis.finite import FiniteInterval, changes, error_after
+from residual_ensembles.lesions.grid import FILL
 from residual_ensembles.randomness import generator
 
 FIRST_ROUND = 256
@@ -18,7 +20,7 @@ FIRST_ROUND = 256
 way."""
 ROUND = 64
 """Pictures by which a sample grows at least."""
-GROWTH = 1 / 16
+GROWTH = 1 / 8
 """Share of a sample by which it grows at least: the few lesions that need thousands of pictures
 are neither looked at hundreds of times nor evaluated in small batches."""
 LEVEL = 0.955
@@ -107,13 +109,23 @@ class Sampling:
         n_lesions: How many there are.
         margin: Half-width of the 95 % interval at which a lesion is done, as a fraction.
         seed: Of the order of the pictures.
+        batch_sizes: How many pictures are fast to evaluate together, in descending order; a round
+            has nearly a multiple of one of them.
 
     Raises:
         ValueError: The margin is not between 0 and 1.
     """
 
-    def __init__(self, intact_wrong: np.ndarray, n_lesions: int, margin: float, seed: int):
+    def __init__(
+        self,
+        intact_wrong: np.ndarray,
+        n_lesions: int,
+        margin: float,
+        seed: int,
+        batch_sizes: Sequence[int] = (1,),
+    ):
         check_margin(margin)
+        self.batch_sizes = batch_sizes
         self.intact_wrong = intact_wrong
         self.margin = margin
         self.order = sampling_order(intact_wrong, seed)
@@ -132,8 +144,14 @@ class Sampling:
         if not len(self.active):
             return self.order[:0]
         more = max(ROUND, int(GROWTH * self.n_known))
-        size = more if self.n_known else FIRST_ROUND
+        size = self._fitting(more if self.n_known else FIRST_ROUND)
         return self.order[self.n_known : self.n_known + size]
+
+    def _fitting(self, n: int) -> int:
+        """Returns about as many pictures as `n`, in whole batches."""
+        fitting = [size for size in self.batch_sizes if size <= n * (1 + FILL)]
+        batch = fitting[0] if fitting else self.batch_sizes[-1]
+        return batch * max(1, round(n / batch))
 
     def record(self, pictures: np.ndarray, wrong: np.ndarray) -> None:
         """Notes the outcomes, and lets go of the lesions that are known well enough.

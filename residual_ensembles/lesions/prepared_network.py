@@ -47,14 +47,18 @@ class PreparedNetwork:
         return ops.cast(y, dtype) if self.reduced else y
 
     def steps(self, lesion) -> tuple[Step, ...]:
-        """Returns what has to be computed for a lesion, in order.
+        """Returns what has to be computed for a lesion, in order: see `way`."""
+        return tuple(step for _, step in self.way(lesion))
+
+    def way(self, lesion) -> tuple[tuple[int, Step], ...]:
+        """Returns what has to be computed for a lesion, in order, and at which positions.
 
         Modules that leave what enters them as it is when they are deleted are not among it, so that
         two lesions which come to the same thing have the same steps.
         """
         return tuple(
-            step
-            for step in lesion.steps(len(self.chain.modules), self.chain.between)
+            (position, step)
+            for position, step in lesion.way(len(self.chain.modules), self.chain.between)
             if step.does != "deleted"
             or not closed_forms.leaves_as_it_is(self.chain.modules[step.module - 1])
         )

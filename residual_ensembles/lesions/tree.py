@@ -1,6 +1,6 @@
 """Lesions as a tree of what has been done to a picture so far."""
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Sequence
 
 import numpy as np
 
@@ -13,6 +13,8 @@ class Tree:
 
     Args:
         sequences: The steps of each lesion, in order.
+        places: How far along the way each of these steps is taken, which no number of steps says
+            where modules are left out; None where the steps say so themselves.
 
     Example:
         >>> tree = Tree(["abc", "abd", "ab"])
@@ -20,17 +22,25 @@ class Tree:
         (5, [2])
     """
 
-    def __init__(self, sequences: Iterable[Sequence[Hashable]]):
+    def __init__(
+        self,
+        sequences: Sequence[Sequence[Hashable]],
+        places: Sequence[Sequence[int]] | None = None,
+    ):
         self.children: list[dict[Hashable, int]] = [{}]
         self.lesions: list[list[int]] = [[]]
         """At each node, the lesions that end there."""
+        self.places: list = [None]
+        """Where the step that leads to a node is taken."""
         parents = [-1]
-        for lesion, steps in enumerate(sequences):
+        ways = zip(sequences, sequences if places is None else places, strict=True)
+        for lesion, way in enumerate(ways):
             node = 0
-            for step in steps:
+            for step, place in zip(*way, strict=True):
                 if step not in self.children[node]:
                     self.children[node][step] = len(parents)
                     parents.append(node)
+                    self.places.append(place)
                     self.children.append({})
                     self.lesions.append([])
                 node = self.children[node][step]

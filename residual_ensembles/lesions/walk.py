@@ -4,7 +4,7 @@ What is known lies in blocks: a tensor whose rows are what some picture has beco
 step collects, from all blocks, the rows that it comes next for, packs them to a batch, and what
 comes out is a new block.
 
-As long as there is memory the earliest module of the network goes first: lesions that parted meet
+As long as there is memory the earliest place of the network goes first: lesions that parted meet
 again there, and pass the later modules together. When a third of the memory is taken, blocks that
 grow no more, since their lesions part no further, go to their ends first, still together; without
 any, the walk turns to the block that is nearest to its end and to the step that leads to the fewest
@@ -21,11 +21,9 @@ import numpy as np
 from keras import ops
 
 from residual_ensembles import backend
+from residual_ensembles.lesions.grid import FILL
 from residual_ensembles.lesions.lesion import Step
 from residual_ensembles.lesions.tree import Tree
-
-FILL = 0.25
-"""By this share of its rows a batch may be filled up to a larger size; else it is cut."""
 
 _ITEM_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 
@@ -40,6 +38,8 @@ class Pending(NamedTuple):
 
     lesions: int
     rows: int
+    place: int
+    """Where on the way it is taken; the earliest of the lesions'."""
 
 
 @dataclass(eq=False)
@@ -137,7 +137,8 @@ class Walk:
 
     def _earliest(self, blocks: list[Block]) -> tuple[Step, list[Block]]:
         """Returns the earliest step that some blocks wait for, and which ones do."""
-        step = min(min(block.pending) for block in blocks)
+        places = {(p.place, step) for block in blocks for step, p in block.pending.items()}
+        _, step = min(places)
         return step, [block for block in blocks if step in block.pending]
 
     def _take(self, step: Step, blocks: list[Block]) -> None:
@@ -193,8 +194,10 @@ class Walk:
             after = self._after(step, nodes, pictures)
             after = after[after >= 0]
             if len(after):
-                n_lesions = int(self.tree.n_ends[np.unique(after)].sum())
-                pending[step] = Pending(n_lesions, len(after))
+                reached = np.unique(after)
+                n_lesions = int(self.tree.n_ends[reached].sum())
+                place = min(self.tree.places[node] for node in reached)
+                pending[step] = Pending(n_lesions, len(after), place)
         if pending:
             height = int(self.tree.height[nodes].max())
             self.blocks.append(Block(tensor, nodes, pictures, pending, height))

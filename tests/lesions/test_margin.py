@@ -111,6 +111,22 @@ def test_a_sample_grows_with_its_size():
     assert max(sizes) > 400
 
 
+@pytest.mark.parametrize(
+    ("sizes", "rounds"),
+    [
+        ((500, 250, 125, 63, 32), [250, 63, 63]),
+        ((8,), [256, 64, 64]),
+        ((512, 256, 128), [256] + [128] * 2),
+    ],
+)
+def test_rounds_are_whole_batches(sizes, rounds):
+    sampling = Sampling(np.zeros(10_000, bool), 1, 0.0001, seed=0, batch_sizes=sizes)
+    for n in rounds:
+        pictures = sampling.next_pictures()
+        assert len(pictures) == n
+        sampling.record(pictures, np.zeros((1, n), bool))
+
+
 def test_lesions_leave_when_they_are_known():
     intact, lesioned = outcomes(2000, 0.1, 0.3)
     sampling = Sampling(intact, 3, 0.02, seed=0)
