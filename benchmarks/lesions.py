@@ -16,11 +16,12 @@ trained network's. For `single_deletion_margin` the outcomes are the paper's aut
 pictures, the error of each lesion as they published it, with one percent of the pictures becoming
 right. A cascade's sample of 128 pictures counts as in a sweep of 10,000; they are not the pictures
 that are evaluated, so that `changed`, all its predictions that are not those of float32, says what
-the cascade is worth. `share_of_peak` sets the multiply-adds of the modules that a sweep in float32
-computes against what a product of large matrices reaches. The row
-`single_deletion_convolutions_only` says what sharing could reach if all but the convolutions were
-free. `application_resnet50v2_single_deletion` is ResNet50V2 of `keras.applications` as `unravel`
-takes it apart, 224×224; its sixteen modules allow about 1.8.
+the cascade is worth. `shared` says how many times as often modules would run, lesion by lesion;
+`share_of_peak` sets the multiply-adds of the modules that a sweep in float32 computes against what
+a product of large matrices reaches. The row `single_deletion_convolutions_only` says what sharing
+could reach if all but the convolutions were free. `application_resnet50v2_single_deletion` is
+ResNet50V2 of `keras.applications` as `unravel` takes it apart, 224×224; its sixteen modules allow
+about 1.8.
 About half an hour on two cores.
 """
 
@@ -227,7 +228,7 @@ def measure(
     sweep = Sweep(chain, plan, pictures, precision, others)
     logits, n_both = sweep.logits(), min(reference.size, len(pictures))
     same = agreement(logits[reference.places, :n_both], reference.run()[:, :n_both])
-    more = {}
+    more = {"shared": shared(sweep.evaluator)}
     if precision == "cascade":
         more["redone"] = float(np.mean(sweep.redone))
         more["changed"] = f"{sweep.n_changed(logits)} of {logits[..., 0].size}"
@@ -245,6 +246,12 @@ def measure(
         largest_relative_difference=float(f"{same.largest_relative_difference:.2g}"),
         **more,
     )
+
+
+def shared(evaluator: Evaluator) -> float:
+    """Returns how many times as often modules would run, were nothing shared."""
+    steps = evaluator.steps()
+    return sum(map(len, steps)) / (Tree(steps).n_nodes - 1)
 
 
 def work(evaluator: Evaluator) -> float:
