@@ -10,8 +10,9 @@ from residual_ensembles.lesions.plans import PlannedLesion
 from residual_ensembles.pieces import Pieces
 
 CODE = (
-    "analysis/paired.py",
+    "analysis/finite.py",
     "analysis/rank.py",
+    "analysis/wilson.py",
     "backend",
     "data",
     "lesions",
