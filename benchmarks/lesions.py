@@ -40,6 +40,7 @@ from side_by_side import Cost, cost, interleaved, median, progress, ratio, repor
 from residual_ensembles import backend, lesions, models
 from residual_ensembles.lesions import cascade
 from residual_ensembles.lesions.agreement import agreement
+from residual_ensembles.lesions.cut import step_costs
 from residual_ensembles.lesions.evaluator import Evaluator
 from residual_ensembles.lesions.margin import Sampling
 from residual_ensembles.lesions.reference import function_of
@@ -256,15 +257,9 @@ def shared(evaluator: Evaluator) -> float:
 
 def work(evaluator: Evaluator) -> float:
     """Returns the multiply-adds of the modules that a sweep computes."""
-    tree, chain = Tree(evaluator.steps()), evaluator.chain
-    steps = [step for children in tree.children for step in children]
-    of = {
-        step: backend.multiply_adds(
-            function_of(chain, step), [chain.shapes[step.module - 1]], ["float32"]
-        )
-        for step in set(steps)
-    }
-    return evaluator.grid.n_pictures * sum(of[step] for step in steps)
+    cost_of = step_costs(evaluator.chain)
+    each = [cost_of(step) for children in Tree(evaluator.steps()).children for step in children]
+    return evaluator.grid.n_pictures * sum(each)
 
 
 def peak() -> float:
@@ -334,8 +329,7 @@ def measure_margin(chain, pictures: np.ndarray) -> None:
 
 def convolutions(chain, evaluator: Evaluator) -> Cost:
     """Returns what a sweep would take if only the convolutions of modules were computed."""
-    steps = evaluator.network("float32").steps
-    tree = Tree([steps(lesion) for lesion in evaluator.lesions])
+    tree = Tree(evaluator.steps())
     numbers = np.array([step.module for children in tree.children for step in children])
     rows = evaluator.grid.batch_sizes[0]
     total = Cost(0.0, 0.0)

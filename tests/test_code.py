@@ -4,6 +4,7 @@ import ast
 from pathlib import Path
 
 import pytest
+import yaml
 
 from residual_ensembles import code
 from residual_ensembles.gradients import keeping as gradient_keeping
@@ -13,7 +14,6 @@ from residual_ensembles.training import fingerprint as training_fingerprint
 # They write, report or choose, and change no number.
 HARMLESS = {
     "analysis/gradient_tables",
-    "analysis/wilson",
     "backend_choice",
     "checkpoints",
     "code",
@@ -55,6 +55,11 @@ def test_the_fingerprint_covers_what_is_imported(files, covered):
         for module in imported(file):
             is_covered = any(module == n or module.startswith(f"{n}/") for n in names)
             assert is_covered or module in HARMLESS, f"{file.name} imports {module}"
+
+
+def test_what_decides_a_sweep_is_watched_by_its_stage():
+    stage = yaml.safe_load((code.LIBRARY.parent / "dvc.yaml").read_text())["stages"]["lesion_study"]
+    assert {f"residual_ensembles/{name}" for name in lesion_fingerprint.CODE} <= set(stage["deps"])
 
 
 def test_a_changed_file_changes_the_checksum(tmp_path, monkeypatch):

@@ -5,7 +5,7 @@ from scipy.stats import norm
 from statsmodels.stats.proportion import confint_proportions_2indep
 
 from residual_ensembles.analysis.additive import additive_prediction
-from residual_ensembles.analysis.finite import Changes, changes
+from residual_ensembles.analysis.finite import changes
 from residual_ensembles.analysis.paired import difference_interval, score
 from residual_ensembles.analysis.tables import Tables, deleted
 
@@ -13,20 +13,17 @@ BARELY = 0.02
 """Two points of error: what one module may cost and still barely matter."""
 
 
-def _unpaired(n_wrong: int, n_intact: int, n_images: int) -> tuple[float, float]:
+def _unpaired(lesion, intact) -> tuple[float, float]:
+    """Returns Newcombe's interval from the errors of two rows, each on its own pictures."""
     low, high = confint_proportions_2indep(
-        n_wrong, n_images, n_intact, n_images, method="newcomb", compare="diff"
+        lesion.error_fraction * lesion.n_images,
+        lesion.n_images,
+        intact.error_fraction * intact.n_images,
+        intact.n_images,
+        method="newcomb",
+        compare="diff",
     )
     return float(low), float(high)
-
-
-def _discordant(found: Changes) -> tuple[float, float]:
-    """Returns how many of the known pictures would have changed, had they been drawn alike.
-
-    As many drawn alike from right and wrong ones say no more: the interval is not too narrow.
-    """
-    alike = found.n_known / found.n
-    return found.made_wrong.estimate * alike, found.made_right.estimate * alike
 
 
 def single_costs(tables: Tables, network: str, seed: int) -> pd.DataFrame:
@@ -34,9 +31,9 @@ def single_costs(tables: Tables, network: str, seed: int) -> pd.DataFrame:
 
     Where predictions were kept, the interval is Tango's for the same pictures, and `p_barely`
     that of his one-sided test of a cost of no more than BARELY, over the pictures that the lesion
-    was evaluated on: if not all, a sample in which those that the intact network gets wrong may be
-    more frequent, and count for less. From counts alone it is Newcombe's for independent samples,
-    which is wider, and `p_barely` is missing.
+    was evaluated on. If these are a sample in which the intact network's errors are more frequent,
+    it counts for as many as could be drawn alike from it: see `Changes.n_alike`. From counts alone
+    the interval is Newcombe's for independent samples, which is wider, and `p_barely` is missing.
 
     Returns:
         Columns module (from 1), error, cost, low, high (fractions), p_barely, n_images; sorted by
@@ -55,12 +52,16 @@ def single_costs(tables: Tables, network: str, seed: int) -> pd.DataFrame:
     for row in singles.itertuples():
         n, p = int(row.n_images), None
         if wrong is None:
-            low, high = _unpaired(int(row.n_wrong), int(base.n_wrong), n)
+            low, high = _unpaired(row, base)
         else:
-            found = changes(wrong[row.Index], known[row.Index], wrong[intact.index[0]])
-            n, (only_lesion, only_intact) = found.n_known, _discordant(found)
-            low, high = difference_interval(only_lesion, only_intact, n)
-            p = float(norm.sf(score(only_lesion, only_intact, n, BARELY)))
+            before = intact.index[0]
+            of_lesion, seen, of_intact = (
+                each[known[before]] for each in (wrong[row.Index], known[row.Index], wrong[before])
+            )
+            found = changes(of_lesion, seen, of_intact)
+            n, alike = found.n_known, (*found.alike(), found.n_alike)
+            low, high = difference_interval(*alike)
+            p = float(norm.sf(score(*alike, BARELY)))
         cost = float(row.error_fraction - base.error_fraction)
         (module,) = deleted(row.lesion)
         costs.append((module, float(row.error_fraction), cost, low, high, p, n))

@@ -68,9 +68,19 @@ class Changes(NamedTuple):
         return self.made_wrong.n_known + self.made_right.n_known
 
     @property
-    def n_worth(self) -> float:
-        """Pictures of a sample drawn alike from both kinds that says as much (Kish 1965, 11.7)."""
-        return self.n**2 / sum(s.n**2 / max(s.n_known, 1) for s in self)
+    def n_alike(self) -> float:
+        """Pictures that would be left, were the kind that is more frequent thinned to its share.
+
+        What is known says at least as much as so many pictures drawn alike from both kinds. Of a
+        kind that is so rare that none of it was drawn, nothing is said: it counts as unchanged.
+        """
+        return self.n * min((s.n_known / s.n for s in self if s.n_known), default=0.0)
+
+    def alike(self) -> tuple[float, float]:
+        """Returns how many of these would have been made wrong, and how many right."""
+        share = self.n_alike / self.n
+        worse, better = (stratum.estimate * share for stratum in self)
+        return min(worse, self.n_alike - better), better  # but for rounding, no more than there are
 
 
 def changes(wrong: np.ndarray, known: np.ndarray, before: np.ndarray) -> Changes:

@@ -22,7 +22,7 @@ network itself enlarges rounding that far."""
 OWN = 3.0
 """How often what it does so may be seen between the engine and the reference."""
 LARGEST_REDUCED = 0.3
-"""The same for a network that computes in less than float32 by itself."""
+"""`LARGEST` of a network that computes in less than float32 by itself."""
 
 
 class Agreement(NamedTuple):

@@ -78,7 +78,7 @@ def lesion_table(
         wrong = row != labels
         n_images, n_wrong = int(seen.sum()), int((wrong & seen).sum())
         given = finite_interval(wrong, seen, intact_wrong)
-        worth = changes(wrong, seen, intact_wrong).n_worth
+        alike = changes(wrong, seen, intact_wrong).n_alike
         rows.append(
             (
                 network,
@@ -91,7 +91,7 @@ def lesion_table(
                 n_images,
                 n_wrong,
                 given.error,
-                *wilson(given.error * worth, worth),
+                *wilson(given.error * alike, alike),
                 given.low,
                 given.high,
             )

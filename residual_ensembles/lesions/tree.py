@@ -31,7 +31,7 @@ class Tree:
         self.lesions: list[list[int]] = [[]]
         """At each node, the lesions that end there."""
         self.places: list = [None]
-        """Where the step that leads to a node is taken."""
+        """Where the step that leads to a node is taken, at the earliest."""
         parents = [-1]
         ways = zip(sequences, sequences if places is None else places, strict=True)
         for lesion, way in enumerate(ways):
@@ -44,6 +44,7 @@ class Tree:
                     self.children.append({})
                     self.lesions.append([])
                 node = self.children[node][step]
+                self.places[node] = min(self.places[node], place)
             self.lesions[node].append(lesion)
         self.parents = np.array(parents)
         self.n_ends = np.array([len(lesions) for lesions in self.lesions])

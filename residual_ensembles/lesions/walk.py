@@ -6,7 +6,7 @@ comes out is a new block.
 
 As long as there is memory the earliest place of the network goes first: lesions that parted meet
 again there, and pass the later modules together. When a third of the memory is taken, blocks that
-grow no more, since their lesions part no further, go to their ends first, still together; without
+do not grow, since their lesions do not part at the next steps, go on first, still together; without
 any, the walk turns to the block that is nearest to its end and to the step that leads to the fewest
 lesions, until there is room again. What waits meanwhile is no more than a few blocks for each
 halving of the lesions. What is left is for the computing itself.
@@ -39,7 +39,7 @@ class Pending(NamedTuple):
     lesions: int
     rows: int
     place: int
-    """Where on the way it is taken; the earliest of the lesions'."""
+    """Where on the way it is taken, at the earliest."""
 
 
 @dataclass(eq=False)
@@ -133,7 +133,7 @@ class Walk:
             rows = np.cumsum([block.pending[step].rows for block in blocks])
             return step, blocks[: max(1, np.searchsorted(rows, self.batch_sizes[0], "right"))]
         block = min(self.blocks, key=lambda b: b.height)
-        return min(block.pending, key=block.pending.get), [block]
+        return min((pending, step) for step, pending in block.pending.items())[1], [block]
 
     def _earliest(self, blocks: list[Block]) -> tuple[Step, list[Block]]:
         """Returns the earliest step that some blocks wait for, and which ones do."""

@@ -8,6 +8,7 @@ from scipy.stats import norm
 from residual_ensembles.analysis import predicted_and_real, read_tables, single_costs, wilson
 from residual_ensembles.analysis.claims.single_deletion import exceptions
 from residual_ensembles.analysis.costs import BARELY
+from residual_ensembles.analysis.finite import changes
 from residual_ensembles.analysis.paired import difference_interval, mcnemar, score
 from residual_ensembles.analysis.tables import UNKNOWN
 from residual_ensembles.lesions import margin
@@ -75,11 +76,39 @@ def test_pictures_that_were_not_evaluated_say_nothing(tmp_path):
     np.savez(tmp_path / "predictions" / "net-0.npz", predictions=predictions, labels=LABELS)
     costs = single_costs(read_tables(tmp_path), "net", 0)
     assert list(costs.n_images) == [3, 5]
-    worse = (
-        3 * 1 / 3 * 4 / 5
-    )  # of three pictures, one of the three known of the four that were right
-    assert (costs.low[0], costs.high[0]) == pytest.approx(difference_interval(worse, 0, 3))
-    assert costs.p_barely[0] == pytest.approx(norm.sf(score(worse, 0, 3, BARELY)))
+    # Of four pictures that were right three are known, and nothing of the one that was wrong: what
+    # is known counts for 3/4 of all five, of which 1/3 of 4/5 became wrong.
+    alike = 1.0, 0.0, 3.75
+    assert (costs.low[0], costs.high[0]) == pytest.approx(difference_interval(*alike))
+    assert costs.p_barely[0] == pytest.approx(norm.sf(score(*alike, BARELY)))
+
+
+def test_a_cost_that_is_barely_borne_is_seldom_called_more():
+    # An intact error of 20 %, whose errors were drawn twice as often as the other pictures.
+    random = np.random.default_rng(0)
+    before = np.arange(10_000) < 2000
+    wrong = before.copy()
+    wrong[2000:2200] = True  # it costs two points, BARELY
+    called = 0
+    for _ in range(4000):
+        known = np.zeros(10_000, bool)
+        known[random.choice(2000, 333, replace=False)] = True
+        known[2000 + random.choice(8000, 667, replace=False)] = True
+        found = changes(wrong, known, before)
+        called += norm.sf(score(*found.alike(), found.n_alike, BARELY)) < 0.05
+    assert called / 4000 < 0.06
+
+
+def test_without_predictions_each_error_counts_on_its_own_pictures(tmp_path):
+    write(tmp_path, with_predictions=False)
+    rows = pd.read_csv(tmp_path / "lesions.csv")
+    rows.loc[0, ["n_images", "n_wrong", "error_fraction"]] = [10_000, 600, 0.06]
+    # The same error, on a sample in which pictures that the intact network gets wrong are frequent.
+    rows.loc[1, ["n_images", "n_wrong", "error_fraction"]] = [1000, 113, 0.06]
+    rows.to_csv(tmp_path / "lesions.csv", index=False)
+    costs = single_costs(read_tables(tmp_path), "net", 0)
+    assert costs.cost[0] == 0.0
+    assert -0.02 < costs.low[0] < 0.0 < costs.high[0] < 0.02
 
 
 def test_the_lesion_study_marks_them_in_the_same_way():

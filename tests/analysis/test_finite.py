@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from residual_ensembles.analysis.finite import Changes, Stratum, changes, error_after
+from residual_ensembles.analysis.paired import difference_interval
 from residual_ensembles.analysis.wilson import wilson
 
 
@@ -19,17 +20,6 @@ def test_the_interval_by_hand():
     assert found.high == pytest.approx((60 + 37) / 1000)
 
 
-def test_with_all_pictures_the_interval_is_a_point():
-    found = error_after(Changes(Stratum(20, 90, 90), Stratum(3, 10, 10)))
-    assert found == (0.27, 0.27, 0.27)
-
-
-def test_what_the_sample_has_shown_is_certain():
-    found = error_after(Changes(Stratum(0, 90, 100), Stratum(0, 0, 0)))
-    assert found.low == 0.0
-    assert found.high <= 0.1  # ninety are right
-
-
 def test_of_a_kind_that_nothing_is_known_of_all_may_have_changed():
     found = error_after(Changes(Stratum(0, 50, 50), Stratum(0, 0, 10)))
     assert (found.low, found.error, found.high) == pytest.approx((0.0, 10 / 60, 10 / 60))
@@ -41,12 +31,29 @@ def test_what_changed_is_counted_by_kind():
     known = np.array([True, True, False, True, True, False])
     found = changes(wrong, known, before)
     assert found == Changes(Stratum(1, 2, 3), Stratum(1, 2, 3))
-    assert (found.n, found.n_known, found.n_worth) == (6, 4, pytest.approx(4))
+    assert (found.n, found.n_known, found.n_alike) == (6, 4, pytest.approx(4))
 
 
-def test_a_sample_that_is_drawn_unlike_is_worth_less():
-    assert Changes(Stratum(0, 90, 900), Stratum(0, 10, 100)).n_worth == pytest.approx(100)
-    assert Changes(Stratum(0, 80, 900), Stratum(0, 20, 100)).n_worth == pytest.approx(94.1, abs=0.1)
+def test_a_sample_that_is_drawn_unlike_counts_for_less():
+    drawn_alike = Changes(Stratum(18, 90, 900), Stratum(5, 10, 100))
+    assert (*drawn_alike.alike(), drawn_alike.n_alike) == pytest.approx((18, 5, 100))
+    unlike = Changes(Stratum(16, 80, 900), Stratum(10, 20, 100))  # the same shares changed
+    assert (*unlike.alike(), unlike.n_alike) == pytest.approx((16, 4.444, 88.89), rel=1e-3)
+    rare = Changes(Stratum(16, 80, 999), Stratum(0, 0, 1))
+    assert rare.n_alike == pytest.approx(80 * 1000 / 999)
+
+
+@given(st.data())
+def test_no_more_changed_than_there_are(data):
+    sizes = [data.draw(st.integers(0, 700)) for _ in range(2)]
+    known = [data.draw(st.integers(0, n)) for n in sizes]
+    if sum(known) == 0:
+        return
+    found = Changes(*map(Stratum, known, known, sizes))  # every known picture changed
+    worse, better = found.alike()
+    assert worse + better <= found.n_alike
+    low, high = difference_interval(worse, better, found.n_alike)
+    assert -1 <= low <= high <= 1
 
 
 @given(st.data())

@@ -15,6 +15,7 @@ from residual_ensembles.lesions import (
     study_plan,
 )
 from residual_ensembles.lesions.agreement import LARGEST, OWN, agreement, differences
+from residual_ensembles.lesions.closeness import ROUNDING
 from residual_ensembles.lesions.disturbance import disturbed
 from residual_ensembles.lesions.evaluator import Evaluator
 from residual_ensembles.lesions.reference import CompiledParts, function_of
@@ -82,11 +83,13 @@ def test_predictions_are_exact(model, depth, options, monkeypatch):
     cascaded = evaluate(chain, plan, pictures, precision="cascade")
     reference = np.stack(list(reference_logits(chain, plan, pictures, batch_size=N)))
     logits = Evaluator(chain, plan, N).logits(pictures)
-    found = agreement(logits, reference, cascaded.rounding)
+    found = agreement(logits, reference)
     print(model, found, "of", cascaded.rounding)
     assert found.n_unexplained == 0
     assert found.n_close < 0.002 * found.n
     assert found.largest_relative_difference < cascaded.rounding < LARGEST / 10
+    if model != "vgg":  # in which the reference itself is that far off float64
+        assert found.largest_relative_difference < ROUNDING
     some = slice(None, None, 20)
     exact = truth(chain, plan[some], pictures)
     assert is_as_exact_as_the_reference(logits[some], reference[some], exact)
@@ -105,7 +108,9 @@ def test_a_network_that_enlarges_rounding_has_a_larger_bound():
     found = evaluate(chain, plan, pictures)
     assert found.agreement.largest_relative_difference > LARGEST  # it would be a mistake elsewhere
     logits = Evaluator(chain, plan, N).logits(pictures)
-    assert agreement(logits, reference, found.rounding).n_unexplained == 0
+    same = agreement(logits, reference, found.rounding)
+    assert same.n_unexplained == 0
+    assert same.largest_relative_difference < found.rounding
     some = slice(None, None, 20)
     exact = truth(chain, plan[some], pictures)
     assert is_as_exact_as_the_reference(logits[some], reference[some], exact)

@@ -1,14 +1,5 @@
-import ast
-from pathlib import Path
-
-import yaml
-
-import residual_ensembles
 from residual_ensembles.lesions import Lesion, PlannedLesion, intact
-from residual_ensembles.lesions.fingerprint import CODE, fingerprint
-
-LIBRARY = Path(residual_ensembles.__file__).parent
-ANALYSIS = "residual_ensembles.analysis"
+from residual_ensembles.lesions.fingerprint import fingerprint
 
 
 def test_another_network_data_plan_or_setting_is_another_sweep(tmp_path):
@@ -25,21 +16,3 @@ def test_another_network_data_plan_or_setting_is_another_sweep(tmp_path):
     assert same[0] == same[1]
     assert len({same[0], *different}) == 5
     assert len(same[0]) == 16
-
-
-def imported(file: Path) -> set[str]:
-    """Files of the statistics that a file imports, and those that these do."""
-    found = set()
-    for node in ast.walk(ast.parse(file.read_text())):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(f"{ANALYSIS}."):
-            name = node.module.removeprefix("residual_ensembles.").replace(".", "/") + ".py"
-            found |= {name} | imported(LIBRARY / name)
-    return found
-
-
-def test_statistics_that_decide_what_is_evaluated_belong_to_it():
-    used = set().union(*(imported(file) for file in (LIBRARY / "lesions").glob("*.py")))
-    assert {"analysis/finite.py", "analysis/wilson.py"} <= used
-    assert used == {name for name in CODE if name.startswith("analysis/")}
-    stage = yaml.safe_load((LIBRARY.parent / "dvc.yaml").read_text())["stages"]["lesion_study"]
-    assert {f"residual_ensembles/{name}" for name in used} <= set(stage["deps"])

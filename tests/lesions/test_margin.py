@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from residual_ensembles.lesions.grid import grid
 from residual_ensembles.lesions.margin import (
     FIRST_ROUND,
     GROWTH,
@@ -14,6 +15,8 @@ from residual_ensembles.lesions.margin import (
 )
 
 REPETITIONS = 2000
+PICTURE_BYTES = 4 * 32 * 32 * 16
+"""Of the largest activation of ResNet-110 at 32×32."""
 
 
 def outcomes(n, intact_share, discordance, worse_share=1.0):
@@ -28,8 +31,8 @@ def outcomes(n, intact_share, discordance, worse_share=1.0):
     return intact, lesioned
 
 
-def sampled(intact, lesioned, margin, seed):
-    sampling = Sampling(intact, 1, margin, seed)
+def sampled(intact, lesioned, margin, seed, batch_sizes=(1,)):
+    sampling = Sampling(intact, 1, margin, seed, batch_sizes)
     while len(pictures := sampling.next_pictures()):
         sampling.record(pictures, lesioned[pictures][None])
     return sampling
@@ -37,9 +40,10 @@ def sampled(intact, lesioned, margin, seed):
 
 def coverage(n, intact_share, discordance, worse_share):
     intact, lesioned = outcomes(n, intact_share, discordance, worse_share)
+    batch_sizes = grid(n, 54, PICTURE_BYTES).batch_sizes  # as a sweep of single deletions has them
     hits = 0
     for seed in range(REPETITIONS):
-        found = sampled(intact, lesioned, 0.01, seed).interval(0)
+        found = sampled(intact, lesioned, 0.01, seed, batch_sizes).interval(0)
         assert found.half_width <= 0.01
         hits += found.low - 1e-9 <= lesioned.mean() <= found.high + 1e-9
     return hits / REPETITIONS
@@ -58,13 +62,26 @@ def test_the_interval_holds_on_ten_thousand_pictures(discordance, intact_share, 
     assert coverage(10_000, intact_share, discordance, worse_share) >= 0.94
 
 
-def test_without_discordant_pictures_the_first_round_is_enough():
+def test_with_all_pictures_the_interval_is_a_point():
+    intact, lesioned = outcomes(100, 0.1, 0.2)
+    assert finite_interval(lesioned, np.ones(100, bool), intact) == (0.3, 0.3, 0.3)
+
+
+def test_without_discordant_pictures_two_rounds_are_enough():
     intact, lesioned = outcomes(10_000, 0.06, 0.0)
     sampling = sampled(intact, lesioned, 0.01, seed=0)
     assert sampling.n_known == FIRST_ROUND + ROUND
     found = sampling.interval(0)
     assert found.error == 0.06
-    assert 0.045 <= found.low < 0.06 < found.high <= 0.075
+    assert found.half_width <= 0.01
+    assert 0.05 <= found.low < 0.06 < found.high
+
+
+def test_what_the_sample_has_shown_is_certain():
+    intact, known = np.zeros(100, bool), np.arange(100) < 90
+    found = finite_interval(np.zeros(100, bool), known, intact)
+    assert found.low == 0.0
+    assert found.high <= 0.1  # ninety are right
 
 
 def test_a_narrower_margin_takes_more_pictures():
@@ -116,7 +133,8 @@ def test_a_sample_grows_with_its_size():
     [
         ((500, 250, 125, 63, 32), [250, 63, 63]),
         ((8,), [256, 64, 64]),
-        ((512, 256, 128), [256] + [128] * 2),
+        ((171, 86, 43, 22, 11, 6), [258, 66, 66]),
+        ((512, 256, 128), [256, 128, 128]),  # no batch is as small as a round
     ],
 )
 def test_rounds_are_whole_batches(sizes, rounds):

@@ -39,8 +39,8 @@ def expected(steps, picture):
     return value
 
 
-def walk(sequences, n_pictures=6, sizes=(8, 4, 2, 1), memory=2**30, wanted=None):
-    network, tree = Ledger(), Tree(sequences)
+def walk(sequences, n_pictures=6, sizes=(8, 4, 2, 1), memory=2**30, wanted=None, places=None):
+    network, tree = Ledger(), Tree(sequences, places)
     found = np.full((len(sequences), n_pictures), np.nan)
 
     def arrive(lesion, positions, logits):
@@ -88,6 +88,12 @@ def test_lesions_that_meet_again_pass_as_one_batch():
     single_deletions = [tuple(i for i in range(1, 6) if i != deleted) for deleted in range(1, 6)]
     _, network, _ = walk(single_deletions, n_pictures=1)
     assert network.batches == [(1, 1), (2, 2), (3, 2), (3, 1), (4, 4), (5, 4)]
+
+
+def test_lesions_meet_by_the_place_and_not_by_the_number():
+    sequences = [(1, 2, 3, 4), (4, 2, 3, 1)]
+    _, network, _ = walk(sequences, n_pictures=1, places=[(1, 2, 3, 4)] * 2)
+    assert network.batches == [(1, 1), (4, 1), (2, 2), (3, 2), (1, 1), (4, 1)]
 
 
 def test_memory_is_bounded_by_taking_what_is_nearest_to_its_end():

@@ -8,7 +8,6 @@ from residual_ensembles.analysis.costs import BARELY, single_costs
 from residual_ensembles.analysis.estimate import Estimate, over_seeds
 from residual_ensembles.analysis.holm import holm
 from residual_ensembles.analysis.tables import Tables
-from residual_ensembles.analysis.wilson import wilson
 
 CHANCE_MARGIN = 0.05
 """The authors' own VGG layers end between 88 and 98 % error; chance is 90 %."""
@@ -100,13 +99,12 @@ def _above_chance(tables: Tables, network: str, n_classes: int) -> Estimate | No
     estimates = []
     for _, rows in singles.groupby("seed"):
         best = rows.loc[rows.error_fraction.idxmin()]
-        low, high = wilson(int(best.n_wrong), int(best.n_images))
         chance = 1 - 1 / n_classes
         estimates.append(
             Estimate(
                 float(best.error_fraction) - chance,
-                low - chance,
-                high - chance,
+                float(best.error_low) - chance,
+                float(best.error_high) - chance,
                 int(best.n_images),
                 "pictures",
             )
