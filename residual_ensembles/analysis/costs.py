@@ -14,7 +14,12 @@ BARELY = 0.02
 
 
 def _unpaired(lesion, intact) -> tuple[float, float]:
-    """Returns Newcombe's interval from the errors of two rows, each on its own pictures."""
+    """Returns Newcombe's interval from the errors of two rows, each on its own pictures.
+
+    Of a sample in which some pictures are more frequent it counts all, though they say a little
+    less: how many of each kind there were is not in the table. That it treats the two as
+    independent makes it wider by more.
+    """
     low, high = confint_proportions_2indep(
         lesion.error_fraction * lesion.n_images,
         lesion.n_images,

@@ -71,16 +71,16 @@ class Changes(NamedTuple):
     def n_alike(self) -> float:
         """Pictures that would be left, were the kind that is more frequent thinned to its share.
 
-        What is known says at least as much as so many pictures drawn alike from both kinds. Of a
-        kind that is so rare that none of it was drawn, nothing is said: it counts as unchanged.
+        What is known says at least as much as so many pictures drawn alike from both kinds. A kind
+        that is so rare that none of it was drawn counts as unchanged, and for no picture.
         """
-        return self.n * min((s.n_known / s.n for s in self if s.n_known), default=0.0)
+        of_each = [self.n * s.n_known / s.n for s in self if s.n_known]
+        return min([*of_each, float(self.n_known)])
 
     def alike(self) -> tuple[float, float]:
         """Returns how many of these would have been made wrong, and how many right."""
         share = self.n_alike / self.n
-        worse, better = (stratum.estimate * share for stratum in self)
-        return min(worse, self.n_alike - better), better  # but for rounding, no more than there are
+        return self.made_wrong.estimate * share, self.made_right.estimate * share
 
 
 def changes(wrong: np.ndarray, known: np.ndarray, before: np.ndarray) -> Changes:

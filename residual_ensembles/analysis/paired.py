@@ -9,6 +9,8 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.stats import binomtest, norm
 
+_ROUNDING = 1e-12
+
 
 def discordant(wrong_a: np.ndarray, wrong_b: np.ndarray) -> tuple[int, int]:
     """Counts the pictures that only a, and those that only b gets wrong.
@@ -87,7 +89,7 @@ def difference_interval(
     Raises:
         ValueError: There are more discordant pictures than pictures.
     """
-    if n_images < 1 or only_a < 0 or only_b < 0 or only_a + only_b > n_images:
+    if n_images < 1 or only_a < 0 or only_b < 0 or only_a + only_b > n_images * (1 + _ROUNDING):
         raise ValueError(
             f"difference_interval got {only_a} and {only_b} discordant of {n_images} pictures; "
             "expected counts of 0 or more that add up to no more than the pictures there are."
