@@ -37,7 +37,7 @@ FLAGS = flags.FLAGS
 flags.DEFINE_bool("json", False, "one JSON object per line")
 flags.DEFINE_integer("rounds", 3, "counted rounds", 1)
 flags.DEFINE_integer("depth", 56, "layers of the ResNet: 6n+2", 8)
-flags.DEFINE_integer("pictures", 512, "pictures of the sweep", 64)
+flags.DEFINE_integer("pictures", 600, "pictures of the sweep: two ranges", 64)
 flags.DEFINE_integer("draws", 4, "random deletions of each number up to 10", 1)
 
 SHAPE, CLASSES = (32, 32, 3), 10

@@ -1,8 +1,9 @@
 """Where a sweep is cut into pieces: a function of the network and the plan alone.
 
-It is cut by pictures first, since all lesions of some pictures share most. Only where that leaves
-pieces that take minutes are they cut by lesions too, between subtrees of what lesions share: what
-two neighbours in the order of the tree have in common is computed once in each piece.
+It is cut by pictures first, as many as fill a batch, since all lesions of some pictures share most.
+Where that leaves pieces that take minutes they are cut by lesions too, between subtrees of what
+lesions share: what two neighbours in the order of the tree have in common is computed once in each
+piece.
 """
 
 import math
@@ -16,8 +17,11 @@ from residual_ensembles.multiply_adds import multiply_adds
 
 PIECE_MULTIPLY_ADDS = 2e12
 """Of a piece: tens of seconds on one core, which manages 2 to 9 × 10¹⁰ in a second."""
-PASSES_IN_PIECE = 32
+PASSES_IN_PIECE = 16
 """A piece is worth at least so many whole evaluations: what it cannot share costs about one."""
+
+FEWEST_PICTURES = 64
+"""Fewer would be slow where nothing is shared."""
 
 
 def groups(
@@ -44,6 +48,12 @@ def groups(
     place = np.minimum((reached / max(sum(own), 1) * n_groups).astype(int), n_groups - 1)
     found = [np.sort(np.asarray(order)[place == i]) for i in range(n_groups)]
     return [group for group in found if len(group)]
+
+
+def affordable_pictures(chain, n_lesions: int) -> int:
+    """Returns with how many pictures lesions that share nothing are a piece."""
+    whole = sum(map(step_costs(chain), whole_pass(chain)))
+    return max(FEWEST_PICTURES, int(PIECE_MULTIPLY_ADDS / (whole * n_lesions)))
 
 
 def _own_cost(steps, before: int | None, lesion: int, cost: Callable[[Step], float]) -> float:

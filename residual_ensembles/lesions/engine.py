@@ -63,7 +63,8 @@ def evaluate(
     """Evaluates a plan of lesions.
 
     Everything that lesions have in common, from the stem to where they part, is computed once;
-    where they meet again, their activations pass the next module as one batch.
+    where they meet again, and are too few to fill half of a batch, their activations pass the next
+    module together.
 
     In float32 predictions are those of `evaluate_reference`, except where the two best logits of a
     picture lie closer than rounding: these are counted in `n_close`. In

@@ -44,7 +44,7 @@ class Evaluator:
         self.memory_bytes = memory_bytes
         shapes = [*chain.shapes, *(shape for module in chain.modules for shape in module.shapes)]
         row_bytes = FLOAT32_BYTES * max(int(np.prod(shape)) for shape in shapes)
-        self.grid = grid(n_pictures, max(len(lesions), 1), row_bytes, memory_bytes, batch_size)
+        self.grid = grid(n_pictures, row_bytes, memory_bytes, batch_size)
         self.networks: dict[str, PreparedNetwork] = {}
         self.memory = psutil.Process()
         self.start_bytes = self.memory.memory_info().rss

@@ -1,4 +1,4 @@
-"""How pictures are cut to pieces, and pieces to batches: a function of the plan alone.
+"""How pictures are cut to pieces, and pieces to batches: a function of what is evaluated alone.
 
 A sweep that is cut off and goes on has the same grid, and with it the same results to the last bit.
 """
@@ -12,10 +12,8 @@ BATCH_BYTES = 32 * 2**20
 """Size of the largest batch between two modules. More is no faster on a CPU."""
 MEMORY_SHARE = 64
 """A batch takes no more than this part of the memory: a walk needs room for many of them."""
-SMALLEST_PIECE = 64
-"""Pictures in a piece, if there is memory for them: fewer would be slow where nothing is shared."""
-BATCHES_IN_PIECE = 32
-"""Batches that all lesions of a piece fill, where the smallest piece is not larger."""
+LARGEST_PIECE = 1024
+"""Pictures in a piece. More are no faster either, and a piece is what an interruption loses."""
 SMALLEST_BATCH = 8
 """Rows in a batch, where few pictures are left of a lesion."""
 FILL = 0.25
@@ -41,16 +39,17 @@ class Grid(NamedTuple):
 
 def grid(
     n_pictures: int,
-    n_lesions: int,
     row_bytes: int,
     memory_bytes: int = MEMORY_BYTES,
     batch_size: int | None = None,
 ) -> Grid:
-    """Returns a grid whose pieces are small where there are many lesions, and its batches large.
+    """Returns a grid whose pieces fill a batch, if there are so many pictures.
+
+    Then each lesion passes a module by itself, and nothing has to be copied from one batch to
+    another. Of half as many pictures or fewer, a batch can have those of several lesions.
 
     Args:
         n_pictures: Pictures of the sweep.
-        n_lesions: Lesions of the sweep.
         row_bytes: Size of the largest activation of one picture.
         memory_bytes: What all activations may take.
         batch_size: How many activations may pass a module together; None for as many as are fast.
@@ -67,10 +66,7 @@ def grid(
             f"Received a memory bound of {memory_bytes} bytes for activations of {row_bytes} bytes "
             f"a picture, expected at least {row_bytes * MEMORY_SHARE}."
         )
-    piece = rows
-    while piece // 2 >= max(SMALLEST_PIECE, BATCHES_IN_PIECE * rows // n_lesions):
-        piece //= 2
-    piece = math.ceil(n_pictures / math.ceil(n_pictures / piece))  # all of one size
+    piece = math.ceil(n_pictures / math.ceil(n_pictures / min(rows, LARGEST_PIECE)))  # all alike
     batch = piece * 2 ** int(math.log2(rows / piece))
     sizes = [batch]
     while sizes[-1] > SMALLEST_BATCH:

@@ -5,9 +5,11 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from residual_ensembles.executor import Executor, Task
+from residual_ensembles.lesions.cut import affordable_pictures
 from residual_ensembles.lesions.engine import check_precision
 from residual_ensembles.lesions.grid import MEMORY_BYTES, Grid
 from residual_ensembles.lesions.lesion import Lesion
+from residual_ensembles.lesions.meter import Meter
 from residual_ensembles.lesions.subject import Subject
 
 OUTPUT_PRECISIONS = ("float32", "bfloat16")
@@ -64,7 +66,8 @@ def outputs_of(
 
     numbers = chain.compute_output_shape((None, *chain.picture_shape))[-1]
     most = max(1, memory_bytes // OUTPUT_SHARE // (4 * numbers * len(lesions)))
-    for parts in at_a_time(subject.evaluator.grid, most):
+    together = affordable_pictures(chain, len(lesions))
+    for parts in at_a_time(subject.evaluator.grid, most, together):
         found = executor.run([task(some) for some in parts], progress, memory_bytes=memory_bytes)
         yield from zip(parts, found, strict=True)
 
@@ -80,17 +83,25 @@ def compute(
         precision: "float32" or "bfloat16".
         advance: Called with the number of outputs.
     """
-    outputs = subject.evaluator.logits(inputs, precision)
-    advance(outputs.shape[0] * outputs.shape[1])
+    meter = Meter(advance, len(subject.evaluator.lesions) * len(inputs))
+    outputs = subject.evaluator.logits(inputs, precision, progress=meter)
+    meter.finish()
     return outputs
 
 
-def at_a_time(grid: Grid, most: int) -> Iterator[list[slice]]:
-    """Yields the parts whose outputs exist at a time: of no more examples than `most`."""
+def at_a_time(grid: Grid, most: int, together: int) -> Iterator[list[slice]]:
+    """Yields the parts whose outputs exist at a time.
+
+    Args:
+        grid: Of all examples.
+        most: Examples whose outputs may exist at a time.
+        together: Examples that a part may have.
+    """
+    size = min(most, together)
     parts: list[slice] = []
     for piece in grid.pieces():
-        for start in range(piece.start, piece.stop, most):
-            part = slice(start, min(start + most, piece.stop))
+        for start in range(piece.start, piece.stop, size):
+            part = slice(start, min(start + size, piece.stop))
             if parts and part.stop - parts[0].start > most:
                 yield parts
                 parts = []

@@ -4,12 +4,14 @@ What is known lies in blocks: a tensor whose rows are what some picture has beco
 step collects, from all blocks, the rows that it comes next for, packs them to a batch, and what
 comes out is a new block.
 
-As long as there is memory the earliest place of the network goes first: lesions that parted meet
+A block that fills more than half of a batch has nothing to wait for: a step that all of its rows
+take is taken at once, without copying them, first the one that leads to the fewest lesions, and so
+on to the end. Otherwise the earliest place of the network goes first: lesions that parted meet
 again there, and pass the later modules together. When a third of the memory is taken, blocks that
 do not grow, since their lesions do not part at the next steps, go on first, still together; without
-any, the walk turns to the block that is nearest to its end and to the step that leads to the fewest
-lesions, until there is room again. What waits meanwhile is no more than a few blocks for each
-halving of the lesions. What is left is for the computing itself.
+any, or when half of it is taken, the walk turns to the block that is nearest to its end and to the
+step that leads to the fewest lesions, until there is room again. What waits meanwhile is no more
+than a few blocks for each halving of the lesions. What is left is for the computing itself.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -126,14 +128,32 @@ class Walk:
     def _next(self) -> tuple[Step, list[Block]]:
         """Chooses the step to take next, and the blocks to take it from."""
         if self.live_bytes <= self.memory_bytes / 3:
-            return self._earliest(self.blocks)
+            return self._as_a_whole() or self._earliest(self.blocks)
         settled = [block for block in self.blocks if not block.grows]
-        if settled:
+        if settled and self.live_bytes <= self.memory_bytes / 2:
             step, blocks = self._earliest(settled)
             rows = np.cumsum([block.pending[step].rows for block in blocks])
             return step, blocks[: max(1, np.searchsorted(rows, self.batch_sizes[0], "right"))]
         block = min(self.blocks, key=lambda b: b.height)
         return min((pending, step) for step, pending in block.pending.items())[1], [block]
+
+    def _as_a_whole(self) -> tuple[Step, list[Block]] | None:
+        """Returns the large block that is nearest to its end, and a step that all of it takes."""
+        found = [
+            (block.height, pending, step, i)
+            for i, block in enumerate(self.blocks)
+            if self._is_large(block)
+            for step, pending in block.pending.items()
+            if pending.rows == len(block)
+        ]
+        if not found:
+            return None
+        *_, step, i = min(found)
+        return step, [self.blocks[i]]
+
+    def _is_large(self, block: Block) -> bool:
+        """Whether a block goes on without others: joining them costs more than it saves."""
+        return len(block) > self.batch_sizes[0] // 2
 
     def _earliest(self, blocks: list[Block]) -> tuple[Step, list[Block]]:
         """Returns the earliest step that some blocks wait for, and which ones do."""
@@ -146,7 +166,7 @@ class Walk:
         parts = []
         for block in blocks:
             selection = self._select(step, block)
-            if len(selection.rows) == len(block) > self.batch_sizes[0] // 2:
+            if len(selection.rows) == len(block) and self._is_large(block):
                 self._run(step, block.tensor, selection.nodes, block.pictures)
                 self._forget(step, block)
             else:

@@ -40,7 +40,7 @@ def sampled(intact, lesioned, margin, seed, batch_sizes=(1,)):
 
 def coverage(n, intact_share, discordance, worse_share):
     intact, lesioned = outcomes(n, intact_share, discordance, worse_share)
-    batch_sizes = grid(n, 54, PICTURE_BYTES).batch_sizes  # as a sweep of single deletions has them
+    batch_sizes = grid(n, PICTURE_BYTES).batch_sizes  # as a sweep has them
     hits = 0
     for seed in range(REPETITIONS):
         found = sampled(intact, lesioned, 0.01, seed, batch_sizes).interval(0)

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import ops
 
+from residual_ensembles.lesions.grid import MEMORY_SHARE
 from residual_ensembles.lesions.tree import Tree
 from residual_ensembles.lesions.walk import Walk
 
@@ -96,13 +97,42 @@ def test_lesions_meet_by_the_place_and_not_by_the_number():
     assert network.batches == [(1, 1), (4, 1), (2, 2), (3, 2), (1, 1), (4, 1)]
 
 
-def test_memory_is_bounded_by_taking_what_is_nearest_to_its_end():
+def test_large_blocks_go_on_one_by_one_and_the_fewest_lesions_first():
+    _, network, _ = walk([(1, 2, 3), (1, 3), (2, 3)], n_pictures=4, sizes=(4,))
+    assert network.batches == [(2, 4), (3, 4), (1, 4), (2, 4), (3, 4), (3, 4)]
+
+
+def test_large_blocks_take_little_memory():
     sequences = [(*beginning, 5, 5, 5) for beginning in itertools.product(range(1, 5), repeat=3)]
-    block = 8 * WIDTH * 4
-    _, _, broad = walk(sequences, n_pictures=8, sizes=(8,))
-    _, _, narrow = walk(sequences, n_pictures=8, sizes=(8,), memory=20 * block)
+    _, _, walked = walk(sequences, n_pictures=8, sizes=(8,))
+    assert walked.peak_bytes <= 6 * 8 * WIDTH * 4  # one for each parting, one that comes, one goes
+
+
+def test_memory_is_bounded_by_taking_what_is_nearest_to_its_end():
+    # Each beginning has steps of its own, so that small blocks find no others to go with.
+    beginnings = itertools.product(range(4), repeat=3)
+    sequences = [
+        (10 + i, 20 + 4 * i + j, 100 + 16 * i + 4 * j + k, 5, 5, 5) for i, j, k in beginnings
+    ]
+    options = {"n_pictures": 2, "places": [range(6)] * 64}
+    block = 2 * WIDTH * 4
+    _, _, broad = walk(sequences, **options)
+    _, _, narrow = walk(sequences, memory=30 * block, **options)
     assert broad.peak_bytes > 64 * block  # all 64 at once
-    assert narrow.peak_bytes <= 20 * block
+    assert narrow.peak_bytes <= 30 * block
+
+
+def test_large_blocks_that_wait_with_some_of_their_rows_take_no_more_than_there_is():
+    # Of the intact network's way, whose blocks are large, each lesion takes but some rows.
+    n, n_steps = 16, 80
+    intact = tuple(range(1, n_steps + 1))
+    sequences = [(*intact[:i], 1000 + i, *intact[i + 1 :]) for i in range(n_steps)] + [intact]
+    wanted = np.random.default_rng(0).random((n_steps + 1, n)) < 0.6
+    wanted[-1] = True
+    memory = MEMORY_SHARE * n * WIDTH * 4
+    options = {"n_pictures": n, "sizes": (n, n // 2, n // 4), "places": [intact] * len(sequences)}
+    _, _, walked = walk(sequences, memory=memory, wanted=wanted, **options)
+    assert walked.peak_bytes <= memory / 2  # without a bound they would take more than all of it
 
 
 @pytest.mark.parametrize(
