@@ -1,5 +1,6 @@
 """Does the engine say what the reference says?"""
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -125,12 +126,19 @@ def accepted(piece: dict[str, np.ndarray], chain) -> Agreement:
         chain: The network.
 
     Raises:
-        ArithmeticError: The engine and the network differ by more than rounding explains.
+        ArithmeticError: The engine and the network differ by more than rounding explains, or put
+            out what is no number.
     """
     found = Agreement(**{name: value.item() for name, value in piece.items()})
     dtypes = {getattr(module, "compute_dtype", "float32") for module in chain.modules}
     largest = LARGEST if dtypes <= {"float32", "float64"} else LARGEST_REDUCED
     largest = max(largest, OWN * found.own)
+    if not math.isfinite(found.largest_relative_difference):
+        raise ArithmeticError(
+            f"Of {found.n} predictions of {chain.name} some have logits that are not finite, "
+            "expected numbers. Look for pictures that are not, for weights that have grown beyond "
+            "all bounds, or for a lesion that makes them."
+        )
     if found.largest_relative_difference > largest:
         raise ArithmeticError(
             f"Of {found.n} predictions of the lesion engine, logits differ from those of the "

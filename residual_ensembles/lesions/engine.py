@@ -8,6 +8,7 @@ import numpy as np
 from residual_ensembles.executor import Executor
 from residual_ensembles.lesions import agreement, cascade, closeness
 from residual_ensembles.lesions.agreement import Agreement
+from residual_ensembles.lesions.examples import check_shape
 from residual_ensembles.lesions.grid import MEMORY_BYTES
 from residual_ensembles.lesions.lesion import Lesion
 from residual_ensembles.lesions.margin import Sampling, check_margin
@@ -89,10 +90,11 @@ def evaluate(
         progress: Called with the number of predictions that were made since the last call.
 
     Raises:
-        ValueError: There is no lesion or no picture, the network cannot bear one of the lesions,
-            there is no such precision, the margin is no fraction or comes without labels, or the
-            memory is too small for a single picture.
-        ArithmeticError: Logits of a sample differ from those of the network itself.
+        ValueError: There is no lesion or no picture, pictures have another shape than the
+            network's, it cannot bear one of the lesions, there is no such precision, the margin is
+            no fraction or comes without labels, or the memory is too small for a single picture.
+        ArithmeticError: Logits of a sample differ from those of the network itself, or are not
+            finite.
 
     Example:
         >>> plan = single_deletions(deletable(chain))  # doctest: +SKIP
@@ -131,7 +133,9 @@ def evaluation(
 
     Arguments, errors and what it returns in the end are those of `evaluate`.
     """
+    labels = labels if labels is None else np.asarray(labels)
     _check_arguments(plan, pictures, precision, labels, error_margin)
+    check_shape(chain, getattr(pictures, "shape", (len(pictures), *chain.picture_shape)))
     check_precision(chain, precision)
     lesions = [row if isinstance(row, Lesion) else row.lesion for row in plan]
     subject = Subject(chain, lesions, len(pictures), memory_bytes, batch_size)
@@ -178,11 +182,11 @@ def _check_arguments(plan, pictures, precision, labels, error_margin) -> None:
         raise ValueError("Received no lesions, expected at least one, such as Lesion(), intact.")
     if not len(pictures):
         raise ValueError("Received no pictures, expected at least one.")
-    if error_margin is not None and (labels is None or len(labels) != len(pictures)):
+    if error_margin is not None and (labels is None or labels.shape != (len(pictures),)):
+        received = "no" if labels is None else "×".join(map(str, labels.shape))
         raise ValueError(
-            f"Received error_margin={error_margin} and "
-            f"{'no' if labels is None else len(labels)} labels for {len(pictures)} pictures, "
-            "expected the true class of each: an error cannot be estimated without."
+            f"Received error_margin={error_margin} and {received} labels for {len(pictures)} "
+            "pictures, expected the true class of each: an error cannot be estimated without."
         )
     if error_margin is not None:
         check_margin(error_margin)

@@ -16,13 +16,26 @@ def packed_examples(chain, inputs) -> np.ndarray:
         ValueError: There is none, or they have another shape.
     """
     packed = np.asarray(chain.packed_inputs(inputs))
+    check_shape(chain, packed.shape)
+    return packed
+
+
+def check_shape(chain, shape: tuple[int, ...]) -> None:
+    """Refuses inputs of another shape than the network's, and none.
+
+    Args:
+        chain: The network.
+        shape: Of all inputs, packed.
+
+    Raises:
+        ValueError: It is not `(n, ...)` with the network's own.
+    """
     expected = tuple(chain.picture_shape)
-    if packed.ndim == 0 or packed.shape[1:] != expected or not len(packed):
+    if not shape or tuple(shape[1:]) != expected or not shape[0]:
         raise ValueError(
-            f"Received inputs of shape {packed.shape}, expected one or more of {expected} each: "
+            f"Received inputs of shape {tuple(shape)}, expected one or more of {expected} each: "
             f"(n, {', '.join(map(str, expected))})."
         )
-    return packed
 
 
 def class_labels(chain, targets, n: int, otherwise: str = METRIC) -> np.ndarray:

@@ -7,6 +7,7 @@ import numpy as np
 from residual_ensembles.executor import Executor, Task
 from residual_ensembles.lesions.cut import affordable_pictures
 from residual_ensembles.lesions.engine import check_precision
+from residual_ensembles.lesions.examples import check_shape
 from residual_ensembles.lesions.grid import MEMORY_BYTES, Grid
 from residual_ensembles.lesions.lesion import Lesion
 from residual_ensembles.lesions.meter import Meter
@@ -45,11 +46,15 @@ def outputs_of(
         Which examples, and their outputs `(n_lesions, n_examples, numbers)` in float32.
 
     Raises:
-        ValueError: The network cannot bear one of the lesions, there are no inputs, there is no
-            such precision, or the memory is too small for a single one.
+        ValueError: The network cannot bear one of the lesions, there are none, there are no inputs
+            or of another shape, there is no such precision, or the memory is too small for a single
+            one.
     """
     if not len(inputs):
         raise ValueError("Received no inputs, expected at least one.")
+    if not len(lesions):
+        raise ValueError("Received no lesions, expected at least one, such as Lesion(), intact.")
+    check_shape(chain, getattr(inputs, "shape", (len(inputs), *chain.picture_shape)))
     if precision not in OUTPUT_PRECISIONS:
         raise ValueError(
             f"Received precision={precision!r} for outputs that are no classes, expected one of "

@@ -196,6 +196,7 @@ def test_a_margin_keeps_within_the_memory(resnet, many_pictures, monkeypatch):
         ({"precision": "float16"}, "precision='float16', expected one of float32, bfloat16, casc"),
         ({"error_margin": 0.1}, "error_margin=0.1 and no labels for 40 pictures"),
         ({"error_margin": 0.1, "labels": np.zeros(3)}, "and 3 labels for 40 pictures"),
+        ({"error_margin": 0.1, "labels": np.zeros((40, 10))}, "and 40×10 labels for 40 pictures"),
         ({"error_margin": 2.0, "labels": np.zeros(40)}, "error_margin=2.0, expected a fraction"),
         ({"memory_bytes": 1000}, "memory bound of 1000 bytes"),
     ],
@@ -213,6 +214,19 @@ def test_no_lesions_are_refused(resnet, pictures):
 def test_no_pictures_are_refused(resnet, pictures):
     with pytest.raises(ValueError, match="no pictures, expected at least one"):
         evaluate(resnet, MIXED, pictures[:0])
+
+
+@pytest.mark.parametrize("size", [(8, 8, 3), (7, 7, 1), (8, 8)])
+def test_pictures_of_another_shape_are_refused(resnet, size):
+    with pytest.raises(ValueError, match=r"expected one or more of \(8, 8, 1\) each"):
+        evaluate(resnet, MIXED, np.zeros((5, *size), np.uint8))
+
+
+def test_logits_that_are_no_numbers_are_refused(resnet, pictures):
+    some = pictures.astype("float32")
+    some[::2] = np.nan
+    with pytest.raises(ArithmeticError, match="logits that are not finite, expected numbers"):
+        evaluate(resnet, MIXED, some)
 
 
 def test_a_lesion_that_the_network_cannot_bear_is_refused(resnet, pictures):

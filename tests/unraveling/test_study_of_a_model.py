@@ -127,6 +127,14 @@ def test_outputs_that_exist_at_a_time_are_bounded():
     assert [len(parts) for parts in at_a_time(grid, 20, 4)] == [6, 2]
 
 
+def test_outputs_of_no_lesions_or_of_other_inputs_are_refused(net, inputs):
+    chain = unravel(net)
+    with pytest.raises(ValueError, match="Received no lesions, expected at least one"):
+        next(outputs_of(chain, [], inputs))
+    with pytest.raises(ValueError, match="Received inputs of shape"):
+        next(outputs_of(chain, [Lesion()], inputs[..., :1]))
+
+
 @pytest.mark.parametrize("metric", ["mean_absolute_error", keras.metrics.MeanAbsoluteError()])
 def test_any_metric_of_a_map(metric):
     model = networks.u_net()
