@@ -135,7 +135,7 @@ def evaluation(
     """
     labels = labels if labels is None else np.asarray(labels)
     _check_arguments(plan, pictures, precision, labels, error_margin)
-    check_shape(chain, getattr(pictures, "shape", (len(pictures), *chain.picture_shape)))
+    check_shape(chain, pictures)
     check_precision(chain, precision)
     lesions = [row if isinstance(row, Lesion) else row.lesion for row in plan]
     subject = Subject(chain, lesions, len(pictures), memory_bytes, batch_size)

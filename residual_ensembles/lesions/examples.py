@@ -16,24 +16,26 @@ def packed_examples(chain, inputs) -> np.ndarray:
         ValueError: There is none, or they have another shape.
     """
     packed = np.asarray(chain.packed_inputs(inputs))
-    check_shape(chain, packed.shape)
+    check_shape(chain, packed)
     return packed
 
 
-def check_shape(chain, shape: tuple[int, ...]) -> None:
+def check_shape(chain, packed) -> None:
     """Refuses inputs of another shape than the network's, and none.
 
     Args:
         chain: The network.
-        shape: Of all inputs, packed.
+        packed: As `chain.packed_inputs` returns them. What has no shape before it is read is
+            believed to have the network's.
 
     Raises:
-        ValueError: It is not `(n, ...)` with the network's own.
+        ValueError: They are not `(n, ...)` with the network's own shape.
     """
     expected = tuple(chain.picture_shape)
-    if not shape or tuple(shape[1:]) != expected or not shape[0]:
+    shape = tuple(packed.shape if hasattr(packed, "shape") else (len(packed), *expected))
+    if not shape or shape[1:] != expected or not shape[0]:
         raise ValueError(
-            f"Received inputs of shape {tuple(shape)}, expected one or more of {expected} each: "
+            f"Received inputs of shape {shape}, expected one or more of {expected} each: "
             f"(n, {', '.join(map(str, expected))})."
         )
 

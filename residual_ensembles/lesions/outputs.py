@@ -54,7 +54,7 @@ def outputs_of(
         raise ValueError("Received no inputs, expected at least one.")
     if not len(lesions):
         raise ValueError("Received no lesions, expected at least one, such as Lesion(), intact.")
-    check_shape(chain, getattr(inputs, "shape", (len(inputs), *chain.picture_shape)))
+    check_shape(chain, inputs)
     if precision not in OUTPUT_PRECISIONS:
         raise ValueError(
             f"Received precision={precision!r} for outputs that are no classes, expected one of "
