@@ -28,6 +28,7 @@ from absl import flags
 from pipelines import study
 from pipelines.training_memory import most_bytes
 from residual_ensembles import cli, executor
+from residual_ensembles.backend.threads import given_threads, processors, task_threads
 from residual_ensembles.commands import run_command, started, tell
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ class Runs:
 
     def __init__(self, processes: int, threads: int):
         self.pool = ThreadPoolExecutor(processes)
-        self.threads = executor.given_threads() or threads
+        self.threads = given_threads() or threads
         self.running: set[subprocess.Popen] = set()
 
     def all(self, commands: dict[str, str], finished: Callable[[str], object]) -> None:
@@ -184,7 +185,7 @@ class ClusterRuns:
         """
         from residual_ensembles.ray_executor import Ray
 
-        folder, threads, names = os.getcwd(), executor.task_threads(), list(commands)
+        folder, threads, names = os.getcwd(), task_threads(), list(commands)
         tasks = [
             executor.Task(name, run_command, _constant(name, command, folder, threads))
             for name, command in commands.items()
@@ -201,7 +202,7 @@ class ClusterRuns:
 def _runs(on_cluster: bool, processes: int, parameters: dict) -> Runs | ClusterRuns:
     if on_cluster:
         return ClusterRuns(most_bytes(parameters))
-    return Runs(processes, max(1, executor.processors() // processes))
+    return Runs(processes, max(1, processors() // processes))
 
 
 def main() -> None:
@@ -210,7 +211,7 @@ def main() -> None:
     stages, parameters = unfinished(), study.load()
     members = parameters["ensemble"]["members"]
     on_cluster = executor.chosen_engine() == "ray"
-    most = len(stages) + members if on_cluster else executor.at_once(executor.processors())
+    most = len(stages) + members if on_cluster else executor.at_once(processors())
     limit = FLAGS.processes or most
     commands = with_members({name: stage.cmd for name, stage in stages.items()}, members, limit)
     if not commands:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from residual_ensembles.executor import THREADS
+from residual_ensembles.backend.threads import THREADS
 
 ENDED_WITH_US = "exec 3<&0; (read -r _ <&3; kill -TERM 0) > /dev/null 2>&1 & "
 """Before a command: ends all that the shell started when this process is no more, even killed."""

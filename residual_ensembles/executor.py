@@ -12,13 +12,12 @@ from collections import Counter, deque
 from collections.abc import Callable, Hashable, Sequence
 from typing import NamedTuple
 
-from residual_ensembles import backend_choice
+from residual_ensembles.backend import choice
+from residual_ensembles.backend.threads import processors, task_threads
 
 ENGINE = "RESIDUAL_ENSEMBLES_ENGINE"
 """The environment variable that says where tasks run."""
 ENGINES = ("local", "ray")
-THREADS = "RESIDUAL_ENSEMBLES_THREADS"
-"""The environment variable that says how many threads an operation may use."""
 TASK_BYTES = 2**30
 """What a task takes besides what it says: Python, the libraries, a network and its pictures."""
 
@@ -124,7 +123,7 @@ class Executor:
 
         JAX takes the threads that it finds, and how many is not known here.
         """
-        on_jax = backend_choice.chosen() == "jax"
+        on_jax = choice.chosen() == "jax"
         return {
             "engine": self.engine,
             "threads_of_a_task": None if on_jax else task_threads(),
@@ -196,16 +195,11 @@ def chosen() -> Executor:
         from residual_ensembles.ray_executor import Ray
 
         return Ray()
-    if processors() // task_threads() <= 1 or backend_choice.chosen() == "jax":
+    if processors() // task_threads() <= 1 or choice.chosen() == "jax":
         return Executor()
     from residual_ensembles.local_executor import Local
 
     return Local()
-
-
-def processors() -> int:
-    """Returns how many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 def at_once(n_tasks: int) -> int:
@@ -213,23 +207,4 @@ def at_once(n_tasks: int) -> int:
 
     There one process takes all of a GPU's memory, or all processors, for itself.
     """
-    return 1 if backend_choice.chosen() == "jax" else max(1, min(processors(), n_tasks))
-
-
-def given_threads() -> int | None:
-    """Returns how many threads the environment gives to an operation; None where it says nothing.
-
-    Raises:
-        ValueError: It says something else than a whole number, 1 or larger.
-    """
-    given = os.environ.get(THREADS, "")
-    if not given:
-        return None
-    if not given.isdecimal() or int(given) < 1:
-        raise ValueError(f"Received {THREADS}={given!r}, expected a whole number, 1 or larger.")
-    return int(given)
-
-
-def task_threads() -> int:
-    """Returns how many threads a task has: one, if the environment does not say more."""
-    return given_threads() or 1
+    return 1 if choice.chosen() == "jax" else max(1, min(processors(), n_tasks))

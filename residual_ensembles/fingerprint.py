@@ -6,7 +6,9 @@ from collections.abc import Sequence
 
 import keras
 
-from residual_ensembles import backend, executor
+from residual_ensembles import backend
+from residual_ensembles.backend import process
+from residual_ensembles.backend.threads import task_threads
 from residual_ensembles.code import code_checksum
 
 
@@ -15,12 +17,14 @@ def digest(code: Sequence[str], **facts) -> str:
 
     Args:
         code: Rooms or files of the package whose code decides what comes out.
-        **facts: What else does, as plain values. Threads and versions are added.
+        **facts: What else does, as plain values. Threads, versions and settings of
+            the process are added.
     """
     everything = {
         **facts,
         "code": code_checksum(*code),
-        "threads": executor.task_threads(),
+        "threads": task_threads(),
         "versions": {"keras": keras.__version__, **backend.VERSIONS},
+        "rounding": process.rounding(),
     }
     return hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()[:16]

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import psutil
 
-from residual_ensembles.executor import Executor, Outcome, Task, processors, task_threads
+from residual_ensembles.backend.threads import processors, task_threads
+from residual_ensembles.executor import Executor, Outcome, Task
 from residual_ensembles.files import write_text
 
 IDLE_SECONDS = 30

@@ -9,7 +9,8 @@ from pathlib import Path
 import psutil
 
 from residual_ensembles import backend
-from residual_ensembles.backend import threads
+from residual_ensembles.backend import process
+from residual_ensembles.backend.threads import given_threads, processors
 
 CODE = (":(top)", ":(top,exclude)params.yaml", ":(top,exclude)dvc.lock")
 PACKAGES = ("residual-ensembles", "keras", "numpy", "tensorflow", "jax")
@@ -49,14 +50,15 @@ def versions() -> dict[str, str]:
 
 
 def hardware() -> dict:
-    """Returns processor, cores, threads of an operation, memory and the devices computed on."""
+    """Returns processor, cores, threads of an operation, memory, devices and process settings."""
     return {
         "backend": backend.NAME,
         "devices": backend.devices(),
         "processor": _processor(),
         "cores": os.cpu_count(),
-        "threads": threads.number() or os.cpu_count(),
+        "threads": given_threads() or processors(),
         "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
+        **process.settings(),
     }
 
 

@@ -14,9 +14,11 @@ import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from residual_ensembles import backend_choice, checkpoints
+from residual_ensembles import checkpoints
+from residual_ensembles.backend import choice
+from residual_ensembles.backend.threads import task_threads
 from residual_ensembles.code import LIBRARY
-from residual_ensembles.executor import Executor, Outcome, Task, task_threads
+from residual_ensembles.executor import Executor, Outcome, Task
 
 ADDRESS = "RAY_ADDRESS"
 """Ray's own environment variable; without it, Ray looks on this machine, or starts there."""
@@ -126,7 +128,7 @@ class Ray(Executor):
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         remote = self.ray.remote(num_cpus=0, max_retries=1)(_prober())
-        backend = backend_choice.chosen()
+        backend = choice.chosen()
         for node in nodes:
             there = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
             answer = remote.options(scheduling_strategy=there).remote(
@@ -175,7 +177,7 @@ class Ray(Executor):
     def prepare(self, n_tasks, task_bytes):
         """States what a task takes, and sees that some node has it."""
         nodes = [node["Resources"] for node in self._nodes()]
-        on_gpu = backend_choice.chosen() == "jax" and any(node.get("GPU") for node in nodes)
+        on_gpu = choice.chosen() == "jax" and any(node.get("GPU") for node in nodes)
         self.options = {
             "num_cpus": task_threads(),
             "num_gpus": int(on_gpu),
@@ -267,7 +269,7 @@ def _runtime_env() -> dict:
         rooms.append(str(LIBRARY.parent / "pipelines"))
     env = {"py_modules": rooms}
     env["env_vars"] = {name: os.environ[name] for name in SENT if name in os.environ}
-    env["env_vars"]["KERAS_BACKEND"] = backend_choice.chosen()  # it may stand in a file here
+    env["env_vars"]["KERAS_BACKEND"] = choice.chosen()  # it may stand in a file here
     if checkpoints.VARIABLE in os.environ:  # tasks run in folders of their own
         env["env_vars"][checkpoints.VARIABLE] = str(checkpoints.folder().absolute())
     if requirements := os.environ.get(REQUIREMENTS):

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 import residual_ensembles
-from residual_ensembles import backend_choice, cli
+from residual_ensembles import cli
+from residual_ensembles.backend import choice
 
 PROGRAM = """
 import sys, types
@@ -123,13 +124,13 @@ def test_another_backend_is_refused():
     assert (done.stderr.count("\n"), done.returncode) == (1, 1)
 
 
-@pytest.mark.parametrize("name", backend_choice.SUPPORTED)
+@pytest.mark.parametrize("name", choice.SUPPORTED)
 def test_a_backend_that_is_not_installed_is_refused(monkeypatch, name):
     monkeypatch.setenv("KERAS_BACKEND", name)
     monkeypatch.setattr("importlib.util.find_spec", lambda module: None)
-    assert f"is '{name}', which is not installed here: set" in backend_choice.problem()
+    assert f"is '{name}', which is not installed here: set" in choice.problem()
     monkeypatch.setattr("importlib.util.find_spec", lambda module: module)
-    assert backend_choice.problem() is None
+    assert choice.problem() is None
 
 
 def test_whole_numbers():

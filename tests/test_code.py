@@ -14,14 +14,12 @@ from residual_ensembles.training import fingerprint as training_fingerprint
 # They write, report or choose, and change no number.
 HARMLESS = {
     "analysis/gradient_tables",
-    "backend_choice",
     "checkpoints",
     "code",
     "executor",
     "files",
     "fingerprint",
     "provenance",
-    "quiet",
 }
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from residual_ensembles import executor
+from residual_ensembles.backend.threads import THREADS
 from residual_ensembles.executor import Executor, Task
 from residual_ensembles.local_executor import Local
 
@@ -146,7 +147,7 @@ def test_a_process_for_each_processor_and_one_on_jax(monkeypatch):
 )
 def test_the_executor_of_one_machine(monkeypatch, processors, threads, backend, kind):
     monkeypatch.setattr(executor, "processors", lambda: processors)
-    monkeypatch.setenv(executor.THREADS, threads)
+    monkeypatch.setenv(THREADS, threads)
     monkeypatch.setenv("KERAS_BACKEND", backend)
     monkeypatch.delenv(executor.ENGINE, raising=False)
     with executor.chosen() as made:
@@ -154,7 +155,7 @@ def test_the_executor_of_one_machine(monkeypatch, processors, threads, backend, 
 
 
 def test_threads_are_told_where_they_are_known(monkeypatch):
-    monkeypatch.setenv(executor.THREADS, "3")
+    monkeypatch.setenv(THREADS, "3")
     monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
     assert Executor().provenance()["threads_of_a_task"] == 3
     monkeypatch.setenv("KERAS_BACKEND", "jax")

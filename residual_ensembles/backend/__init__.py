@@ -9,51 +9,13 @@ None where it has none; `scale_channels` is what is left of it when nothing is t
 XLA); `configure` makes a program's runs repeatable bit for bit; `devices` names what it computes
 on; within `full_precision()` float32 is not shortened to what a GPU multiplies faster;
 `multiply_adds` counts what a function costs.
+
+Keras and the backend are imported when the first of these is used, not with the package.
 """
 
-from residual_ensembles import backend_choice
+import importlib
 
-if backend_choice.problem() is not None:
-    raise ImportError(backend_choice.problem())
-
-import keras
-
-NAME = keras.backend.backend()
-
-if NAME == "jax":
-    from residual_ensembles.backend._jax import (
-        JIT_COMPILE,
-        VERSIONS,
-        compile,
-        configure,
-        devices,
-        full_precision,
-        fused_batch_norm,
-        map_rows,
-        scale_channels,
-        stack,
-        take_rows,
-        unstack,
-        vjp,
-    )
-    from residual_ensembles.backend._jax_costs import multiply_adds
-else:
-    from residual_ensembles.backend._tensorflow import (
-        JIT_COMPILE,
-        VERSIONS,
-        compile,
-        configure,
-        devices,
-        full_precision,
-        fused_batch_norm,
-        map_rows,
-        scale_channels,
-        stack,
-        take_rows,
-        unstack,
-        vjp,
-    )
-    from residual_ensembles.backend._tensorflow_costs import multiply_adds
+from residual_ensembles.backend import choice
 
 __all__ = [
     "JIT_COMPILE",
@@ -72,3 +34,15 @@ __all__ = [
     "unstack",
     "vjp",
 ]
+
+
+def __getattr__(name: str):
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if choice.problem() is not None:
+        raise ImportError(choice.problem())
+    import keras
+
+    used = importlib.import_module(f"residual_ensembles.backend._{keras.backend.backend()}")
+    globals().update({each: getattr(used, each) for each in __all__})
+    return globals()[name]

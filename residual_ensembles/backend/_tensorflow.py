@@ -1,12 +1,16 @@
-"""The TensorFlow backend: CPU, without XLA, one operation at a time between threads."""
+"""The TensorFlow backend: on a CPU, without XLA."""
 
 import contextlib
-from collections.abc import Callable
+import math
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import tensorflow as tf
 
-from residual_ensembles.backend.threads import number
+from residual_ensembles.backend.threads import given_threads, processors
 
+NAME = "tensorflow"
 JIT_COMPILE = False
 VERSIONS = {"tensorflow": tf.__version__}
 
@@ -21,16 +25,37 @@ def compile(function: Callable) -> Callable:
 def configure(threads: int | None = None) -> None:
     """Makes runs repeatable bit for bit; call it before anything is computed.
 
-    Operations run one after another (inter-op threads 1), each on all threads. With TensorFlow's
-    default, sums are accumulated in the order in which operations happen to finish. Another number
-    of threads cuts sums elsewhere: results then agree to rounding, not bit for bit.
+    The number of threads within an operation decides where sums are cut, and with that the last
+    bits of a result; how many operations go on at once does not (`tests/training`).
 
     Args:
         threads: Threads within an operation; None for RESIDUAL_ENSEMBLES_THREADS, or else one for
             each processor.
     """
-    tf.config.threading.set_inter_op_parallelism_threads(1)
-    tf.config.threading.set_intra_op_parallelism_threads(number(threads) or 0)
+    threads = threads or given_threads() or processors()
+    # One thread is one processor; with more, small operations need not wait for each other.
+    tf.config.threading.set_inter_op_parallelism_threads(min(2, threads))
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    if 1 < threads == processors() and hasattr(os, "sched_setaffinity"):
+        _pin_threads()
+
+
+def _pin_threads() -> None:
+    """Keeps each of TensorFlow's threads within an operation on a processor of its own.
+
+    Linux leaves two threads that wait for each other on one processor as long as anything else, of
+    whatever priority, runs on the other: a step then takes up to twice as long.
+    """
+    tasks = Path("/proc/self/task")
+    before = set(os.listdir(tasks))
+    tf.config.list_logical_devices()  # starts them
+    started = [
+        int(thread)
+        for thread in set(os.listdir(tasks)) - before
+        if not (tasks / thread / "comm").read_text().startswith("tf_")  # those between operations
+    ]
+    for thread, processor in zip(sorted(started), sorted(os.sched_getaffinity(0)), strict=False):
+        os.sched_setaffinity(thread, {processor})
 
 
 def devices() -> list[str]:
@@ -140,3 +165,67 @@ def scale_channels(x, scale, offset):
         is_training=False,
     )
     return y
+
+
+def multiply_adds(function: Callable, shapes: Sequence[tuple], dtypes: Sequence[str]) -> int:
+    """Returns the multiply-adds that convolutions and products of matrices take for one example.
+
+    What goes through numbers one by one, as norms and activations do, is not counted; of a loop,
+    nothing is.
+
+    Args:
+        function: From tensors to tensors.
+        shapes: Of the tensors, without batch.
+        dtypes: Their types.
+    """
+    specs = [tf.TensorSpec((1, *s), d) for s, d in zip(shapes, dtypes, strict=True)]
+    graph = tf.function(function, autograph=False).get_concrete_function(*specs).graph
+    return sum(_COUNTS[op.type](op) for op in graph.get_operations() if op.type in _COUNTS)
+
+
+def _numbers(tensor) -> int:
+    return math.prod(tensor.shape)
+
+
+def _convolution(op) -> int:
+    return _numbers(op.outputs[0]) * math.prod(op.inputs[1].shape[:-1])
+
+
+def _depthwise(op) -> int:
+    return _numbers(op.outputs[0]) * math.prod(op.inputs[1].shape[:2])
+
+
+def _transposed(op) -> int:
+    return _numbers(op.inputs[2]) * math.prod(op.inputs[1].shape[:-1])
+
+
+def _matmul(op) -> int:
+    return _numbers(op.outputs[0]) * op.inputs[0].shape[0 if op.get_attr("transpose_a") else 1]
+
+
+def _batch_matmul(op) -> int:
+    return _numbers(op.outputs[0]) * op.inputs[0].shape[-2 if op.get_attr("adj_x") else -1]
+
+
+def _einsum(op) -> int:
+    inputs, output = op.get_attr("equation").decode().split("->")
+    sizes = {}
+    for letters, tensor in zip(inputs.split(","), op.inputs, strict=True):
+        first, _, last = letters.partition("...")
+        shape = list(tensor.shape)
+        sizes |= dict(zip(first, shape, strict=False))
+        sizes |= dict(zip(reversed(last), reversed(shape), strict=False))
+    summed = math.prod(size for letter, size in sizes.items() if letter not in output)
+    return _numbers(op.outputs[0]) * summed
+
+
+_COUNTS = {
+    "BatchMatMulV2": _batch_matmul,
+    "BatchMatMulV3": _batch_matmul,
+    "Conv2D": _convolution,
+    "Conv2DBackpropInput": _transposed,
+    "Conv3D": _convolution,
+    "DepthwiseConv2dNative": _depthwise,
+    "Einsum": _einsum,
+    "MatMul": _matmul,
+}

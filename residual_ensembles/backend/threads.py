@@ -1,12 +1,30 @@
 """How many threads an operation may use: where something runs, not what it computes."""
 
-from residual_ensembles.executor import given_threads
+import os
+
+THREADS = "RESIDUAL_ENSEMBLES_THREADS"
+"""The environment variable that says how many threads an operation may use."""
 
 
-def number(threads: int | None = None) -> int | None:
-    """Returns `threads`, else what the environment says; None for one for each processor.
+def processors() -> int:
+    """Returns how many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+
+def given_threads() -> int | None:
+    """Returns how many threads the environment gives to an operation; None where it says nothing.
 
     Raises:
-        ValueError: The environment says something else than a whole number, 1 or larger.
+        ValueError: It says something else than a whole number, 1 or larger.
     """
-    return given_threads() if threads is None else threads
+    given = os.environ.get(THREADS, "")
+    if not given:
+        return None
+    if not given.isdecimal() or int(given) < 1:
+        raise ValueError(f"Received {THREADS}={given!r}, expected a whole number, 1 or larger.")
+    return int(given)
+
+
+def task_threads() -> int:
+    """Returns how many threads a task has: one, if the environment does not say more."""
+    return given_threads() or 1

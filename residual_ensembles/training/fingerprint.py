@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from residual_ensembles import backend
+from residual_ensembles.backend import process
 from residual_ensembles.code import code_checksum
 
 # The rooms whose code decides what weights come out; a test holds this list against the imports.
@@ -25,5 +26,6 @@ def fingerprint(settings: dict, data_checksum: str) -> str:
         "data": data_checksum,
         "code": code_checksum(*CODE),
         "versions": {"keras": keras.__version__, "numpy": np.__version__, **backend.VERSIONS},
+        "rounding": process.rounding(),
     }
     return hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()[:16]

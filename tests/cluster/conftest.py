@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from residual_ensembles import data, models
-from residual_ensembles.executor import ENGINE, THREADS
+from residual_ensembles.backend.threads import THREADS
+from residual_ensembles.executor import ENGINE
 from residual_ensembles.lesions import reestimate_batch_norm
 from residual_ensembles.local_executor import Local
 
