@@ -48,11 +48,7 @@ define make_venv
 endef
 
 reproduce: install ## the whole study on the embedded data set, from pictures to page
-	python -m pipelines.compose
-	dvc repro prepare
-	python -m pipelines.train_all
-	dvc repro
-	@echo "the page: $(CURDIR)/results/digits/report.html"
+	python -m pipelines.reproduce
 
 test: install ## the tests, a few minutes
 	pytest $(IN_PARALLEL)

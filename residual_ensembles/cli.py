@@ -4,19 +4,26 @@ A program defines its flags, then calls `run(main)`. It ends with 0 when it did 
 when it was called wrongly, and with 1 when the work could not be done.
 """
 
+import atexit
 import errno
+import json
 import os
 import re
+import resource
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
+import psutil
 from absl import app, flags, logging
 
-from residual_ensembles import backend_choice
+from residual_ensembles.backend import choice
 
+COST_FILE = "RESIDUAL_ENSEMBLES_COST_FILE"
+"""The environment variable that names a file to which a program adds a line: what it cost."""
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -29,7 +36,38 @@ def run(main: Callable[[], None]) -> NoReturn:
     Args:
         main: The program. It takes its arguments from the flags.
     """
+    _write_cost_at_exit()
     app.run(lambda _: _guarded(main), flags_parser=_parse)
+
+
+def read_costs(path: Path) -> list[dict]:
+    """Returns the lines of a cost file, in the order in which the programs ended."""
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def _write_cost_at_exit() -> None:
+    """Adds to the cost file, where one is named, what this process and its children cost.
+
+    Programs that this one starts are among its children and write nothing of their own.
+    """
+    path = os.environ.pop(COST_FILE, None)
+    if path is None:
+        return
+    spec = sys.modules["__main__"].__spec__  # there is none where a file is run
+    program = spec.name.removesuffix(".__main__") if spec else Path(sys.argv[0]).name
+
+    def write() -> None:
+        used = [resource.getrusage(of) for of in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+        cost = {
+            "program": program,
+            "seconds": time.time() - psutil.Process().create_time(),
+            "processor_seconds": sum(each.ru_utime + each.ru_stime for each in used),
+            "peak_mib": max(each.ru_maxrss for each in used) / 1024,
+        }
+        with open(path, "a", encoding="utf-8") as file:
+            file.write(json.dumps(cost) + "\n")
+
+    atexit.register(write)
 
 
 def whole_numbers(name: str, values: Sequence[str]) -> list[int]:
@@ -105,8 +143,8 @@ def _flag_message(error: flags.Error) -> str:
 
 
 def _guarded(main: Callable[[], None]) -> None:
-    if backend_choice.problem() is not None:
-        _fail(backend_choice.problem(), 1)
+    if choice.problem() is not None:
+        _fail(choice.problem(), 1)
     try:
         main()
     except KeyboardInterrupt:

@@ -118,6 +118,18 @@ def test_help_succeeds():
     assert (done.stderr, done.returncode) == ("", 0)
 
 
+def test_a_program_writes_what_it_and_its_children_cost(tmp_path):
+    child = "import os; sum(range(10**7)); print(os.environ.get('RESIDUAL_ENSEMBLES_COST_FILE'))"
+    main = f"import subprocess; subprocess.run([sys.executable, '-c', {child!r}])"
+    file = tmp_path / "costs.jsonl"
+    done = run("--output_dir=x", main=main, RESIDUAL_ENSEMBLES_COST_FILE=str(file))
+    assert done.stdout == "None\n"  # so that nothing is counted twice
+    run("--output_dir=x", RESIDUAL_ENSEMBLES_COST_FILE=str(file))
+    with_child, alone = cli.read_costs(file)
+    assert with_child["processor_seconds"] > alone["processor_seconds"] > 0
+    assert alone["seconds"] > 0 < alone["peak_mib"] < 1000
+
+
 def test_another_backend_is_refused():
     done = run("--output_dir=x", KERAS_BACKEND="torch")
     assert done.stderr.startswith("error: the Keras backend is 'torch', expected")

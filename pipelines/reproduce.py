@@ -1,0 +1,72 @@
+"""The whole default study, from images to page, and what each stage of it cost.
+
+`make reproduce` runs this after the installation. At the end it prints, for each program that ran,
+seconds on the clock, processor seconds of its processes together, and the memory of the largest of
+them, and writes the same to `results/<study>/cost.csv`. What was found finished costs nothing and
+is not listed.
+"""
+
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pandas as pd
+
+from pipelines import study
+from residual_ensembles.cli import COST_FILE, read_costs
+from residual_ensembles.files import write_csv
+
+STEPS = (
+    ("python", "-m", "pipelines.compose"),
+    ("dvc", "repro", "prepare"),
+    ("python", "-m", "pipelines.train_all"),
+    ("dvc", "repro"),
+)
+
+
+def main() -> int:
+    """Runs the steps and returns the exit status of the first that failed, or 0."""
+    begun = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        costs = Path(folder) / "costs.jsonl"
+        for step in STEPS:
+            print(" ".join(step), flush=True)
+            status = subprocess.call(step, env={**os.environ, COST_FILE: str(costs)})  # noqa: S603
+            if status:
+                return status
+        table = cost_table(read_costs(costs), time.perf_counter() - begun)
+    results = Path("results") / study.load()["name"]
+    write_csv(results / "cost.csv", table)
+    print(table.to_string(index=False, float_format="{:.1f}".format))
+    print(f"the page: {(results / 'report.html').resolve()}")
+    return 0
+
+
+def cost_table(costs: list[dict], seconds: float) -> pd.DataFrame:
+    """Returns what each program took, and in two last rows DVC with all the rest, and the total.
+
+    Args:
+        costs: As programs wrote them.
+        seconds: On the clock, of all together.
+    """
+    table = pd.DataFrame(costs, columns=["program", "seconds", "processor_seconds", "peak_mib"])
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    total = {
+        "program": "total",
+        "seconds": seconds,
+        "processor_seconds": used.ru_utime + used.ru_stime,
+        "peak_mib": used.ru_maxrss / 1024,
+    }
+    rest = {
+        "program": "DVC and the rest",
+        **{name: total[name] - table[name].sum() for name in ("seconds", "processor_seconds")},
+    }
+    return pd.concat([table, pd.DataFrame([rest, total])], ignore_index=True).round(1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
