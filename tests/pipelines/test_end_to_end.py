@@ -67,6 +67,17 @@ def test_networks_trained_side_by_side_are_found_finished(clone):
     assert len(log.read_text().splitlines()) == 2
 
 
+def test_what_each_program_cost_is_kept(clone):
+    cost = pd.read_csv(clone.folder / "results/tiny/cost.csv").set_index("program")
+    assert {"pipelines.train_all", "pipelines.lesion_study", "pipelines.report"} <= set(cost.index)
+    assert "residual_ensembles.train" not in cost.index  # train_all counts them
+    assert (cost.drop("DVC and the rest") > 0).all(axis=None)
+    for column in ("seconds", "processor_seconds"):
+        assert cost[column].drop("total").sum() == pytest.approx(cost.loc["total", column], abs=1)
+        assert cost.loc["DVC and the rest", column] > 0
+    assert re.search(r"^ *total +[0-9.]+ +[0-9.]+ +[0-9.]+$", clone.first_run, re.MULTILINE)
+
+
 def test_a_second_run_runs_nothing(clone):
     assert ran(clone.run("dvc", "repro")) == []
     printed = clone.run("python", "-m", "pipelines.train_all")

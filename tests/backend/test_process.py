@@ -1,0 +1,146 @@
+"""What a process has set before TensorFlow is imported, asked of fresh processes."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from residual_ensembles.backend import process
+from residual_ensembles.backend.threads import processors
+
+OURS = (process.ONEDNN, process.ALLOCATOR, process.MOST_INSTRUCTIONS, "GLIBC_TUNABLES")
+SETTINGS = """
+import json, os
+from residual_ensembles import backend
+from residual_ensembles.backend import process
+backend.devices()
+print(json.dumps(process.settings()))
+"""
+
+
+def fresh(program: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
+    """Runs a program in a process whose environment says nothing but this."""
+    others = {name: value for name, value in os.environ.items() if name not in OURS}
+    return subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        env={**others, "KERAS_BACKEND": "tensorflow", **environment},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+
+def test_onednn_is_on_and_tensorflow_says_nothing():
+    done = fresh(SETTINGS)
+    settings = json.loads(done.stdout)
+    assert settings["onednn"]
+    assert settings["onednn_max_cpu_isa"] is None
+    assert settings["instruction_sets"] == process.instruction_sets()
+    assert done.stderr == ""
+
+
+def test_what_the_environment_says_is_left_alone():
+    settings = json.loads(
+        fresh(
+            SETTINGS,
+            TF_ENABLE_ONEDNN_OPTS="0",
+            ONEDNN_MAX_CPU_ISA="AVX2",
+            RESIDUAL_ENSEMBLES_ALLOCATOR="system",
+        ).stdout
+    )
+    assert settings["onednn"] is False
+    assert settings["onednn_max_cpu_isa"] == "AVX2"
+    assert settings["allocator"] == "system"
+
+
+def test_a_process_that_has_imported_tensorflow_is_left_alone():
+    done = fresh(
+        "import os, tensorflow\nbefore = dict(os.environ)\nimport residual_ensembles\n"
+        "from residual_ensembles.backend import process\n"
+        "print(os.environ == before, process.settings()['allocator'])"
+    )
+    assert done.stdout.split() == ["True", "system"]
+
+
+FAULTS = """
+import ctypes, resource, sys
+import residual_ensembles
+from residual_ensembles.backend import process
+libc = ctypes.CDLL(None)
+libc.malloc.restype, libc.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
+libc.free.argtypes = [ctypes.c_void_p]
+def once():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    block = libc.malloc(40 * 2**20)  # more than glibc ever keeps by itself
+    ctypes.memset(block, 1, 40 * 2**20)
+    libc.free(block)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+once()
+print(process.settings()["allocator"], once() + once())
+"""
+
+
+@pytest.mark.parametrize(
+    ("environment", "kept"),
+    [
+        ({}, True),
+        ({"RESIDUAL_ENSEMBLES_ALLOCATOR": "resident"}, True),
+        ({"RESIDUAL_ENSEMBLES_ALLOCATOR": "system"}, False),
+        ({"MALLOC_TOP_PAD_": "131072"}, False),
+        ({"GLIBC_TUNABLES": "glibc.malloc.mmap_max=65536"}, False),
+    ],
+)
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have other allocators")
+def test_freed_memory_is_kept_unless_the_environment_chose(environment, kept):
+    allocator, faults = fresh(FAULTS, **environment).stdout.split()
+    assert allocator == ("resident" if kept else "system")
+    assert (int(faults) < 1000) == kept  # 40 MiB have 10,240 pages
+
+
+def test_an_unknown_allocator_is_refused_in_one_line():
+    with pytest.raises(subprocess.CalledProcessError) as caught:
+        fresh(SETTINGS, RESIDUAL_ENSEMBLES_ALLOCATOR="jemalloc")
+    last = caught.value.stderr.splitlines()[-1]
+    assert "RESIDUAL_ENSEMBLES_ALLOCATOR='jemalloc', expected one of resident, system" in last
+
+
+WORKERS = """
+import json
+from residual_ensembles import backend
+from residual_ensembles.backend import process
+from residual_ensembles.local_executor import Local
+from residual_ensembles.executor import Task
+def settings(advance):
+    backend.devices()
+    return process.settings()
+if __name__ == "__main__":
+    with Local() as executor:
+        for found in executor.run([Task("a", settings, tuple), Task("b", settings, tuple)]):
+            print(json.dumps(found))
+"""
+
+
+def test_workers_have_the_settings_of_the_program(tmp_path):
+    (tmp_path / "asks_workers.py").write_text(WORKERS)
+    program = "import asks_workers, runpy; runpy.run_module('asks_workers', run_name='__main__')"
+    done = fresh(program, PYTHONPATH=f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+    for line in done.stdout.splitlines():
+        assert json.loads(line)["onednn"]
+        assert json.loads(line)["allocator"] == json.loads(fresh(SETTINGS).stdout)["allocator"]
+
+
+PINNED = """
+import os, sys
+from residual_ensembles import backend
+backend.configure(int(sys.argv[1]))
+backend.devices()
+print(sum(len(os.sched_getaffinity(int(thread))) == 1 for thread in os.listdir("/proc/self/task")))
+"""
+
+
+@pytest.mark.skipif(processors() < 2, reason="on one processor there is nothing to choose")
+@pytest.mark.parametrize(("threads", "pinned"), [(processors(), processors()), (1, 0)])
+def test_threads_are_pinned_where_each_has_a_processor(threads, pinned):
+    assert int(fresh(PINNED, str(threads)).stdout) == pinned
