@@ -25,7 +25,7 @@ from collections.abc import Callable
 
 import numpy as np
 from absl import app, flags
-from side_by_side import Cost, progress, report
+from side_by_side import BOTH_OURS, FLAGS, Cost, announce, progress, report
 from travel import Counting
 
 from residual_ensembles import lesions, models
@@ -33,9 +33,7 @@ from residual_ensembles.executor import Executor
 from residual_ensembles.local_executor import Local, may_grow
 from residual_ensembles.ray_executor import AHEAD, Ray
 
-FLAGS = flags.FLAGS
-flags.DEFINE_bool("json", False, "one JSON object per line")
-flags.DEFINE_integer("rounds", 3, "counted rounds", 1)
+FLAGS.set_default("rounds", 3)
 flags.DEFINE_integer("depth", 56, "layers of the ResNet: 6n+2", 8)
 flags.DEFINE_integer("pictures", 600, "pictures of the sweep: two ranges", 64)
 flags.DEFINE_integer("draws", 4, "random deletions of each number up to 10", 1)
@@ -121,12 +119,13 @@ class Sweep:
 def told(name: str, ratios: list[float], baseline: str, **more) -> None:
     """Reports the median of a ratio over the rounds; processor seconds are spent elsewhere."""
     value = Cost(statistics.median(ratios), 0.0)
-    report(name, value, baseline, len(ratios), FLAGS.json, cpu_ratio=None, **more)
+    report(name, value, baseline, len(ratios), cpu_ratio=None, **more)
 
 
 def main(_):
     from ray.cluster_utils import Cluster
 
+    announce(BOTH_OURS)
     chain, plan, pictures = subject()
 
     def evaluate(executor: Executor) -> None:
@@ -134,6 +133,14 @@ def main(_):
 
     counting = Counting()
     evaluate(counting)
+    report(
+        "bytes_per_lesion",
+        None,
+        "lesions of the plan",
+        len(plan),
+        bytes=(counting.pictures + counting.results) / len(plan),
+        bytes_of_network=counting.networks,
+    )
     cluster = Cluster(initialize_head=True, head_node_args=NODE | {"resources": FIRST})
     cluster.add_node(**NODE)
     cluster.wait_for_nodes()
@@ -160,15 +167,6 @@ def main(_):
     shares = [gain / most for gain, most in zip(gained, limit, strict=True)]
     told("of_limit", shares, "two_processes")
     told("overhead", alone.over(process), "the local engine in one process of one thread")
-    report(
-        "bytes_per_lesion",
-        None,
-        "lesions of the plan",
-        len(plan),
-        FLAGS.json,
-        bytes=(counting.pictures + counting.results) / len(plan),
-        bytes_of_network=counting.networks,
-    )
 
 
 if __name__ == "__main__":

@@ -1,193 +1,165 @@
-"""How long a training step takes: gates, fused batch normalisation, precision.
+"""How long a training step takes: gates, fused batch normalization, precision, other libraries.
 
     python benchmarks/training.py --json
 
-ResNet-110, pictures of 32×32, batch 128, side by side in one process. Modules of the first stage
-cost more than the others, so gates are those of steps that draw as many of each stage as is usual.
-Ten minutes on two cores.
+ResNet-110, pictures of 32×32, batch 128. Every contestant is a process of its own, and those of a
+row take turns. Ours run under our settings. Plain Keras and PyTorch run twice: in a process that
+imports nothing of ours (`ratio`, `cpu_ratio`), as their user gets them, and in one that imports
+`residual_ensembles` before them and is configured as ours are (`ratio_our_settings`,
+`cpu_ratio_our_settings`): between the two lies what environment and allocator do, which is no
+merit of ours. Keras trains without XLA, which on a CPU is slower.
+
+Modules of the first stage cost more than the others, so gates are those of steps that draw as many
+of each stage as is usual. Rows: `effective_paths_step`, `stochastic_depth_step`, `open_gates_step`,
+`fit_float32`, `fit_torch` where PyTorch is installed, `fit_mixed_bfloat16` and
+`keras_fit_mixed_bfloat16`, both to Keras' own `fit` in float32. Ten minutes on two cores; with
+`--rounds=1` four, and the first row after one. Up to four processes of 2 GB at a time.
 """
 
-import gc
 import importlib.util
-import time
+from typing import NamedTuple
 
-import keras
 import numpy as np
 from absl import app, flags
-from side_by_side import interleaved, median, progress, ratio, report
+from side_by_side import (
+    FLAGS,
+    Contestant,
+    Cost,
+    announce,
+    median,
+    progress,
+    ratio,
+    report,
+    serve,
+    wanted,
+    without_bfloat16,
+)
 
-from residual_ensembles import backend, models
-from residual_ensembles.models.batch_norm import EPSILON, MOMENTUM
-from residual_ensembles.training import Gating, Trainer, compile_trainer
-
-FLAGS = flags.FLAGS
-flags.DEFINE_bool("json", False, "one JSON object per line")
-flags.DEFINE_integer("rounds", 5, "counted rounds", 1)
 flags.DEFINE_integer("depth", 110, "layers of the ResNet: 6n+2", 8)
 flags.DEFINE_integer("batch_size", 128, "pictures in a step", 1)
+flags.DEFINE_list("rows", [], "names of the rows to measure; none for all")
+flags.DEFINE_string("contestant", None, "be one of the contestants; for the program itself")
+flags.DEFINE_enum("settings", "ours", ["ours", "theirs"], "what a contestant runs under")
 
 SHAPE, CLASSES, STEPS = (32, 32, 3), 10, 2
+FOREIGN = ("keras", "keras_bfloat16", "torch")
 
 
-def network(dtype="float32", survival=None):
-    return models.build(
-        "resnet",
-        FLAGS.depth,
-        SHAPE,
-        CLASSES,
-        [125.0] * 3,
-        [60.0] * 3,
-        dtype=dtype,
-        survival=survival,
-    )
+class Row(NamedTuple):
+    """What is set against what."""
+
+    name: str
+    this: str
+    baseline: str
+
+    def sides(self, settings: str) -> tuple[tuple[str, str], tuple[str, str]]:
+        """Returns both contestants; foreign ones under these settings."""
+        pair = self.this, self.baseline
+        return tuple((each, settings if each in FOREIGN else "ours") for each in pair)
+
+    def columns(self) -> dict[str, tuple]:
+        """Returns both contestants of each ratio, by what is appended to its name."""
+        ours = {"_our_settings": self.sides("ours")}
+        return {"": self.sides("theirs"), **(ours if self.baseline in FOREIGN else {})}
+
+    def contestants(self) -> list[tuple[str, str]]:
+        """Returns all that take part, each once."""
+        return list(dict.fromkeys(each for pair in self.columns().values() for each in pair))
 
 
-def plain_network(dtype="float32"):
-    """The same layers in Keras' own functional model, with Keras' own batch normalisation."""
-
-    def norm(y):
-        return keras.layers.BatchNormalization(momentum=MOMENTUM, epsilon=EPSILON, dtype=dtype)(y)
-
-    def conv(y, source):
-        return keras.layers.Conv2D(
-            source.filters,
-            source.kernel_size,
-            source.strides,
-            padding="same",
-            use_bias=False,
-            kernel_initializer="he_normal",
-            dtype=dtype,
-        )(y)
-
-    chain = network(dtype)
-    x = keras.Input(SHAPE)
-    y = keras.layers.Normalization(mean=[125.0] * 3, variance=[3600.0] * 3, dtype="float32")(x)
-    y = conv(y, chain.stem.layers[1])
-    for module in chain.modules:
-        skip = y if module.shortcut is None else conv(y, module.shortcut)
-        for source in module.transform.convs:
-            y = conv(keras.layers.ReLU(dtype=dtype)(norm(y)), source)
-        y = keras.layers.Add(dtype=dtype)([skip, y])
-    y = keras.layers.GlobalAveragePooling2D(dtype=dtype)(keras.layers.ReLU(dtype=dtype)(norm(y)))
-    return keras.Model(x, keras.layers.Dense(CLASSES, dtype="float32")(y))
+ROWS = [
+    Row("effective_paths_step", "effective_paths", "full"),
+    Row("stochastic_depth_step", "stochastic_depth", "full"),
+    Row("open_gates_step", "open_gates", "full"),
+    Row("fit_float32", "full", "keras"),
+    Row("fit_torch", "full", "torch"),
+]
+BFLOAT16_ROWS = [
+    Row("fit_mixed_bfloat16", "bfloat16", "keras"),
+    Row("keras_fit_mixed_bfloat16", "keras_bfloat16", "keras"),
+]
 
 
-def pictures():
+def contestant() -> tuple:
+    """Returns what this process was started for, and the number of its weights.
+
+    What it needs is imported here, in this order: our settings are made when the package is
+    imported, and have to be made before TensorFlow is; or not at all.
+    """
     random = np.random.default_rng(0)
-    x = random.integers(0, 256, (FLAGS.batch_size, *SHAPE)).astype("uint8")
-    return x, random.integers(0, CLASSES, FLAGS.batch_size).astype("int32")
+    pictures = random.integers(0, 256, (FLAGS.batch_size, *SHAPE)).astype("uint8")
+    labels = random.integers(0, CLASSES, FLAGS.batch_size).astype("int32")
+    rest = FLAGS.depth, pictures, labels, STEPS
+    if FLAGS.settings == "ours":
+        from residual_ensembles import backend
+
+        backend.configure()
+    dtype = "mixed_bfloat16" if FLAGS.contestant.endswith("bfloat16") else "float32"
+    if FLAGS.contestant == "torch":
+        import torch_resnet
+
+        return torch_resnet.steps(*rest)
+    if FLAGS.contestant in FOREIGN:
+        import keras_resnet
+
+        return keras_resnet.steps(dtype, *rest)
+    import our_resnet
+
+    kind = "full" if FLAGS.contestant == "bfloat16" else FLAGS.contestant
+    return our_resnet.steps(kind, dtype, *rest)
 
 
-def typical_gates(gating) -> list:
-    """Returns the gates of the steps, of the first hundred, nearest to the mean of each stage."""
-    drawn = [gating.draw(0, step) for step in range(100)]
-    if drawn[0] is None:
-        return drawn[:STEPS]
-    per_stage = np.reshape(drawn, (len(drawn), 3, -1)).sum(axis=2)
-    off = np.square(per_stage - per_stage.mean(axis=0)).sum(axis=1)
-    return [drawn[i] for i in np.argsort(off, kind="stable")[:STEPS]]
+def measure(row: Row, processes: dict[tuple[str, str], Contestant]) -> None:
+    """Measures one row.
 
-
-def our_fit(gating, dtype="float32"):
-    """Returns a function that runs a few steps of our `fit`."""
-    trainer = Trainer(network(dtype, gating.survival))
-    compile_trainer(trainer, 1e-3, 1e-4)
-    x, y = pictures()
-    chosen = typical_gates(gating)
-
-    def batches():
-        for gates in chosen:
-            yield {"pictures": x, **({} if gates is None else {"gates": gates})}, y
-
-    return lambda: trainer.fit(batches(), steps_per_epoch=STEPS, verbose=0, shuffle=False)
-
-
-def all_open(n_modules):
-    """A gating whose gates are given, and always 1."""
-    return Gating("effective_paths", n_modules, n_modules)
-
-
-def plain_fit(dtype="float32"):
-    """Returns a function that runs as many steps of Keras' own `fit`."""
-    model = plain_network(dtype)
-    model.compile(
-        keras.optimizers.SGD(1e-3, momentum=0.9),
-        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        jit_compile=backend.JIT_COMPILE,
-    )
-    x, y = pictures()
-
-    def batches():
-        for _ in range(STEPS):
-            yield x.astype("float32"), y
-
-    return lambda: model.fit(batches(), steps_per_epoch=STEPS, verbose=0, shuffle=False)
-
-
-def torch_fit():
-    """Returns as many steps of the same network in PyTorch, or None where it is not installed."""
-    if importlib.util.find_spec("torch") is None:
-        return None
-    import torch_resnet
-
-    return torch_resnet.steps(FLAGS.depth, *pictures(), STEPS)
-
-
-def first_step():
-    """Returns the seconds from a fresh network to the end of its first step."""
-    gc.collect()
-    start = time.perf_counter()
-    trainer = Trainer(network())
-    compile_trainer(trainer, 1e-3, 1e-4)
-    x, y = pictures()
-    trainer.fit(iter_once(({"pictures": x}, y)), steps_per_epoch=1, verbose=0, shuffle=False)
-    return time.perf_counter() - start
-
-
-def iter_once(item):
-    yield item
+    Args:
+        row: The row.
+        processes: Those that are there already; the others that it needs are added.
+    """
+    new = [each for each in row.contestants() if each not in processes]
+    progress(f"{row.name}: starting and compiling {', '.join(map(' with settings '.join, new))}")
+    processes |= {each: Contestant(*each) for each in new}  # all begin at once
+    n_weights = {each: processes[each].answer() for each in new}
+    if len(set(n_weights.values())) > 1:
+        raise ValueError(f"Received networks of different sizes: {n_weights}, expected the same.")
+    costs: dict[tuple[str, str], list[Cost]] = {each: [] for each in row.contestants()}
+    for i in range(FLAGS.rounds):
+        progress(f"round {i + 1} of {FLAGS.rounds}")
+        for each, taken in costs.items():
+            taken.append(processes[each].cost())
+    ratios = {
+        column: ratio(costs[this], costs[baseline])
+        for column, (this, baseline) in row.columns().items()
+    }
+    more = {}
+    if "_our_settings" in ratios:
+        more["ratio_our_settings"], more["cpu_ratio_our_settings"] = ratios["_our_settings"]
+    for (name, settings), taken in costs.items():
+        label = f"{name}_{settings}" if name in FOREIGN else name
+        more[f"{label}_images_per_second"] = STEPS * FLAGS.batch_size / median(taken).wall
+    report(row.name, ratios[""], row.baseline, FLAGS.rounds, **more)
 
 
 def main(_):
-    backend.configure()
-    n = models.n_modules("resnet", FLAGS.depth)
-    m = max(1, round(23 / 54 * n))
-    seconds_first = first_step()
-    progress("building the networks")
-    functions = {
-        "full": our_fit(Gating("none", n)),
-        "effective_paths": our_fit(Gating("effective_paths", n, m)),
-        "stochastic_depth": our_fit(Gating("stochastic_depth", n)),
-        "open_gates": our_fit(all_open(n)),
-        "bfloat16": our_fit(Gating("none", n), "mixed_bfloat16"),
-        "keras": plain_fit(),
-        "keras_bfloat16": plain_fit("mixed_bfloat16"),
-    }
-    torch = torch_fit()
-    if torch is not None:
-        functions["torch"] = torch
-    progress("first calls, which compile, then rounds")
-    costs = interleaved(functions, FLAGS.rounds)
-    rows = [
-        ("effective_paths_step", "effective_paths", "full"),
-        ("stochastic_depth_step", "stochastic_depth", "full"),
-        ("open_gates_step", "open_gates", "full"),
-        ("fit_float32", "full", "keras"),
-        ("fit_mixed_bfloat16", "bfloat16", "keras"),
-        ("keras_fit_mixed_bfloat16", "keras_bfloat16", "keras"),
-    ]
-    if torch is not None:
-        rows.append(("torch_step", "torch", "full"))
-    for name, this, baseline in rows:
-        report(
-            name,
-            ratio(costs[this], costs[baseline]),
-            baseline,
-            FLAGS.rounds,
-            FLAGS.json,
-            images_per_second=STEPS * FLAGS.batch_size / median(costs[this]).wall,
-        )
-    report("time_to_first_step", None, "", 1, FLAGS.json, seconds=seconds_first)
+    if FLAGS.contestant:
+        serve(contestant)
+        return
+    announce(
+        "ours run under our settings; Keras and PyTorch as their user gets them (ratio), and "
+        "under our settings (ratio_our_settings)"
+    )
+    bfloat16 = [row for row in BFLOAT16_ROWS if wanted(row.name)]
+    if bfloat16 and without_bfloat16(*(row.name for row in bfloat16)):
+        bfloat16 = []
+    rows = [row for row in ROWS if wanted(row.name)] + bfloat16
+    if importlib.util.find_spec("torch") is None:
+        rows = [row for row in rows if row.baseline != "torch"]
+    processes: dict[tuple[str, str], Contestant] = {}
+    for i, row in enumerate(rows):
+        measure(row, processes)
+        needed = {each for later in rows[i + 1 :] for each in later.contestants()}
+        for each in set(processes) - needed:
+            processes.pop(each).close()
 
 
 if __name__ == "__main__":

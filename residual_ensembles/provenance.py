@@ -54,7 +54,7 @@ def hardware() -> dict:
     return {
         "backend": backend.NAME,
         "devices": backend.devices(),
-        "processor": _processor(),
+        "processor": processor(),
         "cores": os.cpu_count(),
         "threads": given_threads() or processors(),
         "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
@@ -62,7 +62,8 @@ def hardware() -> dict:
     }
 
 
-def _processor() -> str:
+def processor() -> str:
+    """Returns the name of the processor."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
