@@ -74,8 +74,8 @@ lint: install
 
 check: lint test ## what must be clean before a commit: linter, formatter, tests
 
-benchmark: install ## side-by-side ratios, one JSON object per line
-	for name in training preparing lesions path_gradients scaling; do python benchmarks/$$name.py --json || exit 1; done
+benchmark: install ## side-by-side ratios and what it costs to begin, one JSON object per line
+	for name in starting training preparing lesions path_gradients scaling; do python benchmarks/$$name.py --json || exit 1; done
 
 screenshots: reproduce ## the page and the explorer, phone and desk, light and dark, to be looked at
 	python tests/screenshots.py

@@ -1,0 +1,173 @@
+"""What it costs to begin: a program, a worker process, a piece of a study.
+
+    python benchmarks/starting.py --json
+
+Seconds on the wall and of all processors, medians over the rounds, each in a fresh process, with
+the files that Python reads in memory. A worker is started as `lesions` and `paths` start theirs,
+with one thread; `worker` is until it has imported what a piece needs. The others are of a
+ResNet-110 for pictures of 8×8, as the default study has it: `build` draws one anew, `load` reads it
+from its file, and the rest is told twice, for the first call, which traces, and for the second:
+`lesions` all single deletions of a few pictures, `paths` the exact decomposition of a batch,
+`training` one step. What tracing costs is the difference. Two minutes on two cores.
+"""
+
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from absl import app, flags
+from joblib.externals.loky import ProcessPoolExecutor
+from side_by_side import (
+    FLAGS,
+    USERS_ENVIRONMENT,
+    Cost,
+    announce,
+    cost,
+    emit,
+    median,
+    progress,
+)
+
+FLAGS.set_default("rounds", 3)
+flags.DEFINE_integer("depth", 110, "layers of the ResNet: 6n+2", 8)
+flags.DEFINE_integer("batch_size", 16, "pictures of a piece", 1)
+
+SHAPE, CLASSES = (8, 8, 1), 10
+PROGRAMS = {
+    "python": ["-c", "pass"],
+    "import": ["-c", "import residual_ensembles"],
+    "help": ["-m", "residual_ensembles.train", "--help"],
+}
+
+
+def program(arguments: list[str]) -> Cost:
+    """Returns what a program of Python takes from its start to its end."""
+    wall, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(  # noqa: S603 - our own
+        [sys.executable, *arguments], env=USERS_ENVIRONMENT, stdout=subprocess.DEVNULL, check=True
+    )
+    wall, after = time.perf_counter() - wall, resource.getrusage(resource.RUSAGE_CHILDREN)
+    return Cost(wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+
+
+def worker() -> Cost:
+    """Returns what it takes until a worker process is ready for its first piece."""
+    begin = time.perf_counter()
+    with ProcessPoolExecutor(1, timeout=None) as pool:
+        cpu = pool.submit(imports).result()
+        return Cost(time.perf_counter() - begin, cpu)
+
+
+def imports() -> float:
+    """Imports what pieces need; returns the processor seconds of this process so far."""
+    from residual_ensembles import backend, lesions, models, paths  # noqa: F401
+
+    backend.configure(1)
+    return time.process_time()
+
+
+def in_worker(function: Callable, *arguments) -> list[Cost]:
+    """Returns what a function returns in a worker process of its own that is ready."""
+    with ProcessPoolExecutor(1, timeout=None, initializer=imports) as pool:
+        return pool.submit(function, *arguments).result()
+
+
+def build(path: str, depth: int, pictures: np.ndarray) -> list[Cost]:
+    """Builds a network, and leaves it in a file."""
+    from residual_ensembles import models
+
+    chains = []
+    arguments = "resnet", depth, pictures.shape[1:], CLASSES, [125.0], [60.0]
+    taken = cost(lambda: chains.append(models.build(*arguments)))
+    Path(path).write_bytes(models.to_bytes(chains[0]))
+    return [taken]
+
+
+def load(path: str, *_) -> list[Cost]:
+    """Loads the network."""
+    from residual_ensembles import models
+
+    return [cost(lambda: models.load(path))]
+
+
+def lesion_piece(path: str, _, pictures: np.ndarray) -> list[Cost]:
+    """Evaluates all single deletions, twice."""
+    from residual_ensembles import lesions, models
+    from residual_ensembles.lesions.evaluator import Evaluator
+
+    chain = models.load(path)
+    plan = lesions.single_deletions(lesions.deletable(chain))
+    evaluator = Evaluator(chain, [each.lesion for each in plan], len(pictures))
+    return [cost(lambda: evaluator.logits(pictures)) for _ in range(2)]
+
+
+def path_piece(path: str, _, pictures: np.ndarray) -> list[Cost]:
+    """Takes the gradient of a batch apart by the length of paths, twice."""
+    from residual_ensembles import models, paths
+
+    linearization = paths.Linearization(models.load(path))
+    pictures, labels = pictures.astype("float32"), np.arange(len(pictures)) % CLASSES
+    return [cost(lambda: paths.exact(linearization.at(pictures, labels))) for _ in range(2)]
+
+
+def training_step(path: str, _, pictures: np.ndarray) -> list[Cost]:
+    """Takes a step of training, twice."""
+    from residual_ensembles import models
+    from residual_ensembles.training import Trainer, compile_trainer
+
+    trainer = Trainer(models.load(path))
+    compile_trainer(trainer, 1e-3, 1e-4)
+    labels = np.arange(len(pictures), dtype="int32") % CLASSES
+
+    def batches():
+        yield {"pictures": pictures}, labels
+
+    def step():
+        trainer.fit(batches(), steps_per_epoch=1, verbose=0, shuffle=False)
+
+    return [cost(step) for _ in range(2)]
+
+
+def measure(name: str, work: Callable[[], list[Cost]]) -> None:
+    """Measures one row and prints it."""
+    progress(name)
+    calls = [median(each) for each in zip(*(work() for _ in range(FLAGS.rounds)), strict=True)]
+    fields = ("seconds", "cpu_seconds", "seconds_again", "cpu_seconds_again")
+    seconds = [round(value, 3) for call in calls for value in call]
+    told = dict(zip(fields, seconds, strict=False))
+    text = f"{name:16}" + "".join(f"{value:13.2f}" for value in seconds)
+    emit({"name": name, "n": FLAGS.rounds, **told}, text)
+
+
+def main(_):
+    announce("everything runs under our settings")
+    random = np.random.default_rng(0)
+    pictures = random.integers(0, 256, (FLAGS.batch_size, *SHAPE)).astype("uint8")
+    if not FLAGS.json:
+        columns = "wall, s", "processor, s", "again, wall", "processor"
+        print(" " * 16 + "".join(f"{column:>13}" for column in columns))
+    program(PROGRAMS["import"])  # brings files into memory
+    for name, arguments in PROGRAMS.items():
+        measure(name, lambda arguments=arguments: [program(arguments)])
+    measure("worker", lambda: [worker()])
+    with tempfile.TemporaryDirectory() as folder:
+        arguments = str(Path(folder, "model.keras")), FLAGS.depth, pictures
+        for name, function in PIECES.items():
+            measure(name, lambda function=function: in_worker(function, *arguments))
+
+
+PIECES = {
+    "build": build,
+    "load": load,
+    "lesions": lesion_piece,
+    "paths": path_piece,
+    "training": training_step,
+}
+
+if __name__ == "__main__":
+    app.run(main)
