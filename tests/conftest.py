@@ -8,7 +8,7 @@ from residual_ensembles import backend, models
 
 __all__ = ["chromium", "open_page"]  # one browser for all rooms
 
-backend.configure()
+backend.configure(1)  # there is a process of tests for each processor
 
 
 def pytest_collection_modifyitems(items):
