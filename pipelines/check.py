@@ -10,8 +10,9 @@ from absl import flags
 
 from pipelines import given
 from pipelines import study as studies
-from residual_ensembles import cli
+from residual_ensembles import cli, models, parameters
 from residual_ensembles.files import write_text
+from residual_ensembles.training.settings import Settings
 
 FLAGS = flags.FLAGS
 
@@ -80,10 +81,10 @@ NETWORK = {
 }
 QUOTED_SPECIAL = '"$`\\'
 CHOICES = {
-    "data.storage": ("auto", "arrays", "records"),
-    "lesion.precision": ("float32", "bfloat16", "cascade"),
-    "paths.batch_norm": ("inference", "training"),
-    "paths.target": ("y0", "picture"),
+    "data.storage": parameters.STORAGES,
+    "lesion.precision": parameters.LESION_PRECISIONS,
+    "paths.batch_norm": parameters.BATCH_NORM,
+    "paths.target": parameters.TARGETS,
 }
 
 
@@ -138,8 +139,6 @@ def settings(study: dict, network: str, seed: int = 0):
     Returns:
         None for a network that is given: nothing is trained.
     """
-    from residual_ensembles.training import Settings
-
     studies.network_flags(study, network)
     own = study["network"][network]
     _check_names(f"network.{network}", own, NETWORK, may_lack=True)
@@ -255,14 +254,11 @@ def _check_members(study: dict, name: str, listed: str) -> None:
 
 def _check_ensemble(study: dict) -> None:
     """Refuses an ensemble that cannot be trained, or that has too many committees to count."""
-    from residual_ensembles.analysis.voting import MOST_MEMBERS
-    from residual_ensembles.training import Settings
-
     own = study["ensemble"]
-    if own["members"] > MOST_MEMBERS:
+    if own["members"] > parameters.MAX_MEMBERS:
         raise ValueError(
-            f"Received ensemble.members={own['members']}, expected 0..{MOST_MEMBERS}: every "
-            "committee of them votes."
+            f"Received ensemble.members={own['members']}, expected 0..{parameters.MAX_MEMBERS}: "
+            "every committee of them votes."
         )
     try:
         Settings(depth=own["depth"], epochs=own["epochs"])
@@ -272,16 +268,14 @@ def _check_ensemble(study: dict) -> None:
 
 def _check_lesions(study: dict, network: str) -> None:
     """Refuses more operations than there are modules once those that matter most are spared."""
-    from residual_ensembles.models import is_reorderable, lesionable
-
     own = settings(study, network)
-    if not is_reorderable(own.model, own.depth):
+    if not models.is_reorderable(own.model, own.depth):
         raise ValueError(
             f"Received lesion.networks={study['lesion']['networks']} with network.{network}.depth="
             f"{own.depth}, in which no two modules can change places, expected a depth of 20 or "
             "more; or leave it out."
         )
-    may_be_deleted = lesionable(own.model, own.depth)
+    may_be_deleted = models.lesionable(own.model, own.depth)
     for name in ("k", "duplications"):
         if study["lesion"][name] > may_be_deleted:
             raise ValueError(
@@ -293,10 +287,8 @@ def _check_lesions(study: dict, network: str) -> None:
 
 def _check_weights_of(study: dict, chains: dict) -> None:
     """Refuses a module that no network has: its rows would be missing and nobody told."""
-    from residual_ensembles.models import n_modules
-
     trained = [settings(study, network) for network in study["networks"] if network not in chains]
-    found = [n_modules(own.model, own.depth) for own in trained]
+    found = [models.n_modules(own.model, own.depth) for own in trained]
     most = max(found + [len(chain.modules) for chain in chains.values()])
     if study["paths"]["weights_of"] > most:
         raise ValueError(

@@ -7,10 +7,14 @@ them vote.
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 from absl import flags
 
-from residual_ensembles import checkpoints, cli
+from residual_ensembles import backend, checkpoints, cli, data, models, training
+from residual_ensembles.files import write_csv, write_npz
+from residual_ensembles.parameters import MAX_MEMBERS
 from residual_ensembles.train import define_schedule_flags, schedule_from_flags
+from residual_ensembles.training.settings import Settings
 
 FLAGS = flags.FLAGS
 
@@ -40,11 +44,9 @@ def chosen_members() -> list[int]:
     Raises:
         ValueError: There are too many, or one is not among them.
     """
-    from residual_ensembles.analysis.voting import MOST_MEMBERS
-
-    if FLAGS.members > MOST_MEMBERS:
+    if FLAGS.members > MAX_MEMBERS:
         raise ValueError(
-            f"Received --members={FLAGS.members}, expected at most {MOST_MEMBERS}: every committee "
+            f"Received --members={FLAGS.members}, expected at most {MAX_MEMBERS}: every committee "
             "of them votes."
         )
     only = cli.whole_numbers("only", FLAGS.only)
@@ -64,15 +66,12 @@ def member_folder(output_dir: Path, seed: int, member: int) -> Path:
 
 def train_member(prepared, settings, folder: Path) -> dict:
     """Trains one member, or finds it finished, and returns what is in its run.json."""
-    from residual_ensembles import training
-
     name = folder.name.split("-")[0]
     return training.train(prepared, settings, folder, checkpoints.folder(), name)
 
 
 def probabilities(chain, part):
     """Returns the softmax of a network's logits, `(pictures, classes)`."""
-    import numpy as np
     from scipy.special import softmax
 
     batches = (np.arange(i, min(i + BATCH, len(part))) for i in range(0, len(part), BATCH))
@@ -82,11 +81,7 @@ def probabilities(chain, part):
 
 def ballot(prepared, seed: int, runs: list[dict], output_dir: Path):
     """Lets the members of one seed vote, keeps predictions, and returns rows of the table."""
-    import numpy as np
-
-    from residual_ensembles import models
     from residual_ensembles.analysis.voting import vote
-    from residual_ensembles.files import write_npz
 
     part = prepared.part("test")
     folders = [member_folder(output_dir, seed, j) for j in range(1, len(runs) + 1)]
@@ -104,17 +99,14 @@ def main() -> None:
     """Trains the members, and writes how their committees vote."""
     members, seeds = chosen_members(), cli.whole_numbers("seeds", FLAGS.seeds)
     output_dir = Path(FLAGS.output_dir)
+    settings = Settings(depth=FLAGS.depth, snapshots=(), **schedule_from_flags())
     cli.require_writable_folder(output_dir)
 
-    import pandas as pd
+    import pandas as pd  # here: whoever is told how to call this shall not wait for it
 
-    from residual_ensembles import backend, data
     from residual_ensembles.analysis.voting import COLUMNS
-    from residual_ensembles.files import write_csv
-    from residual_ensembles.training import Settings
 
     backend.configure()
-    settings = Settings(depth=FLAGS.depth, snapshots=(), **schedule_from_flags())
     prepared = data.load(FLAGS.data)
     tables, rows = [pd.DataFrame(columns=COLUMNS)], []
     for seed in seeds if members else []:

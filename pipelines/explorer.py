@@ -7,7 +7,8 @@ from pathlib import Path
 
 from absl import flags
 
-from residual_ensembles import cli
+from residual_ensembles import cli, data, explorer, models
+from residual_ensembles.files import write_text
 
 FLAGS = flags.FLAGS
 
@@ -26,8 +27,6 @@ def define_flags() -> None:
 
 def offers(choices):
     """Returns the networks that the page can hold, and a sentence about each that it cannot."""
-    from residual_ensembles import explorer, models
-
     offered, left_out = [], []
     for choice in choices:
         try:
@@ -51,10 +50,6 @@ def main() -> None:
     seeds = cli.whole_numbers("seeds", FLAGS.seeds)
     page = Path(FLAGS.output)
     cli.require_writable_folder(page.parent)
-
-    from residual_ensembles import data, explorer
-    from residual_ensembles.files import write_text
-
     prepared = data.load(FLAGS.data)
     choices = explorer.choose(Path(FLAGS.networks_dir), networks, seeds)
     offered, left_out = offers(choices)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from absl import flags
 
-from residual_ensembles import cli
+from residual_ensembles import analysis, cli, figures
+from residual_ensembles.files import write_csv
 
 FLAGS = flags.FLAGS
 
@@ -21,17 +22,12 @@ def define_flags() -> None:
 def main() -> None:
     """Draws the figures, and writes the small tables for `dvc plots show`."""
     folder = Path(FLAGS.results_dir) / FLAGS.study
-
-    from residual_ensembles.analysis import read_tables
-    from residual_ensembles.figures import FIGURES, plot_tables, save
-    from residual_ensembles.files import write_csv
-
-    tables = read_tables(folder)
+    tables = analysis.read_tables(folder)
     cli.require_writable_folder(folder / "figures")
-    wanted = [picture for picture in FIGURES if picture.wanted(tables)]
+    wanted = [picture for picture in figures.FIGURES if picture.wanted(tables)]
     for picture in wanted:
-        save(picture.draw(tables), folder / "figures", picture.name)
-    for name, table in plot_tables(tables).items():
+        figures.save(picture.draw(tables), folder / "figures", picture.name)
+    for name, table in figures.plot_tables(tables).items():
         write_csv(folder / "plots" / f"{name}.csv", table)
     print(f"{len(wanted)} figures: {folder / 'figures'}")
 

@@ -1,5 +1,7 @@
 """Networks of a study that are given and not trained: refused here if they do not fit."""
 
+from residual_ensembles import lesions, parameters, unraveling
+
 DIGITS = 8, 8, 1
 
 
@@ -9,9 +11,7 @@ def is_given(own: dict) -> bool:
     Args:
         own: Its parameters.
     """
-    from residual_ensembles.unraveling import given
-
-    return given.is_given(str(own.get("model", "")))
+    return parameters.is_external(str(own.get("model", "")))
 
 
 def check(network: str, own: dict) -> None:
@@ -24,8 +24,6 @@ def check(network: str, own: dict) -> None:
     Raises:
         ValueError: One of both.
     """
-    from residual_ensembles.unraveling import given
-
     extra = sorted(set(own) - {"model", "weights"})
     if extra:
         raise ValueError(
@@ -33,7 +31,7 @@ def check(network: str, own: dict) -> None:
             "and weights alone: it is not trained."
         )
     try:
-        given.check_name(own["model"], own.get("weights", "imagenet"))
+        unraveling.given.check_name(own["model"], own.get("weights", "imagenet"))
     except ValueError as error:
         raise ValueError(f"network.{network}: {error}") from error
 
@@ -44,14 +42,14 @@ def outlines(study: dict) -> dict:
     Raises:
         ValueError: One cannot be cut, or takes other pictures than the study has.
     """
-    from residual_ensembles.unraveling import given
-
     found = {}
     for network in study["networks"]:
         own = study["network"][network]
         if is_given(own):
             try:
-                found[network] = given.outline(own["model"], _picture_shape(study["data"]))
+                found[network] = unraveling.given.outline(
+                    own["model"], _picture_shape(study["data"])
+                )
             except ValueError as error:
                 raise ValueError(f"network.{network}: {error}") from error
     return found
@@ -76,10 +74,8 @@ def check_lesions(lesion: dict, network: str, chain) -> None:
     Raises:
         ValueError: A number is out of range.
     """
-    from residual_ensembles.lesions import study_plan
-
     numbers = {name: lesion[name] for name in ("k", "draws", "swaps", "duplications")}
     try:
-        study_plan(chain, **numbers, seed=0, random=True)
+        lesions.study_plan(chain, **numbers, seed=0, random=True)
     except ValueError as error:
         raise ValueError(f"{network}, of {len(chain.modules)} modules: {error}") from error

@@ -5,14 +5,17 @@
 
 from pathlib import Path
 
+import numpy as np
 from absl import flags
 
 from pipelines.study import chosen_networks
-from residual_ensembles import cli
+from residual_ensembles import backend, cli, data, executor, lesions, models, pruning, unraveling
+from residual_ensembles.files import write_csv, write_json
+from residual_ensembles.parameters import LESION_PRECISIONS
+from residual_ensembles.provenance import provenance
 
 FLAGS = flags.FLAGS
 
-PRECISIONS = ["float32", "bfloat16", "cascade"]
 SETTINGS = ("precision", "error_margin", "memory_mib", "batch_size", "seed")
 """Flags that decide how lesions are evaluated; the others decide which."""
 
@@ -42,7 +45,7 @@ def define_flags() -> None:
     flags.DEFINE_enum(
         "precision",
         "float32",
-        PRECISIONS,
+        LESION_PRECISIONS,
         "of the computation; cascade: bfloat16, and float32 where that could be wrong",
     )
     flags.DEFINE_float(
@@ -73,10 +76,6 @@ def define_flags() -> None:
 
 def swept_network(name: str, seed: int, prepared):
     """Returns one network of the study with its plan, and where its finished pieces are."""
-    from residual_ensembles import lesions, models
-    from residual_ensembles.lesions.fingerprint import kept_pieces
-    from residual_ensembles.lesions.sweep import Swept
-
     path = Path(FLAGS.networks_dir) / f"{name}-{seed}" / "model.keras"
     # In float32, whatever it was trained in: `--precision` says what lesions are computed in.
     chain = models.in_float32(models.load(path))
@@ -90,30 +89,24 @@ def swept_network(name: str, seed: int, prepared):
         random=name in FLAGS.lesion_networks,
     )
     settings = {name: FLAGS[name].value for name in SETTINGS}
-    return Swept(name, seed, chain, plan, kept_pieces(path, prepared.checksum, plan, settings))
+    pieces = lesions.kept_pieces(path, prepared.checksum, plan, settings)
+    return lesions.sweep.Swept(name, seed, chain, plan, pieces)
 
 
 def has_twin(each) -> bool:
     """Whether a network is one that a highway network equals, and is taken apart at random."""
-    from residual_ensembles import models
-
     return each.network in FLAGS.lesion_networks and models.has_half_gates(each.chain)
 
 
 def half_gates_row(each, part) -> dict:
     """Returns how far a residual network and its highway twin are apart (section 2)."""
-    import numpy as np
-
-    from residual_ensembles import backend, models
-    from residual_ensembles.lesions.agreement import agreement
-
     pictures = part.pictures(np.arange(min(IDENTITY_PICTURES, len(part))))
     with backend.full_precision():
         residual, highway = (
             np.concatenate([np.asarray(c(batch)) for batch in _batches(pictures)])
             for c in (each.chain, models.half_gates(each.chain))
         )
-    found = agreement(highway, residual)
+    found = lesions.agreement.agreement(highway, residual)
     values = (
         each.network,
         each.seed,
@@ -130,10 +123,7 @@ def _batches(pictures):
 
 def worth_of(each, prepared):
     """Returns what the modules of a network are worth, where it is one that someone gave us."""
-    from residual_ensembles import pruning
-    from residual_ensembles.unraveling import UnraveledChain
-
-    if not isinstance(each.chain, UnraveledChain):
+    if not isinstance(each.chain, unraveling.UnraveledChain):
         return None
     table = pruning.worth(each.chain, *pruning.chosen_on(prepared))
     return pruning.named(table, each.network, each.seed)
@@ -146,19 +136,14 @@ def main() -> None:
     output_dir = Path(FLAGS.output_dir)
     cli.require_writable_folder(output_dir)
 
-    import pandas as pd
-
-    from residual_ensembles import backend, data, executor, pruning
-    from residual_ensembles.files import write_csv, write_json
-    from residual_ensembles.lesions.sweep import sweep
-    from residual_ensembles.provenance import provenance
+    import pandas as pd  # here: whoever is told how to call this shall not wait for it
 
     backend.configure()
     prepared = data.load(FLAGS.data)
     (output_dir / "predictions").mkdir(parents=True, exist_ok=True)
     swept = [swept_network(name, seed, prepared) for name in networks for seed in seeds]
     with executor.chosen() as chosen:
-        found = sweep(
+        found = lesions.sweep.sweep(
             swept,
             prepared.part("test"),
             output_dir,

@@ -6,9 +6,13 @@
 from pathlib import Path
 
 from absl import flags
+from tqdm import tqdm
 
 from pipelines.study import chosen_networks
-from residual_ensembles import cli
+from residual_ensembles import backend, cli, data, executor, gradients
+from residual_ensembles.files import write_json
+from residual_ensembles.parameters import BATCH_NORM, TARGETS
+from residual_ensembles.provenance import provenance
 
 FLAGS = flags.FLAGS
 
@@ -31,11 +35,11 @@ def define_flags() -> None:
     flags.DEFINE_enum(
         "batch_norm",
         "inference",
-        ["inference", "training"],
+        BATCH_NORM,
         "statistics that batch normalisation uses: the moving ones, or the batch's, whose "
         "derivative then is part of the residual; an untrained network always uses the batch's",
     )
-    flags.DEFINE_enum("target", "y0", ["y0", "picture"], "what the gradient is taken to")
+    flags.DEFINE_enum("target", "y0", TARGETS, "what the gradient is taken to")
     flags.DEFINE_integer(
         "weights_of", 1, "module whose weights' gradient is taken apart too, from 1; 0 for none", 0
     )
@@ -54,7 +58,7 @@ def networks_by_epoch(folder: Path) -> dict[int, Path]:
     Raises:
         ValueError: The table of its epochs is damaged.
     """
-    import pandas as pd
+    import pandas as pd  # here: whoever is told how to call this shall not wait for it
 
     history = folder / "history.csv"
     try:
@@ -69,10 +73,8 @@ def networks_by_epoch(folder: Path) -> dict[int, Path]:
 
 def settings():
     """Returns how gradients are taken apart, as the flags say."""
-    from residual_ensembles.gradients.study import GradientStudy
-
-    names = GradientStudy.__dataclass_fields__
-    return GradientStudy(**{name: FLAGS[name].value for name in names})
+    names = gradients.GradientStudy.__dataclass_fields__
+    return gradients.GradientStudy(**{name: FLAGS[name].value for name in names})
 
 
 def epochs_of(run: tuple[str, int], study) -> list:
@@ -82,13 +84,11 @@ def epochs_of(run: tuple[str, int], study) -> list:
         run: Its name, and the seed it was trained with.
         study: How gradients are taken apart.
     """
-    from residual_ensembles.gradients.cut import Network
-
     title = "{}-{}".format(*run)
     files = networks_by_epoch(Path(FLAGS.networks_dir) / title)
     to_sample = study.samples and run[0] in FLAGS.sampled_networks
     return [
-        Network(
+        gradients.Network(
             title,
             epoch,
             file,
@@ -110,15 +110,6 @@ def main() -> None:
     output_dir = Path(FLAGS.output_dir)
     cli.require_writable_folder(output_dir)
 
-    from tqdm import tqdm
-
-    from residual_ensembles import backend, data, executor
-    from residual_ensembles.files import write_json
-    from residual_ensembles.gradients.keeping import kept_pieces
-    from residual_ensembles.gradients.pieces import BAR, measure
-    from residual_ensembles.gradients.study import write_tables
-    from residual_ensembles.provenance import provenance
-
     backend.configure()
     study = settings()
     networks = {run: epochs_of(run, study) for run in runs}
@@ -127,13 +118,14 @@ def main() -> None:
     prepared = data.load(FLAGS.data)
     part = prepared.part("train")
     kept = {
-        each[0].title: kept_pieces(each, prepared.checksum, study) for each in networks.values()
+        each[0].title: gradients.kept_pieces(each, prepared.checksum, study)
+        for each in networks.values()
     }
-    with executor.chosen() as chosen, tqdm(total=total, bar_format=BAR) as progress:
+    with executor.chosen() as chosen, tqdm(total=total, bar_format=gradients.BAR) as progress:
         measured = dict(
             zip(
                 every,
-                measure(every, part, study, chosen, progress.update, kept),
+                gradients.measure(every, part, study, chosen, progress.update, kept),
                 strict=True,
             )
         )
@@ -141,7 +133,7 @@ def main() -> None:
     facts = {**provenance(), **chosen.provenance()}
     write_json(output_dir / "path_gradients_run.json", facts)
     found = [study.tables(*run, measured[each]) for run in runs for each in networks[run]]
-    write_tables(found, output_dir)
+    gradients.write_tables(found, output_dir)
     for pieces in kept.values():
         pieces.remove()
     print(f"Gradients of {len(every)} networks by path: {output_dir / 'path_gradients.csv'}")

@@ -5,11 +5,10 @@
 
 from absl import flags
 
-from residual_ensembles import cli
+from residual_ensembles import cli, data
+from residual_ensembles.parameters import STORAGES
 
 FLAGS = flags.FLAGS
-
-STORAGES = ["auto", "arrays", "records"]
 
 
 def define_flags() -> None:
@@ -34,8 +33,6 @@ def define_flags() -> None:
 
 def main() -> None:
     """Prepares the data that the flags name."""
-    from residual_ensembles import data
-
     prepared = data.prepare(
         FLAGS.source,
         FLAGS.output_dir,

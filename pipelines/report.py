@@ -7,7 +7,9 @@ from pathlib import Path
 
 from absl import flags
 
-from residual_ensembles import cli
+from pipelines import study
+from residual_ensembles import analysis, cli, figures, report
+from residual_ensembles.files import write_csv, write_json, write_text
 
 FLAGS = flags.FLAGS
 
@@ -28,8 +30,6 @@ def define_flags() -> None:
 
 def parameters(path: str) -> dict:
     """Returns the parameters to be shown, none without a file."""
-    from pipelines import study
-
     return study.load(Path(path)) if path else {}
 
 
@@ -37,17 +37,11 @@ def main() -> None:
     """Writes claims.csv, reference.csv, metrics.json and report.html."""
     folder = Path(FLAGS.results_dir) / FLAGS.study
     shown = parameters(FLAGS.params_file)
-
-    from residual_ensembles import report
-    from residual_ensembles.analysis import claims_table, read_tables
-    from residual_ensembles.figures import write_reference
-    from residual_ensembles.files import write_csv, write_json, write_text
-
-    tables = read_tables(folder)
+    tables = analysis.read_tables(folder)
     cli.require_writable_folder(folder)
-    claims = claims_table(tables)
+    claims = analysis.claims_table(tables)
     write_csv(folder / "claims.csv", claims)
-    write_reference(folder)
+    figures.write_reference(folder)
     write_json(folder / "metrics.json", report.metrics(tables, claims))
     page = folder / "report.html"
     write_text(page, report.render(tables, claims, shown, FLAGS.command))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from absl import flags
 
-from residual_ensembles import cli
+from residual_ensembles import analysis, cli, report
 
 FLAGS = flags.FLAGS
 
@@ -17,10 +17,7 @@ def define_flags() -> None:
 
 def main() -> None:
     """Prints the table."""
-    from residual_ensembles.analysis import read_tables
-    from residual_ensembles.report import results_table
-
-    print(results_table(read_tables(Path(FLAGS.results_dir) / FLAGS.study)))
+    print(report.results_table(analysis.read_tables(Path(FLAGS.results_dir) / FLAGS.study)))
 
 
 if __name__ == "__main__":

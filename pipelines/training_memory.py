@@ -3,6 +3,8 @@
 from pathlib import Path
 
 from pipelines.given import is_given
+from residual_ensembles import data, models
+from residual_ensembles.training_memory import LEAST_BYTES, training_bytes
 
 PREPARED = Path("data/prepared")
 NUMBER_BYTES = {"float32": 4, "mixed_bfloat16": 2}
@@ -18,9 +20,6 @@ def most_bytes(study: dict) -> int:
     Raises:
         ValueError: Its pictures are not prepared.
     """
-    from residual_ensembles import data, models
-    from residual_ensembles.training_memory import LEAST_BYTES, training_bytes
-
     prepared, train = data.load(PREPARED / study["name"]), study["train"]
     chains = (
         models.build(

@@ -8,15 +8,19 @@ from pathlib import Path
 
 from absl import flags
 
-from residual_ensembles import checkpoints, cli
+from residual_ensembles import backend, checkpoints, cli, data, training
+from residual_ensembles.models.architectures import GATE_BIAS
+from residual_ensembles.parameters import (
+    GATINGS,
+    MODELS,
+    SCHEDULES,
+    TRAINING_PRECISIONS,
+    WEIGHTS,
+    is_external,
+)
+from residual_ensembles.training.settings import Settings
 
 FLAGS = flags.FLAGS
-
-MODELS = ["resnet", "resnet_bottleneck", "vgg", "highway"]
-WEIGHTS = ["imagenet", "random"]
-GATINGS = ["none", "effective_paths", "stochastic_depth"]
-SCHEDULES = ["paper", "cosine", "imagenet"]
-PRECISIONS = ["float32", "mixed_bfloat16"]
 
 
 def define_flags() -> None:
@@ -30,7 +34,7 @@ def define_flags() -> None:
     )
     flags.register_validator(
         "model",
-        lambda model: model in MODELS or model.startswith(("keras:", "application:")),
+        lambda model: model in MODELS or is_external(model),
         f"expected one of {', '.join(MODELS)}, keras:PATH.keras or application:NAME",
     )
     flags.DEFINE_enum("weights", "imagenet", WEIGHTS, "of an application; others are trained here")
@@ -41,7 +45,7 @@ def define_flags() -> None:
     flags.DEFINE_float(
         "survival_probability", 0.5, "of the last module, for stochastic_depth, 0..1", 0.0, 1.0
     )
-    flags.DEFINE_float("gate_bias", -2.0, "initial bias of the gates, for highway")
+    flags.DEFINE_float("gate_bias", GATE_BIAS, "initial bias of the gates, for highway")
     define_schedule_flags()
     flags.DEFINE_integer("seed", 0, "of weights, order, augmentation and gates", 0)
     flags.DEFINE_list("snapshots", ["0"], "epochs after which the network is kept; 0: before")
@@ -56,7 +60,7 @@ def define_schedule_flags() -> None:
     flags.DEFINE_float("learning_rate", 0.1, "the largest of the schedule")
     flags.DEFINE_enum("schedule", "cosine", SCHEDULES, "course of the learning rate")
     flags.DEFINE_float("weight_decay", 1e-4, "L2 term of the gradient", 0.0)
-    flags.DEFINE_enum("precision", "float32", PRECISIONS, "of the computation")
+    flags.DEFINE_enum("precision", "float32", TRAINING_PRECISIONS, "of the computation")
 
 
 def schedule_from_flags() -> dict:
@@ -72,10 +76,8 @@ def define_data_flags() -> None:
     flags.DEFINE_float("validation_fraction", 0.1, "share of train, of a named data set", 0.0, 0.9)
 
 
-def settings_from_flags():
+def settings_from_flags() -> Settings:
     """Returns the settings that the flags describe."""
-    from residual_ensembles.training.settings import Settings
-
     return Settings(
         model=FLAGS.model,
         depth=FLAGS.depth,
@@ -91,8 +93,6 @@ def settings_from_flags():
 
 def prepared_data():
     """Returns the prepared data that `--dataset` names, prepared the first time it is named."""
-    from residual_ensembles import data
-
     source = FLAGS.dataset
     if source != "digits" and ":" not in source:
         return data.load(Path(source))
@@ -107,7 +107,7 @@ def summary(run: dict, folder: Path) -> str:
 
 def publish_given(folder: Path) -> None:
     """Takes a given network apart and leaves it as training leaves a trained one."""
-    from residual_ensembles import backend, training
+    # Here, for they import Keras, which nobody shall wait for who is told how to call this.
     from residual_ensembles.publishing import publish
     from residual_ensembles.unraveling.given import check_name
 
@@ -130,14 +130,9 @@ def main() -> None:
         return
     settings = settings_from_flags()
     cli.require_writable_folder(folder)
-
-    from residual_ensembles import backend, training
-    from residual_ensembles.training.fingerprint import fingerprint
-
     backend.configure()
     prepared = prepared_data()
-    outputs = training.Outputs(folder)
-    run = outputs.read_run(fingerprint(settings.as_dict(), prepared.checksum))
+    run = training.finished_run(prepared, settings, folder)
     if run is not None:
         print("already finished, nothing to do")
     else:

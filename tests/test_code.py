@@ -19,6 +19,7 @@ HARMLESS = {
     "executor",
     "files",
     "fingerprint",
+    "parameters",
     "provenance",
 }
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from residual_ensembles.lesions import Pieces
+from residual_ensembles.pieces import Pieces
 
 
 def test_what_is_kept_is_found(tmp_path):

@@ -77,18 +77,11 @@ def test_flags_take_what_the_library_takes_and_begin_where_it_begins():
     # A subprocess, because flags are the program's own.
     script = """
 from absl import flags
-from residual_ensembles import models, train, training
-from residual_ensembles.models.registry import DTYPES
-from residual_ensembles.unraveling import given
-from residual_ensembles.unraveling import given
+from residual_ensembles import models, parameters, train, training
 train.define_flags()
 flags.FLAGS(["train", "--output_dir=x"])
-assert train.MODELS == list(models.BUILDERS)
-assert train.SCHEDULES == list(training.SCHEDULES)
-assert train.PRECISIONS == list(DTYPES)
-assert train.WEIGHTS == list(given.WEIGHTS)
-assert train.GATINGS == list(training.gating.SCHEMES)
-assert train.WEIGHTS == list(given.WEIGHTS)
+assert parameters.MODELS == tuple(models.BUILDERS)
+assert parameters.SCHEDULES == tuple(training.SCHEDULES)
 assert train.settings_from_flags() == training.Settings()
 """
     subprocess.run([sys.executable, "-c", script], check=True)

@@ -5,8 +5,7 @@ import math
 import numpy as np
 import pandas as pd
 
-from residual_ensembles.analysis.bootstrap import bootstrap
-from residual_ensembles.analysis.student import student
+from residual_ensembles.analysis.intervals import bootstrap, student
 from residual_ensembles.analysis.tables import Tables
 
 COLUMNS = ["size", "n_modules", "error", "low", "high"]

@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
-from residual_ensembles.analysis.bootstrap import bootstrap
 from residual_ensembles.analysis.estimate import Estimate
+from residual_ensembles.analysis.intervals import bootstrap
 from residual_ensembles.analysis.rank import spearman
 from residual_ensembles.analysis.tables import Tables
 

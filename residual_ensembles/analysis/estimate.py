@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from residual_ensembles.analysis.student import student
+from residual_ensembles.analysis.intervals import student
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from residual_ensembles.analysis.wilson import wilson
+from residual_ensembles.analysis.intervals import wilson
 
 _ROUNDING = 1e-9
 """Of a number of pictures."""

@@ -12,9 +12,13 @@ from math import comb
 import numpy as np
 import pandas as pd
 
-from residual_ensembles.analysis.effective_range import EFFECTIVE, effective_range
-from residual_ensembles.analysis.expanded import expanded_tail
-from residual_ensembles.analysis.log_linear import LogLinearFit, log_linear
+from residual_ensembles.analysis.intervals import expanded_tail
+from residual_ensembles.analysis.length_profile import (
+    EFFECTIVE,
+    LogLinearFit,
+    effective_range,
+    log_linear,
+)
 from residual_ensembles.randomness import generator
 
 N_RESAMPLES = 999

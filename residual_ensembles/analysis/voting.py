@@ -11,7 +11,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from residual_ensembles.analysis.wilson import wilson
+from residual_ensembles.analysis.intervals import wilson
 
 COLUMNS = [
     "seed",
@@ -26,9 +26,6 @@ COLUMNS = [
     "error_high",
 ]
 """ensemble.csv: one row for each committee and way to vote; n_modules are those of its members."""
-
-MOST_MEMBERS = 10
-"""Every committee is counted, and ten members form 1,023."""
 
 
 def average(probabilities: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Uniform numbers that belong to a picture.
+"""What is drawn for an epoch: the order of its pictures, and uniform numbers for each.
 
 A picture's numbers depend on (seed, epoch, index of the picture) and not on the batch that it is
 in, so any batch of any epoch can be made at once, in any order and on any machine. NumPy's
@@ -14,6 +14,24 @@ from residual_ensembles.randomness import generator
 # and 17: the increment (2^64 divided by the golden ratio) and the two multipliers of the finaliser.
 _INCREMENT = np.uint64(0x9E3779B97F4A7C15)
 _MULTIPLIERS = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
+
+
+def order(seed: int, epoch: int, n: int) -> np.ndarray:
+    """Returns the order of the pictures in an epoch, a function of (seed, epoch).
+
+    Args:
+        seed: The study's seed.
+        epoch: The epoch, counted from 1.
+        n: The number of pictures in the part.
+
+    Returns:
+        A permutation of 0..n-1, int64.
+
+    Example:
+        >>> sorted(order(seed=0, epoch=1, n=4).tolist())
+        [0, 1, 2, 3]
+    """
+    return generator(seed, "order", epoch).permutation(n)
 
 
 def uniform(seed: int, epoch: int, indices: np.ndarray, n: int) -> np.ndarray:

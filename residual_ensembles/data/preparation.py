@@ -20,11 +20,11 @@ from residual_ensembles.data.scan import Scan, scan
 from residual_ensembles.data.stratified import stratified_draw
 from residual_ensembles.data.view import View
 from residual_ensembles.data.writers import ArrayWriter, RecordWriter, save_array
+from residual_ensembles.parameters import STORAGES
 from residual_ensembles.randomness import generator
 
 ARRAY_BYTES = 2 * 1024**3  # the largest set, decoded, that "auto" keeps as arrays
 STATISTICS_PICTURES = 50_000  # how many stand for the mean of a set that is not kept so
-STORAGES = ("auto", *prepared.STORAGES)
 _CHUNK = 512  # pictures that are decoded together
 
 

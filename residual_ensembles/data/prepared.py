@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from residual_ensembles import parameters
 from residual_ensembles.data.augmentation import Augmentation
 from residual_ensembles.data.part import ArrayPart, Part, RecordPart
 from residual_ensembles.data.view import View
@@ -18,7 +19,7 @@ from residual_ensembles.data.view import View
 FORMAT = 1  # raised when a change makes older readers wrong
 META = "meta.json"
 PARTS = ("train", "validation", "test")
-STORAGES = ("arrays", "records")
+STORAGES = parameters.STORAGES[1:]  # "auto" leaves the choice to the size
 
 
 def labels_path(folder: Path, part: str) -> Path:

@@ -3,7 +3,7 @@
 from matplotlib.figure import Figure
 
 from residual_ensembles.analysis import Tables
-from residual_ensembles.analysis.effective_range import EFFECTIVE
+from residual_ensembles.analysis.length_profile import EFFECTIVE
 from residual_ensembles.figures import paper_range, style
 from residual_ensembles.figures.fig6_path_gradients import modules_of
 from residual_ensembles.figures.paper_range import PAPER_N

@@ -3,7 +3,7 @@
 from matplotlib.axes import Axes
 
 from residual_ensembles.analysis import Tables
-from residual_ensembles.analysis.effective_range import EFFECTIVE
+from residual_ensembles.analysis.length_profile import EFFECTIVE
 from residual_ensembles.figures import style
 
 PAPER_N = 54

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import keras
 
+from residual_ensembles.models.nesting import register_all
+
 _SEED = re.compile(rb'"seed": (\d+|null)')
 """Of weights and initialisers, as it stands in an architecture; a file has weights of its own."""
 
@@ -28,6 +30,7 @@ def outline(file: Path, content: bytes, known: dict[bytes, object]):
     Raises:
         ValueError: It is no network.
     """
+    register_all()
     try:
         architecture = architecture_of(content)
         if architecture not in known:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from residual_ensembles.gradients.cut import Piece
 from residual_ensembles.gradients.study import GradientStudy
-from residual_ensembles.paths.sampled import NUMBERS_AT_ONCE
+from residual_ensembles.paths.sampled_paths import NUMBERS_AT_ONCE
 
 BYTES_PER_NUMBER = 4
 """In float32, as all gradients are taken apart."""

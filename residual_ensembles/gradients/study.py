@@ -8,6 +8,7 @@ import numpy as np
 
 from residual_ensembles import paths
 from residual_ensembles.analysis import gradient_tables
+from residual_ensembles.files import write_csv
 
 KEY = ("network", "seed", "epoch", "estimator", "target", "batch_norm")
 
@@ -168,8 +169,6 @@ def write_tables(found: Sequence[dict], folder) -> None:
         folder: Where to.
     """
     import pandas as pd
-
-    from residual_ensembles.files import write_csv
 
     for suffix, columns in gradient_tables.COLUMNS.items():
         frames = [frame for rows in found for frame in rows[suffix]]

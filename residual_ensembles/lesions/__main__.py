@@ -7,7 +7,8 @@ from pathlib import Path
 
 from absl import flags
 
-from residual_ensembles import cli
+from residual_ensembles import backend, cli, executor, unraveling
+from residual_ensembles.parameters import LESION_PRECISIONS
 from residual_ensembles.train import define_data_flags, prepared_data
 
 FLAGS = flags.FLAGS
@@ -23,7 +24,7 @@ def define_flags() -> None:
     flags.DEFINE_integer("draws", 10, "draws for each number of operations", 1)
     flags.DEFINE_integer("swaps", 5, "largest number of swaps", 1)
     flags.DEFINE_integer("duplications", 5, "largest number of modules duplicated together", 1)
-    flags.DEFINE_enum("precision", "float32", ["float32", "bfloat16", "cascade"], "of the lesions")
+    flags.DEFINE_enum("precision", "float32", LESION_PRECISIONS, "of the lesions")
     flags.DEFINE_float(
         "error_margin",
         0.0,
@@ -51,12 +52,11 @@ def main() -> None:
     folder = Path(FLAGS.output_dir)
     cli.require_writable_folder(folder)
 
-    from residual_ensembles import backend, executor
+    # Here, for it imports Keras, which nobody shall wait for who is told how to call this.
     from residual_ensembles.network_study import NetworkStudy
-    from residual_ensembles.unraveling import load
 
     backend.configure()
-    chain = load(FLAGS.network, FLAGS.boundaries, FLAGS.modules)
+    chain = unraveling.load(FLAGS.network, FLAGS.boundaries, FLAGS.modules)
     print(chain.summary(), flush=True)
     with executor.chosen() as chosen:
         study = NetworkStudy(

@@ -1,6 +1,6 @@
 """Which lesions a network can bear."""
 
-from keras import ops
+import numpy as np
 
 from residual_ensembles.lesions.lesion import Lesion
 
@@ -55,7 +55,7 @@ def _is_deletable(chain, module: int) -> bool:
     layer = chain.modules[module - 1]
     if layer.has_skip or layer.keeps_shape:
         return True
-    left = layer.deleted(ops.zeros((1, *layer.shapes[0])))
+    left = layer.deleted(np.zeros((1, *layer.shapes[0]), "float32"))
     return tuple(left.shape[1:]) == tuple(layer.shapes[1])
 
 

@@ -15,9 +15,8 @@ from residual_ensembles.lesions.margin import Sampling, check_margin
 from residual_ensembles.lesions.rounds import COUNTS, Rounds
 from residual_ensembles.lesions.subject import Subject
 from residual_ensembles.lesions.together import Round, together
+from residual_ensembles.parameters import LESION_PRECISIONS
 from residual_ensembles.pieces import Pieces
-
-PRECISIONS = ("float32", "bfloat16", "cascade")
 
 
 @dataclass(frozen=True)
@@ -174,9 +173,9 @@ def evaluation(
 
 
 def _check_arguments(plan, pictures, precision, labels, error_margin) -> None:
-    if precision not in PRECISIONS:
+    if precision not in LESION_PRECISIONS:
         raise ValueError(
-            f"Received precision={precision!r}, expected one of {', '.join(PRECISIONS)}."
+            f"Received precision={precision!r}, expected one of {', '.join(LESION_PRECISIONS)}."
         )
     if not len(plan):
         raise ValueError("Received no lesions, expected at least one, such as Lesion(), intact.")

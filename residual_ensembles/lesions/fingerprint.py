@@ -11,8 +11,8 @@ from residual_ensembles.pieces import Pieces
 
 CODE = (
     "analysis/finite.py",
+    "analysis/intervals.py",
     "analysis/rank.py",
-    "analysis/wilson.py",
     "backend",
     "data",
     "lesions",

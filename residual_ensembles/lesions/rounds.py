@@ -167,7 +167,7 @@ def predict(
         evaluator: Of the sweep.
         pictures: `(n_pictures, height, width, channels)`.
         lesions: Positions of the lesions.
-        precision: One of `PRECISIONS`.
+        precision: One of `LESION_PRECISIONS`.
         rounding: Gap below which two logits are close.
         limits: Threshold of each lesion of the sweep, for a cascade.
         meter: Called with shares of the work.

@@ -10,8 +10,8 @@ from tqdm import tqdm
 from residual_ensembles.executor import Executor
 from residual_ensembles.files import write_npz
 from residual_ensembles.lesions.engine import Evaluation, evaluation
+from residual_ensembles.lesions.exactness import exactness, summary
 from residual_ensembles.lesions.plans import PlannedLesion
-from residual_ensembles.lesions.summary import exactness, summary
 from residual_ensembles.lesions.table import lesion_table
 from residual_ensembles.lesions.together import together
 from residual_ensembles.pieces import Pieces

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from residual_ensembles.analysis.finite import changes
-from residual_ensembles.analysis.wilson import wilson
+from residual_ensembles.analysis.intervals import wilson
 from residual_ensembles.lesions.margin import UNKNOWN, finite_interval
 from residual_ensembles.lesions.plans import PlannedLesion
 

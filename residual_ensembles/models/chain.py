@@ -4,7 +4,7 @@ from itertools import zip_longest
 
 import keras
 
-from residual_ensembles.models.nesting import build_once, deserialized
+from residual_ensembles.models.nesting import build_once, deserialized, register_all
 
 
 @keras.saving.register_keras_serializable("residual_ensembles")
@@ -115,6 +115,7 @@ class Chain(keras.Model):
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
+        register_all()
         names = ("stem", "modules", "head", "segments")
         return cls(**deserialized(config, *(name for name in names if name in config)))
 

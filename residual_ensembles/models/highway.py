@@ -4,13 +4,14 @@ import keras
 from keras import ops
 
 from residual_ensembles.models import ends, resnet
+from residual_ensembles.models.architectures import (
+    GATE_BIAS,
+    SMALL_WIDTHS,
+    small_modules_per_stage,
+)
 from residual_ensembles.models.chain import Chain
 from residual_ensembles.models.module import Module
 from residual_ensembles.models.nesting import build_once, deserialized
-
-# Srivastava et al. (2015, section 2.2) start with the gates leaning to the skip, the more so the
-# deeper the network: -1 to -4 in their experiments.
-GATE_BIAS = -2.0
 
 
 @keras.saving.register_keras_serializable("residual_ensembles")
@@ -96,8 +97,7 @@ def highway(
     Args:
         gate_bias: Initial bias of the gates; negative numbers lean to the skip, 0 to neither.
     """
-    widths = resnet.SMALL_WIDTHS
-    found = resnet.places(resnet.small_modules_per_stage(depth), widths, widths[0])
+    found = resnet.places(small_modules_per_stage(depth), SMALL_WIDTHS, SMALL_WIDTHS[0])
     modules = [
         HighwayModule(
             resnet.basic_transform(place, seed, dtype),
@@ -110,7 +110,7 @@ def highway(
         for place, probability in zip(found, survival, strict=True)
     ]
     return Chain(
-        ends.small_picture_stem(widths[0], mean, std, seed, dtype),
+        ends.small_picture_stem(SMALL_WIDTHS[0], mean, std, seed, dtype),
         modules,
         ends.pooled_head(n_classes, seed, dtype),
         picture_shape,

@@ -1,6 +1,17 @@
-"""Layers within layers: built once, and saved with what is in them."""
+"""Layers within layers: built once, saved with what is in them, and found again by Keras."""
+
+import importlib
 
 import keras
+
+
+def register_all() -> None:
+    """Registers every class of ours with Keras, also those of rooms that import this one.
+
+    The file of a network may hold any of them, and a process that has just begun knows those that
+    it happened to import.
+    """
+    importlib.import_module("residual_ensembles.registration")
 
 
 def build_once(layer, input_shape) -> tuple:

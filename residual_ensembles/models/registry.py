@@ -1,8 +1,10 @@
 """The networks by name."""
 
 from residual_ensembles.models import resnet, vgg
+from residual_ensembles.models.architectures import n_modules
 from residual_ensembles.models.chain import Chain
 from residual_ensembles.models.highway import highway
+from residual_ensembles.parameters import TRAINING_PRECISIONS
 
 BUILDERS = {
     "resnet": resnet.resnet,
@@ -10,61 +12,6 @@ BUILDERS = {
     "vgg": vgg.vgg,
     "highway": highway,
 }
-DTYPES = ("float32", "mixed_bfloat16")
-
-
-def n_modules(model: str, depth: int) -> int:
-    """Returns how many modules a network has, without building it.
-
-    Args:
-        model: "resnet", "resnet_bottleneck", "vgg" or "highway".
-        depth: Layers as the papers count them.
-
-    Raises:
-        ValueError: There is no such network, or not with that depth.
-    """
-    if model not in BUILDERS:
-        raise ValueError(f"Received model={model!r}, expected one of {', '.join(BUILDERS)}.")
-    if model == "resnet_bottleneck":
-        return sum(resnet.bottleneck_modules_per_stage(depth))
-    if model == "vgg":
-        if depth != vgg.DEPTH:
-            raise ValueError(f"Received depth={depth} for model=vgg, expected {vgg.DEPTH}.")
-        return vgg.DEPTH - 3  # the first convolution and two dense layers cannot be deleted
-    return sum(resnet.small_modules_per_stage(depth))
-
-
-def lesionable(model: str, depth: int) -> int:
-    """Returns how many modules are left to delete where the ones that matter most are spared.
-
-    Spared are the first module and those that change the shape, as in the authors' own data: three
-    of 54 in ResNet-110, the first of each stage of the ImageNet form, and at most five of VGG-15.
-
-    Raises:
-        ValueError: There is no such network, or not with that depth.
-    """
-    spared = {
-        "resnet": len(resnet.SMALL_WIDTHS),
-        "highway": len(resnet.SMALL_WIDTHS),
-        "resnet_bottleneck": len(resnet.BOTTLENECK_WIDTHS),
-        "vgg": len(vgg.POOLED_MODULES),
-    }
-    return n_modules(model, depth) - spared[model]
-
-
-def is_reorderable(model: str, depth: int) -> bool:
-    """Returns whether two modules can change places where the ones that matter most are spared.
-
-    Only in the CIFAR form can a network be too shallow: with one module of a stage, or two of which
-    the first is spared, there is nothing to exchange.
-
-    Raises:
-        ValueError: There is no such network, or not with that depth.
-    """
-    n_modules(model, depth)
-    if model not in ("resnet", "highway"):
-        return True
-    return min(resnet.small_modules_per_stage(depth)) > 2
 
 
 def build(
@@ -101,8 +48,10 @@ def build(
         ValueError: An argument that no such network has.
     """
     n = n_modules(model, depth)
-    if dtype not in DTYPES:
-        raise ValueError(f"Received dtype={dtype!r}, expected one of {', '.join(DTYPES)}.")
+    if dtype not in TRAINING_PRECISIONS:
+        raise ValueError(
+            f"Received dtype={dtype!r}, expected one of {', '.join(TRAINING_PRECISIONS)}."
+        )
     survival = [1.0] * n if survival is None else [float(p) for p in survival]
     if len(survival) != n:
         raise ValueError(

@@ -3,21 +3,16 @@
 from dataclasses import dataclass
 
 from residual_ensembles.models import ends
+from residual_ensembles.models.architectures import (
+    BOTTLENECK_WIDTHS,
+    SMALL_WIDTHS,
+    bottleneck_modules_per_stage,
+    small_modules_per_stage,
+)
 from residual_ensembles.models.chain import Chain
 from residual_ensembles.models.convolution import projection
 from residual_ensembles.models.module import Module
 from residual_ensembles.models.preactivation import Preactivation
-
-# He et al. 2016a, section 4.2: three stages of n modules each, 6n + 2 layers.
-SMALL_WIDTHS = (16, 32, 64)
-# He et al. 2016a, table 1, and 2016b, appendix: four stages, a quarter of the width within.
-BOTTLENECK_WIDTHS = (256, 512, 1024, 2048)
-BOTTLENECK_DEPTHS = {
-    50: (3, 4, 6, 3),
-    101: (3, 4, 23, 3),
-    152: (3, 8, 36, 3),
-    200: (3, 24, 36, 3),
-}
 
 
 @dataclass(frozen=True)
@@ -44,35 +39,6 @@ def places(modules_per_stage, widths, stem_filters) -> list[Place]:
             found.append(Place(f"stage{stage}_block{block}", filters, strides, projects))
         previous = filters
     return found
-
-
-def small_modules_per_stage(depth: int) -> tuple[int, int, int]:
-    """Returns the modules of each stage of the CIFAR form.
-
-    Raises:
-        ValueError: `depth` is not 6n + 2 with n of at least 1.
-    """
-    if depth < 8 or (depth - 2) % 6:
-        below = max(8, depth - (depth - 2) % 6)
-        raise ValueError(
-            f"Received depth={depth} for model=resnet, expected 6n + 2 (8, 14, 20, …, 110, …), "
-            f"for instance {below} or {below + 6}."
-        )
-    return ((depth - 2) // 6,) * 3
-
-
-def bottleneck_modules_per_stage(depth: int) -> tuple[int, int, int, int]:
-    """Returns the modules of each stage of the ImageNet form.
-
-    Raises:
-        ValueError: There is no such depth.
-    """
-    if depth not in BOTTLENECK_DEPTHS:
-        raise ValueError(
-            f"Received depth={depth} for model=resnet_bottleneck, expected one of "
-            f"{', '.join(map(str, BOTTLENECK_DEPTHS))}."
-        )
-    return BOTTLENECK_DEPTHS[depth]
 
 
 def shortcut_at(place: Place, seed: int, dtype):

@@ -12,6 +12,7 @@ import keras
 
 from residual_ensembles.files import atomic_path
 from residual_ensembles.models.chain import Chain
+from residual_ensembles.models.nesting import register_all
 
 # The earliest date that a zip archive knows.
 EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -51,6 +52,7 @@ def load(path: str | os.PathLike) -> Chain:
     Raises:
         ValueError: There is no such file, it is not a Keras network, or not a chain.
     """
+    register_all()
     with _reading(path) as file:
         chain = keras.models.load_model(file, compile=False)
     if not isinstance(chain, Chain):

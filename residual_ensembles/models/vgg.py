@@ -3,16 +3,13 @@
 import keras
 
 from residual_ensembles.models import ends
+from residual_ensembles.models.architectures import POOLED_MODULES, VGG_DEPTH
 from residual_ensembles.models.batch_norm import BatchNormalization
 from residual_ensembles.models.chain import Chain
 from residual_ensembles.models.convolution import convolution
 from residual_ensembles.models.module import Module
 
-DEPTH = 15
 CHANNELS = 128
-# The convolutions after which VGG-16 pools are 2, 4, 7, 10 and 13 (Simonyan & Zisserman 2015,
-# table 1, D); the first is the stem, so the modules are one less.
-POOLED_MODULES = (1, 3, 6, 9, 12)
 # A pooling is left out where it would leave less than this, in pixels.
 SMALLEST_SIDE = 2
 
@@ -63,8 +60,8 @@ def vgg(depth, picture_shape, n_classes, mean, std, *, seed, survival, dtype) ->
     Raises:
         ValueError: `depth` is not 15, or a survival probability is below 1.
     """
-    if depth != DEPTH:
-        raise ValueError(f"Received depth={depth} for model=vgg, expected {DEPTH}.")
+    if depth != VGG_DEPTH:
+        raise ValueError(f"Received depth={depth} for model=vgg, expected {VGG_DEPTH}.")
     if any(probability < 1.0 for probability in survival):
         raise ValueError(
             "Received survival probabilities below 1 for model=vgg, expected none: a layer without "

@@ -10,13 +10,11 @@ from keras import ops
 from residual_ensembles import backend
 from residual_ensembles.backend.precision import compiled
 from residual_ensembles.models.chain import segment_of
+from residual_ensembles.parameters import BATCH_NORM, TARGETS
 from residual_ensembles.paths.autodiff import frozen
 from residual_ensembles.paths.followed import followed
 from residual_ensembles.paths.loss import cross_entropy
 from residual_ensembles.paths.products import Products, products_for
-
-BATCH_NORM = ("inference", "training")
-TARGETS = ("y0", "picture")
 
 
 @dataclass(frozen=True)

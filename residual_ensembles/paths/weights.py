@@ -5,7 +5,7 @@ contribute to.
 """
 
 from residual_ensembles import backend
-from residual_ensembles.paths.exact import ByLength, carry_back
+from residual_ensembles.paths.exact_lengths import ByLength, carry_back
 from residual_ensembles.paths.point import Point
 
 

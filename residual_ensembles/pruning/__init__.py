@@ -1,6 +1,5 @@
 """What modules are worth, and networks without those that are worth least."""
 
-from residual_ensembles.pruning.prune import Pruned, prune
-from residual_ensembles.pruning.worth import COLUMNS, chosen_on, named, rank_correlations, worth
+import lazy_loader
 
-__all__ = ["COLUMNS", "Pruned", "chosen_on", "named", "prune", "rank_correlations", "worth"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

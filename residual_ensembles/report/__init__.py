@@ -1,7 +1,5 @@
 """The page that sets each claim of the paper beside what was measured."""
 
-from residual_ensembles.report.markdown import results_table
-from residual_ensembles.report.metrics import metrics
-from residual_ensembles.report.page import render
+import lazy_loader
 
-__all__ = ["metrics", "render", "results_table"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -4,9 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from residual_ensembles.parameters import GATINGS
 from residual_ensembles.randomness import generator
-
-SCHEMES = ("none", "effective_paths", "stochastic_depth")
 
 
 @dataclass(frozen=True)
@@ -32,9 +31,9 @@ class Gating:
     survival_probability: float = 0.5
 
     def __post_init__(self):
-        if self.scheme not in SCHEMES:
+        if self.scheme not in GATINGS:
             raise ValueError(
-                f"Received gating={self.scheme!r}, expected one of {', '.join(SCHEMES)}."
+                f"Received gating={self.scheme!r}, expected one of {', '.join(GATINGS)}."
             )
         n, m, p = self.n_modules, self.modules_per_batch, self.survival_probability
         if self.scheme == "effective_paths" and not 1 <= m <= n:

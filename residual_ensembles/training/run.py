@@ -84,6 +84,17 @@ def _sittings(step: int, steps_per_epoch: int, total: int):
         yield step, total, steps_per_epoch
 
 
+def finished_run(prepared: data.Prepared, settings: Settings, output_dir: Path) -> dict | None:
+    """Returns what is in run.json where this very run is finished; None where it is not.
+
+    Args:
+        prepared: The pictures.
+        settings: Everything else that determines the result.
+        output_dir: Where its results would be.
+    """
+    return Outputs(Path(output_dir)).read_run(fingerprint(settings.as_dict(), prepared.checksum))
+
+
 def train(
     prepared: data.Prepared, settings: Settings, output_dir: Path, checkpoints: Path, network: str
 ) -> dict:

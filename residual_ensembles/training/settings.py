@@ -4,10 +4,9 @@ import math
 from dataclasses import asdict, dataclass, field
 
 from residual_ensembles.models import n_modules
-from residual_ensembles.models.highway import GATE_BIAS
-from residual_ensembles.models.registry import DTYPES
+from residual_ensembles.models.architectures import GATE_BIAS
+from residual_ensembles.parameters import SCHEDULES, TRAINING_PRECISIONS
 from residual_ensembles.training.gating import Gating
-from residual_ensembles.training.schedules import SCHEDULES
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ class Settings:
                 f"Received survival_probability={self.survival_probability}, expected 0 < p <= 1."
             )
         _one_of("schedule", self.schedule, SCHEDULES)
-        _one_of("precision", self.precision, DTYPES)
+        _one_of("precision", self.precision, TRAINING_PRECISIONS)
         n = n_modules(self.model, self.depth)
         if self.gating != "none" and self.model in ("vgg", "highway"):
             raise ValueError(

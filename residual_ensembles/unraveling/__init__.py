@@ -1,7 +1,5 @@
 """Anyone's Keras network as a chain: its graph is cut where a branch is added back."""
 
-from residual_ensembles.unraveling.chain import UnraveledChain
-from residual_ensembles.unraveling.loading import load
-from residual_ensembles.unraveling.unravel import unravel
+import lazy_loader
 
-__all__ = ["UnraveledChain", "load", "unravel"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops, tree
 
 from residual_ensembles.models.chain import Chain
+from residual_ensembles.models.nesting import register_all
 from residual_ensembles.unraveling.cut import Cut, Layout
 from residual_ensembles.unraveling.example import EXAMPLES, Trace
 from residual_ensembles.unraveling.graph import Graph, Node, functional
@@ -102,8 +103,9 @@ class UnraveledChain(Chain):
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
-        from residual_ensembles.unraveling.unravel import unravel
+        from residual_ensembles.unraveling.conversion import unravel  # which makes this class
 
+        register_all()
         network = keras.saving.deserialize_keras_object(config["network"])
         return unravel(network, **config["choices"], name=config["name"])
 

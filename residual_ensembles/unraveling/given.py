@@ -7,18 +7,13 @@ from pathlib import Path
 import keras
 
 from residual_ensembles.models.chain import Chain
+from residual_ensembles.parameters import EXTERNAL, WEIGHTS
+from residual_ensembles.unraveling.conversion import unravel
 from residual_ensembles.unraveling.loading import load, read
-from residual_ensembles.unraveling.unravel import unravel
 
-FILE, APPLICATION = "keras:", "application:"
-WEIGHTS = ("imagenet", "random")
+FILE, APPLICATION = EXTERNAL
 FREE_SIZE = 32
 """Stands for a size that a network leaves free, where only its modules are looked at."""
-
-
-def is_given(model: str) -> bool:
-    """Whether the name of a model is that of a network that is given."""
-    return model.startswith((FILE, APPLICATION))
 
 
 def check_name(model: str, weights: str = "imagenet") -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 import keras
 
 from residual_ensembles.models.chain import Chain
-from residual_ensembles.unraveling.unravel import unravel
+from residual_ensembles.models.nesting import register_all
+from residual_ensembles.unraveling.conversion import unravel
 
 
 def load(
@@ -46,6 +47,7 @@ def read(path: str | os.PathLike) -> keras.Model:
     path = Path(path)
     if not path.is_file():
         raise ValueError(f"Received the network {path}, which is not there.")
+    register_all()
     try:
         return keras.models.load_model(path, compile=False)
     except (zipfile.BadZipFile, OSError, KeyError, TypeError, ValueError) as error:

@@ -4,8 +4,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from residual_ensembles.analysis.finite import Changes, Stratum, changes, error_after
+from residual_ensembles.analysis.intervals import wilson
 from residual_ensembles.analysis.paired import difference_interval
-from residual_ensembles.analysis.wilson import wilson
 
 
 def test_the_interval_by_hand():

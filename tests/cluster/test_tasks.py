@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from residual_ensembles.executor import Task
-from residual_ensembles.lesions import Lesion, Pieces, evaluate
+from residual_ensembles.lesions import Lesion, evaluate
+from residual_ensembles.pieces import Pieces
 
 
 def square(x, advance):

@@ -5,12 +5,13 @@ import pytest
 from masked_passes import RELATIVE, ROUNDING, PathGradients, batch, small_chain
 
 from residual_ensembles import backend, paths
-from residual_ensembles.paths.exact import carry_back
+from residual_ensembles.parameters import BATCH_NORM
+from residual_ensembles.paths.exact_lengths import carry_back
 
 KINDS = ["residual", "highway", "first_generation", "partly_plain", "segmented"]
-CASES = [(kind, mode, True) for kind in KINDS[:2] for mode in paths.BATCH_NORM]
+CASES = [(kind, mode, True) for kind in KINDS[:2] for mode in BATCH_NORM]
 if backend.NAME == "tensorflow":  # JAX takes minutes to compile them all
-    CASES += [(kind, mode, False) for kind in KINDS[:2] for mode in paths.BATCH_NORM]
+    CASES += [(kind, mode, False) for kind in KINDS[:2] for mode in BATCH_NORM]
     CASES += [(kind, "inference", True) for kind in KINDS[2:]]
     CASES += [("segmented", "training", True)]
 

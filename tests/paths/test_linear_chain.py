@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from masked_passes import DTYPE, RELATIVE, ROUNDING
 
 from residual_ensembles import backend, paths
-from residual_ensembles.paths.exact import scale_of_neighbours
+from residual_ensembles.paths.exact_lengths import scale_of_neighbours
 
 
 class Linear(keras.layers.Layer):

@@ -8,6 +8,7 @@ import pytest
 from masked_passes import PathGradients
 
 from residual_ensembles import backend, models, paths
+from residual_ensembles.parameters import BATCH_NORM
 from residual_ensembles.paths.autodiff import Autodiff
 from residual_ensembles.paths.closed_form import HighwayProducts, ResidualProducts
 from residual_ensembles.paths.products import products_for
@@ -43,7 +44,7 @@ def test_a_vgg_has_one_path():
 
 
 @pytest.mark.parametrize("model", ["resnet", "highway"])
-@pytest.mark.parametrize("batch_norm", paths.BATCH_NORM)
+@pytest.mark.parametrize("batch_norm", BATCH_NORM)
 def test_in_float32_the_parts_add_up_and_single_paths_are_masked_passes(model, batch_norm):
     chain = network(model, DEPTH)
     point = paths.Linearization(chain, batch_norm).at(*batch())
@@ -69,7 +70,7 @@ def test_lengths_are_the_same_in_groups(monkeypatch):
     point = paths.Linearization(network("resnet", DEPTH)).at(*batch())
     drawn = np.concatenate([paths.draw_paths([True] * N, k, 3, 0, 0) for k in range(N + 1)])
     together = paths.sampled(point, drawn)
-    module = importlib.import_module("residual_ensembles.paths.sampled")  # not the function
+    module = importlib.import_module("residual_ensembles.paths.sampled_paths")  # not the function
     monkeypatch.setattr(module, "NUMBERS_AT_ONCE", 7 * 4 * 8 * 8 * 16)
     in_groups = paths.sampled(point, drawn)
     np.testing.assert_allclose(in_groups.log10_norms, together.log10_norms, atol=1e-5)

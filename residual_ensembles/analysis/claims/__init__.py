@@ -1,6 +1,5 @@
 """The paper's claims, each with the rule that decides it."""
 
-from residual_ensembles.analysis.claims.claim import VERDICTS, Claim, Measurement
-from residual_ensembles.analysis.claims.table import CLAIMS, claims_table
+import lazy_loader
 
-__all__ = ["CLAIMS", "VERDICTS", "Claim", "Measurement", "claims_table"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

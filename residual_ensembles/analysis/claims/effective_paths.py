@@ -8,14 +8,14 @@ from residual_ensembles.analysis.claims.claim import (
     NoSignificantDifference,
     between,
 )
-from residual_ensembles.analysis.equivalence import (
+from residual_ensembles.analysis.estimate import Estimate, over_seeds
+from residual_ensembles.analysis.intervals import student
+from residual_ensembles.analysis.paired import difference_interval, discordant, mcnemar
+from residual_ensembles.analysis.significance import (
     equivalence_over_pictures,
     equivalence_over_seeds,
+    holm,
 )
-from residual_ensembles.analysis.estimate import Estimate, over_seeds
-from residual_ensembles.analysis.holm import holm
-from residual_ensembles.analysis.paired import difference_interval, discordant, mcnemar
-from residual_ensembles.analysis.student import student
 from residual_ensembles.analysis.tables import RESNETS, Tables
 
 MARGIN = 0.01

@@ -8,7 +8,6 @@ network, whose modules are taken for members.
 
 import numpy as np
 
-from residual_ensembles.analysis.bootstrap import bootstrap
 from residual_ensembles.analysis.claims.claim import (
     BOTH_SIDES,
     Claim,
@@ -19,6 +18,7 @@ from residual_ensembles.analysis.claims.random_deletion import ANY, ENOUGH_STEPS
 from residual_ensembles.analysis.committees import error_by_size, wrong_by_size
 from residual_ensembles.analysis.curves import curves, shrinking_gain
 from residual_ensembles.analysis.estimate import Estimate, over_seeds
+from residual_ensembles.analysis.intervals import bootstrap
 from residual_ensembles.analysis.tables import Tables
 from residual_ensembles.analysis.voting import VOTES
 

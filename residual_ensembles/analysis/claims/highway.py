@@ -9,7 +9,7 @@ from residual_ensembles.analysis.claims.claim import (
     below,
 )
 from residual_ensembles.analysis.estimate import Estimate, over_seeds
-from residual_ensembles.analysis.student import student
+from residual_ensembles.analysis.intervals import student
 from residual_ensembles.analysis.tables import Tables
 
 
@@ -47,7 +47,7 @@ RESCALING = (
     "weights; the head's batch norm is rescaled in the same way, with c = 2^-n. Behind module i, "
     "activations are then 2^-i of the residual network's, and the logits are the same."
 )
-"""How a residual network becomes a highway network with gates at ½, in models/half_gates.py."""
+"""How a residual network becomes a highway network with gates at ½, in models/highway_twin.py."""
 
 
 def _identities(tables: Tables) -> list[Measurement]:

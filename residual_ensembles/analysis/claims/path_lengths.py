@@ -14,8 +14,8 @@ from residual_ensembles.analysis.claims.claim import (
     below,
     between,
 )
-from residual_ensembles.analysis.effective_range import EFFECTIVE
 from residual_ensembles.analysis.estimate import exact
+from residual_ensembles.analysis.length_profile import EFFECTIVE
 from residual_ensembles.analysis.tables import Tables
 from residual_ensembles.paths import lengths
 

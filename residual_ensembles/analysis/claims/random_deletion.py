@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 import numpy as np
 
-from residual_ensembles.analysis.bootstrap import bootstrap
 from residual_ensembles.analysis.claims.claim import (
     BOTH_SIDES,
     Claim,
@@ -16,6 +15,7 @@ from residual_ensembles.analysis.claims.claim import (
 from residual_ensembles.analysis.claims.path_lengths import N
 from residual_ensembles.analysis.curves import curves, monotony, steepest
 from residual_ensembles.analysis.estimate import Estimate, over_draws, over_seeds
+from residual_ensembles.analysis.intervals import bootstrap
 from residual_ensembles.analysis.rank import spearman
 from residual_ensembles.analysis.tables import Tables
 

@@ -5,7 +5,6 @@ from collections.abc import Callable
 
 import numpy as np
 
-from residual_ensembles.analysis.bootstrap import bootstrap
 from residual_ensembles.analysis.claims.claim import (
     BOTH_SIDES,
     Claim,
@@ -14,6 +13,7 @@ from residual_ensembles.analysis.claims.claim import (
 )
 from residual_ensembles.analysis.curves import largest_step
 from residual_ensembles.analysis.estimate import Estimate, over_seeds
+from residual_ensembles.analysis.intervals import bootstrap
 from residual_ensembles.analysis.rank import spearman
 from residual_ensembles.analysis.tables import Tables
 

@@ -6,7 +6,7 @@ import pandas as pd
 from residual_ensembles.analysis.claims.claim import Claim, Measurement, above, at_least, at_most
 from residual_ensembles.analysis.costs import BARELY, single_costs
 from residual_ensembles.analysis.estimate import Estimate, over_seeds
-from residual_ensembles.analysis.holm import holm
+from residual_ensembles.analysis.significance import holm
 from residual_ensembles.analysis.tables import Tables
 
 CHANCE_MARGIN = 0.05

@@ -1,16 +1,28 @@
-"""Is a difference small enough not to matter? Two one-sided tests against a stated margin.
+"""Is a difference there, and is it small enough not to matter?
 
-"No significant difference" is not equality: a small sample finds no difference between anything.
-Here the burden is turned round, and a small p says that the difference lies within the margin.
+"No significant difference" is not equality: a small sample finds no difference between anything. In
+a test of equivalence the burden is turned round: two one-sided tests against a stated margin, and a
+small p says that the difference lies within it.
 """
 
 from collections.abc import Sequence
 
 import numpy as np
 from scipy.stats import norm
+from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.weightstats import DescrStatsW
 
 from residual_ensembles.analysis.paired import score
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Returns Holm's adjusted p-values, in the order given.
+
+    Where one is below 0.05, so is the chance that any such finding of the family is a false one.
+    """
+    if len(p_values) == 0:
+        return []
+    return [float(p) for p in multipletests(p_values, method="holm")[1]]
 
 
 def _checked(margin: float) -> float:

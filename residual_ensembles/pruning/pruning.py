@@ -10,7 +10,7 @@ import pandas as pd
 from keras import tree
 
 from residual_ensembles import backend
-from residual_ensembles.analysis.wilson import wilson
+from residual_ensembles.analysis.intervals import wilson
 from residual_ensembles.lesions import Lesion, deletable
 from residual_ensembles.lesions.examples import packed_examples
 from residual_ensembles.pruning.costs import Costs, costs_of, targets_for

@@ -1,4 +1,4 @@
-"""Exponential decay, seen as a straight line on a logarithmic axis."""
+"""What is read off gradients by path length: how they decay, and which lengths carry them."""
 
 import math
 from collections.abc import Sequence
@@ -6,6 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.stats import linregress, norm, t
+
+EFFECTIVE = (5, 17)
+"""First and last length, in modules, of the effective paths as the paper reads them (4.2)."""
 
 
 class LogLinearFit(NamedTuple):
@@ -27,7 +30,7 @@ class LogLinearFit(NamedTuple):
 def log_linear(
     lengths: Sequence[float], log10_norms: Sequence[float], confidence: float = 0.95
 ) -> LogLinearFit:
-    """Fits `log10(norm) = intercept + slope * length` by least squares.
+    """Fits exponential decay: `log10(norm) = intercept + slope * length` by least squares.
 
     The interval of the slope is Student's, that of R² Fisher's (through the correlation); both take
     the lengths for independent measurements.
@@ -65,3 +68,37 @@ def log_linear(
         r_squared_high=float(high),
         n=n,
     )
+
+
+def effective_range(amounts: Sequence[float], share: float = 0.95) -> tuple[int, int]:
+    """Returns the shortest range of lengths whose amounts are at least `share` of the whole.
+
+    Of ranges equally short, the one that carries most; of those, the one of shorter paths.
+    Section 4.2 of the paper reads such a range, 5 to 17, off Fig. 6 (c).
+
+    Args:
+        amounts: What the paths of each length carry, indexed by length from 0. Amounts may be
+            negative (projections are), as long as the whole is not.
+        share: The part to be carried, above 0 and up to 1.
+
+    Returns:
+        First and last length, both included.
+
+    Raises:
+        ValueError: There is nothing to carry, or the share is out of range.
+    """
+    amounts = np.asarray(amounts, float)
+    whole = amounts.sum()
+    if not (np.all(np.isfinite(amounts)) and whole > 0 and 0 < share <= 1):
+        raise ValueError(
+            f"effective_range got a share of {share} and amounts that add up to {whole}; expected "
+            "a share above 0 and up to 1, and finite amounts with a positive sum."
+        )
+    total = np.concatenate([[0.0], np.cumsum(amounts)])
+    enough = share * whole * (1 - 1e-12)  # rounding must not lengthen a range
+    for width in range(1, len(amounts) + 1):
+        carried = total[width:] - total[:-width]
+        best = int(np.argmax(carried))
+        if carried[best] >= enough:
+            return best, best + width - 1
+    return 0, len(amounts) - 1

@@ -1,0 +1,41 @@
+"""Every figure that there is."""
+
+from residual_ensembles.figures import (
+    fig1_unraveled,
+    fig2_deleted_module,
+    fig3_single_deletion,
+    fig4_imagenet,
+    fig5_random_lesions,
+    fig6_path_gradients,
+    fig7_paths_left,
+    fig8_stochastic_depth,
+    fig9_additive_prediction,
+    fig10_cancellation,
+    fig11_modules,
+    fig12_training,
+    fig13_ensemble,
+    fig14_gradient_by_module,
+    fig15_effective_ranges,
+    fig16_worth,
+)
+from residual_ensembles.figures.picture import Picture
+
+FIGURES: tuple[Picture, ...] = (
+    fig1_unraveled.FIGURE,
+    fig2_deleted_module.FIGURE,
+    fig3_single_deletion.FIGURE,
+    fig4_imagenet.FIGURE,
+    fig5_random_lesions.FIGURE,
+    fig6_path_gradients.FIGURE,
+    fig7_paths_left.FIGURE,
+    fig8_stochastic_depth.FIGURE,
+    fig9_additive_prediction.FIGURE,
+    fig10_cancellation.FIGURE,
+    fig11_modules.FIGURE,
+    fig12_training.FIGURE,
+    fig13_ensemble.FIGURE,
+    fig14_gradient_by_module.FIGURE,
+    fig15_effective_ranges.FIGURE,
+    fig16_worth.FIGURE,
+)
+"""Every figure, in the order in which they are shown."""

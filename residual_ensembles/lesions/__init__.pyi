@@ -1,0 +1,52 @@
+from . import agreement, sweep
+from .batch_norm import reestimate_batch_norm
+from .bearing import check, deletable, duplicable, spared, swappable
+from .engine import Evaluation, evaluate
+from .exactness import summary
+from .fingerprint import kept_pieces
+from .lesion import Lesion, Step
+from .outputs import outputs_of
+from .plans import (
+    PlannedLesion,
+    intact,
+    random_deletions,
+    random_duplications,
+    reorderings,
+    single_deletions,
+    single_duplications,
+    study_plan,
+)
+from .reference import evaluate_reference, reference_logits
+from .study import lesion_study, n_classes
+from .table import lesion_table
+
+__all__ = [
+    "Evaluation",
+    "Lesion",
+    "PlannedLesion",
+    "Step",
+    "agreement",
+    "check",
+    "deletable",
+    "duplicable",
+    "evaluate",
+    "evaluate_reference",
+    "intact",
+    "kept_pieces",
+    "lesion_study",
+    "lesion_table",
+    "n_classes",
+    "outputs_of",
+    "random_deletions",
+    "random_duplications",
+    "reestimate_batch_norm",
+    "reference_logits",
+    "reorderings",
+    "single_deletions",
+    "single_duplications",
+    "spared",
+    "study_plan",
+    "summary",
+    "swappable",
+    "sweep",
+]

@@ -1,0 +1,34 @@
+from .architectures import is_reorderable, lesionable, n_modules
+from .batch_norm import BatchNormalization
+from .chain import Chain
+from .float32 import in_float32
+from .highway import HighwayModule, mean_openness
+from .highway_twin import half_gates, has_half_gates
+from .module import Module
+from .preactivation import Preactivation
+from .registry import BUILDERS, build
+from .saving import as_file, load, load_weights, save, to_bytes
+from .vgg import PlainModule
+
+__all__ = [
+    "BUILDERS",
+    "BatchNormalization",
+    "Chain",
+    "HighwayModule",
+    "Module",
+    "PlainModule",
+    "Preactivation",
+    "as_file",
+    "build",
+    "half_gates",
+    "has_half_gates",
+    "in_float32",
+    "is_reorderable",
+    "lesionable",
+    "load",
+    "load_weights",
+    "mean_openness",
+    "n_modules",
+    "save",
+    "to_bytes",
+]

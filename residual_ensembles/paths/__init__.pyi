@@ -1,0 +1,26 @@
+from .by_module import share_by_module
+from .draws import draw_batch, draw_paths
+from .exact_lengths import ByLength, exact
+from .lengths import binomial, expected_length, n_paths, remaining, remaining_within, share_within
+from .point import Linearization, Point
+from .sampled_paths import ByPath, sampled
+from .weights import weight_gradient
+
+__all__ = [
+    "ByLength",
+    "ByPath",
+    "Linearization",
+    "Point",
+    "binomial",
+    "draw_batch",
+    "draw_paths",
+    "exact",
+    "expected_length",
+    "n_paths",
+    "remaining",
+    "remaining_within",
+    "sampled",
+    "share_by_module",
+    "share_within",
+    "weight_gradient",
+]

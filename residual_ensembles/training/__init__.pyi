@@ -1,0 +1,24 @@
+from .feed import Evaluation, Feed
+from .gating import Gating
+from .optimizer import GatedSGD
+from .outputs import Outputs
+from .run import build_network, finished_run, make_trainer, train
+from .schedules import SCHEDULES
+from .settings import Settings
+from .trainer import Trainer, compile_trainer
+
+__all__ = [
+    "SCHEDULES",
+    "Evaluation",
+    "Feed",
+    "GatedSGD",
+    "Gating",
+    "Outputs",
+    "Settings",
+    "Trainer",
+    "build_network",
+    "compile_trainer",
+    "finished_run",
+    "make_trainer",
+    "train",
+]
