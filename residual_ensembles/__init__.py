@@ -2,28 +2,23 @@
 
 What is needed to take a network of one's own apart is here: `unravel`, `lesion_study`, `worth` and
 `prune`; everything else is imported by the name of its room: `from residual_ensembles import
-models`. Nothing is loaded before it is used, and importing the package sets what counts only
-before TensorFlow is imported (`backend.process`).
+models`. What is used is loaded when it is used. Importing the package makes the settings that count
+only before TensorFlow is imported (`backend.process`).
+
+`keras.models.load_model` knows our layers where Keras was imported before this package, or
+`residual_ensembles.registration` was; `models.load` always does.
 """
 
-import importlib
+import sys
 
-from residual_ensembles.backend import process
+import lazy_loader
 
-process.prepare()
+from residual_ensembles.backend import choice, process
 
-__all__ = ["__version__", "lesion_study", "prune", "unravel", "worth"]
 __version__ = "0.1.0"
 
-_PLACES = {
-    "lesion_study": "residual_ensembles.lesions",
-    "prune": "residual_ensembles.pruning",
-    "unravel": "residual_ensembles.unraveling",
-    "worth": "residual_ensembles.pruning",
-}
+process.prepare()
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 
-
-def __getattr__(name: str):
-    if name not in _PLACES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_PLACES[name]), name)
+if "keras" in sys.modules and choice.problem() is None:
+    from residual_ensembles import registration as registration

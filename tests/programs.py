@@ -1,7 +1,7 @@
 """Programs of the project as `python -m` runs them, without importing TensorFlow each time.
 
-Most of what a refused flag takes is the import. Each program gets a process of its own, forked from
-one that has imported the library and done nothing else.
+Each program gets a process of its own, forked from one that has imported the library and done
+nothing else.
 """
 
 import multiprocessing
@@ -14,7 +14,7 @@ from pathlib import Path
 from subprocess import CompletedProcess
 
 FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["residual_ensembles", "residual_ensembles.training"])
+FORKS.set_forkserver_preload(["residual_ensembles.registration", "residual_ensembles.training.run"])
 
 
 def run(module: str, *arguments, **environment: str) -> CompletedProcess:

@@ -1,19 +1,14 @@
 import errno
+import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-import residual_ensembles
 from residual_ensembles import cli
 from residual_ensembles.backend import choice
 
 PROGRAM = """
-import sys, types
-package = types.ModuleType("residual_ensembles")  # without what importing the real one registers
-package.__path__ = [{package!r}]
-sys.modules["residual_ensembles"] = package
 from absl import flags
 from residual_ensembles import cli
 flags.DEFINE_integer("depth", 110, "layers", 1)
@@ -27,13 +22,12 @@ cli.run(main)
 
 
 def run(*arguments, main="print('ran', flags.FLAGS.depth)", **environment):
-    package = str(Path(residual_ensembles.__file__).parent)
-    program = PROGRAM.format(package=package, main=main)
+    program = PROGRAM.format(main=main)
     return subprocess.run(
         [sys.executable, "-c", program, *arguments],
         capture_output=True,
         text=True,
-        env={"KERAS_BACKEND": "tensorflow", **environment},
+        env={**os.environ, "KERAS_BACKEND": "tensorflow", **environment},
     )
 
 

@@ -1,0 +1,236 @@
+"""Importing costs what is used: who reads tables, or is told how to call, waits for no network."""
+
+import json
+import pickle
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import yaml
+from joblib import Parallel, delayed
+from synthetic_study import write_study
+
+import residual_ensembles
+from residual_ensembles import models, unravel
+
+ROOT = Path(residual_ensembles.__file__).parents[1]
+NETWORKS = {"keras", "tensorflow", "jax"}
+HEAVY = NETWORKS | {"matplotlib", "pandas", "scipy", "statsmodels"}
+RUN = """
+import atexit, json, pathlib, runpy, sys
+place, module, *flags = sys.argv[1:]
+def tell():
+    pathlib.Path(place).write_text(json.dumps([name for name in sys.modules if "." not in name]))
+atexit.register(tell)
+sys.argv = [module, *flags]
+runpy.run_module(module, run_name="__main__", alter_sys=True)
+"""
+PROGRAMS = ["residual_ensembles.train", "residual_ensembles.lesions"] + [
+    f"pipelines.{path.stem}"
+    for path in sorted((ROOT / "pipelines").glob("*.py"))
+    if "cli.run(main)" in path.read_text()
+]
+
+
+@pytest.fixture
+def loaded(tmp_path):
+    """Runs a program in a fresh process: how it ended, and what it had imported then."""
+
+    def run(module, *flags, expected=0):
+        place = tmp_path / "loaded.json"
+        done = subprocess.run(
+            [sys.executable, "-c", RUN, place, module, *flags],
+            capture_output=True,
+            text=True,
+            cwd=ROOT,
+        )
+        assert done.returncode == expected, done.stderr
+        return set(json.loads(place.read_text()))
+
+    return run
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_help_loads_nothing_heavy(loaded, program):
+    assert not loaded(program, "--help") & HEAVY
+
+
+@pytest.mark.parametrize(
+    ("program", "flags", "status"),
+    [
+        ("residual_ensembles.train", [], 2),
+        ("residual_ensembles.train", ["--output_dir=OUT", "--depht=20"], 2),
+        ("residual_ensembles.train", ["--output_dir=OUT", "--schedule=step"], 2),
+        ("residual_ensembles.train", ["--output_dir=OUT", "--model=resnext"], 2),
+        ("residual_ensembles.train", ["--output_dir=OUT", "--depth=111"], 1),
+        ("residual_ensembles.train", ["--output_dir=OUT", "--model=vgg", "--depth=16"], 1),
+        ("residual_ensembles.train", ["--output_dir=OUT", "--gating=stochastic_depth"], 1),
+        ("residual_ensembles.train", ["--output_dir=OUT", "--snapshots=0,x"], 1),
+        ("residual_ensembles.train", ["--output_dir=OUT/file"], 1),
+        ("residual_ensembles.lesions", [], 2),
+        ("residual_ensembles.lesions", ["--output_dir=OUT", "--network=x", "--kk=1"], 2),
+        ("residual_ensembles.lesions", ["--output_dir=OUT", "--network=x", "--precision=int8"], 2),
+        ("residual_ensembles.lesions", ["--output_dir=OUT/file", "--network=x"], 1),
+        ("pipelines.ensemble", ["--data=x", "--output_dir=OUT", "--members=11"], 1),
+        ("pipelines.ensemble", ["--data=x", "--output_dir=OUT", "--depth=21"], 1),
+        ("pipelines.prepare", ["--source=digits", "--output_dir=OUT", "--storage=disk"], 2),
+        ("pipelines.lesion_study", ["--precision=int8"], 2),
+        ("pipelines.path_gradients", ["--target=pixels"], 2),
+        *[(program, ["--no_such_flag=1"], 2) for program in PROGRAMS],
+    ],
+)
+def test_a_wrong_call_loads_nothing_heavy(loaded, tmp_path, program, flags, status):
+    (tmp_path / "file").write_text("")
+    if "--gating=stochastic_depth" in flags:
+        flags = [*flags, "--survival_probability=0"]
+    flags = [flag.replace("OUT", str(tmp_path)) for flag in flags]
+    assert not loaded(program, *flags, expected=status) & HEAVY
+
+
+@pytest.mark.parametrize(
+    ("group", "name", "value"),
+    [
+        ("lesion", "k", 20),
+        ("lesion", "k", 99),
+        ("lesion", "precision", "float16"),
+        ("train", "schedule", "step"),
+        ("ensemble", "depth", 21),
+        ("paths", "weights_of", 55),
+    ],
+)
+def test_the_check_of_a_study_loads_nothing_heavy(loaded, tmp_path, group, name, value):
+    study = yaml.safe_load((ROOT / "params.yaml").read_text())
+    expected = int(study[group][name] != value)
+    study[group][name] = value
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(study))
+    flags = [f"--params={tmp_path / 'params.yaml'}", f"--output={tmp_path / 'checked.txt'}"]
+    assert not loaded("pipelines.check", *flags, expected=expected) & HEAVY
+
+
+def test_who_reads_tables_loads_no_network(loaded, tmp_path):
+    write_study(tmp_path / "digits")
+    flags = [f"--results_dir={tmp_path}", "--study=digits"]
+    for program in ("summary", "figures", "report"):
+        assert not loaded(f"pipelines.{program}", *flags) & NETWORKS, program
+
+
+@pytest.mark.parametrize(
+    ("statement", "heavy"),
+    [
+        ("import residual_ensembles", HEAVY | {"numpy"}),
+        ("from residual_ensembles import data, lesions, models, paths, pruning", HEAVY | {"numpy"}),
+        ("from residual_ensembles.data import Part, load", NETWORKS),
+        ("from residual_ensembles.lesions import Lesion", NETWORKS | {"statsmodels"}),
+        ("from residual_ensembles.lesions import study_plan", NETWORKS | {"statsmodels"}),
+        ("from residual_ensembles.analysis import claims_table", NETWORKS),
+    ],
+)
+def test_a_statement_loads_what_it_needs(statement, heavy):
+    tell = f"{statement}\nimport sys\nprint(*sys.modules)"
+    words = [sys.executable, "-c", tell]
+    done = subprocess.run(words, capture_output=True, text=True, check=True, cwd=ROOT)
+    assert not set(done.stdout.split()) & heavy
+
+
+def test_public_names_are_no_modules_whatever_was_imported_before():
+    walk = pkgutil.walk_packages(residual_ensembles.__path__, "residual_ensembles.")
+    skipped = ("__main__", "_jax", "_jax_costs", "_tensorflow", "_tensorflow_costs")
+    names = sorted(m.name for m in walk if m.name.rpartition(".")[2] not in skipped)
+    script = """
+import importlib, sys, types
+names = sys.argv[1:]
+for name in names:
+    importlib.import_module(name)
+for package in [importlib.import_module(n) for n in ("residual_ensembles", *names)]:
+    if hasattr(package, "__path__"):
+        for name in getattr(package, "__all__", ()):
+            if isinstance(getattr(package, name), types.ModuleType):
+                print(f"{package.__name__}.{name}")
+"""
+    for order in (names, names[::-1]):
+        words = [sys.executable, "-c", script, *order]
+        done = subprocess.run(words, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert set(done.stdout.split()) == {
+            "residual_ensembles.lesions.agreement",
+            "residual_ensembles.lesions.sweep",
+            "residual_ensembles.unraveling.given",
+        }
+
+
+READ = """
+import os, pickle, sys
+{first}
+import numpy as np
+results = []
+for way in sys.argv[2:]:
+    child = os.fork()  # as if each way was the only one
+    if child == 0:
+        for kind in ("highway", "unraveled"):
+            path = f"{{sys.argv[1]}}/{{kind}}.keras"
+            exec(way)
+            found = np.asarray(chain(np.load(f"{{sys.argv[1]}}/pictures.npy")))
+            np.testing.assert_allclose(found, np.load(f"{{sys.argv[1]}}/{{kind}}.npy"), atol=1e-5)
+        os._exit(0)
+    results.append(os.waitpid(child, 0)[1])
+sys.exit(f"{{results}}" if any(results) else 0)
+"""
+BY_KERAS = "chain = keras.models.load_model(path)"
+
+
+@pytest.fixture(scope="module")
+def networks(tmp_path_factory):
+    """A folder with a network of our layers and one that was unraveled, as files and pickled."""
+    folder = tmp_path_factory.mktemp("networks")
+    pictures = np.random.default_rng(0).integers(0, 256, (8, 8, 8, 1)).astype("float32")
+    np.save(folder / "pictures.npy", pictures)
+    x = keras.Input((8, 8, 1), name="picture")
+    y = keras.layers.Conv2D(4, 3, padding="same", name="stem")(x)
+    for i in (1, 2):
+        y = keras.layers.Add(name=f"add{i}")([y, keras.layers.Conv2D(4, 1, name=f"conv{i}")(y)])
+    model = keras.Model(x, keras.layers.Dense(3)(keras.layers.Flatten()(y)), name="mine")
+    chains = {
+        "highway": models.build("highway", 8, (8, 8, 1), 10, [100.0], [50.0]),
+        "unraveled": unravel(model),
+    }
+    for kind, chain in chains.items():
+        models.save(chain, folder / f"{kind}.keras")
+        (folder / f"{kind}.pickle").write_bytes(pickle.dumps(chain))
+        np.save(folder / f"{kind}.npy", np.asarray(chain(pictures)))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("first", "ways"),
+    [
+        ("import keras, residual_ensembles", [BY_KERAS]),
+        (
+            "import residual_ensembles, keras",
+            [
+                f"import residual_ensembles.registration; {BY_KERAS}",
+                "from residual_ensembles import models; chain = models.load(path)",
+                "from residual_ensembles import unraveling; chain = unraveling.load(path)",
+                "chain = pickle.loads(open(path.replace('.keras', '.pickle'), 'rb').read())",
+            ],
+        ),
+    ],
+)
+def test_a_fresh_process_reads_a_network(networks, first, ways):
+    words = [sys.executable, "-c", READ.format(first=first), networks, *ways]
+    done = subprocess.run(words, capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_process_of_joblib_reads_a_network(networks):
+    chain = models.load(networks / "highway.keras")
+    pictures = np.load(networks / "pictures.npy")
+    found, *_ = Parallel(2)(delayed(_outputs)(chain, pictures) for _ in range(2))
+    np.testing.assert_allclose(found, np.load(networks / "highway.npy"), atol=1e-5)
+
+
+def _outputs(chain, pictures):
+    return np.asarray(chain(pictures))
