@@ -5,8 +5,10 @@ the class that wins in bfloat16 loses to any other one in float32. Twice the mos
 the threshold; pictures whose two best logits lie closer are evaluated again.
 
 What that guarantees: a prediction is that of float32 unless rounding changed its logits by more
-than the threshold. No theory forbids that; so it is counted on every picture that is evaluated
-again, which is where it would do harm first, and reported.
+than the threshold. No theory forbids that, and how often it happens depends on the processor and
+its library; so it is looked for on every picture that is evaluated again, counted and reported. A
+lesion that shows it once has a threshold which is not to be trusted: all pictures that are
+evaluated together with that one are evaluated in float32 after it.
 """
 
 from collections.abc import Callable
@@ -83,7 +85,8 @@ class Cascaded(NamedTuple):
 
     logits: np.ndarray
     redone: np.ndarray
-    """Booleans `(n_lesions, n_pictures)`: evaluated again in float32."""
+    """Booleans `(n_lesions, n_pictures)`: evaluated again in float32; all pictures of a lesion
+    whose threshold was exceeded."""
     beyond: np.ndarray
     """Of these, where rounding changed more than the threshold."""
 
@@ -104,11 +107,15 @@ def cascaded(
         limits: Threshold of each of them.
         progress: Called with shares of the work.
     """
+    limits = limits[:, None]
     low = evaluator.logits(pictures, "bfloat16", lesions=lesions, progress=progress)
-    redone = leads(low) < limits[:, None]
-    if not redone.any():
-        return Cascaded(low, redone, redone)
-    high = evaluator.logits(pictures, "float32", wanted=redone, lesions=lesions)
-    beyond = np.zeros_like(redone)
-    beyond[redone] = (rounding(low, high) > limits[:, None])[redone]
-    return Cascaded(np.where(redone[..., None], high, low), redone, beyond)
+    logits = low.copy()
+    redone, beyond = np.zeros((2, *low.shape[:2]), bool)
+    wanted = leads(low) < limits
+    while wanted.any():
+        high = evaluator.logits(pictures, "float32", wanted=wanted, lesions=lesions)
+        logits[wanted] = high[wanted]
+        redone |= wanted
+        beyond |= redone & (rounding(low, logits) > limits)
+        wanted = beyond.any(axis=1, keepdims=True) & ~redone
+    return Cascaded(logits, redone, beyond)

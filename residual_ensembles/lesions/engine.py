@@ -36,7 +36,8 @@ class Evaluation:
     n_redone: np.ndarray
     """For each lesion, predictions that a cascade made again in float32."""
     n_beyond: np.ndarray
-    """Of these, those whose rounding was larger than the cascade allows for."""
+    """Of these, those whose rounding was larger than the cascade allows for; where there is one,
+    the other pictures of its piece are made again too."""
     agreement: Agreement
     """How float32 compares with the reference, on a sample of lesions and pictures."""
     check: cascade.Check | None
