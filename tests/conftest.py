@@ -16,6 +16,11 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: "pipelines" not in item.path.parts)
 
 
+def pytest_runtest_setup(item):
+    if item.get_closest_marker("bfloat16") and (problem := backend.bfloat16_problem()):
+        pytest.skip(problem)
+
+
 @pytest.fixture
 def pictures():
     """Eight random grey pictures of 8×8, uint8."""

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -26,6 +27,23 @@ np.savez(
     **data.draw_augmentation(data.Augmentation("pad_crop", 4, True), 5, 2, np.arange(50)),
 )
 """
+
+
+WITHOUT_AVX512 = """
+from residual_ensembles import backend
+import keras
+if backend.bfloat16_problem() is None:
+    rows = keras.ops.ones((8, 8), "bfloat16")
+    assert keras.ops.matmul(rows, rows)[0, 0] == 8
+else:
+    assert "ONEDNN_MAX_CPU_ISA" in backend.bfloat16_problem()
+"""
+
+
+@pytest.mark.parametrize("isa", ["DEFAULT", "AVX2"])
+def test_bfloat16_is_computed_or_refused(isa):
+    limits = {"TF_ENABLE_ONEDNN_OPTS": "1", "ONEDNN_MAX_CPU_ISA": isa}
+    subprocess.run([sys.executable, "-c", WITHOUT_AVX512], env=os.environ | limits, check=True)
 
 
 @pytest.mark.jax

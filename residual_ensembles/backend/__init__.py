@@ -7,8 +7,8 @@ rows of a list and a list of rows, and `take_rows` chooses some, outside of comp
 None where it has none; `scale_channels` is what is left of it when nothing is trained;
 `JIT_COMPILE` is what `keras.Model.compile` should be told (on a CPU, TensorFlow is faster without
 XLA); `configure` makes a program's runs repeatable bit for bit; `devices` names what it computes
-on; within `full_precision()` float32 is not shortened to what a GPU multiplies faster;
-`multiply_adds` counts what a function costs.
+on; `bfloat16_problem` says why that cannot be computed in, if so; within `full_precision()` float32
+is not shortened to what a GPU multiplies faster; `multiply_adds` counts what a function costs.
 
 Keras and the backend are imported when the first of these is used, not with the package.
 """
@@ -21,6 +21,7 @@ __all__ = [
     "JIT_COMPILE",
     "NAME",
     "VERSIONS",
+    "bfloat16_problem",
     "compile",
     "configure",
     "devices",

@@ -39,6 +39,10 @@ def devices() -> list[str]:
     return [device.device_kind for device in jax.devices()]
 
 
+def bfloat16_problem() -> None:
+    """Returns None: XLA computes bfloat16 on any processor."""
+
+
 def full_precision() -> contextlib.AbstractContextManager:
     """Returns a context in which products of float32 keep its 24 bits; a GPU would use 11."""
     return jax.default_matmul_precision("highest")

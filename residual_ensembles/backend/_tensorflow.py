@@ -1,6 +1,7 @@
 """The TensorFlow backend: on a CPU, without XLA."""
 
 import contextlib
+import functools
 import math
 import os
 from collections.abc import Callable, Sequence
@@ -61,6 +62,25 @@ def _pin_threads() -> None:
 def devices() -> list[str]:
     """Returns the names of the devices that are computed on."""
     return [device.device_type for device in tf.config.list_logical_devices()]
+
+
+@functools.cache
+def bfloat16_problem() -> str | None:
+    """Returns why nothing can be computed in bfloat16 here, and how to mend it; None if it can.
+
+    TensorFlow gives bfloat16 to oneDNN wherever the processor has AVX-512, and does not ask whether
+    oneDNN may use it. Where it may not, a convolution raises, and a product of matrices ends the
+    process.
+    """
+    one = tf.ones((1, 1, 1, 1), tf.bfloat16)
+    try:
+        tf.nn.conv2d(one, one, 1, "SAME")
+    except tf.errors.AbortedError:
+        return (
+            "oneDNN was told not to use what TensorFlow takes for granted on this processor. "
+            "Unset ONEDNN_MAX_CPU_ISA, or set TF_ENABLE_ONEDNN_OPTS=0"
+        )
+    return None
 
 
 def full_precision() -> contextlib.AbstractContextManager:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from residual_ensembles import backend
 from residual_ensembles.executor import Executor
 from residual_ensembles.lesions import agreement, cascade, closeness
 from residual_ensembles.lesions.agreement import Agreement
@@ -193,17 +194,20 @@ def _check_arguments(plan, pictures, precision, labels, error_margin) -> None:
 
 
 def check_precision(chain, precision: str) -> None:
-    """Refuses to round what a network cannot bear to have rounded.
+    """Refuses to round what a network cannot bear to have rounded, or where nothing can be.
 
     Args:
         chain: The network.
         precision: Of the computation.
 
     Raises:
-        ValueError: Whole numbers, such as a mask, travel between its modules.
+        ValueError: Whole numbers, such as a mask, travel between its modules, or bfloat16 cannot be
+            computed here.
     """
     if precision != "float32" and chain.whole_numbers_travel:
         raise ValueError(
             f"Received precision={precision!r} for {chain.name}, between whose modules whole "
             "numbers or masks travel, expected float32."
         )
+    if precision != "float32" and (problem := backend.bfloat16_problem()):
+        raise ValueError(f"Received precision={precision!r}, expected float32: {problem}.")

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from residual_ensembles import data, models
+from residual_ensembles import backend, data, models
 from residual_ensembles.files import write_csv, write_json
 from residual_ensembles.provenance import provenance
 from residual_ensembles.training.callbacks import Recorder, snapshot_name
@@ -23,7 +23,13 @@ EVALUATION_BATCH = 256
 
 
 def build_network(settings: Settings, prepared: data.Prepared) -> models.Chain:
-    """Returns the network of `settings` for these pictures, with fresh weights."""
+    """Returns the network of `settings` for these pictures, with fresh weights.
+
+    Raises:
+        ValueError: It computes in bfloat16, which cannot be done here.
+    """
+    if settings.precision != "float32" and (problem := backend.bfloat16_problem()):
+        raise ValueError(f"Received precision={settings.precision!r}, expected float32: {problem}.")
     return models.build(
         settings.model,
         settings.depth,

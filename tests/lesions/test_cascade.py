@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from residual_ensembles.lesions import cascade, single_deletions
 from residual_ensembles.lesions.closeness import leads, rounding
@@ -47,6 +48,7 @@ def test_a_lesion_that_rounds_more_than_its_threshold_is_float32_altogether():
     assert found.logits.argmax(-1).tolist() == [[1, 0, 0], [1, 0, 1], [0, 0, 0]]
 
 
+@pytest.mark.bfloat16
 def test_what_is_close_is_float32_and_what_is_not_is_bfloat16(resnet, pictures):
     evaluator = Evaluator(resnet, LESIONS, len(pictures))
     low, high = (evaluator.logits(pictures, p) for p in ("bfloat16", "float32"))
@@ -61,6 +63,7 @@ def test_what_is_close_is_float32_and_what_is_not_is_bfloat16(resnet, pictures):
     np.testing.assert_allclose(found.logits[found.redone], high[found.redone], rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.bfloat16
 def test_without_close_pictures_nothing_is_done_again(resnet, pictures):
     evaluator = Evaluator(resnet, LESIONS, len(pictures))
     limits = np.zeros(len(LESIONS))

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from residual_ensembles import backend
 from residual_ensembles.lesions import (
     Lesion,
     Pieces,
@@ -92,6 +93,7 @@ def test_what_rounding_does_not_explain_is_told(resnet, pictures):
     assert "1 of these differ by more than rounding explains" in told
 
 
+@pytest.mark.bfloat16
 def test_bfloat16_says_what_it_changes(resnet, plans, references, pictures, monkeypatch):
     made, logits = {"bfloat16": [], "float32": []}, Evaluator.logits
 
@@ -113,6 +115,7 @@ def test_bfloat16_says_what_it_changes(resnet, plans, references, pictures, monk
     assert f"bfloat16 changes {found.check.n_changed} of {found.check.n}" in summary(found)
 
 
+@pytest.mark.bfloat16
 def test_a_cascade_changes_what_rounds_more_than_its_thresholds(case, pictures, monkeypatch):
     chain, plan, reference = case
     monkeypatch.setattr(cascade, "SAMPLE", len(pictures) // 2)  # the others it has not seen
@@ -132,6 +135,7 @@ def test_a_cascade_changes_what_rounds_more_than_its_thresholds(case, pictures, 
     assert f"{found.n_redone.sum()} {told}" in summary(found)
 
 
+@pytest.mark.bfloat16
 def test_progress_counts_every_prediction_once(resnet, pictures):
     seen = []
     evaluate(resnet, MIXED, pictures, precision="cascade", progress=seen.append)
@@ -163,7 +167,9 @@ def many_pictures():
     return np.random.default_rng(5).integers(0, 256, (1500, 8, 8, 1)).astype(np.uint8)
 
 
-@pytest.mark.parametrize("precision", ["float32", "cascade"])
+@pytest.mark.parametrize(
+    "precision", ["float32", pytest.param("cascade", marks=pytest.mark.bfloat16)]
+)
 def test_a_margin_takes_fewer_pictures(resnet, many_pictures, precision, tmp_path):
     plan = study_plan(resnet, k=1, draws=1, swaps=1, duplications=1, seed=0, random=False)
     exact = evaluate(resnet, plan, many_pictures)
@@ -194,6 +200,7 @@ def test_a_margin_takes_fewer_pictures(resnet, many_pictures, precision, tmp_pat
     assert sorted(p.name for p in tmp_path.iterdir())[0] == "agreement.npz"
 
 
+@pytest.mark.bfloat16
 def test_a_margin_keeps_within_the_memory(resnet, many_pictures, monkeypatch):
     plan = study_plan(resnet, k=1, draws=1, swaps=1, duplications=1, seed=0, random=False)
     memory = 64 * 4 * 8 * 8 * 16 * 24  # batches of 24 activations
@@ -227,6 +234,14 @@ def test_arguments_that_mean_nothing_are_refused(resnet, pictures, options, mess
         evaluate(resnet, MIXED, pictures, **options)
 
 
+@pytest.mark.parametrize("precision", ["bfloat16", "cascade"])
+def test_bfloat16_that_cannot_be_computed_is_refused(resnet, pictures, precision, monkeypatch):
+    monkeypatch.setattr(backend, "bfloat16_problem", lambda: "there is none. Try another day")
+    message = f"precision='{precision}', expected float32: there is none. Try another day."
+    with pytest.raises(ValueError, match=message):
+        evaluate(resnet, MIXED, pictures, precision=precision)
+
+
 def test_no_lesions_are_refused(resnet, pictures):
     with pytest.raises(ValueError, match="Received no lesions, expected at least one"):
         evaluate(resnet, [], pictures)
@@ -255,6 +270,7 @@ def test_a_lesion_that_the_network_cannot_bear_is_refused(resnet, pictures):
         evaluate(resnet, [Lesion(duplications=[4])], pictures)
 
 
+@pytest.mark.bfloat16
 def test_no_evaluation_leaves_a_trace(resnet, pictures):
     weights = [w.copy() for w in resnet.get_weights()]
     config = resnet.get_config()

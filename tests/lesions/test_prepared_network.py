@@ -34,6 +34,7 @@ def test_each_module_run_and_deleted(chain, pictures):
         close(network.run(Step(number, "deleted"), y), module.deleted(y))
 
 
+@pytest.mark.bfloat16
 def test_bfloat16_is_near(chain, pictures):
     network = PreparedNetwork(chain, "bfloat16")
     y = network.stem(ops.convert_to_tensor(pictures))
@@ -117,6 +118,7 @@ def test_a_part_that_is_not_plain_has_no_closed_form(resnet):
     assert closed_forms.module_form(HighwayModule(transform, gate)) is None
 
 
+@pytest.mark.bfloat16
 def test_a_network_that_computes_in_bfloat16_itself_is_left_to_do_so(pictures):
     chain = models.build("resnet", 8, (8, 8, 1), 10, [120.0], [70.0], dtype="mixed_bfloat16")
     network = PreparedNetwork(chain)

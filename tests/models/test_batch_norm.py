@@ -65,6 +65,7 @@ def test_moving_statistics_have_the_bias_of_keras_layer():
     np.testing.assert_allclose(ours.get_weights()[3], expected, rtol=1e-5)
 
 
+@pytest.mark.bfloat16
 def test_bfloat16_normalises_within_its_precision():
     x = np.random.default_rng(0).normal(2.0, 3.0, (8, 4, 4, 3)).astype("float32")
     ours, plain = pair(x.shape, "mixed_bfloat16")

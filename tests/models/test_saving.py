@@ -8,7 +8,9 @@ from residual_ensembles import models
     ("model", "depth", "shape", "options"),
     [
         ("resnet", 14, (8, 8, 1), {"survival": [0.9, 0.8, 0.7, 0.6, 0.5, 0.4]}),
-        ("resnet", 8, (8, 8, 1), {"dtype": "mixed_bfloat16"}),
+        pytest.param(
+            *("resnet", 8, (8, 8, 1), {"dtype": "mixed_bfloat16"}), marks=pytest.mark.bfloat16
+        ),
         ("resnet_bottleneck", 50, (32, 32, 3), {}),
         ("vgg", 15, (8, 8, 1), {}),
         ("highway", 14, (8, 8, 1), {"gate_bias": -1.0}),

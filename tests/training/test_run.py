@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from residual_ensembles import models
-from residual_ensembles.training import Outputs, Settings, train
+from residual_ensembles import backend, models
+from residual_ensembles.training import Outputs, Settings, build_network, train
 from residual_ensembles.training.callbacks import snapshot_name
 
 SCRIPT = Path(__file__).with_name("killed_run.py")
@@ -159,3 +159,12 @@ def test_another_setting_starts_afresh(trained, prepared, capsys):
     again = train(prepared, changed, folder / "changed", folder / "ck", "highway")
     assert "resuming" not in capsys.readouterr().out
     assert again["fingerprint"] != run["fingerprint"]
+
+
+def test_bfloat16_that_cannot_be_computed_is_refused(prepared, monkeypatch):
+    monkeypatch.setattr(backend, "bfloat16_problem", lambda: "there is none")
+    with pytest.raises(
+        ValueError, match="precision='mixed_bfloat16', expected float32: there is n"
+    ):
+        build_network(Settings(depth=8, precision="mixed_bfloat16"), prepared)
+    assert build_network(Settings(depth=8), prepared).modules

@@ -328,6 +328,7 @@ def test_a_layer_that_is_random_is_refused():
         unravel(keras.Model(x, Random()(y)))
 
 
+@pytest.mark.bfloat16
 def test_mixed_precision():
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
