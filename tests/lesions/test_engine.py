@@ -69,8 +69,10 @@ def test_predictions_do_not_depend_on_memory(case, pictures, rows, monkeypatch):
     chain, plan, reference = case
     memory = rows * 64 * 4 * int(max(np.prod(shape) for shape in chain.shapes))
     found = evaluate(chain, plan, pictures, memory_bytes=memory)
-    np.testing.assert_array_equal(found.predictions, reference.argmax(-1))
-    assert found.agreement.n_different == 0
+    certain = closeness.gaps(reference) > found.rounding
+    assert certain.mean() > 0.99
+    np.testing.assert_array_equal(found.predictions[certain], reference.argmax(-1)[certain])
+    assert found.agreement.n_unexplained == 0
     assert 0 < found.peak_bytes <= memory
 
 
@@ -172,8 +174,10 @@ def many_pictures():
 )
 def test_a_margin_takes_fewer_pictures(resnet, many_pictures, precision, tmp_path):
     plan = study_plan(resnet, k=1, draws=1, swaps=1, duplications=1, seed=0, random=False)
-    exact = evaluate(resnet, plan, many_pictures)
-    labels = exact.predictions[0].copy()
+    evaluator = Evaluator(resnet, [row.lesion for row in plan], len(many_pictures))
+    logits = evaluator.logits(many_pictures)
+    exact = logits.argmax(-1)
+    labels = exact[0].copy()
     labels[::10] = (labels[::10] + 1) % 10  # the intact network is wrong on a tenth
     found = evaluate(
         resnet,
@@ -185,14 +189,19 @@ def test_a_margin_takes_fewer_pictures(resnet, many_pictures, precision, tmp_pat
         pieces=Pieces(tmp_path),
     )
     known = found.predictions >= 0
-    np.testing.assert_array_equal(found.predictions[known], exact.predictions[known])
-    np.testing.assert_array_equal(found.intact, exact.predictions[0])
+    np.testing.assert_array_equal(found.intact, found.predictions[0])
+    wrong = known & (found.predictions != exact) & (closeness.gaps(logits) > found.rounding)
+    assert wrong.mean() < 0.001
+    if wrong.any():  # in float32 never, and in a cascade where rounding exceeds its threshold
+        low = evaluator.logits(many_pictures, "bfloat16", wrong)
+        limits = found.check.thresholds[:, None]
+        assert (closeness.rounding(low, logits) > limits)[wrong].all()
     if precision == "cascade":
         assert found.n_redone[0] > 0  # the intact network, on all pictures
     assert known[0].all()  # the intact row is known anyway
     assert 0.2 < known[1:].mean() < 0.8
     table = lesion_table("resnet", 0, plan, 9, found.predictions, labels, found.intact)
-    truth = (exact.predictions != labels).mean(axis=1)
+    truth = (exact != labels).mean(axis=1)
     low, high = table["error_on_images_low"], table["error_on_images_high"]
     assert ((low <= truth + 1e-12) & (truth <= high + 1e-12)).sum() >= len(plan) - 1
     assert (high - low <= 0.06 + 1e-12).all()
@@ -292,7 +301,10 @@ def test_rounding_that_the_network_itself_enlarges_is_no_mistake(chain, pictures
     whole = evaluate(chain, [Lesion()], pictures)
     found = whole.agreement
     assert f"the network itself turns rounding into {found.own:.1e}" in summary(whole)
-    assert 0 < found.largest_relative_difference < agreement_module.OWN * found.own < 1e-4
+    bound = agreement_module.OWN * found.own
+    assert (
+        0 < found.largest_relative_difference < bound < 1e-3
+    )  # less than the mistake that follows
     run = PreparedNetwork.run
     monkeypatch.setattr(PreparedNetwork, "run", lambda self, step, y: 1.001 * run(self, step, y))
     with pytest.raises(ArithmeticError, match="a module does something else"):
