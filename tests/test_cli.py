@@ -114,7 +114,7 @@ def test_help_succeeds():
 
 def test_a_program_writes_what_it_and_its_children_cost(tmp_path):
     child = "import os; sum(range(10**7)); print(os.environ.get('RESIDUAL_ENSEMBLES_COST_FILE'))"
-    main = f"import subprocess; subprocess.run([sys.executable, '-c', {child!r}])"
+    main = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])"
     file = tmp_path / "costs.jsonl"
     done = run("--output_dir=x", main=main, RESIDUAL_ENSEMBLES_COST_FILE=str(file))
     assert done.stdout == "None\n"  # so that nothing is counted twice

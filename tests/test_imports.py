@@ -148,7 +148,8 @@ for name in names:
 for package in [importlib.import_module(n) for n in ("residual_ensembles", *names)]:
     if hasattr(package, "__path__"):
         for name in getattr(package, "__all__", ()):
-            if isinstance(getattr(package, name), types.ModuleType):
+            value = getattr(package, name)
+            if isinstance(value, types.ModuleType) and not hasattr(value, "__path__"):
                 print(f"{package.__name__}.{name}")
 """
     for order in (names, names[::-1]):

@@ -6,7 +6,7 @@ import pytest
 MODULES = [
     "augmentation",
     "centre_crop",
-    "order",
+    "draws",
     "pad_crop",
     "preparation",
     "random_resized_crop",

@@ -8,7 +8,6 @@ import pytest
 from residual_ensembles import backend
 from residual_ensembles.lesions import (
     Lesion,
-    Pieces,
     cascade,
     closeness,
     evaluate,
@@ -21,6 +20,7 @@ from residual_ensembles.lesions import agreement as agreement_module
 from residual_ensembles.lesions.agreement import agreement
 from residual_ensembles.lesions.evaluator import Evaluator
 from residual_ensembles.lesions.prepared_network import PreparedNetwork
+from residual_ensembles.pieces import Pieces
 
 MIXED = [
     Lesion(deletions=[1, 4], swaps=[(5, 6)], duplications=[8]),
