@@ -30,7 +30,7 @@ from travel import Counting
 
 from residual_ensembles import lesions, models
 from residual_ensembles.executor import Executor
-from residual_ensembles.local_executor import Local, may_grow
+from residual_ensembles.local_executor import Local, begin
 from residual_ensembles.ray_executor import AHEAD, Ray
 
 FLAGS.set_default("rounds", 3)
@@ -56,7 +56,9 @@ class Bare(Local):
 
         if self.pool is None:
             self.size = self.wanted
-            self.pool = ProcessPoolExecutor(self.size, timeout=None, initializer=may_grow)
+            self.pool = ProcessPoolExecutor(
+                self.size, timeout=None, initializer=begin, initargs=(os.getpid(),)
+            )
 
 
 class Workers(Ray):

@@ -1,9 +1,11 @@
 """Tasks in processes of this machine, one for each processor or as many as there is memory for."""
 
 import math
+import os
 import pickle
 import platform
 import tempfile
+import threading
 import time
 import weakref
 from collections.abc import Callable
@@ -18,8 +20,8 @@ from residual_ensembles.backend.threads import processors, task_threads
 from residual_ensembles.executor import Executor, Outcome, Task
 from residual_ensembles.files import write_text
 
-IDLE_SECONDS = 30
-"""After which a process ends: where the program was killed, nothing else tells it to."""
+PARENT_SECONDS = 1
+"""Between two looks of a process at whether the program is there."""
 TELL_SECONDS = 0.5
 """Between two looks at how far tasks are."""
 
@@ -94,7 +96,7 @@ class Local(Executor):
         limit = max(1, min(processors() // task_threads(), room))
         self.size = max(self.size, min(limit, n_tasks), 1)
         self.pool = get_reusable_executor(
-            max_workers=self.size, timeout=IDLE_SECONDS, initializer=may_grow
+            max_workers=self.size, timeout=None, initializer=begin, initargs=(os.getpid(),)
         )
 
     def most(self):
@@ -136,11 +138,25 @@ class Local(Executor):
         self.folder.cleanup()
 
 
-def may_grow() -> None:
-    """Lets a process keep what it has compiled: loky takes that for a leak, and starts another."""
+def begin(parent: int) -> None:
+    """Lets a process live as long as the program does: neither shorter nor longer.
+
+    It keeps what it has compiled, which loky takes for a leak and a reason to start another; and it
+    ends with a program that was killed, which nothing else tells it.
+
+    Args:
+        parent: Process number of the program.
+    """
     from joblib.externals.loky import process_executor
 
     process_executor._MAX_MEMORY_LEAK_SIZE = math.inf
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _end_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(PARENT_SECONDS)
+    os._exit(1)
 
 
 def _call(function, arguments: tuple, threads: int, told: Told) -> Outcome:

@@ -1,9 +1,11 @@
 import os
 import signal
+import subprocess
 import sys
 import time
 
 import numpy as np
+import psutil
 import pytest
 
 from residual_ensembles import executor
@@ -112,6 +114,36 @@ def test_a_file_goes_with_the_value_it_stands_for():
     with Local() as local:
         path = local.put(np.arange(3)).path
         assert not path.exists()
+
+
+ORPHANS = """
+import os, time
+from residual_ensembles.executor import Task
+from residual_ensembles.local_executor import Local
+def says_and_stays(place, advance):
+    print(os.getpid(), flush=True)
+    time.sleep(600)
+if __name__ == "__main__":
+    with Local() as local:
+        local.run([Task(str(i), says_and_stays, lambda i=i: (i,)) for i in range(2)])
+"""
+
+
+def test_processes_end_with_a_program_that_is_killed(tmp_path):
+    (tmp_path / "orphans.py").write_text(ORPHANS)
+    import_it = "import runpy, orphans; runpy.run_module('orphans', run_name='__main__')"
+    paths = [str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])]
+    program = subprocess.Popen(
+        [sys.executable, "-c", import_it],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with program:
+        workers = [psutil.Process(int(program.stdout.readline()))]
+        program.kill()
+    _, left = psutil.wait_procs(workers, timeout=10)
+    assert not left
 
 
 def test_a_killed_process_is_told(monkeypatch):
