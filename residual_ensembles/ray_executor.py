@@ -15,8 +15,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from residual_ensembles import checkpoints
-from residual_ensembles.backend import choice
-from residual_ensembles.backend.threads import task_threads
+from residual_ensembles.backend import choice, process
+from residual_ensembles.backend.threads import THREADS, task_threads
 from residual_ensembles.code import LIBRARY
 from residual_ensembles.executor import Executor, Outcome, Task
 
@@ -50,11 +50,12 @@ NEEDED = (
     "yaml",
     "dvc",
     "dvclive",
+    "lazy_loader",
 )
 """Modules, besides Keras and its backend, that a node's Python has to have."""
 SAME = ("keras",)
 """Packages, besides the backend, of which a node has to have the driver's version."""
-SENT = ("KERAS_HOME", "RESIDUAL_ENSEMBLES_THREADS")
+SENT = ("KERAS_HOME", THREADS, process.ALLOCATOR, process.ONEDNN, process.MAX_CPU_ISA)
 """Variables of the driver that hold for tasks too."""
 
 

@@ -21,7 +21,7 @@ ALLOCATORS = ("resident", "system")
 """`resident` (the default): the process keeps it for the next step. `system`: as glibc is set."""
 ONEDNN = "TF_ENABLE_ONEDNN_OPTS"
 """TensorFlow's own: whether its operations are those of oneDNN."""
-MOST_INSTRUCTIONS = "ONEDNN_MAX_CPU_ISA"
+MAX_CPU_ISA = "ONEDNN_MAX_CPU_ISA"
 """oneDNN's own: the largest instruction set that it may use."""
 
 # Of mallopt(3). Without them glibc maps large blocks anew and gives them back after each step, and
@@ -75,7 +75,7 @@ def rounding() -> dict:
     port = sys.modules.get("tensorflow.python.util._pywrap_util_port")
     return {
         "onednn": None if port is None else bool(port.IsMklEnabled()),
-        "onednn_max_cpu_isa": os.environ.get(MOST_INSTRUCTIONS) or None,
+        "onednn_max_cpu_isa": os.environ.get(MAX_CPU_ISA) or None,
     }
 
 

@@ -10,7 +10,7 @@ import pytest
 from residual_ensembles.backend import process
 from residual_ensembles.backend.threads import processors
 
-OURS = (process.ONEDNN, process.ALLOCATOR, process.MOST_INSTRUCTIONS, "GLIBC_TUNABLES")
+OURS = (process.ONEDNN, process.ALLOCATOR, process.MAX_CPU_ISA, "GLIBC_TUNABLES")
 SETTINGS = """
 import json, os
 from residual_ensembles import backend

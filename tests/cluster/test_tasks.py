@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 
+from residual_ensembles.backend import process
 from residual_ensembles.executor import Task
 from residual_ensembles.lesions import Lesion, evaluate
 from residual_ensembles.pieces import Pieces
@@ -36,6 +37,14 @@ def breaks(advance):
     raise FileNotFoundError(2, "No such file", "weights")
 
 
+def rounding(advance):
+    from residual_ensembles import backend
+    from residual_ensembles.backend import process
+
+    backend.devices()
+    return process.rounding()
+
+
 @pytest.fixture(scope="module", autouse=True)
 def sent_by_value():
     from ray import cloudpickle
@@ -61,6 +70,10 @@ def test_order_progress_and_values_put_once(ray_executor):
     assert facts["engine"] == "ray"
     assert facts["threads_of_a_task"] == 1
     assert sum(facts["tasks_by_node"].values()) == 14
+
+
+def test_nodes_round_as_the_driver_does(ray_executor):
+    assert ray_executor.run(tasks(rounding, ())) == [process.rounding()]
 
 
 def test_a_killed_worker_costs_its_task_and_nothing_else(ray_executor, tmp_path):
