@@ -17,7 +17,7 @@ from pathlib import Path
 import pandas as pd
 
 from pipelines import study
-from residual_ensembles.cli import COST_FILE, read_costs
+from residual_ensembles.cli import COST_FILE, peak_mib, read_costs
 from residual_ensembles.files import write_csv
 
 STEPS = (
@@ -30,20 +30,24 @@ STEPS = (
 
 def main() -> int:
     """Runs the steps and returns the exit status of the first that failed, or 0."""
-    begun = time.perf_counter()
+    begun, status = time.perf_counter(), 0
     with tempfile.TemporaryDirectory() as folder:
-        costs = Path(folder) / "costs.jsonl"
+        file = Path(folder) / "costs.jsonl"
+        environment = {**os.environ, COST_FILE: str(file)}
         for step in STEPS:
             print(" ".join(step), flush=True)
-            status = subprocess.call(step, env={**os.environ, COST_FILE: str(costs)})  # noqa: S603
+            status = subprocess.call(step, env=environment)  # noqa: S603
             if status:
-                return status
-        table = cost_table(read_costs(costs), time.perf_counter() - begun)
+                break
+        costs = read_costs(file)
     results = Path("results") / study.load()["name"]
-    write_csv(results / "cost.csv", table)
-    print(table.to_string(index=False, float_format="{:.1f}".format))
-    print(f"the page: {(results / 'report.html').resolve()}")
-    return 0
+    if costs:  # else everything was finished, and what it cost is known from before
+        table = cost_table(costs, time.perf_counter() - begun)
+        write_csv(results / "cost.csv", table)
+        print(table.to_string(index=False, float_format="{:.1f}".format))
+    if not status:
+        print(f"the page: {(results / 'report.html').resolve()}")
+    return status
 
 
 def cost_table(costs: list[dict], seconds: float) -> pd.DataFrame:
@@ -59,7 +63,7 @@ def cost_table(costs: list[dict], seconds: float) -> pd.DataFrame:
         "program": "total",
         "seconds": seconds,
         "processor_seconds": used.ru_utime + used.ru_stime,
-        "peak_mib": used.ru_maxrss / 1024,
+        "peak_mib": peak_mib(used),
     }
     rest = {
         "program": "DVC and the rest",
@@ -69,4 +73,7 @@ def cost_table(costs: list[dict], seconds: float) -> pd.DataFrame:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

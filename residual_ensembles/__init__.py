@@ -13,12 +13,12 @@ import sys
 
 import lazy_loader
 
-from residual_ensembles.backend import choice, process
+from residual_ensembles.backend import process
 
 __version__ = "0.1.0"
 
 process.prepare()
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 
-if "keras" in sys.modules and choice.problem() is None:
+if "keras" in sys.modules and process.problem() is None:
     from residual_ensembles import registration as registration

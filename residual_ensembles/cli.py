@@ -20,7 +20,7 @@ from typing import NoReturn
 import psutil
 from absl import app, flags, logging
 
-from residual_ensembles.backend import choice
+from residual_ensembles.backend import process
 
 COST_FILE = "RESIDUAL_ENSEMBLES_COST_FILE"
 """The environment variable that names a file to which a program adds a line: what it cost."""
@@ -45,6 +45,12 @@ def read_costs(path: Path) -> list[dict]:
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
+def peak_mib(*used: resource.struct_rusage) -> float:
+    """Returns the memory of the largest process, in MiB."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return max(each.ru_maxrss for each in used) * unit / 2**20
+
+
 def _write_cost_at_exit() -> None:
     """Adds to the cost file, where one is named, what this process and its children cost.
 
@@ -62,7 +68,7 @@ def _write_cost_at_exit() -> None:
             "program": program,
             "seconds": time.time() - psutil.Process().create_time(),
             "processor_seconds": sum(each.ru_utime + each.ru_stime for each in used),
-            "peak_mib": max(each.ru_maxrss for each in used) / 1024,
+            "peak_mib": peak_mib(*used),
         }
         with open(path, "a", encoding="utf-8") as file:
             file.write(json.dumps(cost) + "\n")
@@ -143,8 +149,8 @@ def _flag_message(error: flags.Error) -> str:
 
 
 def _guarded(main: Callable[[], None]) -> None:
-    if choice.problem() is not None:
-        _fail(choice.problem(), 1)
+    if process.problem() is not None:
+        _fail(process.problem(), 1)
     try:
         main()
     except KeyboardInterrupt:

@@ -15,7 +15,7 @@ Keras and the backend are imported when the first of these is used, not with the
 
 import importlib
 
-from residual_ensembles.backend import choice
+from residual_ensembles.backend import process
 
 __all__ = [
     "JIT_COMPILE",
@@ -40,8 +40,8 @@ __all__ = [
 def __getattr__(name: str):
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    if choice.problem() is not None:
-        raise ImportError(choice.problem())
+    if process.problem() is not None:
+        raise ImportError(process.problem())
     import keras
 
     used = importlib.import_module(f"residual_ensembles.backend._{keras.backend.backend()}")

@@ -24,7 +24,7 @@ def compile(function: Callable) -> Callable:
 
 
 def configure(threads: int | None = None) -> None:
-    """Makes runs repeatable bit for bit; call it before anything is computed.
+    """Makes runs repeatable bit for bit; call it once, before anything is computed.
 
     The number of threads within an operation decides where sums are cut, and with that the last
     bits of a result; how many operations go on at once does not (`tests/training`).
@@ -38,24 +38,30 @@ def configure(threads: int | None = None) -> None:
     tf.config.threading.set_inter_op_parallelism_threads(min(2, threads))
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     if 1 < threads == processors() and hasattr(os, "sched_setaffinity"):
-        _pin_threads()
+        with contextlib.suppress(OSError):  # without it all goes on, at times more slowly
+            _pin_threads(threads)
 
 
-def _pin_threads() -> None:
-    """Keeps each of TensorFlow's threads within an operation on a processor of its own.
+def _pin_threads(n: int) -> None:
+    """Starts TensorFlow and keeps each of its threads within an operation on its own processor.
 
     Linux leaves two threads that wait for each other on one processor as long as anything else, of
     whatever priority, runs on the other: a step then takes up to twice as long.
+
+    Args:
+        n: How many such threads there are.
     """
     tasks = Path("/proc/self/task")
     before = set(os.listdir(tasks))
-    tf.config.list_logical_devices()  # starts them
+    tf.config.list_logical_devices()
     started = [
         int(thread)
         for thread in set(os.listdir(tasks)) - before
         if not (tasks / thread / "comm").read_text().startswith("tf_")  # those between operations
     ]
-    for thread, processor in zip(sorted(started), sorted(os.sched_getaffinity(0)), strict=False):
+    if len(started) != n:  # TensorFlow was started before, or has other threads too
+        return
+    for thread, processor in zip(sorted(started), sorted(os.sched_getaffinity(0)), strict=True):
         os.sched_setaffinity(thread, {processor})
 
 

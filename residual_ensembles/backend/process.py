@@ -8,17 +8,18 @@ and a process that has imported TensorFlow is too.
 import contextlib
 import ctypes
 import importlib.abc
-import importlib.machinery
 import os
 import platform
 import sys
 import tempfile
 from pathlib import Path
 
+from residual_ensembles.backend import choice
+
 ALLOCATOR = "RESIDUAL_ENSEMBLES_ALLOCATOR"
 """The environment variable that says what becomes of memory that is freed."""
-ALLOCATORS = ("resident", "system")
-"""`resident` (the default): the process keeps it for the next step. `system`: as glibc is set."""
+ALLOCATORS = ("keep", "system")
+"""`keep` (the default): for the next step. `system`: as glibc does by itself."""
 ONEDNN = "TF_ENABLE_ONEDNN_OPTS"
 """TensorFlow's own: whether its operations are those of oneDNN."""
 MAX_CPU_ISA = "ONEDNN_MAX_CPU_ISA"
@@ -27,7 +28,7 @@ MAX_CPU_ISA = "ONEDNN_MAX_CPU_ISA"
 # Of mallopt(3). Without them glibc maps large blocks anew and gives them back after each step, and
 # the kernel clears every page again: a third to a half of the time that training takes.
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
-_RESIDENT = {_M_MMAP_MAX: 0, _M_TRIM_THRESHOLD: 2**31 - 1, _M_TOP_PAD: 64 * 2**20}
+_KEEP = {_M_MMAP_MAX: 0, _M_TRIM_THRESHOLD: 2**31 - 1, _M_TOP_PAD: 64 * 2**20}
 _OF_GLIBC = ("MALLOC_MMAP_MAX_", "MALLOC_TRIM_THRESHOLD_", "MALLOC_TOP_PAD_")
 
 # Those that matter to numerical libraries, as /proc/cpuinfo names them.
@@ -51,14 +52,16 @@ def prepare() -> None:
         return
     # TensorFlow leaves it off on processors without AVX-512-VNNI, where it is twice as fast too.
     os.environ.setdefault(ONEDNN, "1")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    sys.meta_path.insert(0, _QuietTensorFlow())
+    if os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") == "3":
+        sys.meta_path.insert(0, _QuietTensorFlow())
     if os.environ.get(ALLOCATOR) != "system" and not _user_chose_allocator() and _keep_memory():
-        _allocator = "resident"
+        _allocator = "keep"
 
 
 def problem() -> str | None:
-    """Returns in one sentence what is wrong with the environment, or None."""
+    """Returns in one sentence why nothing can be computed in this environment, or None."""
+    if choice.problem() is not None:
+        return choice.problem()
     given = os.environ.get(ALLOCATOR) or ALLOCATORS[0]
     if given not in ALLOCATORS:
         return f"Received {ALLOCATOR}={given!r}, expected one of {', '.join(ALLOCATORS)}."
@@ -73,8 +76,9 @@ def settings() -> dict:
 def rounding() -> dict:
     """Returns the settings in force that change how results are rounded."""
     port = sys.modules.get("tensorflow.python.util._pywrap_util_port")
+    known = port is not None and choice.chosen() == "tensorflow"
     return {
-        "onednn": None if port is None else bool(port.IsMklEnabled()),
+        "onednn": bool(port.IsMklEnabled()) if known else None,
         "onednn_max_cpu_isa": os.environ.get(MAX_CPU_ISA) or None,
     }
 
@@ -90,8 +94,10 @@ def instruction_sets() -> list[str]:
 
 
 def _user_chose_allocator() -> bool:
-    return any(name in os.environ for name in _OF_GLIBC) or "glibc.malloc" in os.environ.get(
-        "GLIBC_TUNABLES", ""
+    return (
+        any(name in os.environ for name in _OF_GLIBC)
+        or "glibc.malloc" in os.environ.get("GLIBC_TUNABLES", "")
+        or "malloc" in os.environ.get("LD_PRELOAD", "")  # tcmalloc, jemalloc
     )
 
 
@@ -100,7 +106,7 @@ def _keep_memory() -> bool:
     if platform.libc_ver()[0] != "glibc":
         return False
     mallopt = ctypes.CDLL(None).mallopt
-    return all([mallopt(name, value) for name, value in _RESIDENT.items()])
+    return all([mallopt(name, value) for name, value in _KEEP.items()])
 
 
 class _QuietTensorFlow(importlib.abc.MetaPathFinder):
@@ -113,8 +119,10 @@ class _QuietTensorFlow(importlib.abc.MetaPathFinder):
     def find_spec(self, fullname, path, target=None):
         if fullname != "tensorflow":
             return None
-        spec = importlib.machinery.PathFinder.find_spec(fullname, path, target)
-        if spec is not None:
+        others = [finder for finder in sys.meta_path if not isinstance(finder, _QuietTensorFlow)]
+        specs = (finder.find_spec(fullname, path, target) for finder in others)
+        spec = next(filter(None, specs), None)
+        if spec is not None and spec.loader is not None:
             load = spec.loader.exec_module
 
             def load_quietly(module):
@@ -128,8 +136,13 @@ class _QuietTensorFlow(importlib.abc.MetaPathFinder):
 @contextlib.contextmanager
 def _held_back():
     """Holds back what native libraries write to stderr; if it fails inside, everything is shown."""
-    sys.stderr.flush()
-    stderr = os.dup(2)
+    try:
+        stderr = os.dup(2)
+    except OSError:  # it is closed, and nothing is shown anyway
+        yield
+        return
+    if sys.stderr is not None:
+        sys.stderr.flush()
     with tempfile.TemporaryFile() as held:
         os.dup2(held.fileno(), 2)
         try:

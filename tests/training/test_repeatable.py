@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from residual_ensembles.backend.threads import processors
+
 pytest.importorskip("tensorflow")  # JAX takes the threads that it finds
 
 TRAINED = """
@@ -18,7 +20,8 @@ from residual_ensembles import backend, models
 from residual_ensembles.training import Trainer, compile_trainer
 
 backend.configure(int(sys.argv[1]))
-tf.config.threading.set_inter_op_parallelism_threads(int(sys.argv[2]))
+if int(sys.argv[2]):
+    tf.config.threading.set_inter_op_parallelism_threads(int(sys.argv[2]))
 chain = models.build("resnet", 14, (8, 8, 1), 10, mean=[128.0], std=[64.0])
 trainer = Trainer(chain)
 compile_trainer(trainer, 0.02, 1e-4)
@@ -38,8 +41,9 @@ def trained(threads: int, between: int, steps: int, **environment: str) -> str:
     """Returns a checksum of weights, statistics and momenta after some steps.
 
     Args:
-        threads: Within an operation, fewer than processors, so that none is pinned.
-        between: Operations at once.
+        threads: Within an operation; as many as there are processors are pinned, which starts
+            TensorFlow with what `configure` has set.
+        between: Operations at once; 0 for what `configure` sets.
         steps: Half of them with gates drawn.
         **environment: Variables of the process.
     """
@@ -54,13 +58,21 @@ def trained(threads: int, between: int, steps: int, **environment: str) -> str:
 
 
 def test_operations_at_once_change_no_bit():
-    assert len({trained(1, between, steps=20) for between in (1, 4)}) == 1
+    threads = processors() + 1
+    assert len({trained(threads, between, steps=20) for between in (1, 4)}) == 1
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("onednn", ["0", "1"])
 def test_several_hundred_steps_are_repeated_bit_for_bit(onednn):
-    runs = [
-        trained(3, between, steps=300, TF_ENABLE_ONEDNN_OPTS=onednn) for between in (1, 2, 4, 2)
-    ]
-    assert len(set(runs)) == 1
+    threads = processors() + 1
+    runs = {
+        trained(threads, between, steps=300, TF_ENABLE_ONEDNN_OPTS=onednn)
+        for between in (1, 2, 4, 2)
+    }
+    assert len(runs) == 1
+
+
+@pytest.mark.slow
+def test_the_default_is_repeated_bit_for_bit():
+    assert len({trained(processors(), 0, steps=300) for _ in range(3)}) == 1
