@@ -1,8 +1,8 @@
 """Everything in which the backends differ, one small file for each of them.
 
 `compile` traces a function of tensors once and runs it fast; `vjp` gives a value and its pullback;
-`map_rows` applies a function, such as a pullback, to many rows at once; `stack` and `unstack` make
-rows of a list and a list of rows, and `take_rows` chooses some, outside of compiled functions;
+`map_rows` applies a function, such as a pullback, to many rows at once; `take_rows` chooses some,
+outside of compiled functions; `NUMBERS_AT_ONCE` is how many numbers an operation should get;
 `fused_batch_norm` is the backend's own single operation for batch normalisation in training, or
 None where it has none; `scale_channels` is what is left of it when nothing is trained;
 `JIT_COMPILE` is what `keras.Model.compile` should be told (on a CPU, TensorFlow is faster without
@@ -20,6 +20,7 @@ from residual_ensembles.backend import process
 __all__ = [
     "JIT_COMPILE",
     "NAME",
+    "NUMBERS_AT_ONCE",
     "VERSIONS",
     "bfloat16_problem",
     "compile",
@@ -30,9 +31,7 @@ __all__ = [
     "map_rows",
     "multiply_adds",
     "scale_channels",
-    "stack",
     "take_rows",
-    "unstack",
     "vjp",
 ]
 

@@ -10,6 +10,8 @@ import jax.numpy as jnp
 
 NAME = "jax"
 JIT_COMPILE = True
+# Enough to keep a GPU busy.
+NUMBERS_AT_ONCE = 2**23
 VERSIONS = {"jax": jax.__version__}
 
 # XLA fuses Keras' own batch normalisation.
@@ -57,18 +59,6 @@ def map_rows(function: Callable, rows):
 def take_rows(x, rows):
     """Returns rows of a tensor by their positions, 0 or more; outside of compiled functions."""
     return jnp.take(x, rows, axis=0, mode="clip")
-
-
-@jax.jit
-def stack(rows: list):
-    """Returns tensors of one shape as rows of one tensor, in one call."""
-    return jnp.stack(rows)
-
-
-@jax.jit
-def unstack(rows) -> list:
-    """Returns the rows of a tensor as a list, in one call."""
-    return list(rows)
 
 
 def vjp(function: Callable, *inputs):

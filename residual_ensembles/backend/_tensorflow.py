@@ -13,6 +13,8 @@ from residual_ensembles.backend.threads import given_threads, processors
 
 NAME = "tensorflow"
 JIT_COMPILE = False
+# Enough for all cores, and little enough for their caches.
+NUMBERS_AT_ONCE = 2**18
 VERSIONS = {"tensorflow": tf.__version__}
 
 
@@ -105,16 +107,6 @@ def take_rows(x, rows):
     `keras.ops.take` allows for negative positions too, which takes longer than the copying.
     """
     return tf.gather(x, rows)
-
-
-def stack(rows: list):
-    """Returns tensors of one shape as rows of one tensor."""
-    return tf.stack(rows)
-
-
-def unstack(rows) -> list:
-    """Returns the rows of a tensor as a list; they are not copied."""
-    return tf.unstack(rows)
 
 
 def vjp(function: Callable, *inputs):

@@ -40,22 +40,22 @@ class Autodiff:
         with frozen(self.module, weights):
             return self.module.after(z), (y, *weights)
 
-    def residual(self, point, rows):
+    def residual(self, point, rows: list) -> list:
         """Returns Rᵀ of each row.
 
         Args:
             point: From `forward`.
-            rows: Cotangents `(rows, batch, ...)` of what leaves the module.
+            rows: Cotangents of what leaves the module, `(batch, ...)` each.
         """
         y, *weights = point
         z, pull, _ = self._sum(weights, y)
-        return _pulled(pull, _pulled(self._after(weights, z), rows))
+        return _pulled(rows, self._after(weights, z), pull)
 
-    def skip(self, point, rows):
+    def skip(self, point, rows: list) -> list:
         """Returns Sᵀ of each row; arguments as for `residual`."""
         y, *weights = point
         z, _, pull = self._sum(weights, y)
-        return _pulled(pull, _pulled(self._after(weights, z), rows))
+        return _pulled(rows, self._after(weights, z), pull)
 
     def _sum(self, weights, y):
         """Returns skip + residual, and the pullbacks of the residual and of the skip."""
@@ -77,5 +77,6 @@ def frozen(layer, weights: list) -> keras.StatelessScope:
     return keras.StatelessScope(state_mapping=list(zip(layer.variables, weights, strict=True)))
 
 
-def _pulled(pullback, rows):
-    return backend.map_rows(lambda row: pullback(row)[0], rows)
+def _pulled(rows: list, after, part) -> list:
+    pulled = backend.map_rows(lambda row: part(after(row)[0])[0], ops.stack(rows))
+    return ops.unstack(pulled)

@@ -27,7 +27,7 @@ def share_by_module(point: Point) -> np.ndarray:
     whole = scale.Whole(cotangents[0])
     tangent, shares = whole.row, []
     for step, cotangent in zip(point.steps, cotangents[1:], strict=True):
-        through = step.products.residual(step.point, cotangent[None])
+        through = step.products.residual(step.point, [cotangent])
         shares.append(whole.shares(through, np.zeros(1, int), tangent))
         tangent = step.products.tangent(step.weights, step.y, tangent)
     return np.concatenate(shares)

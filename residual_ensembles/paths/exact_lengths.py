@@ -9,11 +9,11 @@ import copy
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
 
-from residual_ensembles import backend
 from residual_ensembles.paths import rows, scale
 from residual_ensembles.paths.point import Point, Step
 
@@ -62,7 +62,7 @@ def exact(point: Point, max_length: int | None = None, target: str = "y0") -> By
         ValueError: There is no path so short, or no such target.
         ArithmeticError: The parts do not add up to the gradient.
     """
-    gradient = point.at_target(point.gradients[0][None], target)[0]
+    [gradient] = point.at_target(point.gradients[:1], target)
     return carry_back(point, max_length).measured(
         gradient, lambda some: point.at_target(some, target)
     )
@@ -126,11 +126,12 @@ class Lengths:
     def _pass_either_way(self, step: Step) -> None:
         passed, below = [], None
         for part in self._in_calls():
-            ratio, first = None, len(passed)
-            if first:
-                ratio = scale.factors(self.exponents[first - 1 : first] - self.exponents[first])
-            new, below = step.products.either(step.point, backend.stack(part), below, ratio)
-            passed += backend.unstack(new)
+            first = len(passed)
+            change = self.exponents[max(0, first - 1) : first] - self.exponents[first]
+            if change.any():
+                [below] = scale.multiplied([below], scale.factors(change))
+            new, below = step.products.either(step.point, part, below)
+            passed += new
         if self.longest < self.max_length:
             passed.append(below)
             self.exponents = np.append(self.exponents, self.exponents[-1])
@@ -143,7 +144,7 @@ class Lengths:
             yield from rows.in_calls(self.rows[first:end], self.rows[0])
 
     def _pass_residual_only(self, step: Step) -> None:
-        self.rows = rows.mapped(lambda some: step.products.residual(step.point, some), self.rows)
+        self.rows = rows.mapped(partial(step.products.residual, step.point), self.rows)
         self.shortest += 1
         if self.longest > self.max_length:
             del self.rows[-1]
@@ -151,11 +152,15 @@ class Lengths:
 
     def rescale(self) -> None:
         """Gives neighbours of like size one scale, in which the largest is near 2^TOP."""
-        sizes = self.exponents + scale.exponents(rows.measured(scale.largest, self.rows))
+        parts = rows.in_calls(self.rows, self.rows[0])
+        largest = np.concatenate([scale.largest(some) for some in parts])
+        sizes = self.exponents + scale.exponents(largest)
         exponents = (scale_of_neighbours(sizes, SPAN) - TOP) // STEP * STEP
         shifts = self.exponents - exponents
-        if shifts.any():
-            self.rows = rows.mapped(_shifted, self.rows, shifts)
+        due = np.flatnonzero(shifts)
+        moved = rows.mapped(_shifted, [self.rows[i] for i in due], shifts[due])
+        moved = dict(zip(due, moved, strict=True))
+        self.rows = [moved.get(i, row) for i, row in enumerate(self.rows)]
         self.exponents = exponents
         self._plan(sizes)
 
@@ -174,19 +179,18 @@ class Lengths:
 
         Args:
             gradient: The ordinary gradient with respect to the target.
-            to_target: From cotangents of y_0, `(rows, batch, ...)`, to those of the target.
+            to_target: From a list of cotangents of y_0 to those of the target.
         """
         whole = scale.Whole(gradient)
         log10_norms, shares, total = [], [], 0.0
         parts = (rows.in_calls(x, self.rows[0]) for x in (self.rows, self.exponents))
         for part, exponents in zip(*parts, strict=True):
-            near_one, shifts = scale.near_one(backend.stack(part))
+            near_one, shifts = scale.near_one(part)
             own = exponents + shifts
             arrived = to_target(near_one)
             log10_norms.append(scale.log10(scale.norms(arrived), own))
             shares.append(whole.shares(arrived, own))
-            factors = scale.factors(own - whole.exponent)
-            total = total + scale.total(scale.multiplied(arrived, factors))
+            total = total + scale.total(arrived, scale.factors(own - whole.exponent))
         by_length = ByLength(
             lengths=np.arange(self.shortest, self.longest + 1),
             log10_norms=np.concatenate(log10_norms),
@@ -203,7 +207,7 @@ class Lengths:
         Raises:
             ArithmeticError: The error is too large.
         """
-        off = float(scale.norms((total - whole.row)[None])[0])
+        off = float(scale.norms([total - whole.row])[0])
         parts = np.sum(10.0 ** (found.log10_norms - whole.exponent * math.log10(2.0)))
         if not off <= max(LARGEST_ERROR * whole.norm, LARGEST_ERROR_OF_PARTS * parts):
             raise ArithmeticError(
@@ -214,7 +218,7 @@ class Lengths:
         return replace(found, error=off / whole.norm if whole.norm else float("nan"))
 
 
-def _shifted(some, shifts: np.ndarray):
+def _shifted(some: list, shifts: np.ndarray) -> list:
     """Returns rows times two to these powers, which float32 need not have in one factor."""
     for part in (shifts // 2, shifts - shifts // 2):
         some = scale.multiplied(some, scale.factors(part)) if part.any() else some

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 
 from keras import ops
 
@@ -15,6 +15,7 @@ from residual_ensembles.paths.autodiff import frozen
 from residual_ensembles.paths.followed import followed
 from residual_ensembles.paths.loss import cross_entropy
 from residual_ensembles.paths.products import Products, products_for
+from residual_ensembles.paths.rows import stacked
 
 
 @dataclass(frozen=True)
@@ -27,8 +28,6 @@ class Step:
     """What entered, `(batch, ...)`."""
     point: tuple
     """What the products need."""
-    skips_freely: bool
-    """Whether the skip is the identity, so that going back through it costs nothing."""
 
     @property
     def row_size(self) -> int:
@@ -54,7 +53,7 @@ class Point:
     loss: float
     """Mean loss of the batch: cross entropy in nats, where no other loss was given."""
     through_stem: Callable
-    """From cotangents of y_0, `(rows, batch, ...)`, to those of the pictures."""
+    """From a list of cotangents of y_0 to those of the pictures."""
     carried: dict = field(default_factory=dict)
     """What `carry_back` found, so that it need not begin at y_n again."""
 
@@ -66,8 +65,8 @@ class Point:
             found.append(step.whole(found[-1]))
         return found[::-1]
 
-    def at_target(self, rows, target: str):
-        """Returns cotangents of y_0, `(rows, batch, ...)`, or what they are at the pictures."""
+    def at_target(self, rows: list, target: str) -> list:
+        """Returns cotangents of y_0, `(batch, ...)` each, or what they are at the pictures."""
         if target not in TARGETS:
             raise ValueError(f"Received target={target!r}, expected one of {', '.join(TARGETS)}.")
         return rows if target == "y0" else self.through_stem(rows)
@@ -110,11 +109,10 @@ class Linearization:
             followed(module, segment_of(chain, i), self._training)
             for i, module in enumerate(chain.modules, start=1)
         ]
-        pairs = list(zip(self._modules, chain.shapes, strict=False))
         self._products = [
-            products_for(module, shape, self._training, closed_forms) for module, shape in pairs
+            products_for(module, shape, self._training, closed_forms)
+            for module, shape in zip(self._modules, chain.shapes, strict=False)
         ]
-        self._free = [_skips_freely(*pair) for pair in pairs]
         self._enter = compiled(self._stem)
         self._enter_back = compiled(self._stem_back)
         self._leave = compiled(self._loss)
@@ -130,10 +128,10 @@ class Linearization:
         stem, head = _weights(chain.stem), _weights(chain.head)
         pictures = ops.cast(ops.convert_to_tensor(pictures), chain.stem.compute_dtype)
         y, steps = self._enter(stem, pictures), []
-        for module, products, free in zip(self._modules, self._products, self._free, strict=True):
+        for module, products in zip(self._modules, self._products, strict=True):
             weights = products.weights(module)
             out, point = products.forward(weights, y)
-            steps.append(Step(products, weights, y, point, free))
+            steps.append(Step(products, weights, y, point))
             y = out
         loss, cotangent = self._leave(head, y, ops.convert_to_tensor(labels))
         return Point(
@@ -146,7 +144,7 @@ class Linearization:
 
     def _stem_back(self, weights, pictures, rows):
         _, pull = backend.vjp(lambda x: self._stem(weights, x), pictures)
-        return backend.map_rows(lambda row: pull(row)[0], rows)
+        return stacked(partial(backend.map_rows, lambda row: pull(row)[0]), rows)
 
     def _loss(self, weights, y, labels):
         def loss(y):
@@ -160,9 +158,3 @@ class Linearization:
 
 def _weights(layer) -> list:
     return [ops.convert_to_tensor(v.value) for v in layer.variables]
-
-
-def _skips_freely(module, shape: tuple) -> bool:
-    y = ops.zeros((1, *shape), module.compute_dtype)
-    with frozen(module, _weights(module)):
-        return module.has_skip and module.skip(y) is y and module.after(y) is y

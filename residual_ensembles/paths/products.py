@@ -4,7 +4,7 @@ from keras import ops
 
 from residual_ensembles import backend
 from residual_ensembles.backend.precision import compiled
-from residual_ensembles.paths.autodiff import Autodiff
+from residual_ensembles.paths.autodiff import Autodiff, frozen
 from residual_ensembles.paths.closed_form import products_of
 from residual_ensembles.paths.kinds import kind_of
 
@@ -23,10 +23,10 @@ def products_for(module, input_shape: tuple, training: bool, closed_forms: bool)
     method = products_of(module) if closed_forms else Autodiff
     kind = kind_of(module, input_shape, method.ignored)
     if kind is None:
-        return Products(method(module, training))
+        return Products(method(module, training), input_shape)
     key = method, training, kind
     if key not in _shared:
-        _shared[key] = Products(method(module, training))
+        _shared[key] = Products(method(module, training), input_shape)
     return _shared[key]
 
 
@@ -34,17 +34,20 @@ class Products:
     """Compiled functions of modules that differ in their weights only.
 
     `point` is what `forward` keeps of one batch, so that no forward pass is repeated for a path.
-    Weights are constants, so that no gradient of theirs is ever formed. Rows are cotangents of what
-    leaves the module, `(rows, batch, ...)`.
+    Weights are constants, so that no gradient of theirs is ever formed. `residual` and `skip` take
+    a list of cotangents of what leaves the module, `(batch, ...)` each.
 
     Args:
         method: `Autodiff`, or a closed form of this kind.
+        input_shape: Shape of what enters the module, without batch.
     """
 
-    def __init__(self, method: Autodiff):
+    def __init__(self, method: Autodiff, input_shape: tuple):
         self._method = method
         self.weights = method.weights
         self.has_skip = method.module.has_skip
+        self.skips_freely = _skips_freely(method.module, input_shape)
+        """Whether the skip is the identity, so that going back through it costs nothing."""
         self.forward = compiled(method.forward)
         self.residual = compiled(method.residual)
         self.skip = compiled(method.skip)
@@ -53,22 +56,23 @@ class Products:
         self.tangent = compiled(self._tangent)
         self.to_weights = compiled(self._to_weights)
 
-    def _either(self, point, rows, below, ratio):
+    def _either(self, point, rows: list, below):
         """One module of the exact recurrence, for neighbouring lengths.
 
         Args:
             point: From `forward`.
             rows: G[k] for these lengths, all of one scale.
-            below: Rᵀ G[k] of the length just below them, `(batch, ...)`; None for the shortest.
-            ratio: Scale of `below` over that of `rows`, `(1,)`; None for the shortest.
+            below: Rᵀ G[k] of the length just below them, in their scale, `(batch, ...)`; None for
+                the shortest.
 
         Returns:
             The new G[k], and Rᵀ G[k] of the longest of the lengths.
         """
-        moved = self._method.residual(point, rows)
-        below = ops.zeros_like(moved[0]) if below is None else below * ops.cast(ratio, below.dtype)
-        shifted = ops.concatenate([below[None], moved[:-1]])
-        return self._method.skip(point, rows) + shifted, moved[-1]
+        *moved, longest = self._method.residual(point, rows)
+        kept = rows if self.skips_freely else self._method.skip(point, rows)
+        if below is None:
+            return [kept[0], *map(ops.add, kept[1:], moved)], longest
+        return list(map(ops.add, kept, [below, *moved])), longest
 
     def _whole(self, weights, y, cotangent):
         """Returns (S + R)ᵀ of one cotangent, from the forward pass alone."""
@@ -91,3 +95,9 @@ class Products:
         _, pull = backend.vjp(lambda *weights: self._method.forward(list(weights), y)[0], *weights)
         trainable = zip(pull(cotangent), self._method.trainable, strict=True)
         return ops.concatenate([ops.reshape(g, (-1,)) for g, wanted in trainable if wanted])
+
+
+def _skips_freely(module, shape: tuple) -> bool:
+    y = ops.zeros((1, *shape), module.compute_dtype)
+    with frozen(module, [ops.convert_to_tensor(v.value) for v in module.variables]):
+        return module.has_skip and module.skip(y) is y and module.after(y) is y

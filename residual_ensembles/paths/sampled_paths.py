@@ -11,7 +11,6 @@ from functools import partial
 
 import numpy as np
 
-from residual_ensembles import backend
 from residual_ensembles.paths import rows, scale
 from residual_ensembles.paths.point import Point
 
@@ -45,7 +44,7 @@ def sampled(point: Point, paths: np.ndarray, target: str = "y0", shares: bool = 
     paths = _checked(point, paths)
     order = np.lexsort(paths.T)  # neighbours agree at the top
     at_once = max(1, NUMBERS_AT_ONCE // max(step.row_size for step in point.steps))
-    whole = scale.Whole(point.at_target(point.gradients[0][None], target)[0]) if shares else None
+    whole = scale.Whole(point.at_target(point.gradients[:1], target)[0]) if shares else None
     found = np.empty((2, len(paths)))
     for first in range(0, len(paths), at_once):
         group = order[first : first + at_once]
@@ -58,7 +57,7 @@ def walk_back(point: Point, paths: np.ndarray) -> "Arrived":
     arrived = Arrived(point.cotangent, len(paths))
     for step, takes in zip(reversed(point.steps), paths.T[::-1], strict=True):
         arrived.pass_through(partial(step.products.residual, step.point), takes)
-        if not step.skips_freely:
+        if not step.products.skips_freely:
             arrived.pass_through(partial(step.products.skip, step.point), ~takes)
         arrived.bring_near_one(scale.PRODUCTS_BETWEEN)
     return arrived
@@ -82,7 +81,7 @@ class Arrived:
         """Lets paths go one way through a module.
 
         Args:
-            way: From rows `(rows, batch, ...)` to what the module makes of them.
+            way: From a list of rows to what the module makes of each.
             takes: Which paths go, bool, `(paths,)`.
         """
         before, new = np.unique(self.of_path[takes], return_inverse=True)
@@ -103,8 +102,8 @@ class Arrived:
         """Rescales the rows that went through so many products or more."""
         due = np.flatnonzero(self.products >= after)
         for some in rows.in_calls(due, self.rows[0]):
-            near_one, shifts = scale.near_one(backend.stack([self.rows[i] for i in some]))
-            for i, row in zip(some, backend.unstack(near_one), strict=True):
+            near_one, shifts = scale.near_one([self.rows[i] for i in some])
+            for i, row in zip(some, near_one, strict=True):
                 self.rows[i] = row
             self.exponents[some] += shifts
             self.products[some] = 0
@@ -114,7 +113,7 @@ class Arrived:
         self.bring_near_one()
         found = np.full((2, len(self.rows)), np.nan)
         for some in rows.in_calls(np.arange(len(self.rows)), self.rows[0]):
-            own = point.at_target(backend.stack([self.rows[i] for i in some]), target)
+            own = point.at_target([self.rows[i] for i in some], target)
             found[0, some] = scale.log10(scale.norms(own), self.exponents[some])
             if whole:
                 found[1, some] = whole.shares(own, self.exponents[some])

@@ -1,6 +1,6 @@
 """Cotangents that would underflow: kept in range, with a power of two beside them.
 
-Rows are cotangents stacked, `(rows, batch, ...)`.
+Rows are cotangents, `(batch, ...)` each.
 
 Multiplying by a power of two changes no digit, so norms are those of the unscaled computation
 wherever that does not underflow.
@@ -12,6 +12,7 @@ import numpy as np
 from keras import ops
 
 from residual_ensembles import backend
+from residual_ensembles.paths.rows import stacked
 
 # A residual divides a cotangent by about ten, and hardly ever by a million; after so many of them a
 # cotangent is still far from what float32 takes for 0.
@@ -19,37 +20,45 @@ PRODUCTS_BETWEEN = 5
 
 
 @backend.compile
-def largest(rows):
+def largest(rows: list):
     """Returns the largest absolute value of each row, as float32 `(rows,)`."""
-    flat = ops.reshape(rows, (rows.shape[0], -1))
-    return ops.cast(ops.max(ops.abs(flat), axis=1), "float32")
+    return ops.cast(
+        ops.stack(stacked(lambda some: ops.max(ops.abs(_flat(some)), 1), rows)), "float32"
+    )
 
 
 @backend.compile
-def multiplied(rows, factors):
+def multiplied(rows: list, factors) -> list:
     """Returns each row times its factor, `(rows,)`."""
-    flat = ops.reshape(rows, (rows.shape[0], -1)) * ops.cast(factors, rows.dtype)[:, None]
-    return ops.reshape(flat, rows.shape)
+    return stacked(_multiplied, rows, factors)
 
 
 @backend.compile
-def norms(rows):
+def norms(rows: list):
     """Returns the norm of each row, `(rows,)`."""
-    flat = ops.reshape(rows, (rows.shape[0], -1))
-    return ops.sqrt(ops.sum(flat * flat, axis=1))
+    return ops.sqrt(ops.stack(stacked(lambda some: ops.sum(ops.square(_flat(some)), 1), rows)))
 
 
 @backend.compile
-def products(rows, whole):
+def products(rows: list, whole):
     """Returns the product of each row with `whole`, `(...)`, as `(rows,)`."""
-    flat = ops.reshape(rows, (rows.shape[0], -1))
-    return ops.sum(flat * ops.reshape(whole, (1, -1)), axis=1)
+    whole = ops.reshape(whole, (1, -1))
+    return ops.stack(stacked(lambda some: ops.sum(_flat(some) * whole, 1), rows))
 
 
 @backend.compile
-def total(rows):
-    """Returns the sum of all rows, `(...)`."""
-    return ops.sum(rows, axis=0)
+def total(rows: list, factors):
+    """Returns the sum of all rows, each times its factor, `(...)`."""
+    first, *others = stacked(_multiplied, rows, factors)
+    return sum(others, first)
+
+
+def _flat(rows):
+    return ops.reshape(rows, (rows.shape[0], -1))
+
+
+def _multiplied(rows, factors):
+    return ops.reshape(_flat(rows) * ops.cast(factors, rows.dtype)[:, None], rows.shape)
 
 
 def exponents(sizes) -> np.ndarray:
@@ -70,7 +79,7 @@ def log10(norms, exponents: np.ndarray) -> np.ndarray:
         return np.log10(np.asarray(norms, np.float64)) + exponents * math.log10(2.0)
 
 
-def near_one(rows) -> tuple:
+def near_one(rows: list) -> tuple[list, np.ndarray]:
     """Returns each row divided by the power of two that brings it near 1, and these powers."""
     shifts = exponents(largest(rows))
     return multiplied(rows, factors(-shifts)), shifts
@@ -84,20 +93,19 @@ class Whole:
     """
 
     def __init__(self, gradient):
-        rows, [self.exponent] = near_one(gradient[None])
-        self.row = rows[0]
-        self.norm = float(norms(rows)[0])
+        [self.row], [self.exponent] = near_one([gradient])
+        self.norm = float(norms([self.row])[0])
 
     @property
     def log10_norm(self) -> float:
         """Base-10 logarithm of its norm."""
         return float(log10(self.norm, self.exponent))
 
-    def shares(self, rows, exponents: np.ndarray, tangent=None) -> np.ndarray:
+    def shares(self, rows: list, exponents: np.ndarray, tangent=None) -> np.ndarray:
         """Returns ⟨row, G⟩ / ‖G‖² of rows with their powers of two; NaN where G is 0.
 
         Args:
-            rows: Cotangents `(rows, batch, ...)`.
+            rows: Cotangents, `(batch, ...)` each.
             exponents: Their powers of two, `(rows,)`.
             tangent: What `self.row` has become, where the rows have not arrived yet.
         """

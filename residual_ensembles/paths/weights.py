@@ -4,7 +4,6 @@ The paper speaks of the paths that contribute "gradient updates" (section 4.2); 
 contribute to.
 """
 
-from residual_ensembles import backend
 from residual_ensembles.paths.exact_lengths import ByLength, carry_back
 from residual_ensembles.paths.point import Point
 
@@ -26,8 +25,4 @@ def weight_gradient(point: Point, number: int, max_length: int | None = None) ->
     step = point.steps[number - 1]
     gradient = step.to_weights(point.gradients[number])
     arrived = carry_back(point, max_length, above=number)
-
-    def to_weights(rows):
-        return backend.stack([step.to_weights(row) for row in backend.unstack(rows)])
-
-    return arrived.measured(gradient, to_weights)
+    return arrived.measured(gradient, lambda rows: [step.to_weights(row) for row in rows])

@@ -76,6 +76,21 @@ def test_lengths_are_the_same_in_groups(monkeypatch):
     np.testing.assert_allclose(in_groups.log10_norms, together.log10_norms, atol=1e-5)
 
 
+@pytest.mark.parametrize("model", ["resnet", "highway"])
+def test_cotangents_go_through_a_module_alone_or_stacked(model, monkeypatch):
+    chain = network(model, 14)  # of three sizes, so that some skips are convolutions
+    drawn = np.concatenate([paths.draw_paths([True] * 6, k, 3, 0, 0) for k in range(7)])
+    found = []
+    for numbers in (1, 4 * 3 * 8 * 8 * 16, 2**30):
+        monkeypatch.setattr("residual_ensembles.paths.products._shared", {})
+        monkeypatch.setattr(backend, "NUMBERS_AT_ONCE", numbers)
+        point = paths.Linearization(chain).at(*batch())
+        found.append((paths.exact(point).log10_norms, paths.sampled(point, drawn).log10_norms))
+    for other in found[1:]:
+        np.testing.assert_allclose(other[0], found[0][0], atol=1e-5)
+        np.testing.assert_allclose(other[1], found[0][1], atol=1e-5)
+
+
 @pytest.mark.parametrize("name", ["resnet", "highway"])
 def test_modules_of_a_kind_share_compiled_code_and_others_do_not(name):
     chain = network(name, 20)
