@@ -17,7 +17,7 @@ from pathlib import Path
 import pandas as pd
 
 from pipelines import study
-from residual_ensembles.cli import COST_FILE, peak_mib, read_costs
+from residual_ensembles.cli import COST_FILE, children_peak_mib, read_costs
 from residual_ensembles.files import write_csv
 
 STEPS = (
@@ -63,7 +63,7 @@ def cost_table(costs: list[dict], seconds: float) -> pd.DataFrame:
         "program": "total",
         "seconds": seconds,
         "processor_seconds": used.ru_utime + used.ru_stime,
-        "peak_mib": peak_mib(used),
+        "peak_mib": children_peak_mib(),
     }
     rest = {
         "program": "DVC and the rest",

@@ -24,6 +24,7 @@ from residual_ensembles.backend import process
 
 COST_FILE = "RESIDUAL_ENSEMBLES_COST_FILE"
 """The environment variable that names a file to which a program adds a line: what it cost."""
+_MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024  # bytes
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -45,10 +46,21 @@ def read_costs(path: Path) -> list[dict]:
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
-def peak_mib(*used: resource.struct_rusage) -> float:
-    """Returns the memory of the largest process, in MiB."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    return max(each.ru_maxrss for each in used) * unit / 2**20
+def children_peak_mib() -> float:
+    """Returns the memory of the largest of the processes that this one has waited for, in MiB."""
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * _MAXRSS_UNIT / 2**20
+
+
+def _peak_mib() -> float:
+    """Returns the most memory that this process has had, in MiB.
+
+    Not of `getrusage`, where Linux counts what the process that started this one had.
+    """
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / 1024
+    except (OSError, StopIteration):
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _MAXRSS_UNIT / 2**20
 
 
 def _write_cost_at_exit() -> None:
@@ -68,7 +80,7 @@ def _write_cost_at_exit() -> None:
             "program": program,
             "seconds": time.time() - psutil.Process().create_time(),
             "processor_seconds": sum(each.ru_utime + each.ru_stime for each in used),
-            "peak_mib": peak_mib(*used),
+            "peak_mib": max(_peak_mib(), children_peak_mib()),
         }
         with open(path, "a", encoding="utf-8") as file:
             file.write(json.dumps(cost) + "\n")
