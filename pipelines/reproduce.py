@@ -40,6 +40,8 @@ def main() -> int:
             if status:
                 break
         costs = read_costs(file)
+    if status and not costs:  # the parameters themselves may be what was refused
+        return status
     results = Path("results") / study.load()["name"]
     if costs:  # else everything was finished, and what it cost is known from before
         table = cost_table(costs, time.perf_counter() - begun)

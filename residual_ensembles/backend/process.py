@@ -26,7 +26,7 @@ MAX_CPU_ISA = "ONEDNN_MAX_CPU_ISA"
 """oneDNN's own: the largest instruction set that it may use."""
 
 # Of mallopt(3). Without them glibc maps large blocks anew and gives them back after each step, and
-# the kernel clears every page again: a third to a half of the time that training takes.
+# the kernel clears every page again, which on some machines takes as long as the computation.
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
 _KEEP = {_M_MMAP_MAX: 0, _M_TRIM_THRESHOLD: 2**31 - 1, _M_TOP_PAD: 64 * 2**20}
 _OF_GLIBC = ("MALLOC_MMAP_MAX_", "MALLOC_TRIM_THRESHOLD_", "MALLOC_TOP_PAD_")
