@@ -29,9 +29,9 @@ from side_by_side import BOTH_OURS, FLAGS, Cost, announce, progress, report
 from travel import Counting
 
 from residual_ensembles import lesions, models
-from residual_ensembles.executor import Executor
-from residual_ensembles.local_executor import Local, begin
-from residual_ensembles.ray_executor import AHEAD, Ray
+from residual_ensembles.runtime.cluster import AHEAD, Ray
+from residual_ensembles.runtime.executor import Executor
+from residual_ensembles.runtime.local import Local, begin
 
 FLAGS.set_default("rounds", 3)
 flags.DEFINE_integer("depth", 56, "layers of the ResNet: 6n+2", 8)
@@ -51,7 +51,7 @@ class Bare(Local):
         super().__init__()
         self.wanted = size
 
-    def prepare(self, n_tasks, task_bytes):
+    def _start(self, n_tasks, task_bytes):
         from joblib.externals.loky import ProcessPoolExecutor
 
         if self.pool is None:
@@ -66,8 +66,8 @@ class Workers(Ray):
 
     alone = False
 
-    def prepare(self, n_tasks, task_bytes):
-        super().prepare(n_tasks, task_bytes)
+    def _require(self, task_bytes):
+        super()._require(task_bytes)
         self.options |= {"resources": FIRST} if self.alone else {}
 
     def most(self):

@@ -11,7 +11,7 @@ from absl import flags
 from pipelines import given
 from pipelines import study as studies
 from residual_ensembles import cli, models, parameters
-from residual_ensembles.files import write_text
+from residual_ensembles.storage.files import write_text
 from residual_ensembles.training.settings import Settings
 
 FLAGS = flags.FLAGS

@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 from absl import flags
 
-from residual_ensembles import backend, checkpoints, cli, data, models, training
-from residual_ensembles.files import write_csv, write_npz
+from residual_ensembles import backend, cli, data, models, training
 from residual_ensembles.parameters import MAX_MEMBERS
+from residual_ensembles.storage import checkpoints
+from residual_ensembles.storage.files import write_csv, write_npz
 from residual_ensembles.train import define_schedule_flags, schedule_from_flags
 from residual_ensembles.training.settings import Settings
 

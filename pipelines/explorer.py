@@ -8,7 +8,7 @@ from pathlib import Path
 from absl import flags
 
 from residual_ensembles import cli, data, explorer, models
-from residual_ensembles.files import write_text
+from residual_ensembles.storage.files import write_text
 
 FLAGS = flags.FLAGS
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from absl import flags
 
 from residual_ensembles import analysis, cli, figures
-from residual_ensembles.files import write_csv
+from residual_ensembles.storage.files import write_csv
 
 FLAGS = flags.FLAGS
 

@@ -9,10 +9,10 @@ import numpy as np
 from absl import flags
 
 from pipelines.study import chosen_networks
-from residual_ensembles import backend, cli, data, executor, lesions, models, pruning, unraveling
-from residual_ensembles.files import write_csv, write_json
+from residual_ensembles import backend, cli, data, lesions, models, pruning, runtime, unraveling
 from residual_ensembles.parameters import LESION_PRECISIONS
-from residual_ensembles.provenance import provenance
+from residual_ensembles.storage.files import write_csv, write_json
+from residual_ensembles.storage.provenance import provenance
 
 FLAGS = flags.FLAGS
 
@@ -142,7 +142,7 @@ def main() -> None:
     prepared = data.load(FLAGS.data)
     (output_dir / "predictions").mkdir(parents=True, exist_ok=True)
     swept = [swept_network(name, seed, prepared) for name in networks for seed in seeds]
-    with executor.chosen() as chosen:
+    with runtime.choose_executor() as chosen:
         found = lesions.sweep.sweep(
             swept,
             prepared.part("test"),

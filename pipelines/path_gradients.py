@@ -9,10 +9,10 @@ from absl import flags
 from tqdm import tqdm
 
 from pipelines.study import chosen_networks
-from residual_ensembles import backend, cli, data, executor, gradients
-from residual_ensembles.files import write_json
+from residual_ensembles import backend, cli, data, gradients, runtime
 from residual_ensembles.parameters import BATCH_NORM, TARGETS
-from residual_ensembles.provenance import provenance
+from residual_ensembles.storage.files import write_json
+from residual_ensembles.storage.provenance import provenance
 
 FLAGS = flags.FLAGS
 
@@ -121,7 +121,8 @@ def main() -> None:
         each[0].title: gradients.kept_pieces(each, prepared.checksum, study)
         for each in networks.values()
     }
-    with executor.chosen() as chosen, tqdm(total=total, bar_format=gradients.BAR) as progress:
+    bar = tqdm(total=total, bar_format=gradients.BAR)
+    with runtime.choose_executor() as chosen, bar as progress:
         measured = dict(
             zip(
                 every,

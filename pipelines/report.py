@@ -9,7 +9,7 @@ from absl import flags
 
 from pipelines import study
 from residual_ensembles import analysis, cli, figures, report
-from residual_ensembles.files import write_csv, write_json, write_text
+from residual_ensembles.storage.files import write_csv, write_json, write_text
 
 FLAGS = flags.FLAGS
 

@@ -18,7 +18,7 @@ import pandas as pd
 
 from pipelines import study
 from residual_ensembles.cli import COST_FILE, children_peak_mib, read_costs
-from residual_ensembles.files import write_csv
+from residual_ensembles.storage.files import write_csv
 
 STEPS = (
     ("python", "-m", "pipelines.compose"),

@@ -27,9 +27,9 @@ from absl import flags
 
 from pipelines import study
 from pipelines.training_memory import most_bytes
-from residual_ensembles import cli, executor
+from residual_ensembles import cli, runtime
 from residual_ensembles.backend.threads import given_threads, processors, task_threads
-from residual_ensembles.commands import run_command, started, tell
+from residual_ensembles.runtime.commands import run_command, started, tell
 
 if TYPE_CHECKING:
     from dvc.stage import Stage
@@ -183,11 +183,11 @@ class ClusterRuns:
         Raises:
             OSError: One failed again and again; the others go on from their checkpoints later.
         """
-        from residual_ensembles.ray_executor import Ray
+        from residual_ensembles.runtime.cluster import Ray
 
         folder, threads, names = os.getcwd(), task_threads(), list(commands)
         tasks = [
-            executor.Task(name, run_command, _constant(name, command, folder, threads))
+            runtime.Task(name, run_command, _constant(name, command, folder, threads))
             for name, command in commands.items()
         ]
         with Ray(show=True) as ray:
@@ -210,8 +210,8 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that no run is left alone
     stages, parameters = unfinished(), study.load()
     members = parameters["ensemble"]["members"]
-    on_cluster = executor.chosen_engine() == "ray"
-    most = len(stages) + members if on_cluster else executor.at_once(processors())
+    on_cluster = runtime.choose_engine() == "ray"
+    most = len(stages) + members if on_cluster else runtime.n_at_once(processors())
     limit = FLAGS.processes or most
     commands = with_members({name: stage.cmd for name, stage in stages.items()}, members, limit)
     if not commands:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from residual_ensembles.files import read_npz, write_npz
+from residual_ensembles.storage.files import read_npz, write_npz
 
 
 class Pieces:

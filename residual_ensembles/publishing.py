@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 
 from residual_ensembles import backend, models
-from residual_ensembles.code import code_checksum
 from residual_ensembles.data import Part, Prepared
-from residual_ensembles.files import write_csv, write_json
-from residual_ensembles.provenance import provenance
+from residual_ensembles.storage.code import code_checksum
+from residual_ensembles.storage.files import write_csv, write_json
+from residual_ensembles.storage.provenance import provenance
 from residual_ensembles.training.outputs import Outputs
 from residual_ensembles.unraveling.given import FILE, given
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from absl import flags
 
-from residual_ensembles import backend, checkpoints, cli, data, training
+from residual_ensembles import backend, cli, data, training
 from residual_ensembles.models.architectures import GATE_BIAS
 from residual_ensembles.parameters import (
     GATINGS,
@@ -18,6 +18,7 @@ from residual_ensembles.parameters import (
     WEIGHTS,
     is_external,
 )
+from residual_ensembles.storage import checkpoints
 from residual_ensembles.training.settings import Settings
 
 FLAGS = flags.FLAGS

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 
-from residual_ensembles import files
 from residual_ensembles.data import prepared
 from residual_ensembles.data.atomic_folder import atomic_folder
 from residual_ensembles.data.augmentation import Augmentation, default_augmentation
@@ -22,6 +21,7 @@ from residual_ensembles.data.view import View
 from residual_ensembles.data.writers import ArrayWriter, RecordWriter, save_array
 from residual_ensembles.parameters import STORAGES
 from residual_ensembles.randomness import generator
+from residual_ensembles.storage import files
 
 ARRAY_BYTES = 2 * 1024**3  # the largest set, decoded, that "auto" keeps as arrays
 STATISTICS_PICTURES = 50_000  # how many stand for the mean of a set that is not kept so

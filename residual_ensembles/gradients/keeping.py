@@ -6,11 +6,11 @@ from dataclasses import asdict
 
 import numpy as np
 
-from residual_ensembles import checkpoints
-from residual_ensembles.fingerprint import digest
 from residual_ensembles.gradients.cut import Network
 from residual_ensembles.gradients.study import GradientStudy, nothing_found
 from residual_ensembles.pieces import Pieces
+from residual_ensembles.storage import checkpoints
+from residual_ensembles.storage.fingerprint import digest
 
 CODE = (
     "backend",

@@ -7,7 +7,6 @@ from types import MappingProxyType
 import numpy as np
 
 from residual_ensembles import models
-from residual_ensembles.executor import Executor, Task
 from residual_ensembles.gradients.architecture import architecture_of, outline
 from residual_ensembles.gradients.cut import Network, Piece, cut
 from residual_ensembles.gradients.keeping import Found, from_arrays, to_arrays
@@ -15,6 +14,7 @@ from residual_ensembles.gradients.memory import piece_bytes
 from residual_ensembles.gradients.study import GradientStudy, Measured, nothing_found, skips_of
 from residual_ensembles.paths import Linearization
 from residual_ensembles.pieces import Pieces
+from residual_ensembles.runtime.executor import Executor, Task
 
 BAR = "{l_bar}{bar}| {n:.1f}/{total} batches [{elapsed}<{remaining}]"
 """How far `measure` is, for tqdm: a piece with some lengths is a part of a batch."""

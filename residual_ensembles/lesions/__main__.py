@@ -7,7 +7,7 @@ from pathlib import Path
 
 from absl import flags
 
-from residual_ensembles import backend, cli, executor, unraveling
+from residual_ensembles import backend, cli, runtime, unraveling
 from residual_ensembles.parameters import LESION_PRECISIONS
 from residual_ensembles.train import define_data_flags, prepared_data
 
@@ -58,7 +58,7 @@ def main() -> None:
     backend.configure()
     chain = unraveling.load(FLAGS.network, FLAGS.boundaries, FLAGS.modules)
     print(chain.summary(), flush=True)
-    with executor.chosen() as chosen:
+    with runtime.choose_executor() as chosen:
         study = NetworkStudy(
             chain, Path(FLAGS.network), prepared_data(), folder, FLAGS.seed, chosen
         )

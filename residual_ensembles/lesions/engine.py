@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from residual_ensembles import backend
-from residual_ensembles.executor import Executor
 from residual_ensembles.lesions import agreement, cascade, closeness
 from residual_ensembles.lesions.agreement import Agreement
 from residual_ensembles.lesions.examples import check_shape
@@ -18,6 +17,7 @@ from residual_ensembles.lesions.subject import Subject
 from residual_ensembles.lesions.together import Round, together
 from residual_ensembles.parameters import LESION_PRECISIONS
 from residual_ensembles.pieces import Pieces
+from residual_ensembles.runtime.executor import Executor, Serial
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ def evaluate(
         seed=seed,
         pieces=pieces,
     )
-    return together({chain.name: going}, executor or Executor(), progress)[chain.name]
+    return together({chain.name: going}, executor or Serial(), progress)[chain.name]
 
 
 def evaluation(

@@ -4,10 +4,10 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from residual_ensembles import checkpoints
-from residual_ensembles.fingerprint import digest
 from residual_ensembles.lesions.plans import PlannedLesion
 from residual_ensembles.pieces import Pieces
+from residual_ensembles.storage import checkpoints
+from residual_ensembles.storage.fingerprint import digest
 
 CODE = (
     "analysis/finite.py",

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from residual_ensembles.executor import Executor, Task
 from residual_ensembles.lesions.cut import affordable_pictures
 from residual_ensembles.lesions.engine import check_precision
 from residual_ensembles.lesions.examples import check_shape
@@ -12,6 +11,7 @@ from residual_ensembles.lesions.grid import MEMORY_BYTES, Grid
 from residual_ensembles.lesions.lesion import Lesion
 from residual_ensembles.lesions.meter import Meter
 from residual_ensembles.lesions.subject import Subject
+from residual_ensembles.runtime.executor import Executor, Serial, Task
 
 OUTPUT_PRECISIONS = ("float32", "bfloat16")
 OUTPUT_SHARE = 4
@@ -62,7 +62,7 @@ def outputs_of(
         )
     check_precision(chain, precision)
     subject = Subject(chain, lesions, len(inputs), memory_bytes, batch_size)
-    executor = executor or Executor()
+    executor = executor or Serial()
     shared = executor.put(subject)
 
     def task(some: slice) -> Task:

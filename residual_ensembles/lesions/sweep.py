@@ -7,14 +7,14 @@ from typing import NamedTuple
 import pandas as pd
 from tqdm import tqdm
 
-from residual_ensembles.executor import Executor
-from residual_ensembles.files import write_npz
 from residual_ensembles.lesions.engine import Evaluation, evaluation
 from residual_ensembles.lesions.exactness import exactness, summary
 from residual_ensembles.lesions.plans import PlannedLesion
 from residual_ensembles.lesions.table import lesion_table
 from residual_ensembles.lesions.together import together
 from residual_ensembles.pieces import Pieces
+from residual_ensembles.runtime.executor import Executor
+from residual_ensembles.storage.files import write_npz
 
 
 class PartPictures:

@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from residual_ensembles.executor import Executor, Task
 from residual_ensembles.lesions.piece import Piece, compute
 from residual_ensembles.lesions.subject import Subject
 from residual_ensembles.pieces import Pieces
+from residual_ensembles.runtime.executor import Executor, Task
 
 LONGEST_NAMES = 2
 """Lesions that a piece is told by; of more, the first and the last."""

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import keras
 
-from residual_ensembles.files import atomic_path
 from residual_ensembles.models.chain import Chain
 from residual_ensembles.models.nesting import register_all
+from residual_ensembles.storage.files import atomic_path
 
 # The earliest date that a zip archive knows.
 EPOCH = (1980, 1, 1, 0, 0, 0)

@@ -8,7 +8,7 @@ import numpy as np
 
 from residual_ensembles import backend
 from residual_ensembles.backend import process
-from residual_ensembles.code import code_checksum
+from residual_ensembles.storage.code import code_checksum
 
 # The rooms whose code decides what weights come out; a test holds this list against the imports.
 CODE = ("backend", "data", "models", "training", "randomness.py")

@@ -5,10 +5,12 @@ import os
 import pandas as pd
 import pytest
 
-from residual_ensembles import checkpoints, models
+from residual_ensembles import models
 from residual_ensembles.analysis.gradient_tables import COLUMNS
-from residual_ensembles.commands import run_command
-from residual_ensembles.executor import ENGINE, Task
+from residual_ensembles.runtime.choose import ENGINE
+from residual_ensembles.runtime.commands import run_command
+from residual_ensembles.runtime.executor import Task
+from residual_ensembles.storage import checkpoints
 
 
 @pytest.fixture(scope="module")

@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 
 from residual_ensembles import models
-from residual_ensembles.executor import ENGINE
-from residual_ensembles.files import write_csv
 from residual_ensembles.lesions import cut, study_plan
 from residual_ensembles.lesions.sweep import Swept, sweep
 from residual_ensembles.pieces import Pieces
+from residual_ensembles.runtime.choose import ENGINE
+from residual_ensembles.storage.files import write_csv
 
 PLAN = {"k": 3, "draws": 3, "swaps": 2, "duplications": 2, "seed": 0, "random": True}
 

@@ -7,7 +7,7 @@ import time
 import programs
 import pytest
 
-from residual_ensembles.commands import run_command
+from residual_ensembles.runtime.commands import run_command
 
 
 def test_what_it_prints_is_told_by_name(tmp_path, capfd):

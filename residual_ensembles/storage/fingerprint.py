@@ -9,7 +9,7 @@ import keras
 from residual_ensembles import backend
 from residual_ensembles.backend import process
 from residual_ensembles.backend.threads import task_threads
-from residual_ensembles.code import code_checksum
+from residual_ensembles.storage.code import code_checksum
 
 
 def digest(code: Sequence[str], **facts) -> str:

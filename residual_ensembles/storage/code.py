@@ -3,7 +3,7 @@
 import hashlib
 from pathlib import Path
 
-LIBRARY = Path(__file__).resolve().parent
+LIBRARY = Path(__file__).resolve().parents[1]
 
 
 def code_checksum(*places: str) -> str:

@@ -8,17 +8,16 @@ import tempfile
 import threading
 import time
 import weakref
-from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
-from itertools import count
+from itertools import count, islice
 from pathlib import Path
 
 import psutil
 
 from residual_ensembles.backend.threads import processors, task_threads
-from residual_ensembles.executor import Executor, Outcome, Task
-from residual_ensembles.files import write_text
+from residual_ensembles.runtime.executor import TASK_BYTES, Executor, ignore
+from residual_ensembles.storage.files import write_text
 
 PARENT_SECONDS = 1
 """Between two looks of a process at whether the program is there."""
@@ -84,12 +83,45 @@ class Local(Executor):
         self.pool = None
         self.size = 0
         self.numbers = count()
-        self.under_way: dict[Future, tuple[Told, Callable[[float], object]]] = {}
 
     def put(self, value):
         return Stored(value, self.folder.name)
 
-    def prepare(self, n_tasks, task_bytes):
+    def run(self, tasks, advance=ignore, finished=ignore, memory_bytes=0):
+        self._start(len(tasks), memory_bytes + TASK_BYTES)
+        results: list = [None] * len(tasks)
+        waiting = iter(enumerate(tasks))
+        running: dict[Future, tuple[int, Told]] = {}
+        try:
+            while True:
+                # One more than processes: it is ready for whoever ends first.
+                for index, task in islice(waiting, self.size + 1 - len(running)):
+                    told = Told(Path(self.folder.name) / f"steps-{next(self.numbers)}")
+                    call = self.pool.submit(
+                        _call, task.function, task.arguments(), task_threads(), told
+                    )
+                    running[call] = index, told
+                if not running:
+                    return results
+                done, _ = wait(running, TELL_SECONDS, FIRST_COMPLETED)
+                for call in done:
+                    index, told = running.pop(call)
+                    results[index], steps, node = call.result()
+                    self.nodes[node] += 1
+                    finished(index, results[index])
+                    advance(steps - told.total)
+                for _, told in running.values():
+                    advance(told.new())
+        except BrokenProcessPool as error:
+            raise OSError(
+                f"One of {self.size} processes was killed, perhaps for want of memory; with fewer "
+                "processors (taskset) there are fewer at once."
+            ) from error
+        finally:
+            for call in running:
+                call.cancel()
+
+    def _start(self, n_tasks: int, task_bytes: int) -> None:
         from joblib.externals.loky import get_reusable_executor
 
         room = psutil.virtual_memory().available // task_bytes
@@ -98,39 +130,6 @@ class Local(Executor):
         self.pool = get_reusable_executor(
             max_workers=self.size, timeout=None, initializer=begin, initargs=(os.getpid(),)
         )
-
-    def most(self):
-        return self.size + 1  # one is ready for whoever ends first
-
-    def submit(self, task: Task, advance):
-        told = Told(Path(self.folder.name) / f"steps-{next(self.numbers)}")
-        handle = self.pool.submit(_call, task.function, task.arguments(), task_threads(), told)
-        self.under_way[handle] = told, advance
-        return handle
-
-    def wait(self, handles: list[Future]) -> Future:
-        while not (done := wait(handles, TELL_SECONDS, FIRST_COMPLETED).done):
-            for told, advance in self.under_way.values():
-                advance(told.new())
-        return next(iter(done))
-
-    def outcome(self, handle: Future) -> Outcome:
-        told, _ = self.under_way.pop(handle)
-        outcome = handle.result()
-        return outcome._replace(steps=outcome.steps - told.total)
-
-    def failed(self, task, n_times, counted, error):
-        if isinstance(error, BrokenProcessPool):
-            raise OSError(
-                f"One of {self.size} processes was killed, perhaps for want of memory; with fewer "
-                "processors (taskset) there are fewer at once."
-            ) from error
-        raise error
-
-    def cancel(self, handles):
-        for handle in handles:
-            handle.cancel()
-        self.under_way.clear()
 
     def close(self):
         if self.pool is not None:
@@ -159,9 +158,9 @@ def _end_with(parent: int) -> None:
     os._exit(1)
 
 
-def _call(function, arguments: tuple, threads: int, told: Told) -> Outcome:
+def _call(function, arguments: tuple, threads: int, told: Told) -> tuple[object, float, str]:
     from residual_ensembles import backend
 
     backend.configure(threads)
     result = function(*arguments, told)
-    return Outcome(result, told.total, platform.node())
+    return result, told.total, platform.node()

@@ -8,10 +8,10 @@ import numpy as np
 import psutil
 import pytest
 
-from residual_ensembles import executor
 from residual_ensembles.backend.threads import THREADS
-from residual_ensembles.executor import Executor, Task
-from residual_ensembles.local_executor import Local
+from residual_ensembles.runtime import Serial, Task, choose, choose_executor, n_at_once
+from residual_ensembles.runtime.choose import ENGINE
+from residual_ensembles.runtime.local import Local
 
 
 def square(x, advance):
@@ -48,10 +48,10 @@ def tasks(function, *arguments):
     return [Task(str(each), function, lambda each=each: each) for each in arguments]
 
 
-@pytest.fixture(scope="module", params=[Executor, Local])
+@pytest.fixture(scope="module", params=[Serial, Local])
 def some(request):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("residual_ensembles.local_executor.processors", lambda: 2)
+        patch.setattr("residual_ensembles.runtime.local.processors", lambda: 2)
         with request.param() as made:
             yield made
 
@@ -62,7 +62,7 @@ def test_results_come_in_the_order_of_the_tasks(some):
     assert [value for value, _ in results] == [9, 1, 4]
     assert seen == dict(enumerate(results))
     assert sum(steps) == 6
-    assert (os.getpid() in {pid for _, pid in results}) == (type(some) is Executor)
+    assert (os.getpid() in {pid for _, pid in results}) == (type(some) is Serial)
     assert some.nodes.total() >= 3
     assert some.provenance()["tasks_by_node"] == dict(some.nodes)
     assert f"({some.nodes.total()})" in some.told()
@@ -85,7 +85,7 @@ def test_how_far_tasks_are_is_told_before_they_end():
 
 
 def test_a_process_that_has_grown_stays(monkeypatch):
-    monkeypatch.setattr("residual_ensembles.local_executor.processors", lambda: 1)
+    monkeypatch.setattr("residual_ensembles.runtime.local.processors", lambda: 1)
     with Local() as one:
         assert len(set(one.run(tasks(grows, (1,), (4 * 10**8,), (1,), (1,))))) == 1
 
@@ -118,8 +118,8 @@ def test_a_file_goes_with_the_value_it_stands_for():
 
 ORPHANS = """
 import os, time
-from residual_ensembles.executor import Task
-from residual_ensembles.local_executor import Local
+from residual_ensembles.runtime.executor import Task
+from residual_ensembles.runtime.local import Local
 def says_and_stays(place, advance):
     print(os.getpid(), flush=True)
     time.sleep(600)
@@ -147,24 +147,24 @@ def test_processes_end_with_a_program_that_is_killed(tmp_path):
 
 
 def test_a_killed_process_is_told(monkeypatch):
-    monkeypatch.setattr("residual_ensembles.local_executor.processors", lambda: 2)
+    monkeypatch.setattr("residual_ensembles.runtime.local.processors", lambda: 2)
     with Local() as local, pytest.raises(OSError, match="was killed, perhaps for want of memory"):
         local.run(tasks(dies, (), ()))
 
 
 def test_no_more_processes_than_there_is_memory_for(monkeypatch):
-    monkeypatch.setattr("residual_ensembles.local_executor.processors", lambda: 64)
+    monkeypatch.setattr("residual_ensembles.runtime.local.processors", lambda: 64)
     with Local() as local:
         local.run(tasks(square, (1,), (2,)), memory_bytes=2**60)
         assert local.size == 1
 
 
 def test_a_process_for_each_processor_and_one_on_jax(monkeypatch):
-    monkeypatch.setattr(executor, "processors", lambda: 4)
+    monkeypatch.setattr(choose, "processors", lambda: 4)
     monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
-    assert [executor.at_once(n) for n in (0, 1, 3, 9)] == [1, 1, 3, 4]
+    assert [n_at_once(n) for n in (0, 1, 3, 9)] == [1, 1, 3, 4]
     monkeypatch.setenv("KERAS_BACKEND", "jax")
-    assert executor.at_once(9) == 1
+    assert n_at_once(9) == 1
 
 
 @pytest.mark.parametrize(
@@ -172,59 +172,36 @@ def test_a_process_for_each_processor_and_one_on_jax(monkeypatch):
     [
         (2, "", "tensorflow", Local),
         (4, "2", "tensorflow", Local),
-        (3, "2", "tensorflow", Executor),
-        (1, "", "tensorflow", Executor),
-        (4, "", "jax", Executor),
+        (3, "2", "tensorflow", Serial),
+        (1, "", "tensorflow", Serial),
+        (4, "", "jax", Serial),
     ],
 )
 def test_the_executor_of_one_machine(monkeypatch, processors, threads, backend, kind):
-    monkeypatch.setattr(executor, "processors", lambda: processors)
+    monkeypatch.setattr(choose, "processors", lambda: processors)
     monkeypatch.setenv(THREADS, threads)
     monkeypatch.setenv("KERAS_BACKEND", backend)
-    monkeypatch.delenv(executor.ENGINE, raising=False)
-    with executor.chosen() as made:
+    monkeypatch.delenv(ENGINE, raising=False)
+    with choose_executor() as made:
         assert type(made) is kind
 
 
 def test_threads_are_told_where_they_are_known(monkeypatch):
     monkeypatch.setenv(THREADS, "3")
     monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
-    assert Executor().provenance()["threads_of_a_task"] == 3
+    assert Serial().provenance()["threads_of_a_task"] == 3
     monkeypatch.setenv("KERAS_BACKEND", "jax")
-    assert Executor().provenance()["threads_of_a_task"] is None
+    assert Serial().provenance()["threads_of_a_task"] is None
 
 
 def test_an_unknown_engine_is_refused(monkeypatch):
-    monkeypatch.setenv(executor.ENGINE, "spark")
+    monkeypatch.setenv(ENGINE, "spark")
     with pytest.raises(ValueError, match=r"ENGINE='spark', expected one of local, ray\."):
-        executor.chosen()
+        choose_executor()
 
 
 def test_ray_that_is_not_installed_is_told(monkeypatch):
-    monkeypatch.setenv(executor.ENGINE, "ray")
+    monkeypatch.setenv(ENGINE, "ray")
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(ValueError, match=r"pip install 'residual-ensembles\[cluster\]'"):
-        executor.chosen()
-
-
-class Tries(Executor):
-    """Tries again until failures count three; every second one counts a quarter."""
-
-    n_seen = 0
-    told = ()
-
-    def counts(self, error):
-        self.n_seen += 1
-        return 0.25 if self.n_seen % 2 else 1.0
-
-    def failed(self, task, n_times, counted, error):
-        self.told = (*self.told, (n_times, counted))
-        if counted >= 3:
-            raise error
-
-
-def test_attempts_are_told_beside_what_they_count():
-    tries = Tries()
-    with pytest.raises(ValueError, match="no luck"):
-        tries.run([Task("a", fails, lambda: ("luck",))])
-    assert tries.told == ((1, 0.25), (2, 1.25), (3, 1.5), (4, 2.5), (5, 2.75), (6, 3.75))
+        choose_executor()
