@@ -184,8 +184,11 @@ def chosen_engine() -> str:
     return engine
 
 
-def chosen() -> Executor:
+def chosen(show: bool = False) -> Executor:
     """Returns the executor that the environment asks for.
+
+    Args:
+        show: Whether what tasks print on a cluster is shown here; on this machine it always is.
 
     Raises:
         ValueError: There is no such engine, or it is not installed.
@@ -194,17 +197,9 @@ def chosen() -> Executor:
     if chosen_engine() == "ray":
         from residual_ensembles.ray_executor import Ray
 
-        return Ray()
+        return Ray(show)
     if processors() // task_threads() <= 1 or choice.chosen() == "jax":
         return Executor()
     from residual_ensembles.local_executor import Local
 
     return Local()
-
-
-def at_once(n_tasks: int) -> int:
-    """Returns how many tasks run at once here: one for each processor, or 1 on JAX.
-
-    There one process takes all of a GPU's memory, or all processors, for itself.
-    """
-    return 1 if choice.chosen() == "jax" else max(1, min(processors(), n_tasks))

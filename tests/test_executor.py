@@ -159,14 +159,6 @@ def test_no_more_processes_than_there_is_memory_for(monkeypatch):
         assert local.size == 1
 
 
-def test_a_process_for_each_processor_and_one_on_jax(monkeypatch):
-    monkeypatch.setattr(executor, "processors", lambda: 4)
-    monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
-    assert [executor.at_once(n) for n in (0, 1, 3, 9)] == [1, 1, 3, 4]
-    monkeypatch.setenv("KERAS_BACKEND", "jax")
-    assert executor.at_once(9) == 1
-
-
 @pytest.mark.parametrize(
     ("processors", "threads", "backend", "kind"),
     [
