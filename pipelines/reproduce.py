@@ -22,8 +22,6 @@ from residual_ensembles.storage.files import write_csv
 
 STEPS = (
     ("python", "-m", "pipelines.compose"),
-    ("dvc", "repro", "prepare"),
-    ("python", "-m", "pipelines.train_all"),
     ("dvc", "repro"),
 )
 
@@ -42,7 +40,7 @@ def main() -> int:
         costs = read_costs(file)
     if status and not costs:  # the parameters themselves may be what was refused
         return status
-    results = Path("results") / study.load()["name"]
+    results = Path("results") / study.load().name
     if costs:  # else everything was finished, and what it cost is known from before
         table = cost_table(costs, time.perf_counter() - begun)
         write_csv(results / "cost.csv", table)

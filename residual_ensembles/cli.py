@@ -13,14 +13,18 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
 import psutil
 from absl import app, flags, logging
+from pydantic import BaseModel
 
 from residual_ensembles.backend import process
+from residual_ensembles.parameters import choices, help_text, limits
+
+flags.disclaim_key_flags()  # `define_flags` defines those of the program that calls it
 
 COST_FILE = "RESIDUAL_ENSEMBLES_COST_FILE"
 """The environment variable that names a file to which a program adds a line: what it cost."""
@@ -86,6 +90,50 @@ def _write_cost_at_exit() -> None:
             file.write(json.dumps(cost) + "\n")
 
     atexit.register(write)
+
+
+def define_flags(
+    model: type[BaseModel],
+    *names: str,
+    prefix: str = "",
+    defaults: Mapping[str, object] | None = None,
+) -> None:
+    """Defines a flag for each parameter, with its default, range and help.
+
+    Args:
+        model: The parameters, a model of `residual_ensembles.parameters`.
+        *names: Which of them.
+        prefix: What the names of their flags begin with.
+        defaults: Of some, others than their own.
+    """
+    for name in names:
+        field = model.model_fields[name]
+        default = (defaults or {}).get(name, field.default)
+        flag, words, found = f"{prefix}{name}", help_text(field), limits(field)
+        if choices(field):
+            flags.DEFINE_enum(flag, default, choices(field), words)
+        elif field.annotation is int:
+            flags.DEFINE_integer(flag, default, words, found.get("ge"), found.get("le"))
+        elif field.annotation is float:
+            low, high = (found.get(a, found.get(b)) for a, b in (("ge", "gt"), ("le", "lt")))
+            flags.DEFINE_float(flag, default, words, low, high)
+        elif field.annotation is str:
+            flags.DEFINE_string(flag, default, words)
+        else:
+            flags.DEFINE_list(flag, [str(value) for value in default], words)
+
+
+def flag_values(model: type[BaseModel], *names: str, prefix: str = "") -> dict[str, object]:
+    """Returns what the flags say that `define_flags` defined, by name of the parameter.
+
+    Raises:
+        ValueError: A list is not of whole numbers.
+    """
+    found = {name: flags.FLAGS[f"{prefix}{name}"].value for name in names}
+    return {
+        name: tuple(whole_numbers(f"{prefix}{name}", value)) if isinstance(value, list) else value
+        for name, value in found.items()
+    }
 
 
 def whole_numbers(name: str, values: Sequence[str]) -> list[int]:

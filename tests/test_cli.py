@@ -160,3 +160,32 @@ def test_a_folder_that_cannot_be_written_is_refused(tmp_path, name):
     (tmp_path / "file").write_text("precious")
     with pytest.raises(ValueError, match=f"output folder .*{name}, which cannot be written"):
         cli.require_writable_folder(tmp_path / name)
+
+
+SCHEMA = """
+from absl import flags
+from residual_ensembles import cli
+from residual_ensembles.parameters import Lesion, Train
+cli.define_flags(Lesion, "k", "precision", "error_margin", defaults={"k": 3})
+cli.define_flags(Train, "snapshots", prefix="train_")
+def main():
+    print(cli.flag_values(Lesion, "k", "precision", "error_margin"))
+    print(cli.flag_values(Train, "snapshots", prefix="train_"))
+cli.run(main)
+"""
+
+
+@pytest.mark.parametrize(
+    ("flags", "status", "message"),
+    [
+        ([], 0, "{'k': 3, 'precision': 'float32', 'error_margin': 0.0}\n{'snapshots': (0,)}\n"),
+        (["--k=5", "--train_snapshots=0,2"], 0, "{'k': 5, "),
+        (["--k=0"], 2, "--k=0: 0 is not a positive integer"),
+        (["--precision=int8"], 2, "should be one of <float32|bfloat16|cascade>"),
+        (["--train_snapshots=0,x"], 1, "--train_snapshots=0,x, expected whole numbers"),
+        (["--help"], 0, "--k: largest number of modules deleted together\n    (default: '3')"),
+    ],
+)
+def test_flags_are_made_of_parameters(flags, status, message):
+    done = subprocess.run([sys.executable, "-c", SCHEMA, *flags], capture_output=True, text=True)
+    assert (done.returncode, message in done.stdout + done.stderr) == (status, True), done

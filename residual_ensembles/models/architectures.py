@@ -16,9 +16,6 @@ VGG_DEPTH = 15
 # The convolutions after which VGG-16 pools are 2, 4, 7, 10 and 13 (Simonyan & Zisserman 2015,
 # table 1, D); the first is the stem, so the modules are one less.
 POOLED_MODULES = (1, 3, 6, 9, 12)
-# Srivastava et al. (2015, section 2.2) start with the gates leaning to the skip, the more so the
-# deeper the network: -1 to -4 in their experiments.
-GATE_BIAS = -2.0
 
 
 def n_modules(model: str, depth: int) -> int:

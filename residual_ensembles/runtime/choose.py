@@ -1,4 +1,4 @@
-"""Which executor a program gets, and how many tasks run at once.
+"""Which executor a program gets.
 
 RESIDUAL_ENSEMBLES_ENGINE says where tasks run: `local` (the default) or `ray`. It is an environment
 variable, because where something runs changes no result.
@@ -27,8 +27,11 @@ def choose_engine() -> str:
     return engine
 
 
-def choose_executor() -> Executor:
+def choose_executor(show: bool = False) -> Executor:
     """Returns the executor that the environment asks for.
+
+    Args:
+        show: Whether what tasks print on a cluster is shown here; on this machine it always is.
 
     Raises:
         ValueError: There is no such engine, or it is not installed.
@@ -37,17 +40,9 @@ def choose_executor() -> Executor:
     if choose_engine() == "ray":
         from residual_ensembles.runtime.cluster import Ray
 
-        return Ray()
+        return Ray(show)
     if processors() // task_threads() <= 1 or choice.chosen() == "jax":
         return Serial()
     from residual_ensembles.runtime.local import Local
 
     return Local()
-
-
-def n_at_once(n_tasks: int) -> int:
-    """Returns how many tasks run at once here: one for each processor, or 1 on JAX.
-
-    There one process takes all of a GPU's memory, or all processors, for itself.
-    """
-    return 1 if choice.chosen() == "jax" else max(1, min(processors(), n_tasks))

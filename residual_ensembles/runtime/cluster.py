@@ -52,6 +52,7 @@ NEEDED = (
     "dvc",
     "dvclive",
     "lazy_loader",
+    "pydantic",
 )
 """Modules, besides Keras and its backend, that a node's Python has to have."""
 SAME = ("keras",)

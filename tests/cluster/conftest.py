@@ -107,9 +107,10 @@ def chain(prepared):
 def program():
     """Starts a program of the project, with what it prints in one pipe."""
 
-    def start(module: str, *flags: str, **variables: str) -> subprocess.Popen:
+    def start(module: str, folder, **variables: str) -> subprocess.Popen:
         return subprocess.Popen(
-            [sys.executable, "-m", module, *flags],
+            [sys.executable, "-m", module],
+            cwd=folder,
             env={**os.environ, **variables},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -5,6 +5,7 @@ import time
 
 import pandas as pd
 import pytest
+import small_studies
 
 from residual_ensembles import models
 from residual_ensembles.lesions import cut, study_plan
@@ -77,24 +78,22 @@ def test_a_node_dies_half_way(
 
 def test_a_driver_dies_and_is_started_again(environment, chain, prepared, tmp_path, program):
     models.save(chain, tmp_path / "networks" / "resnet-0" / "model.keras")
-    flags = [
-        "pipelines.lesion_study",
-        f"--data={prepared.folder}",
-        f"--networks_dir={tmp_path / 'networks'}",
-        *("--networks=resnet", "--batch_size=4", "--k=2", "--draws=2", "--swaps=2"),
-        "--duplications=2",
-    ]
+    for engine in ("ray", "local"):
+        small_studies.write(
+            tmp_path / engine, prepared.folder, tmp_path / "networks", lesion={"batch_size": 4}
+        )
+    ray, local = (tmp_path / engine / "results" / small_studies.NAME for engine in ("ray", "local"))
     kept = {"RESIDUAL_ENSEMBLES_CHECKPOINTS": str(tmp_path / "kept")}
-    first = program(*flags, f"--output_dir={tmp_path / 'ray'}", **kept)
+    first = program("pipelines.lesion_study", tmp_path / "ray", **kept)
     while not (found := _pieces(tmp_path)) and first.poll() is None:
         time.sleep(0.05)
     first.send_signal(signal.SIGKILL)
     first.wait()
     found = _pieces(tmp_path)
     assert 0 < len(found) < 24, first.stdout.read()
-    assert not (tmp_path / "ray" / "lesions.csv").exists()
+    assert not (ray / "lesions.csv").exists()
 
-    second = program(*flags, f"--output_dir={tmp_path / 'ray'}", **kept)
+    second = program("pipelines.lesion_study", tmp_path / "ray", **kept)
     printed, _ = second.communicate()
     assert second.returncode == 0, printed
     # 24 ranges of pictures; the comparison with the reference came before them all.
@@ -103,11 +102,11 @@ def test_a_driver_dies_and_is_started_again(environment, chain, prepared, tmp_pa
     assert sum(counts) == 24 - len(found)
     assert "computed by ray" in line
 
-    local = program(*flags, f"--output_dir={tmp_path / 'local'}", **{ENGINE: "local"})
-    printed, _ = local.communicate()
-    assert local.returncode == 0, printed
+    third = program("pipelines.lesion_study", tmp_path / "local", **{ENGINE: "local"})
+    printed, _ = third.communicate()
+    assert third.returncode == 0, printed
     for name in ("lesions.csv", "half_gates.csv", "predictions/resnet-0.npz"):
-        assert (tmp_path / "ray" / name).read_bytes() == (tmp_path / "local" / name).read_bytes()
+        assert (ray / name).read_bytes() == (local / name).read_bytes()
 
 
 def _pieces(folder):

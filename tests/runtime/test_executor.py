@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from residual_ensembles.backend.threads import THREADS
-from residual_ensembles.runtime import Serial, Task, choose, choose_executor, n_at_once
+from residual_ensembles.runtime import Serial, Task, choose, choose_executor
 from residual_ensembles.runtime.choose import ENGINE
 from residual_ensembles.runtime.local import Local
 
@@ -157,14 +157,6 @@ def test_no_more_processes_than_there_is_memory_for(monkeypatch):
     with Local() as local:
         local.run(tasks(square, (1,), (2,)), memory_bytes=2**60)
         assert local.size == 1
-
-
-def test_a_process_for_each_processor_and_one_on_jax(monkeypatch):
-    monkeypatch.setattr(choose, "processors", lambda: 4)
-    monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
-    assert [n_at_once(n) for n in (0, 1, 3, 9)] == [1, 1, 3, 4]
-    monkeypatch.setenv("KERAS_BACKEND", "jax")
-    assert n_at_once(9) == 1
 
 
 @pytest.mark.parametrize(
