@@ -27,8 +27,11 @@ def choose_engine() -> str:
     return engine
 
 
-def choose_executor() -> Executor:
+def choose_executor(show: bool = False) -> Executor:
     """Returns the executor that the environment asks for.
+
+    Args:
+        show: Whether what tasks print on a cluster is shown here; on this machine it always is.
 
     Raises:
         ValueError: There is no such engine, or it is not installed.
@@ -37,7 +40,7 @@ def choose_executor() -> Executor:
     if choose_engine() == "ray":
         from residual_ensembles.runtime.cluster import Ray
 
-        return Ray()
+        return Ray(show)
     if processors() // task_threads() <= 1 or choice.chosen() == "jax":
         return Serial()
     from residual_ensembles.runtime.local import Local
