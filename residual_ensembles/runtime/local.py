@@ -5,6 +5,7 @@ The pool is the standard library's, and joblib's loky starts its processes: they
 processes that have grown by 300 MB; ours grow by what they compile, and are to keep it.
 """
 
+import contextlib
 import os
 import pickle
 import platform
@@ -21,6 +22,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 import cloudpickle
+import psutil
 
 from residual_ensembles.backend.threads import processors, task_threads
 from residual_ensembles.runtime.executor import TASK_BYTES, Executor, ignore
@@ -72,7 +74,8 @@ class Local(Executor):
         return Stored(value, self.folder.name)
 
     def run(self, tasks, advance=ignore, finished=ignore, memory_bytes=0):
-        room = available_bytes() // (memory_bytes + TASK_BYTES)
+        # Processes that are there already do it in the memory that they have.
+        room = (available_bytes() + _bytes_of_children()) // (memory_bytes + TASK_BYTES)
         n_at_once = max(1, min(self.most(), len(tasks), room))
         results: list = [None] * len(tasks)
         waiting, running = iter(enumerate(tasks)), {}
@@ -146,6 +149,14 @@ class Local(Executor):
         for each in (self.steps, self._tells, self._held, self._holds):
             each.close()
         self.folder.cleanup()
+
+
+def _bytes_of_children() -> int:
+    n_bytes = 0
+    for child in psutil.Process().children():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            n_bytes += child.memory_info().rss
+    return n_bytes
 
 
 def begin(parent: int, held: Connection, tells: Connection) -> None:
