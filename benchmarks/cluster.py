@@ -31,7 +31,7 @@ from travel import Counting
 from residual_ensembles import lesions, models
 from residual_ensembles.runtime.cluster import AHEAD, Ray
 from residual_ensembles.runtime.executor import Executor
-from residual_ensembles.runtime.local import Local, begin
+from residual_ensembles.runtime.local import Local
 
 FLAGS.set_default("rounds", 3)
 flags.DEFINE_integer("depth", 56, "layers of the ResNet: 6n+2", 8)
@@ -51,14 +51,8 @@ class Bare(Local):
         super().__init__()
         self.wanted = size
 
-    def _start(self, n_tasks, task_bytes):
-        from joblib.externals.loky import ProcessPoolExecutor
-
-        if self.pool is None:
-            self.size = self.wanted
-            self.pool = ProcessPoolExecutor(
-                self.size, timeout=None, initializer=begin, initargs=(os.getpid(),)
-            )
+    def most(self):
+        return self.wanted
 
 
 class Workers(Ray):

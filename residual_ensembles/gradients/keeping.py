@@ -6,24 +6,19 @@ from dataclasses import asdict
 
 import numpy as np
 
+from residual_ensembles.backend.threads import task_threads
 from residual_ensembles.gradients.cut import Network
 from residual_ensembles.gradients.study import GradientStudy, nothing_found
 from residual_ensembles.pieces import Pieces
 from residual_ensembles.storage import checkpoints
 from residual_ensembles.storage.fingerprint import digest
 
-CODE = (
-    "backend",
-    "data",
-    "gradients",
-    "models",
-    "multiply_adds.py",
-    "paths",
-    "pieces.py",
-    "randomness.py",
-    "unraveling",
+ENTRIES = (
+    "residual_ensembles.data.prepared",
+    "residual_ensembles.gradients.pieces",
+    "residual_ensembles.registration",
 )
-"""Whose code decides what comes out."""
+"""What reads pictures and takes gradients, and every class that a network may consist of."""
 
 Found = list[tuple[list[bool], dict[str, list]]]
 """What a piece found: for each of its networks whether each module has a skip, and the rest."""
@@ -41,7 +36,7 @@ def fingerprint(networks: Sequence[Network], data_checksum: str, study: Gradient
         [hashlib.sha256(each.file.read_bytes()).hexdigest(), each.batch_norm, each.estimators]
         for each in networks
     ]
-    return digest(CODE, networks=files, data=data_checksum, study=asdict(study))
+    return digest(ENTRIES, task_threads(), networks=files, data=data_checksum, study=asdict(study))
 
 
 def kept_pieces(networks: Sequence[Network], data_checksum: str, study: GradientStudy) -> Pieces:

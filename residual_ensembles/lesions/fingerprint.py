@@ -4,25 +4,18 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
+from residual_ensembles.backend.threads import task_threads
 from residual_ensembles.lesions.plans import PlannedLesion
 from residual_ensembles.pieces import Pieces
 from residual_ensembles.storage import checkpoints
 from residual_ensembles.storage.fingerprint import digest
 
-CODE = (
-    "analysis/finite.py",
-    "analysis/intervals.py",
-    "analysis/rank.py",
-    "backend",
-    "data",
-    "lesions",
-    "models",
-    "multiply_adds.py",
-    "pieces.py",
-    "randomness.py",
-    "unraveling",
+ENTRIES = (
+    "residual_ensembles.data.prepared",
+    "residual_ensembles.lesions.engine",
+    "residual_ensembles.registration",
 )
-"""Whose code decides what comes out."""
+"""What reads pictures and evaluates lesions, and every class that a network may consist of."""
 
 
 def fingerprint(
@@ -37,7 +30,8 @@ def fingerprint(
         settings: How it is evaluated, as plain values.
     """
     return digest(
-        CODE,
+        ENTRIES,
+        task_threads(),
         network=hashlib.sha256(network.read_bytes()).hexdigest(),
         data=data_checksum,
         plan=[str(row.lesion) for row in plan],

@@ -19,7 +19,7 @@ from residual_ensembles.backend import choice, process
 from residual_ensembles.backend.threads import THREADS, task_threads
 from residual_ensembles.runtime.executor import TASK_BYTES, Executor, Task, ignore
 from residual_ensembles.storage import checkpoints
-from residual_ensembles.storage.code import LIBRARY
+from residual_ensembles.storage.imports import LIBRARY
 
 ADDRESS = "RAY_ADDRESS"
 """Ray's own environment variable; without it, Ray looks on this machine, or starts there."""

@@ -5,6 +5,7 @@ import sys
 import time
 
 import numpy as np
+import programs
 import psutil
 import pytest
 
@@ -30,7 +31,7 @@ def dies(advance):
 def grows(n_bytes, advance):
     kept = sys.__dict__.setdefault("kept_by_a_test", [])
     kept.append(b"1" * n_bytes)
-    time.sleep(1.1)  # loky looks at most once a second
+    time.sleep(1.1)  # loky's own pool would look at most once a second
     return os.getpid()
 
 
@@ -38,6 +39,11 @@ def goes_on(n, advance):
     for _ in range(n):
         advance(0.25)
         time.sleep(0.2)
+
+
+def nap(seconds, advance):
+    time.sleep(seconds)
+    return os.getpid()
 
 
 def fails(what, advance):
@@ -116,47 +122,101 @@ def test_a_file_goes_with_the_value_it_stands_for():
         assert not path.exists()
 
 
-ORPHANS = """
-import os, time
-from residual_ensembles.runtime.executor import Task
+def test_a_value_is_there_until_the_last_task_that_takes_it_ends(some):
+    made = [Task(str(i), total, lambda: (some.put(np.arange(100)),)) for i in range(5)]
+    assert [value for value, _ in some.run(made)] == [4950] * 5
+
+
+PROGRAM = """
+import os, sys
+from pathlib import Path
+from residual_ensembles import data, training
+from residual_ensembles.runtime import Task
 from residual_ensembles.runtime.local import Local
-def says_and_stays(place, advance):
-    print(os.getpid(), flush=True)
-    time.sleep(600)
-if __name__ == "__main__":
-    with Local() as local:
-        local.run([Task(str(i), says_and_stays, lambda i=i: (i,)) for i in range(2)])
+def computes(_, advance):
+    print("begun\\n", end="", flush=True)  # in one write: there are two of us
+    while True:
+        pass
+def trains(name, advance):
+    folder = Path(sys.argv[1], name)
+    prepared = data.prepare("digits", folder / "data", limit_train=200, limit_test=20)
+    settings = training.Settings(depth=8, epochs=9999, batch_size=20)
+    training.train(prepared, settings, folder / "out", folder / "kept", name)
+with Local() as local:  # a script without a guard
+    local.most = lambda: 2
+    function = {"computes": computes, "trains": trains}[sys.argv[2]]
+    local.run([Task(str(i), function, lambda i=i: (str(i),)) for i in range(2)])
 """
 
 
-def test_processes_end_with_a_program_that_is_killed(tmp_path):
-    (tmp_path / "orphans.py").write_text(ORPHANS)
-    import_it = "import runpy, orphans; runpy.run_module('orphans', run_name='__main__')"
-    paths = [str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])]
-    program = subprocess.Popen(
-        [sys.executable, "-c", import_it],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+@pytest.fixture
+def program(tmp_path, request):
+    """A program in a group of processes of its own, and the two processes that work for it."""
+    (tmp_path / "program.py").write_text(PROGRAM)
+    with subprocess.Popen(
+        [sys.executable, tmp_path / "program.py", tmp_path, request.param],
         stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-    )
-    with program:
-        workers = [psutil.Process(int(program.stdout.readline()))]
-        program.kill()
-    _, left = psutil.wait_procs(workers, timeout=10)
-    assert not left
+        start_new_session=True,
+    ) as running:
+        try:
+            sign = {"computes": "begun", "trains": "Epoch 2/"}[request.param]
+            for _ in range(2):
+                assert any(sign in line for line in running.stdout)
+            children = psutil.Process(running.pid).children(recursive=True)
+            assert len(children) >= 2
+            yield running, [child.pid for child in children]
+        finally:
+            running.kill()
+
+
+@pytest.mark.parametrize(
+    ("program", "how"),
+    [
+        ("computes", signal.SIGKILL),
+        ("computes", signal.SIGTERM),
+        ("trains", signal.SIGKILL),
+    ],
+    indirect=["program"],
+)
+def test_processes_end_with_their_program(program, how):
+    running, workers = program
+    running.send_signal(how)
+    assert all(programs.has_ended(pid, seconds=10) for pid in workers)
+    assert running.wait(10) == -how
+
+
+@pytest.mark.parametrize("program", ["computes"], indirect=True)
+def test_ctrl_c_ends_all_and_only_the_program_speaks_of_it(program):
+    running, workers = program
+    os.killpg(running.pid, signal.SIGINT)  # as a terminal does, to all of them
+    assert all(programs.has_ended(pid, seconds=10) for pid in workers)
+    _, errors = running.communicate(timeout=10)
+    assert errors.count("Traceback") == 1
+    assert errors.splitlines()[-1] == "KeyboardInterrupt"
 
 
 def test_a_killed_process_is_told(monkeypatch):
     monkeypatch.setattr("residual_ensembles.runtime.local.processors", lambda: 2)
-    with Local() as local, pytest.raises(OSError, match="was killed, perhaps for want of memory"):
-        local.run(tasks(dies, (), ()))
-
-
-def test_no_more_processes_than_there_is_memory_for(monkeypatch):
-    monkeypatch.setattr("residual_ensembles.runtime.local.processors", lambda: 64)
     with Local() as local:
-        local.run(tasks(square, (1,), (2,)), memory_bytes=2**60)
-        assert local.size == 1
+        with pytest.raises(OSError, match="was killed, perhaps for want of memory"):
+            local.run(tasks(dies, (), ()))
+        assert local.run(tasks(square, (2,)))[0][0] == 4
+
+
+@pytest.mark.parametrize(("memory_bytes", "n_processes"), [(0, 2), (2**60, 1)])
+def test_no_more_at_once_than_there_is_memory_for(monkeypatch, memory_bytes, n_processes):
+    monkeypatch.setattr("residual_ensembles.runtime.local.processors", lambda: 2)
+    with Local() as local:
+        found = local.run(tasks(nap, (0.5,), (0.5,), (0.5,)), memory_bytes=memory_bytes)
+    assert len(set(found)) == n_processes
+
+
+def test_what_cannot_be_imported_travels_too(some):
+    factor = some.put(lambda x: 3 * x)
+    (found,) = some.run([Task("a", lambda f, x, advance: f(x), lambda: (factor, 7))])
+    assert found == 21
 
 
 @pytest.mark.parametrize(
