@@ -275,7 +275,8 @@ def _check_lesions(study: dict, network: str) -> None:
             f"{own.depth}, in which no two modules can change places, expected a depth of 20 or "
             "more; or leave it out."
         )
-    may_be_deleted = models.lesionable(own.model, own.depth)
+    side = study["data"]["resize"] or (8 if study["data"]["source"] == "digits" else None)
+    may_be_deleted = models.lesionable(own.model, own.depth, side)
     for name in ("k", "duplications"):
         if study["lesion"][name] > may_be_deleted:
             raise ValueError(
