@@ -8,12 +8,10 @@ concerns.
 from pathlib import Path
 
 from pipelines import study as studies
-from pipelines.study import Study
+from pipelines.study import DIGITS, Study
 from residual_ensembles import cli, lesions, unraveling
 from residual_ensembles.models.architectures import n_modules
 from residual_ensembles.storage.files import write_text
-
-DIGITS = 8, 8, 1
 
 
 def check(study: Study) -> None:

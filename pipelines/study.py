@@ -10,6 +10,8 @@ from residual_ensembles.models.architectures import is_reorderable, lesionable, 
 from residual_ensembles.training.settings import Settings
 
 PARAMS = Path("params.yaml")
+DIGITS = 8, 8, 1
+"""Shape of an image of the embedded data set."""
 
 
 class Study(parameters.Study):
@@ -88,7 +90,8 @@ class Study(parameters.Study):
                 f"network.{network}.depth={own.depth}, in which no two modules can change places, "
                 "expected a depth of 20 or more; or leave it out."
             )
-        may_be_deleted = lesionable(own.model, own.depth)
+        side = self.data.resize or (DIGITS[0] if self.data.source == "digits" else None)
+        may_be_deleted = lesionable(own.model, own.depth, side)
         for name in ("k", "duplications"):
             if getattr(self.lesion, name) > may_be_deleted:
                 raise ValueError(
