@@ -1,7 +1,7 @@
 from .architectures import is_reorderable, lesionable, n_modules
 from .batch_norm import BatchNormalization
 from .chain import Chain
-from .float32 import in_float32
+from .configs import in_float32
 from .highway import HighwayModule, mean_openness
 from .highway_twin import half_gates, has_half_gates
 from .module import Module
