@@ -31,7 +31,7 @@ from side_by_side import (
     report,
 )
 
-from residual_ensembles import backend, lesions, models
+from residual_ensembles import backend, models
 from residual_ensembles.backend.precision import compiled
 from residual_ensembles.lesions.closed_forms import module_form
 
@@ -113,7 +113,7 @@ def main(_):
     chain = models.build("resnet", FLAGS.depth, SHAPE, CLASSES, [125.0] * 3, [60.0] * 3)
     random = np.random.default_rng(0)
     pictures = random.integers(0, 256, (FLAGS.batch_size, *SHAPE)).astype("uint8")
-    lesions.reestimate_batch_norm(chain, pictures)
+    models.reestimate_batch_norm(chain, pictures)
     y = chain.stem(ops.convert_to_tensor(pictures))
     makers = {"constants": with_constants, "arguments": with_arguments}
     made, prepared = {}, {name: [] for name in makers}

@@ -10,8 +10,8 @@ import pytest
 from residual_ensembles import data, models
 from residual_ensembles.backend.threads import THREADS
 from residual_ensembles.executor import ENGINE
-from residual_ensembles.lesions import reestimate_batch_norm
 from residual_ensembles.local_executor import Local
+from residual_ensembles.models import reestimate_batch_norm
 
 NODE = {"num_cpus": 1, "object_store_memory": 150 * 2**20, "include_dashboard": False}
 
