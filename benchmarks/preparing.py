@@ -34,6 +34,7 @@ from side_by_side import (
 from residual_ensembles import backend, models
 from residual_ensembles.backend.precision import compiled
 from residual_ensembles.lesions.closed_forms import module_form
+from residual_ensembles.models.lowering import lowered
 
 flags.DEFINE_integer("depth", 110, "layers of the ResNet: 6n+2", 8)
 flags.DEFINE_integer("batch_size", 128, "pictures that pass a module together", 1)
@@ -52,7 +53,7 @@ class Modules:
     """
 
     def __init__(self, chain, make: Callable):
-        forms = [module_form(module) for module in chain.modules]
+        forms = [module_form(lowered(module)) for module in chain.modules]
         self.functions = [make(form) for form in forms]
 
     def run(self, y) -> None:
