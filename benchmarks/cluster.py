@@ -73,7 +73,7 @@ def subject() -> tuple:
     random = np.random.default_rng(0)
     pictures = random.integers(0, 256, (FLAGS.pictures, *SHAPE)).astype(np.uint8)
     chain = models.build("resnet", FLAGS.depth, SHAPE, CLASSES, [125.0] * 3, [60.0] * 3)
-    lesions.reestimate_batch_norm(chain, pictures[:128])
+    models.reestimate_batch_norm(chain, pictures[:128])
     modules = lesions.deletable(chain)
     plan = lesions.single_deletions(modules)
     return chain, plan + lesions.random_deletions(modules, 10, FLAGS.draws, seed=0), pictures

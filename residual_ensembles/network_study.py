@@ -103,7 +103,7 @@ class NetworkStudy:
             **provenance(),
         }
         write_json(self.folder / "networks" / f"{self.name}-0" / "run.json", facts)
-        if hasattr(chain, "graph"):
+        if chain.graph is not None:
             write_text(self.folder / "network.txt", chain.summary() + "\n")
 
     def gradients(self, samples: int, batches: int, batch_size: int) -> None:

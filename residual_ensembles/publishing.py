@@ -95,7 +95,7 @@ def network_facts(chain) -> dict:
         "gating": "none",
         "n_parameters": int(chain.count_params()),
         "n_modules": len(chain.modules),
-        "modules": [getattr(module, "title", module.name) for module in chain.modules],
+        "modules": [module.title for module in chain.modules],
         "downsampling": list(chain.downsampling),
     }
 

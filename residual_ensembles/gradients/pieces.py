@@ -7,11 +7,11 @@ from types import MappingProxyType
 import numpy as np
 
 from residual_ensembles import models
-from residual_ensembles.gradients.architecture import architecture_of, outline
 from residual_ensembles.gradients.cut import Network, Piece, cut
 from residual_ensembles.gradients.keeping import Found, from_arrays, to_arrays
 from residual_ensembles.gradients.memory import piece_bytes
 from residual_ensembles.gradients.study import GradientStudy, Measured, nothing_found, skips_of
+from residual_ensembles.models.configs import architecture_of, outline
 from residual_ensembles.paths import Linearization
 from residual_ensembles.pieces import Pieces
 from residual_ensembles.runtime.executor import Executor, Task
@@ -145,7 +145,7 @@ class _Ready:
         return self._linearizations[batch_norm]
 
 
-_LAST: dict[bytes, _Ready] = {}
+_LAST: dict[str, _Ready] = {}
 """The network that this process worked on last, by its architecture: other epochs of it, and other
 seeds, are other weights."""
 

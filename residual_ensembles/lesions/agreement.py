@@ -130,7 +130,7 @@ def accepted(piece: dict[str, np.ndarray], chain) -> Agreement:
             out what is no number.
     """
     found = Agreement(**{name: value.item() for name, value in piece.items()})
-    dtypes = {getattr(module, "compute_dtype", "float32") for module in chain.modules}
+    dtypes = {module.compute_dtype for module in chain.modules}
     largest = LARGEST if dtypes <= {"float32", "float64"} else LARGEST_REDUCED
     largest = max(largest, OWN * found.own)
     if not math.isfinite(found.largest_relative_difference):

@@ -53,7 +53,7 @@ def load(path: str | os.PathLike) -> Chain:
         ValueError: There is no such file, it is not a Keras network, or not a chain.
     """
     register_all()
-    with _reading(path) as file:
+    with reading(path) as file:
         chain = keras.models.load_model(file, compile=False)
     if not isinstance(chain, Chain):
         raise ValueError(
@@ -68,7 +68,7 @@ def load_weights(chain: Chain, path: str | os.PathLike) -> None:
     Raises:
         ValueError: There is no such file, it is not a Keras network, or built another way.
     """
-    with _reading(path) as file:
+    with reading(path) as file:
         chain.load_weights(file)
 
 
@@ -94,7 +94,8 @@ def as_file(content: bytes) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def _reading(path: str | os.PathLike) -> Iterator[Path]:
+def reading(path: str | os.PathLike) -> Iterator[Path]:
+    """Makes one error of whatever shows that a file is not there or is no network."""
     path = Path(path)
     if not path.is_file():
         raise ValueError(f"Received the network {path}, which is not there; train it first.")

@@ -9,7 +9,7 @@ import pytest
 
 from residual_ensembles import data, models
 from residual_ensembles.backend.threads import THREADS
-from residual_ensembles.lesions import reestimate_batch_norm
+from residual_ensembles.models import reestimate_batch_norm
 from residual_ensembles.runtime.choose import ENGINE
 from residual_ensembles.runtime.local import Local
 
