@@ -12,7 +12,7 @@ import pandas as pd
 import programs
 import pytest
 
-from residual_ensembles import models
+from residual_ensembles import files, models
 from residual_ensembles.analysis.tables import EXACTNESS_COLUMNS
 from residual_ensembles.lesions import Lesion, closeness, reference_logits, study_plan
 from residual_ensembles.lesions.table import COLUMNS
@@ -46,6 +46,7 @@ def study(tmp_path_factory, chains):
         "description": {},
     }
     (folder / "data" / "meta.json").write_text(json.dumps(meta))
+    files.write_manifest(folder / "data", [path.name for path in (folder / "data").iterdir()])
     for name in ("resnet", "vgg"):
         models.save(chains[name], folder / "networks" / f"{name}-4" / "model.keras")
     return folder
