@@ -5,7 +5,6 @@ when it was called wrongly, and with 1 when the work could not be done.
 """
 
 import atexit
-import errno
 import json
 import os
 import re
@@ -21,6 +20,7 @@ import psutil
 from absl import app, flags, logging
 from pydantic import BaseModel
 
+from residual_ensembles import files
 from residual_ensembles.backend import process
 from residual_ensembles.parameters import choices, help_text, limits
 
@@ -29,7 +29,6 @@ flags.disclaim_key_flags()  # `define_flags` defines those of the program that c
 COST_FILE = "RESIDUAL_ENSEMBLES_COST_FILE"
 """The environment variable that names a file to which a program adds a line: what it cost."""
 _MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024  # bytes
-_DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def run(main: Callable[[], None]) -> NoReturn:
@@ -157,6 +156,8 @@ def whole_numbers(name: str, values: Sequence[str]) -> list[int]:
 def require_writable_folder(folder: str | os.PathLike) -> None:
     """Makes an output folder where there is none, and sees that it can be written.
 
+    What killed processes left half written in it is removed.
+
     Args:
         folder: The folder.
 
@@ -167,6 +168,7 @@ def require_writable_folder(folder: str | os.PathLike) -> None:
         Path(folder).mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
+        files.remove_partial(folder)
     except OSError as error:
         raise ValueError(
             f"Received output folder {folder}, which cannot be written "
@@ -181,6 +183,10 @@ def _parse(arguments: Sequence[str]) -> Sequence[str]:
         _fail(f"{_flag_message(error)} (see --help)", 2)
     except SystemExit:  # --help; absl calls that a failure
         sys.exit(0)
+    for name in flags.FLAGS:
+        is_path = name.endswith(("_dir", "output"))
+        if is_path and flags.FLAGS[name].present and flags.FLAGS[name].value == "":
+            _fail(f"Received --{name}= without a path, expected one (see --help)", 2)
     if flags.FLAGS["verbosity"].using_default_value:
         flags.FLAGS.verbosity = logging.WARNING  # absl would tell everything
     if leftover:
@@ -222,8 +228,9 @@ def _guarded(main: Callable[[], None]) -> None:
 
 
 def _system_message(error: OSError) -> str:
-    if error.errno in _DISK_FULL:
-        where = f" at {error.filename}" if error.filename else ""
+    if error.errno in files.DISK_FULL:
+        path = error.filename2 or error.filename  # of a copy, the second is what was written
+        where = f" at {path}" if path else ""
         return (
             f"The disk is full{where} ({error.strerror}), expected room for the results. What was "
             "there before is unchanged; make room and start again."

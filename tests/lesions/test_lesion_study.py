@@ -13,7 +13,7 @@ import programs
 import pytest
 import small_studies
 
-from residual_ensembles import models
+from residual_ensembles import files, models
 from residual_ensembles.analysis.tables import EXACTNESS_COLUMNS
 from residual_ensembles.lesions import Lesion, closeness, reference_logits, study_plan
 from residual_ensembles.lesions.table import COLUMNS
@@ -47,6 +47,7 @@ def study(tmp_path_factory, chains):
         "description": {},
     }
     (folder / "data" / "meta.json").write_text(json.dumps(meta))
+    files.write_manifest(folder / "data", [path.name for path in (folder / "data").iterdir()])
     for name in ("resnet", "vgg"):
         models.save(chains[name], folder / "networks" / f"{name}-4" / "model.keras")
     return folder

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from residual_ensembles import data
+from residual_ensembles import data, files
 
 
 @pytest.fixture(scope="session")
@@ -35,6 +35,7 @@ def prepared_folder(tmp_path_factory):
         "description": {},
     }
     (folder / "meta.json").write_text(json.dumps(meta))
+    files.write_manifest(folder, [path.name for path in folder.iterdir()])
     return folder
 
 
