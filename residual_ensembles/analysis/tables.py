@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from residual_ensembles.analysis import gradient_tables, voting
-from residual_ensembles.files import read_npz
+from residual_ensembles.storage.files import read_npz
 
 LESION_COLUMNS = [
     "network",

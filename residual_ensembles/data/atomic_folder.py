@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from residual_ensembles.files import is_in_use, mark_in_use, naming_full_disk
+from residual_ensembles.storage.files import is_in_use, mark_in_use, naming_full_disk
 
 LOCK = "lock"
 """The file in a temporary folder that is held by the process which fills it."""
