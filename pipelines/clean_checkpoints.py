@@ -15,7 +15,8 @@ from typing import NamedTuple
 
 from absl import flags
 
-from residual_ensembles import checkpoints, cli
+from residual_ensembles import cli
+from residual_ensembles.storage import checkpoints
 
 FLAGS = flags.FLAGS
 WORK = re.compile("[0-9a-f]{16}")

@@ -20,9 +20,9 @@ import psutil
 from absl import app, flags, logging
 from pydantic import BaseModel
 
-from residual_ensembles import files
 from residual_ensembles.backend import process
 from residual_ensembles.parameters import choices, help_text, limits
+from residual_ensembles.storage import files
 
 flags.disclaim_key_flags()  # `define_flags` defines those of the program that calls it
 

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from residual_ensembles import files
+from residual_ensembles.storage import files
 
 FILES = {"a.bin": b"abc" * 1000, "empty": b"", "sub/b.txt": b"text"}
 
@@ -83,7 +83,7 @@ def test_cifar10_is_looked_through_in_a_second(tmp_path):
 
 HOLDING = """
 import sys, time
-from residual_ensembles import files
+from residual_ensembles.storage import files
 with files.atomic_path(sys.argv[1]) as temporary:
     temporary.write_text("half")
     print(temporary, flush=True)

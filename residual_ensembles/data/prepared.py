@@ -12,10 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
-from residual_ensembles import files, parameters
+from residual_ensembles import parameters
 from residual_ensembles.data.augmentation import Augmentation
 from residual_ensembles.data.part import ArrayPart, Part, RecordPart
 from residual_ensembles.data.view import View
+from residual_ensembles.storage import files
 
 FORMAT = 1  # raised when a change makes older readers wrong
 META = "meta.json"

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 import residual_ensembles
-from residual_ensembles import data, files
+from residual_ensembles import data
 from residual_ensembles.data import records
+from residual_ensembles.storage import files
 
 
 @pytest.fixture(params=["arrays", "records"])

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from residual_ensembles import data, files
+from residual_ensembles import data
+from residual_ensembles.storage import files
 
 
 @pytest.fixture(scope="session")
