@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from residual_ensembles import backend, models
+from residual_ensembles.backend.threads import given_threads, processors
 from residual_ensembles.data import Part, Prepared
 from residual_ensembles.storage.files import write_csv, write_json
 from residual_ensembles.storage.fingerprint import digest
@@ -137,7 +138,7 @@ def _fingerprint(prepared: Prepared, model: str, weights: str, seed: int) -> str
             content = hashlib.file_digest(file, "sha256").hexdigest()
     return digest(
         [__name__],
-        None,
+        given_threads() or processors(),
         model=model,
         content=content,
         weights=weights,

@@ -20,12 +20,12 @@ LIBRARIES = ("keras", "numpy", "scipy")
 """Those that compute, beside the backend."""
 
 
-def digest(entries: Sequence[str], threads: int | None, **facts) -> str:
+def digest(entries: Sequence[str], threads: int, **facts) -> str:
     """Returns 16 hexadecimal digits of everything that determines a result.
 
     Args:
         entries: Modules of the project that compute it, by their names; what they import counts.
-        threads: Within an operation; None where they do not count.
+        threads: Within an operation: how many there are decides where sums are cut.
         **facts: What else determines it, as plain values: data, weights, parameters.
     """
     everything = {
