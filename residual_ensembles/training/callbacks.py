@@ -5,8 +5,8 @@ from pathlib import Path
 
 import keras
 
-from residual_ensembles.files import content_of
 from residual_ensembles.models import save
+from residual_ensembles.storage.files import content_of
 from residual_ensembles.training import checkpoint
 from residual_ensembles.training.checkpoint import SNAPSHOTS, Progress
 

@@ -1,8 +1,8 @@
 import json
 
 import pytest
-from residual_ensembles.files import MANIFEST
 
+from residual_ensembles.storage.files import MANIFEST
 from residual_ensembles.training import Outputs
 
 RUN = {"fingerprint": "abc", "test_error_fraction": 0.25}
