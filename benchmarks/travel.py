@@ -3,7 +3,7 @@
 import pickle
 
 from residual_ensembles.executor import Executor
-from residual_ensembles.lesions.subject import Subject
+from residual_ensembles.lesions.worker import SweepSpec
 
 
 def pickled_bytes(value: object) -> int:
@@ -22,7 +22,7 @@ class Counting(Executor):
         self.results = 0
 
     def put(self, value):
-        if isinstance(value, Subject):
+        if isinstance(value, SweepSpec):
             self.networks += pickled_bytes(value)
         else:
             self.pictures += pickled_bytes(value)

@@ -10,14 +10,13 @@ from absl import flags
 
 from pipelines.study import chosen_networks
 from residual_ensembles import backend, cli, data, executor, lesions, models, pruning, unraveling
+from residual_ensembles.executor import Executor, Task
 from residual_ensembles.files import write_csv, write_json
 from residual_ensembles.parameters import LESION_PRECISIONS
 from residual_ensembles.provenance import provenance
+from residual_ensembles.result_cache import CachedTask, run_cached
 
 FLAGS = flags.FLAGS
-
-SETTINGS = ("precision", "error_margin", "memory_mib", "batch_size", "seed")
-"""Flags that decide how lesions are evaluated; the others decide which."""
 
 HALF_GATES = ("network", "seed", "n_images", "largest_relative_difference", "n_different")
 """half_gates.csv: each residual network that gets random lesions against the highway network that
@@ -75,7 +74,7 @@ def define_flags() -> None:
 
 
 def swept_network(name: str, seed: int, prepared):
-    """Returns one network of the study with its plan, and where its finished pieces are."""
+    """Returns one network of the study with its plan, and where its results are kept."""
     path = Path(FLAGS.networks_dir) / f"{name}-{seed}" / "model.keras"
     # In float32, whatever it was trained in: `--precision` says what lesions are computed in.
     chain = models.in_float32(models.load(path))
@@ -88,9 +87,8 @@ def swept_network(name: str, seed: int, prepared):
         seed=FLAGS.seed,
         random=name in FLAGS.lesion_networks,
     )
-    settings = {name: FLAGS[name].value for name in SETTINGS}
-    pieces = lesions.kept_pieces(path, prepared.checksum, plan, settings)
-    return lesions.sweep.Swept(name, seed, chain, plan, pieces)
+    cache = lesions.network_cache("lesions", path, prepared.checksum)
+    return lesions.sweep.Swept(name, seed, chain, plan, cache)
 
 
 def has_twin(each) -> bool:
@@ -98,8 +96,26 @@ def has_twin(each) -> bool:
     return each.network in FLAGS.lesion_networks and models.has_half_gates(each.chain)
 
 
-def half_gates_row(each, part) -> dict:
+def known_or_computed(function, each, prepared):
+    """Returns what a function finds of a network and data, from the last time if there was one.
+
+    Args:
+        function: Called with both; where its result is kept has its name.
+        each: The network.
+        prepared: The data.
+    """
+    path = Path(FLAGS.networks_dir) / each.title / "model.keras"
+    kind, code = function.__name__, ("paths", "pruning")
+    # Its title is in what is kept, for rows begin with it.
+    cache = lesions.network_cache(kind, path, prepared.checksum, code, title=each.title)
+    task = Task(f"{each.title}: {kind}", lambda advance: function(each, prepared), tuple)
+    (found,) = run_cached([CachedTask("found", cache, task)], Executor())
+    return found
+
+
+def half_gates(each, prepared) -> dict:
     """Returns how far a residual network and its highway twin are apart (section 2)."""
+    part = prepared.part("test")
     pictures = part.pictures(np.arange(min(IDENTITY_PICTURES, len(part))))
     with backend.full_precision():
         residual, highway = (
@@ -121,10 +137,8 @@ def _batches(pictures):
     return (pictures[i : i + 100] for i in range(0, len(pictures), 100))
 
 
-def worth_of(each, prepared):
-    """Returns what the modules of a network are worth, where it is one that someone gave us."""
-    if not isinstance(each.chain, unraveling.UnraveledChain):
-        return None
+def importance(each, prepared):
+    """Returns what the modules of a network are worth."""
     table = pruning.worth(each.chain, *pruning.chosen_on(prepared))
     return pruning.named(table, each.network, each.seed)
 
@@ -148,26 +162,29 @@ def main() -> None:
             prepared.part("test"),
             output_dir,
             chosen,
-            precision=FLAGS.precision,
-            error_margin=FLAGS.error_margin or None,
-            memory_bytes=FLAGS.memory_mib * 2**20,
-            batch_size=FLAGS.batch_size or None,
-            seed=FLAGS.seed,
+            lesions.SweepSettings(
+                precision=FLAGS.precision,
+                error_margin=FLAGS.error_margin or None,
+                memory_bytes=FLAGS.memory_mib * 2**20,
+                batch_size=FLAGS.batch_size or None,
+                seed=FLAGS.seed,
+            ),
         )
         print(chosen.told())
         write_json(output_dir / "lesions_run.json", {**provenance(), **chosen.provenance()})
     tables, exactness = zip(*found, strict=True)
     write_csv(output_dir / "lesions.csv", pd.concat(tables, ignore_index=True))
     write_csv(output_dir / "exactness.csv", pd.DataFrame(exactness))
-    compared = [half_gates_row(each, prepared.part("test")) for each in swept if has_twin(each)]
+    compared = [known_or_computed(half_gates, each, prepared) for each in swept if has_twin(each)]
     write_csv(output_dir / "half_gates.csv", pd.DataFrame(compared, columns=HALF_GATES))
-    worths = [worth_of(each, prepared) for each in swept]
-    known = [table for table in worths if table is not None]
+    known = [
+        known_or_computed(importance, each, prepared)
+        for each in swept
+        if isinstance(each.chain, unraveling.UnraveledChain)  # one that somebody gave us
+    ]
     empty = pd.DataFrame(columns=list(pruning.COLUMNS))
     worth = pd.concat(known, ignore_index=True) if known else empty
     write_csv(output_dir / "worth.csv", worth)
-    for each in swept:
-        each.pieces.remove()
     print(f"{sum(map(len, tables))} lesions of {len(swept)} networks: {output_dir / 'lesions.csv'}")
 
 

@@ -118,7 +118,7 @@ def main() -> None:
     prepared = data.load(FLAGS.data)
     part = prepared.part("train")
     kept = {
-        each[0].title: gradients.kept_pieces(each, prepared.checksum, study)
+        each[0].title: gradients.gradient_cache(each, prepared.checksum, study)
         for each in networks.values()
     }
     with executor.chosen() as chosen, tqdm(total=total, bar_format=gradients.BAR) as progress:
@@ -134,8 +134,8 @@ def main() -> None:
     write_json(output_dir / "path_gradients_run.json", facts)
     found = [study.tables(*run, measured[each]) for run in runs for each in networks[run]]
     gradients.write_tables(found, output_dir)
-    for pieces in kept.values():
-        pieces.remove()
+    for cache in kept.values():
+        cache.remove()
     print(f"Gradients of {len(every)} networks by path: {output_dir / 'path_gradients.csv'}")
 
 

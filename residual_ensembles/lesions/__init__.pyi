@@ -1,9 +1,9 @@
 from . import agreement, sweep
 from .batch_norm import reestimate_batch_norm
 from .bearing import check, deletable, duplicable, spared, swappable
-from .engine import Evaluation, evaluate
+from .engine import Evaluation, SweepSettings, evaluate
 from .exactness import summary
-from .fingerprint import kept_pieces
+from .fingerprint import network_cache
 from .lesion import Lesion, Step
 from .outputs import outputs_of
 from .plans import (
@@ -25,6 +25,7 @@ __all__ = [
     "Lesion",
     "PlannedLesion",
     "Step",
+    "SweepSettings",
     "agreement",
     "check",
     "deletable",
@@ -32,10 +33,10 @@ __all__ = [
     "evaluate",
     "evaluate_reference",
     "intact",
-    "kept_pieces",
     "lesion_study",
     "lesion_table",
     "n_classes",
+    "network_cache",
     "outputs_of",
     "random_deletions",
     "random_duplications",
