@@ -29,9 +29,9 @@ from side_by_side import BOTH_OURS, FLAGS, Cost, announce, progress, report
 from travel import Counting
 
 from residual_ensembles import lesions, models
-from residual_ensembles.executor import Executor
-from residual_ensembles.local_executor import Local, begin
-from residual_ensembles.ray_executor import AHEAD, Ray
+from residual_ensembles.runtime.cluster import AHEAD, Ray
+from residual_ensembles.runtime.executor import Executor
+from residual_ensembles.runtime.local import Local
 
 FLAGS.set_default("rounds", 3)
 flags.DEFINE_integer("depth", 56, "layers of the ResNet: 6n+2", 8)
@@ -51,14 +51,8 @@ class Bare(Local):
         super().__init__()
         self.wanted = size
 
-    def prepare(self, n_tasks, task_bytes):
-        from joblib.externals.loky import ProcessPoolExecutor
-
-        if self.pool is None:
-            self.size = self.wanted
-            self.pool = ProcessPoolExecutor(
-                self.size, timeout=None, initializer=begin, initargs=(os.getpid(),)
-            )
+    def most(self):
+        return self.wanted
 
 
 class Workers(Ray):
@@ -66,8 +60,8 @@ class Workers(Ray):
 
     alone = False
 
-    def prepare(self, n_tasks, task_bytes):
-        super().prepare(n_tasks, task_bytes)
+    def _require(self, task_bytes):
+        super()._require(task_bytes)
         self.options |= {"resources": FIRST} if self.alone else {}
 
     def most(self):
@@ -79,7 +73,7 @@ def subject() -> tuple:
     random = np.random.default_rng(0)
     pictures = random.integers(0, 256, (FLAGS.pictures, *SHAPE)).astype(np.uint8)
     chain = models.build("resnet", FLAGS.depth, SHAPE, CLASSES, [125.0] * 3, [60.0] * 3)
-    lesions.reestimate_batch_norm(chain, pictures[:128])
+    models.reestimate_batch_norm(chain, pictures[:128])
     modules = lesions.deletable(chain)
     plan = lesions.single_deletions(modules)
     return chain, plan + lesions.random_deletions(modules, 10, FLAGS.draws, seed=0), pictures

@@ -103,7 +103,7 @@ def network(pictures: np.ndarray, labels: np.ndarray):
     for module in chain.modules:
         last = module.transform.convs[-1].kernel
         last.assign(RESIDUAL_SCALE * ops.convert_to_tensor(last))
-    lesions.reestimate_batch_norm(chain, pictures)
+    models.reestimate_batch_norm(chain, pictures)
     y = chain.stem(ops.convert_to_tensor(pictures))
     for layer in (*chain.modules, *chain.head.layers[:-1]):
         y = layer(y)
@@ -381,7 +381,7 @@ def measure_application() -> None:
     size = (FLAGS.application_pictures, 224, 224, 3)
     pictures = random.normal(size=size).astype("float32")
     model = keras.applications.ResNet50V2(weights=None, classifier_activation=None)
-    lesions.reestimate_batch_norm(model, pictures[:8])
+    models.reestimate_batch_norm(model, pictures[:8])
     chain = unravel(model)
     plan = lesions.single_deletions(lesions.deletable(chain))
     measure(row, chain, plan, pictures, "float32", batch_sizes=(8, 16, 32))

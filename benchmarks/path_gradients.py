@@ -31,7 +31,7 @@ from side_by_side import (
     report,
 )
 
-from residual_ensembles import backend, lesions, models, paths
+from residual_ensembles import backend, models, paths
 from residual_ensembles.paths.loss import mean_cross_entropy
 
 flags.DEFINE_integer("depth", 110, "layers of the ResNet: 6n+2", 8)
@@ -53,7 +53,7 @@ def network(n_modules: int, batch_size: int):
     labels = random.integers(0, CLASSES, batch_size).astype("int32")
     depth = 2 * n_modules + 2
     chain = models.build("resnet", depth, SHAPE, CLASSES, [125.0] * 3, [60.0] * 3)
-    lesions.reestimate_batch_norm(chain, pictures)
+    models.reestimate_batch_norm(chain, pictures)
     return chain, pictures, labels
 
 

@@ -31,9 +31,10 @@ from side_by_side import (
     report,
 )
 
-from residual_ensembles import backend, lesions, models
+from residual_ensembles import backend, models
 from residual_ensembles.backend.precision import compiled
 from residual_ensembles.lesions.closed_forms import module_form
+from residual_ensembles.models.lowering import lowered
 
 flags.DEFINE_integer("depth", 110, "layers of the ResNet: 6n+2", 8)
 flags.DEFINE_integer("batch_size", 128, "pictures that pass a module together", 1)
@@ -52,7 +53,7 @@ class Modules:
     """
 
     def __init__(self, chain, make: Callable):
-        forms = [module_form(module) for module in chain.modules]
+        forms = [module_form(lowered(module)) for module in chain.modules]
         self.functions = [make(form) for form in forms]
 
     def run(self, y) -> None:
@@ -113,7 +114,7 @@ def main(_):
     chain = models.build("resnet", FLAGS.depth, SHAPE, CLASSES, [125.0] * 3, [60.0] * 3)
     random = np.random.default_rng(0)
     pictures = random.integers(0, 256, (FLAGS.batch_size, *SHAPE)).astype("uint8")
-    lesions.reestimate_batch_norm(chain, pictures)
+    models.reestimate_batch_norm(chain, pictures)
     y = chain.stem(ops.convert_to_tensor(pictures))
     makers = {"constants": with_constants, "arguments": with_arguments}
     made, prepared = {}, {name: [] for name in makers}

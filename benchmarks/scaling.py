@@ -40,7 +40,7 @@ BASELINE = "one evaluation per lesion"
 def build(n: int, pictures: np.ndarray):
     """Returns a network of n modules with batch-norm statistics of the pictures."""
     chain = models.build("resnet", 2 * n + 2, SHAPE, CLASSES, [125.0] * 3, [60.0] * 3)
-    lesions.reestimate_batch_norm(chain, pictures)
+    models.reestimate_batch_norm(chain, pictures)
     return chain
 
 

@@ -139,8 +139,8 @@ def announce(sides: str) -> None:
         sides: Which settings the sides of a ratio have.
     """
     # Not at the top: a contestant may be without our settings.
-    from residual_ensembles import provenance
     from residual_ensembles.backend import process
+    from residual_ensembles.storage import provenance
 
     machine = {"processor": provenance.processor(), "cores": joblib.cpu_count()}
     machine |= process.settings() | {"versions": provenance.versions()}

@@ -2,8 +2,8 @@
 
 import pickle
 
-from residual_ensembles.executor import Executor
 from residual_ensembles.lesions.worker import SweepSpec
+from residual_ensembles.runtime import Serial
 
 
 def pickled_bytes(value: object) -> int:
@@ -11,7 +11,7 @@ def pickled_bytes(value: object) -> int:
     return len(pickle.dumps(value, pickle.HIGHEST_PROTOCOL))
 
 
-class Counting(Executor):
+class Counting(Serial):
     """Runs nothing elsewhere and counts what would have travelled."""
 
     def __init__(self):
@@ -28,7 +28,7 @@ class Counting(Executor):
             self.pictures += pickled_bytes(value)
         return value
 
-    def outcome(self, handle):
-        found = super().outcome(handle)
-        self.results += pickled_bytes(found.result)
-        return found
+    def run(self, *what, **how):
+        results = super().run(*what, **how)
+        self.results += sum(map(pickled_bytes, results))
+        return results

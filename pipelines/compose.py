@@ -1,16 +1,20 @@
 """Writes params.yaml as DVC composes it: `python -m pipelines.compose [study=NAME] [KEY=VALUE …]`.
 
-`dvc exp run -S` does the same for one experiment; this is for a change under `pipelines/conf`, and
-for `dvc repro` with another study than the default.
+`dvc exp run -S` does the same for one experiment; this is for a change under `pipelines/conf` or of
+a default, and for `dvc repro` with another study than the default.
 """
 
+import os
 import sys
+import tempfile
 from pathlib import Path
 
 from dvc.utils.hydra import compose_and_dump
 from hydra.errors import HydraException
 
-from pipelines.study import PARAMS
+from pipelines import reference
+from pipelines.study import PARAMS, Study, read
+from residual_ensembles.parameters import validated
 
 CONF = Path("pipelines/conf")
 
@@ -19,21 +23,26 @@ def compose(output: Path, overrides: list[str]) -> None:
     """Composes a study.
 
     Args:
-        output: File to write.
+        output: File to write, if the study can work.
         overrides: As after `dvc exp run -S`, for instance `["study=cifar10", "lesion.k=10"]`.
 
     Raises:
-        ValueError: There is no such study or parameter.
+        ValueError: There is no such study or parameter, or the study cannot work.
     """
-    try:
-        compose_and_dump(output, str(CONF.resolve()), None, "config", "", list(overrides))
-    except HydraException as error:
-        raise ValueError(
-            f"Received {' '.join(overrides)}: {' '.join(str(error).split())}"
-        ) from error
+    with tempfile.TemporaryDirectory(dir=output.parent) as folder:
+        composed = Path(folder) / output.name
+        try:
+            compose_and_dump(composed, str(CONF.resolve()), None, "config", "", list(overrides))
+        except HydraException as error:
+            raise ValueError(
+                f"Received {' '.join(overrides)}: {' '.join(str(error).split())}"
+            ) from error
+        validated(Study, read(composed))
+        os.replace(composed, output)
 
 
 if __name__ == "__main__":
+    reference.write_defaults()
     try:
         compose(PARAMS, sys.argv[1:])
     except ValueError as error:

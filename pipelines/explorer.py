@@ -1,28 +1,8 @@
-"""Stage `explorer`: writes the page on which a reader takes the networks apart.
+"""Stage `explorer`: writes the page on which a reader takes the networks apart."""
 
-`python -m pipelines.explorer --help`
-"""
-
-from pathlib import Path
-
-from absl import flags
-
+from pipelines import study as studies
 from residual_ensembles import cli, data, explorer, models
-from residual_ensembles.files import write_text
-
-FLAGS = flags.FLAGS
-
-
-def define_flags() -> None:
-    """Defines the flags."""
-    flags.DEFINE_string("data", None, "prepared folder; pictures of its test part are shown")
-    flags.DEFINE_string("networks_dir", None, "folder of NETWORK-SEED/model.keras and run.json")
-    flags.DEFINE_list(
-        "networks", None, "networks of the study; the first ResNet and the first VGG are offered"
-    )
-    flags.DEFINE_list("seeds", ["0"], "seeds that they were trained with; the first is offered")
-    flags.DEFINE_string("output", None, "the page")
-    flags.mark_flags_as_required(["data", "networks_dir", "networks", "output"])
+from residual_ensembles.storage.files import write_text
 
 
 def offers(choices):
@@ -46,12 +26,11 @@ def offers(choices):
 
 def main() -> None:
     """Writes the page."""
-    networks = [name for name in FLAGS.networks if name]
-    seeds = cli.whole_numbers("seeds", FLAGS.seeds)
-    page = Path(FLAGS.output)
+    study = studies.load()
+    page = study.results / "explorer.html"
     cli.require_writable_folder(page.parent)
-    prepared = data.load(FLAGS.data)
-    choices = explorer.choose(Path(FLAGS.networks_dir), networks, seeds)
+    prepared = data.load(study.prepared)
+    choices = explorer.choose(study.results / "networks", study.networks, study.seeds)
     offered, left_out = offers(choices)
     pictures = explorer.draw(prepared.part("test"), prepared.picture_shape)
     text = explorer.render(prepared.title, prepared.class_names, pictures, offered, left_out)
@@ -63,5 +42,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    define_flags()
     cli.run(main)

@@ -1,27 +1,13 @@
-"""Stage `figures`: draws every figure from the tables of a study.
+"""Stage `figures`: draws every figure from the tables of a study."""
 
-`python -m pipelines.figures --help`
-"""
-
-from pathlib import Path
-
-from absl import flags
-
+from pipelines import study as studies
 from residual_ensembles import analysis, cli, figures
-from residual_ensembles.files import write_csv
-
-FLAGS = flags.FLAGS
-
-
-def define_flags() -> None:
-    """Defines the flags."""
-    flags.DEFINE_string("results_dir", "results", "folder with one folder per study")
-    flags.DEFINE_string("study", "digits", "name of the study, the folder in --results_dir")
+from residual_ensembles.storage.files import write_csv
 
 
 def main() -> None:
     """Draws the figures, and writes the small tables for `dvc plots show`."""
-    folder = Path(FLAGS.results_dir) / FLAGS.study
+    folder = studies.load().results
     tables = analysis.read_tables(folder)
     cli.require_writable_folder(folder / "figures")
     wanted = [picture for picture in figures.FIGURES if picture.wanted(tables)]
@@ -33,5 +19,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    define_flags()
     cli.run(main)

@@ -1,115 +1,50 @@
-"""Stage `lesion_study`: takes every trained network of a study apart.
-
-`python -m pipelines.lesion_study --help`
-"""
-
-from pathlib import Path
+"""Stage `lesion_study`: takes every trained network of a study apart."""
 
 import numpy as np
-from absl import flags
 
-from pipelines.study import chosen_networks
-from residual_ensembles import backend, cli, data, executor, lesions, models, pruning, unraveling
-from residual_ensembles.executor import Executor, Task
-from residual_ensembles.files import write_csv, write_json
-from residual_ensembles.parameters import LESION_PRECISIONS
-from residual_ensembles.provenance import provenance
-from residual_ensembles.result_cache import CachedTask, run_cached
-
-FLAGS = flags.FLAGS
+from pipelines import study as studies
+from pipelines.study import Study
+from residual_ensembles import backend, cli, data, lesions, models, pruning, runtime, unraveling
+from residual_ensembles.runtime import Serial, Task
+from residual_ensembles.runtime.result_cache import CachedTask, run_cached
+from residual_ensembles.storage.files import write_csv, write_json
+from residual_ensembles.storage.provenance import provenance
 
 HALF_GATES = ("network", "seed", "n_images", "largest_relative_difference", "n_different")
 """half_gates.csv: each residual network that gets random lesions against the highway network that
 equals it, on test pictures: logits, as a share of a picture's largest, and predictions."""
+ENTRIES = ("pipelines.lesion_study", "residual_ensembles.registration")
+"""What computes these rows and importance, and every class that a network may consist of."""
 IDENTITY_PICTURES = 500
 """An identity shows on a few pictures as well as on all."""
 
 
-def define_flags() -> None:
-    """Defines the flags; each says its unit."""
-    flags.DEFINE_string("data", None, "prepared folder; its test part is evaluated")
-    flags.DEFINE_string("networks_dir", None, "folder of NETWORK-SEED/model.keras")
-    flags.DEFINE_list("networks", None, "networks of the study, in the table's order")
-    flags.DEFINE_list("seeds", ["0"], "seeds that each network was trained with")
-    flags.DEFINE_list(
-        "lesion_networks",
-        ["resnet"],
-        "of --networks, those that get random deletions, re-orderings and duplications too",
-    )
-    flags.DEFINE_integer("k", 20, "largest number of modules deleted together", 1)
-    flags.DEFINE_integer("swaps", 10, "largest number of swaps", 1)
-    flags.DEFINE_integer("duplications", 10, "largest number of modules duplicated together", 1)
-    flags.DEFINE_integer("draws", 20, "draws for each number of operations", 1)
-    flags.DEFINE_integer("seed", 0, "of the draws, and of samples of pictures", 0)
-    flags.DEFINE_enum(
-        "precision",
-        "float32",
-        LESION_PRECISIONS,
-        "of the computation; cascade: bfloat16, and float32 where that could be wrong",
-    )
-    flags.DEFINE_float(
-        "error_margin",
-        0.0,
-        "half-width, as a fraction, of each error's 95 % interval on the test pictures at which it "
-        "is known well enough; 0: evaluate all pictures",
-        0.0,
-        1.0,
-    )
-    flags.DEFINE_integer(
-        "memory_mib",
-        2048,
-        "what activations may take in each process, MiB; there is one for each processor",
-        1,
-    )
-    flags.DEFINE_integer(
-        "batch_size", 0, "most activations that pass a module together; 0: as many as are fast", 0
-    )
-    flags.DEFINE_string(
-        "output_dir",
-        None,
-        "folder for lesions.csv, lesions_run.json, exactness.csv, half_gates.csv, worth.csv, "
-        "predictions/",
-    )
-    flags.mark_flags_as_required(["data", "networks_dir", "networks", "output_dir"])
-
-
-def swept_network(name: str, seed: int, prepared):
+def swept_network(study: Study, run: tuple[str, int], prepared):
     """Returns one network of the study with its plan, and where its results are kept."""
-    path = Path(FLAGS.networks_dir) / f"{name}-{seed}" / "model.keras"
-    # In float32, whatever it was trained in: `--precision` says what lesions are computed in.
+    path, lesion = study.folder(*run) / "model.keras", study.lesion
+    # In float32, whatever it was trained in: `precision` says what lesions are computed in.
     chain = models.in_float32(models.load(path))
-    plan = lesions.study_plan(
-        chain,
-        k=FLAGS.k,
-        draws=FLAGS.draws,
-        swaps=FLAGS.swaps,
-        duplications=FLAGS.duplications,
-        seed=FLAGS.seed,
-        random=name in FLAGS.lesion_networks,
-    )
+    has_random = run[0] in lesion.networks
+    plan = lesions.study_plan(chain, **lesion.plan, seed=lesion.seed, random=has_random)
     cache = lesions.network_cache("lesions", path, prepared.checksum)
-    return lesions.sweep.Swept(name, seed, chain, plan, cache)
+    return lesions.sweep.Swept(*run, chain, plan, cache)
 
 
-def has_twin(each) -> bool:
-    """Whether a network is one that a highway network equals, and is taken apart at random."""
-    return each.network in FLAGS.lesion_networks and models.has_half_gates(each.chain)
-
-
-def known_or_computed(function, each, prepared):
+def known_or_computed(function, study: Study, each, prepared):
     """Returns what a function finds of a network and data, from the last time if there was one.
 
     Args:
         function: Called with both; where its result is kept has its name.
+        study: The study.
         each: The network.
         prepared: The data.
     """
-    path = Path(FLAGS.networks_dir) / each.title / "model.keras"
-    kind, code = function.__name__, ("paths", "pruning")
+    path = study.folder(each.network, each.seed) / "model.keras"
+    kind = function.__name__
     # Its title is in what is kept, for rows begin with it.
-    cache = lesions.network_cache(kind, path, prepared.checksum, code, title=each.title)
+    cache = lesions.network_cache(kind, path, prepared.checksum, ENTRIES, title=each.title)
     task = Task(f"{each.title}: {kind}", lambda advance: function(each, prepared), tuple)
-    (found,) = run_cached([CachedTask("found", cache, task)], Executor())
+    (found,) = run_cached([CachedTask("found", cache, task)], Serial())
     return found
 
 
@@ -145,40 +80,37 @@ def importance(each, prepared):
 
 def main() -> None:
     """Takes every network apart and writes the tables."""
-    networks = chosen_networks(FLAGS.networks, "lesion_networks", FLAGS.lesion_networks)
-    seeds = cli.whole_numbers("seeds", FLAGS.seeds)
-    output_dir = Path(FLAGS.output_dir)
+    study = studies.load()
+    output_dir = study.results
     cli.require_writable_folder(output_dir)
 
-    import pandas as pd  # here: whoever is told how to call this shall not wait for it
+    import pandas as pd  # here: whoever is refused shall not wait for it
 
     backend.configure()
-    prepared = data.load(FLAGS.data)
+    prepared = data.load(study.prepared)
     (output_dir / "predictions").mkdir(parents=True, exist_ok=True)
-    swept = [swept_network(name, seed, prepared) for name in networks for seed in seeds]
-    with executor.chosen() as chosen:
+    swept = [swept_network(study, run, prepared) for run in study.runs]
+    with runtime.choose_executor() as chosen:
         found = lesions.sweep.sweep(
             swept,
             prepared.part("test"),
             output_dir,
             chosen,
-            lesions.SweepSettings(
-                precision=FLAGS.precision,
-                error_margin=FLAGS.error_margin or None,
-                memory_bytes=FLAGS.memory_mib * 2**20,
-                batch_size=FLAGS.batch_size or None,
-                seed=FLAGS.seed,
-            ),
+            lesions.SweepSettings(seed=study.lesion.seed, **study.lesion.options),
         )
         print(chosen.told())
         write_json(output_dir / "lesions_run.json", {**provenance(), **chosen.provenance()})
     tables, exactness = zip(*found, strict=True)
     write_csv(output_dir / "lesions.csv", pd.concat(tables, ignore_index=True))
     write_csv(output_dir / "exactness.csv", pd.DataFrame(exactness))
-    compared = [known_or_computed(half_gates, each, prepared) for each in swept if has_twin(each)]
+    compared = [
+        known_or_computed(half_gates, study, each, prepared)
+        for each in swept
+        if each.network in study.lesion.networks and models.has_half_gates(each.chain)
+    ]
     write_csv(output_dir / "half_gates.csv", pd.DataFrame(compared, columns=HALF_GATES))
     known = [
-        known_or_computed(importance, each, prepared)
+        known_or_computed(importance, study, each, prepared)
         for each in swept
         if isinstance(each.chain, unraveling.UnraveledChain)  # one that somebody gave us
     ]
@@ -189,5 +121,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    define_flags()
     cli.run(main)

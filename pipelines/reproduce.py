@@ -18,12 +18,10 @@ import pandas as pd
 
 from pipelines import study
 from residual_ensembles.cli import COST_FILE, children_peak_mib, read_costs
-from residual_ensembles.files import write_csv
+from residual_ensembles.storage.files import write_csv
 
 STEPS = (
     ("python", "-m", "pipelines.compose"),
-    ("dvc", "repro", "prepare"),
-    ("python", "-m", "pipelines.train_all"),
     ("dvc", "repro"),
 )
 
@@ -42,7 +40,7 @@ def main() -> int:
         costs = read_costs(file)
     if status and not costs:  # the parameters themselves may be what was refused
         return status
-    results = Path("results") / study.load()["name"]
+    results = Path("results") / study.load().name
     if costs:  # else everything was finished, and what it cost is known from before
         table = cost_table(costs, time.perf_counter() - begun)
         write_csv(results / "cost.csv", table)

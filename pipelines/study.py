@@ -1,96 +1,160 @@
-"""A study's parameters, as `params.yaml` has them.
+"""The study that params.yaml describes: what every stage reads, checked before it does anything."""
 
-`python -m pipelines.study networks` prints the networks with commas between them, `seeds` the
-seeds, and `flags NETWORK` the flags of one network: DVC cannot write lists, or what depends on the
-item of a matrix, into a command.
-"""
-
-import shlex
-import sys
 from pathlib import Path
 
 import yaml
+from pydantic import model_validator
+
+from residual_ensembles import parameters
+from residual_ensembles.models.architectures import is_reorderable, lesionable, n_modules
+from residual_ensembles.training.settings import Settings
 
 PARAMS = Path("params.yaml")
+DIGITS = 8, 8, 1
+"""Shape of an image of the embedded data set."""
 
 
-def load(path: Path = PARAMS) -> dict:
-    """Returns the parameters of a study.
+class Study(parameters.Study):
+    """A study whose networks can be trained, and lose as many modules as is asked for.
+
+    What only a look at the data or at a file can tell is left to the stage `check`.
+    """
+
+    @property
+    def prepared(self) -> Path:
+        """Folder of the prepared data."""
+        return Path("data/prepared") / self.name
+
+    @property
+    def results(self) -> Path:
+        """Folder of all that comes out."""
+        return Path("results") / self.name
+
+    @property
+    def runs(self) -> list[tuple[str, int]]:
+        """Each network with each seed, in the order of tables."""
+        return [(network, seed) for network in self.networks for seed in self.seeds]
+
+    @property
+    def trained(self) -> dict[str, parameters.TrainedNetwork]:
+        """The networks of the study that are not brought along, by name."""
+        listed = {name: self.network[name] for name in self.networks}
+        return {n: own for n, own in listed.items() if not parameters.is_external(own.model)}
+
+    def folder(self, network: str, seed: int) -> Path:
+        """Returns where the results of a trained network are."""
+        return self.results / "networks" / f"{network}-{seed}"
+
+    def settings(self, network: str, seed: int = 0) -> Settings:
+        """Returns what training is told about a network that is not brought along.
+
+        Raises:
+            ValueError: It cannot be trained so.
+        """
+        own = self.network[network].model_dump()
+        try:
+            return Settings(**own, **self.train.model_dump(), seed=seed)
+        except ValueError as error:
+            raise ValueError(f"Received network.{network}: {error}") from error
+
+    def member_settings(self, seed: int = 0) -> Settings:
+        """Returns what training is told about a member of the ensemble.
+
+        Raises:
+            ValueError: It cannot be trained so.
+        """
+        train = self.train.model_dump() | {"epochs": self.ensemble.epochs, "snapshots": ()}
+        try:
+            return Settings(**train, depth=self.ensemble.depth, seed=seed)
+        except ValueError as error:
+            raise ValueError(f"Received ensemble: {error}") from error
+
+    @model_validator(mode="after")
+    def _networks_bear_it(self):
+        for network in self.trained:
+            self.settings(network)
+        self.member_settings()
+        for network in filter(self.trained.get, self.lesion.networks):
+            self._check_lesions(network)
+        sizes = [n_modules(own.model, own.depth) for own in self.trained.values()]
+        if len(sizes) == len(self.networks):
+            self.check_weights_of(max(sizes))
+        return self
+
+    def _check_lesions(self, network: str) -> None:
+        """Refuses more operations than there are modules once those that matter most are spared."""
+        own = self.trained[network]
+        if not is_reorderable(own.model, own.depth):
+            raise ValueError(
+                f"Received lesion.networks={list(self.lesion.networks)} with "
+                f"network.{network}.depth={own.depth}, in which no two modules can change places, "
+                "expected a depth of 20 or more; or leave it out."
+            )
+        side = self.data.resize or (DIGITS[0] if self.data.source == "digits" else None)
+        may_be_deleted = lesionable(own.model, own.depth, side)
+        for name in ("k", "duplications"):
+            if getattr(self.lesion, name) > may_be_deleted:
+                raise ValueError(
+                    f"Received lesion.{name}={getattr(self.lesion, name)} for {network}, of whose "
+                    f"modules {may_be_deleted} may be deleted (all but the first and the "
+                    f"downsampling ones), expected 1..{may_be_deleted}."
+                )
+
+    def check_weights_of(self, most: int) -> None:
+        """Refuses a module that no network has: its rows would be missing and nobody told.
+
+        Args:
+            most: Modules of the largest network.
+
+        Raises:
+            ValueError: No network has so many.
+        """
+        if self.paths.weights_of > most:
+            raise ValueError(
+                f"Received paths.weights_of={self.paths.weights_of}, expected 0..{most}: no "
+                "network of the study has more modules."
+            )
+
+
+def read(path: Path = PARAMS) -> dict:
+    """Returns what a file of parameters says, whatever that is.
 
     Raises:
         ValueError: The file is not there or is not YAML with names and values.
     """
     try:
-        study = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        written = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise ValueError(f"Received {path}, which cannot be read: {error.strerror}.") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ValueError(
             f"Received {path}, which is not YAML: {' '.join(str(error).split())}."
         ) from error
-    if not isinstance(study, dict):
+    if not isinstance(written, dict):
         raise ValueError(f"Received {path} without parameters, expected names and values.")
-    return study
+    return written
 
 
-def network_flags(study: dict, network: str) -> list[str]:
-    """Returns the flags of `python -m residual_ensembles.train` that one network has of its own.
+def load(path: Path = PARAMS) -> Study:
+    """Returns the study that a file of parameters describes.
 
-    Raises:
-        ValueError: The study has no such network.
-    """
-    known = study.get("network") or {}
-    if not isinstance(known, dict):
-        raise ValueError(f"Received network={known!r}, expected networks by name.")
-    if network not in known:
-        raise ValueError(
-            f"Received network {network!r}, expected one of {', '.join(map(str, known))}."
-        )
-    if not isinstance(known[network], dict):
-        raise ValueError(f"Received network.{network}={known[network]!r}, expected its flags.")
-    return [f"--{name}={value}" for name, value in known[network].items()]
-
-
-def chosen_networks(listed: list[str], flag: str, some: list[str]) -> list[str]:
-    """Returns the networks that a program is told, after a look at those it does more with.
-
-    Args:
-        listed: Value of `--networks`.
-        flag: The flag that names some of them.
-        some: Its value.
+    Every parameter has to be there: DVC compares values, and would not see another default.
 
     Raises:
-        ValueError: There is no network, or one of `some` is not among them.
+        ValueError: There is none, or it cannot work: in one line, each parameter that is wrong.
     """
-    networks = [name for name in listed if name]
-    if not networks:
-        raise ValueError("Received --networks= without a name, expected at least one network.")
-    unknown = [name for name in some if name and name not in networks]
-    if unknown:
-        raise ValueError(
-            f"Received --{flag}={','.join(some)}, but {unknown[0]!r} is not one of "
-            f"--networks={','.join(networks)}."
-        )
-    return networks
-
-
-def main(arguments: list[str]) -> str:
-    """Returns what the command line asks for."""
-    study = load()
-    match arguments:
-        case ["networks" | "seeds" as key]:
-            if not isinstance(study.get(key), list):
-                raise ValueError(f"Received {key}={study.get(key)!r}, expected a list.")
-            return ",".join(map(str, study[key]))
-        case ["flags", network]:
-            return shlex.join(network_flags(study, network))
-    raise ValueError(
-        f"Received {' '.join(arguments)!r}, expected networks, seeds or flags NETWORK."
-    )
-
-
-if __name__ == "__main__":
+    written = read(path)
     try:
-        print(main(sys.argv[1:]))
+        study = parameters.validated(Study, written)
     except ValueError as error:
-        sys.exit(f"error: {error}")
+        # `dvc exp run` has written what it was told to into the file before this can refuse it.
+        raise ValueError(f"{error} It is what {path} says.") from error
+    for section in parameters.SECTIONS:
+        own = getattr(study, section)
+        missing = [name for name in type(own).model_fields if name not in own.model_fields_set]
+        if missing:
+            raise ValueError(
+                f"The parameter {section}.{missing[0]} is missing in {path}, expected all of them: "
+                "python -m pipelines.compose writes it anew."
+            )
+    return study

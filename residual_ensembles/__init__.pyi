@@ -10,6 +10,7 @@ from . import (
     paths,
     pruning,
     report,
+    runtime,
     training,
     unraveling,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "prune",
     "pruning",
     "report",
+    "runtime",
     "training",
     "unravel",
     "unraveling",

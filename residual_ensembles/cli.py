@@ -5,7 +5,6 @@ when it was called wrongly, and with 1 when the work could not be done.
 """
 
 import atexit
-import errno
 import json
 import os
 import re
@@ -13,19 +12,23 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
 import psutil
 from absl import app, flags, logging
+from pydantic import BaseModel
 
 from residual_ensembles.backend import process
+from residual_ensembles.parameters import choices, help_text, limits
+from residual_ensembles.storage import files
+
+flags.disclaim_key_flags()  # `define_flags` defines those of the program that calls it
 
 COST_FILE = "RESIDUAL_ENSEMBLES_COST_FILE"
 """The environment variable that names a file to which a program adds a line: what it cost."""
 _MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024  # bytes
-_DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def run(main: Callable[[], None]) -> NoReturn:
@@ -88,6 +91,50 @@ def _write_cost_at_exit() -> None:
     atexit.register(write)
 
 
+def define_flags(
+    model: type[BaseModel],
+    *names: str,
+    prefix: str = "",
+    defaults: Mapping[str, object] | None = None,
+) -> None:
+    """Defines a flag for each parameter, with its default, range and help.
+
+    Args:
+        model: The parameters, a model of `residual_ensembles.parameters`.
+        *names: Which of them.
+        prefix: What the names of their flags begin with.
+        defaults: Of some, others than their own.
+    """
+    for name in names:
+        field = model.model_fields[name]
+        default = (defaults or {}).get(name, field.default)
+        flag, words, found = f"{prefix}{name}", help_text(field), limits(field)
+        if choices(field):
+            flags.DEFINE_enum(flag, default, choices(field), words)
+        elif field.annotation is int:
+            flags.DEFINE_integer(flag, default, words, found.get("ge"), found.get("le"))
+        elif field.annotation is float:
+            low, high = (found.get(a, found.get(b)) for a, b in (("ge", "gt"), ("le", "lt")))
+            flags.DEFINE_float(flag, default, words, low, high)
+        elif field.annotation is str:
+            flags.DEFINE_string(flag, default, words)
+        else:
+            flags.DEFINE_list(flag, [str(value) for value in default], words)
+
+
+def flag_values(model: type[BaseModel], *names: str, prefix: str = "") -> dict[str, object]:
+    """Returns what the flags say that `define_flags` defined, by name of the parameter.
+
+    Raises:
+        ValueError: A list is not of whole numbers.
+    """
+    found = {name: flags.FLAGS[f"{prefix}{name}"].value for name in names}
+    return {
+        name: tuple(whole_numbers(f"{prefix}{name}", value)) if isinstance(value, list) else value
+        for name, value in found.items()
+    }
+
+
 def whole_numbers(name: str, values: Sequence[str]) -> list[int]:
     """Returns a flag's list as whole numbers.
 
@@ -109,6 +156,8 @@ def whole_numbers(name: str, values: Sequence[str]) -> list[int]:
 def require_writable_folder(folder: str | os.PathLike) -> None:
     """Makes an output folder where there is none, and sees that it can be written.
 
+    What killed processes left half written in it is removed.
+
     Args:
         folder: The folder.
 
@@ -119,6 +168,7 @@ def require_writable_folder(folder: str | os.PathLike) -> None:
         Path(folder).mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
+        files.remove_partial(folder)
     except OSError as error:
         raise ValueError(
             f"Received output folder {folder}, which cannot be written "
@@ -133,6 +183,10 @@ def _parse(arguments: Sequence[str]) -> Sequence[str]:
         _fail(f"{_flag_message(error)} (see --help)", 2)
     except SystemExit:  # --help; absl calls that a failure
         sys.exit(0)
+    for name in flags.FLAGS:
+        is_path = name.endswith(("_dir", "output"))
+        if is_path and flags.FLAGS[name].present and flags.FLAGS[name].value == "":
+            _fail(f"Received --{name}= without a path, expected one (see --help)", 2)
     if flags.FLAGS["verbosity"].using_default_value:
         flags.FLAGS.verbosity = logging.WARNING  # absl would tell everything
     if leftover:
@@ -174,8 +228,9 @@ def _guarded(main: Callable[[], None]) -> None:
 
 
 def _system_message(error: OSError) -> str:
-    if error.errno in _DISK_FULL:
-        where = f" at {error.filename}" if error.filename else ""
+    if error.errno in files.DISK_FULL:
+        path = error.filename2 or error.filename  # of a copy, the second is what was written
+        where = f" at {path}" if path else ""
         return (
             f"The disk is full{where} ({error.strerror}), expected room for the results. What was "
             "there before is unchanged; make room and start again."

@@ -12,17 +12,17 @@ from tqdm import tqdm
 from residual_ensembles import figures, lesions, models, pruning, report
 from residual_ensembles.analysis import claims_table, read_tables
 from residual_ensembles.data import Prepared
-from residual_ensembles.executor import Executor
-from residual_ensembles.files import write_csv, write_json, write_text
 from residual_ensembles.gradients.cut import Network
 from residual_ensembles.gradients.pieces import BAR, measure
 from residual_ensembles.gradients.study import GradientStudy, write_tables
 from residual_ensembles.lesions.engine import SweepSettings
 from residual_ensembles.lesions.fingerprint import network_cache
 from residual_ensembles.lesions.sweep import Swept, sweep
-from residual_ensembles.provenance import provenance
 from residual_ensembles.publishing import check_fits, dataset_facts, network_facts
-from residual_ensembles.result_cache import ResultCache
+from residual_ensembles.runtime.executor import Executor, Serial
+from residual_ensembles.runtime.result_cache import ResultCache
+from residual_ensembles.storage.files import write_csv, write_json, write_text
+from residual_ensembles.storage.provenance import provenance
 
 
 class NetworkStudy:
@@ -56,7 +56,7 @@ class NetworkStudy:
         self.prepared = prepared
         self.folder = folder
         self.seed = seed
-        self.executor = executor or Executor()
+        self.executor = executor or Serial()
         self.name = "".join(c if c.isalnum() or c in "_-" else "_" for c in path.stem)
         self.network = self.name, 0
 
@@ -101,7 +101,7 @@ class NetworkStudy:
             **provenance(),
         }
         write_json(self.folder / "networks" / f"{self.name}-0" / "run.json", facts)
-        if hasattr(chain, "graph"):
+        if chain.graph is not None:
             write_text(self.folder / "network.txt", chain.summary() + "\n")
 
     def gradients(self, samples: int, batches: int, batch_size: int) -> None:

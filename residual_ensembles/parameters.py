@@ -1,7 +1,29 @@
-"""The names that the parameters of a study may have: each list once, for library, flags and checks.
+"""Every parameter of a study once: type, default, range, unit, and what it means.
 
-Nothing is imported here, so that a program can say what it takes without waiting for Keras.
+From here come the validation of params.yaml and of what is composed from pipelines/conf, the flags
+of `python -m residual_ensembles.train` and `python -m residual_ensembles.lesions`
+(`cli.define_flags`), and, by `python -m pipelines.reference`, the defaults that all studies share
+and the page docs/parameters.md.
+
+A new parameter is a line here and its use. Neither Keras nor a backend is imported, so that a
+program can say what it takes at once.
 """
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    model_validator,
+)
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
 
 MODELS = ("resnet", "resnet_bottleneck", "vgg", "highway")
 """Kinds of networks that are trained here."""
@@ -21,11 +43,399 @@ BATCH_NORM = ("inference", "training")
 TARGETS = ("y0", "picture")
 """What a gradient is taken to."""
 STORAGES = ("auto", "arrays", "records")
-"""How prepared pictures are stored."""
+"""How prepared images are stored."""
 MAX_MEMBERS = 10
-"""Of an ensemble: every committee of them votes, and ten members form 1,023."""
+"""Of an ensemble: every sub-ensemble of them votes, and ten members form 1,023."""
+GATE_BIAS = -2.0
+"""Srivastava et al. (2015, section 2.2) start with the gates leaning to the skip, the more so the
+deeper the network: −1 to −4 in their experiments."""
+PLAIN = r"^[A-Za-z0-9_][A-Za-z0-9_-]*$"
+"""A name that can be a folder's, and that a shell would leave as it is."""
 
 
-def is_external(model: str) -> bool:
+def is_external(model: object) -> bool:
     """Whether the name of a model is that of a network that is brought along."""
-    return model.startswith(EXTERNAL)
+    return isinstance(model, str) and model.startswith(EXTERNAL)
+
+
+def parameter(default: Any, description: str, unit: str = "", **constraints) -> Any:
+    """Declares a parameter.
+
+    Args:
+        default: Its value where nobody gives one; `...` where somebody must.
+        description: What it means, as `--help` and the page of reference say it.
+        unit: What it counts, or is measured in.
+        **constraints: As pydantic has them: `ge`, `gt`, `le`, `lt`, `min_length`.
+    """
+    return Field(default, description=description, json_schema_extra={"unit": unit}, **constraints)
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("one line of printable characters")
+    return text
+
+
+def _source(text: str) -> str:
+    if text != "digits" and not text.startswith(("tfds:", "folder:")):
+        raise ValueError("digits, tfds:NAME or folder:PATH")
+    return _printable(text)
+
+
+def _external_model(text: str) -> str:
+    if not is_external(text):
+        raise ValueError("keras:PATH.keras or application:NAME")
+    return _printable(text)
+
+
+def _without_repetitions(values: tuple) -> tuple:
+    if len(set(values)) < len(values):
+        raise ValueError("a list without repetitions")
+    return values
+
+
+Name = Annotated[str, Field(pattern=PLAIN, max_length=100)]
+Names = Annotated[tuple[Name, ...], Field(strict=False), AfterValidator(_without_repetitions)]
+"""A list, as YAML has it; what is in it is not converted."""
+WholeNumbers = Annotated[
+    tuple[Annotated[int, Field(ge=0)], ...],
+    Field(strict=False),
+    AfterValidator(_without_repetitions),
+]
+
+
+class Section(BaseModel):
+    """Parameters that belong together: nothing is converted, and nothing else is taken."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Data(Section):
+    """The images, and what is made of them before anything is trained."""
+
+    source: Annotated[str, AfterValidator(_source)] = parameter(
+        "digits", "data set: digits, tfds:NAME, or folder:PATH with train|test/<class>/*.jpg in it"
+    )
+    title: Annotated[str, AfterValidator(_printable)] = parameter(
+        "", "its name as shown to people; empty: the source's own"
+    )
+    validation_fraction: float = parameter(
+        0.1, "share of train that becomes validation; 0 in the paper's schedule", ge=0, lt=1
+    )
+    seed: int = parameter(0, "seed of the validation part and of the limits", ge=0)
+    resize: int = parameter(
+        0, "height and width to bring images to; 0: the images' own", "pixels", ge=0
+    )
+    limit_train: int = parameter(0, "images of train and validation; 0: all", "images", ge=0)
+    limit_test: int = parameter(0, "images of test; 0: all", "images", ge=0)
+    storage: Literal[STORAGES] = parameter(
+        "auto", "arrays in memory, records on disk, or what fits the size"
+    )
+
+
+class TrainedNetwork(Section):
+    """A network of this project."""
+
+    model: Literal[MODELS] = parameter("resnet", "kind of network")
+    depth: int = parameter(
+        110,
+        "layers as the papers count: 6n+2; 50, 101, 152, 200 (resnet_bottleneck); 15 (vgg)",
+        "layers",
+        ge=1,
+    )
+    gating: Literal[GATINGS] = parameter("none", "which modules run in a batch of training")
+    modules_per_batch: int = parameter(
+        23, "modules that run in a batch, for effective_paths", "modules", ge=1
+    )
+    survival_probability: float = parameter(
+        0.5, "probability that the last module runs, for stochastic_depth", gt=0, le=1
+    )
+    gate_bias: float = parameter(GATE_BIAS, "initial bias of the gates, for highway")
+
+
+class ExternalNetwork(Section):
+    """A network that is brought along: taken apart as it is, not trained."""
+
+    model: Annotated[str, AfterValidator(_external_model)] = parameter(
+        ..., "keras:PATH.keras, or application:NAME of keras.applications"
+    )
+    weights: Literal[WEIGHTS] = parameter("imagenet", "weights of an application")
+
+
+def _kind(network: object) -> str:
+    is_mapping = isinstance(network, Mapping)
+    model = network.get("model") if is_mapping else getattr(network, "model", "")
+    return "external" if is_external(model) else "trained"
+
+
+Network = Annotated[
+    Annotated[TrainedNetwork, Tag("trained")] | Annotated[ExternalNetwork, Tag("external")],
+    Discriminator(_kind),
+]
+_KINDS = {"trained": TrainedNetwork, "external": ExternalNetwork}
+
+
+class Train(Section):
+    """How networks are trained."""
+
+    epochs: int = parameter(30, "passes over the training part", "epochs", ge=1)
+    batch_size: int = parameter(128, "images in a step", "images", ge=1)
+    learning_rate: float = parameter(0.1, "largest learning rate of the schedule", gt=0)
+    schedule: Literal[SCHEDULES] = parameter("cosine", "course of the learning rate")
+    weight_decay: float = parameter(1e-4, "L2 term of the gradient", ge=0)
+    precision: Literal[TRAINING_PRECISIONS] = parameter("float32", "precision of the computation")
+    snapshots: WholeNumbers = parameter(
+        (0,), "epochs after which the network is kept; 0: before training", "epochs"
+    )
+
+    @model_validator(mode="after")
+    def _snapshots_are_reached(self):
+        beyond = [epoch for epoch in self.snapshots if epoch > self.epochs]
+        if beyond:
+            raise ValueError(
+                f"Received a snapshot at epoch {beyond[0]} of {self.epochs}, expected one of them."
+            )
+        return self
+
+
+class Ensemble(Section):
+    """Small ResNets that vote, trained with batches, schedule and precision of `train`."""
+
+    members: int = parameter(
+        6, "networks that vote, all sub-ensembles; 0: none", "networks", ge=0, le=MAX_MEMBERS
+    )
+    depth: int = parameter(20, "layers of each: 6n+2", "layers", ge=1)
+    epochs: int = parameter(30, "passes over the training part", "epochs", ge=1)
+
+
+class Lesion(Section):
+    """Which lesions are made, and how they are evaluated on the test part."""
+
+    networks: Names = parameter(
+        ("resnet",), "networks that get random deletions, re-orderings and duplications too"
+    )
+    k: int = parameter(20, "largest number of modules deleted together", "modules", ge=1)
+    swaps: int = parameter(10, "largest number of swaps", "swaps", ge=1)
+    duplications: int = parameter(
+        10, "largest number of modules duplicated together", "modules", ge=1
+    )
+    draws: int = parameter(20, "random lesions for each number of operations", "lesions", ge=1)
+    seed: int = parameter(0, "seed of the draws, and of samples of images", ge=0)
+    precision: Literal[LESION_PRECISIONS] = parameter(
+        "float32", "of the computation; cascade: bfloat16, and float32 where that could be wrong"
+    )
+    error_margin: float = parameter(
+        0.0,
+        "half-width of each error's 95 % interval at which it is known well enough; 0: evaluate "
+        "all test images",
+        "fraction",
+        ge=0,
+        lt=1,
+    )
+    memory_mib: int = parameter(
+        2048, "what activations may take in each process, one for each processor", "MiB", ge=1
+    )
+    batch_size: int = parameter(
+        0,
+        "largest number of activations that pass a module together; 0: as many as are fast",
+        "activations",
+        ge=0,
+    )
+
+    @property
+    def plan(self) -> dict[str, int]:
+        """Which lesions: `k`, `draws`, `swaps` and `duplications`."""
+        return {name: getattr(self, name) for name in PLAN}
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """How they are evaluated but for the seed, as `lesions.evaluate` takes it."""
+        return {
+            "precision": self.precision,
+            "error_margin": self.error_margin or None,
+            "memory_bytes": self.memory_mib * 2**20,
+            "batch_size": self.batch_size or None,
+        }
+
+
+PLAN = ("k", "draws", "swaps", "duplications")
+
+
+class Paths(Section):
+    """How the gradient is taken apart by path length."""
+
+    networks: Names = parameter(
+        ("resnet",), "networks whose trained state is sampled path by path too"
+    )
+    samples: int = parameter(
+        1000, "sampled paths of each length, as in section 4.3; 0: none", "paths", ge=0
+    )
+    batches: int = parameter(
+        10, "random batches of the train part, each with its share of the samples", "batches", ge=1
+    )
+    batch_size: int = parameter(16, "images in a batch; 1: norms per image", "images", ge=1)
+    batch_norm: Literal[BATCH_NORM] = parameter(
+        "inference",
+        "statistics that batch normalization uses: the moving ones, or the batch's, whose "
+        "derivative then is part of the residual; an untrained network always uses the batch's",
+    )
+    target: Literal[TARGETS] = parameter("y0", "what the gradient is taken to")
+    weights_of: int = parameter(
+        1, "module whose weights' gradient is taken apart too, from 1; 0: none", ge=0
+    )
+    seed: int = parameter(0, "seed of batches and paths", ge=0)
+
+
+class Study(Section):
+    """All parameters of a study, as params.yaml has them."""
+
+    name: Name = parameter(..., "name of the study, and of its folder under results/")
+    network: dict[Name, Network] = parameter(
+        ..., "networks by name; `networks` says which are part of the study"
+    )
+    networks: Names = parameter(..., "networks of the study, in the order of tables", min_length=1)
+    seeds: WholeNumbers = parameter(..., "seeds that each network is trained with", min_length=1)
+    data: Data = parameter(Data(), "")
+    train: Train = parameter(Train(), "")
+    ensemble: Ensemble = parameter(Ensemble(), "")
+    lesion: Lesion = parameter(Lesion(), "")
+    paths: Paths = parameter(Paths(), "")
+
+    @model_validator(mode="after")
+    def _networks_are_there(self):
+        for name, listed, known in (
+            ("networks", self.networks, self.network),
+            ("lesion.networks", self.lesion.networks, self.networks),
+            ("paths.networks", self.paths.networks, self.networks),
+        ):
+            for network in listed:
+                if network not in known:
+                    raise ValueError(
+                        f"Received {name}={_list(listed)}, but there is no network {network!r}, "
+                        f"expected some of {', '.join(known)}."
+                    )
+        return self
+
+
+SECTIONS = ("data", "train", "ensemble", "lesion", "paths")
+
+EXTERNAL_STUDY = {
+    "lesion": {"k": 3, "swaps": 2, "duplications": 2},
+    "paths": {"samples": 100},
+}
+"""What a study of one network that is brought along begins with: few modules may be all it has."""
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def validated(model: type[Model], values: object) -> Model:
+    """Returns values as a model of this module.
+
+    Raises:
+        ValueError: Something in them cannot be: in one line, each parameter that is wrong.
+    """
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise ValueError(one_line(model, error)) from None
+
+
+def one_line(model: type[BaseModel], error: ValidationError) -> str:
+    """Returns all that pydantic found wrong: "Received lesion.k=0, expected 1 or more."."""
+    return " ".join(_sentence(model, each) for each in error.errors())
+
+
+def _sentence(model: type[BaseModel], error: ErrorDetails) -> str:
+    kind, context, place = error["type"], error.get("ctx", {}), error["loc"]
+    parts = [str(part) for part in place if part not in (*_KINDS, "[key]")]
+    name = ".".join(part if part.isprintable() else repr(part) for part in parts) or "parameters"
+    received = f"{name}={_shown(error['input'])}"
+    match kind:
+        case "extra_forbidden":
+            known = ", ".join(_model_at(model, place[:-1]).model_fields)
+            return f"Received the unknown parameter {name}, expected {known}."
+        case "missing":
+            return f"The parameter {name} is missing; see pipelines/conf/study."
+        case "value_error" if str(context["error"]).startswith("Received"):
+            return str(context["error"])
+    return f"Received {received}, expected {_expected(kind, context, error['input'])}."
+
+
+def _expected(kind: str, context: Mapping, received: object) -> str:
+    match kind:
+        case "value_error":
+            return str(context["error"])
+        case "greater_than_equal":
+            return f"{context['ge']:g} or more"
+        case "greater_than":
+            return f"more than {context['gt']:g}"
+        case "less_than_equal":
+            return f"at most {context['le']:g}"
+        case "less_than":
+            return f"below {context['lt']:g}"
+        case "literal_error":
+            return f"one of {context['expected'].replace(' or ', ', ').replace(chr(39), '')}"
+        case "string_pattern_mismatch":
+            return "letters, digits, _ and -, for a folder"
+        case "string_too_long":
+            return f"at most {context['max_length']} characters"
+        case "too_short":
+            return f"a list of at least {context['min_length']}"
+        case "tuple_type":
+            return "a list"
+        case "string_type":
+            return "text"
+        case "int_type":
+            return "a whole number"
+        case "float_type" | "finite_number":
+            hint = " (YAML reads 1e-4 as text: write 1.0e-4)" if isinstance(received, str) else ""
+            return f"a number{hint}"
+        case "model_type" | "dict_type":
+            return "names with values"
+    return kind.replace("_", " ")
+
+
+def _model_at(model: type[BaseModel], place: tuple) -> type[BaseModel]:
+    """Returns the model of the section in which pydantic found something."""
+    for part in place:
+        if part in _KINDS:
+            return _KINDS[part]
+        if part in SECTIONS:
+            model = model.model_fields[part].annotation
+    return model
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def _list(values) -> str:
+    return f"[{', '.join(values)}]"
+
+
+def limits(field: FieldInfo) -> dict[str, float]:
+    """Returns the range of a parameter: `ge`, `gt`, `le` and `lt`, as far as there are any."""
+    found = {}
+    for each in field.metadata:
+        for name in ("ge", "gt", "le", "lt"):
+            if getattr(each, name, None) is not None:
+                found[name] = getattr(each, name)
+    return found
+
+
+def choices(field: FieldInfo) -> tuple[str, ...]:
+    """Returns what a parameter may be, where that is a list of words; else nothing."""
+    is_choice = get_origin(field.annotation) is Literal
+    return get_args(field.annotation) if is_choice else ()
+
+
+def help_text(field: FieldInfo) -> str:
+    """Returns what a parameter means, with its unit where the words do not say it."""
+    text, counted = field.description, unit(field)
+    return text if counted in text else f"{text} [{counted}]"
+
+
+def unit(field: FieldInfo) -> str:
+    """Returns what a parameter counts, or is measured in; empty for nothing."""
+    return (field.json_schema_extra or {}).get("unit", "")

@@ -1,7 +1,6 @@
 """A given network as the results of a training that there was none of."""
 
 import hashlib
-import json
 import time
 
 import keras
@@ -9,10 +8,10 @@ import numpy as np
 import pandas as pd
 
 from residual_ensembles import backend, models
-from residual_ensembles.code import code_checksum
 from residual_ensembles.data import Part, Prepared
-from residual_ensembles.files import write_csv, write_json
-from residual_ensembles.provenance import provenance
+from residual_ensembles.storage.files import write_csv, write_json
+from residual_ensembles.storage.fingerprint import digest
+from residual_ensembles.storage.provenance import provenance
 from residual_ensembles.training.outputs import Outputs
 from residual_ensembles.unraveling.given import FILE, given
 
@@ -96,7 +95,7 @@ def network_facts(chain) -> dict:
         "gating": "none",
         "n_parameters": int(chain.count_params()),
         "n_modules": len(chain.modules),
-        "modules": [getattr(module, "title", module.name) for module in chain.modules],
+        "modules": [module.title for module in chain.modules],
         "downsampling": list(chain.downsampling),
     }
 
@@ -136,6 +135,12 @@ def _fingerprint(prepared: Prepared, model: str, weights: str, seed: int) -> str
     if model.startswith(FILE):
         with open(model.removeprefix(FILE), "rb") as file:
             content = hashlib.file_digest(file, "sha256").hexdigest()
-    everything = [model, content, weights, seed, prepared.checksum, keras.__version__]
-    everything.append(code_checksum("models", "unraveling", "publishing.py"))
-    return hashlib.sha256(json.dumps(everything).encode()).hexdigest()[:16]
+    return digest(
+        [__name__],
+        None,
+        model=model,
+        content=content,
+        weights=weights,
+        seed=seed,
+        data=prepared.checksum,
+    )

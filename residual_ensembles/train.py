@@ -8,23 +8,19 @@ from pathlib import Path
 
 from absl import flags
 
-from residual_ensembles import backend, checkpoints, cli, data, training
-from residual_ensembles.models.architectures import GATE_BIAS
-from residual_ensembles.parameters import (
-    GATINGS,
-    MODELS,
-    SCHEDULES,
-    TRAINING_PRECISIONS,
-    WEIGHTS,
-    is_external,
-)
+from residual_ensembles import backend, cli, data, training
+from residual_ensembles.parameters import MODELS, Data, ExternalNetwork, is_external
+from residual_ensembles.storage import checkpoints
 from residual_ensembles.training.settings import Settings
 
 FLAGS = flags.FLAGS
 
 
+PARAMETERS = tuple(name for name in Settings.model_fields if name != "model")
+
+
 def define_flags() -> None:
-    """Defines the flags; each says its unit."""
+    """Defines the flags: those of `Settings`, and where things are."""
     flags.DEFINE_string("network", None, "name in tables; default: that of the output folder")
     flags.DEFINE_string(
         "model",
@@ -37,58 +33,23 @@ def define_flags() -> None:
         lambda model: model in MODELS or is_external(model),
         f"expected one of {', '.join(MODELS)}, keras:PATH.keras or application:NAME",
     )
-    flags.DEFINE_enum("weights", "imagenet", WEIGHTS, "of an application; others are trained here")
-    flags.DEFINE_integer("depth", 110, "layers: 6n+2; 50, 101, 152, 200 (bottleneck); 15 (vgg)", 1)
+    cli.define_flags(ExternalNetwork, "weights")
     define_data_flags()
-    flags.DEFINE_enum("gating", "none", GATINGS, "which modules run in a batch")
-    flags.DEFINE_integer("modules_per_batch", 23, "modules that run, for effective_paths", 1)
-    flags.DEFINE_float(
-        "survival_probability", 0.5, "of the last module, for stochastic_depth, 0..1", 0.0, 1.0
-    )
-    flags.DEFINE_float("gate_bias", GATE_BIAS, "initial bias of the gates, for highway")
-    define_schedule_flags()
-    flags.DEFINE_integer("seed", 0, "of weights, order, augmentation and gates", 0)
-    flags.DEFINE_list("snapshots", ["0"], "epochs after which the network is kept; 0: before")
+    cli.define_flags(Settings, *PARAMETERS)
     flags.DEFINE_string("output_dir", None, "folder for model.keras, history.csv, run.json")
     flags.mark_flag_as_required("output_dir")
-
-
-def define_schedule_flags() -> None:
-    """Defines the flags of how a network is trained, whichever it is."""
-    flags.DEFINE_integer("epochs", 30, "passes over the training part", 1)
-    flags.DEFINE_integer("batch_size", 128, "pictures in a step", 1)
-    flags.DEFINE_float("learning_rate", 0.1, "the largest of the schedule")
-    flags.DEFINE_enum("schedule", "cosine", SCHEDULES, "course of the learning rate")
-    flags.DEFINE_float("weight_decay", 1e-4, "L2 term of the gradient", 0.0)
-    flags.DEFINE_enum("precision", "float32", TRAINING_PRECISIONS, "of the computation")
-
-
-def schedule_from_flags() -> dict:
-    """Returns the settings that these flags describe."""
-    names = ("epochs", "batch_size", "learning_rate", "schedule", "weight_decay", "precision")
-    return {name: FLAGS[name].value for name in names}
 
 
 def define_data_flags() -> None:
     """Defines the flags that say what the data are."""
     flags.DEFINE_string("dataset", "digits", "digits, tfds:NAME, folder:PATH, or a prepared folder")
     flags.DEFINE_string("data_dir", "data", "folder in which a data set that is named is prepared")
-    flags.DEFINE_float("validation_fraction", 0.1, "share of train, of a named data set", 0.0, 0.9)
+    cli.define_flags(Data, "validation_fraction")
 
 
 def settings_from_flags() -> Settings:
     """Returns the settings that the flags describe."""
-    return Settings(
-        model=FLAGS.model,
-        depth=FLAGS.depth,
-        gating=FLAGS.gating,
-        modules_per_batch=FLAGS.modules_per_batch,
-        survival_probability=FLAGS.survival_probability,
-        gate_bias=FLAGS.gate_bias,
-        seed=FLAGS.seed,
-        **schedule_from_flags(),
-        snapshots=tuple(cli.whole_numbers("snapshots", FLAGS.snapshots)),
-    )
+    return Settings(model=FLAGS.model, **cli.flag_values(Settings, *PARAMETERS))
 
 
 def prepared_data():

@@ -17,20 +17,21 @@ FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(["residual_ensembles.registration", "residual_ensembles.training.run"])
 
 
-def run(module: str, *arguments, **environment: str) -> CompletedProcess:
+def run(module: str, *arguments, folder=None, **environment: str) -> CompletedProcess:
     """Runs a module as a program, to its end.
 
     Args:
         module: Its name, as after `python -m`.
         *arguments: Of the command line.
+        folder: Where it runs; None for here.
         **environment: Variables beside those of this process. What is looked at when the library
             is imported, such as KERAS_BACKEND, comes too late.
     """
-    words = tuple(map(str, arguments))
+    words, place = tuple(map(str, arguments)), str(folder or os.getcwd())
     variables = {**os.environ, **environment}
     with tempfile.TemporaryDirectory() as folder:
         printed = Path(folder, "out"), Path(folder, "err")
-        process = FORKS.Process(target=_main, args=(module, words, os.getcwd(), variables, printed))
+        process = FORKS.Process(target=_main, args=(module, words, place, variables, printed))
         process.start()
         process.join()
         out, err = (path.read_text(errors="replace") for path in printed)

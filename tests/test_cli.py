@@ -89,6 +89,19 @@ def test_no_space_names_the_file():
     assert message.startswith("The disk is full at results/model.keras (No space left on device)")
 
 
+def test_of_a_copy_the_full_disk_is_that_of_the_copy():
+    error = OSError(errno.ENOSPC, "No space left on device", "/data/from", None, "/results/to")
+    assert cli._system_message(error).startswith("The disk is full at /results/to (No space")
+
+
+def test_an_empty_path_is_not_the_current_folder():
+    done = run("--output_dir=")
+    assert (
+        done.stderr == "error: Received --output_dir= without a path, expected one (see --help)\n"
+    )
+    assert done.returncode == 2
+
+
 def test_a_mistake_of_ours_keeps_its_traceback():
     done = run("--output_dir=x", main="raise KeyError('bug')")
     assert "Traceback" in done.stderr
@@ -139,6 +152,33 @@ def test_a_backend_that_is_not_installed_is_refused(monkeypatch, name):
     assert choice.problem() is None
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("{", "keras.json cannot be read"),
+        ("[]", "keras.json cannot be read (it holds [])"),
+        ("\0", "keras.json cannot be read"),
+        ('{"floatx": "float16"}', "sets floatx to 'float16', expected 'float32': change it there"),
+        ('{"floatx": "float64"}', "sets floatx to 'float64', expected 'float32'"),
+        ('{"image_data_format": "channels_first"}', "expected 'channels_last'"),
+        ('{"backend": "torch"}', "the Keras backend is 'torch', expected one of"),
+    ],
+)
+def test_settings_of_keras_that_networks_are_not_built_for_are_refused(tmp_path, text, told):
+    (tmp_path / "keras.json").write_text(text)
+    done = run("--output_dir=x", KERAS_HOME=str(tmp_path), KERAS_BACKEND="")
+    assert done.stderr.startswith("error: ")
+    assert told in done.stderr
+    assert (done.stderr.count("\n"), done.returncode) == (1, 1)
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"floatx": "float32", "epsilon": 1e-07}'])
+def test_settings_of_keras_that_fit_are_left_alone(tmp_path, monkeypatch, text):
+    (tmp_path / "keras.json").write_text(text)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    assert choice.problem() is None
+
+
 def test_whole_numbers():
     assert cli.whole_numbers("seeds", ["0", " 12"]) == [0, 12]
     assert cli.whole_numbers("seeds", []) == []
@@ -160,3 +200,32 @@ def test_a_folder_that_cannot_be_written_is_refused(tmp_path, name):
     (tmp_path / "file").write_text("precious")
     with pytest.raises(ValueError, match=f"output folder .*{name}, which cannot be written"):
         cli.require_writable_folder(tmp_path / name)
+
+
+SCHEMA = """
+from absl import flags
+from residual_ensembles import cli
+from residual_ensembles.parameters import Lesion, Train
+cli.define_flags(Lesion, "k", "precision", "error_margin", defaults={"k": 3})
+cli.define_flags(Train, "snapshots", prefix="train_")
+def main():
+    print(cli.flag_values(Lesion, "k", "precision", "error_margin"))
+    print(cli.flag_values(Train, "snapshots", prefix="train_"))
+cli.run(main)
+"""
+
+
+@pytest.mark.parametrize(
+    ("flags", "status", "message"),
+    [
+        ([], 0, "{'k': 3, 'precision': 'float32', 'error_margin': 0.0}\n{'snapshots': (0,)}\n"),
+        (["--k=5", "--train_snapshots=0,2"], 0, "{'k': 5, "),
+        (["--k=0"], 2, "--k=0: 0 is not a positive integer"),
+        (["--precision=int8"], 2, "should be one of <float32|bfloat16|cascade>"),
+        (["--train_snapshots=0,x"], 1, "--train_snapshots=0,x, expected whole numbers"),
+        (["--help"], 0, "--k: largest number of modules deleted together\n    (default: '3')"),
+    ],
+)
+def test_flags_are_made_of_parameters(flags, status, message):
+    done = subprocess.run([sys.executable, "-c", SCHEMA, *flags], capture_output=True, text=True)
+    assert (done.returncode, message in done.stdout + done.stderr) == (status, True), done

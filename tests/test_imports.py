@@ -3,6 +3,7 @@
 import json
 import pickle
 import pkgutil
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-import yaml
+import small_studies
 from joblib import Parallel, delayed
 from synthetic_study import write_study
 
@@ -34,19 +35,20 @@ PROGRAMS = ["residual_ensembles.train", "residual_ensembles.lesions"] + [
     for path in sorted((ROOT / "pipelines").glob("*.py"))
     if "cli.run(main)" in path.read_text()
 ]
+STAGES = [program for program in PROGRAMS[2:] if program != "pipelines.summary"]
 
 
 @pytest.fixture
 def loaded(tmp_path):
     """Runs a program in a fresh process: how it ended, and what it had imported then."""
 
-    def run(module, *flags, expected=0):
+    def run(module, *flags, expected=0, folder=ROOT):
         place = tmp_path / "loaded.json"
         done = subprocess.run(
             [sys.executable, "-c", RUN, place, module, *flags],
             capture_output=True,
             text=True,
-            cwd=ROOT,
+            cwd=folder,
         )
         assert done.returncode == expected, done.stderr
         return set(json.loads(place.read_text()))
@@ -75,11 +77,6 @@ def test_help_loads_nothing_heavy(loaded, program):
         ("residual_ensembles.lesions", ["--output_dir=OUT", "--network=x", "--kk=1"], 2),
         ("residual_ensembles.lesions", ["--output_dir=OUT", "--network=x", "--precision=int8"], 2),
         ("residual_ensembles.lesions", ["--output_dir=OUT/file", "--network=x"], 1),
-        ("pipelines.ensemble", ["--data=x", "--output_dir=OUT", "--members=11"], 1),
-        ("pipelines.ensemble", ["--data=x", "--output_dir=OUT", "--depth=21"], 1),
-        ("pipelines.prepare", ["--source=digits", "--output_dir=OUT", "--storage=disk"], 2),
-        ("pipelines.lesion_study", ["--precision=int8"], 2),
-        ("pipelines.path_gradients", ["--target=pixels"], 2),
         *[(program, ["--no_such_flag=1"], 2) for program in PROGRAMS],
     ],
 )
@@ -91,31 +88,38 @@ def test_a_wrong_call_loads_nothing_heavy(loaded, tmp_path, program, flags, stat
     assert not loaded(program, *flags, expected=status) & HEAVY
 
 
+@pytest.mark.parametrize("program", STAGES)
 @pytest.mark.parametrize(
-    ("group", "name", "value"),
-    [
-        ("lesion", "k", 20),
-        ("lesion", "k", 99),
-        ("lesion", "precision", "float16"),
-        ("train", "schedule", "step"),
-        ("ensemble", "depth", 21),
-        ("paths", "weights_of", 55),
-    ],
+    ("section", "change"),
+    [("lesion", {"k": 99}), ("train", {"schedule": "step"}), ("ensemble", {"depth": 21})],
 )
-def test_the_check_of_a_study_loads_nothing_heavy(loaded, tmp_path, group, name, value):
-    study = yaml.safe_load((ROOT / "params.yaml").read_text())
-    expected = int(study[group][name] != value)
-    study[group][name] = value
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(study))
-    flags = [f"--params={tmp_path / 'params.yaml'}", f"--output={tmp_path / 'checked.txt'}"]
-    assert not loaded("pipelines.check", *flags, expected=expected) & HEAVY
+def test_a_refused_study_loads_nothing_heavy(loaded, tmp_path, program, section, change):
+    small_studies.write(tmp_path, **{section: change})
+    assert not loaded(program, expected=1, folder=tmp_path) & HEAVY
+
+
+def test_the_check_of_a_study_loads_nothing_heavy(loaded, tmp_path):
+    small_studies.write(tmp_path)
+    assert not loaded("pipelines.check", folder=tmp_path) & HEAVY
 
 
 def test_who_reads_tables_loads_no_network(loaded, tmp_path):
-    write_study(tmp_path / "digits")
-    flags = [f"--results_dir={tmp_path}", "--study=digits"]
-    for program in ("summary", "figures", "report"):
-        assert not loaded(f"pipelines.{program}", *flags) & NETWORKS, program
+    write_study(small_studies.write(tmp_path))
+    for program in ("figures", "report"):
+        assert not loaded(f"pipelines.{program}", folder=tmp_path) & NETWORKS, program
+    assert not loaded("pipelines.summary", "--study=tiny", folder=tmp_path) & NETWORKS
+
+
+@pytest.mark.parametrize("program", ["residual_ensembles.train", "residual_ensembles.lesions"])
+def test_help_costs_less_than_half_a_second_of_a_processor(program):
+    seconds = []
+    for _ in range(3):  # other work on the machine makes it slower, nothing makes it faster
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        words = [sys.executable, "-m", program, "--help"]
+        subprocess.run(words, stdout=subprocess.DEVNULL, cwd=ROOT, check=True)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        seconds.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    assert min(seconds) < 0.5
 
 
 @pytest.mark.parametrize(

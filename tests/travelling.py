@@ -2,14 +2,20 @@
 
 import pickle
 
-from residual_ensembles.executor import Executor, Outcome
+from residual_ensembles.runtime import Serial, Task
 
 
-class Travelling(Executor):
-    """Computes what arrived; `nodes` counts it as of "elsewhere"."""
+class Travelling(Serial):
+    """Computes what arrived."""
 
-    def outcome(self, handle):
-        task, advance = handle
-        content = pickle.dumps((task.function, task.arguments()))
-        function, arguments = pickle.loads(content)  # noqa: S301 - written a line above
-        return Outcome(function(*arguments, advance), 0, "elsewhere")
+    def run(self, tasks, *how, **more):
+        return super().run([Task(task.name, _arrived, _sent(task)) for task in tasks], *how, **more)
+
+
+def _sent(task: Task):
+    return lambda: (pickle.dumps((task.function, task.arguments())),)
+
+
+def _arrived(content: bytes, advance):
+    function, arguments = pickle.loads(content)  # noqa: S301 - written above
+    return function(*arguments, advance)

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from residual_ensembles.analysis import gradient_tables, voting
+from residual_ensembles.storage.files import read_npz
 
 LESION_COLUMNS = [
     "network",
@@ -75,6 +76,22 @@ GIVEN = ("unravelled", "unravelled_plain")
 """Kinds of network that were given, and taken apart as they were."""
 
 WORTH_COLUMNS = ["network", "seed", "module", "block_influence", "first_order", "loss_increase"]
+
+TEXT_COLUMNS = {
+    "network",
+    "sweep",
+    "lesion",
+    "precision",
+    "when",
+    "estimator",
+    "target",
+    "batch_norm",
+    "reading",
+    "part",
+    "vote",
+    "members",
+}
+"""Columns whose values are never numbers, nor missing: a network may be called `1` or `NA`."""
 
 UNKNOWN = -1
 """Prediction of a picture that a lesion, measured to a margin, was not evaluated on."""
@@ -246,7 +263,7 @@ class Tables:
     def _read(self, name: str) -> dict[str, np.ndarray]:
         if name not in self._cache:
             path = self.folder / name
-            self._cache[name] = dict(np.load(path)) if path.exists() else {}
+            self._cache[name] = read_npz(path) if path.exists() else {}
         return self._cache[name]
 
     @cached_property
@@ -257,11 +274,7 @@ class Tables:
     def computed(self) -> dict[str, dict]:
         """What computed the lesions and the path gradients, as far as it was written down."""
         paths = {name: self.folder / f"{name}_run.json" for name in ("lesions", "path_gradients")}
-        return {
-            name: json.loads(path.read_text(encoding="utf-8"))
-            for name, path in paths.items()
-            if path.exists()
-        }
+        return {name: _facts(path) for name, path in paths.items() if path.exists()}
 
     def history(self, run: Run) -> pd.DataFrame:
         """Returns one row per epoch of training; no row where it was not kept."""
@@ -296,19 +309,55 @@ def deleted(lesion: str) -> tuple[int, ...]:
 def _table(path: Path, columns: list[str]) -> pd.DataFrame:
     if not path.exists():
         return pd.DataFrame(columns=columns)
-    frame = pd.read_csv(path)
+    try:
+        frame = pd.read_csv(
+            path, dtype=dict.fromkeys(TEXT_COLUMNS, str), keep_default_na=False, na_values=[""]
+        )
+    except ValueError as error:
+        raise ValueError(
+            f"{path} cannot be read as a table ({error}). Run the stage that writes it again."
+        ) from None
     missing = [column for column in columns if column not in frame.columns]
     if missing:
         raise ValueError(
             f"{path.name} lacks the columns {', '.join(missing)}; expected {', '.join(columns)}. "
             "Run the stage that writes it again."
         )
+    for column in columns:
+        values = frame[column]
+        if column not in TEXT_COLUMNS:
+            no_number = values[pd.to_numeric(values, errors="coerce").isna() & values.notna()]
+            if len(no_number):
+                raise ValueError(
+                    f"{path} has {no_number.iloc[0]!r} in the column {column}, expected a number. "
+                    "Run the stage that writes it again."
+                )
+        if column in ("network", "seed") and not values.notna().all():
+            raise ValueError(
+                f"{path} has a row without {column}, expected one in each. Run the stage that "
+                "writes it again."
+            )
     return frame
 
 
+def _facts(path: Path) -> dict:
+    """What a JSON file says; nothing where there is none."""
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:
+        raise ValueError(f"{path} cannot be read ({error}); expected an object of JSON.") from None
+    if not isinstance(facts, dict):
+        raise ValueError(f"{path} holds {facts!r}; expected an object of JSON.")
+    return facts
+
+
 def _run(folder: Path, network: str, seed: int) -> Run:
-    path = folder / "networks" / f"{network}-{seed}" / "run.json"
-    facts = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    place = folder / "networks" / f"{network}-{seed}"
+    facts, times = _facts(place / "run.json"), _facts(place / "times.json")
+    if times.get("fingerprint") == facts.get("fingerprint"):  # else those of an earlier training
+        facts = times | facts
     return Run(network, seed, facts)
 
 

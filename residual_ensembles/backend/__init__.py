@@ -13,8 +13,6 @@ is not shortened to what a GPU multiplies faster; `multiply_adds` counts what a 
 Keras and the backend are imported when the first of these is used, not with the package.
 """
 
-import importlib
-
 from residual_ensembles.backend import process
 
 __all__ = [
@@ -43,6 +41,9 @@ def __getattr__(name: str):
         raise ImportError(process.problem())
     import keras
 
-    used = importlib.import_module(f"residual_ensembles.backend._{keras.backend.backend()}")
+    if keras.backend.backend() == "jax":
+        from residual_ensembles.backend import _jax as used
+    else:
+        from residual_ensembles.backend import _tensorflow as used
     globals().update({each: getattr(used, each) for each in __all__})
     return globals()[name]

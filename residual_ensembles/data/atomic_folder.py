@@ -7,10 +7,17 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from residual_ensembles.storage.files import is_in_use, mark_in_use, naming_full_disk
+
+LOCK = "lock"
+"""The file in a temporary folder that is held by the process which fills it."""
+
 
 @contextlib.contextmanager
 def atomic_folder(folder: Path, marker: str) -> Iterator[Path]:
     """Yields a temporary folder that takes the place of `folder` if the block ends well.
+
+    What killed processes left beside it is removed first.
 
     Args:
         folder: The folder to write. What was there before stays whole until the new one is.
@@ -22,9 +29,10 @@ def atomic_folder(folder: Path, marker: str) -> Iterator[Path]:
 
     Raises:
         ValueError: `folder` is a file, holds something else, or cannot be written.
-        OSError: The disk is full.
+        OSError: The disk is full; the file name of the error is `folder`.
     """
     folder = folder.resolve()  # of a link, what it points to is replaced
+    remove_partial_folders(folder.parent)
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"Received output folder {folder}, which is a file; expected a folder.")
     if folder.is_dir() and any(folder.iterdir()) and not (folder / marker).exists():
@@ -33,15 +41,34 @@ def atomic_folder(folder: Path, marker: str) -> Iterator[Path]:
             f"folder, or one with a {marker} to replace."
         )
     temporary = _beside(folder)
+    lock = os.open(temporary / "new lock", os.O_RDWR | os.O_CREAT)
     try:
+        mark_in_use(lock)  # before others see it under its name
+        (temporary / "new lock").rename(temporary / LOCK)
         new, old = temporary / "new", temporary / "old"
-        new.mkdir()  # mkdtemp's 0700 would hide results from a group's other members
-        yield new
-        for path in new.iterdir():
-            _flush(path)
+        with naming_full_disk(folder):
+            new.mkdir()  # mkdtemp's 0700 would hide results from a group's other members
+            yield new
+            for path in new.iterdir():
+                _flush(path)
         _swap(new, folder, old)
         _flush(folder.parent)
     finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        os.close(lock)
+
+
+def remove_partial_folders(parent: Path) -> None:
+    """Removes the temporary folders of processes that were killed.
+
+    A folder whose replacement was about to take its place when that happened is put back.
+    """
+    for temporary in parent.glob(".*-partial-*"):
+        if is_in_use(temporary / LOCK):
+            continue
+        folder = parent / temporary.name[1:].rpartition("-partial-")[0]
+        if (temporary / "old").exists() and not folder.exists():
+            (temporary / "old").rename(folder)
         shutil.rmtree(temporary, ignore_errors=True)
 
 

@@ -5,6 +5,7 @@ becomes a class and shifts the labels of those after it, and files that it does 
 over. So the tree is looked at first, and refused if it is not what it seems.
 """
 
+import os
 from pathlib import Path
 
 from PIL import Image
@@ -34,7 +35,8 @@ def check_tree(root: Path) -> None:
 
     Raises:
         ValueError: The folder or a part of it is missing, empty, or has something in it that is
-            not a picture; there is one class; or the parts have different classes.
+            not a picture, or a name that is not UTF-8; there is one class; or the parts have
+            different classes.
     """
     if not root.is_dir():
         problem = "which is a file" if root.exists() else "which does not exist"
@@ -83,9 +85,17 @@ def _check_class(folder: Path) -> None:
     for path in files:
         if path.suffix.lower() not in SUFFIXES or not path.is_file():
             raise ValueError(
-                f"Received {path}; expected only files that end in {', '.join(SUFFIXES)}. Convert "
-                "or remove it."
+                f"Received {path}{_what_it_is(path)}; expected only files that end in "
+                f"{', '.join(SUFFIXES)}. Convert or remove it."
             )
+
+
+def _what_it_is(path: Path) -> str:
+    if path.is_symlink() and not path.exists():
+        return f", a link to {path.readlink()}, which is not there"
+    if path.is_dir():
+        return ", a folder"
+    return "" if path.is_file() else ", a pipe, socket or device"
 
 
 def _class_folders(split: Path) -> list[str]:
@@ -104,9 +114,16 @@ def _visible(folder: Path) -> list[Path]:
 
     Hidden folders stay: ImageFolder makes classes of them.
     """
-    return sorted(
-        path for path in folder.iterdir() if not path.name.startswith(".") or path.is_dir()
-    )
+    found = [path for path in folder.iterdir() if not path.name.startswith(".") or path.is_dir()]
+    for path in found:
+        try:
+            path.name.encode()
+        except UnicodeEncodeError:  # TensorFlow cannot open it
+            raise ValueError(
+                f"Received {os.fsencode(path)!r}, a name that is not UTF-8; expected one that is. "
+                "Rename it."
+            ) from None
+    return sorted(found)
 
 
 def _listing(names) -> str:

@@ -12,7 +12,7 @@ from residual_ensembles.data.prepared import Prepared, load
 
 
 def prepared_once(source: str, data_dir: str | os.PathLike, validation_fraction: float) -> Prepared:
-    """Returns a source's prepared data, prepared where these very pictures never were.
+    """Returns a source's prepared data, prepared where these very pictures never were, or damaged.
 
     Args:
         source: `digits`, `tfds:NAME` or `folder:PATH`, as in `prepare`.
@@ -24,9 +24,12 @@ def prepared_once(source: str, data_dir: str | os.PathLike, validation_fraction:
         OSError: The folder cannot be written, or the disk is full.
     """
     kept = Path(data_dir) / _name(source, validation_fraction)
-    if not kept.exists():
-        return prepare(source, kept, validation_fraction=validation_fraction, seed=0)
-    return load(kept)
+    if kept.exists():
+        try:
+            return load(kept)
+        except ValueError as error:
+            print(f"{error} This is done now.", flush=True)
+    return prepare(source, kept, validation_fraction=validation_fraction, seed=0)
 
 
 def _name(source: str, validation_fraction: float) -> str:

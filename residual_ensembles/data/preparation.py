@@ -4,13 +4,13 @@ import dataclasses
 import hashlib
 import importlib.util
 import math
+import numbers
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
-from residual_ensembles import files
 from residual_ensembles.data import prepared
 from residual_ensembles.data.atomic_folder import atomic_folder
 from residual_ensembles.data.augmentation import Augmentation, default_augmentation
@@ -22,8 +22,10 @@ from residual_ensembles.data.view import View
 from residual_ensembles.data.writers import ArrayWriter, RecordWriter, save_array
 from residual_ensembles.parameters import STORAGES
 from residual_ensembles.randomness import generator
+from residual_ensembles.storage import files
 
 ARRAY_BYTES = 2 * 1024**3  # the largest set, decoded, that "auto" keeps as arrays
+LARGEST_SIDE = 4096  # pixels; a picture of it, decoded, takes 50 MB
 STATISTICS_PICTURES = 50_000  # how many stand for the mean of a set that is not kept so
 _CHUNK = 512  # pictures that are decoded together
 
@@ -68,6 +70,7 @@ def prepare(
         ('Digits (scikit-learn)', (2, 8, 8, 1))
 
     Raises:
+        TypeError: A number is not a whole one.
         ValueError: The source or an argument cannot be used.
         OSError: The folder cannot be written, or the disk is full.
     """
@@ -127,6 +130,10 @@ def write_prepared(
             "expected two or more."
         )
     scans = {part: scan(source, part) for part in ("train", "test")}
+    converted = scans["train"].converted + scans["test"].converted
+    if converted:
+        counts = ", ".join(f"{n} {kind}" for kind, n in converted.items())
+        print(f"pictures that are converted: {counts}", flush=True)
     positions = _cut(scans, validation_fraction, seed, limit_train, limit_test)
     shape = (*_picture_size(scans, resize), source.channels)
     augmentation = augmentation or default_augmentation(*shape[:2], flip=source.flip)
@@ -139,6 +146,7 @@ def write_prepared(
     meta["title"] = title or source.title
     meta["description"] |= {"validation_fraction": validation_fraction, "seed": seed}
     files.write_json(folder / prepared.META, meta)
+    files.write_manifest(folder, [path.name for path in folder.iterdir()])
 
 
 def _import_sources():
@@ -158,15 +166,21 @@ def _check(validation_fraction, seed, resize, limit_train, limit_test, storage) 
         raise ValueError(
             f"Received validation_fraction {validation_fraction}; expected 0 or more, less than 1."
         )
-    numbers = {
+    counts = {
         "seed": seed,
         "resize": resize,
         "limit_train": limit_train,
         "limit_test": limit_test,
     }
-    for name, number in numbers.items():
-        if number is not None and number < 0:
+    for name, number in counts.items():
+        if number is None:
+            continue
+        if isinstance(number, bool) or not isinstance(number, numbers.Integral):
+            raise TypeError(f"Received {name} {number!r}; expected a whole number.")
+        if number < 0:
             raise ValueError(f"Received {name} {number}; expected 0 or more.")
+    if resize is not None and resize > LARGEST_SIDE:
+        raise ValueError(f"Received resize {resize}; expected at most {LARGEST_SIDE} pixels.")
     if storage not in STORAGES:
         raise ValueError(f"Received storage {storage!r}; expected one of {', '.join(STORAGES)}.")
 

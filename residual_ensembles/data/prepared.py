@@ -1,8 +1,9 @@
 """The one format in which every study reads its pictures.
 
 A folder with, for each part, its labels as integers and its pictures: either one uint8 array or one
-ArrayRecord file of encoded pictures; and `meta.json`, which says what they are and where they came
-from. Reading it needs no TensorFlow, and any position can be reached at once.
+ArrayRecord file of encoded pictures; `meta.json`, which says what they are and where they came
+from; and `manifest.json`, which says what is in these files and is written last. Reading it needs
+no TensorFlow, and any position can be reached at once.
 """
 
 import json
@@ -15,6 +16,7 @@ from residual_ensembles import parameters
 from residual_ensembles.data.augmentation import Augmentation
 from residual_ensembles.data.part import ArrayPart, Part, RecordPart
 from residual_ensembles.data.view import View
+from residual_ensembles.storage import files
 
 FORMAT = 1  # raised when a change makes older readers wrong
 META = "meta.json"
@@ -61,6 +63,8 @@ class Prepared:
         self.description: dict = meta["description"]
         view = View(self.picture_shape, meta["shorter_side"], self.augmentation, tuple(self.mean))
         self._parts = {part: load_part(folder, part, meta["storage"], view) for part in PARTS}
+        if problem := self._problem():
+            raise ValueError(f"Received {folder} with {problem}; prepare the data again.")
 
     @property
     def n_classes(self) -> int:
@@ -77,9 +81,33 @@ class Prepared:
             raise ValueError(f"Received part {name!r}; expected one of {', '.join(PARTS)}.")
         return self._parts[name]
 
+    def _problem(self) -> str | None:
+        """What cannot be trained on, whoever wrote it."""
+        channels = self.picture_shape[-1]
+        for name, values in {"mean": self.mean, "std": self.std}.items():
+            least = 0 if name == "mean" else np.finfo(np.float32).tiny
+            if len(values) != channels or not all(least <= value <= 255 for value in values):
+                return f"{name}={values}, expected {channels} of {least:.3g}..255"
+        for name, part in self._parts.items():
+            labels = part.labels
+            if labels.ndim != 1 or labels.dtype.kind not in "iu":
+                return (
+                    f"{name} labels of {labels.dtype} {labels.shape}, expected whole numbers (n,)"
+                )
+            if not len(labels) and name != "validation":
+                return f"no picture in its {name} part, expected some"
+            if part.array is not None and part.array.dtype != np.uint8:
+                return f"{name} pictures of {part.array.dtype}, expected uint8"
+            outside = labels[(labels < 0) | (labels >= self.n_classes)]
+            if len(outside):
+                return f"{name} label {outside[0]}, expected 0..{self.n_classes - 1}"
+        return None
+
 
 def load(folder: str | os.PathLike) -> Prepared:
-    """Opens a prepared data set. Needs no TensorFlow.
+    """Opens a prepared data set, once its files are found to be what was written.
+
+    Needs no TensorFlow. Looking through CIFAR-10 takes 0.2 seconds (`files.read_manifest`).
 
     Args:
         folder: What `prepare` wrote.
@@ -105,8 +133,19 @@ def load(folder: str | os.PathLike) -> Prepared:
             f"{FORMAT}. Prepare the data again, or update the program if the format is newer."
         )
     try:
+        files.read_manifest(folder)
+    except FileNotFoundError:
+        raise ValueError(
+            f"Received {folder} without {files.MANIFEST}, which is written last; prepare the data "
+            "again."
+        ) from None
+    except ValueError as error:
+        raise ValueError(
+            f"Received prepared data of which {error}; prepare the data again."
+        ) from None
+    try:
         return Prepared(folder, meta)
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, IndexError) as error:
         raise ValueError(
             f"Received {folder} with a damaged {META} ({error}); prepare the data again."
         ) from None

@@ -15,6 +15,17 @@ from pathlib import Path
 from array_record.python.array_record_module import ArrayRecordReader, ArrayRecordWriter
 from PIL import Image
 
+PALETTE = "with a palette"
+CMYK = "CMYK"
+TRANSPARENT = "transparent (the colors beneath are taken)"
+FRAMES = "of several frames (the first is taken)"
+TURNED = "to be turned, as their EXIF says (they are taken as stored)"
+"""What a picture may be besides grey or RGB; a decoder that knows neither EXIF nor transparency,
+as TensorFlow's, sees the same."""
+
+_ORIENTATION, _UPRIGHT = 0x0112, 1  # of EXIF
+_PNG = b"\x89PNG\r\n\x1a\n"
+_PNG_DEPTH = 24  # where a PNG picture says how many bits a channel has
 _LABEL = struct.Struct("<i")
 # One picture a group, so that reading one reads no other; JPEG and PNG are compressed already.
 _WRITER_OPTIONS = "group_size:1,uncompressed"
@@ -46,13 +57,39 @@ def open_picture(picture: bytes, channels: int) -> Image.Image:
     """
     try:
         image = Image.open(io.BytesIO(picture), formats=("JPEG", "PNG"))
-        if image.mode.startswith(("I", "F")):
+        is_png = picture.startswith(_PNG)
+        if image.mode.startswith(("I", "F")) or (is_png and picture[_PNG_DEPTH] > 8):
             raise ValueError("more than eight bits a channel")
         return image.convert("L" if channels == 1 else "RGB")
     except Image.UnidentifiedImageError:
         raise ValueError("neither a JPEG nor a PNG picture") from None
     except Exception as error:  # Pillow's decoders raise what they like on broken files
         raise ValueError(f"a broken picture, {error}") from None
+
+
+def conversions(image: Image.Image) -> list[str]:
+    """Returns what `open_picture` makes of a picture besides changing grey to RGB or back.
+
+    Args:
+        image: As `PIL.Image.open` returns it; it need not be decoded.
+    """
+    found = {
+        PALETTE: image.mode in ("P", "PA"),
+        CMYK: image.mode == "CMYK",
+        TRANSPARENT: image.has_transparency_data,
+        FRAMES: getattr(image, "n_frames", 1) > 1,
+        TURNED: _is_turned(image),
+    }
+    return [kind for kind, is_so in found.items() if is_so]
+
+
+def _is_turned(image: Image.Image) -> bool:
+    if "exif" not in image.info:  # asking for it would decode a PNG picture
+        return False
+    try:
+        return image.getexif().get(_ORIENTATION, _UPRIGHT) != _UPRIGHT
+    except Exception:  # a broken header, which changes nothing that is decoded
+        return False
 
 
 class RecordWriter:

@@ -1,7 +1,9 @@
 """The first look at a source: labels and sizes of all pictures, before anything is written."""
 
+import collections
 import concurrent.futures
 import dataclasses
+import functools
 import io
 
 import numpy as np
@@ -18,10 +20,12 @@ class Scan:
     Attributes:
         labels: Class of each picture, int32, `(n,)`.
         sizes: For each (height, width) that occurs, the name of the first such picture.
+        converted: How many pictures are each of `records.conversions`.
     """
 
     labels: np.ndarray
     sizes: dict[tuple[int, int], str]
+    converted: collections.Counter
 
 
 def scan(source, part: str) -> Scan:
@@ -37,15 +41,17 @@ def scan(source, part: str) -> Scan:
     Raises:
         ValueError: A picture is broken or is none, or has no label.
     """
-    labels, sizes, broken = [], {}, []
+    labels, sizes, converted, broken = [], {}, collections.Counter(), []
     with concurrent.futures.ThreadPoolExecutor(THREADS) as threads:
         for batch in source.batches(part):
-            found = threads.map(_size if source.verified else _decoded_size, batch.pictures)
-            for name, size in zip(batch.names, found, strict=True):
-                if isinstance(size, str):
-                    broken.append(f"{name}, {size}")
+            look = functools.partial(_look, decode=not source.verified)
+            for name, found in zip(batch.names, threads.map(look, batch.pictures), strict=True):
+                if isinstance(found, str):
+                    broken.append(f"{name}, {found}")
                 else:
+                    size, kinds = found
                     sizes.setdefault(size, name)
+                    converted.update(kinds)
             labels.append(batch.labels)
     if broken:
         others = f" {len(broken) - 1} more are broken too." if len(broken) > 1 else ""
@@ -58,20 +64,15 @@ def scan(source, part: str) -> Scan:
             f"Received {source.description['source']} with {np.sum(labels < 0)} of {len(labels)} "
             f"pictures without a label in {source.splits[part]}; expected pictures, all labelled."
         )
-    return Scan(labels, sizes)
+    return Scan(labels, sizes, converted)
 
 
-def _size(picture: bytes) -> tuple[int, int] | str:
+def _look(picture: bytes, decode: bool) -> tuple[tuple[int, int], list[str]] | str:
+    """Size and conversions of a picture, or what is wrong with it."""
     try:
+        if decode:
+            records.open_picture(picture, channels=3)
         with Image.open(io.BytesIO(picture)) as image:
-            return image.height, image.width
-    except OSError as error:
-        return f"a broken picture, {error}"
-
-
-def _decoded_size(picture: bytes) -> tuple[int, int] | str:
-    try:
-        image = records.open_picture(picture, channels=3)
-    except ValueError as error:
-        return str(error)
-    return image.height, image.width
+            return (image.height, image.width), records.conversions(image)
+    except Exception as error:  # Pillow's plugins raise what they like on broken files
+        return str(error) if isinstance(error, ValueError) else f"a broken picture, {error}"

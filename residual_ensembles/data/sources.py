@@ -12,7 +12,10 @@ import io
 import itertools
 import math
 import re
+import socket
 import tempfile
+import urllib.parse
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,6 +26,8 @@ from tqdm import tqdm
 from residual_ensembles.data import folder
 
 _BATCH = 256  # pictures that are read together; a few megabytes even at ImageNet's size
+_PORTS = {"http": 80, "https": 443}
+_HOSTS_TRIED, _SECONDS_TO_ANSWER = 3, 5.0
 _FILE = "image/filename"  # ImageFolder's name for where a picture is
 
 # Shown to people; a name that is not here is shown as it is.
@@ -188,6 +193,7 @@ def _tfds(name: str) -> Source:
     except Exception as error:  # each set's own program raises what it likes, here and below
         raise ValueError(f"Received tfds:{name}; {error}") from None
     _keys(builder, f"tfds:{name}")  # before anything is downloaded
+    _require_reachable(builder, name)
     try:
         builder.download_and_prepare()
     except Exception as error:
@@ -211,6 +217,37 @@ def _require_known(name: str) -> None:
         raise ValueError(
             f"Received tfds:{name}; expected a name that TensorFlow Datasets knows. {hint}"
         )
+
+
+def _require_reachable(builder, name: str) -> None:
+    """Refuses a set that would have to be downloaded where none of its hosts answers.
+
+    TensorFlow Datasets would try for minutes, with a warning each time. What it has downloaded
+    before it does not download again; and what a proxy reaches, nobody else can tell.
+    """
+    root = Path(builder.data_dir).parents[2 if builder.builder_config else 1]
+    urls = [urllib.parse.urlsplit(url) for url in builder.url_infos or ()]
+    hosts = {(url.hostname, url.port or _PORTS[url.scheme]) for url in urls if url.scheme in _PORTS}
+    downloaded = root / "downloads"
+    if (
+        not hosts
+        or Path(builder.data_dir).exists()
+        or (downloaded.is_dir() and any(downloaded.iterdir()))
+        or urllib.request.getproxies()
+    ):
+        return
+    tried = []
+    for address in sorted(hosts)[:_HOSTS_TRIED]:
+        try:
+            socket.create_connection(address, _SECONDS_TO_ANSWER).close()
+            return
+        except OSError as error:
+            tried.append(f"{address[0]} ({error.strerror or error})")
+    raise ValueError(
+        f"Received tfds:{name}, which is not in {root} and cannot be downloaded from "
+        f"{', '.join(tried)}; expected a network, or the set made before, in the folder that "
+        "TFDS_DATA_DIR names."
+    )
 
 
 def _keys(builder, specification: str) -> tuple[str, str]:

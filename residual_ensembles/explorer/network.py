@@ -1,17 +1,14 @@
 """A network as the explorer's page holds it: what it consists of, and its weights in one piece."""
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from residual_ensembles.explorer.operations import Operation, operations
+from residual_ensembles.explorer.operations import Operation, operation, operations
 from residual_ensembles.lesions import deletable, spared
-from residual_ensembles.models import Module, PlainModule
-
-KINDS = (Module, PlainModule)
-"""Modules whose sum is the plain one: a highway's gates are not among it."""
+from residual_ensembles.models.lowering import lowered
 
 
 class Exported(NamedTuple):
@@ -37,7 +34,7 @@ def export(chain) -> Exported:
 
     Args:
         chain: A pre-activation ResNet of any depth with the stem for small pictures, a VGG, or any
-            other chain of `Module` and `PlainModule` whose layers `operations` knows.
+            other chain whose modules have a lowering, and no gates.
 
     Raises:
         ValueError: There is a module or a layer in it that the explorer cannot run.
@@ -49,37 +46,37 @@ def export(chain) -> Exported:
         )
     weights: list[Operation] = []
 
-    def part(layer) -> list[dict]:
-        found = operations(layer)
-        weights.extend(found)
-        return [operation.facts for operation in found]
+    def part(found: Iterable[Operation]) -> list[dict]:
+        weights.extend(found := list(found))
+        return [each.facts for each in found]
 
     parts = {
         "shape": list(chain.picture_shape),
-        "stem": part(chain.stem),
+        "stem": part(operations(chain.stem)),
         "modules": [_module(chain, number, part) for number in range(1, len(chain.modules) + 1)],
-        "head": part(chain.head),
+        "head": part(operations(chain.head)),
     }
     return Exported(
         parts,
-        _packed([array for operation in weights for array in operation.half], "<f2"),
-        _packed([array for operation in weights for array in operation.single], "<f4"),
+        _packed([array for each in weights for array in each.half], "<f2"),
+        _packed([array for each in weights for array in each.single], "<f4"),
     )
 
 
 def _module(chain, number: int, part) -> dict:
     module = chain.modules[number - 1]
-    if type(module) not in KINDS:
+    known = lowered(module)
+    if known is None or known.residual is None or known.gate is not None:
         raise ValueError(
             f"Received module {number}, a {type(module).__name__}, expected a module of a ResNet "
             "or of a VGG: the explorer can run no other."
         )
     return {
-        "residual": part(module.transform),
-        "shortcut": part(module.shortcut),
-        "after": part(module.activation),
-        "survival": module.survival_probability,
-        "has_skip": module.has_skip,
+        "residual": part(map(operation, known.residual)),
+        "shortcut": part(map(operation, known.skip)),
+        "after": part(operations(known.after)),
+        "survival": known.survival,
+        "has_skip": known.has_skip,
         "keeps_shape": module.keeps_shape,
         "deletable": number in deletable(chain),
         "spared": number in spared(chain),

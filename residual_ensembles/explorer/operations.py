@@ -1,20 +1,17 @@
 """A layer as a list of operations that a browser can run, with their weights.
 
-Only inference is meant: batch normalisation becomes `x * scale + offset`, dropout is not known.
+Only inference is meant: batch normalization becomes `x * scale + offset`, dropout is not known.
 Kernels are rounded to float16, which is what the page has room for; the two numbers that a
-normalisation has for each channel, and biases, stay float32.
+normalization has for each channel, and biases, stay float32.
 """
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import keras
 import numpy as np
 
-from residual_ensembles.lesions.folding import Affine, affine
-from residual_ensembles.models import BatchNormalization
 from residual_ensembles.models.ends import Pipe
-from residual_ensembles.models.preactivation import Preactivation
+from residual_ensembles.models.lowering import Affine, Norm, Relu, Step, steps
 
 
 class Operation(NamedTuple):
@@ -28,26 +25,39 @@ class Operation(NamedTuple):
     """Weights that are rounded to float32."""
 
 
-RELU = Operation({"op": "relu"})
-
-
 def operations(layer) -> list[Operation]:
     """Returns what a layer does in inference.
 
     Args:
-        layer: A built layer of stem, module or head; None for the identity.
+        layer: A built layer of stem or head, or one that follows a module; None for the identity.
 
     Raises:
         ValueError: The layer is none that the explorer can run.
     """
-    if layer is None:
-        return []
-    if type(layer) not in _KINDS:
+    if type(layer) is Pipe:
+        return [each for inner in layer.layers for each in operations(inner)]
+    known = steps(layer)
+    if known is not None:
+        return [operation(step) for step in known]
+    make = _WITHOUT_STEPS.get(type(layer))
+    made = None if make is None else make(layer)
+    if made is None:
         raise ValueError(
             f"Received layer {layer.name!r}, a {type(layer).__name__}, expected one that the "
-            f"explorer can run: {', '.join(kind.__name__ for kind in _KINDS)}."
+            f"explorer can run: {RUNS}."
         )
-    return _KINDS[type(layer)](layer)
+    return made
+
+
+def operation(step: Step) -> Operation:
+    """Returns what a step of a module does."""
+    if isinstance(step, Norm):
+        return _affine(step.affine())
+    if isinstance(step, Relu):
+        return Operation({"op": "relu"})
+    kernel = half(step.kernel)
+    facts = {"op": "conv", "kernel": list(kernel.shape), "stride": step.strides}
+    return Operation(facts, half=(kernel,))
 
 
 def half(array) -> np.ndarray:
@@ -66,100 +76,45 @@ def half(array) -> np.ndarray:
     return rounded
 
 
-def _conv(layer) -> list[Operation]:
-    height, width = layer.kernel_size
-    plain = (
-        layer.padding == "same"
-        and layer.data_format == "channels_last"
-        and layer.groups == 1
-        and layer.dilation_rate == (1, 1)
-        and layer.strides[0] == layer.strides[1]
-        and layer.activation is keras.activations.linear
-        and not layer.use_bias
-    )
-    _require(plain, layer, "a padded convolution without bias, groups, dilation or activation")
-    kernel = half(layer.kernel)
-    facts = {"op": "conv", "kernel": [height, width, *kernel.shape[2:]]}
-    return [Operation(facts | {"stride": layer.strides[0]}, half=(kernel,))]
-
-
-def _affine(by: Affine) -> list[Operation]:
+def _affine(by: Affine) -> Operation:
     single = tuple(np.asarray(part, np.float32) for part in by)
-    return [Operation({"op": "affine", "channels": len(by.scale)}, single=single)]
+    return Operation({"op": "affine", "channels": len(by.scale)}, single=single)
 
 
-def _batch_norm(layer) -> list[Operation]:
-    axis = layer.axis if isinstance(layer.axis, int) else layer.axis[0]
-    plain = axis in (-1, 3) and layer.scale and layer.center
-    _require(plain, layer, "one over the last axis, with scale and centre")
-    return _affine(affine(layer))
-
-
-def _normalization(layer) -> list[Operation]:
+def _normalization(layer) -> list[Operation] | None:
+    if layer.invert:
+        return None
     mean, variance = (np.ravel(np.asarray(v, np.float64)) for v in (layer.mean, layer.variance))
-    _require(not layer.invert, layer, "one that is not inverted")
     deviation = np.maximum(np.sqrt(variance), keras.config.epsilon())
-    return _affine(Affine(1.0 / deviation, -mean / deviation))
+    return [_affine(Affine(1.0 / deviation, -mean / deviation))]
 
 
-def _relu(layer) -> list[Operation]:
-    plain = layer.max_value is None and layer.negative_slope == 0 and layer.threshold == 0
-    _require(plain, layer, "max(x, 0)")
-    return [RELU]
-
-
-def _max_pool(layer) -> list[Operation]:
+def _max_pool(layer) -> list[Operation] | None:
     sizes = {*layer.pool_size, *layer.strides}
-    _require(len(sizes) == 1 and layer.padding == "valid", layer, "squares side by side")
+    if len(sizes) > 1 or layer.padding != "valid":
+        return None
     return [Operation({"op": "pool", "size": sizes.pop()})]
 
 
-def _mean_pool(layer) -> list[Operation]:
-    return [Operation({"op": "mean"})]
-
-
-def _flatten(layer) -> list[Operation]:
-    return []  # channels stand together in both
-
-
-def _dense(layer) -> list[Operation]:
-    plain = layer.activation is keras.activations.linear and layer.use_bias
-    _require(plain, layer, "one with bias and without activation")
+def _dense(layer) -> list[Operation] | None:
+    if layer.activation is not keras.activations.linear or not layer.use_bias:
+        return None
     kernel = half(layer.kernel)
     bias = np.asarray(layer.bias, np.float32)
     return [Operation({"op": "dense", "shape": list(kernel.shape)}, half=(kernel,), single=(bias,))]
 
 
-def _pipe(layer) -> list[Operation]:
-    return [operation for inner in layer.layers for operation in operations(inner)]
-
-
-def _preactivation(layer) -> list[Operation]:
-    return [
-        operation
-        for norm, conv in zip(layer.norms, layer.convs, strict=True)
-        for operation in (*operations(norm), RELU, *operations(conv))
-    ]
-
-
-def _require(holds: bool, layer, expected: str) -> None:
-    if not holds:
-        raise ValueError(
-            f"Received layer {layer.name!r}, a {type(layer).__name__} that the explorer cannot "
-            f"run, expected {expected}."
-        )
-
-
-_KINDS: dict[type, Callable] = {
-    keras.layers.Conv2D: _conv,
-    BatchNormalization: _batch_norm,
+_WITHOUT_STEPS = {
     keras.layers.Normalization: _normalization,
-    keras.layers.ReLU: _relu,
     keras.layers.MaxPooling2D: _max_pool,
-    keras.layers.GlobalAveragePooling2D: _mean_pool,
-    keras.layers.Flatten: _flatten,
+    keras.layers.GlobalAveragePooling2D: lambda _: [Operation({"op": "mean"})],
+    keras.layers.Flatten: lambda _: [],  # channels stand together in both
     keras.layers.Dense: _dense,
-    Pipe: _pipe,
-    Preactivation: _preactivation,
 }
-"""What the explorer can run; batch norm, convolutions and pooling over pictures only."""
+RUNS = (
+    "Conv2D (square steps, padded, without bias, groups, dilation or activation), "
+    "BatchNormalization (of this project, over the last axis, with scale and center), "
+    "Normalization (not inverted), ReLU (max(x, 0)), MaxPooling2D (squares side by side), "
+    "GlobalAveragePooling2D, Flatten, Dense (with bias and without activation)"
+)
+"""What the explorer can run of stem and head, for people."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from residual_ensembles.files import write_text
+from residual_ensembles.storage.files import write_text
 
 ANY = "random delete, any module"
 SPARING = "random delete, first and downsampling modules spared"

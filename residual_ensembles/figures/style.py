@@ -19,7 +19,7 @@ from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 
 from residual_ensembles.analysis.tables import Run
-from residual_ensembles.files import atomic_path
+from residual_ensembles.storage.files import atomic_path
 
 INK = "#1b1b1c"
 PAPER = "#fefefe"

@@ -4,24 +4,19 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from residual_ensembles import checkpoints
-from residual_ensembles.fingerprint import digest
+from residual_ensembles.backend.threads import task_threads
 from residual_ensembles.gradients.cut import Network
 from residual_ensembles.gradients.study import GradientStudy
-from residual_ensembles.result_cache import ResultCache
+from residual_ensembles.runtime.result_cache import ResultCache
+from residual_ensembles.storage import checkpoints
+from residual_ensembles.storage.fingerprint import digest
 
-CODE = (
-    "backend",
-    "data",
-    "gradients",
-    "models",
-    "multiply_adds.py",
-    "paths",
-    "randomness.py",
-    "result_cache.py",
-    "unraveling",
+ENTRIES = (
+    "residual_ensembles.data.prepared",
+    "residual_ensembles.gradients.pieces",
+    "residual_ensembles.registration",
 )
-"""Whose code decides what comes out."""
+"""What reads pictures and takes gradients, and every class that a network may consist of."""
 
 
 def fingerprint(networks: Sequence[Network], data_checksum: str, study: GradientStudy) -> str:
@@ -36,7 +31,7 @@ def fingerprint(networks: Sequence[Network], data_checksum: str, study: Gradient
         [hashlib.sha256(each.file.read_bytes()).hexdigest(), each.batch_norm, each.estimators]
         for each in networks
     ]
-    return digest(CODE, networks=files, data=data_checksum, study=asdict(study))
+    return digest(ENTRIES, task_threads(), networks=files, data=data_checksum, study=asdict(study))
 
 
 def gradient_cache(

@@ -7,13 +7,13 @@ from types import MappingProxyType
 import numpy as np
 
 from residual_ensembles import models
-from residual_ensembles.executor import Executor, Task
-from residual_ensembles.gradients.architecture import architecture_of, outline
 from residual_ensembles.gradients.cut import Network, Piece, cut
 from residual_ensembles.gradients.memory import piece_bytes
 from residual_ensembles.gradients.study import GradientStudy, Measured, nothing_found, skips_of
+from residual_ensembles.models.configs import architecture_of, outline
 from residual_ensembles.paths import Linearization
-from residual_ensembles.result_cache import CachedTask, ResultCache, run_cached
+from residual_ensembles.runtime.executor import Executor, Task
+from residual_ensembles.runtime.result_cache import CachedTask, ResultCache, run_cached
 
 BAR = "{l_bar}{bar}| {n:.1f}/{total} batches [{elapsed}<{remaining}]"
 """How far `measure` is, for tqdm: a piece with some lengths is a part of a batch."""
@@ -134,7 +134,7 @@ class _Ready:
         return self._linearizations[batch_norm]
 
 
-_LAST: dict[bytes, _Ready] = {}
+_LAST: dict[str, _Ready] = {}
 """The network that this process worked on last, by its architecture: other epochs of it, and other
 seeds, are other weights."""
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from residual_ensembles import paths
 from residual_ensembles.analysis import gradient_tables
-from residual_ensembles.files import write_csv
+from residual_ensembles.storage.files import write_csv
 
 KEY = ("network", "seed", "epoch", "estimator", "target", "batch_norm")
 

@@ -1,5 +1,4 @@
 from . import agreement, sweep
-from .batch_norm import reestimate_batch_norm
 from .bearing import check, deletable, duplicable, spared, swappable
 from .engine import Evaluation, SweepSettings, evaluate
 from .exactness import summary
@@ -40,7 +39,6 @@ __all__ = [
     "outputs_of",
     "random_deletions",
     "random_duplications",
-    "reestimate_batch_norm",
     "reference_logits",
     "reorderings",
     "single_deletions",

@@ -7,42 +7,24 @@ from pathlib import Path
 
 from absl import flags
 
-from residual_ensembles import backend, cli, executor, unraveling
-from residual_ensembles.parameters import LESION_PRECISIONS
-from residual_ensembles.train import define_data_flags, prepared_data
+from residual_ensembles import backend, cli, runtime, train, unraveling
+from residual_ensembles.parameters import EXTERNAL_STUDY, Lesion, Paths, validated
 
 FLAGS = flags.FLAGS
+LESION = tuple(name for name in Lesion.model_fields if name != "networks")
+PATHS = ("samples", "batches", "batch_size")
 
 
 def define_flags() -> None:
     """Defines the flags; each says its unit."""
     flags.DEFINE_string("network", None, "file of a Keras network that takes pictures in 0..255")
-    define_data_flags()
+    train.define_data_flags()
+    flags.adopt_module_key_flags(train)
     flags.DEFINE_list("boundaries", None, "names of the additions to cut at; default: all")
     flags.DEFINE_list("modules", None, "names of layers that are modules by themselves")
-    flags.DEFINE_integer("k", 10, "largest number of modules deleted together", 1)
-    flags.DEFINE_integer("draws", 10, "draws for each number of operations", 1)
-    flags.DEFINE_integer("swaps", 5, "largest number of swaps", 1)
-    flags.DEFINE_integer("duplications", 5, "largest number of modules duplicated together", 1)
-    flags.DEFINE_enum("precision", "float32", LESION_PRECISIONS, "of the lesions")
-    flags.DEFINE_float(
-        "error_margin",
-        0.0,
-        "half-width, as a fraction, at which an error is known well enough; 0: all test pictures",
-        0.0,
-        1.0,
-    )
-    flags.DEFINE_integer(
-        "memory_mib",
-        2048,
-        "what activations may take in each process, MiB; there is one for each processor",
-        1,
-    )
-    flags.DEFINE_integer("path_samples", 100, "sampled paths of each length; 0 for none", 0)
-    flags.DEFINE_integer("path_batches", 3, "batches whose gradient is taken apart", 1)
-    flags.DEFINE_integer("path_batch_size", 8, "pictures in each", 1)
+    cli.define_flags(Lesion, *LESION, defaults=EXTERNAL_STUDY["lesion"])
+    cli.define_flags(Paths, *PATHS, prefix="path_", defaults=EXTERNAL_STUDY["paths"])
     flags.DEFINE_integer("prune", 0, "modules to delete for good, into pruned.keras; 0 for none", 0)
-    flags.DEFINE_integer("seed", 0, "of draws and samples", 0)
     flags.DEFINE_string("output_dir", None, "folder for the tables, the figures and the page")
     flags.mark_flags_as_required(["network", "output_dir"])
 
@@ -50,6 +32,8 @@ def define_flags() -> None:
 def main() -> None:
     """Takes the network apart and writes the page."""
     folder = Path(FLAGS.output_dir)
+    lesion = validated(Lesion, cli.flag_values(Lesion, *LESION))
+    paths = cli.flag_values(Paths, *PATHS, prefix="path_")
     cli.require_writable_folder(folder)
 
     # Here, for it imports Keras, which nobody shall wait for who is told how to call this.
@@ -58,17 +42,12 @@ def main() -> None:
     backend.configure()
     chain = unraveling.load(FLAGS.network, FLAGS.boundaries, FLAGS.modules)
     print(chain.summary(), flush=True)
-    with executor.chosen() as chosen:
+    with runtime.choose_executor() as chosen:
         study = NetworkStudy(
-            chain, Path(FLAGS.network), prepared_data(), folder, FLAGS.seed, chosen
+            chain, Path(FLAGS.network), train.prepared_data(), folder, lesion.seed, chosen
         )
-        study.lesions(
-            plan={name: FLAGS[name].value for name in ("k", "draws", "swaps", "duplications")},
-            precision=FLAGS.precision,
-            error_margin=FLAGS.error_margin or None,
-            memory_bytes=FLAGS.memory_mib * 2**20,
-        )
-        study.gradients(FLAGS.path_samples, FLAGS.path_batches, FLAGS.path_batch_size)
+        study.lesions(lesion.plan, **lesion.options)
+        study.gradients(**paths)
         study.worth()
         if FLAGS.prune:
             study.prune(FLAGS.prune)

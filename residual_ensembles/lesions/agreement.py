@@ -179,7 +179,7 @@ def check_agreement(found: Agreement, chain) -> None:
         ArithmeticError: The engine and the network differ by more than rounding explains, or put
             out what is no number.
     """
-    dtypes = {getattr(module, "compute_dtype", "float32") for module in chain.modules}
+    dtypes = {module.compute_dtype for module in chain.modules}
     largest = LARGEST if dtypes <= {"float32", "float64"} else LARGEST_REDUCED
     largest = max(largest, OWN * found.own)
     if not math.isfinite(found.largest_relative_difference):

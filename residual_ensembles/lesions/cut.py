@@ -72,7 +72,7 @@ def _common(a: Sequence[Step], b: Sequence[Step]) -> int:
 
 def whole_pass(chain) -> list[Step]:
     """Returns the steps of the intact network."""
-    return Lesion().steps(len(chain.modules), getattr(chain, "between", ()))
+    return Lesion().steps(len(chain.modules), chain.between)
 
 
 def step_costs(chain) -> Callable[[Step], float]:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from residual_ensembles import backend
-from residual_ensembles.executor import Executor
 from residual_ensembles.lesions import agreement, cascade, closeness
 from residual_ensembles.lesions.agreement import Agreement
 from residual_ensembles.lesions.evaluator import Evaluator
@@ -20,7 +19,8 @@ from residual_ensembles.lesions.results import LesionResults
 from residual_ensembles.lesions.scheduler import Scheduler, Wanted
 from residual_ensembles.lesions.worker import Meter, SweepSpec
 from residual_ensembles.parameters import LESION_PRECISIONS
-from residual_ensembles.result_cache import ResultCache
+from residual_ensembles.runtime.executor import Executor, Serial
+from residual_ensembles.runtime.result_cache import ResultCache
 
 KEPT_GAP = 0.1
 """Gaps between logits are kept as they are up to here. A bound of rounding is seldom a hundredth of
@@ -120,7 +120,7 @@ def evaluate(
     """
     settings = SweepSettings(precision, error_margin, memory_bytes, batch_size, seed)
     sweep = Sweep(chain, plan, pictures, settings, labels)
-    (found,) = evaluate_together([sweep], Scheduler(executor or Executor(), progress))
+    (found,) = evaluate_together([sweep], Scheduler(executor or Serial(), progress))
     return found
 
 

@@ -6,25 +6,17 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from residual_ensembles import checkpoints
-from residual_ensembles.fingerprint import digest
-from residual_ensembles.result_cache import ResultCache
+from residual_ensembles.backend.threads import task_threads
+from residual_ensembles.runtime.result_cache import ResultCache
+from residual_ensembles.storage import checkpoints
+from residual_ensembles.storage.fingerprint import digest
 
-CODE = (
-    "analysis/finite.py",
-    "analysis/intervals.py",
-    "analysis/rank.py",
-    "backend",
-    "data",
-    "lesions",
-    "models",
-    "multiply_adds.py",
-    "randomness.py",
-    "result_cache.py",
-    "unraveling",
+ENTRIES = (
+    "residual_ensembles.data.prepared",
+    "residual_ensembles.lesions.engine",
+    "residual_ensembles.registration",
 )
-"""Whose code decides what comes out."""
-
+"""What reads pictures and evaluates lesions, and every class that a network may consist of."""
 
 MOST_BYTES = 4 * 2**30
 """What results of one kind may take, of all networks that were ever taken apart; a thousand
@@ -32,7 +24,11 @@ lesions of ten thousand pictures take some ten megabytes."""
 
 
 def network_cache(
-    kind: str, network: Path, data_checksum: str, more_code: Sequence[str] = (), **facts: object
+    kind: str,
+    network: Path,
+    data_checksum: str,
+    entries: Sequence[str] = ENTRIES,
+    **facts: object,
 ) -> ResultCache:
     """Returns where results of a network are kept, for later runs of the same code too.
 
@@ -43,13 +39,11 @@ def network_cache(
         kind: Of the results: the name of the folder for all networks.
         network: File of the trained network.
         data_checksum: Of the prepared data.
-        more_code: Rooms and files of the package that decide about them, beside those that decide
-            about lesions.
+        entries: Modules that compute them; for predictions, those of lesions.
         **facts: What else decides about all of them, as plain values.
     """
     content = hashlib.sha256(network.read_bytes()).hexdigest()
-    code = (*CODE, *more_code)
-    name = digest(code, network=content, data=data_checksum, facts=facts)
+    name = digest(entries, task_threads(), network=content, data=data_checksum, facts=facts)
     folder = checkpoints.folder() / kind
     (folder / name).mkdir(parents=True, exist_ok=True)
     (folder / name).touch()

@@ -4,14 +4,14 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from residual_ensembles.executor import Executor, Task
 from residual_ensembles.lesions.cut import affordable_pictures
 from residual_ensembles.lesions.engine import Sweep, SweepSettings, compare_with_reference
 from residual_ensembles.lesions.grid import MEMORY_BYTES, Grid
 from residual_ensembles.lesions.lesion import Lesion
 from residual_ensembles.lesions.scheduler import Scheduler
 from residual_ensembles.lesions.worker import Meter, SweepSpec, WorkerSweep
-from residual_ensembles.result_cache import CachedTask, ResultCache, run_cached
+from residual_ensembles.runtime.executor import Executor, Serial, Task
+from residual_ensembles.runtime.result_cache import CachedTask, ResultCache, run_cached
 
 OUTPUT_PRECISIONS = ("float32", "bfloat16")
 OUTPUT_SHARE = 4
@@ -61,7 +61,7 @@ def outputs_of(
         )
     settings = SweepSettings(precision, None, memory_bytes, batch_size, seed)
     sweep = Sweep(chain, lesions, inputs, settings)
-    executor = executor or Executor()
+    executor = executor or Serial()
     compare_with_reference([sweep], Scheduler(executor))
     shared, nothing_kept = executor.put(sweep.spec), ResultCache()
 

@@ -6,11 +6,10 @@ import numpy as np
 from keras import ops
 
 from residual_ensembles.backend.precision import compiled
-from residual_ensembles.lesions import closed_forms
-from residual_ensembles.lesions.closed_forms import Form
-from residual_ensembles.lesions.folding import Affine
+from residual_ensembles.lesions.closed_forms import Form, deleted_form, module_form
 from residual_ensembles.lesions.lesion import Step
 from residual_ensembles.lesions.reference import function_of
+from residual_ensembles.models.lowering import Affine, lowered
 
 _COMPILED: dict[Hashable, Callable] = {}
 """Closed forms by key. They hold no weights, so all networks of a process share them."""
@@ -32,6 +31,11 @@ class PreparedNetwork:
     def __init__(self, chain, precision: str = "float32"):
         self.chain = chain
         self.reduced = precision == "bfloat16"
+        self.lowered = [lowered(module) for module in chain.modules]
+        self.unchanged = [
+            module.leaves_as_it_is if known is None else known.is_identity_when_deleted
+            for module, known in zip(chain.modules, self.lowered, strict=True)
+        ]
         self.weights: dict[Step, tuple] = {}
         self.functions: dict[Step, Callable] = {}
         self.stem = compiled(self._stem)
@@ -59,8 +63,7 @@ class PreparedNetwork:
         return tuple(
             (position, step)
             for position, step in lesion.way(len(self.chain.modules), self.chain.between)
-            if step.does != "deleted"
-            or not closed_forms.leaves_as_it_is(self.chain.modules[step.module - 1])
+            if step.does != "deleted" or not self.unchanged[step.module - 1]
         )
 
     def run(self, step: Step, y):
@@ -75,7 +78,7 @@ class PreparedNetwork:
         return self.functions[step](y, self.weights[step])
 
     def _prepare(self, step: Step) -> None:
-        form = self._closed_form(step)
+        form = None if step.does == "segment" else self._closed_form(step)
         if form is None:
             self.functions[step], self.weights[step] = self._as_it_is(step), ()
             return
@@ -85,13 +88,10 @@ class PreparedNetwork:
         self.weights[step] = tuple(self._tensor(w) for w in form.weights)
 
     def _closed_form(self, step: Step) -> Form | None:
-        if step.does == "segment":
+        module, known = self.chain.modules[step.module - 1], self.lowered[step.module - 1]
+        if known is None or (not self.reduced and module.compute_dtype != "float32"):
             return None
-        module = self.chain.modules[step.module - 1]
-        if not self.reduced and module.compute_dtype != "float32":
-            return None
-        make = closed_forms.module_form if step.does == "run" else closed_forms.deleted_form
-        return make(module)
+        return module_form(known) if step.does == "run" else deleted_form(known)
 
     def _as_it_is(self, step: Step) -> Callable:
         function = function_of(self.chain, step)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from residual_ensembles.lesions.worker import ChunkResult
-from residual_ensembles.result_cache import ResultCache
+from residual_ensembles.runtime.result_cache import ResultCache
 
 
 class LesionResults:

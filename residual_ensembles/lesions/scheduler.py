@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from residual_ensembles.executor import Executor, Task
 from residual_ensembles.lesions.cut import groups
 from residual_ensembles.lesions.results import LesionResults
 from residual_ensembles.lesions.worker import Chunk, SweepSpec, compute_chunk
-from residual_ensembles.result_cache import CachedTask, Count, run_cached
+from residual_ensembles.runtime.executor import Executor, Task
+from residual_ensembles.runtime.result_cache import CachedTask, Count, run_cached
 
 LONGEST_NAMES = 2
 """Lesions that a task is named by; of more, the first and the last."""

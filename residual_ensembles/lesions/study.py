@@ -101,7 +101,7 @@ def _title(chain, lesion: Lesion) -> str:
     """Returns the names of the modules that a lesion is about."""
     named = sorted({*lesion.deletions, *lesion.duplications, *(i for p in lesion.swaps for i in p)})
     modules = [chain.modules[i - 1] for i in named]
-    return ", ".join(getattr(module, "title", module.name) for module in modules)
+    return ", ".join(module.title for module in modules)
 
 
 def _with_labels(chain, rows, inputs, labels, error_margin, options) -> pd.DataFrame:

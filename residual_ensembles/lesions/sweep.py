@@ -7,14 +7,14 @@ from typing import NamedTuple
 import pandas as pd
 from tqdm import tqdm
 
-from residual_ensembles.executor import Executor
-from residual_ensembles.files import write_npz
 from residual_ensembles.lesions.engine import Evaluation, Sweep, SweepSettings, evaluate_together
 from residual_ensembles.lesions.exactness import exactness, summary
 from residual_ensembles.lesions.plans import PlannedLesion
 from residual_ensembles.lesions.scheduler import Scheduler
 from residual_ensembles.lesions.table import lesion_table
-from residual_ensembles.result_cache import ResultCache
+from residual_ensembles.runtime.executor import Executor
+from residual_ensembles.runtime.result_cache import ResultCache
+from residual_ensembles.storage.files import write_npz
 
 
 class PartPictures:

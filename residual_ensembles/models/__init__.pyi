@@ -1,7 +1,7 @@
 from .architectures import is_reorderable, lesionable, n_modules
-from .batch_norm import BatchNormalization
+from .batch_norm import BatchNormalization, reestimate_batch_norm
 from .chain import Chain
-from .float32 import in_float32
+from .configs import in_float32
 from .highway import HighwayModule, mean_openness
 from .highway_twin import half_gates, has_half_gates
 from .module import Module
@@ -29,6 +29,7 @@ __all__ = [
     "load_weights",
     "mean_openness",
     "n_modules",
+    "reestimate_batch_norm",
     "save",
     "to_bytes",
 ]

@@ -16,9 +16,8 @@ VGG_DEPTH = 15
 # The convolutions after which VGG-16 pools are 2, 4, 7, 10 and 13 (Simonyan & Zisserman 2015,
 # table 1, D); the first is the stem, so the modules are one less.
 POOLED_MODULES = (1, 3, 6, 9, 12)
-# Srivastava et al. (2015, section 2.2) start with the gates leaning to the skip, the more so the
-# deeper the network: -1 to -4 in their experiments.
-GATE_BIAS = -2.0
+# A pooling is left out where it would leave less than this, in pixels.
+SMALLEST_SIDE = 2
 
 
 def n_modules(model: str, depth: int) -> int:
@@ -42,11 +41,18 @@ def n_modules(model: str, depth: int) -> int:
     return sum(small_modules_per_stage(depth))
 
 
-def lesionable(model: str, depth: int) -> int:
+def lesionable(model: str, depth: int, side: int | None = None) -> int:
     """Returns how many modules are left to delete where the ones that matter most are spared.
 
     Spared are the first module and those that change the shape, as in the authors' own data: three
-    of 54 in ResNet-110, the first of each stage of the ImageNet form, and at most five of VGG-15.
+    of 54 in ResNet-110, the first of each stage of the ImageNet form, and those of VGG-15 that
+    pool, of which there are fewer for small pictures.
+
+    Args:
+        model: As for `n_modules`.
+        depth: Layers as the papers count them.
+        side: Pixels of the shorter side of the pictures; None where it is not known, and as many
+            modules may pool as ever do.
 
     Raises:
         ValueError: There is no such network, or not with that depth.
@@ -55,9 +61,20 @@ def lesionable(model: str, depth: int) -> int:
         "resnet": len(SMALL_WIDTHS),
         "highway": len(SMALL_WIDTHS),
         "resnet_bottleneck": len(BOTTLENECK_WIDTHS),
-        "vgg": len(POOLED_MODULES),
+        "vgg": len({1, *(POOLED_MODULES if side is None else pooled_modules(side))}),
     }
     return n_modules(model, depth) - spared[model]
+
+
+def pooled_modules(side: int) -> list[int]:
+    """Returns the numbers of VGG's modules that end in a pooling, for pictures of `side` pixels."""
+    numbers = []
+    for number in POOLED_MODULES:
+        if side // 2 < SMALLEST_SIDE:
+            break
+        side //= 2
+        numbers.append(number)
+    return numbers
 
 
 def is_reorderable(model: str, depth: int) -> bool:

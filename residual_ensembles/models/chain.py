@@ -28,6 +28,8 @@ class Chain(keras.Model):
             the layers' shapes do not fit one another.
     """
 
+    graph = None
+    """The Keras graph that `unravel` cut it from, if it did."""
     probabilities = False
     """Whether the output is probabilities, as after a softmax, and not logits."""
     whole_numbers_travel = False
@@ -124,8 +126,7 @@ def segment_of(chain, position: int):
     """Returns what always runs after the module at a position, from 1; None for nothing.
 
     Args:
-        chain: Any network of stem, modules and head; `segments` are what it may have besides.
+        chain: The network.
         position: Of the module.
     """
-    segments = getattr(chain, "segments", ())
-    return segments[position - 1] if position <= len(segments) else None
+    return chain.segments[position - 1] if position <= len(chain.segments) else None

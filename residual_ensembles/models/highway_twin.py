@@ -20,8 +20,8 @@ import numpy as np
 
 from residual_ensembles.models.chain import Chain
 from residual_ensembles.models.highway import HighwayModule, openness
+from residual_ensembles.models.lowering import Norm, lowered, steps
 from residual_ensembles.models.module import Module
-from residual_ensembles.models.preactivation import Preactivation
 from residual_ensembles.models.resnet import Place
 
 HALF = 0.0
@@ -32,12 +32,8 @@ MOST_MODULES = 100
 
 def has_half_gates(chain: Chain) -> bool:
     """Whether a chain is a pre-activation residual network, and not too deep to be rescaled."""
-    return len(chain.modules) <= MOST_MODULES and all(
-        type(module) is Module
-        and type(module.transform) is Preactivation
-        and module.activation is None
-        for module in chain.modules
-    )
+    known = [lowered(module) for module in chain.modules]
+    return len(known) <= MOST_MODULES and all(k and k.preactivation and not k.gate for k in known)
 
 
 def half_gates(chain: Chain) -> Chain:
@@ -58,30 +54,31 @@ def half_gates(chain: Chain) -> Chain:
     copy = Chain.from_config(chain.get_config())
     copy.set_weights(chain.get_weights())
     for i, module in enumerate(copy.modules):
-        norm, conv = module.transform.norms[0], module.transform.convs[-1]
+        norm, *_, conv = lowered(module).residual
         _rescale(norm, 2.0**-i)
         conv.kernel.assign(np.asarray(conv.kernel) * (module.survival_probability * 2.0**-i))
-    _rescale(copy.head.layers[0], 2.0 ** -len(copy.modules))
+    [norm] = steps(copy.head.layers[0])
+    _rescale(norm, 2.0 ** -len(copy.modules))
     modules = [_highway(module) for module in copy.modules]
     return Chain(copy.stem, modules, copy.head, chain.picture_shape, name=f"{chain.name}_halved")
 
 
-def _rescale(norm, c: float) -> None:
+def _rescale(norm: Norm, c: float) -> None:
     """Makes a batch norm do to `c · y` what it did to y, exactly, ε included."""
     gamma, mean, variance = (
-        np.asarray(v, np.float64) for v in (norm.gamma, norm.moving_mean, norm.moving_variance)
+        np.asarray(v, np.float64) for v in (norm.gamma, norm.mean, norm.variance)
     )
     # Far down, c² · variance underflows to 0; ε has long outweighed it by then.
     scaled = np.sqrt(c * c * variance + norm.epsilon) / (c * np.sqrt(variance + norm.epsilon))
     norm.gamma.assign(gamma * scaled)
-    norm.moving_mean.assign(c * mean)
-    norm.moving_variance.assign(c * c * variance)
+    norm.mean.assign(c * mean)
+    norm.variance.assign(c * c * variance)
 
 
 def _highway(module: Module) -> HighwayModule:
     """Returns the module with a gate that is always one half."""
     transform, dtype = module.transform, module.dtype_policy
-    strides = math.prod(strides for _, _, strides in transform.convolutions)
+    strides = math.prod(conv.strides for _, conv in lowered(module).preactivation)
     place = Place(transform.name, module.shapes[1][-1], strides, module.shortcut is not None)
     return HighwayModule(
         transform, openness(place, HALF, dtype), module.shortcut, name=module.name, dtype=dtype

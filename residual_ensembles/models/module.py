@@ -29,6 +29,9 @@ class Module(keras.layers.Layer):
     """
 
     has_skip = True
+    leaves_as_it_is = False
+    """Whether it is known that what enters leaves unchanged when the module is deleted. Of those
+    that have a lowering, the lowering says so."""
 
     def __init__(
         self, transform, shortcut=None, activation=None, survival_probability=1.0, **kwargs
@@ -43,6 +46,11 @@ class Module(keras.layers.Layer):
         self.shortcut = shortcut
         self.activation = activation
         self.survival_probability = float(survival_probability)
+
+    @property
+    def title(self) -> str:
+        """What a person calls it."""
+        return self.name
 
     def stream(self, y):
         """Returns what the module acts on, of all that enters it."""
@@ -119,6 +127,11 @@ class Module(keras.layers.Layer):
         for variable, value in zip(state, new_state, strict=True):
             variable.assign(value)
         return output
+
+    @property
+    def own_variables(self) -> list[keras.Variable]:
+        """Its variables, trainable or not, without those of a segment that may follow it."""
+        return self.variables
 
     @property
     def gated_layers(self) -> list[keras.layers.Layer]:

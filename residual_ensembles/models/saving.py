@@ -10,9 +10,9 @@ from pathlib import Path
 
 import keras
 
-from residual_ensembles.files import atomic_path
 from residual_ensembles.models.chain import Chain
 from residual_ensembles.models.nesting import register_all
+from residual_ensembles.storage.files import atomic_path
 
 # The earliest date that a zip archive knows.
 EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -53,7 +53,7 @@ def load(path: str | os.PathLike) -> Chain:
         ValueError: There is no such file, it is not a Keras network, or not a chain.
     """
     register_all()
-    with _reading(path) as file:
+    with reading(path) as file:
         chain = keras.models.load_model(file, compile=False)
     if not isinstance(chain, Chain):
         raise ValueError(
@@ -68,7 +68,7 @@ def load_weights(chain: Chain, path: str | os.PathLike) -> None:
     Raises:
         ValueError: There is no such file, it is not a Keras network, or built another way.
     """
-    with _reading(path) as file:
+    with reading(path) as file:
         chain.load_weights(file)
 
 
@@ -94,7 +94,8 @@ def as_file(content: bytes) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def _reading(path: str | os.PathLike) -> Iterator[Path]:
+def reading(path: str | os.PathLike) -> Iterator[Path]:
+    """Makes one error of whatever shows that a file is not there or is no network."""
     path = Path(path)
     if not path.is_file():
         raise ValueError(f"Received the network {path}, which is not there; train it first.")

@@ -3,15 +3,13 @@
 import keras
 
 from residual_ensembles.models import ends
-from residual_ensembles.models.architectures import POOLED_MODULES, VGG_DEPTH
+from residual_ensembles.models.architectures import VGG_DEPTH, pooled_modules
 from residual_ensembles.models.batch_norm import BatchNormalization
 from residual_ensembles.models.chain import Chain
 from residual_ensembles.models.convolution import convolution
 from residual_ensembles.models.module import Module
 
 CHANNELS = 128
-# A pooling is left out where it would leave less than this, in pixels.
-SMALLEST_SIDE = 2
 
 
 @keras.saving.register_keras_serializable("residual_ensembles")
@@ -41,17 +39,6 @@ def layer(filters: int, seed: int, name: str, dtype) -> ends.Pipe:
         name=name,
         dtype=dtype,
     )
-
-
-def pooled_modules(side: int) -> list[int]:
-    """Returns the numbers of the modules that end in a pooling, for pictures of `side` pixels."""
-    numbers = []
-    for number in POOLED_MODULES:
-        if side // 2 < SMALLEST_SIDE:
-            break
-        side //= 2
-        numbers.append(number)
-    return numbers
 
 
 def vgg(depth, picture_shape, n_classes, mean, std, *, seed, survival, dtype) -> Chain:

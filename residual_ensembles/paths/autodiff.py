@@ -31,7 +31,7 @@ class Autodiff:
     @property
     def trainable(self) -> list[bool]:
         """Whether each of `weights` is trained, and belongs to the module and not to a segment."""
-        own = {id(v) for v in getattr(self.module, "own_variables", self.module.variables)}
+        own = {id(v) for v in self.module.own_variables}
         return [v.trainable and id(v) in own for v in self.module.variables]
 
     def forward(self, weights: list, y):

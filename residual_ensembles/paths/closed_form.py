@@ -1,4 +1,4 @@
-"""The products of our own modules with a cotangent, written out.
+"""The products of pre-activation modules with a cotangent, written out.
 
 They equal those of automatic differentiation and are about twice as fast: nothing of the forward
 pass is repeated, and what stands between two convolutions is one multiplication by 0 or 1. What
@@ -10,20 +10,61 @@ from functools import partial
 from keras import ops
 
 from residual_ensembles import backend
-from residual_ensembles.models import HighwayModule, Module, Preactivation
+from residual_ensembles.models.lowering import Convolution, lowered
 from residual_ensembles.paths.autodiff import Autodiff, frozen
 from residual_ensembles.paths.rows import stacked
 
 
 def products_of(module) -> type[Autodiff]:
     """Returns the class that has the closed form of a module, or `Autodiff` where there is none."""
-    ours = isinstance(getattr(module, "transform", None), Preactivation)
-    if not ours or module.activation is not None:
+    known = lowered(module)
+    if known is None or known.preactivation is None:
         return Autodiff
-    return {Module: ResidualProducts, HighwayModule: HighwayProducts}.get(type(module), Autodiff)
+    return ResidualProducts if known.gate is None else HighwayProducts
 
 
-class ResidualProducts(Autodiff):
+class _Preactivation(Autodiff):
+    """Of a module whose residual is a norm, a ReLU and a convolution, once or more."""
+
+    def __init__(self, module, training: bool):
+        super().__init__(module, training)
+        known = lowered(module)
+        self.steps, self.gate = known.preactivation, known.gate
+        self.projection = known.skip[0] if known.skip else None
+
+    def _transform(self, y):
+        """Returns f(y) and, for each convolution, what its way back needs."""
+        steps = []
+        for norm, convolution in self.steps:
+            gamma, beta = _value(norm.gamma), _value(norm.beta)
+            if self.training:
+                mean, variance = ops.moments(y, axes=[0, 1, 2])
+            else:
+                mean, variance = _value(norm.mean), _value(norm.variance)
+            deviation = ops.rsqrt(variance + norm.epsilon)
+            scale = gamma * deviation
+            z = ops.relu(y * scale + (beta - mean * scale))
+            normal = [(y - mean) * deviation] if self.training else []
+            y, kernel = _convolve(convolution, z)
+            steps.append((kernel * scale[:, None], ops.sign(z), *normal))
+        return y, tuple(steps)
+
+    def _transform_back(self, steps, rows):
+        """Pulls rows back through f.
+
+        In training the mean and the variance of the batch depend on y as well: what the rows have
+        in common with either of them does not pass.
+        """
+        backwards = zip(self.steps[::-1], steps[::-1], strict=True)
+        for (_, convolution), (kernel, passes, *normal) in backwards:
+            rows = _times(passes, _convolve_back(convolution, kernel, passes.shape[1:], rows))
+            for x in normal:
+                along = ops.mean(_times(x, rows), axis=(1, 2, 3), keepdims=True)
+                rows = rows - ops.mean(rows, axis=(1, 2, 3), keepdims=True) - x * along
+        return rows
+
+
+class ResidualProducts(_Preactivation):
     """Of a pre-activation module: `skip(y) + p f(y)` (equation 1).
 
     The survival probability p counts as a weight, so that the modules of a network trained with
@@ -43,21 +84,20 @@ class ResidualProducts(Autodiff):
     def forward(self, weights, y):
         survival, *weights = weights
         with frozen(self.module, weights):
-            f, steps = _transform(self.module.transform, y, self.training)
-            skipped, shortcut = _convolve(self.module.shortcut, y)
+            f, steps = self._transform(y)
+            skipped, projection = _convolve(self.projection, y)
         *steps, (kernel, *rest) = steps
-        return skipped + survival * f, ((*steps, (survival * kernel, *rest)), shortcut)
+        return skipped + survival * f, ((*steps, (survival * kernel, *rest)), projection)
 
     def residual(self, point, rows):
-        return stacked(partial(_transform_back, self.module.transform, point[0]), rows)
+        return stacked(partial(self._transform_back, point[0]), rows)
 
     def skip(self, point, rows):
-        module = self.module
-        back = partial(_convolve_back, module.shortcut, point[1], input_shape=module.shapes[0])
+        back = partial(_convolve_back, self.projection, point[1], self.module.shapes[0])
         return stacked(back, rows)
 
 
-class HighwayProducts(Autodiff):
+class HighwayProducts(_Preactivation):
     """Of a highway module: `t(y) f(y) + (1 − t(y)) carry(y)` (equation 3).
 
     The gate belongs to both: the derivative of t, times f, is part of the residual's, and times
@@ -65,14 +105,14 @@ class HighwayProducts(Autodiff):
     """
 
     def forward(self, weights, y):
-        module = self.module
-        with frozen(module, weights):
-            f, steps = _transform(module.transform, y, self.training)
-            carried, shortcut = _convolve(module.shortcut, y)
-            t, gate = module.openness(y), _value(module.openness.kernel)
+        with frozen(self.module, weights):
+            f, steps = self._transform(y)
+            carried, projection = _convolve(self.projection, y)
+            z, gate = _convolve(self.gate, y)
+            t = ops.sigmoid(z + _value(self.gate.bias))
         slope = t * (1.0 - t)
         out = t * f + (1.0 - t) * carried
-        return out, (steps, shortcut, gate, t, 1.0 - t, slope * f, -slope * carried)
+        return out, (steps, projection, gate, t, 1.0 - t, slope * f, -slope * carried)
 
     def residual(self, point, rows):
         return stacked(partial(self._residual, point), rows)
@@ -82,20 +122,17 @@ class HighwayProducts(Autodiff):
 
     def _residual(self, point, rows):
         steps, _, gate, t, _, gated, _ = point
-        through_f = _transform_back(self.module.transform, steps, _times(t, rows))
+        through_f = self._transform_back(steps, _times(t, rows))
         return through_f + self._through_gate(gate, _times(gated, rows))
 
     def _skip(self, point, rows):
-        _, shortcut, gate, _, closed, _, gated = point
-        carried = _times(closed, rows)
-        through_carry = _convolve_back(
-            self.module.shortcut, shortcut, carried, input_shape=self.module.shapes[0]
-        )
+        _, projection, gate, _, closed, _, gated = point
+        shape, carried = self.module.shapes[0], _times(closed, rows)
+        through_carry = _convolve_back(self.projection, projection, shape, carried)
         return through_carry + self._through_gate(gate, _times(gated, rows))
 
     def _through_gate(self, gate, rows):
-        shape = self.module.shapes[0]
-        return _convolve_back(self.module.openness, gate, rows, input_shape=shape)
+        return _convolve_back(self.gate, gate, self.module.shapes[0], rows)
 
 
 def _value(variable):
@@ -106,54 +143,25 @@ def _value(variable):
     return ops.convert_to_tensor(variable.value)
 
 
-def _convolve(conv, y):
-    """Returns the convolution of y and its kernel; y and None where `conv` is None."""
-    return (y, None) if conv is None else (conv(y), _value(conv.kernel))
+def _convolve(convolution: Convolution | None, y):
+    """Returns the convolution of y without bias, and its kernel; y and None for the identity."""
+    if convolution is None:
+        return y, None
+    kernel = _value(convolution.kernel)
+    return ops.conv(y, kernel, convolution.strides, "same", "channels_last"), kernel
 
 
-def _convolve_back(conv, kernel, rows, *, input_shape):
-    """Pulls rows back through a convolution without bias, or through None, the identity."""
-    if conv is None:
+def _convolve_back(convolution: Convolution | None, kernel, input_shape, rows):
+    """Pulls rows back through a convolution with this kernel, or through the identity."""
+    if convolution is None:
         return rows
     n_rows, batch = rows.shape[:2]
     merged = ops.reshape(rows, (n_rows * batch, *rows.shape[2:]))
     # It is linear, so any point will do; the value is not used, and not computed.
     zeros = ops.zeros((n_rows * batch, *input_shape), rows.dtype)
-    _, pull = backend.vjp(lambda x: ops.conv(x, kernel, conv.strides, conv.padding), zeros)
+    strides = convolution.strides
+    _, pull = backend.vjp(lambda x: ops.conv(x, kernel, strides, "same", "channels_last"), zeros)
     return ops.reshape(pull(merged)[0], (n_rows, batch, *input_shape))
-
-
-def _transform(transform, y, training: bool):
-    """Returns f(y) and, for each convolution, what its way back needs."""
-    steps = []
-    for norm, conv in zip(transform.norms, transform.convs, strict=True):
-        gamma, beta = _value(norm.gamma), _value(norm.beta)
-        if training:
-            mean, variance = ops.moments(y, axes=[0, 1, 2])
-        else:
-            statistics = norm.moving_mean, norm.moving_variance
-            mean, variance = map(_value, statistics)
-        deviation = ops.rsqrt(variance + norm.epsilon)
-        scale = gamma * deviation
-        z = ops.relu(y * scale + (beta - mean * scale))
-        normal = [(y - mean) * deviation] if training else []
-        y, kernel = _convolve(conv, z)
-        steps.append((kernel * scale[:, None], ops.sign(z), *normal))
-    return y, tuple(steps)
-
-
-def _transform_back(transform, steps, rows):
-    """Pulls rows back through f.
-
-    In training the mean and the variance of the batch depend on y as well: what the rows have in
-    common with either of them does not pass.
-    """
-    for conv, (kernel, passes, *normal) in zip(transform.convs[::-1], steps[::-1], strict=True):
-        rows = _times(passes, _convolve_back(conv, kernel, rows, input_shape=passes.shape[1:]))
-        for x in normal:
-            along = ops.mean(_times(x, rows), axis=(1, 2, 3), keepdims=True)
-            rows = rows - ops.mean(rows, axis=(1, 2, 3), keepdims=True) - x * along
-    return rows
 
 
 def _times(factor, rows):

@@ -14,13 +14,13 @@ def cross_entropy(chain) -> Callable:
     """Returns the mean cross entropy of a batch, in nats, for what a chain puts out.
 
     Args:
-        chain: Its output is `(batch, classes)`; logits, or probabilities where it has
-            `probabilities` and that says so. One output alone is that of the second of two classes.
+        chain: Its output is `(batch, classes)`; logits, or probabilities where
+            `probabilities` says so. One output alone is that of the second of two classes.
 
     Returns:
         A function of outputs and labels `(batch,)`.
     """
-    return partial(_mean_cross_entropy, probabilities=getattr(chain, "probabilities", False))
+    return partial(_mean_cross_entropy, probabilities=chain.probabilities)
 
 
 def _mean_cross_entropy(outputs, labels, probabilities: bool):

@@ -4,9 +4,9 @@ from keras import ops
 
 from residual_ensembles import backend
 from residual_ensembles.backend.precision import compiled
+from residual_ensembles.models.configs import kind_of
 from residual_ensembles.paths.autodiff import Autodiff, frozen
 from residual_ensembles.paths.closed_form import products_of
-from residual_ensembles.paths.kinds import kind_of
 
 _shared: dict[tuple, "Products"] = {}
 

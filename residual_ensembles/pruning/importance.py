@@ -54,7 +54,7 @@ def worth(
     table = pd.DataFrame(
         {
             "module": numbers,
-            "name": [getattr(module, "title", module.name) for module in modules],
+            "name": [module.title for module in modules],
             "block_influence": block_influence(chain, packed, batch_size)[places],
             "first_order": first_order(chain, packed, targets, mean_loss, batch_size)[places],
             "loss_increase": true.loss[1:] - true.loss[0],

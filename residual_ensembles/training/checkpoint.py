@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from keras import ops
 
-from residual_ensembles.files import atomic_path, read_npz
+from residual_ensembles.storage.files import atomic_path, read_npz
 
 FORMAT = 1
 FILE = "checkpoint.npz"

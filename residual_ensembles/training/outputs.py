@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from residual_ensembles.files import atomic_path, write_csv, write_json
+from residual_ensembles.storage.files import atomic_path, write_csv, write_json
 
 
 @dataclass(frozen=True)

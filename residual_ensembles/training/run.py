@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 
 from residual_ensembles import backend, data, models
-from residual_ensembles.files import write_csv, write_json
-from residual_ensembles.provenance import provenance
+from residual_ensembles.storage.files import write_csv, write_json
+from residual_ensembles.storage.provenance import provenance
 from residual_ensembles.training.callbacks import Recorder, snapshot_name
 from residual_ensembles.training.checkpoint import Progress
 from residual_ensembles.training.feed import Evaluation, Feed

@@ -1,6 +1,5 @@
 from . import given
-from .chain import UnraveledChain
-from .conversion import unravel
+from .chain import UnraveledChain, unravel
 from .loading import load
 
 __all__ = [

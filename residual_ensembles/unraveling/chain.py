@@ -1,6 +1,6 @@
-"""A Keras model as a chain."""
+"""Any functional Keras model as a chain: `unravel`, and the chain that it makes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import keras
 import numpy as np
@@ -8,14 +8,19 @@ from keras import ops, tree
 
 from residual_ensembles.models.chain import Chain
 from residual_ensembles.models.nesting import register_all
+from residual_ensembles.unraveling import example
+from residual_ensembles.unraveling.additions import Additions
 from residual_ensembles.unraveling.cut import Cut, Layout
 from residual_ensembles.unraveling.example import EXAMPLES, Trace
-from residual_ensembles.unraveling.graph import Graph, Node, functional
-from residual_ensembles.unraveling.inputs import in_order
+from residual_ensembles.unraveling.graph import Graph, Node, functional, graph_of
+from residual_ensembles.unraveling.inputs import in_order, structured
 from residual_ensembles.unraveling.modules import GraphModule, LayerModule
 from residual_ensembles.unraveling.part import Program, Segment, Stem
+from residual_ensembles.unraveling.search import Search
 from residual_ensembles.unraveling.state import State
 
+LARGEST_DIFFERENCE = {"float32": 1e-4, "bfloat16": 0.1, "float16": 0.02}
+"""Between model and chain, as a share of the largest output, by the least type computed in."""
 PROBABILITIES = (keras.activations.softmax, keras.activations.sigmoid)
 
 
@@ -103,11 +108,100 @@ class UnraveledChain(Chain):
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
-        from residual_ensembles.unraveling.conversion import unravel  # which makes this class
-
         register_all()
         network = keras.saving.deserialize_keras_object(config["network"])
         return unravel(network, **config["choices"], name=config["name"])
+
+
+def unravel(
+    model: keras.Model,
+    *,
+    boundaries: Iterable | None = None,
+    modules: Sequence | Callable | None = None,
+    input_shape=None,
+    example_inputs=None,
+    name: str | None = None,
+) -> UnraveledChain:
+    """Cuts the graph of a model where a branch is added back, and returns it as a chain.
+
+    The chain runs the model's own layers: weights are shared, and the model is not changed. What
+    follows an addition alone, as the ReLU of the first ResNets, belongs to the module; what lies
+    between modules runs always; what is made before a module and needed after it travels along.
+
+    Args:
+        model: A functional or sequential model.
+        boundaries: The additions to cut at, by the name of the layer, where others would be taken;
+            or, for one that can be read in more than one way, `(begin, end)` or `(begin, end,
+            skip)`: names of the layers that put out what enters the module, the sum, and the branch
+            that stays. None for as many modules as there are.
+        modules: Layers that are modules by themselves: names, classes, or a function of a layer. A
+            layer that is named has to keep the shape of what passes through it.
+        input_shape: Shape of one input without batch, where its size is free; a dictionary by the
+            name of the input for several.
+        example_inputs: Two or more inputs to compare chain and model with, in place of random ones.
+        name: Of the chain; the model's by default.
+
+    Raises:
+        ValueError: The model's graph is not known or cannot be cut, with the layer and the reason;
+            a name is not there; or chain and model do not agree.
+
+    Example:
+        >>> chain = unravel(keras.applications.ResNet50V2(weights=None))  # doctest: +SKIP
+        >>> len(chain.modules)  # doctest: +SKIP
+        16
+    """
+    graph = graph_of(model)
+    shapes = _input_shapes(graph, input_shape, example_inputs)
+    if example_inputs is None:
+        inputs = example.random_example(graph, shapes)
+    else:
+        inputs = structured(model, in_order(model, example_inputs))
+    trace = example.run(graph, inputs)
+    additions = Additions(graph, trace.shapes)
+    trace.dtypes.extend(graph.dtypes[len(trace.dtypes) :])
+    trace.masks.extend([None] * (len(graph.dtypes) - len(trace.masks)))
+    search = Search(graph, additions, boundaries, modules)
+    chain = UnraveledChain(
+        graph,
+        Cut(graph, search.chosen()),
+        trace,
+        {"boundaries": search.boundaries, "modules": search.layers, "input_shape": shapes},
+        name or model.name,
+    )
+    chain.notes = search.notes
+    chain.agreement = _checked(chain, model, inputs)
+    return chain
+
+
+def _input_shapes(graph: Graph, input_shape, example_inputs) -> dict[str, tuple]:
+    if example_inputs is not None:
+        arrays = zip(graph.model.inputs, in_order(graph.model, example_inputs), strict=True)
+        input_shape = {x.name: tuple(np.shape(array)[1:]) for x, array in arrays}
+    return {x.name: list(example.shape_of_input(x, input_shape)) for x in graph.model.inputs}
+
+
+def _checked(chain: UnraveledChain, model: keras.Model, inputs) -> float:
+    """Returns the largest relative difference of chain and model.
+
+    Raises:
+        ValueError: It is larger than rounding.
+    """
+    expected, found = (
+        [ops.convert_to_numpy(ops.cast(x, "float32")) for x in tree.flatten(made)]
+        for made in (model(inputs, training=False), chain(inputs, training=False))
+    )
+    largest = 0.0
+    for one, other in zip(found, expected, strict=True):
+        scale = max(float(np.abs(other).max()), float(np.finfo("float32").tiny))
+        largest = max(largest, float(np.abs(one - other).max()) / scale)
+    allowed = max(LARGEST_DIFFERENCE.get(dtype, 0.0) for dtype in ("float32", *chain.graph.dtypes))
+    if not largest <= allowed:
+        raise ValueError(
+            f"The chain of {model.name} differs from the model by {largest:.1e} of the largest "
+            "output, expected float rounding. A layer that is random in inference, or that keeps a "
+            "state from call to call, cannot be taken apart."
+        )
+    return largest
 
 
 class _Parts:

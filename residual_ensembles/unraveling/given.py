@@ -8,7 +8,7 @@ import keras
 
 from residual_ensembles.models.chain import Chain
 from residual_ensembles.parameters import EXTERNAL, WEIGHTS
-from residual_ensembles.unraveling.conversion import unravel
+from residual_ensembles.unraveling.chain import unravel
 from residual_ensembles.unraveling.loading import load, read
 
 FILE, APPLICATION = EXTERNAL

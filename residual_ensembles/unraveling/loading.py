@@ -9,7 +9,7 @@ import keras
 
 from residual_ensembles.models.chain import Chain
 from residual_ensembles.models.nesting import register_all
-from residual_ensembles.unraveling.conversion import unravel
+from residual_ensembles.unraveling.chain import unravel
 
 
 def load(

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from residual_ensembles.analysis import read_tables
-from residual_ensembles.analysis.tables import LESION_COLUMNS, Run, deleted
+from residual_ensembles.analysis.tables import GATE_COLUMNS, LESION_COLUMNS, Run, deleted
 
 
 @pytest.mark.parametrize(
@@ -99,6 +99,87 @@ def test_a_table_of_another_shape_is_refused(tmp_path):
     pd.DataFrame({"network": ["a"], "seed": [0]}).to_csv(tmp_path / "lesions.csv", index=False)
     with pytest.raises(ValueError, match=r"lesions\.csv lacks the columns sweep"):
         read_tables(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["NA", "nan", "null", "None", "1", "1e3", "007", "True", "-inf"])
+def test_a_network_may_be_called_like_a_number_or_nothing(tmp_path, name):
+    row = dict.fromkeys(LESION_COLUMNS, 0) | {
+        "network": name,
+        "lesion": "intact",
+        "sweep": "intact",
+    }
+    pd.DataFrame([row]).to_csv(tmp_path / "lesions.csv", index=False)
+    gates = dict.fromkeys(GATE_COLUMNS, 0) | {"network": name}
+    pd.DataFrame([gates]).to_csv(tmp_path / "gates.csv", index=False)
+    run = tmp_path / "networks" / f"{name}-0" / "run.json"
+    run.parent.mkdir(parents=True)
+    run.write_text('{"model": "resnet", "n_modules": 9}')
+    tables = read_tables(tmp_path)
+    assert tables.networks == (name,)
+    assert tables.plain == (name,)
+    assert tables.n_modules(name) == 9
+    assert len(tables.sweep(name, "intact")) == 1
+    assert list(tables.gates.network) == [name]
+
+
+def test_cells_that_are_empty_are_missing_numbers(tmp_path):
+    row = dict.fromkeys(LESION_COLUMNS, 0) | {"network": "a", "kendall_tau": None}
+    pd.DataFrame([row]).to_csv(tmp_path / "lesions.csv", index=False)
+    assert read_tables(tmp_path).lesions.kendall_tau.isna().all()
+
+
+HEADER = ",".join(LESION_COLUMNS).encode()
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"", r"lesions\.csv cannot be read as a table \(No columns"),
+        (b"\xff\xfe\x00", r"lesions\.csv cannot be read as a table"),
+        (HEADER + b'\n"a', r"lesions\.csv cannot be read as a table"),
+        (
+            HEADER + b"\na,0,s,0,l,1,1,9,many,0,0,0\n",
+            r"'many' in the column n_wrong, expected a num",
+        ),
+        (HEADER + b"\na,,s,0,l,1,1,9,1,0,0,0\n", r"a row without seed, expected one in each"),
+        (HEADER + b"\n,0,s,0,l,1,1,9,1,0,0,0\n", r"a row without network"),
+    ],
+)
+def test_a_damaged_table_is_named(tmp_path, content, told):
+    (tmp_path / "lesions.csv").write_bytes(content)
+    with pytest.raises(ValueError, match=told):
+        read_tables(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "5"])
+def test_damaged_facts_are_named(tmp_path, text):
+    row = dict.fromkeys(LESION_COLUMNS, 0) | {"network": "a"}
+    pd.DataFrame([row]).to_csv(tmp_path / "lesions.csv", index=False)
+    (tmp_path / "networks" / "a-0").mkdir(parents=True)
+    (tmp_path / "networks" / "a-0" / "run.json").write_text(text)
+    with pytest.raises(ValueError, match=r"run\.json .*; expected an object of JSON"):
+        read_tables(tmp_path)
+
+
+def test_damaged_predictions_are_named(tmp_path, study):
+    lesions = pd.read_csv(study / "lesions.csv")
+    lesions.to_csv(tmp_path / "lesions.csv", index=False)
+    (tmp_path / "predictions").mkdir()
+    (tmp_path / "predictions" / "vgg-0.npz").write_bytes(b"PK")
+    with pytest.raises(ValueError, match=r"vgg-0\.npz cannot be read"):
+        read_tables(tmp_path).wrong("vgg", 0)
+
+
+def test_seconds_count_where_they_are_of_the_same_training(tmp_path):
+    row = dict.fromkeys(LESION_COLUMNS, 0) | {"network": "a"}
+    pd.DataFrame([row]).to_csv(tmp_path / "lesions.csv", index=False)
+    folder = tmp_path / "networks" / "a-0"
+    folder.mkdir(parents=True)
+    (folder / "run.json").write_text('{"fingerprint": "f"}')
+    for fingerprint, seconds in {"f": 3.5, "another": None}.items():
+        times = {"fingerprint": fingerprint, "seconds_training": 3.5}
+        (folder / "times.json").write_text(json.dumps(times))
+        assert read_tables(tmp_path).runs[0].facts.get("seconds_training") == seconds
 
 
 def test_wrong_needs_labels(tmp_path, study):

@@ -141,8 +141,8 @@ WORKERS = """
 import json
 from residual_ensembles import backend
 from residual_ensembles.backend import process
-from residual_ensembles.local_executor import Local
-from residual_ensembles.executor import Task
+from residual_ensembles.runtime.local import Local
+from residual_ensembles.runtime.executor import Task
 def settings(advance):
     backend.devices()
     return process.settings()

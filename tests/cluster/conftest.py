@@ -9,9 +9,9 @@ import pytest
 
 from residual_ensembles import data, models
 from residual_ensembles.backend.threads import THREADS
-from residual_ensembles.executor import ENGINE
-from residual_ensembles.lesions import reestimate_batch_norm
-from residual_ensembles.local_executor import Local
+from residual_ensembles.models import reestimate_batch_norm
+from residual_ensembles.runtime.choose import ENGINE
+from residual_ensembles.runtime.local import Local
 
 NODE = {"num_cpus": 1, "object_store_memory": 150 * 2**20, "include_dashboard": False}
 
@@ -63,7 +63,7 @@ def environment(cluster):
 @pytest.fixture(scope="module")
 def connected(environment):
     """One connection for all tests of a file: what workers have imported stays there."""
-    from residual_ensembles.ray_executor import Ray
+    from residual_ensembles.runtime.cluster import Ray
 
     with Ray() as made:
         yield made
@@ -78,7 +78,7 @@ def ray_executor(connected):
 @pytest.fixture
 def local_executor(monkeypatch):
     """Two processes, whatever the machine has."""
-    monkeypatch.setattr("residual_ensembles.local_executor.processors", lambda: 2)
+    monkeypatch.setattr("residual_ensembles.runtime.local.processors", lambda: 2)
     with Local() as made:
         yield made
 
@@ -107,9 +107,10 @@ def chain(prepared):
 def program():
     """Starts a program of the project, with what it prints in one pipe."""
 
-    def start(module: str, *flags: str, **variables: str) -> subprocess.Popen:
+    def start(module: str, folder, **variables: str) -> subprocess.Popen:
         return subprocess.Popen(
-            [sys.executable, "-m", module, *flags],
+            [sys.executable, "-m", module],
+            cwd=folder,
             env={**os.environ, **variables},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -1,14 +1,19 @@
 """Training and path gradients on a cluster."""
 
 import os
+from pathlib import Path
 
 import pandas as pd
 import pytest
+import small_studies
 
-from residual_ensembles import checkpoints, models
+from pipelines.training import Run, train_one
+from residual_ensembles import models
 from residual_ensembles.analysis.gradient_tables import COLUMNS
-from residual_ensembles.commands import run_command
-from residual_ensembles.executor import ENGINE, Task
+from residual_ensembles.runtime.choose import ENGINE
+from residual_ensembles.runtime.executor import Task
+from residual_ensembles.storage import checkpoints
+from residual_ensembles.training import Settings
 
 
 @pytest.fixture(scope="module")
@@ -32,14 +37,10 @@ def test_tables_of_gradients_are_those_of_one_machine(
     models.save(chain, network / "model.keras")
     models.save(chain, network / "snapshots" / "epoch-0000.keras")
     pd.DataFrame({"epoch": [1]}).to_csv(network / "history.csv", index=False)
-    flags = [
-        "pipelines.path_gradients",
-        f"--data={prepared.folder}",
-        f"--networks_dir={tmp_path / 'networks'}",
-        *("--networks=resnet", "--batches=12", "--samples=3600", "--batch_size=4"),
-    ]
+    paths = {"batches": 12, "samples": 3600, "batch_size": 4}
     for engine in ("local", "ray"):
-        done = program(*flags, f"--output_dir={tmp_path / engine}", **{ENGINE: engine})
+        small_studies.write(tmp_path / engine, prepared.folder, tmp_path / "networks", paths=paths)
+        done = program("pipelines.path_gradients", tmp_path / engine, **{ENGINE: engine})
         printed, _ = done.communicate()
         assert done.returncode == 0, printed
         # Two pieces of both epochs, and two ranges of lengths of each of twelve batches.
@@ -47,46 +48,28 @@ def test_tables_of_gradients_are_those_of_one_machine(
         counts = [int(part.split(")")[0]) for part in line.split("(")[1:]]
         assert sum(counts) == 2 + 24
     for suffix in COLUMNS:
-        name = f"path_gradients{suffix}.csv"
+        name = f"results/{small_studies.NAME}/path_gradients{suffix}.csv"
         assert (tmp_path / "ray" / name).read_bytes() == (tmp_path / "local" / name).read_bytes()
         assert (tmp_path / "ray" / name).stat().st_size > 100
 
 
+def task(prepared, project, kept, name, seed=0) -> Task:
+    what = Settings(depth=8, epochs=1, batch_size=16, seed=seed)
+    run = Run(name, seed, what, Path("networks") / name)
+    return Task(name, train_one, lambda: (run, prepared.folder, project, kept))
+
+
 def test_networks_are_trained_wherever_there_is_room(ray_executor, prepared, kept, tmp_path):
-    command = (
-        "python -m residual_ensembles.train --depth=8 --epochs=1 --batch_size=16 "
-        "--dataset={} --seed={} --output_dir=networks/{}"
-    )
-    tasks = [
-        Task(
-            name,
-            run_command,
-            lambda n=name, seed=seed: (
-                n,
-                command.format(prepared.folder, seed, n),
-                str(tmp_path),
-                1,
-            ),
-        )
-        for seed, name in enumerate(("a", "b"))
-    ]
+    tasks = [task(prepared, tmp_path, kept, name, seed) for seed, name in enumerate("ab")]
     ray_executor.run(tasks)
     assert len(ray_executor.nodes) == 2
     assert len(list(kept.glob("*/finished/model.keras"))) == 2
     assert not (tmp_path / ".checkpoints").exists()
-    for name in ("a", "b"):
+    for name in "ab":
         assert (tmp_path / "networks" / name / "run.json").exists()
 
 
-@pytest.mark.parametrize(
-    ("command", "folder", "message"),
-    [
-        ("echo so far; exit 3", "", "it ended with 3; its last line: so far"),
-        ("true", "/nowhere/at/all", "does not reach /nowhere/at/all"),
-    ],
-)
-def test_a_run_that_does_not_end_well(ray_executor, tmp_path, command, folder, message):
-    with pytest.raises(OSError, match=f"network: failed 3 times, .*{message}"):
-        ray_executor.run(
-            [Task("network", run_command, lambda: ("n", command, folder or str(tmp_path), 1))]
-        )
+def test_a_folder_that_a_node_does_not_reach(ray_executor, prepared, kept):
+    message = "a: failed 3 times, .* does not reach /nowhere/at/all"
+    with pytest.raises(OSError, match=message):
+        ray_executor.run([task(prepared, Path("/nowhere/at/all"), kept, "a")])

@@ -7,8 +7,10 @@ import numpy as np
 import psutil
 import pytest
 
-from residual_ensembles import executor, ray_executor
-from residual_ensembles.executor import Task
+from residual_ensembles.runtime import choose_executor
+from residual_ensembles.runtime import cluster as ray_executor
+from residual_ensembles.runtime.choose import ENGINE
+from residual_ensembles.runtime.executor import Task
 
 NODE = {"num_cpus": 1, "object_store_memory": 150 * 2**20, "include_dashboard": False}
 
@@ -21,11 +23,11 @@ def sent_by_value():
 
 
 def test_a_cluster_that_does_not_answer(monkeypatch):
-    monkeypatch.setenv(executor.ENGINE, "ray")
+    monkeypatch.setenv(ENGINE, "ray")
     for address in ("127.0.0.1:1", "ray://127.0.0.1:1", "nowhere.invalid:6379"):
         monkeypatch.setenv("RAY_ADDRESS", address)
         with pytest.raises(OSError, match=f"RAY_ADDRESS={address}, where no Ray cluster answers"):
-            executor.chosen()
+            choose_executor()
 
 
 def test_another_version_is_refused(environment, monkeypatch):
@@ -33,20 +35,20 @@ def test_another_version_is_refused(environment, monkeypatch):
 
     monkeypatch.setattr(ray, "__version__", "1.0.0")
     with pytest.raises(OSError, match=r"has another version: .*Expected Ray 1\.0\.0 and Python 3"):
-        executor.chosen()
+        choose_executor()
 
 
 def test_a_node_without_the_packages_is_refused(environment, monkeypatch):
     monkeypatch.setattr(ray_executor, "NEEDED", ("numpy", "nothing_of_that_name"))
     with pytest.raises(OSError, match=r"The Ray node .* it has no nothing_of_that_name; expected"):
-        executor.chosen()
+        choose_executor()
 
 
 def test_a_node_that_joins_without_the_packages_is_left_out(
     environment, cluster, monkeypatch, capsys
 ):
     monkeypatch.setattr(ray_executor, "SECONDS_BETWEEN_LOOKS", 0.0)
-    with executor.chosen() as made:
+    with choose_executor() as made:
         monkeypatch.setattr(ray_executor, "NEEDED", ("numpy", "nothing_of_that_name"))
         joined = cluster.add_node(**NODE)
         cluster.wait_for_nodes()
@@ -63,7 +65,7 @@ def test_a_node_that_joins_without_the_packages_is_left_out(
 
 def test_a_node_that_joins_gets_its_share(environment, cluster, monkeypatch):
     monkeypatch.setattr(ray_executor, "SECONDS_BETWEEN_LOOKS", 0.0)
-    with executor.chosen() as made:
+    with choose_executor() as made:
         joined = cluster.add_node(**NODE)
         cluster.wait_for_nodes()
         made.run([Task(f"nap {i}", nap, lambda: (0.5,)) for i in range(60)])
@@ -73,14 +75,14 @@ def test_a_node_that_joins_gets_its_share(environment, cluster, monkeypatch):
 
 def test_a_node_that_died_a_moment_ago_is_left_out(environment, cluster, another_node):
     cluster.remove_node(another_node, allow_graceful=False)
-    with executor.chosen() as made:
+    with choose_executor() as made:
         assert another_node.node_id not in {node["NodeID"] for node in made._nodes()}
 
 
 def test_requirements_that_are_not_there_are_refused(environment, monkeypatch):
     monkeypatch.setenv(ray_executor.REQUIREMENTS, "nowhere.txt")
     with pytest.raises(ValueError, match=r"REQUIREMENTS=nowhere\.txt, which is not there"):
-        executor.chosen()
+        choose_executor()
 
 
 def nap(seconds, advance):

@@ -5,13 +5,14 @@ import time
 
 import pandas as pd
 import pytest
+import small_studies
 
 from residual_ensembles import models
-from residual_ensembles.executor import ENGINE
-from residual_ensembles.files import write_csv
 from residual_ensembles.lesions import SweepSettings, cut, study_plan
 from residual_ensembles.lesions.sweep import Swept, sweep
-from residual_ensembles.result_cache import ResultCache
+from residual_ensembles.runtime.choose import ENGINE
+from residual_ensembles.runtime.result_cache import ResultCache
+from residual_ensembles.storage.files import write_csv
 
 PLAN = {"k": 3, "draws": 3, "swaps": 2, "duplications": 2, "seed": 0, "random": True}
 
@@ -81,24 +82,22 @@ def test_a_node_dies_half_way(
 
 def test_a_driver_dies_and_is_started_again(environment, chain, prepared, tmp_path, program):
     models.save(chain, tmp_path / "networks" / "resnet-0" / "model.keras")
-    flags = [
-        "pipelines.lesion_study",
-        f"--data={prepared.folder}",
-        f"--networks_dir={tmp_path / 'networks'}",
-        *("--networks=resnet", "--batch_size=4", "--k=2", "--draws=2", "--swaps=2"),
-        "--duplications=2",
-    ]
+    for engine in ("ray", "local"):
+        small_studies.write(
+            tmp_path / engine, prepared.folder, tmp_path / "networks", lesion={"batch_size": 4}
+        )
+    ray, local = (tmp_path / engine / "results" / small_studies.NAME for engine in ("ray", "local"))
     kept = {"RESIDUAL_ENSEMBLES_CHECKPOINTS": str(tmp_path / "kept")}
-    first = program(*flags, f"--output_dir={tmp_path / 'ray'}", **kept)
+    first = program("pipelines.lesion_study", tmp_path / "ray", **kept)
     while not (found := _pieces(tmp_path)) and first.poll() is None:
         time.sleep(0.05)
     first.send_signal(signal.SIGKILL)
     first.wait()
     found = _pieces(tmp_path)
     assert 0 < len(found) < 24, first.stdout.read()
-    assert not (tmp_path / "ray" / "lesions.csv").exists()
+    assert not (ray / "lesions.csv").exists()
 
-    second = program(*flags, f"--output_dir={tmp_path / 'ray'}", **kept)
+    second = program("pipelines.lesion_study", tmp_path / "ray", **kept)
     printed, _ = second.communicate()
     assert second.returncode == 0, printed
     # 24 ranges of pictures; the comparison with the reference came before them all.
@@ -108,11 +107,11 @@ def test_a_driver_dies_and_is_started_again(environment, chain, prepared, tmp_pa
     assert "computed by ray" in line
 
     elsewhere = {"RESIDUAL_ENSEMBLES_CHECKPOINTS": str(tmp_path / "elsewhere")}
-    local = program(*flags, f"--output_dir={tmp_path / 'local'}", **{ENGINE: "local"}, **elsewhere)
-    printed, _ = local.communicate()
-    assert local.returncode == 0, printed
+    third = program("pipelines.lesion_study", tmp_path / "local", **{ENGINE: "local"}, **elsewhere)
+    printed, _ = third.communicate()
+    assert third.returncode == 0, printed
     for name in ("lesions.csv", "half_gates.csv", "predictions/resnet-0.npz"):
-        assert (tmp_path / "ray" / name).read_bytes() == (tmp_path / "local" / name).read_bytes()
+        assert (ray / name).read_bytes() == (local / name).read_bytes()
 
 
 def _pieces(folder):

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from residual_ensembles.backend import process
-from residual_ensembles.executor import Task
 from residual_ensembles.lesions import Lesion, evaluate
+from residual_ensembles.runtime.cluster import Attempts
+from residual_ensembles.runtime.executor import Task
 
 
 def square(x, advance):
@@ -102,11 +103,13 @@ def test_a_task_that_fails_three_times_stops_the_run(ray_executor, function, mes
     assert sorted(finished) == [0, 1]
 
 
-def test_nodes_that_die_count_little_and_are_told_as_often_as_they_did(ray_executor):
-    task, died = Task("piece", square, tuple), ray_executor.ray.exceptions.NodeDiedError("gone")
-    ray_executor.failed(task, 11, 11 * ray_executor.counts(died), died)
+def test_nodes_that_die_count_little_and_are_told_as_often_as_they_did(connected):
+    exceptions = connected.ray.exceptions
+    attempts, died = Attempts(exceptions), exceptions.NodeDiedError("gone")
+    for _ in range(11):
+        attempts.failed("piece", 5, died)
     with pytest.raises(OSError, match=r"piece: failed 12 times, at last with NodeDiedError"):
-        ray_executor.failed(task, 12, 12 * ray_executor.counts(died), died)
+        attempts.failed("piece", 5, died)
 
 
 def test_the_lesions_of_a_failed_task_are_named(ray_executor, chain, prepared):

@@ -1,6 +1,20 @@
+import errno
+import subprocess
+import sys
+
 import pytest
 
 from residual_ensembles.data.atomic_folder import atomic_folder
+
+HOLDING = """
+import sys, time
+from pathlib import Path
+from residual_ensembles.data.atomic_folder import atomic_folder
+with atomic_folder(Path(sys.argv[1]), "meta.json") as partial:
+    (partial / "meta.json").write_text("half")
+    print(partial, flush=True)
+    time.sleep(60)
+"""
 
 
 def fill(folder, text="new"):
@@ -60,6 +74,54 @@ def test_a_failed_rename_puts_the_old_folder_back(folder, monkeypatch):
     with pytest.raises(OSError, match="no rename today"):
         fill(folder, "new")
     assert (folder / "old").exists()
+
+
+@pytest.fixture
+def holding(folder):
+    """Starts processes that are writing the folder, and returns each and its temporary folder."""
+    started = []
+
+    def start():
+        command = [sys.executable, "-c", HOLDING, str(folder)]
+        started.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
+        return started[-1], folder.parent / started[-1].stdout.readline().split("/")[-2]
+
+    yield start
+    for process in started:
+        with process:  # waits for it
+            process.kill()
+
+
+def test_what_a_killed_process_left_is_removed_and_what_a_living_one_writes_is_not(folder, holding):
+    (killed, dead), (_, living) = holding(), holding()
+    killed.kill()
+    killed.wait()
+    assert (dead / "new" / "meta.json").exists()
+    fill(folder)
+    assert (living / "new" / "meta.json").exists()
+    assert {path.name for path in folder.parent.iterdir()} == {"prepared", living.name}
+
+
+def test_a_folder_that_was_about_to_be_replaced_is_put_back(folder, holding):
+    fill(folder, "old")
+    killed, dead = holding()
+    folder.rename(dead / "old")  # the first half of what is done at the end
+    killed.kill()
+    killed.wait()
+    with pytest.raises(RuntimeError), atomic_folder(folder, "meta.json"):
+        raise RuntimeError
+    assert (folder / "old").exists()
+    assert [path.name for path in folder.parent.iterdir()] == ["prepared"]
+
+
+def test_a_full_disk_is_named(folder):
+    with (
+        pytest.raises(OSError, match="No space left") as caught,
+        atomic_folder(folder, "meta.json"),
+    ):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert caught.value.filename == str(folder)
+    assert not list(folder.parent.iterdir())
 
 
 def test_a_file_is_refused(folder):

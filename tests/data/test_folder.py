@@ -1,3 +1,5 @@
+import os
+
 import pytest
 from PIL import Image
 
@@ -66,6 +68,30 @@ def test_hidden_folders_would_become_classes(make_tree):
     root = make_tree()
     (root / "train" / ".ipynb_checkpoints").mkdir()
     with pytest.raises(ValueError, match=r"only one has \.ipynb_checkpoints"):
+        check_tree(root)
+
+
+def test_what_only_is_called_a_picture_is_told_apart(make_tree):
+    root = make_tree()
+    path = root / "test" / "dog" / "z.jpg"
+    path.symlink_to("gone.jpg")
+    with pytest.raises(ValueError, match=r"z\.jpg, a link to gone\.jpg, which is not there; exp"):
+        check_tree(root)
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(ValueError, match=r"z\.jpg, a folder; expected only files"):
+        check_tree(root)
+    path.rmdir()
+    os.mkfifo(path)
+    with pytest.raises(ValueError, match=r"z\.jpg, a pipe, socket or device; expected only files"):
+        check_tree(root)
+
+
+@pytest.mark.parametrize("where", ["test/dog", "test", "train/cat"])
+def test_names_that_are_not_utf8_are_named(make_tree, where):
+    root = make_tree()
+    os.mkdir(os.fsencode(root / where) + b"/caf\xe9.jpg")
+    with pytest.raises(ValueError, match=r"caf\\xe9\.jpg', a name that is not UTF-8; expected"):
         check_tree(root)
 
 

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 from residual_ensembles.data import kept
@@ -42,6 +43,19 @@ def test_changed_pictures_are_prepared_again(folder_of, make_tree, change):
     else:
         first.write_bytes(first.read_bytes() + b"\0")
     assert folder_of(f"folder:{tree}") != before
+
+
+def test_damaged_data_is_prepared_again(tmp_path, make_tree, capsys):
+    source = f"folder:{make_tree(size=(12, 12))}"
+    first = kept.prepared_once(source, tmp_path / "data", 0.25)
+    (first.folder / "train_labels.npy").write_bytes(b"")
+    second = kept.prepared_once(source, tmp_path / "data", 0.25)
+    assert second.folder == first.folder
+    assert second.checksum == first.checksum
+    np.testing.assert_array_equal(second.part("train").labels, first.part("train").labels)
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[-1].endswith("prepare the data again. This is done now.")
+    assert "train_labels.npy has 0 bytes" in printed[-1]
 
 
 def test_a_long_path_or_none_at_all(folder_of, make_tree):

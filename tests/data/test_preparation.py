@@ -1,11 +1,13 @@
+import io
 import json
 import sys
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from residual_ensembles import data
-from residual_ensembles.data import preparation, prepared
+from residual_ensembles.data import preparation, prepared, records
 
 
 @pytest.fixture
@@ -198,3 +200,31 @@ def test_without_tensorflow_it_says_where_to_prepare(tmp_path, monkeypatch):
     monkeypatch.setattr(preparation.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ValueError, match="environment without TensorFlow; expected one with it"):
         data.prepare("digits", tmp_path / "prepared")
+
+
+def test_one_line_counts_the_pictures_that_are_converted(write, make_source, make_rows, capsys):
+    def saved(mode, format_):
+        file = io.BytesIO()
+        Image.new(mode, (8, 8)).save(file, format_)
+        return file.getvalue()
+
+    odd = [(saved("CMYK", "JPEG"), 0), (saved("RGBA", "PNG"), 1), (saved("RGBA", "PNG"), 2)]
+    write(make_source(make_rows(30, 8, 8) + odd, make_rows(6, 8, 8) + odd[:1]))
+    assert capsys.readouterr().out == (
+        f"pictures that are converted: 2 {records.CMYK}, 2 {records.TRANSPARENT}\n"
+    )
+    write(make_source(make_rows(30, 8, 8), make_rows(6, 8, 8)), name="usual")
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("name", ["seed", "resize", "limit_train", "limit_test"])
+@pytest.mark.parametrize("value", [1.5, float("nan"), True, "8"])
+def test_what_is_no_whole_number_is_refused(tmp_path, name, value):
+    with pytest.raises(TypeError, match=f"Received {name} .*; expected a whole number"):
+        data.prepare("digits", tmp_path / "x", **{name: value})
+
+
+def test_a_size_that_no_memory_holds_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="Received resize 100000; expected at most 4096 pixels"):
+        data.prepare("digits", tmp_path / "x", resize=100_000)
+    assert not list(tmp_path.iterdir())

@@ -8,6 +8,8 @@ import pytest
 
 import residual_ensembles
 from residual_ensembles import data
+from residual_ensembles.data import records
+from residual_ensembles.storage import files
 
 
 @pytest.fixture(params=["arrays", "records"])
@@ -53,21 +55,90 @@ def test_a_newer_format_is_refused(prepared):
 @pytest.mark.parametrize("meta", [{"format": 1}, {"format": 1, "name": "a", "augmentation": 3}])
 def test_damaged_facts_are_refused(tmp_path, meta):
     (tmp_path / "meta.json").write_text(json.dumps(meta))
+    files.write_manifest(tmp_path, ["meta.json"])
     with pytest.raises(ValueError, match=r"a damaged meta\.json .* prepare the data again"):
         data.load(tmp_path)
 
 
-@pytest.mark.parametrize("damage", ["truncated", "missing", "other"])
-def test_damaged_files_are_refused(prepared, damage):
-    (path,) = prepared.folder.glob("train_pictures.*")
-    if damage == "truncated":
-        path.write_bytes(path.read_bytes()[:-2000])
-    elif damage == "missing":
+DAMAGES = {
+    "truncated": lambda content: content[:-2000],
+    "empty": lambda content: b"",
+    "one bit": lambda content: content[:-9] + bytes([content[-9] ^ 1]) + content[-8:],
+}
+
+
+@pytest.mark.parametrize("damage", [*DAMAGES, "missing", "other"])
+@pytest.mark.parametrize("name", ["train_pictures", "train_labels", "meta"])
+def test_changed_files_are_refused(prepared, name, damage):
+    (path,) = prepared.folder.glob(f"{name}.*")
+    if damage == "missing":
         path.unlink()
-    else:
+    elif damage == "other":
         path.write_bytes(next(prepared.folder.glob("test_pictures.*")).read_bytes())
-    with pytest.raises(ValueError, match=r"damaged train part .*; prepare the data again"):
+    else:
+        path.write_bytes(DAMAGES[damage](path.read_bytes()))
+    with pytest.raises(ValueError, match=rf"{path.name}|holds no prepared data"):
         data.load(prepared.folder)
+
+
+def test_what_was_never_finished_is_refused(prepared):
+    (prepared.folder / files.MANIFEST).unlink()
+    with pytest.raises(ValueError, match=r"without manifest\.json.*; prepare the data again"):
+        data.load(prepared.folder)
+
+
+@pytest.mark.parametrize(
+    ("part", "labels", "told"),
+    [
+        ("train", [0, 1, 3], r"train label 3, expected 0\.\.2"),
+        ("test", [0, -1], r"test label -1, expected 0\.\.2"),
+        ("train", [0.0, 1.0, 2.0], r"train labels of float64 \(27,\), expected whole numbers"),
+        ("test", [True, False], r"test labels of bool"),
+        ("test", np.empty(0, np.int32), r"no picture in its test part"),
+    ],
+)
+def test_labels_that_cannot_be_are_refused(prepared, part, labels, told):
+    n = len(labels) and len(prepared.part(part))
+    for path in prepared.folder.glob(f"{part}_*.npy"):
+        content = np.load(path)
+        is_labels = path.name.endswith("labels.npy")
+        np.save(path, np.resize(np.array(labels), n) if is_labels else content[:n])
+    if not n and not (prepared.folder / f"{part}_pictures.npy").exists():
+        writer = records.RecordWriter(prepared.folder / f"{part}_pictures.array_record")
+        writer.close()
+    files.write_manifest(prepared.folder, [path.name for path in prepared.folder.iterdir()])
+    with pytest.raises(ValueError, match=rf"{told}.*; prepare the data again"):
+        data.load(prepared.folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("std", [0.0, 1.0, 1.0]),
+        ("std", [float("nan"), 1.0, 1.0]),
+        ("mean", [float("inf"), 1.0, 1.0]),
+        ("mean", [-3.0, 1.0, 1.0]),
+        ("mean", [100.0]),
+    ],
+)
+def test_statistics_that_cannot_be_are_refused(prepared, name, value):
+    path = prepared.folder / "meta.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {name: value}))
+    names = json.loads((prepared.folder / files.MANIFEST).read_text())["files"]
+    files.write_manifest(prepared.folder, names)
+    with pytest.raises(
+        ValueError, match=rf"{name}=\[.*\], expected 3 of .*; prepare the data again"
+    ):
+        data.load(prepared.folder)
+
+
+def test_pictures_of_another_type_are_refused(write, make_source, make_rows):
+    folder = write(make_source(make_rows(30, 8, 8), make_rows(6, 8, 8)), storage="arrays").folder
+    path = folder / "train_pictures.npy"
+    np.save(path, np.load(path).astype("float32"))
+    files.write_manifest(folder, json.loads((folder / files.MANIFEST).read_text())["files"])
+    with pytest.raises(ValueError, match="train pictures of float32, expected uint8"):
+        data.load(folder)
 
 
 def test_reading_needs_neither_tensorflow_nor_keras(prepared):

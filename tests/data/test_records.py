@@ -1,4 +1,6 @@
 import io
+import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -44,6 +46,50 @@ def test_pictures_of_other_kinds_are_converted(mode, format_, channels):
     assert (image.size, image.mode) == ((5, 4), "L" if channels == 1 else "RGB")
 
 
+def saved(image, format_, **options):
+    file = io.BytesIO()
+    image.save(file, format_, **options)
+    return file.getvalue()
+
+
+def turned():
+    exif = Image.Exif()
+    exif[0x0112] = 6  # a quarter, clockwise
+    return exif
+
+
+GREY, RGB = Image.new("L", (5, 4)), Image.new("RGB", (5, 4), "red")
+KINDS = {
+    "grey": (saved(GREY, "PNG"), []),
+    "rgb": (saved(RGB, "JPEG"), []),
+    "upright": (saved(RGB, "JPEG", exif=Image.Exif()), []),
+    "palette": (saved(RGB.convert("P"), "PNG"), [records.PALETTE]),
+    "cmyk": (saved(RGB.convert("CMYK"), "JPEG"), [records.CMYK]),
+    "alpha": (saved(Image.new("RGBA", (5, 4)), "PNG"), [records.TRANSPARENT]),
+    "grey alpha": (saved(Image.new("LA", (5, 4)), "PNG"), [records.TRANSPARENT]),
+    "clear palette": (
+        saved(RGB.convert("P"), "PNG", transparency=0),
+        [records.PALETTE, records.TRANSPARENT],
+    ),
+    "animated": (
+        saved(RGB, "PNG", save_all=True, append_images=[Image.new("RGB", (5, 4), "blue")]),
+        [records.FRAMES],
+    ),
+    "turned": (saved(RGB, "JPEG", exif=turned()), [records.TURNED]),
+    "turned png": (saved(RGB, "PNG", exif=turned()), [records.TURNED]),
+}
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_what_a_picture_is_besides_grey_or_rgb_is_told(name):
+    picture, kinds = KINDS[name]
+    assert records.conversions(Image.open(io.BytesIO(picture))) == kinds
+    image = records.open_picture(picture, 3)
+    assert (image.size, image.mode) == ((5, 4), "RGB")  # as it is stored: nothing is turned
+    if name in ("animated", "turned png", "palette", "clear palette"):
+        assert image.getpixel((2, 2)) == (255, 0, 0)
+
+
 def test_broken_pictures_are_refused(encode):
     whole = encode(np.random.default_rng(0).integers(0, 256, (32, 32, 3)).astype(np.uint8), "JPEG")
     with pytest.raises(ValueError, match=r"a broken picture, .*truncated"):
@@ -56,8 +102,25 @@ def test_broken_pictures_are_refused(encode):
         records.open_picture(file.getvalue(), 3)
 
 
-def test_pictures_of_more_than_eight_bits_are_refused():
-    file = io.BytesIO()
-    Image.fromarray(np.zeros((4, 4), np.uint16)).save(file, "PNG")
+def png_of_16_bits(channels):
+    """A picture of 4×4, which Pillow reads but cannot write."""
+    color_type = {1: 0, 2: 4, 3: 2, 4: 6}[channels]
+    rows = (b"\0" + bytes(4 * channels * 2)) * 4
+    chunks = {
+        b"IHDR": struct.pack(">IIBBBBB", 4, 4, 16, color_type, 0, 0, 0),
+        b"IDAT": zlib.compress(rows),
+        b"IEND": b"",
+    }
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(content))
+        + name
+        + content
+        + struct.pack(">I", zlib.crc32(name + content))
+        for name, content in chunks.items()
+    )
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_pictures_of_more_than_eight_bits_are_refused(channels):
     with pytest.raises(ValueError, match="more than eight bits"):
-        records.open_picture(file.getvalue(), 1)
+        records.open_picture(png_of_16_bits(channels), 3)

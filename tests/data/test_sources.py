@@ -1,4 +1,7 @@
 import errno
+import socket
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -235,3 +238,42 @@ def test_when_the_disk_is_full_what_was_there_stays_whole(tmp_path, make_tree, s
     assert raised.value.errno == errno.EFBIG
     assert data.load(folder).checksum == before
     assert [path.name for path in folder.parent.iterdir()] == ["prepared"]
+
+
+@pytest.fixture
+def builder(tmp_path, monkeypatch):
+    """Of a set whose one host is this machine, at a port where nobody answers."""
+    for name in (
+        "http_proxy",
+        "https_proxy",
+        "all_proxy",
+        "HTTP_PROXY",
+        "HTTPS_PROXY",
+        "ALL_PROXY",
+    ):
+        monkeypatch.delenv(name, raising=False)
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = free.getsockname()[1]
+    data_dir, urls = (
+        tmp_path / "tfds" / "shapes" / "1.0.0",
+        {f"http://localhost:{port}/a.zip": None},
+    )
+    return SimpleNamespace(data_dir=str(data_dir), builder_config=None, url_infos=urls, port=port)
+
+
+def test_a_set_that_cannot_be_downloaded_is_refused_at_once(builder, tmp_path):
+    with pytest.raises(
+        ValueError, match=r"tfds:shapes, which is not in .*/tfds and .* localhost \("
+    ):
+        sources._require_reachable(builder, "shapes")
+    (tmp_path / "tfds" / "downloads").mkdir(parents=True)
+    (tmp_path / "tfds" / "downloads" / "a.zip").write_text("downloaded before")
+    sources._require_reachable(builder, "shapes")
+
+
+def test_a_set_whose_host_answers_or_that_is_there_is_not(builder, tmp_path):
+    with socket.create_server(("localhost", builder.port)):
+        sources._require_reachable(builder, "shapes")
+    Path(builder.data_dir).mkdir(parents=True)
+    sources._require_reachable(builder, "shapes")

@@ -39,19 +39,21 @@ def test_nothing_is_the_identity():
 
 
 @pytest.mark.parametrize(
-    ("layer", "message"),
+    "layer",
     [
-        (keras.layers.Dropout(0.5, name="d"), "'d', a Dropout, expected one that the explorer"),
-        (keras.layers.Conv2D(2, 3), "expected a padded convolution"),
-        (keras.layers.Conv2D(2, 3, padding="same"), "expected a padded convolution without bias"),
-        (keras.layers.ReLU(max_value=6), r"expected max\(x, 0\)"),
-        (keras.layers.MaxPooling2D(3, 2, padding="same"), "expected squares side by side"),
-        (keras.layers.Dense(2, activation="relu"), "with bias and without activation"),
-        (BatchNormalization(scale=False), "with scale and centre"),
+        keras.layers.Dropout(0.5),
+        keras.layers.Conv2D(2, 3),
+        keras.layers.Conv2D(2, 3, padding="same"),
+        keras.layers.ReLU(max_value=6),
+        keras.layers.MaxPooling2D(3, 2, padding="same"),
+        keras.layers.Dense(2, activation="relu"),
+        keras.layers.Normalization(mean=[1.0] * 3, variance=[1.0] * 3, invert=True),
+        BatchNormalization(scale=False),
     ],
 )
-def test_what_it_cannot_run_is_refused(layer, message):
-    with pytest.raises(ValueError, match=message):
+def test_what_it_cannot_run_is_refused(layer):
+    kind = type(layer).__name__
+    with pytest.raises(ValueError, match=rf"a {kind}, expected one that .* run: Conv2D \(square"):
         operations(built(layer))
 
 

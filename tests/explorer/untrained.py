@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from residual_ensembles import explorer, lesions, models
+from residual_ensembles import explorer, models
 from residual_ensembles.explorer import Choice, Offered
 from residual_ensembles.explorer.pictures import draw
 
@@ -32,7 +32,7 @@ def grown(chain):
     for variable in chain.trainable_variables:
         if variable.path.endswith(("gamma", "beta")):
             variable.assign(variable + random.uniform(-0.3, 0.3, variable.shape))
-    lesions.reestimate_batch_norm(chain, Part(64).array)
+    models.reestimate_batch_norm(chain, Part(64).array)
     return chain
 
 

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from residual_ensembles import data, models, paths
-from residual_ensembles.executor import Executor
 from residual_ensembles.gradients import cut, pieces
 from residual_ensembles.gradients.cut import Network
 from residual_ensembles.gradients.keeping import fingerprint, gradient_cache
 from residual_ensembles.gradients.study import GradientStudy, nothing_found
-from residual_ensembles.result_cache import ResultCache
+from residual_ensembles.runtime.executor import Serial
+from residual_ensembles.runtime.result_cache import ResultCache
 
 STUDY = GradientStudy(samples=12, batches=3, batch_size=4)
 
@@ -49,7 +49,7 @@ def test_pieces_are_put_together_as_if_there_had_been_one(networks, part, monkey
     monkeypatch.setattr(cut, "BATCHES_IN_PIECE", 2)
     monkeypatch.setattr(cut, "PATHS_IN_PIECE", 10)
     steps = []
-    measured = pieces.measure(networks, part, STUDY, Executor(), steps.append)
+    measured = pieces.measure(networks, part, STUDY, Serial(), steps.append)
     assert sum(steps) == pytest.approx(STUDY.batches * 5)
     for network, found in zip(networks, measured, strict=True):
         expected = in_one_go(network, part)
@@ -60,16 +60,12 @@ def test_pieces_are_put_together_as_if_there_had_been_one(networks, part, monkey
                 same(own, whole)
 
 
-class Ends(Executor):
-    """Is ended when some tasks are finished."""
+class Ends(Serial):
+    """Is ended when two tasks are finished."""
 
-    left = 2
-
-    def outcome(self, handle):
-        if not self.left:
-            raise KeyboardInterrupt
-        self.left -= 1
-        return super().outcome(handle)
+    def run(self, tasks, *how, **more):
+        super().run(tasks[:2], *how, **more)
+        raise KeyboardInterrupt
 
 
 def test_a_run_that_ends_early_is_gone_on_with(networks, part, tmp_path):
@@ -78,12 +74,12 @@ def test_a_run_that_ends_early_is_gone_on_with(networks, part, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         pieces.measure(networks, part, STUDY, Ends(), lambda n: None, kept)
     assert len(list((tmp_path / "kept").iterdir())) == 2
-    steps, executor = [], Executor()
+    steps, executor = [], Serial()
     measured = pieces.measure(networks, part, STUDY, executor, steps.append, kept)
     assert sum(steps) == pytest.approx(STUDY.batches * 3)
     # Three batches of sampled paths, and what is exact.
     assert executor.nodes.total() == 4 - 2
-    whole = pieces.measure(networks, part, STUDY, Executor(), lambda n: None)
+    whole = pieces.measure(networks, part, STUDY, Serial(), lambda n: None)
     for network, own, other in zip(networks, measured, whole, strict=True):
         tables = [STUDY.tables(network.title, 0, found) for found in (own, other)]
         as_text = [
@@ -96,7 +92,7 @@ def test_a_run_that_ends_early_is_gone_on_with(networks, part, tmp_path):
 def test_a_damaged_network_is_refused(networks, part):
     networks[0].file.write_bytes(b"no network")
     with pytest.raises(ValueError, match=r"one-0\.keras, which is not a network of this project"):
-        pieces.measure(networks, part, STUDY, Executor(), lambda n: None)
+        pieces.measure(networks, part, STUDY, Serial(), lambda n: None)
 
 
 def test_another_network_data_or_study_is_kept_elsewhere(networks, tmp_path, monkeypatch):

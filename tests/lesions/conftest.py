@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from residual_ensembles import models
-from residual_ensembles.lesions import reestimate_batch_norm
+from residual_ensembles.models import reestimate_batch_norm
 
 SHAPE = (8, 8, 1)
 

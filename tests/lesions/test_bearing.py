@@ -2,7 +2,7 @@ import keras
 import pytest
 
 from residual_ensembles.lesions import Lesion, bearing
-from residual_ensembles.models import Chain, PlainModule, is_reorderable
+from residual_ensembles.models import Chain, PlainModule, is_reorderable, lesionable
 
 
 def test_which_modules_bear_what(resnet, vgg):
@@ -50,3 +50,19 @@ def test_what_can_be_reordered_is_known_without_the_network(build, model, depth)
     chain = build(model, depth)
     pairs = bearing.swappable(chain, bearing.spared(chain))
     assert is_reorderable(model, depth) == bool(pairs)
+
+
+@pytest.mark.parametrize(
+    ("model", "depth", "side"),
+    [
+        ("resnet", 14, 8),
+        ("resnet_bottleneck", 50, 32),
+        ("highway", 14, 8),
+        *(("vgg", 15, side) for side in (2, 3, 4, 8, 16, 32)),
+    ],
+)
+def test_how_many_can_be_deleted_is_known_without_the_network(build, model, depth, side):
+    chain = build(model, depth, (side, side, 1))
+    expected = len(set(bearing.deletable(chain)) - set(bearing.spared(chain)))
+    assert lesionable(model, depth, side) == expected
+    assert lesionable(model, depth) <= expected

@@ -10,7 +10,6 @@ from residual_ensembles import models
 from residual_ensembles.lesions import (
     cascade,
     evaluate,
-    reestimate_batch_norm,
     reference_logits,
     study_plan,
 )
@@ -32,7 +31,7 @@ def made(model, depth, **options):
     pictures = patterns[labels] + random.normal(0, 40, (128, *SHAPE))
     pictures = np.clip(pictures, 0, 255).astype(np.uint8)
     chain = models.build(model, depth, SHAPE, CLASSES, [125.0] * 3, [60.0] * 3, **options)
-    reestimate_batch_norm(chain, pictures)
+    models.reestimate_batch_norm(chain, pictures)
     y = chain.stem(ops.convert_to_tensor(pictures))
     for layer in (*chain.modules, *chain.head.layers[:-1]):
         y = layer(y)

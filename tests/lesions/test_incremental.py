@@ -7,12 +7,12 @@ import pandas as pd
 import pytest
 
 from residual_ensembles import data
-from residual_ensembles.executor import Executor
-from residual_ensembles.files import write_csv
 from residual_ensembles.lesions import Lesion, SweepSettings, agreement, margin, study_plan
 from residual_ensembles.lesions.evaluator import Evaluator
 from residual_ensembles.lesions.sweep import Swept, sweep
-from residual_ensembles.result_cache import ResultCache
+from residual_ensembles.runtime.executor import Serial
+from residual_ensembles.runtime.result_cache import ResultCache
+from residual_ensembles.storage.files import write_csv
 
 NUMBERS = {"k": 3, "draws": 6, "swaps": 3, "duplications": 3}
 REDUCED = pytest.mark.bfloat16
@@ -51,7 +51,7 @@ class Study:
 
     def run(self, cache=None, **numbers) -> dict[str, bytes]:
         """Returns the bytes of all that a sweep writes."""
-        cache, executor = cache or self.kept, Executor()
+        cache, executor = cache or self.kept, Serial()
         numbers = {**NUMBERS, "seed": self.how.seed, **numbers}
         networks = [
             Swept(name, 0, chain, study_plan(chain, random=True, **numbers), cache.within(name))
@@ -194,7 +194,7 @@ def test_a_lesion_that_is_planned_twice_is_evaluated_once(resnet, part, tmp_path
     plan = [Lesion(deletions=[2]), Lesion(), Lesion(deletions=[2])]
     network = Swept("one", 0, resnet, [*map(planned, plan)], ResultCache(tmp_path / "kept"))
     settings = SweepSettings(error_margin=0.2)
-    (found,) = sweep([network], part, tmp_path, Executor(), settings)
+    (found,) = sweep([network], part, tmp_path, Serial(), settings)
     first, _, again = found.table.drop(columns="draw").to_dict("records")
     assert first == again
 

@@ -13,11 +13,13 @@ import numpy as np
 import pandas as pd
 import programs
 import pytest
+import small_studies
 
 from residual_ensembles import models
 from residual_ensembles.analysis.tables import EXACTNESS_COLUMNS
 from residual_ensembles.lesions import Lesion, closeness, reference_logits, study_plan
 from residual_ensembles.lesions.table import COLUMNS
+from residual_ensembles.storage import files
 
 N_PICTURES = 400
 NUMBERS = {"k": 3, "swaps": 3, "duplications": 2, "draws": 3, "seed": 1}
@@ -48,52 +50,56 @@ def study(tmp_path_factory, chains):
         "description": {},
     }
     (folder / "data" / "meta.json").write_text(json.dumps(meta))
+    files.write_manifest(folder / "data", [path.name for path in (folder / "data").iterdir()])
     for name in ("resnet", "vgg"):
         models.save(chains[name], folder / "networks" / f"{name}-4" / "model.keras")
     return folder
 
 
-def command(study, output, *more):
-    numbers = [f"--{name}={value}" for name, value in NUMBERS.items()]
-    return [
-        *(sys.executable, "-m", "pipelines.lesion_study", f"--data={study / 'data'}"),
-        *(f"--networks_dir={study / 'networks'}", "--networks=resnet,vgg", "--seeds=4"),
-        *(f"--output_dir={study / output}", *numbers, *more),
-    ]
+def project(study, output, **lesion):
+    """A folder to run the stage in, with the data and the networks."""
+    changes = {"network": {"resnet": {"depth": 20}, "vgg": {"model": "vgg", "depth": 15}}}
+    changes |= {"networks": ["resnet", "vgg"], "seeds": [4], "lesion": {**NUMBERS, **lesion}}
+    small_studies.write(study / output, study / "data", study / "networks", **changes)
+    return study / output
 
 
 def environment(study):
     return {**os.environ, "RESIDUAL_ENSEMBLES_CHECKPOINTS": str(study / "checkpoints")}
 
 
-def run(study, output, *more):
-    _, _, module, *flags = command(study, output, *more)
-    return programs.run(module, *flags, **environment(study))
+def run(study, output, **lesion):
+    folder = project(study, output, **lesion)
+    return programs.run("pipelines.lesion_study", folder=folder, **environment(study))
+
+
+def place(study, output):
+    return study / output / "results" / small_studies.NAME
 
 
 def results(study, output):
     return {
         path.name: path.read_bytes()
-        for path in (study / output).rglob("*")
+        for path in place(study, output).rglob("*")
         if path.suffix in (".csv", ".npz")
     }
 
 
 def n_computed(study, output):
     """How many pieces a run computed."""
-    facts = json.loads((study / output / "lesions_run.json").read_text())
+    facts = json.loads((place(study, output) / "lesions_run.json").read_text())
     return sum(facts["tasks_by_node"].values())
 
 
 @pytest.fixture(scope="module")
 def finished(study):
-    done = run(study, "whole", "--batch_size=32")
+    done = run(study, "whole", batch_size=32)
     assert done.returncode == 0, done.stderr
     return done
 
 
 def test_the_table_has_a_row_for_each_lesion(study, finished, resnet, pictures):
-    table = pd.read_csv(study / "whole" / "lesions.csv")
+    table = pd.read_csv(place(study, "whole") / "lesions.csv")
     assert tuple(table.columns) == COLUMNS
     plan = study_plan(resnet, random=True, **NUMBERS)
     rows = table[table["network"] == "resnet"]
@@ -106,16 +112,16 @@ def test_the_table_has_a_row_for_each_lesion(study, finished, resnet, pictures):
 
 
 def test_predictions_are_those_of_the_reference(study, finished, resnet):
-    with np.load(study / "whole" / "predictions" / "resnet-4.npz") as found:
+    with np.load(place(study, "whole") / "predictions" / "resnet-4.npz") as found:
         predictions, labels = found["predictions"], found["labels"]
     pictures = np.load(study / "data" / "test_pictures.npy")
     plan = [row.lesion for row in study_plan(resnet, random=True, **NUMBERS)]
     reference = np.stack(list(reference_logits(resnet, plan, pictures)))
-    exactness = pd.read_csv(study / "whole" / "exactness.csv")
+    exactness = pd.read_csv(place(study, "whole") / "exactness.csv")
     certain = closeness.gaps(reference) > exactness["rounding"][0]
     assert certain.mean() > 0.99
     np.testing.assert_array_equal(predictions[certain], reference.argmax(-1)[certain])
-    table = pd.read_csv(study / "whole" / "lesions.csv")
+    table = pd.read_csv(place(study, "whole") / "lesions.csv")
     n_wrong = table[table["network"] == "resnet"]["n_wrong"]
     np.testing.assert_array_equal(n_wrong, (predictions != labels).sum(axis=1))
 
@@ -128,7 +134,7 @@ def test_it_says_how_exact_it_was(finished):
 
 
 def test_and_writes_it_down(study, finished):
-    table = pd.read_csv(study / "whole" / "exactness.csv")
+    table = pd.read_csv(place(study, "whole") / "exactness.csv")
     assert table.columns.tolist() == EXACTNESS_COLUMNS
     assert table["network"].tolist() == ["resnet", "vgg"]
     assert (table["n_predictions"] == table["n_lesions"] * N_PICTURES).all()
@@ -139,7 +145,7 @@ def test_and_writes_it_down(study, finished):
 
 
 def test_the_residual_network_equals_a_highway_network(study, finished):
-    (row,) = pd.read_csv(study / "whole" / "half_gates.csv").itertuples(index=False)
+    (row,) = pd.read_csv(place(study, "whole") / "half_gates.csv").itertuples(index=False)
     assert (row.network, row.seed, row.n_images) == ("resnet", 4, N_PICTURES)
     assert row.largest_relative_difference < 1e-5
     assert row.n_different == 0
@@ -159,11 +165,11 @@ def test_only_whole_results_are_left_behind(study, finished):
 
 
 def test_what_is_known_is_not_computed_again(study, finished):
-    done = run(study, "again", "--batch_size=32")
+    done = run(study, "again", batch_size=32)
     assert done.returncode == 0, done.stderr
     assert results(study, "again") == results(study, "whole")
     assert n_computed(study, "again") == 0
-    less = run(study, "less", "--batch_size=32", "--k=2", "--draws=2")
+    less = run(study, "less", batch_size=32, k=2, draws=2)
     assert less.returncode == 0, less.stderr
     assert n_computed(study, "less") == 0
 
@@ -171,7 +177,8 @@ def test_what_is_known_is_not_computed_again(study, finished):
 def test_a_sweep_that_was_killed_goes_on_and_ends_in_the_same_bytes(study, finished):
     shutil.rmtree(study / "checkpoints")
     process = subprocess.Popen(
-        command(study, "killed", "--batch_size=32"),
+        [sys.executable, "-m", "pipelines.lesion_study"],
+        cwd=project(study, "killed", batch_size=32),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         env=environment(study),
@@ -186,7 +193,7 @@ def test_a_sweep_that_was_killed_goes_on_and_ends_in_the_same_bytes(study, finis
     left = kept(study)
     assert len(left) >= 2
     assert not results(study, "killed").get("lesions.csv")
-    done = run(study, "killed", "--batch_size=32")
+    done = run(study, "killed", batch_size=32)
     assert done.returncode == 0, done.stderr
     assert results(study, "killed") == results(study, "whole")
     # What was finished is found, not computed again.
@@ -197,7 +204,8 @@ def test_two_programs_at_once_are_not_in_each_others_way(study, finished):
     shutil.rmtree(study / "checkpoints")
     both = [
         subprocess.Popen(
-            command(study, output, "--batch_size=32"),
+            [sys.executable, "-m", "pipelines.lesion_study"],
+            cwd=project(study, output, batch_size=32),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
@@ -212,20 +220,16 @@ def test_two_programs_at_once_are_not_in_each_others_way(study, finished):
 
 
 @pytest.mark.parametrize(
-    ("flags", "message"),
+    ("change", "message"),
     [
-        (["--k=0"], "--k=0"),
-        (["--k=7"], "Received lesion.k=7, expected 1 to 6"),
-        (["--seeds=x"], "--seeds=x"),
-        (["--networks="], "Received --networks= without a name"),
-        (["--lesion_networks=highway"], "'highway' is not one of --networks=resnet,vgg"),
-        (["--error_margin=2"], "--error_margin=2"),
-        (["--seeds=5"], "resnet-5"),
+        ({"lesion": {"k": 7}}, "Received lesion.k=7 for resnet, of whose modules 6 may be deleted"),
+        ({"seeds": [5]}, "resnet-5"),
     ],
 )
-def test_what_cannot_be_done_is_refused_in_one_line(study, flags, message):
-    done = run(study, "refused", *flags)
+def test_what_cannot_be_done_is_refused_in_one_line(study, tmp_path, change, message):
+    results = small_studies.write(tmp_path, study / "data", study / "networks", **change)
+    done = programs.run("pipelines.lesion_study", folder=tmp_path, **environment(study))
     assert done.returncode != 0
     assert message in done.stderr
     assert done.stderr.count("\n") == 1
-    assert not (study / "refused" / "lesions.csv").exists()
+    assert not (results / "lesions.csv").exists()

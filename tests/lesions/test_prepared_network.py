@@ -6,9 +6,13 @@ import pytest
 from keras import ops
 
 from residual_ensembles import backend, models
-from residual_ensembles.lesions import Lesion, Step, closed_forms
+from residual_ensembles.lesions import Lesion, Step
+from residual_ensembles.lesions.closed_forms import module_form
 from residual_ensembles.lesions.prepared_network import PreparedNetwork
-from residual_ensembles.models import Chain, HighwayModule, Module, PlainModule
+from residual_ensembles.models import BatchNormalization, Chain, Module, PlainModule
+from residual_ensembles.models.convolution import convolution
+from residual_ensembles.models.ends import Pipe
+from residual_ensembles.models.lowering import lowered
 
 
 def entering(chain, pictures):
@@ -57,12 +61,6 @@ def test_modules_of_one_kind_share_a_trace(resnet, pictures):
     assert id(again.functions[Step(1, "run")]) in functions
 
 
-def test_all_our_modules_have_closed_forms(chain):
-    for module in chain.modules:
-        assert closed_forms.module_form(module) is not None
-        assert closed_forms.deleted_form(module) is not None
-
-
 def test_what_a_deleted_module_leaves_as_it_is_is_no_step(resnet, vgg):
     prepared = PreparedNetwork(resnet)
     lesion = Lesion(deletions=[2, 4], swaps=[(2, 3)])
@@ -95,7 +93,7 @@ def dense_chain(kind, **options):
 )
 def test_any_other_module_runs_as_it_is(chain):
     network, y = PreparedNetwork(chain), ops.ones((3, 6))
-    assert closed_forms.module_form(chain.modules[0]) is None
+    assert network.lowered[0] is None or module_form(network.lowered[0]) is None
     close(network.run(Step(1, "run"), y), chain.modules[0](y))
     low = PreparedNetwork(chain, "bfloat16").run(Step(2, "run"), ops.cast(y, "bfloat16"))
     close(low, chain.modules[1](y), tolerance=0.02)
@@ -103,19 +101,26 @@ def test_any_other_module_runs_as_it_is(chain):
 
 def test_nothing_is_taken_for_granted_of_a_foreign_module():
     chain = dense_chain(Foreign)
-    assert not closed_forms.leaves_as_it_is(chain.modules[0])
-    assert closed_forms.deleted_form(chain.modules[0]) is None
     assert PreparedNetwork(chain).steps(Lesion(deletions=[1]))[0] == Step(1, "deleted")
 
 
-def test_a_part_that_is_not_plain_has_no_closed_form(resnet):
-    transform = resnet.modules[0].transform
-    dilated = keras.layers.Conv2D(16, 1, dilation_rate=2, padding="same", use_bias=False)
-    assert closed_forms.module_form(Module(transform, dilated)) is None
-    assert closed_forms.deleted_form(Module(transform, dilated)) is None
-    assert closed_forms.module_form(Module(transform, activation=keras.layers.PReLU())) is None
-    gate = keras.layers.Conv2D(16, 1, padding="same", activation="tanh")
-    assert closed_forms.module_form(HighwayModule(transform, gate)) is None
+@pytest.mark.parametrize("ends_in", ["convolution", "norm", "ReLU", "two norms"])
+def test_steps_in_another_order_are_folded_too(ends_in, pictures):
+    """Convolutions before their norms, as in the first ResNets, scaled as after gated training."""
+    layers = [convolution(3, 8, 2, 1, "a", "float32"), BatchNormalization(), keras.layers.ReLU()]
+    layers += [convolution(3, 8, 1, 2, "b", "float32")] if ends_in != "two norms" else []
+    layers += [BatchNormalization()] if ends_in != "convolution" else []
+    layers += [keras.layers.ReLU()] if ends_in == "ReLU" else []
+    shortcut = Pipe([convolution(1, 8, 2, 3, "c", "float32"), BatchNormalization()])
+    module = Module(Pipe(layers), shortcut, keras.layers.ReLU(), survival_probability=0.7)
+    chain = Chain(Pipe([]), [module], keras.layers.Flatten(), (8, 8, 1))
+    random = np.random.default_rng(0)
+    for variable in chain.variables:
+        variable.assign(variable + random.uniform(0.1, 0.9, variable.shape))
+    network, y = PreparedNetwork(chain), ops.convert_to_tensor(pictures, "float32")
+    close(network.run(Step(1, "run"), y), module(y))
+    close(network.run(Step(1, "deleted"), y), module.deleted(y))
+    assert module_form(lowered(module)).weights  # that is, not run as it is
 
 
 @pytest.mark.bfloat16

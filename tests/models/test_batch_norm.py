@@ -4,7 +4,7 @@ import pytest
 from keras import ops
 
 from residual_ensembles import backend
-from residual_ensembles.models import BatchNormalization
+from residual_ensembles.models import BatchNormalization, reestimate_batch_norm
 
 
 def pair(shape, dtype="float32"):
@@ -80,3 +80,15 @@ def test_inference_uses_the_moving_statistics():
     np.testing.assert_allclose(
         ours(x), gamma * (x - mean) / np.sqrt(variance + 1e-5) + beta, rtol=1e-4, atol=1e-5
     )
+
+
+def test_reestimated_statistics_are_those_of_the_pictures(build, pictures):
+    chain = build("resnet", 8)
+    reestimate_batch_norm(chain, pictures)
+    norm = chain.modules[0].transform.norms[0]
+    y = ops.convert_to_numpy(chain.stem(pictures))
+    np.testing.assert_allclose(norm.moving_mean.numpy(), y.mean((0, 1, 2)), rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(norm.moving_variance.numpy(), y.var((0, 1, 2)), rtol=1e-4)
+    assert norm.momentum == 0.9
+    inference, training = chain(pictures), chain(pictures, training=True)
+    np.testing.assert_allclose(inference, training, rtol=1e-3, atol=1e-4)

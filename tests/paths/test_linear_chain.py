@@ -18,6 +18,7 @@ class Linear(keras.layers.Layer):
     """y + y W, without anything of our modules but their interface."""
 
     has_skip = True
+    own_variables = property(lambda self: self.variables)
 
     def __init__(self, matrix, dtype):
         super().__init__(dtype=dtype)
@@ -54,6 +55,9 @@ class Identity(keras.layers.Layer):
 
 class LinearChain:
     """A chain, without being one of ours."""
+
+    segments = ()
+    probabilities = False
 
     def __init__(self, matrices, dtype=DTYPE, module=Linear):
         self.stem, self.head = Identity(dtype=dtype), Identity(dtype=dtype)

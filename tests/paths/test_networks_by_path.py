@@ -3,11 +3,14 @@
 import importlib
 import json
 
+import keras
 import numpy as np
 import pytest
 from masked_passes import PathGradients
 
 from residual_ensembles import backend, models, paths
+from residual_ensembles.models.convolution import convolution
+from residual_ensembles.models.ends import Pipe
 from residual_ensembles.parameters import BATCH_NORM
 from residual_ensembles.paths.autodiff import Autodiff
 from residual_ensembles.paths.closed_form import HighwayProducts, ResidualProducts
@@ -123,6 +126,27 @@ def test_survival_probabilities_share_closed_forms_only():
 def test_closed_forms_where_there_are_some(model, depth, method):
     [products] = {type(p._method) for p in paths.Linearization(network(model, depth))._products}
     assert products is method
+
+
+@pytest.mark.parametrize("batch_norm", BATCH_NORM)
+def test_a_kind_of_module_that_was_lowered_has_the_closed_form(batch_norm):
+    """One convolution, which no network of ours has, put together from plain layers."""
+    chain = network("resnet", 8)
+    layers = [
+        models.BatchNormalization(),
+        keras.layers.ReLU(),
+        convolution(3, 16, 1, 1, "a", "float32"),
+    ]
+    module = models.Module(Pipe(layers), survival_probability=0.8)
+    chain = models.Chain(chain.stem, [module, *chain.modules], chain.head, SHAPE)
+    found, expected = (
+        paths.Linearization(chain, batch_norm, closed_forms).at(*batch())
+        for closed_forms in (True, False)
+    )
+    assert isinstance(found.steps[0].products._method, ResidualProducts)
+    np.testing.assert_allclose(
+        paths.exact(found).log10_norms, paths.exact(expected).log10_norms, atol=1e-5
+    )
 
 
 def test_new_weights_are_seen_without_compiling():

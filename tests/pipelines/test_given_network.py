@@ -1,17 +1,19 @@
 """A study of a network that is given: the stages, run as DVC runs them, and nothing is trained."""
 
 import json
-import subprocess
-import sys
 
 import keras
 import numpy as np
 import pandas as pd
+import programs
 import pytest
+import small_studies
 import unravelled_networks as networks
 
-from pipelines import check, study
+from pipelines.check import check
+from pipelines.study import Study
 from residual_ensembles import data, models
+from residual_ensembles.parameters import validated
 from residual_ensembles.publishing import publish
 from residual_ensembles.training import Outputs
 from residual_ensembles.unraveling.given import given
@@ -52,14 +54,16 @@ def test_an_application_takes_pictures_as_they_are():
     np.testing.assert_allclose(chain(pictures), expected, rtol=1e-4, atol=1e-6)
 
 
-def own_study(folder):
-    """Returns the parameters of a study of one given network."""
-    params = study.load()
-    params["network"]["own"] = {"model": f"keras:{folder / 'mine.keras'}"}
-    params |= {"networks": ["own"], "name": "own"}
-    params["lesion"] |= {"networks": "own", "k": 2, "swaps": 2, "duplications": 2}
-    params["paths"] |= {"networks": "own"}
-    return params
+def own_study(model, **changes):
+    """Returns the parameters of a study of one external network."""
+    own = {"networks": ["own"], "network": {"own": {"model": f"keras:{model}"}}}
+    own["lesion"] = {"networks": ["own"], **changes.pop("lesion", {})}
+    own["paths"] = {"networks": ["own"], **changes.pop("paths", {})}
+    return {**own, **changes}
+
+
+def checked(changes):
+    check(validated(Study, small_studies.parameters(**changes)))
 
 
 @pytest.mark.parametrize(
@@ -74,20 +78,16 @@ def own_study(folder):
 def test_what_does_not_fit_the_network_is_refused_before_anything_runs(
     folder, group, name, value, message
 ):
-    params = own_study(folder)
-    check.check(params)
-    params[group][name] = value
+    checked(own_study(folder / "mine.keras"))
     with pytest.raises(ValueError, match=message):
-        check.check(params)
+        checked(own_study(folder / "mine.keras", **{group: {name: value}}))
 
 
 def test_a_network_that_cannot_be_cut_is_refused_before_anything_runs(folder, tmp_path):
     networks.sequential_net().save(tmp_path / "plain.keras")
-    params = own_study(folder)
-    params["network"]["own"]["model"] = f"keras:{tmp_path / 'plain.keras'}"
-    params["data"]["source"] = f"folder:{tmp_path}"
+    params = own_study(tmp_path / "plain.keras", data={"source": f"folder:{tmp_path}"})
     with pytest.raises(ValueError, match=r"network\.own: Received vgg, in which no branch"):
-        check.check(params)
+        checked(params)
 
 
 def test_sizes_that_nobody_knows_yet_are_no_obstacle(folder, tmp_path):
@@ -98,45 +98,21 @@ def test_sizes_that_nobody_knows_yet_are_no_obstacle(folder, tmp_path):
         y = keras.layers.Add(name=f"add{i}")([y, f])
     y = keras.layers.Dense(7)(keras.layers.GlobalAveragePooling2D()(y))
     keras.Model(x, y, name="free").save(tmp_path / "free.keras")
-    params = own_study(folder)
-    params["network"]["own"]["model"] = f"keras:{tmp_path / 'free.keras'}"
-    params["data"]["source"] = f"folder:{tmp_path}"
-    check.check(params)
-    params["lesion"]["k"] = 3
+    data = {"source": f"folder:{tmp_path}"}
+    checked(own_study(tmp_path / "free.keras", data=data))
     with pytest.raises(ValueError, match=r"own, of 3 modules: Received lesion\.k=3"):
-        check.check(params)
-
-
-def program(*arguments):
-    done = subprocess.run([sys.executable, "-m", *arguments], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+        checked(own_study(tmp_path / "free.keras", data=data, lesion={"k": 3}))
 
 
 @pytest.mark.slow
 def test_the_stages_of_a_study_of_ones_own(folder):
-    params = own_study(folder)
-    check.check(params)
-    flags, results = study.network_flags(params, "own"), folder / "results" / "own"
-    prepared = f"--data={folder / 'prepared'}"
-    told = program(
-        *("residual_ensembles.train", "--network=own", *flags, "--seed=0"),
-        *(f"--dataset={folder / 'prepared'}", f"--output_dir={results / 'networks/own-0'}"),
-    )
-    assert "4 modules, nothing to train" in told
-    both = (prepared, f"--networks_dir={results / 'networks'}", "--networks=own", "--seeds=0")
-    program(
-        *("pipelines.lesion_study", *both, "--lesion_networks=own", "--k=2", "--draws=2"),
-        *("--swaps=2", "--duplications=2", f"--output_dir={results}"),
-    )
-    program(
-        *("pipelines.path_gradients", *both, "--sampled_networks=own", "--samples=4"),
-        *("--batches=2", "--batch_size=4", f"--output_dir={results}"),
-    )
-    program("pipelines.explorer", *both, f"--output={results / 'explorer.html'}")
-    where = (f"--results_dir={folder / 'results'}", "--study=own")
-    program("pipelines.figures", *where)
-    program("pipelines.report", *where)
+    paths = {"samples": 4, "batches": 2, "batch_size": 4}
+    params = own_study(folder / "mine.keras", paths=paths, ensemble={"members": 0})
+    results = small_studies.write(folder, folder / "prepared", **params)
+    stages = ("check", "train", "lesion_study", "ensemble", "path_gradients", "explorer")
+    for stage in (*stages, "figures", "report"):
+        done = programs.run(f"pipelines.{stage}", folder=folder)
+        assert done.returncode == 0, done.stderr
     assert pd.read_csv(results / "worth.csv")["name"].tolist() == ["add1", "add2", "add3", "add4"]
     page = (results / "report.html").read_text()
     assert "own" in page

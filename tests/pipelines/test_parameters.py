@@ -1,17 +1,22 @@
-"""params.yaml, the studies, dvc.yaml and the programs' flags are held together here."""
+"""The schema, the studies, params.yaml, dvc.yaml and the flags of programs say the same."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import unravelled_networks as networks
 import yaml
+from clones import Clone
 
-from pipelines import check, study
+from pipelines import check, reference, study
 from pipelines.compose import compose
+from residual_ensembles import parameters
 
 ROOT = Path(__file__).parents[2]
-STUDIES = sorted(p.stem for p in (ROOT / "pipelines/conf/study").glob("*.yaml") if p.stem != "base")
+STUDIES = sorted(p.stem for p in (ROOT / "pipelines/conf/study").glob("*.yaml"))
+STUDIES = [name for name in STUDIES if name not in ("base", "defaults")]
 
 
 @pytest.fixture(autouse=True)
@@ -23,17 +28,19 @@ def stages():
     return yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 
 
-def leaves(tree, prefix=""):
-    for name, value in tree.items():
-        if isinstance(value, dict):
-            yield from leaves(value, f"{prefix}{name}.")
-        else:
-            yield prefix + name
+def composed(tmp_path, *overrides):
+    compose(tmp_path / "params.yaml", list(overrides))
+    return study.load(tmp_path / "params.yaml")
+
+
+def test_what_is_generated_is_not_stale():
+    assert reference.DEFAULTS.read_text() == reference.defaults(), "python -m pipelines.reference"
+    assert reference.PAGE.read_text() == reference.page(), "python -m pipelines.reference"
 
 
 def test_params_yaml_is_the_composition_of_the_default_study(tmp_path):
-    compose(tmp_path / "params.yaml", [])
-    assert study.load(tmp_path / "params.yaml") == study.load()
+    assert composed(tmp_path) == study.load()
+    assert (tmp_path / "params.yaml").read_text() == Path("params.yaml").read_text()
 
 
 @pytest.mark.parametrize("name", STUDIES)
@@ -44,10 +51,9 @@ def test_every_study_is_complete_and_can_work(tmp_path, name):
     if name == "own":
         networks.digits_net().save(tmp_path / "mine.keras")
         overrides.append(f"network.own.model=keras:{tmp_path / 'mine.keras'}")
-    compose(tmp_path / "params.yaml", overrides)
-    composed = study.load(tmp_path / "params.yaml")
-    check.check(composed)
-    assert composed["name"] == name
+    found = composed(tmp_path, *overrides)
+    check.check(found)
+    assert found.name == name
 
 
 @pytest.mark.parametrize("name", STUDIES)
@@ -57,71 +63,95 @@ def test_every_study_says_what_it_is(name):
         assert word in header
 
 
-def test_no_parameter_is_dead():
-    used = set(re.findall(r"\$\{([a-z_.]+)\}", (ROOT / "dvc.yaml").read_text()))
-    read = {"networks", "seeds"}  # by `pipelines.study`, and named under params
-    for leaf in leaves(study.load()):
-        assert leaf in used | read or leaf.startswith("network."), leaf
+def test_the_study_of_ones_own_begins_as_the_program_does(tmp_path):
+    found = composed(tmp_path, "study=own").model_dump()
+    for section, values in parameters.EXTERNAL_STUDY.items():
+        own = reference.section(section)(**values).model_dump()
+        assert found[section] | {"networks": ()} == own | {"networks": ()}
 
 
-def test_each_parameter_is_a_flag_of_its_own():
+def test_a_refused_composition_changes_nothing(tmp_path):
+    (tmp_path / "params.yaml").write_text("as it was")
+    for overrides, message in (
+        (["study=mnist"], "mnist"),
+        (["lesion.kk=3"], "kk"),
+        (["+lesion.kk=3"], "unknown parameter lesion.kk"),
+        (["lesion.k=0"], "lesion.k=0, expected 1 or more"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            compose(tmp_path / "params.yaml", overrides)
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["as it was"]
+
+
+def test_nothing_that_a_person_writes_is_in_a_command():
     for name, stage in stages().items():
-        for flag, value in re.findall(r'--([a-z_]+)="?\$\{([a-z_.]+)\}', stage["cmd"]):
-            assert flag == value.split(".")[-1] or (flag, value) in {
-                ("lesion_networks", "lesion.networks"),
-                ("sampled_networks", "paths.networks"),
-                ("network", "item.network"),
-                ("seed", "item.seed"),
-                ("study", "name"),
-            }, (name, flag, value)
+        assert stage["cmd"] == f"python -m pipelines.{name}"
+        assert f"pipelines/{name}.py" in stage["deps"]
+    text = (ROOT / "dvc.yaml").read_text()
+    assert set(re.findall(r"\$\{(.*?)\}", text)) == {"name"}
 
 
-def test_a_stage_depends_on_the_code_it_runs():
+def test_a_stage_declares_the_sections_that_it_reads():
     for name, stage in stages().items():
-        for program in re.findall(r"python -m ([a-z_.]+)", stage["cmd"]):
-            assert program.replace(".", "/") + ".py" in stage["deps"], name
+        source = (ROOT / f"pipelines/{name}.py").read_text()
+        listed = stage.get("params", [])
+        if "study.runs" in source:
+            assert {"networks", "seeds"} <= set(listed), name
+        for section in parameters.SECTIONS:
+            if re.search(rf"study\.{section}\b", source) and name not in ("check", "report"):
+                assert section in listed, (name, section)
 
 
-def test_only_check_and_report_depend_on_everything():
-    whole = [
-        n for n, s in stages().items() if any(isinstance(p, dict) for p in s.get("params", []))
-    ]
-    assert whole == ["check", "report"]
-
-
-def test_every_stage_waits_for_the_check():
+def test_every_stage_is_held_in_the_project_and_waits_for_the_check():
     for name, stage in stages().items():
+        assert stage["wdir"] == "results/${name}/../.."
+        assert (ROOT / stage["vars"][0]).is_file()
         if name not in ("check", "figures", "report"):  # these two read what others made
             assert "results/${name}/checked.txt" in stage["deps"], name
 
 
-def test_flags_of_a_network():
-    assert study.main(["flags", "vgg"]) == "--model=vgg --depth=15 --gating=none"
-    assert study.main(["networks"]).startswith("resnet,")
-    with pytest.raises(ValueError, match="network 'other'"):
-        study.main(["flags", "other"])
-    with pytest.raises(ValueError, match="expected networks, seeds or flags"):
-        study.main([])
-
-
 @pytest.mark.parametrize(
-    ("written", "arguments", "message"),
+    ("written", "message"),
     [
-        ("seeds: 5", ["seeds"], "seeds=5, expected a list"),
-        ("name: a", ["networks"], "networks=None, expected a list"),
-        ("network: {5: {}}", ["flags", "other"], "network 'other', expected one of 5"),
-        ("network: 5", ["flags", "other"], "network=5, expected networks by name"),
+        ("", "without parameters, expected names and values"),
+        ("- a", "without parameters"),
+        ("a: [", "which is not YAML"),
+        ("a: !!python/object/apply:os.system ['touch y']", "which is not YAML"),
+        ("name: a", "The parameter network is missing"),
+        (None, "which cannot be read"),
     ],
 )
-def test_parameters_of_another_kind_are_refused(tmp_path, monkeypatch, written, arguments, message):
-    (tmp_path / "params.yaml").write_text(written)
-    monkeypatch.chdir(tmp_path)
+def test_files_without_a_study_are_refused(tmp_path, written, message):
+    if written is not None:
+        (tmp_path / "params.yaml").write_text(written)
     with pytest.raises(ValueError, match=message):
-        study.main(arguments)
+        study.load(tmp_path / "params.yaml")
 
 
-def test_an_unknown_study_or_parameter_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="mnist"):
-        compose(tmp_path / "params.yaml", ["study=mnist"])
-    with pytest.raises(ValueError, match="kk"):
-        compose(tmp_path / "params.yaml", ["lesion.kk=3"])
+def test_a_new_parameter_is_one_line_and_its_use(tmp_path):
+    clone = Clone(tmp_path, {"tiny": ""})
+    schema = clone.folder / "residual_ensembles/parameters.py"
+    before = schema.read_text()
+    line = '    k: int = parameter(20, "largest'
+    new = '    patience: int = parameter(3, "how long to wait", "days", ge=1, le=9)\n'
+    schema.write_text(before.replace(line, new + line, 1))
+
+    clone.run("python", "-m", "pipelines.compose")
+    assert yaml.safe_load((clone.folder / "params.yaml").read_text())["lesion"]["patience"] == 3
+    shown = clone.run("python", "-m", "residual_ensembles.lesions", "--help")
+    assert "how long to wait [days]" in shown
+    assert "--patience" in shown
+    clone.run("python", "-m", "pipelines.compose", "lesion.patience=7")
+    use = "from pipelines import study; print(study.load().lesion.patience)"
+    assert clone.run("python", "-c", use) == "7\n"
+    refused = clone.run("python", "-m", "pipelines.compose", "lesion.patience=10", succeeds=False)
+    assert refused == "error: Received lesion.patience=10, expected at most 9.\n"
+    clone.run("python", "-m", "pipelines.reference")
+    page = (clone.folder / "docs/parameters.md").read_text()
+    assert "| `patience` | `3` | 1 or more, at most 9 | days | how long to wait |" in page
+
+
+def test_the_page_is_printed_without_a_network():
+    words = [sys.executable, "-c", "import sys, pipelines.reference; print(*sys.modules)"]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert not {"keras", "tensorflow", "jax"} & set(done.stdout.split())

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import programs
 import pytest
+import small_studies
 
 from pipelines.path_gradients import networks_by_epoch
 from residual_ensembles import data, models
@@ -32,18 +33,17 @@ def study(tmp_path_factory):
     return folder
 
 
-def run(study, *flags, results="results", **environment):
-    return programs.run(*_words(study, results, *flags), **environment)
+def project(study, output, networks, **paths):
+    """A folder to run the stage in, with the data and the networks, and that of its results."""
+    known = {"resnet": {"depth": 8}, "vgg": {"model": "vgg", "depth": 15}}
+    paths = {"networks": ["resnet"], "batch_size": 8, **paths}
+    changes = {"network": known, "networks": networks, "paths": paths, "lesion": {"networks": []}}
+    folder = study / output
+    return folder, small_studies.write(folder, study / "prepared", study / "networks", **changes)
 
 
-def _words(study, results, *flags):
-    return (
-        "pipelines.path_gradients",
-        f"--data={study / 'prepared'}",
-        f"--networks_dir={study / 'networks'}",
-        f"--output_dir={study / results}",
-        *flags,
-    )
+def run(folder, **environment):
+    return programs.run("pipelines.path_gradients", folder=folder, **environment)
 
 
 @pytest.mark.parametrize("history", ["", "epo", "loss\n1.5\n"])
@@ -54,11 +54,12 @@ def test_a_damaged_history_is_refused(tmp_path, history):
 
 
 def test_tables_of_a_study(study):
-    flags = ["--samples=5", "--batches=2", "--batch_size=8", "--weights_of=2"]
-    done = run(study, "--networks=resnet,vgg", *flags)
+    paths = {"samples": 5, "batches": 2, "weights_of": 2}
+    folder, results = project(study, "tables", ["resnet", "vgg"], **paths)
+    done = run(folder)
     assert done.returncode == 0, done.stderr
     assert "Gradients of 4 networks by path" in done.stdout
-    tables = {s: pd.read_csv(study / f"results/path_gradients{s}.csv") for s in COLUMNS}
+    tables = {s: pd.read_csv(results / f"path_gradients{s}.csv") for s in COLUMNS}
     for suffix, table in tables.items():
         assert list(table.columns) == list(COLUMNS[suffix])
 
@@ -92,17 +93,17 @@ def test_tables_of_a_study(study):
 @pytest.mark.slow
 def test_a_killed_program_is_started_again(study, tmp_path, monkeypatch):
     monkeypatch.setenv("RESIDUAL_ENSEMBLES_CHECKPOINTS", str(tmp_path))
-    flags = ["--networks=resnet", "--samples=30", "--batches=30", "--batch_size=8"]
-    words = [sys.executable, "-m", *_words(study, "killed", *flags)]
-    first = subprocess.Popen(words)
+    asked = ["resnet"], {"samples": 30, "batches": 30}
+    folder, killed = project(study, "killed", asked[0], **asked[1])
+    first = subprocess.Popen([sys.executable, "-m", "pipelines.path_gradients"], cwd=folder)
     while not list(tmp_path.glob("gradients/*/*.npz")) and first.poll() is None:
         time.sleep(0.01)
     first.send_signal(signal.SIGKILL)
     first.wait()
     n_found = len(list(tmp_path.glob("gradients/*/*.npz")))
-    assert not list((study / "killed").glob("*.csv"))
+    assert not list(killed.glob("*.csv"))
 
-    second = run(study, *flags, results="killed")
+    second = run(folder)
     assert second.returncode == 0, second.stderr
     (line,) = (line for line in second.stdout.splitlines() if "pieces by node" in line)
     n_computed = sum(int(part.split(")")[0]) for part in line.split("(")[1:])
@@ -110,27 +111,20 @@ def test_a_killed_program_is_started_again(study, tmp_path, monkeypatch):
     assert 0 < n_computed == 33 - n_found < 33
     assert not list(tmp_path.glob("gradients/*"))
 
-    whole = run(study, *flags, results="whole")
-    assert whole.returncode == 0, whole.stderr
+    folder, whole = project(study, "whole", asked[0], **asked[1])
+    done = run(folder)
+    assert done.returncode == 0, done.stderr
     for suffix in COLUMNS:
-        own, other = (study / n / f"path_gradients{suffix}.csv" for n in ("killed", "whole"))
+        own, other = (n / f"path_gradients{suffix}.csv" for n in (killed, whole))
         assert own.read_bytes() == other.read_bytes()
 
 
-@pytest.mark.parametrize(
-    ("flags", "status", "message"),
-    [
-        (["--networks=resnet", "--batches=0"], 2, "batches"),
-        (["--networks=resnet", "--batch_norm=eval"], 2, "batch_norm"),
-        (["--networks="], 1, "expected at least one network"),
-        (["--networks=vgg"], 1, "'resnet' is not one of --networks=vgg"),
-        (["--networks=resnet", "--seeds=x"], 1, "--seeds=x, expected whole numbers"),
-        (["--networks=resnet", "--seeds=7"], 1, "resnet-7/history.csv"),
-    ],
-)
-def test_refused_in_one_line(study, flags, status, message):
-    done = run(study, *flags)
-    assert done.returncode == status
+def test_a_network_that_is_not_there_is_refused_in_one_line(study):
+    folder, _ = project(study, "refused", ["resnet"])
+    params = folder / "params.yaml"
+    params.write_text(params.read_text().replace("seeds:\n- 0", "seeds:\n- 7"))
+    done = run(folder)
+    assert done.returncode == 1
     *_, last = done.stderr.strip().splitlines()
     assert last.startswith("error:")
-    assert message in last
+    assert "resnet-7/history.csv" in last

@@ -1,48 +1,40 @@
 import programs
-import pytest
+import small_studies
 
 from residual_ensembles import data
 
 
-def prepare(*flags):
-    return programs.run("pipelines.prepare", *flags)
+def prepare(folder, **changes):
+    small_studies.write(folder, data=changes)
+    return programs.run("pipelines.prepare", folder=folder)
 
 
-def test_digits_are_prepared_as_the_flags_say(tmp_path):
-    folder = tmp_path / "prepared"
+def test_digits_are_prepared_as_the_parameters_say(tmp_path):
     done = prepare(
-        "--source=digits",
-        f"--output_dir={folder}",
-        "--validation_fraction=0.2",
-        "--seed=1",
-        "--title=Ten digits",
-        "--resize=10",
-        "--limit_train=200",
-        "--limit_test=50",
-        "--storage=records",
+        tmp_path,
+        validation_fraction=0.2,
+        seed=1,
+        title="Ten digits",
+        resize=10,
+        limit_train=200,
+        limit_test=50,
+        storage="records",
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout == (
-        f"Ten digits: 160 train, 40 validation, 50 test pictures of 10×10 in {folder}\n"
+        "Ten digits: 160 train, 40 validation, 50 test pictures of 10×10 in data/prepared/tiny\n"
     )
-    prepared = data.load(folder)
+    prepared = data.load(tmp_path / "data/prepared/tiny")
     assert prepared.title == "Ten digits"
     assert prepared.description["counts"] == {"train": 160, "validation": 40, "test": 50}
     assert prepared.description["seed"] == 1
     assert prepared.part("train").array is None
 
 
-@pytest.mark.parametrize(
-    ("flags", "status", "message"),
-    [
-        (["--source=digits"], 2, "--output_dir is missing."),
-        (["--source=folder:missing", "--output_dir={}"], 1, "folder:missing, which does not exist"),
-    ],
-)
-def test_bad_input_is_one_line(tmp_path, flags, status, message):
-    done = prepare(*(flag.format(tmp_path / "prepared") for flag in flags))
-    assert done.returncode == status
-    assert message in done.stderr
+def test_a_missing_folder_is_one_line(tmp_path):
+    done = prepare(tmp_path, source="folder:missing")
+    assert done.returncode == 1
+    assert "folder:missing, which does not exist" in done.stderr
     assert done.stderr.startswith("error: ")
     assert done.stderr.count("\n") == 1
-    assert not list(tmp_path.iterdir())
+    assert not (tmp_path / "data").exists()

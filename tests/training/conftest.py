@@ -5,6 +5,7 @@ import pytest
 from sklearn.datasets import load_digits
 
 from residual_ensembles import data
+from residual_ensembles.storage import files
 
 
 @pytest.fixture(scope="session")
@@ -35,6 +36,7 @@ def prepared_folder(tmp_path_factory):
         "description": {},
     }
     (folder / "meta.json").write_text(json.dumps(meta))
+    files.write_manifest(folder, [path.name for path in folder.iterdir()])
     return folder
 
 

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from residual_ensembles.lesions import reestimate_batch_norm
+from residual_ensembles.models import reestimate_batch_norm
 
 SIZE = 64
 # Smallest picture, where it is not SIZE.

@@ -115,7 +115,7 @@ def test_outputs_are_computed_wherever_an_executor_does(net, inputs):
     table = lesion_study(
         chain, inputs, executor=elsewhere, memory_bytes=2**20, progress=steps.append
     )
-    assert elsewhere.nodes["elsewhere"] > 1
+    assert elsewhere.nodes.total() > 1
     assert sum(steps) == pytest.approx((1 + len(table)) * len(inputs))  # in shares
     pd.testing.assert_frame_equal(table, lesion_study(chain, inputs), rtol=1e-4, atol=1e-6)
 

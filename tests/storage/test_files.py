@@ -4,7 +4,7 @@ import sys
 import pandas as pd
 import pytest
 
-from residual_ensembles import files
+from residual_ensembles.storage import files
 
 
 def test_a_block_that_fails_leaves_what_was_there(tmp_path):
@@ -39,7 +39,7 @@ def test_a_disk_that_fills_up_leaves_what_was_there(tmp_path):
     """A limit on the size of files stands for a full disk."""
     script = """
 import resource, signal, sys
-from residual_ensembles import files
+from residual_ensembles.storage import files
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 files.write_text(sys.argv[1], "old")
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from residual_ensembles.executor import Executor, Task
-from residual_ensembles.files import write_bytes
+from residual_ensembles.runtime.executor import Executor, Task
+from residual_ensembles.storage.files import write_bytes
 
 _SUFFIX = ".result"
 _DIGEST_BYTES = hashlib.sha256().digest_size

@@ -2,7 +2,7 @@ import subprocess
 
 import pytest
 
-from residual_ensembles import provenance
+from residual_ensembles.storage import provenance
 
 
 @pytest.fixture

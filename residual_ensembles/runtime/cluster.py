@@ -11,14 +11,15 @@ import os
 import platform
 import socket
 import time
+from collections import Counter, deque
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from residual_ensembles import checkpoints
 from residual_ensembles.backend import choice, process
 from residual_ensembles.backend.threads import THREADS, task_threads
-from residual_ensembles.code import LIBRARY
-from residual_ensembles.executor import Executor, Outcome, Task
+from residual_ensembles.runtime.executor import TASK_BYTES, Executor, Task, ignore
+from residual_ensembles.storage import checkpoints
+from residual_ensembles.storage.imports import LIBRARY
 
 ADDRESS = "RAY_ADDRESS"
 """Ray's own environment variable; without it, Ray looks on this machine, or starts there."""
@@ -51,6 +52,7 @@ NEEDED = (
     "dvc",
     "dvclive",
     "lazy_loader",
+    "pydantic",
 )
 """Modules, besides Keras and its backend, that a node's Python has to have."""
 SAME = ("keras",)
@@ -175,7 +177,33 @@ class Ray(Executor):
     def put(self, value):
         return self.ray.put(value)
 
-    def prepare(self, n_tasks, task_bytes):
+    def run(self, tasks, advance=ignore, finished=ignore, memory_bytes=0):
+        self._require(memory_bytes + TASK_BYTES)
+        results: list = [None] * len(tasks)
+        waiting, attempts = deque(range(len(tasks))), Attempts(self.ray.exceptions)
+        running: dict = {}
+        try:
+            while waiting or running:
+                while waiting and len(running) < self.most():
+                    index = waiting.popleft()
+                    running[self._submit(tasks[index])] = index
+                (ready, *_), _ = self.ray.wait(list(running), num_returns=1)
+                index = running.pop(ready)
+                try:
+                    results[index], steps, node = self.ray.get(ready)
+                except Exception as error:
+                    attempts.failed(tasks[index].name, index, error)
+                    waiting.append(index)
+                    continue
+                self.nodes[node] += 1
+                finished(index, results[index])
+                advance(steps)
+        finally:
+            for call in running:
+                self.ray.cancel(call, force=True)
+        return results
+
+    def _require(self, task_bytes: int) -> None:
         """States what a task takes, and sees that some node has it."""
         nodes = [node["Resources"] for node in self._nodes()]
         on_gpu = choice.chosen() == "jax" and any(node.get("GPU") for node in nodes)
@@ -193,7 +221,8 @@ class Ray(Executor):
             )
         self.wanted, self.looked = wanted, -math.inf
 
-    def most(self):
+    def most(self) -> int:
+        """Returns how many tasks may be under way."""
         if time.monotonic() > self.looked + SECONDS_BETWEEN_LOOKS:
             nodes = self._nodes()
             self._meet(nodes)
@@ -202,37 +231,46 @@ class Ray(Executor):
             self.looked, self.limit = time.monotonic(), max(1, AHEAD * rooms)
         return self.limit
 
-    def submit(self, task: Task, advance):
+    def _submit(self, task: Task):
         call = self.call.options(name=task.name, **self.options)
         return call.remote(task.function, task_threads(), *task.arguments())
 
-    def wait(self, handles):
-        (ready, *_), _ = self.ray.wait(handles, num_returns=1)
-        return ready
-
-    def outcome(self, handle) -> Outcome:
-        return self.ray.get(handle)
-
-    def counts(self, error):
-        died = isinstance(error, self.ray.exceptions.NodeDiedError)
-        return A_NODE_COUNTS if died else 1.0
-
-    def failed(self, task, n_times, counted, error):
-        if not isinstance(error, self.ray.exceptions.RayError):
-            raise error
-        if counted >= ATTEMPTS:
-            cause = _cause(error)
-            raise OSError(
-                f"{task.name}: failed {n_times} times, at last with {type(cause).__name__}: "
-                f"{_one_line(cause)} What was finished is kept; start again to go on from there."
-            ) from error
-
-    def cancel(self, handles):
-        for handle in handles:
-            self.ray.cancel(handle, force=True)
-
     def close(self):
         self.ray.shutdown()
+
+
+class Attempts:
+    """Counts how often tasks failed, and decides which of them are tried again.
+
+    Args:
+        exceptions: Ray's.
+    """
+
+    def __init__(self, exceptions):
+        self.exceptions = exceptions
+        self.n_times: Counter[int] = Counter()
+        self.counted: Counter[int] = Counter()
+        """The same, where a node that died counts as `A_NODE_COUNTS`."""
+
+    def failed(self, name: str, index: int, error: Exception) -> None:
+        """Raises an error, unless the task shall be tried again.
+
+        Args:
+            name: Of the task.
+            index: Of the task.
+            error: What it failed with.
+        """
+        if not isinstance(error, self.exceptions.RayError):
+            raise error
+        died = isinstance(error, self.exceptions.NodeDiedError)
+        self.n_times[index] += 1
+        self.counted[index] += A_NODE_COUNTS if died else 1.0
+        if self.counted[index] >= ATTEMPTS:
+            cause = _cause(error)
+            raise OSError(
+                f"{name}: failed {self.n_times[index]} times, at last with {type(cause).__name__}: "
+                f"{_one_line(cause)} What was finished is kept; start again to go on from there."
+            ) from error
 
 
 def _installed():
@@ -297,7 +335,7 @@ def _prober():
     return probe
 
 
-def _call(function, threads: int, *arguments) -> Outcome:
+def _call(function, threads: int, *arguments) -> tuple[object, float, str]:
     import ray
 
     from residual_ensembles import backend
@@ -306,7 +344,7 @@ def _call(function, threads: int, *arguments) -> Outcome:
     steps = []
     result = function(*arguments, steps.append)
     node = ray.get_runtime_context().get_node_id()
-    return Outcome(result, sum(steps), _title(platform.node(), node))
+    return result, sum(steps), _title(platform.node(), node)
 
 
 def _title(host: str, node_id: str) -> str:

@@ -9,8 +9,8 @@ import sys
 import numpy as np
 import pytest
 
-from residual_ensembles.executor import Executor, Task
-from residual_ensembles.result_cache import CachedTask, Count, ResultCache, run_cached
+from residual_ensembles.runtime.executor import Serial, Task
+from residual_ensembles.runtime.result_cache import CachedTask, Count, ResultCache, run_cached
 
 
 def test_what_is_kept_is_found(tmp_path):
@@ -80,7 +80,7 @@ def tasks(cache, numbers):
 
 
 def test_only_what_is_missing_is_computed(tmp_path):
-    executor, steps, counts = Executor(), [], []
+    executor, steps, counts = Serial(), [], []
     assert run_cached(tasks(ResultCache(tmp_path), [1, 3]), executor) == [1, 9]
     found = run_cached(
         tasks(ResultCache(tmp_path), [5, 3, 2, 1]), executor, steps.append, counts.append
@@ -95,7 +95,7 @@ def test_only_what_is_missing_is_computed(tmp_path):
 
 def test_caches_of_several_networks_in_one_run(tmp_path):
     one, other = ResultCache(tmp_path / "one"), ResultCache(tmp_path / "other")
-    run_cached([*tasks(one, [1]), *tasks(other, [2])], Executor())
+    run_cached([*tasks(one, [1]), *tasks(other, [2])], Serial())
     assert (one.find("square-1"), one.find("square-2"), other.find("square-2")) == (1, None, 4)
 
 
@@ -106,13 +106,13 @@ def test_what_was_finished_before_an_error_is_kept(tmp_path):
     cache = ResultCache(tmp_path)
     broken = CachedTask("broken", cache, Task("broken", square, arguments))
     with pytest.raises(RuntimeError, match="no luck"):
-        run_cached([*tasks(cache, [3]), broken], Executor())
+        run_cached([*tasks(cache, [3]), broken], Serial())
     assert cache.find("square-3") == 9
 
 
 WRITE = """
 import sys
-from residual_ensembles.result_cache import ResultCache
+from residual_ensembles.runtime.result_cache import ResultCache
 cache = ResultCache(sys.argv[1])
 print("ready", flush=True)
 i = 0

@@ -1,0 +1,97 @@
+"""Writes what follows from the schema of parameters: `python -m pipelines.reference`.
+
+That is pipelines/conf/study/defaults.yaml, which all studies begin with, and docs/parameters.md.
+"""
+
+from pathlib import Path
+
+import yaml
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from residual_ensembles.parameters import (
+    SECTIONS,
+    ExternalNetwork,
+    Study,
+    TrainedNetwork,
+    choices,
+    help_text,
+    limits,
+    unit,
+)
+from residual_ensembles.storage.files import write_text
+
+DEFAULTS = Path("pipelines/conf/study/defaults.yaml")
+PAGE = Path("docs/parameters.md")
+_HEAD = """# Parameters
+
+What `params.yaml` holds, and what `pipelines/conf` is composed of. `dvc exp run -S lesion.k=7` sets
+one; nothing is converted, and a name that is not here is refused. Written by `python -m
+pipelines.reference` from `residual_ensembles/parameters.py`.
+"""
+_TABLE = "| parameter | default | range | unit | what it is |\n|---|---|---|---|---|"
+
+
+def section(name: str) -> type[BaseModel]:
+    """Returns the model of a section of a study."""
+    return Study.model_fields[name].annotation
+
+
+def defaults() -> str:
+    """Returns the defaults that all studies share, as YAML for Hydra."""
+    lines = [
+        "# @package _global_",
+        "# Written by `python -m pipelines.reference` from residual_ensembles/parameters.py.",
+    ]
+    for name in SECTIONS:
+        lines += ["", f"{name}:  # {section(name).__doc__}"]
+        fields = section(name).model_fields
+        values = {own: f"  {own}: {_value(field)}" for own, field in fields.items()}
+        width = max(map(len, values.values()))
+        lines += [f"{values[own]:{width}}  # {help_text(field)}" for own, field in fields.items()]
+    return "\n".join(lines) + "\n"
+
+
+def page() -> str:
+    """Returns the page of reference, in Markdown."""
+    models = {
+        "The study": Study,
+        "network.NAME, of this project": TrainedNetwork,
+        "network.NAME, brought along": ExternalNetwork,
+        **{name: section(name) for name in SECTIONS},
+    }
+    parts = [_HEAD]
+    for title, model in models.items():
+        fields = {n: field for n, field in model.model_fields.items() if n not in SECTIONS}
+        rows = [_row(name, field) for name, field in fields.items()]
+        parts.append("\n".join((f"## {title}", "", model.__doc__, "", _TABLE, *rows)) + "\n")
+    return "\n".join(parts)
+
+
+def _row(name: str, field: FieldInfo) -> str:
+    default = "" if field.is_required() else f"`{_value(field)}`"
+    meaning = field.description.replace("|", "\\|")
+    return f"| `{name}` | {default} | {_range(field)} | {unit(field)} | {meaning} |"
+
+
+def _range(field: FieldInfo) -> str:
+    words = {"ge": "{} or more", "gt": "more than {}", "le": "at most {}", "lt": "below {}"}
+    said = (words[name].format(number) for name, number in limits(field).items())
+    return ", ".join(choices(field)) or ", ".join(said)
+
+
+def _value(field: FieldInfo) -> str:
+    """Returns a default as YAML writes it in a line."""
+    plain = list(field.default) if isinstance(field.default, tuple) else field.default
+    return yaml.safe_dump(plain, default_flow_style=True).removesuffix("...\n").strip()
+
+
+def write_defaults() -> None:
+    """Writes the defaults, where they are not what the file says already."""
+    if not DEFAULTS.exists() or DEFAULTS.read_text(encoding="utf-8") != defaults():
+        write_text(DEFAULTS, defaults())
+
+
+if __name__ == "__main__":
+    write_defaults()
+    write_text(PAGE, page())

@@ -1,0 +1,136 @@
+"""Networks trained side by side: what the stages `train` and `ensemble` have in common.
+
+Each training is a task: a process with its share of the processors on this machine, or a node of a
+cluster that has room for it (`residual_ensembles.runtime`). Its state lies under `.checkpoints` by
+all that determines the result, so that an interrupted one goes on where it was and a finished one
+is found, whichever program asks for it.
+"""
+
+import contextlib
+import io
+import os
+import platform
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from pipelines.study import Study
+from pipelines.training_memory import most_bytes
+from residual_ensembles import backend, data, runtime, training
+from residual_ensembles.backend.threads import THREADS, given_threads, processors
+from residual_ensembles.parameters import ExternalNetwork
+from residual_ensembles.storage import checkpoints
+from residual_ensembles.training.settings import Settings
+
+
+class Run(NamedTuple):
+    """One network to be trained, or one that is brought along, to be taken apart."""
+
+    network: str
+    """Its name in tables."""
+    seed: int
+    what: Settings | ExternalNetwork
+    folder: Path
+    """Of its results, below the project's folder."""
+
+
+def train_side_by_side(study: Study, runs: Sequence[Run]) -> list[dict]:
+    """Trains networks, as many at once as there are processors for, and returns each run.json.
+
+    Threads depend on the number of runs and of processors alone, not on what is finished already:
+    another number of threads is another result, to rounding.
+
+    Args:
+        study: What they are part of.
+        runs: What to train, at least one.
+
+    Raises:
+        ValueError: One cannot be trained; what the others have done is kept.
+        OSError: A process was killed, or failed again and again.
+    """
+    data.load(study.prepared)  # refuses what is not there, before a process is started
+    # Absolute, for tasks run in folders of their own on a cluster.
+    where = Path.cwd(), checkpoints.folder().absolute()
+    tasks = [
+        runtime.Task(run.folder.name, train_one, lambda run=run: (run, study.prepared, *where))
+        for run in runs
+    ]
+    on_cluster = runtime.choose_engine() == "ray"
+    memory_bytes = most_bytes(study) if on_cluster else 0
+    threads = 1 if on_cluster else max(1, processors() // len(runs))
+    with _threads(threads), runtime.choose_executor(show=True) as chosen:
+        found = chosen.run(tasks, memory_bytes=memory_bytes)
+        print(chosen.told())
+    return found
+
+
+@contextlib.contextmanager
+def _threads(n: int):
+    """Gives tasks `n` threads, unless the environment says how many."""
+    if given_threads() is not None:
+        yield
+        return
+    os.environ[THREADS] = str(n)
+    try:
+        yield
+    finally:
+        del os.environ[THREADS]
+
+
+def train_one(run: Run, prepared: Path, project: Path, kept: Path, advance) -> dict:
+    """Trains one network, or finds it finished, and returns what is in its run.json.
+
+    Args:
+        run: What to train.
+        prepared: Folder of the prepared data.
+        project: Folder of the project.
+        kept: Folder of the checkpoints.
+        advance: Called with 1 at the end.
+
+    Raises:
+        ValueError: It cannot be trained.
+        FileNotFoundError: The project is not there.
+    """
+    if not project.is_dir():
+        raise FileNotFoundError(
+            f"The node {platform.node()} does not reach {project}, expected a folder on storage "
+            "that all nodes have under that name."
+        )
+    backend.configure()
+    with contextlib.chdir(project), contextlib.redirect_stdout(Named(run.folder.name)):
+        try:
+            found = _trained(run, data.load(prepared), kept)
+        except ValueError as error:
+            raise ValueError(f"{run.folder.name}: {error}") from error
+    advance(1)
+    return found
+
+
+def _trained(run: Run, prepared: data.Prepared, kept: Path) -> dict:
+    if isinstance(run.what, Settings):
+        return training.train(prepared, run.what, run.folder, kept, run.network)
+    from residual_ensembles.publishing import publish
+
+    place, what = training.Outputs(run.folder), run.what
+    return publish(prepared, what.model, what.weights, run.seed, place, run.network)
+
+
+class Named(io.TextIOBase):
+    """Prints each line behind a name, so that those who print at once can be told apart.
+
+    Args:
+        name: The name.
+    """
+
+    def __init__(self, name: str):
+        self.name = name
+        self.stdout = sys.stdout
+        self.begun = ""
+
+    def write(self, text: str) -> int:
+        *lines, self.begun = (self.begun + text).split("\n")
+        for line in lines:
+            self.stdout.write(f"{self.name}: {line.rstrip()}\n")
+        self.stdout.flush()
+        return len(text)

@@ -1,0 +1,182 @@
+"""Our modules lowered to records of norms, ReLUs, convolutions and gates.
+
+What a module consists of is said here once. The lesion engine, the path products, the explorer and
+the halved highway network read the records, each in its own way. A module without a lowering is
+run as the layer that it is.
+
+To add a kind of module, enter a function in `_MODULES`, or in `_LAYERS` where only its transform is
+new.
+"""
+
+from typing import NamedTuple
+
+import keras
+import numpy as np
+
+from residual_ensembles.models.batch_norm import BatchNormalization
+from residual_ensembles.models.ends import Pipe
+from residual_ensembles.models.highway import HighwayModule
+from residual_ensembles.models.module import Module
+from residual_ensembles.models.preactivation import Preactivation
+from residual_ensembles.models.vgg import PlainModule
+
+AFTER = (type(None), keras.layers.MaxPooling2D, keras.layers.ReLU)
+"""What may follow the sum; it has no weights."""
+
+
+class Affine(NamedTuple):
+    """`x * scale + offset` for each channel, in float64."""
+
+    scale: np.ndarray
+    offset: np.ndarray
+
+
+class Norm(NamedTuple):
+    """Batch normalization over the last axis; the variables are `(channels,)`."""
+
+    gamma: keras.Variable
+    beta: keras.Variable
+    mean: keras.Variable
+    variance: keras.Variable
+    epsilon: float
+
+    def affine(self) -> Affine:
+        """Returns what it does in inference, with the moving statistics."""
+        gamma, beta, mean, variance = (np.asarray(v, np.float64) for v in self[:4])
+        scale = gamma / np.sqrt(variance + self.epsilon)
+        return Affine(scale, beta - mean * scale)
+
+
+class Relu(NamedTuple):
+    """`max(x, 0)`."""
+
+
+class Convolution(NamedTuple):
+    """One with padding "same", without groups or dilation."""
+
+    kernel: keras.Variable
+    """`(height, width, channels, filters)`."""
+    strides: int
+    bias: keras.Variable | None = None
+
+
+Step = Norm | Relu | Convolution
+
+
+class Lowered(NamedTuple):
+    """A module: `after(skip(y) + p f(y))`, or `after(t(y) f(y) + (1 − t(y)) skip(y))` with a gate.
+
+    Deleted, it is `after(skip(y))`, also where it has no skip and runs as `after(f(y))`.
+    """
+
+    residual: tuple[Step, ...] | None
+    """f; None where only what is left of a deleted module is known."""
+    skip: tuple[Step, ...]
+    """() for the identity."""
+    after: keras.layers.Layer | None
+    """A layer without weights; None for the identity."""
+    has_skip: bool = True
+    survival: float = 1.0
+    """p, 0 < p <= 1."""
+    gate: Convolution | None = None
+    """t is the sigmoid of it."""
+
+    @property
+    def is_identity_when_deleted(self) -> bool:
+        """Whether a deleted module leaves what enters it as it is."""
+        return not self.skip and self.after is None
+
+    @property
+    def preactivation(self) -> tuple[tuple[Norm, Convolution], ...] | None:
+        """Norms and convolutions of f, where it is `W σ(B(… W' σ(B(y))))`; None for other modules.
+
+        The skip is then the identity or one convolution, and nothing follows the sum.
+        """
+        kinds, skip = ([type(step) for step in part] for part in (self.residual or (), self.skip))
+        plain = self.has_skip and self.after is None and skip in ([], [Convolution])
+        if not plain or not kinds or kinds != [Norm, Relu, Convolution] * (len(kinds) // 3):
+            return None
+        return tuple(zip(self.residual[::3], self.residual[2::3], strict=True))
+
+
+def lowered(module) -> Lowered | None:
+    """Returns a built module as records of its variables; None where they cannot say it all."""
+    lower = _MODULES.get(type(module))
+    if lower is None or type(module.activation) not in AFTER or steps(module.shortcut) is None:
+        return None
+    return lower(module)
+
+
+def steps(layer) -> tuple[Step, ...] | None:
+    """Returns a built layer as steps, () for None; None where they cannot say it all."""
+    if layer is None:
+        return ()
+    lower = _LAYERS.get(type(layer))
+    return None if lower is None else lower(layer)
+
+
+def _residual(module: Module) -> Lowered:
+    parts = steps(module.transform), steps(module.shortcut), module.activation
+    return Lowered(*parts, survival=module.survival_probability)
+
+
+def _highway(module: HighwayModule) -> Lowered:
+    gate = _convolution(module.openness, keras.activations.sigmoid)
+    transform = None if gate is None or gate.bias is None else steps(module.transform)
+    return Lowered(transform, steps(module.shortcut), module.activation, gate=gate)
+
+
+def _plain(module: PlainModule) -> Lowered:
+    return Lowered(steps(module.transform), (), module.activation, has_skip=False)
+
+
+_MODULES = {Module: _residual, HighwayModule: _highway, PlainModule: _plain}
+
+
+def _convolution(layer, activation=keras.activations.linear) -> Convolution | None:
+    plain = (
+        type(layer) is keras.layers.Conv2D
+        and (layer.padding, layer.data_format) == ("same", "channels_last")
+        and (layer.groups, *layer.dilation_rate) == (1, 1, 1)
+        and layer.strides[0] == layer.strides[1]
+        and layer.activation is activation
+    )
+    bias = layer.bias if plain and layer.use_bias else None
+    return Convolution(layer.kernel, layer.strides[0], bias) if plain else None
+
+
+def _conv(layer) -> tuple[Step, ...] | None:
+    found = _convolution(layer)
+    return None if found is None or found.bias is not None else (found,)
+
+
+def _norm(layer) -> tuple[Step, ...] | None:
+    axis = layer.axis if isinstance(layer.axis, int) else layer.axis[0]
+    if axis not in (-1, 3) or not (layer.scale and layer.center):
+        return None
+    variables = layer.gamma, layer.beta, layer.moving_mean, layer.moving_variance
+    return (Norm(*variables, layer.epsilon),)
+
+
+def _relu(layer) -> tuple[Step, ...] | None:
+    plain = (layer.max_value, layer.negative_slope, layer.threshold) == (None, 0, 0)
+    return (Relu(),) if plain else None
+
+
+def _preactivation(layer: Preactivation) -> tuple[Step, ...]:
+    pairs = zip(layer.norms, layer.convs, strict=True)
+    return tuple(step for n, c in pairs for step in (*_norm(n), Relu(), *_conv(c)))
+
+
+def _pipe(layer: Pipe) -> tuple[Step, ...] | None:
+    parts = [steps(inner) for inner in layer.layers]
+    return None if None in parts else tuple(step for part in parts for step in part)
+
+
+_LAYERS = {
+    keras.layers.Conv2D: _conv,
+    BatchNormalization: _norm,
+    keras.layers.ReLU: _relu,
+    Preactivation: _preactivation,
+    Pipe: _pipe,
+}

@@ -1,0 +1,48 @@
+"""Which executor a program gets.
+
+RESIDUAL_ENSEMBLES_ENGINE says where tasks run: `local` (the default) or `ray`. It is an environment
+variable, because where something runs changes no result.
+"""
+
+import os
+
+from residual_ensembles.backend import choice
+from residual_ensembles.backend.threads import processors, task_threads
+from residual_ensembles.runtime.executor import Executor, Serial
+
+ENGINE = "RESIDUAL_ENSEMBLES_ENGINE"
+"""The environment variable that says where tasks run."""
+ENGINES = ("local", "ray")
+
+
+def choose_engine() -> str:
+    """Returns the engine that the environment asks for.
+
+    Raises:
+        ValueError: There is no such engine.
+    """
+    engine = os.environ.get(ENGINE) or "local"
+    if engine not in ENGINES:
+        raise ValueError(f"Received {ENGINE}={engine!r}, expected one of {', '.join(ENGINES)}.")
+    return engine
+
+
+def choose_executor(show: bool = False) -> Executor:
+    """Returns the executor that the environment asks for.
+
+    Args:
+        show: Whether what tasks print on a cluster is shown here; on this machine it always is.
+
+    Raises:
+        ValueError: There is no such engine, or it is not installed.
+        OSError: Its cluster cannot be used.
+    """
+    if choose_engine() == "ray":
+        from residual_ensembles.runtime.cluster import Ray
+
+        return Ray(show)
+    if processors() // task_threads() <= 1 or choice.chosen() == "jax":
+        return Serial()
+    from residual_ensembles.runtime.local import Local
+
+    return Local()

@@ -1,0 +1,200 @@
+"""Tasks in processes of this machine, one for each processor or as many as there is memory for.
+
+The pool is the standard library's, and joblib's loky starts its processes: they import no
+`__main__`, so that a script needs no guard, and what travels may be a lambda. loky's own pool ends
+processes that have grown by 300 MB; ours grow by what they compile, and are to keep it.
+"""
+
+import contextlib
+import os
+import pickle
+import platform
+import signal
+import tempfile
+import threading
+import time
+import weakref
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from itertools import islice
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import cloudpickle
+import psutil
+
+from residual_ensembles.backend.threads import processors, task_threads
+from residual_ensembles.runtime.executor import TASK_BYTES, Executor, ignore
+from residual_ensembles.runtime.memory import available_bytes
+
+PARENT_SECONDS = 1.0
+"""Between two looks of a process at whether the program is there."""
+TELL_SECONDS = 0.5
+"""Between two messages of how far a task is."""
+
+_steps: Connection | None = None
+"""In a process of a pool: where it says how far its task is."""
+
+
+class Stored:
+    """A value in a file, read by each task that is given it; the file goes with this object.
+
+    Args:
+        value: What can be pickled.
+        folder: Where to.
+    """
+
+    def __init__(self, value: object, folder: str):
+        with tempfile.NamedTemporaryFile(dir=folder, delete=False) as file:
+            cloudpickle.dump(value, file, protocol=pickle.HIGHEST_PROTOCOL)
+        self.path = Path(file.name)
+        weakref.finalize(self, self.path.unlink, missing_ok=True)
+
+    def __reduce__(self):
+        return _read, (str(self.path),)
+
+
+def _read(path: str) -> object:
+    return pickle.loads(Path(path).read_bytes())  # noqa: S301 - written by the process above
+
+
+class Local(Executor):
+    """Processes that are started when there is something to do, and stay until the end."""
+
+    def __init__(self):
+        super().__init__()
+        self.folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+        self.pool: ProcessPoolExecutor | None = None
+        self.steps, self._tells = Pipe(duplex=False)
+        self._held, self._holds = Pipe(duplex=False)
+        """Whoever has the one learns when the other is closed, here or by our end."""
+
+    def put(self, value):
+        return Stored(value, self.folder.name)
+
+    def run(self, tasks, advance=ignore, finished=ignore, memory_bytes=0):
+        # Processes that are there already do it in the memory that they have.
+        room = (available_bytes() + _bytes_of_children()) // (memory_bytes + TASK_BYTES)
+        n_at_once = max(1, min(self.most(), len(tasks), room))
+        results: list = [None] * len(tasks)
+        waiting, running = iter(enumerate(tasks)), {}
+        self.new_steps()  # what is left of tasks that failed
+
+        def start(n: int) -> None:
+            for index, task in islice(waiting, n):
+                arguments = task.arguments()  # kept, and with them the files that some stand for
+                running[self._submit(task.function, arguments)] = index, arguments
+
+        try:
+            start(n_at_once)
+            while running:
+                done, _ = wait(running, TELL_SECONDS, FIRST_COMPLETED)
+                for call in done:
+                    index, _ = running.pop(call)
+                    results[index], steps = call.result()
+                    start(1)
+                    self.nodes[platform.node()] += 1
+                    finished(index, results[index])
+                    advance(steps)
+                advance(self.new_steps())
+        except BrokenProcessPool as error:
+            self._end_processes()
+            raise OSError(
+                f"One of {n_at_once} processes was killed, perhaps for want of memory; with fewer "
+                "processors (taskset) there are fewer at once."
+            ) from error
+        finally:
+            for call in running:
+                call.cancel()
+        return results
+
+    def most(self) -> int:
+        """Returns how many tasks run at once where memory allows."""
+        return max(1, processors() // task_threads())
+
+    def new_steps(self) -> float:
+        """Returns the steps that tasks under way have told since the last call."""
+        steps = 0.0
+        while self.steps.poll():
+            steps += self.steps.recv()
+        return steps
+
+    def _submit(self, function, arguments: tuple) -> Future:
+        if self.pool is None:
+            self.pool = self._new_pool()
+        return self.pool.submit(_call, cloudpickle.dumps((function, arguments)), task_threads())
+
+    def _new_pool(self) -> ProcessPoolExecutor:
+        from joblib.externals.loky.backend import get_context
+
+        return ProcessPoolExecutor(
+            self.most(),
+            mp_context=get_context("loky"),
+            initializer=begin,
+            initargs=(os.getpid(), self._held, self._tells),
+        )
+
+    def _end_processes(self) -> None:
+        """Ends all processes, whatever they do, and makes ready for others."""
+        self._holds.close()
+        if self.pool is not None:
+            self.pool.shutdown(cancel_futures=True)
+        self.pool = None
+        self._held.close()
+        self._held, self._holds = Pipe(duplex=False)
+
+    def close(self):
+        self._end_processes()
+        for each in (self.steps, self._tells, self._held, self._holds):
+            each.close()
+        self.folder.cleanup()
+
+
+def _bytes_of_children() -> int:
+    n_bytes = 0
+    for child in psutil.Process().children():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            n_bytes += child.memory_info().rss
+    return n_bytes
+
+
+def begin(parent: int, held: Connection, tells: Connection) -> None:
+    """Makes a process of a pool ready: it lives as long as the program, and says how far it is.
+
+    Args:
+        parent: Process number of the program.
+        held: Ends when the program does not want the process any more.
+        tells: Where it says how far its task is.
+    """
+    global _steps
+    _steps = tells
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the program, which ends us
+    threading.Thread(target=_end_with, args=(parent, held), daemon=True).start()
+
+
+def _end_with(parent: int, held: Connection) -> None:
+    # A copy of the program, made by fork, may hold the pipe open when the program is no more.
+    while os.getppid() == parent and not held.poll(PARENT_SECONDS):
+        pass
+    os._exit(1)
+
+
+def _call(content: bytes, threads: int) -> tuple[object, float]:
+    """Returns what a task returns, and the steps that it made and has not told."""
+    from residual_ensembles import backend
+
+    backend.configure(threads)
+    function, arguments = pickle.loads(content)  # noqa: S301 - of the program
+    untold, last = 0.0, time.monotonic()
+
+    def advance(steps: float) -> None:
+        nonlocal untold, last
+        untold += steps
+        if time.monotonic() > last + TELL_SECONDS:
+            # One write of few bytes, which those of other processes cannot come between.
+            _steps.send(untold)
+            untold, last = 0.0, time.monotonic()
+
+    result = function(*arguments, advance)
+    return result, untold

@@ -1,0 +1,1 @@
+"""What is written: whole files, what results are named by, and what made them."""

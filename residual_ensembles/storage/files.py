@@ -1,0 +1,204 @@
+"""Files that are either whole or not there, and folders that say whether they still are.
+
+Everything the project writes goes through here: to a temporary name in the same folder, flushed
+to the disk, then renamed over the old file. A full disk or a killed process leaves what was there
+before. A folder of results that belong together gets a manifest, written last: which files, how
+large, with which content.
+"""
+
+import contextlib
+import errno
+import fcntl
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PARTIAL = ".partial-"
+"""How the name of a file begins that is being written."""
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Error numbers of a disk, or a share of one, that has no room."""
+
+MANIFEST = "manifest.json"
+WHOLE_BYTES = 2**30
+"""The largest file of which a manifest has all the content; of a larger one it has samples."""
+_SAMPLES, _SAMPLE_BYTES = 64, 2**20
+
+
+@contextlib.contextmanager
+def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
+    """Yields a temporary path that becomes `path` if the block ends without an error.
+
+    Args:
+        path: The file to write. Missing parent folders are made.
+
+    Yields:
+        A path in the same folder and with the same suffix, for the block to write.
+
+    Raises:
+        OSError: The folder cannot be made or written, or the disk is full, with `path` as its
+            file name; `path` is as it was.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=PARTIAL, suffix=path.suffix, dir=path.parent)
+    temporary = Path(name)
+    try:
+        mark_in_use(handle)
+        with naming_full_disk(path):
+            yield temporary
+            with temporary.open("rb+") as file:
+                os.fsync(file.fileno())
+        temporary.chmod(0o644)  # mkstemp's 0600 would hide results from a group's other members
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+        os.close(handle)
+
+
+@contextlib.contextmanager
+def naming_full_disk(path: Path) -> Iterator[None]:
+    """Says of a full disk at which path it is; the system names none, or the source of a copy."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in DISK_FULL:
+            raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
+        raise
+
+
+def mark_in_use(descriptor: int) -> None:
+    """Marks an open file as this process's for as long as it is open and the process lives."""
+    with contextlib.suppress(OSError):  # a file system without locks: nobody else removes it
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def is_in_use(path: Path) -> bool:
+    """Whether a process that lives has marked a file as its own, or nobody can tell."""
+    try:
+        with path.open("rb+") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    return False
+
+
+def remove_partial(*folders: str | os.PathLike) -> None:
+    """Removes what processes that were killed left half written in these folders."""
+    for folder in folders:
+        for path in Path(folder).glob(f"{PARTIAL}*"):
+            if not is_in_use(path):
+                path.unlink(missing_ok=True)
+
+
+def write_manifest(folder: str | os.PathLike, names: Iterable[str], **facts: str) -> None:
+    """Writes which files a folder holds, once all of them are whole.
+
+    Args:
+        folder: The folder.
+        names: Paths of the files within it.
+        **facts: What else the manifest says.
+    """
+    folder = Path(folder)
+    contents = {name: content_of(folder / name) for name in sorted({*names} - {MANIFEST})}
+    write_json(folder / MANIFEST, {**facts, "files": contents})
+
+
+def read_manifest(folder: str | os.PathLike) -> dict:
+    """Returns a folder's manifest, after comparing every file with it.
+
+    It takes a fifth of a second for 200 MB. Of a file larger than `WHOLE_BYTES`, its size and 64
+    samples of a megabyte are compared.
+
+    Raises:
+        FileNotFoundError: There is no manifest.
+        ValueError: A file is not what the manifest says, or the manifest is damaged.
+    """
+    folder = Path(folder)
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        contents = {str(name): dict(content) for name, content in manifest["files"].items()}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{folder / MANIFEST} cannot be read ({error})") from None
+    for name, content in contents.items():
+        try:
+            found = content_of(folder / name, content.get("bytes"))
+        except OSError as error:
+            raise ValueError(f"{folder / name} cannot be read ({error.strerror})") from None
+        if found["bytes"] != content.get("bytes"):
+            raise ValueError(
+                f"{folder / name} has {found['bytes']} bytes, {content.get('bytes')} when finished"
+            )
+        if found != content:
+            raise ValueError(f"{folder / name} has other content than when it was finished")
+    return manifest
+
+
+def content_of(path: Path, n_bytes: int | None = None) -> dict:
+    """Returns a file's size, and the SHA-256 of its content or of samples of it.
+
+    Args:
+        path: The file.
+        n_bytes: The size that it should have; where it has another one, nothing is read.
+    """
+    with path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        if n_bytes is not None and size != n_bytes:
+            return {"bytes": size}
+        if size <= WHOLE_BYTES:
+            return {"bytes": size, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+        digest = hashlib.sha256()
+        for i in range(_SAMPLES):
+            file.seek(i * (size - _SAMPLE_BYTES) // (_SAMPLES - 1))
+            digest.update(file.read(_SAMPLE_BYTES))
+        return {"bytes": size, "sha256_of_samples": digest.hexdigest()}
+
+
+def write_text(path: str | os.PathLike, text: str) -> None:
+    """Writes `text` to `path`, whole or not at all."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_bytes(path: str | os.PathLike, content: bytes) -> None:
+    """Writes `content` to `path`, whole or not at all."""
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def write_json(path: str | os.PathLike, value: object) -> None:
+    """Writes `value` to `path` as JSON a person can read."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def write_csv(path: str | os.PathLike, frame: "pd.DataFrame") -> None:
+    """Writes `frame` to `path` without its index; floats keep every digit."""
+    with atomic_path(path) as temporary:
+        frame.to_csv(temporary, index=False, lineterminator="\n")
+
+
+def read_npz(path: str | os.PathLike) -> dict[str, np.ndarray]:
+    """Returns the arrays of the file `path`, read whole.
+
+    Raises:
+        ValueError: There is no such file, or it is damaged.
+    """
+    try:
+        with Path(path).open("rb") as file, np.load(file) as stored:
+            return dict(stored)
+    except Exception as error:  # damage makes zipfile, zlib and NumPy raise whatever they meet
+        raise ValueError(f"{path} cannot be read ({type(error).__name__}: {error})") from error
+
+
+def write_npz(path: str | os.PathLike, **arrays: np.ndarray) -> None:
+    """Writes `arrays` to the compressed file `path`, whose name ends in .npz."""
+    with atomic_path(path) as temporary:
+        np.savez_compressed(temporary, **arrays)

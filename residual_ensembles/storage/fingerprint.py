@@ -1,0 +1,69 @@
+"""What makes two results the same result, to the byte.
+
+Trainings, lesions and path gradients are kept under such a name and found again by it: data,
+parameters, the code that was run, threads, libraries, and the settings of the process.
+"""
+
+import ast
+import functools
+import hashlib
+import json
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+
+from residual_ensembles import backend
+from residual_ensembles.backend import process
+from residual_ensembles.storage.imports import ROOT, file_of, reached
+
+LIBRARIES = ("keras", "numpy", "scipy")
+"""Those that compute, beside the backend."""
+
+
+def digest(entries: Sequence[str], threads: int | None, **facts) -> str:
+    """Returns 16 hexadecimal digits of everything that determines a result.
+
+    Args:
+        entries: Modules of the project that compute it, by their names; what they import counts.
+        threads: Within an operation; None where they do not count.
+        **facts: What else determines it, as plain values: data, weights, parameters.
+    """
+    everything = {
+        **facts,
+        "code": code_checksum(*entries),
+        "threads": threads,
+        "versions": {**{name: metadata.version(name) for name in LIBRARIES}, **backend.VERSIONS},
+        "rounding": process.rounding(),
+    }
+    return hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()[:16]
+
+
+@functools.cache
+def code_checksum(*entries: str) -> str:
+    """Returns the SHA-256 of modules and all of the project that they import.
+
+    Comments, docstrings and the layout of the source change nothing.
+
+    Args:
+        *entries: Their names.
+    """
+    checksum = hashlib.sha256()
+    for file in reached(*map(file_of, entries)):
+        checksum.update(f"{file.relative_to(ROOT).as_posix()}\0{_meaning(file)}\0".encode())
+    return checksum.hexdigest()
+
+
+def _meaning(file: Path) -> str:
+    """Returns the syntax tree of a source file without docstrings, as text."""
+    tree = ast.parse(file.read_bytes())
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list):
+            node.body = [each for each in body if not _is_string(each)]
+    return ast.dump(tree)
+
+
+def _is_string(node: ast.AST) -> bool:
+    """Whether a statement is a string by itself: a docstring, or what stands below a variable."""
+    constant = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    return constant and isinstance(node.value.value, str)

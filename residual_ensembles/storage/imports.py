@@ -1,0 +1,132 @@
+"""Which of the project's files a file imports, read off its source without running it.
+
+What a result depends on (`storage.fingerprint`), what a stage of the pipeline depends on
+(`pipelines.deps`) and whether files import each other in a circle are questions to this graph.
+
+Imports within functions count. A package hands on what its stub (`__init__.pyi`) lists: where
+`data` is a package, `data.load` in the source is an import of the file that defines `load`, and
+`data` by itself one of all that the package lists. Not counted: imports for type checkers, what is
+imported by a name that is made at run time, and the `__init__.py` that a package runs by itself.
+"""
+
+import ast
+import functools
+from collections.abc import Iterator
+from pathlib import Path
+
+LIBRARY = Path(__file__).resolve().parents[1]
+ROOT = LIBRARY.parent
+PACKAGES = ("residual_ensembles", "pipelines")
+
+
+@functools.cache
+def imported(file: Path) -> frozenset[Path]:
+    """Returns the project's files that a file imports itself.
+
+    Args:
+        file: One of them.
+    """
+    found, packages = set(), {}
+    tree = ast.parse(file.read_bytes())
+    for node in _executed(tree):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [(alias.name, alias.asname or alias.name) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            module = _absolute(node, file)
+            names = [(f"{module}.{each.name}", each.asname or each.name) for each in node.names]
+        for name, bound in names:
+            if name.split(".")[0] in PACKAGES:
+                target = _defining(name)
+                if target.name == "__init__.py" and _dotted(target) == name:
+                    packages[bound] = target
+                else:
+                    found.add(target)
+    for bound, name in _uses(tree, packages):
+        found |= _listed(packages[bound]) if name is None else _of_package(packages[bound], name)
+    return frozenset(found - {file})
+
+
+def reached(*files: Path) -> list[Path]:
+    """Returns some files and all that they import, directly or through others, in order of path."""
+    found, waiting = set(files), list(files)
+    while waiting:
+        new = imported(waiting.pop()) - found
+        found |= new
+        waiting.extend(new)
+    return sorted(found)
+
+
+def file_of(module: str) -> Path:
+    """Returns the file of a module of the project, given by its name with dots.
+
+    Raises:
+        ValueError: There is none.
+    """
+    path = ROOT.joinpath(*module.split("."))
+    for file in (path.with_suffix(".py"), path / "__init__.py"):
+        if file.is_file():
+            return file
+    raise ValueError(f"Received the module {module}, which is not in {ROOT}.")
+
+
+def _executed(tree: ast.AST) -> Iterator[ast.AST]:
+    """Yields what is in a tree but for that which only type checkers read."""
+    yield tree
+    for child in ast.iter_child_nodes(tree):
+        test = child.test if isinstance(child, ast.If) else None
+        if not (isinstance(test, ast.Name) and test.id == "TYPE_CHECKING"):
+            yield from _executed(child)
+
+
+def _absolute(node: ast.ImportFrom, file: Path) -> str:
+    if not node.level:
+        return node.module
+    package = file.parents[node.level - 1].relative_to(ROOT).parts
+    return ".".join([*package, *filter(None, [node.module])])
+
+
+def _dotted(file: Path) -> str:
+    parts = file.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def _defining(name: str) -> Path:
+    """Returns the file of a module, or the one that defines what a module or package hands on."""
+    try:
+        return file_of(name)
+    except ValueError:
+        module, _, attribute = name.rpartition(".")
+        return _exports(file_of(module)).get(attribute, file_of(module))
+
+
+@functools.cache
+def _exports(package: Path) -> dict[str, Path]:
+    """Returns the files of what a package hands on, by name; nothing for one without a stub."""
+    stub = package.with_suffix(".pyi")
+    if package.name != "__init__.py" or not stub.is_file():
+        return {}
+    nodes = [node for node in ast.parse(stub.read_bytes()).body if isinstance(node, ast.ImportFrom)]
+    return {
+        alias.asname or alias.name: _defining(f"{_absolute(node, stub)}.{alias.name}")
+        for node in nodes
+        for alias in node.names
+    }
+
+
+def _listed(package: Path) -> set[Path]:
+    """Returns every file that a package hands something on from."""
+    return set(_exports(package).values()) or {package}
+
+
+def _of_package(package: Path, name: str) -> set[Path]:
+    target = _defining(f"{_dotted(package)}.{name}")
+    return _listed(target) if target.name == "__init__.py" and target != package else {target}
+
+
+def _uses(tree: ast.AST, packages: dict) -> Iterator[tuple[str, str | None]]:
+    """Yields the name of a package and what is taken of it, None where it is used as a whole."""
+    for node in _executed(tree):
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.Name) and child.id in packages:
+                yield child.id, node.attr if isinstance(node, ast.Attribute) else None

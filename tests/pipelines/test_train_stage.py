@@ -1,0 +1,116 @@
+"""The stage `train`, run as DVC runs it: networks side by side, however often it is interrupted."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import programs
+import psutil
+import pytest
+import small_studies
+
+from pipelines import training
+from pipelines.training import Named, train_side_by_side
+from residual_ensembles import data
+from residual_ensembles.backend.threads import THREADS
+from residual_ensembles.runtime import Serial
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("train") / "prepared"
+    data.prepare("digits", folder, limit_train=150, limit_test=40)
+    return folder
+
+
+def project(folder, prepared, epochs=1):
+    networks = {name: {"model": "highway", "depth": 8} for name in ("a", "b")}
+    return small_studies.write(
+        folder,
+        prepared,
+        network=networks,
+        networks=list(networks),
+        train={"epochs": epochs, "batch_size": 32, "snapshots": [0]},
+        lesion={"networks": []},
+        paths={"networks": []},
+    )
+
+
+def environment(folder):
+    return {"RESIDUAL_ENSEMBLES_CHECKPOINTS": str(folder / "kept")}
+
+
+def test_networks_are_trained_and_found_again(prepared, tmp_path):
+    results = project(tmp_path, prepared)
+    for begins in ("1/1 - ", "already finished"):
+        done = programs.run("pipelines.train", folder=tmp_path, **environment(tmp_path))
+        assert done.returncode == 0, done.stderr
+        for name in ("a-0", "b-0"):
+            assert re.search(rf"^{name}: {begins}", done.stdout, re.MULTILINE), done.stdout
+            assert (results / "networks" / name / "run.json").exists()
+        assert done.stdout.splitlines()[-1] == "2 networks: results/tiny/networks"
+
+
+def test_killed_with_all_its_processes_it_goes_on(prepared, tmp_path):
+    results = project(tmp_path, prepared, epochs=40)
+    words = [sys.executable, "-m", "pipelines.train"]
+    variables = {**os.environ, **environment(tmp_path)}
+    first = subprocess.Popen(words, cwd=tmp_path, env=variables, stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not list(tmp_path.glob("kept/*/checkpoint.npz")):
+        assert first.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    started = psutil.Process(first.pid).children(recursive=True)
+    first.send_signal(signal.SIGKILL)
+    first.wait()
+    for process in started:
+        assert programs.has_ended(process.pid)
+    assert not list(results.rglob("run.json"))
+    done = programs.run("pipelines.train", folder=tmp_path, **environment(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert "resuming at step" in done.stdout
+
+
+def test_threads_depend_on_the_study_alone(monkeypatch):
+    found = []
+
+    def run(self, tasks, **_):
+        found.append((len(tasks), os.environ[THREADS]))
+        return []
+
+    monkeypatch.delenv(THREADS, raising=False)
+    monkeypatch.setattr(training, "processors", lambda: 8)
+    monkeypatch.setattr(training.runtime, "choose_executor", lambda show: Serial())
+    monkeypatch.setattr(training.data, "load", lambda folder: None)
+    monkeypatch.setattr(Serial, "run", run)
+    study = small_studies.parameters()
+    study = training.Study.model_validate(study)
+    one = training.Run("resnet", 0, study.settings("resnet"), study.folder("resnet", 0))
+    for n in (1, 3, 8, 20):
+        train_side_by_side(study, n * [one])
+    assert found == [(1, "8"), (3, "2"), (8, "1"), (20, "1")]
+    assert THREADS not in os.environ
+    monkeypatch.setenv(THREADS, "5")
+    train_side_by_side(study, [one])
+    assert found[-1] == (1, "5")
+
+
+def test_one_that_fails_is_named_in_one_line(prepared, tmp_path):
+    project(tmp_path, prepared)
+    params = tmp_path / "params.yaml"
+    params.write_text(params.read_text().replace("batch_size: 32", "batch_size: 500"))
+    done = programs.run("pipelines.train", folder=tmp_path, **environment(tmp_path))
+    assert done.returncode == 1
+    assert re.match(r"error: [ab]-0: Received batch_size=500 for 135 training", done.stderr)
+    assert done.stderr.count("\n") == 1
+
+
+def test_lines_stand_behind_a_name(capsys):
+    named = Named("a-0")
+    print("one\ntwo", end="", file=named)
+    print(" and more", file=named)
+    assert capsys.readouterr().out == "a-0: one\na-0: two and more\n"

@@ -1,0 +1,259 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import programs
+import psutil
+import pytest
+
+from residual_ensembles.backend.threads import THREADS
+from residual_ensembles.runtime import Serial, Task, choose, choose_executor
+from residual_ensembles.runtime.choose import ENGINE
+from residual_ensembles.runtime.local import Local
+
+
+def square(x, advance):
+    advance(x)
+    return x * x, os.getpid()
+
+
+def total(numbers, advance):
+    return int(numbers.sum()), os.getpid()
+
+
+def dies(advance):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def grows(n_bytes, advance):
+    kept = sys.__dict__.setdefault("kept_by_a_test", [])
+    kept.append(b"1" * n_bytes)
+    time.sleep(1.1)  # loky's own pool would look at most once a second
+    return os.getpid()
+
+
+def goes_on(n, advance):
+    for _ in range(n):
+        advance(0.25)
+        time.sleep(0.2)
+
+
+def nap(seconds, advance):
+    time.sleep(seconds)
+    return os.getpid()
+
+
+def fails(what, advance):
+    raise ValueError(f"no {what}")
+
+
+def tasks(function, *arguments):
+    return [Task(str(each), function, lambda each=each: each) for each in arguments]
+
+
+@pytest.fixture(scope="module", params=[Serial, Local])
+def some(request):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("residual_ensembles.runtime.local.processors", lambda: 2)
+        with request.param() as made:
+            yield made
+
+
+def test_results_come_in_the_order_of_the_tasks(some):
+    steps, seen = [], {}
+    results = some.run(tasks(square, (3,), (1,), (2,)), steps.append, seen.__setitem__)
+    assert [value for value, _ in results] == [9, 1, 4]
+    assert seen == dict(enumerate(results))
+    assert sum(steps) == 6
+    assert (os.getpid() in {pid for _, pid in results}) == (type(some) is Serial)
+    assert some.nodes.total() >= 3
+    assert some.provenance()["tasks_by_node"] == dict(some.nodes)
+    assert f"({some.nodes.total()})" in some.told()
+
+
+def test_a_value_is_put_once_for_many_tasks(some):
+    numbers = some.put(np.arange(1000))
+    results = some.run(tasks(total, (numbers,), (numbers,), (numbers,)))
+    assert [value for value, _ in results] == [499500] * 3
+
+
+def test_how_far_tasks_are_is_told_before_they_end():
+    with Local() as local:
+        local.run(tasks(square, (1,)))
+        steps = []
+        local.run(tasks(goes_on, (12,), (12,)), steps.append)
+    assert sum(steps) == 6.0
+    assert sum(each > 0 for each in steps) > 3
+    assert steps[0] < 3.0
+
+
+def test_a_process_that_has_grown_stays(monkeypatch):
+    monkeypatch.setattr("residual_ensembles.runtime.local.processors", lambda: 1)
+    with Local() as one:
+        assert len(set(one.run(tasks(grows, (1,), (4 * 10**8,), (1,), (1,))))) == 1
+
+
+def test_what_a_task_raises_comes_through(some):
+    with pytest.raises(ValueError, match="no luck"):
+        some.run(tasks(fails, ("luck",), ("luck",)))
+
+
+def test_arguments_are_made_when_their_turn_comes(some):
+    made, seen = [], []
+
+    def argument(x):
+        made.append(x)
+        return (x,)
+
+    def finished(index, result):
+        seen.append(len(made))
+
+    some.run([Task("", square, lambda x=x: argument(x)) for x in range(6)], finished=finished)
+    assert seen[0] <= 3
+    assert seen[-1] == 6
+
+
+def test_a_file_goes_with_the_value_it_stands_for():
+    with Local() as local:
+        path = local.put(np.arange(3)).path
+        assert not path.exists()
+
+
+def test_a_value_is_there_until_the_last_task_that_takes_it_ends(some):
+    made = [Task(str(i), total, lambda: (some.put(np.arange(100)),)) for i in range(5)]
+    assert [value for value, _ in some.run(made)] == [4950] * 5
+
+
+PROGRAM = """
+import os, sys
+from pathlib import Path
+from residual_ensembles import data, training
+from residual_ensembles.runtime import Task
+from residual_ensembles.runtime.local import Local
+def computes(_, advance):
+    print("begun\\n", end="", flush=True)  # in one write: there are two of us
+    while True:
+        pass
+def trains(name, advance):
+    folder = Path(sys.argv[1], name)
+    prepared = data.prepare("digits", folder / "data", limit_train=200, limit_test=20)
+    settings = training.Settings(depth=8, epochs=9999, batch_size=20)
+    training.train(prepared, settings, folder / "out", folder / "kept", name)
+with Local() as local:  # a script without a guard
+    local.most = lambda: 2
+    function = {"computes": computes, "trains": trains}[sys.argv[2]]
+    local.run([Task(str(i), function, lambda i=i: (str(i),)) for i in range(2)])
+"""
+
+
+@pytest.fixture
+def program(tmp_path, request):
+    """A program in a group of processes of its own, and the two processes that work for it."""
+    (tmp_path / "program.py").write_text(PROGRAM)
+    with subprocess.Popen(
+        [sys.executable, tmp_path / "program.py", tmp_path, request.param],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as running:
+        try:
+            sign = {"computes": "begun", "trains": "Epoch 2/"}[request.param]
+            for _ in range(2):
+                assert any(sign in line for line in running.stdout)
+            children = psutil.Process(running.pid).children(recursive=True)
+            assert len(children) >= 2
+            yield running, [child.pid for child in children]
+        finally:
+            running.kill()
+
+
+@pytest.mark.parametrize(
+    ("program", "how"),
+    [
+        ("computes", signal.SIGKILL),
+        ("computes", signal.SIGTERM),
+        ("trains", signal.SIGKILL),
+    ],
+    indirect=["program"],
+)
+def test_processes_end_with_their_program(program, how):
+    running, workers = program
+    running.send_signal(how)
+    assert all(programs.has_ended(pid, seconds=10) for pid in workers)
+    assert running.wait(10) == -how
+
+
+@pytest.mark.parametrize("program", ["computes"], indirect=True)
+def test_ctrl_c_ends_all_and_only_the_program_speaks_of_it(program):
+    running, workers = program
+    os.killpg(running.pid, signal.SIGINT)  # as a terminal does, to all of them
+    assert all(programs.has_ended(pid, seconds=10) for pid in workers)
+    _, errors = running.communicate(timeout=10)
+    assert errors.count("Traceback") == 1
+    assert errors.splitlines()[-1] == "KeyboardInterrupt"
+
+
+def test_a_killed_process_is_told(monkeypatch):
+    monkeypatch.setattr("residual_ensembles.runtime.local.processors", lambda: 2)
+    with Local() as local:
+        with pytest.raises(OSError, match="was killed, perhaps for want of memory"):
+            local.run(tasks(dies, (), ()))
+        assert local.run(tasks(square, (2,)))[0][0] == 4
+
+
+@pytest.mark.parametrize(("memory_bytes", "n_processes"), [(0, 2), (2**60, 1)])
+def test_no_more_at_once_than_there_is_memory_for(monkeypatch, memory_bytes, n_processes):
+    monkeypatch.setattr("residual_ensembles.runtime.local.processors", lambda: 2)
+    with Local() as local:
+        found = local.run(tasks(nap, (0.5,), (0.5,), (0.5,)), memory_bytes=memory_bytes)
+    assert len(set(found)) == n_processes
+
+
+def test_what_cannot_be_imported_travels_too(some):
+    factor = some.put(lambda x: 3 * x)
+    (found,) = some.run([Task("a", lambda f, x, advance: f(x), lambda: (factor, 7))])
+    assert found == 21
+
+
+@pytest.mark.parametrize(
+    ("processors", "threads", "backend", "kind"),
+    [
+        (2, "", "tensorflow", Local),
+        (4, "2", "tensorflow", Local),
+        (3, "2", "tensorflow", Serial),
+        (1, "", "tensorflow", Serial),
+        (4, "", "jax", Serial),
+    ],
+)
+def test_the_executor_of_one_machine(monkeypatch, processors, threads, backend, kind):
+    monkeypatch.setattr(choose, "processors", lambda: processors)
+    monkeypatch.setenv(THREADS, threads)
+    monkeypatch.setenv("KERAS_BACKEND", backend)
+    monkeypatch.delenv(ENGINE, raising=False)
+    with choose_executor() as made:
+        assert type(made) is kind
+
+
+def test_threads_are_told_where_they_are_known(monkeypatch):
+    monkeypatch.setenv(THREADS, "3")
+    monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
+    assert Serial().provenance()["threads_of_a_task"] == 3
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    assert Serial().provenance()["threads_of_a_task"] is None
+
+
+def test_an_unknown_engine_is_refused(monkeypatch):
+    monkeypatch.setenv(ENGINE, "spark")
+    with pytest.raises(ValueError, match=r"ENGINE='spark', expected one of local, ray\."):
+        choose_executor()
+
+
+def test_ray_that_is_not_installed_is_told(monkeypatch):
+    monkeypatch.setenv(ENGINE, "ray")
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(ValueError, match=r"pip install 'residual-ensembles\[cluster\]'"):
+        choose_executor()

@@ -1,0 +1,49 @@
+"""Folders in which stages can run: parameters, and data and networks that others have made."""
+
+from pathlib import Path
+
+import yaml
+
+from residual_ensembles.parameters import SECTIONS, Study
+
+NAME = "tiny"
+
+
+def parameters(**changes) -> dict:
+    """Returns all parameters of a study of one ResNet-20.
+
+    Args:
+        **changes: By section, what is not the default; or a parameter outside of the sections.
+    """
+    values = {
+        section: Study.model_fields[section].annotation().model_dump(mode="json")
+        for section in SECTIONS
+    }
+    values |= {"name": NAME, "network": {"resnet": {"depth": 20}}}
+    values |= {"networks": ["resnet"], "seeds": [0]}
+    values["lesion"] |= {"k": 2, "draws": 2, "swaps": 2, "duplications": 2}
+    for name, value in changes.items():
+        values[name] = {**values[name], **value} if name in SECTIONS else value
+    return values
+
+
+def write(
+    folder: Path, prepared: Path | None = None, trained: Path | None = None, /, **changes
+) -> Path:
+    """Makes the folder of a project, and returns that of its results.
+
+    Args:
+        folder: Where to.
+        prepared: Folder of the prepared data.
+        trained: Folder of the trained networks.
+        **changes: As for `parameters`.
+    """
+    results = folder / "results" / NAME
+    results.mkdir(parents=True, exist_ok=True)
+    (folder / "params.yaml").write_text(yaml.safe_dump(parameters(**changes), sort_keys=False))
+    links = {folder / "data/prepared" / NAME: prepared, results / "networks": trained}
+    for place, target in links.items():
+        if target is not None and not place.exists():
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.symlink_to(target)
+    return results

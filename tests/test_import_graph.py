@@ -1,0 +1,106 @@
+"""What imports what: read off the source, and free of circles."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from residual_ensembles.storage import imports
+
+FILES = [
+    file
+    for package in imports.PACKAGES
+    for file in sorted((imports.ROOT / package).rglob("*.py"))
+    if file.name != "__init__.py"
+]
+
+
+def circles(graph: Mapping) -> list[set]:
+    """Each set of nodes of which every one leads to every other."""
+    behind = {}
+    for node in graph:
+        found, waiting = set(), [node]
+        while waiting:
+            new = graph.get(waiting.pop(), set()) - found
+            found |= new
+            waiting.extend(new)
+        behind[node] = found
+    loops = {
+        frozenset(other for other in graph if node in behind[other] and other in behind[node])
+        for node in graph
+        if node in behind[node]
+    }
+    return [set(loop) for loop in loops]
+
+
+def test_a_circle_is_found():
+    found = circles({1: {2}, 2: {3}, 3: {2, 4}, 4: set(), 5: {5}})
+    assert sorted(map(sorted, found)) == [[2, 3], [5]]
+
+
+def test_no_files_import_each_other():
+    assert circles({file: imports.imported(file) for file in FILES}) == []
+
+
+def room(file: Path) -> str:
+    """A package of the library, or a file beside them."""
+    return "/".join(file.relative_to(imports.ROOT).with_suffix("").parts[:2])
+
+
+def test_no_rooms_import_each_other():
+    rooms: dict[str, set] = {}
+    for file in FILES:
+        if file.name != "__main__.py":  # programs stand above all rooms
+            others = {room(other) for other in imports.imported(file)} - {room(file)}
+            rooms.setdefault(room(file), set()).update(others)
+    assert circles(rooms) == []
+
+
+SOURCES = {
+    "__init__.py": "",
+    "alone.py": "",
+    "base.py": "def one(): ...\n",
+    "hidden.py": "",
+    "room/__init__.py": "",
+    "room/__init__.pyi": "from . import inner\nfrom .defining import define as make\n",
+    "room/defining.py": "",
+    "room/inner.py": "",
+    "room/unused.py": "",
+    "plain/__init__.py": "def two(): ...\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("import os, residual_ensembles.base", ["base.py"]),
+        ("from residual_ensembles import base as b", ["base.py"]),
+        ("from residual_ensembles.base import one", ["base.py"]),
+        ("def f():\n    from residual_ensembles import base", ["base.py"]),
+        ("from residual_ensembles.room import make", ["room/defining.py"]),
+        ("from residual_ensembles.room import inner", ["room/inner.py"]),
+        ("from residual_ensembles import room\nroom.make()", ["room/defining.py"]),
+        ("from residual_ensembles import room as r\nr.make(r.inner.x)", None),
+        ("from residual_ensembles import room\nroom.unused.x", ["room/unused.py"]),
+        ("from residual_ensembles import room\nprint(room)", None),
+        ("from residual_ensembles import plain\nplain.two()", ["plain/__init__.py"]),
+        ("from residual_ensembles.plain import two", ["plain/__init__.py"]),
+        ("if TYPE_CHECKING:\n    from residual_ensembles import base", []),
+        ("from . import base", ["base.py"]),
+        ("from .room import make", ["room/defining.py"]),
+        ("from numpy import base\nimport keras.room", []),
+    ],
+)
+def test_what_a_file_imports(tmp_path, monkeypatch, source, expected):
+    package = tmp_path / "residual_ensembles"
+    for name, text in {**SOURCES, "file.py": source + "\n"}.items():
+        (package / name).parent.mkdir(parents=True, exist_ok=True)
+        (package / name).write_text(text)
+    monkeypatch.setattr(imports, "ROOT", tmp_path)
+    found = sorted(str(f.relative_to(package)) for f in imports.imported(package / "file.py"))
+    assert found == (["room/defining.py", "room/inner.py"] if expected is None else expected)
+
+
+def test_what_is_not_there_is_refused():
+    with pytest.raises(ValueError, match=r"module residual_ensembles\.nowhere, which is not in"):
+        imports.file_of("residual_ensembles.nowhere")
