@@ -13,7 +13,7 @@ IN_PARALLEL := --numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadsco
 
 # Of what takes JAX minutes to compile: the engine, path gradients and a model taken apart, once each.
 ON_JAX := tests/lesions/test_engine.py tests/paths/test_against_all_paths.py tests/unraveling/test_unravel.py -k \
-	"(float32_equals and resnet) or what_is_finished or carries_the_very or (is_its_model and residual_net) or deleting_is"
+	"(float32_equals and resnet) or carries_the_very or (is_its_model and residual_net) or deleting_is"
 
 SUPPORTED := import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else \
 	f"error: this is Python {v[0]}.{v[1]}, TensorFlow 2.21 needs 3.11, 3.12 or 3.13: make PYTHON=python3.11 ...")

@@ -2,7 +2,7 @@
 
 import pickle
 
-from residual_ensembles.lesions.subject import Subject
+from residual_ensembles.lesions.worker import SweepSpec
 from residual_ensembles.runtime import Serial
 
 
@@ -22,7 +22,7 @@ class Counting(Serial):
         self.results = 0
 
     def put(self, value):
-        if isinstance(value, Subject):
+        if isinstance(value, SweepSpec):
             self.networks += pickled_bytes(value)
         else:
             self.pictures += pickled_bytes(value)

@@ -68,7 +68,7 @@ def main() -> None:
     prepared = data.load(study.prepared)
     part = prepared.part("train")
     kept = {
-        each[0].title: gradients.kept_pieces(each, prepared.checksum, how)
+        each[0].title: gradients.gradient_cache(each, prepared.checksum, how)
         for each in networks.values()
     }
     with (
@@ -87,8 +87,8 @@ def main() -> None:
     write_json(output_dir / "path_gradients_run.json", facts)
     found = [how.tables(*run, measured[each]) for run in study.runs for each in networks[run]]
     gradients.write_tables(found, output_dir)
-    for pieces in kept.values():
-        pieces.remove()
+    for cache in kept.values():
+        cache.remove()
     print(f"Gradients of {len(every)} networks by path: {output_dir / 'path_gradients.csv'}")
 
 

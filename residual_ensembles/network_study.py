@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +15,12 @@ from residual_ensembles.data import Prepared
 from residual_ensembles.gradients.cut import Network
 from residual_ensembles.gradients.pieces import BAR, measure
 from residual_ensembles.gradients.study import GradientStudy, write_tables
-from residual_ensembles.lesions.fingerprint import kept_pieces
+from residual_ensembles.lesions.engine import SweepSettings
+from residual_ensembles.lesions.fingerprint import network_cache
 from residual_ensembles.lesions.sweep import Swept, sweep
-from residual_ensembles.pieces import Pieces
 from residual_ensembles.publishing import check_fits, dataset_facts, network_facts
 from residual_ensembles.runtime.executor import Executor, Serial
+from residual_ensembles.runtime.result_cache import ResultCache
 from residual_ensembles.storage.files import write_csv, write_json, write_text
 from residual_ensembles.storage.provenance import provenance
 
@@ -70,25 +71,22 @@ class NetworkStudy:
             self.chain, **plan, seed=self.seed, random=True, as_far_as_possible=True
         )
         part, start = self.prepared.part("test"), time.monotonic()
-        pieces = self._kept(rows, options)
-        swept = Swept(*self.network, self.wide, rows, pieces)
-        ((table, exactness),) = sweep(
-            [swept], part, self.folder, self.executor, seed=self.seed, **options
-        )
+        swept = Swept(*self.network, self.wide, rows, self._cache())
+        settings = SweepSettings(seed=self.seed, **options)
+        ((table, exactness),) = sweep([swept], part, self.folder, self.executor, settings)
         write_csv(self.folder / "exactness.csv", pd.DataFrame([exactness]))
         print(self.executor.told())
         write_csv(self.folder / "lesions.csv", table)
         facts = {**provenance(), **self.executor.provenance()}
         write_json(self.folder / "lesions_run.json", facts)
         self._write_run(table.error_fraction.iloc[0], len(part), time.monotonic() - start)
-        pieces.remove()
 
-    def _kept(self, rows: Sequence, options: dict) -> Pieces:
-        """Returns the pieces of a sweep that an earlier run may have begun."""
+    def _cache(self) -> ResultCache:
+        """Returns the results of lesions that an earlier sweep of the network may have had."""
         if not self.path.is_file():
-            return Pieces()
-        settings = {**options, "seed": self.seed, "cut": [m.name for m in self.chain.modules]}
-        return kept_pieces(self.path, self.prepared.checksum, rows, settings)
+            return ResultCache()
+        modules = [module.name for module in self.chain.modules]
+        return network_cache("lesions", self.path, self.prepared.checksum, modules=modules)
 
     def _write_run(self, error: float, n: int, seconds: float) -> None:
         chain = self.chain

@@ -248,13 +248,8 @@ class Lesion(Section):
         return {name: getattr(self, name) for name in PLAN}
 
     @property
-    def evaluation(self) -> dict[str, Any]:
-        """How they are evaluated: all others, as plain values."""
-        return self.model_dump(exclude={"networks", *PLAN})
-
-    @property
     def options(self) -> dict[str, Any]:
-        """The same, without the seed, as `lesions.evaluate` takes it."""
+        """How they are evaluated but for the seed, as `lesions.evaluate` takes it."""
         return {
             "precision": self.precision,
             "error_margin": self.error_margin or None,

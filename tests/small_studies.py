@@ -28,23 +28,21 @@ def parameters(**changes) -> dict:
 
 
 def write(
-    folder: Path, prepared: Path | None = None, networks: Path | None = None, **changes
+    folder: Path, prepared: Path | None = None, trained: Path | None = None, /, **changes
 ) -> Path:
     """Makes the folder of a project, and returns that of its results.
 
     Args:
         folder: Where to.
         prepared: Folder of the prepared data.
-        networks: Folder of the trained networks.
+        trained: Folder of the trained networks.
         **changes: As for `parameters`.
     """
     results = folder / "results" / NAME
     results.mkdir(parents=True, exist_ok=True)
     (folder / "params.yaml").write_text(yaml.safe_dump(parameters(**changes), sort_keys=False))
-    for place, target in (
-        (folder / "data/prepared" / NAME, prepared),
-        (results / "networks", networks),
-    ):
+    links = {folder / "data/prepared" / NAME: prepared, results / "networks": trained}
+    for place, target in links.items():
         if target is not None and not place.exists():
             place.parent.mkdir(parents=True, exist_ok=True)
             place.symlink_to(target)

@@ -1,5 +1,5 @@
 from .cut import Network
-from .keeping import kept_pieces
+from .keeping import gradient_cache
 from .pieces import BAR, measure
 from .study import GradientStudy, write_tables
 
@@ -7,7 +7,7 @@ __all__ = [
     "BAR",
     "GradientStudy",
     "Network",
-    "kept_pieces",
+    "gradient_cache",
     "measure",
     "write_tables",
 ]

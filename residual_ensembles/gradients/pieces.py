@@ -8,17 +8,19 @@ import numpy as np
 
 from residual_ensembles import models
 from residual_ensembles.gradients.cut import Network, Piece, cut
-from residual_ensembles.gradients.keeping import Found, from_arrays, to_arrays
 from residual_ensembles.gradients.memory import piece_bytes
 from residual_ensembles.gradients.study import GradientStudy, Measured, nothing_found, skips_of
 from residual_ensembles.models.configs import architecture_of, outline
 from residual_ensembles.paths import Linearization
-from residual_ensembles.pieces import Pieces
 from residual_ensembles.runtime.executor import Executor, Task
+from residual_ensembles.runtime.result_cache import CachedTask, ResultCache, run_cached
 
 BAR = "{l_bar}{bar}| {n:.1f}/{total} batches [{elapsed}<{remaining}]"
 """How far `measure` is, for tqdm: a piece with some lengths is a part of a batch."""
-NOTHING_KEPT: Mapping[str, Pieces] = MappingProxyType({})
+NOTHING_KEPT: Mapping[str, ResultCache] = MappingProxyType({})
+
+Found = list[tuple[list[bool], dict[str, list]]]
+"""What a piece found: for each of its networks whether each module has a skip, and the rest."""
 
 
 def measure(
@@ -27,7 +29,7 @@ def measure(
     study: GradientStudy,
     executor: Executor,
     advance: Callable[[float], object],
-    kept: Mapping[str, Pieces] = NOTHING_KEPT,
+    kept: Mapping[str, ResultCache] = NOTHING_KEPT,
 ) -> list[Measured]:
     """Takes the gradients of networks apart.
 
@@ -63,31 +65,18 @@ def measure(
         how = which, piece.estimator, batches, piece.lengths, piece.share
         return (study, content[title], *how)
 
-    places = {title: kept.get(title, Pieces()) for title in epochs}
-    results = {piece: _kept(piece, places[piece.network_title], advance) for piece in pieces}
-    missing = [piece for piece, result in results.items() if result is None]
+    def cached(piece: Piece) -> CachedTask:
+        cache = kept.get(piece.network_title, ResultCache())
+        task = Task(piece.title, compute, partial(arguments, piece))
+        n_steps = piece.share * len(piece.batches) * len(piece.networks)
+        return CachedTask(piece.name, cache, task, n_steps)
 
-    def finished(index: int, result: Found) -> None:
-        piece = missing[index]
-        places[piece.network_title].keep(piece.name, to_arrays(result))
-        results[piece] = result
-
-    tasks = [Task(piece.title, compute, partial(arguments, piece)) for piece in missing]
-    executor.run(tasks, advance, finished, memory_bytes)
+    results = run_cached(list(map(cached, pieces)), executor, advance, memory_bytes=memory_bytes)
     found: dict[Network, list] = {network: [] for network in networks}
-    for piece, of_piece in results.items():
+    for piece, of_piece in zip(pieces, results, strict=True):
         for network, of_network in zip(piece.networks, of_piece, strict=True):
             found[network].append(of_network)
     return [_joined(network, found[network], study.batches) for network in networks]
-
-
-def _kept(piece: Piece, pieces: Pieces, advance: Callable[[float], object]) -> Found | None:
-    """Returns what an earlier run found, which counts; None where it did not."""
-    arrays = pieces.find(piece.name)
-    if arrays is None:
-        return None
-    advance(piece.share * len(piece.batches) * len(piece.networks))
-    return from_arrays(arrays)
 
 
 def compute(

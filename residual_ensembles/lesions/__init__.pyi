@@ -1,8 +1,8 @@
 from . import agreement, sweep
 from .bearing import check, deletable, duplicable, spared, swappable
-from .engine import Evaluation, evaluate
+from .engine import Evaluation, SweepSettings, evaluate
 from .exactness import summary
-from .fingerprint import kept_pieces
+from .fingerprint import network_cache
 from .lesion import Lesion, Step
 from .outputs import outputs_of
 from .plans import (
@@ -24,6 +24,7 @@ __all__ = [
     "Lesion",
     "PlannedLesion",
     "Step",
+    "SweepSettings",
     "agreement",
     "check",
     "deletable",
@@ -31,10 +32,10 @@ __all__ = [
     "evaluate",
     "evaluate_reference",
     "intact",
-    "kept_pieces",
     "lesion_study",
     "lesion_table",
     "n_classes",
+    "network_cache",
     "outputs_of",
     "random_deletions",
     "random_duplications",

@@ -1,6 +1,7 @@
 """Does the engine say what the reference says?"""
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -9,12 +10,14 @@ from residual_ensembles import backend
 from residual_ensembles.lesions.closeness import ROUNDING, bound, gaps, scale
 from residual_ensembles.lesions.disturbance import disturbed
 from residual_ensembles.lesions.evaluator import Evaluator
-from residual_ensembles.lesions.piece import Piece
+from residual_ensembles.lesions.lesion import Lesion
 from residual_ensembles.lesions.reference import CompiledParts
 from residual_ensembles.randomness import generator
 
-LESIONS = 4
-"""Lesions of a sweep that are compared with the reference."""
+SHARE = 1 / 8
+"""Of the lesions of a sweep, how many are compared with the reference."""
+FEWEST = 4
+"""But no fewer than so many."""
 PICTURES = 16
 """Pictures with which they are."""
 LARGEST = 1e-2
@@ -72,64 +75,110 @@ def differences(logits: np.ndarray, reference: np.ndarray) -> np.ndarray:
     return np.abs(logits - reference).max(axis=-1) / scale(reference)
 
 
-def bounds_of_others(logits: np.ndarray, reference: np.ndarray) -> np.ndarray:
+def bounds_of_others(differences: np.ndarray) -> np.ndarray:
     """Returns for each lesion the bound that all the others would give, `(n_lesions, 1)`.
 
     Its own differences must not count: a prediction that differs is always closer than ten times
     the largest of these.
 
     Args:
-        logits: Of the engine, `(n_lesions, n_pictures, n_classes)`.
-        reference: Of the reference.
+        differences: Between engine and reference, `(n_lesions, n_pictures)`.
     """
-    largest = differences(logits, reference).max(axis=1)
+    largest = differences.max(axis=1)
     others = [np.delete(largest, i).max(initial=0.0) for i in range(len(largest))]
     return np.array([[bound(each)] for each in others])
 
 
-def sample(evaluator: Evaluator, n_pictures: int, seed: int) -> Piece:
-    """Returns the piece that compares some lesions and pictures of a sweep, in float32.
+def sampled_lesions(lesions: Sequence[Lesion], seed: int) -> np.ndarray:
+    """Returns the positions of the lesions of a plan that are compared with the reference.
+
+    Whether a lesion is one of them is drawn for it alone, so that a larger plan compares those of a
+    smaller one and some more; but where these are few, more are taken.
 
     Args:
-        evaluator: Of the sweep.
+        lesions: Each once.
+        seed: Of the sample.
+    """
+    drawn = np.array([generator(seed, "agreement", str(lesion)).random() for lesion in lesions])
+    n = max(int((drawn < SHARE).sum()), min(FEWEST, len(lesions)))
+    return np.sort(np.argsort(drawn, kind="stable")[:n])
+
+
+def sampled_pictures(n_pictures: int, seed: int) -> np.ndarray:
+    """Returns the positions of the pictures that lesions are compared with the reference on.
+
+    Args:
         n_pictures: Pictures of the sweep.
         seed: Of the sample.
     """
-    random = generator(seed, "agreement sample")
-    n_lesions = min(LESIONS, len(evaluator.lesions))
-    lesions = np.sort(random.choice(len(evaluator.lesions), n_lesions, replace=False))
-    positions = np.sort(random.choice(n_pictures, min(PICTURES, n_pictures), replace=False))
-    return Piece("agreement", compare, positions, lesions)
+    random = generator(seed, "agreement pictures")
+    return np.sort(random.choice(n_pictures, min(PICTURES, n_pictures), replace=False))
+
+
+FIELDS = {"difference": np.float32, "gap": np.float32, "different": bool, "own": np.float32}
+"""What `compare` returns."""
 
 
 def compare(
     evaluator: Evaluator, pictures: np.ndarray, lesions: np.ndarray, _
 ) -> dict[str, np.ndarray]:
-    """Returns the fields of an `Agreement` of some lesions with some pictures."""
+    """Returns how the engine, in float32, and a plain run of the network compare.
+
+    Args:
+        evaluator: Of the sweep.
+        pictures: `(n_pictures, height, width, channels)`.
+        lesions: Positions of the lesions.
+
+    Returns:
+        `(n_lesions, n_pictures)` each: how far logits differ at most, and the gap between the two
+        best ones of the network itself, as shares of the largest; whether the predictions differ;
+        and where logits differ by more than `LARGEST`, by how much the network enlarges rounding.
+    """
     reference = CompiledParts(evaluator.chain, compile=lambda function: function)
     chosen = [evaluator.lesions[i] for i in lesions]
     logits = evaluator.logits(pictures, lesions=lesions)
     with backend.full_precision():
         expected = np.stack([reference(lesion, pictures) for lesion in chosen])
-        found = agreement(logits, expected, bounds_of_others(logits, expected))
-        if found.largest_relative_difference > LARGEST:
-            moved = differences(disturbed(reference, chosen, pictures), expected)
-            found = found._replace(own=float(moved.max()))
-    return {name: np.array(value) for name, value in found._asdict().items()}
+        found = differences(logits, expected)
+        own = np.zeros_like(found)
+        far = np.flatnonzero(found.max(axis=1) > LARGEST)
+        if len(far):
+            moved = disturbed(reference, [chosen[i] for i in far], pictures)
+            own[far] = differences(moved, expected[far]).max(axis=0)
+    return {
+        "difference": found,
+        "gap": gaps(expected) if expected.shape[-1] > 1 else np.full_like(found, np.inf),
+        "different": logits.argmax(axis=-1) != expected.argmax(axis=-1),
+        "own": own,
+    }
 
 
-def accepted(piece: dict[str, np.ndarray], chain) -> Agreement:
-    """Returns what `compare` found.
+def compared(
+    difference: np.ndarray, gap: np.ndarray, different: np.ndarray, own: np.ndarray
+) -> Agreement:
+    """Returns how a sample of lesions compares, from what `compare` found of them."""
+    close = gap < bounds_of_others(difference)
+    return Agreement(
+        n=different.size,
+        n_different=int(different.sum()),
+        n_close=int(close.sum()),
+        n_unexplained=int((different & ~close).sum()),
+        largest_relative_difference=float(difference.max()),
+        own=float(own.max()),
+    )
+
+
+def check_agreement(found: Agreement, chain) -> None:
+    """Refuses a network that the engine does not evaluate as it evaluates itself.
 
     Args:
-        piece: What it returned.
+        found: Of a sample.
         chain: The network.
 
     Raises:
         ArithmeticError: The engine and the network differ by more than rounding explains, or put
             out what is no number.
     """
-    found = Agreement(**{name: value.item() for name, value in piece.items()})
     dtypes = {module.compute_dtype for module in chain.modules}
     largest = LARGEST if dtypes <= {"float32", "float64"} else LARGEST_REDUCED
     largest = max(largest, OWN * found.own)
@@ -146,4 +195,3 @@ def accepted(piece: dict[str, np.ndarray], chain) -> Agreement:
             f"expected less than {largest:.2g}: a module does something else when it is prepared "
             "for inference. Please report it, with the network."
         )
-    return found

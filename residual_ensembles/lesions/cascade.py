@@ -50,6 +50,10 @@ def sample(n_pictures: int, seed: int) -> np.ndarray:
     return np.sort(generator(seed, "precision sample").choice(n_pictures, n, replace=False))
 
 
+FIELDS = {"changed": bool, "rounding": np.float32}
+"""What `compare` returns."""
+
+
 def compare(
     evaluator: Evaluator, pictures: np.ndarray, lesions: np.ndarray, _
 ) -> dict[str, np.ndarray]:

@@ -1,6 +1,8 @@
 """Predictions after many lesions, from as little computing as they need."""
 
-from collections.abc import Callable, Generator, Sequence
+import hashlib
+import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,16 +10,21 @@ import numpy as np
 from residual_ensembles import backend
 from residual_ensembles.lesions import agreement, cascade, closeness
 from residual_ensembles.lesions.agreement import Agreement
+from residual_ensembles.lesions.evaluator import Evaluator
 from residual_ensembles.lesions.examples import check_shape
 from residual_ensembles.lesions.grid import MEMORY_BYTES
 from residual_ensembles.lesions.lesion import Lesion
-from residual_ensembles.lesions.margin import Sampling, check_margin
-from residual_ensembles.lesions.rounds import COUNTS, Rounds
-from residual_ensembles.lesions.subject import Subject
-from residual_ensembles.lesions.together import Round, together
+from residual_ensembles.lesions.margin import UNKNOWN, Sampling, check_margin
+from residual_ensembles.lesions.results import LesionResults
+from residual_ensembles.lesions.scheduler import Scheduler, Wanted
+from residual_ensembles.lesions.worker import Meter, SweepSpec
 from residual_ensembles.parameters import LESION_PRECISIONS
-from residual_ensembles.pieces import Pieces
 from residual_ensembles.runtime.executor import Executor, Serial
+from residual_ensembles.runtime.result_cache import ResultCache
+
+KEPT_GAP = 0.1
+"""Gaps between logits are kept as they are up to here. A bound of rounding is seldom a hundredth of
+it; where it is larger, all of them are kept."""
 
 
 @dataclass(frozen=True)
@@ -47,18 +54,28 @@ class Evaluation:
     """By how much the memory of a process grew meanwhile, at most."""
 
 
+@dataclass(frozen=True)
+class SweepSettings:
+    """How lesions are evaluated; see `evaluate`."""
+
+    precision: str = "float32"
+    error_margin: float | None = None
+    memory_bytes: int = MEMORY_BYTES
+    batch_size: int | None = None
+    seed: int = 0
+
+
 def evaluate(
     chain,
     plan: Sequence,
     pictures,
     *,
-    precision: str = "float32",
     labels: np.ndarray | None = None,
+    precision: str = "float32",
     error_margin: float | None = None,
     memory_bytes: int = MEMORY_BYTES,
     batch_size: int | None = None,
     seed: int = 0,
-    pieces: Pieces | None = None,
     executor: Executor | None = None,
     progress: Callable[[float], None] = lambda n_predictions: None,
 ) -> Evaluation:
@@ -86,7 +103,6 @@ def evaluate(
         memory_bytes: What activations may take, in each process.
         batch_size: How many of them may pass a module together; None for as many as are fast.
         seed: Of the samples.
-        pieces: Where finished pieces are kept, to go on after an interruption.
         executor: What computes them; None for this process, with the threads that it has.
         progress: Called with the number of predictions that were made since the last call.
 
@@ -102,79 +118,293 @@ def evaluate(
         >>> evaluate(chain, plan, pictures).predictions.shape  # doctest: +SKIP
         (54, 10000)
     """
-    going = evaluation(
-        chain,
-        plan,
-        pictures,
-        precision=precision,
-        labels=labels,
-        error_margin=error_margin,
-        memory_bytes=memory_bytes,
-        batch_size=batch_size,
-        seed=seed,
-        pieces=pieces,
-    )
-    return together({chain.name: going}, executor or Serial(), progress)[chain.name]
+    settings = SweepSettings(precision, error_margin, memory_bytes, batch_size, seed)
+    sweep = Sweep(chain, plan, pictures, settings, labels)
+    (found,) = evaluate_together([sweep], Scheduler(executor or Serial(), progress))
+    return found
 
 
-def evaluation(
-    chain,
-    plan: Sequence,
-    pictures,
-    *,
-    precision: str = "float32",
-    labels: np.ndarray | None = None,
-    error_margin: float | None = None,
-    memory_bytes: int = MEMORY_BYTES,
-    batch_size: int | None = None,
-    seed: int = 0,
-    pieces: Pieces | None = None,
-) -> Generator[Round, list[dict[str, np.ndarray]], Evaluation]:
-    """Evaluates a plan of lesions, piece by piece, wherever these are computed: see `together`.
+def evaluate_together(sweeps: Sequence["Sweep"], scheduler: Scheduler) -> list[Evaluation]:
+    """Evaluates the plans of several networks side by side.
 
-    Arguments, errors and what it returns in the end are those of `evaluate`.
+    Args:
+        sweeps: One for each network.
+        scheduler: What computes what no cache knows.
+
+    Returns:
+        What came of each, in their order.
+
+    Raises:
+        ArithmeticError: As `evaluate`.
     """
-    labels = labels if labels is None else np.asarray(labels)
-    _check_arguments(plan, pictures, precision, labels, error_margin)
-    check_shape(chain, pictures)
-    check_precision(chain, precision)
-    lesions = [row if isinstance(row, Lesion) else row.lesion for row in plan]
-    subject = Subject(chain, lesions, len(pictures), memory_bytes, batch_size)
-    sweep = Rounds(subject, pictures, pieces or Pieces())
-    (compared,) = yield sweep.round([agreement.sample(subject.evaluator, len(pictures), seed)])
-    agreed = agreement.accepted(compared, chain)
-    check = None
-    if precision != "float32":
-        check = yield from sweep.check(seed)
-    rounding = closeness.bound(agreed.largest_relative_difference)
-    how = precision, rounding, check and check.thresholds
-    if error_margin is None:
-        intact, found = None, (yield from sweep.all_pictures(how))
-    else:
-        whole = yield from evaluation(
-            chain,
-            [Lesion()],
-            pictures,
-            precision=precision,
-            memory_bytes=memory_bytes,
-            batch_size=batch_size,
-            seed=seed,
-            pieces=sweep.kept.within("intact"),
+    compare_with_reference(sweeps, scheduler)
+    reduced = [each for each in sweeps if each.settings.precision != "float32"]
+    scheduler.compute([each.reduced_precision() for each in reduced])
+    scheduler.compute([each.all_pictures() for each in sweeps])
+    sampled = [each for each in sweeps if each.settings.error_margin is not None]
+    while wanted := [each.next_round() for each in sampled if each.needs_more()]:
+        scheduler.compute(wanted)
+        for each in sampled:
+            each.record_round()
+    return [each.evaluation() for each in sweeps]
+
+
+def compare_with_reference(sweeps: Sequence["Sweep"], scheduler: Scheduler) -> None:
+    """Holds the engine against plain runs of the networks, on a sample of lesions and pictures.
+
+    Raises:
+        ArithmeticError: They differ by more than rounding explains.
+    """
+    scheduler.compute([each.comparison() for each in sweeps])
+    for each in sweeps:
+        agreement.check_agreement(each.agreement, each.chain)
+
+
+class Sweep:
+    """A plan of lesions of one network: what has to be computed for it, and what comes of that.
+
+    What it wants is known one step after another, for each needs what came of the one before:
+    `comparison`, then `reduced_precision` unless all is float32, then `all_pictures`, and with an
+    error margin rounds of pictures, `next_round` and `record_round`. In the end there is an
+    `evaluation`.
+
+    Lesions that are planned twice are evaluated once.
+
+    Args:
+        chain: The network; nothing about it changes.
+        plan: Lesions, or planned lesions.
+        pictures: As for `evaluate`.
+        settings: How lesions are evaluated.
+        labels: As for `evaluate`.
+        cache: Where results are kept lesion by lesion; its name stands for the network, the data
+            and the code. None keeps nothing.
+        title: What people call the network; by default its name.
+
+    Raises:
+        ValueError: As `evaluate`.
+    """
+
+    def __init__(
+        self,
+        chain,
+        plan: Sequence,
+        pictures,
+        settings: SweepSettings,
+        labels: np.ndarray | None = None,
+        cache: ResultCache | None = None,
+        title: str | None = None,
+    ):
+        self.labels = labels if labels is None else np.asarray(labels)
+        _check_arguments(plan, pictures, settings, self.labels)
+        check_shape(chain, pictures)
+        check_precision(chain, settings.precision)
+        self.chain = chain
+        self.pictures = pictures
+        self.settings = settings
+        self.cache = cache or ResultCache()
+        planned = [row if isinstance(row, Lesion) else row.lesion for row in plan]
+        every = [*planned, *([] if settings.error_margin is None else [Lesion()])]
+        self.position = {lesion: i for i, lesion in enumerate(dict.fromkeys(every))}
+        self.lesions = list(self.position)
+        """Each once."""
+        self.rows = np.array([self.position[lesion] for lesion in planned])
+        """Of the plan, positions among `lesions`."""
+        memory_bytes, batch_size = settings.memory_bytes, settings.batch_size
+        self.spec = SweepSpec(
+            chain, self.lesions, len(pictures), memory_bytes, batch_size, title or chain.name
         )
-        intact = whole.predictions[0]
-        sizes = subject.evaluator.grid.batch_sizes
-        sampling = Sampling(intact != labels, len(lesions), error_margin, seed, sizes)
-        unharmed = [i for i, lesion in enumerate(lesions) if lesion == Lesion()]
-        for i in unharmed:
-            sampling.settle(i, intact != labels)
-        found = yield from sweep.sampled_pictures(sampling, labels, how)
-        for name in ("predictions", *COUNTS):
-            found[name][unharmed] = getattr(whole, name)[0]
-        found["peak_bytes"] = max(found["peak_bytes"], whole.peak_bytes)
-    return Evaluation(intact=intact, agreement=agreed, rounding=rounding, check=check, **found)
+        self.grid = self.spec.evaluator.grid
+        self.everyone = np.arange(len(self.lesions))
+        self._sampling: Sampling | None = None
+        self._round = np.zeros(0, int)
+
+    def comparison(self) -> Wanted:
+        """Returns some lesions with some pictures, to compare with the reference in float32."""
+        seed = self.settings.seed
+        pictures = agreement.sampled_pictures(len(self.pictures), seed)
+        self._compared = agreement.sampled_lesions(self.lesions, seed)
+        self._comparison = self._results("reference", pictures, agreement.FIELDS, seed=seed)
+        return self._wanted(self._comparison, self._compared, agreement.compare)
+
+    @property
+    def agreement(self) -> Agreement:
+        """How float32 compares with the reference, once that was computed."""
+        found = self._comparison.fields
+        return agreement.compared(**{name: found[name][self._compared] for name in found})
+
+    @property
+    def rounding(self) -> float:
+        """The bound of what float32 rounding changes; see `Evaluation`."""
+        return closeness.bound(self.agreement.largest_relative_difference)
+
+    def reduced_precision(self) -> Wanted:
+        """Returns every lesion with a few pictures, to be evaluated in both precisions."""
+        seed = self.settings.seed
+        pictures = cascade.sample(len(self.pictures), seed)
+        self._reduced = self._results("rounding", pictures, cascade.FIELDS, seed=seed)
+        return self._wanted(self._reduced, self.everyone, cascade.compare)
+
+    @property
+    def check(self) -> cascade.Check | None:
+        """What bfloat16 changes, once that was computed; None where all is float32."""
+        if self.settings.precision == "float32":
+            return None
+        return cascade.checked(**{n: x[self.rows] for n, x in self._reduced.fields.items()})
+
+    def all_pictures(self) -> Wanted:
+        """Returns every lesion with every picture; with an error margin, the intact network."""
+        self._predictions = self._prediction_results()
+        lesions, planned = self.everyone, self.rows
+        if self.settings.error_margin is not None:
+            lesions = planned = np.array([self.position[Lesion()]])
+        return self._predicted(lesions, self.grid.pieces(), planned)
+
+    def needs_more(self) -> bool:
+        """Whether there are lesions whose error is not known as well as it shall be."""
+        if self._sampling is None:
+            self._begin_sampling()
+        self._round = self._sampling.next_pictures()
+        return len(self._round) > 0
+
+    def next_round(self) -> Wanted:
+        """Returns the lesions that are not known well enough, with some more pictures."""
+        active = self.rows[self._sampling.active]
+        return self._predicted(np.unique(active), self._parts(self._round), active)
+
+    def record_round(self) -> None:
+        """Notes what came of the round, and lets go of lesions that are known well enough."""
+        if len(self._round):
+            active = self._sampling.active
+            found = self._predictions.take("predictions", self.rows[active], self._round)
+            self._evaluated[np.ix_(active, self._round)] = True
+            self._sampling.record(self._round, found != self.labels[self._round])
+
+    def evaluation(self) -> Evaluation:
+        """Returns what came of the plan."""
+        found = {name: x[self.rows] for name, x in self._predictions.fields.items()}
+        known = True if self._sampling is None else self._evaluated
+        none = np.zeros(found["predictions"].shape, bool)
+        return Evaluation(
+            predictions=np.where(known, found["predictions"], np.int32(UNKNOWN)),
+            intact=None if self._sampling is None else self._intact_predictions(),
+            n_close=((found["gaps"] < self.rounding) & known).sum(axis=1),
+            rounding=self.rounding,
+            n_redone=(found.get("redone", none) & known).sum(axis=1),
+            n_beyond=(found.get("beyond", none) & known).sum(axis=1),
+            agreement=self.agreement,
+            check=self.check,
+            peak_bytes=self._predictions.peak_bytes,
+        )
+
+    def _begin_sampling(self) -> None:
+        """Makes a beginning with the intact network, which is known on all pictures."""
+        wrong = self._intact_predictions() != self.labels
+        n, margin, seed = len(self.rows), self.settings.error_margin, self.settings.seed
+        self._sampling = Sampling(wrong, n, margin, seed, self.grid.batch_sizes)
+        self._evaluated = np.zeros((n, len(self.pictures)), bool)
+        for i in np.flatnonzero(self.rows == self.position[Lesion()]):
+            self._sampling.settle(i, wrong)
+            self._evaluated[i] = True
+
+    def _intact_predictions(self) -> np.ndarray:
+        return self._predictions.fields["predictions"][self.position[Lesion()]]
+
+    def _prediction_results(self) -> LesionResults:
+        """Returns what is known of predictions; in a cascade, of those below the same thresholds.
+
+        Which pictures a cascade evaluates again depends on those that are evaluated together.
+        """
+        fields = {"predictions": np.int32, "gaps": np.float32}
+        keys, facts = list(map(str, self.lesions)), {"gaps": self._kept_gap()}
+        if self.settings.precision == "cascade":
+            fields |= {"redone": bool, "beyond": bool}
+            keys = [
+                f"{key} below {limit!r}"
+                for key, limit in zip(keys, self._limits().tolist(), strict=True)
+            ]
+            facts |= {"sampled": self.settings.error_margin is not None, "seed": self.settings.seed}
+        everything = np.arange(len(self.pictures))
+        return self._results(self.settings.precision, everything, fields, keys, **facts)
+
+    def _limits(self) -> np.ndarray:
+        """Returns the threshold of each lesion in a cascade."""
+        limits = np.zeros(len(self.lesions))
+        limits[self.rows] = self.check.thresholds
+        if self.settings.error_margin is not None:
+            intact = [self.position[Lesion()]]  # on all pictures, and by itself
+            limits[intact] = cascade.thresholds(self._reduced.fields["rounding"][intact])
+        return limits
+
+    def _kept_gap(self) -> float:
+        return KEPT_GAP if self.rounding <= KEPT_GAP else np.inf
+
+    def _results(
+        self, kind: str, pictures: np.ndarray, fields: dict, keys: Sequence = (), **facts
+    ) -> LesionResults:
+        """Returns what is known of one kind, under a name for all that decides it."""
+        facts |= {
+            "n_pictures": len(self.pictures),
+            "memory_bytes": self.settings.memory_bytes,
+            "batch_size": self.settings.batch_size,
+        }
+        name = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+        cache = self.cache.within(f"{kind}-{name}")
+        return LesionResults(cache, keys or list(map(str, self.lesions)), pictures, fields)
+
+    def _predicted(self, lesions: np.ndarray, parts: Sequence, planned: np.ndarray) -> Wanted:
+        cascades = self.settings.precision == "cascade"
+        how = self.settings.precision, self._kept_gap(), self._limits() if cascades else None
+        repeats = np.bincount(planned, minlength=len(self.lesions))
+        found = self._predictions
+        return Wanted(self.spec, self.pictures, found, lesions, parts, predict, how, repeats)
+
+    def _wanted(self, results: LesionResults, lesions: np.ndarray, function: Callable) -> Wanted:
+        parts = self._parts(results.pictures)
+        return Wanted(self.spec, self.pictures, results, lesions, parts, function)
+
+    def _parts(self, positions: np.ndarray) -> list[np.ndarray]:
+        """Returns pictures in parts that one chunk may have, so that the memory holds them."""
+        size = self.grid.piece
+        return [positions[i : i + size] for i in range(0, len(positions), size)]
 
 
-def _check_arguments(plan, pictures, precision, labels, error_margin) -> None:
+def predict(
+    evaluator: Evaluator,
+    pictures: np.ndarray,
+    lesions: np.ndarray,
+    precision: str,
+    kept_gap: float,
+    limits: np.ndarray | None,
+    meter: Meter,
+) -> dict[str, np.ndarray]:
+    """Returns what is kept of some lesions with some pictures, `(n_lesions, n_pictures)` each.
+
+    Args:
+        evaluator: Of the sweep.
+        pictures: `(n_pictures, height, width, channels)`.
+        lesions: Positions of the lesions.
+        precision: One of `LESION_PRECISIONS`.
+        kept_gap: Larger gaps between logits count as this one.
+        limits: Threshold of each lesion of the sweep, for a cascade.
+        meter: Called with shares of the work.
+    """
+    if precision != "cascade":
+        return _kept(
+            evaluator.logits(pictures, precision, lesions=lesions, progress=meter), kept_gap
+        )
+    found = cascade.cascaded(evaluator, pictures, lesions, limits[lesions], meter)
+    return {**_kept(found.logits, kept_gap), "redone": found.redone, "beyond": found.beyond}
+
+
+def _kept(logits: np.ndarray, kept_gap: float) -> dict[str, np.ndarray]:
+    return {
+        "predictions": logits.argmax(axis=-1).astype(np.int32),
+        "gaps": np.minimum(closeness.gaps(logits), kept_gap),
+    }
+
+
+def _check_arguments(plan, pictures, settings: SweepSettings, labels) -> None:
+    precision, error_margin = settings.precision, settings.error_margin
     if precision not in LESION_PRECISIONS:
         raise ValueError(
             f"Received precision={precision!r}, expected one of {', '.join(LESION_PRECISIONS)}."

@@ -34,7 +34,7 @@ def exactness(evaluation: Evaluation, precision: str) -> dict:
 
 
 def summary(evaluation: Evaluation, precision: str = "float32") -> str:
-    """Returns the same in words, and the memory it took."""
+    """Returns the same in words, and the memory that it took if anything was computed."""
     found, agreement = exactness(evaluation, precision), evaluation.agreement
     parts = [
         "{n_close} of {n_predictions} predictions with logits closer than {rounding:.2g} of the "
@@ -52,5 +52,6 @@ def summary(evaluation: Evaluation, precision: str = "float32") -> str:
         parts.append(
             "{n_redone} made again in float32, of which {n_beyond} rounded more than allowed for"
         )
-    parts.append(f"peak memory {evaluation.peak_bytes / 2**20:.0f} MiB")
+    if evaluation.peak_bytes:
+        parts.append(f"peak memory {evaluation.peak_bytes / 2**20:.0f} MiB")
     return "; ".join(parts).format(**found)

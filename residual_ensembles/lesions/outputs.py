@@ -5,13 +5,13 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from residual_ensembles.lesions.cut import affordable_pictures
-from residual_ensembles.lesions.engine import check_precision
-from residual_ensembles.lesions.examples import check_shape
+from residual_ensembles.lesions.engine import Sweep, SweepSettings, compare_with_reference
 from residual_ensembles.lesions.grid import MEMORY_BYTES, Grid
 from residual_ensembles.lesions.lesion import Lesion
-from residual_ensembles.lesions.meter import Meter
-from residual_ensembles.lesions.subject import Subject
+from residual_ensembles.lesions.scheduler import Scheduler
+from residual_ensembles.lesions.worker import Meter, SweepSpec, WorkerSweep
 from residual_ensembles.runtime.executor import Executor, Serial, Task
+from residual_ensembles.runtime.result_cache import CachedTask, ResultCache, run_cached
 
 OUTPUT_PRECISIONS = ("float32", "bfloat16")
 OUTPUT_SHARE = 4
@@ -26,6 +26,7 @@ def outputs_of(
     precision: str = "float32",
     memory_bytes: int = MEMORY_BYTES,
     batch_size: int | None = None,
+    seed: int = 0,
     executor: Executor | None = None,
     progress: Callable[[float], None] = lambda n_predictions: None,
 ) -> Iterator[tuple[slice, np.ndarray]]:
@@ -39,6 +40,7 @@ def outputs_of(
         precision: "float32" or "bfloat16".
         memory_bytes: What activations may take, in each process.
         batch_size: How many of them may pass a module together; None for as many as are fast.
+        seed: Of the sample that is compared with the network itself.
         executor: What computes them; None for this process, with the threads that it has.
         progress: Called with the number of outputs that were made since the last call.
 
@@ -49,47 +51,54 @@ def outputs_of(
         ValueError: The network cannot bear one of the lesions, there are none, there are no inputs
             or of another shape, there is no such precision, or the memory is too small for a single
             one.
+        ArithmeticError: Outputs of a sample differ from those of the network itself, or are not
+            finite.
     """
-    if not len(inputs):
-        raise ValueError("Received no inputs, expected at least one.")
-    if not len(lesions):
-        raise ValueError("Received no lesions, expected at least one, such as Lesion(), intact.")
-    check_shape(chain, inputs)
     if precision not in OUTPUT_PRECISIONS:
         raise ValueError(
             f"Received precision={precision!r} for outputs that are no classes, expected one of "
             f"{', '.join(OUTPUT_PRECISIONS)}."
         )
-    check_precision(chain, precision)
-    subject = Subject(chain, lesions, len(inputs), memory_bytes, batch_size)
+    settings = SweepSettings(precision, None, memory_bytes, batch_size, seed)
+    sweep = Sweep(chain, lesions, inputs, settings)
     executor = executor or Serial()
-    shared = executor.put(subject)
+    compare_with_reference([sweep], Scheduler(executor))
+    shared, nothing_kept = executor.put(sweep.spec), ResultCache()
 
-    def task(some: slice) -> Task:
+    def task(some: slice) -> CachedTask:
         title = f"{chain.name}: outputs of examples {some.start + 1}-{some.stop}"
-        return Task(title, compute, lambda: (shared, np.asarray(inputs[some]), precision))
+        n = len(lesions) * (some.stop - some.start)
+        of_some = Task(title, compute, lambda: (shared, np.asarray(inputs[some]), precision, n))
+        return CachedTask(title, nothing_kept, of_some, n)
 
     numbers = chain.compute_output_shape((None, *chain.picture_shape))[-1]
     most = max(1, memory_bytes // OUTPUT_SHARE // (4 * numbers * len(lesions)))
     together = affordable_pictures(chain, len(lesions))
-    for parts in at_a_time(subject.evaluator.grid, most, together):
-        found = executor.run([task(some) for some in parts], progress, memory_bytes=memory_bytes)
-        yield from zip(parts, found, strict=True)
+    for parts in at_a_time(sweep.grid, most, together):
+        tasks = [task(some) for some in parts]
+        found = run_cached(tasks, executor, progress, memory_bytes=memory_bytes)
+        for some, outputs in zip(parts, found, strict=True):
+            yield some, outputs[sweep.rows]
 
 
 def compute(
-    subject: Subject, inputs: np.ndarray, precision: str, advance: Callable[[float], object]
+    spec: SweepSpec | WorkerSweep,
+    inputs: np.ndarray,
+    precision: str,
+    n: int,
+    advance: Callable[[float], object],
 ) -> np.ndarray:
-    """Returns the outputs of all lesions for some examples, and advances by how many they are.
+    """Returns the outputs of all lesions for some examples.
 
     Args:
-        subject: The network and the lesions.
+        spec: The network and the lesions.
         inputs: The examples.
         precision: "float32" or "bfloat16".
-        advance: Called with the number of outputs.
+        n: By how much to advance.
+        advance: Called with it, a little at a time.
     """
-    meter = Meter(advance, len(subject.evaluator.lesions) * len(inputs))
-    outputs = subject.evaluator.logits(inputs, precision, progress=meter)
+    meter = Meter(advance, n)
+    outputs = spec.evaluator.logits(inputs, precision, progress=meter)
     meter.finish()
     return outputs
 

@@ -7,13 +7,13 @@ from typing import NamedTuple
 import pandas as pd
 from tqdm import tqdm
 
-from residual_ensembles.lesions.engine import Evaluation, evaluation
+from residual_ensembles.lesions.engine import Evaluation, Sweep, SweepSettings, evaluate_together
 from residual_ensembles.lesions.exactness import exactness, summary
 from residual_ensembles.lesions.plans import PlannedLesion
+from residual_ensembles.lesions.scheduler import Scheduler
 from residual_ensembles.lesions.table import lesion_table
-from residual_ensembles.lesions.together import together
-from residual_ensembles.pieces import Pieces
 from residual_ensembles.runtime.executor import Executor
+from residual_ensembles.runtime.result_cache import ResultCache
 from residual_ensembles.storage.files import write_npz
 
 
@@ -42,8 +42,8 @@ class Swept(NamedTuple):
     seed: int
     chain: object
     plan: Sequence[PlannedLesion]
-    pieces: Pieces
-    """Where finished pieces are kept."""
+    cache: ResultCache
+    """Where results are kept lesion by lesion: `network_cache`."""
 
     @property
     def title(self) -> str:
@@ -51,7 +51,7 @@ class Swept(NamedTuple):
         return f"{self.network}-{self.seed}"
 
 
-class Found(NamedTuple):
+class SweepResult(NamedTuple):
     """What came out of the sweep of one network."""
 
     table: pd.DataFrame
@@ -61,8 +61,12 @@ class Found(NamedTuple):
 
 
 def sweep(
-    networks: Sequence[Swept], part, output_dir: Path, executor: Executor, **options
-) -> list[Found]:
+    networks: Sequence[Swept],
+    part,
+    output_dir: Path,
+    executor: Executor,
+    settings: SweepSettings,
+) -> list[SweepResult]:
     """Evaluates plans, writes `predictions/NETWORK-SEED.npz`, and returns the rows of the tables.
 
     Args:
@@ -70,35 +74,34 @@ def sweep(
         part: Of prepared data; what is evaluated.
         output_dir: The study's folder.
         executor: What computes.
-        **options: As for `evaluate`.
+        settings: How lesions are evaluated.
 
     Returns:
         The rows of each network.
     """
     pictures = PartPictures(part)
-    going = {
-        each.title: evaluation(
-            each.chain, each.plan, pictures, labels=part.labels, pieces=each.pieces, **options
-        )
+    sweeps = [
+        Sweep(each.chain, each.plan, pictures, settings, part.labels, each.cache, each.title)
         for each in networks
-    }
+    ]
     n_lesions = sum(len(each.plan) for each in networks)
     names = networks[0].title if len(networks) == 1 else f"{len(networks)} networks"
     title = f"{names}: {n_lesions} lesions, {len(part)} pictures"
     with tqdm(
         total=n_lesions * len(part), desc=title, unit="", unit_scale=True, mininterval=1
     ) as bar:
-        found = together(
-            going,
-            executor,
-            bar.update,
-            lambda count: bar.set_postfix(pieces="{}/{}".format(*count), refresh=False),
-        )
-    precision = options.get("precision", "float32")
-    return [_written(each, found[each.title], precision, part, output_dir) for each in networks]
+
+        def counted(count) -> None:
+            bar.set_postfix(tasks=f"{count.finished}/{count.total}", refresh=False)
+
+        found = evaluate_together(sweeps, Scheduler(executor, bar.update, counted))
+    return [
+        _written(each, evaluation, settings.precision, part, output_dir)
+        for each, evaluation in zip(networks, found, strict=True)
+    ]
 
 
-def _written(each: Swept, found: Evaluation, precision: str, part, output_dir: Path) -> Found:
+def _written(each: Swept, found: Evaluation, precision: str, part, output_dir: Path) -> SweepResult:
     """Writes what was found of a network, tells it in a line, and returns its rows."""
     size = f"{len(each.plan)} lesions, {len(part)} pictures"
     print(f"{each.title}: {size}; {summary(found, precision)}", flush=True)
@@ -113,7 +116,7 @@ def _written(each: Swept, found: Evaluation, precision: str, part, output_dir: P
         found.intact,
     )
     key = {"network": each.network, "seed": each.seed}
-    return Found(table, {**key, **exactness(found, precision)})
+    return SweepResult(table, {**key, **exactness(found, precision)})
 
 
 def write_predictions(path: Path, evaluation: Evaluation, labels) -> None:

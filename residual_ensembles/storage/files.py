@@ -168,6 +168,12 @@ def write_text(path: str | os.PathLike, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+def write_bytes(path: str | os.PathLike, content: bytes) -> None:
+    """Writes `content` to `path`, whole or not at all."""
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content)
+
+
 def write_json(path: str | os.PathLike, value: object) -> None:
     """Writes `value` to `path` as JSON a person can read."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")

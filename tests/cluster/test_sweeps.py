@@ -8,10 +8,10 @@ import pytest
 import small_studies
 
 from residual_ensembles import models
-from residual_ensembles.lesions import cut, study_plan
+from residual_ensembles.lesions import SweepSettings, cut, study_plan
 from residual_ensembles.lesions.sweep import Swept, sweep
-from residual_ensembles.pieces import Pieces
 from residual_ensembles.runtime.choose import ENGINE
+from residual_ensembles.runtime.result_cache import ResultCache
 from residual_ensembles.storage.files import write_csv
 
 PLAN = {"k": 3, "draws": 3, "swaps": 2, "duplications": 2, "seed": 0, "random": True}
@@ -23,13 +23,14 @@ def many_pieces(monkeypatch):
     monkeypatch.setattr(cut, "PASSES_IN_PIECE", 4)
 
 
-def swept(chain, prepared, folder, executor, kept=Pieces, **options):
+def swept(chain, prepared, folder, executor, kept=ResultCache, **options):
     """Returns the bytes of all files of a sweep of a network under two names."""
     networks = [
-        Swept(name, 0, chain, study_plan(chain, **PLAN), kept(folder / "pieces" / name))
+        Swept(name, 0, chain, study_plan(chain, **PLAN), kept(folder / "kept" / name))
         for name in ("one", "other")
     ]
-    found = sweep(networks, prepared.part("test"), folder, executor, **options)
+    settings = SweepSettings(**options)
+    found = sweep(networks, prepared.part("test"), folder, executor, settings)
     write_csv(folder / "lesions.csv", pd.concat(each.table for each in found))
     written = [folder / "lesions.csv", *sorted((folder / "predictions").iterdir())]
     return [path.read_bytes() for path in written]
@@ -48,17 +49,20 @@ def test_tables_are_those_of_one_machine(chain, prepared, tmp_path, local_execut
         assert len(local) == 3
         ray = swept(chain, prepared, tmp_path / f"ray-{i}", ray_executor, **options)
         assert ray == local
-    assert len(list((tmp_path / "ray-0/pieces/one").glob("piece-*-0003.npz"))) > 1
+    assert len(list((tmp_path / "ray-0/kept/one").glob("float32-*/*.result"))) > 4
     assert len(ray_executor.nodes) == 2
     assert ray_executor.nodes.total() == local_executor.nodes.total()
 
 
-class Watched(Pieces):
-    """Does something after the first piece."""
+class Watched(ResultCache):
+    """Does something after the first predictions."""
 
-    def keep(self, name, piece):
-        super().keep(name, piece)
-        if name.startswith("piece-"):
+    def within(self, name):
+        return Watched(self.folder / name)
+
+    def keep(self, key, result):
+        super().keep(key, result)
+        if self.folder.name.startswith("float32-"):
             self.after()
 
 
@@ -102,7 +106,8 @@ def test_a_driver_dies_and_is_started_again(environment, chain, prepared, tmp_pa
     assert sum(counts) == 24 - len(found)
     assert "computed by ray" in line
 
-    third = program("pipelines.lesion_study", tmp_path / "local", **{ENGINE: "local"})
+    elsewhere = {"RESIDUAL_ENSEMBLES_CHECKPOINTS": str(tmp_path / "elsewhere")}
+    third = program("pipelines.lesion_study", tmp_path / "local", **{ENGINE: "local"}, **elsewhere)
     printed, _ = third.communicate()
     assert third.returncode == 0, printed
     for name in ("lesions.csv", "half_gates.csv", "predictions/resnet-0.npz"):
@@ -110,4 +115,4 @@ def test_a_driver_dies_and_is_started_again(environment, chain, prepared, tmp_pa
 
 
 def _pieces(folder):
-    return list(folder.glob("kept/lesions/*/piece-*.npz"))
+    return list(folder.glob("kept/lesions/*/float32-*/[!.]*.result"))

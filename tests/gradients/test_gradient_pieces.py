@@ -6,10 +6,10 @@ import pytest
 from residual_ensembles import data, models, paths
 from residual_ensembles.gradients import cut, pieces
 from residual_ensembles.gradients.cut import Network
-from residual_ensembles.gradients.keeping import fingerprint, from_arrays, kept_pieces, to_arrays
+from residual_ensembles.gradients.keeping import fingerprint, gradient_cache
 from residual_ensembles.gradients.study import GradientStudy, nothing_found
-from residual_ensembles.pieces import Pieces
 from residual_ensembles.runtime.executor import Serial
+from residual_ensembles.runtime.result_cache import ResultCache
 
 STUDY = GradientStudy(samples=12, batches=3, batch_size=4)
 
@@ -70,7 +70,7 @@ class Ends(Serial):
 
 def test_a_run_that_ends_early_is_gone_on_with(networks, part, tmp_path):
     networks = networks[:2]
-    kept = {"one": Pieces(tmp_path / "kept")}
+    kept = {"one": ResultCache(tmp_path / "kept")}
     with pytest.raises(KeyboardInterrupt):
         pieces.measure(networks, part, STUDY, Ends(), lambda n: None, kept)
     assert len(list((tmp_path / "kept").iterdir())) == 2
@@ -95,20 +95,6 @@ def test_a_damaged_network_is_refused(networks, part):
         pieces.measure(networks, part, STUDY, Serial(), lambda n: None)
 
 
-def test_what_is_found_survives_as_arrays():
-    column = np.arange(3.0)
-    found = {"exact": [(column, column + 1)] * 2, "modules": [column], "errors": [0.1, 0.2]}
-    more = {"sampled": [(column, column, column)] * 12}
-    whole = [([True, False], {**found, "weights": [], "sampled": []})]
-    whole.append(([True], {"exact": [], "modules": [], "errors": [], "weights": [], **more}))
-    again = from_arrays(to_arrays(whole))
-    assert [skips for skips, _ in again] == [[True, False], [True]]
-    for (_, own), (_, expected) in zip(again, whole, strict=True):
-        assert own.keys() == expected.keys()
-        for name, batches in expected.items():
-            same(tuple(own[name]), tuple(batches))
-
-
 def test_another_network_data_or_study_is_kept_elsewhere(networks, tmp_path, monkeypatch):
     monkeypatch.setenv("RESIDUAL_ENSEMBLES_CHECKPOINTS", str(tmp_path))
     names = [
@@ -119,7 +105,7 @@ def test_another_network_data_or_study_is_kept_elsewhere(networks, tmp_path, mon
         fingerprint(networks[:2], "data", GradientStudy(samples=12, batches=3, batch_size=5)),
     ]
     assert len(set(names)) == len(names)
-    assert kept_pieces(networks[:2], "data", STUDY).folder == tmp_path / "gradients" / names[0]
+    assert gradient_cache(networks[:2], "data", STUDY).folder == tmp_path / "gradients" / names[0]
 
 
 def same(own, whole) -> None:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from residual_ensembles.lesions import closeness
-from residual_ensembles.lesions.agreement import agreement, bounds_of_others
+from residual_ensembles.lesions.agreement import agreement, bounds_of_others, differences
 
 
 def test_gaps_are_shares_of_the_largest_logit():
@@ -41,11 +41,11 @@ def test_agreement_by_hand():
 def test_the_bound_of_a_lesion_is_that_of_the_others():
     reference = np.array([[[2.0, 1.0]], [[2.0, 1.0]], [[1.0, 1.001]]])
     logits = reference + np.array([[[0.0, 2e-6]], [[0.0, 4e-4]], [[1e-2, 0.0]]])
-    bounds = bounds_of_others(logits, reference)
+    bounds = bounds_of_others(differences(logits, reference))
     np.testing.assert_allclose(bounds, [[0.1 / 1.001], [0.1 / 1.001], [2e-3]], rtol=1e-4)
     assert agreement(logits, reference, bounds).n_unexplained == 0
     logits[1, 0, 1] = 1.0  # the others agree to rounding: nothing explains what the third does
-    found = agreement(logits, reference, bounds_of_others(logits, reference))
+    found = agreement(logits, reference, bounds_of_others(differences(logits, reference)))
     assert (found.n_different, found.n_unexplained) == (1, 1)
-    (alone,) = bounds_of_others(logits[2:], reference[2:])
+    (alone,) = bounds_of_others(differences(logits[2:], reference[2:]))
     assert alone == closeness.ROUNDING

@@ -91,7 +91,7 @@ def test_true_costs_stand_beside_the_estimates(net, inputs, labels):
     assert table["name"].tolist() == ["first", "second", "third"]
     elsewhere = Travelling()
     pd.testing.assert_frame_equal(worth(chain, inputs, labels, executor=elsewhere), table)
-    assert elsewhere.nodes.total() == 1
+    assert elsewhere.nodes.total() == 2  # what is held against the network, and outputs
     loss = cross_entropy(chain)
     whole = np.asarray(net(inputs))
     for row in table.itertuples():

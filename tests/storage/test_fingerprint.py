@@ -4,12 +4,12 @@ from importlib import metadata
 
 import pytest
 
-from residual_ensembles import lesions
 from residual_ensembles.backend import process
 from residual_ensembles.backend.threads import THREADS
 from residual_ensembles.gradients import GradientStudy, keeping
 from residual_ensembles.lesions import fingerprint as of_lesions
 from residual_ensembles.storage import fingerprint, imports
+from residual_ensembles.storage.checkpoints import VARIABLE
 from residual_ensembles.training import Settings
 from residual_ensembles.training import fingerprint as of_training
 
@@ -29,7 +29,8 @@ def rooms(kind: str) -> set[str]:
 def test_a_fingerprint_covers_what_its_code_imports_and_nothing_else():
     both = {"analysis", "backend", "data", "models", "multiply_adds", "randomness", "unraveling"}
     assert rooms("lesions") >= {"lesions", *both}
-    assert not rooms("lesions") & {"pruning", "gradients", "figures", "report", "training"}
+    others = {"pruning", "paths", "gradients", "figures", "report", "training"}
+    assert not rooms("lesions") & others
     assert rooms("gradients") >= {"gradients", "paths", *both}
     assert not rooms("gradients") & {"pruning", "lesions", "figures", "report", "training"}
     assert rooms("training") >= {"training", "backend", "data", "models", "randomness"}
@@ -37,15 +38,16 @@ def test_a_fingerprint_covers_what_its_code_imports_and_nothing_else():
 
 
 @pytest.fixture
-def names(tmp_path):
-    """Returns the fingerprint of a training, a sweep and path gradients as they are now."""
+def names(tmp_path, monkeypatch):
+    """Returns the fingerprint of a training, of lesions and path gradients as they are now."""
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "kept"))
     network = tmp_path / "network.keras"
     network.write_bytes(b"weights")
 
     def made() -> dict[str, str]:
         return {
             "training": of_training.fingerprint(Settings().as_dict(), "data"),
-            "lesions": of_lesions.fingerprint(network, "data", lesions.intact(), {}),
+            "lesions": of_lesions.network_cache("lesions", network, "data").folder.name,
             "gradients": keeping.fingerprint([], "data", GradientStudy()),
         }
 

@@ -20,6 +20,8 @@ from residual_ensembles.lesions import (
 )
 from residual_ensembles.lesions.grid import Grid
 from residual_ensembles.lesions.outputs import at_a_time
+from residual_ensembles.lesions.prepared_network import PreparedNetwork
+from residual_ensembles.pruning import prune, worth
 from residual_ensembles.unraveling import unravel
 
 
@@ -116,6 +118,33 @@ def test_outputs_are_computed_wherever_an_executor_does(net, inputs):
     assert elsewhere.nodes.total() > 1
     assert sum(steps) == pytest.approx((1 + len(table)) * len(inputs))  # in shares
     pd.testing.assert_frame_equal(table, lesion_study(chain, inputs), rtol=1e-4, atol=1e-6)
+
+
+def test_outputs_are_held_against_the_network_itself(net, inputs, labels, monkeypatch):
+    chain, targets, run = unravel(net), np.eye(4)[labels], PreparedNetwork.run
+    monkeypatch.setattr(PreparedNetwork, "run", lambda self, step, y: 1.1 * run(self, step, y))
+    for compute in (
+        lambda: lesion_study(chain, inputs),
+        lambda: lesion_study(chain, inputs, targets, metric="mean_squared_error"),
+        lambda: worth(chain, inputs, labels),
+        lambda: prune(chain, 1, (inputs, labels)),
+    ):
+        with pytest.raises(ArithmeticError, match="differ from those of the network itself"):
+            compute()
+
+
+def test_one_output_is_held_against_the_network_itself(inputs, monkeypatch):
+    x = keras.Input((8, 8, 3), name="picture")
+    y = layers.Conv2D(4, 3, padding="same", name="stem")(x)
+    y = layers.Add(name="sum")([y, layers.Conv2D(4, 3, padding="same", name="f")(y)])
+    y = layers.Dense(1, activation="sigmoid", name="out")(layers.GlobalAveragePooling2D()(y))
+    chain = unravel(networks.moved(keras.Model(x, y)))
+    table = lesion_study(chain, inputs, np.zeros((60, 1)), metric="binary_accuracy")
+    assert len(table) == 2
+    run = PreparedNetwork.run
+    monkeypatch.setattr(PreparedNetwork, "run", lambda self, step, y: -run(self, step, y))
+    with pytest.raises(ArithmeticError, match="differ from those of the network itself"):
+        lesion_study(chain, inputs, np.zeros((60, 1)), metric="binary_accuracy")
 
 
 def test_outputs_that_exist_at_a_time_are_bounded():

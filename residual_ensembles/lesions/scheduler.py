@@ -1,0 +1,128 @@
+"""Computes what sweeps need next: the parts that no cache knows, for all networks together."""
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from residual_ensembles.lesions.cut import groups
+from residual_ensembles.lesions.results import LesionResults
+from residual_ensembles.lesions.worker import Chunk, SweepSpec, compute_chunk
+from residual_ensembles.runtime.executor import Executor, Task
+from residual_ensembles.runtime.result_cache import CachedTask, Count, run_cached
+
+LONGEST_NAMES = 2
+"""Lesions that a task is named by; of more, the first and the last."""
+
+
+class Wanted(NamedTuple):
+    """Results that a sweep needs before it can go on."""
+
+    spec: SweepSpec
+    pictures: object
+    """All of the sweep: an array, or what returns one for a slice or for positions."""
+    results: LesionResults
+    """Where they shall stand."""
+    lesions: np.ndarray
+    """Positions."""
+    parts: Sequence[slice | np.ndarray]
+    """Positions of the pictures, no more in one part than a task may have."""
+    function: Callable
+    """That of a `Chunk`."""
+    options: tuple = ()
+    repeats: np.ndarray | None = None
+    """How often each lesion of the sweep counts as progress: as often as it is planned; None for
+    what makes no predictions."""
+
+
+class Scheduler:
+    """Runs what sweeps want, so that all of their networks keep all processors busy together.
+
+    Args:
+        executor: What computes.
+        progress: Called with the number of predictions that were made since the last call.
+        counted: Called when a task is finished.
+    """
+
+    def __init__(
+        self,
+        executor: Executor,
+        progress: Callable[[float], object] = lambda n_predictions: None,
+        counted: Callable[[Count], object] = lambda count: None,
+    ):
+        self.executor = executor
+        self.progress = progress
+        self.counted = counted
+        self._specs: dict[SweepSpec, object] = {}
+        self._pictures: tuple = (None, None, None)
+
+    def compute(self, wanted: Sequence[Wanted]) -> None:
+        """Computes what is missing of all that is wanted, and adds it to the results."""
+        missing = [(each, *one) for each in wanted for one in self._missing(each)]
+        tasks = [
+            CachedTask(
+                _key(chunk), each.results.cache, self._task(each, part, chunk), chunk.n_predictions
+            )
+            for each, part, chunk in missing
+        ]
+        memory_bytes = max((each.spec.memory_bytes for each in wanted), default=0)
+        found = run_cached(tasks, self.executor, self.progress, self.counted, memory_bytes)
+        for (each, *_), result in zip(missing, found, strict=True):
+            each.results.add(result)
+            each.results.peak_bytes = max(each.results.peak_bytes, result.peak_bytes)
+
+    def _missing(self, wanted: Wanted) -> Iterator[tuple[slice | np.ndarray, Chunk]]:
+        """Yields the chunks that nobody has computed yet, each with where its pictures are."""
+        spec, repeats = wanted.spec, wanted.repeats
+        for part in wanted.parts:
+            positions = _positions(part)
+            lesions = wanted.results.missing(wanted.lesions, positions)
+            if repeats is not None:
+                n_known = repeats[wanted.lesions].sum() - repeats[lesions].sum()
+                self.progress(int(n_known) * len(positions))
+            if not len(lesions):
+                continue
+            for group in groups(spec.chain, spec.steps, lesions, len(positions)):
+                keys = tuple(wanted.results.keys[i] for i in group)
+                n = 0 if repeats is None else int(repeats[group].sum()) * len(positions)
+                yield part, Chunk(keys, group, positions, wanted.function, wanted.options, n)
+
+    def _task(self, wanted: Wanted, part: slice | np.ndarray, chunk: Chunk) -> Task:
+        def arguments() -> tuple:
+            return self._spec(wanted.spec), self._part(wanted.pictures, part), chunk
+
+        return Task(_title(wanted.spec, chunk), compute_chunk, arguments)
+
+    def _spec(self, spec: SweepSpec) -> object:
+        """Returns what stands for a network and its lesions, which travel once."""
+        if spec not in self._specs:
+            self._specs[spec] = self.executor.put(spec)
+        return self._specs[spec]
+
+    def _part(self, pictures, part: slice | np.ndarray) -> object:
+        """Returns what stands for some pictures, which chunks that follow each other share."""
+        if self._pictures[0] is not pictures or self._pictures[1] is not part:
+            self._pictures = pictures, part, self.executor.put(np.asarray(pictures[part]))
+        return self._pictures[2]
+
+
+def _positions(part: slice | np.ndarray) -> np.ndarray:
+    return np.arange(part.start, part.stop) if isinstance(part, slice) else part
+
+
+def _key(chunk: Chunk) -> str:
+    """Returns the name of a chunk in a cache: of the same lesions and pictures, the same."""
+    digest = hashlib.sha256("\n".join(chunk.keys).encode())
+    digest.update(np.asarray(chunk.pictures, "<i8").tobytes())
+    return digest.hexdigest()[:32]
+
+
+def _title(spec: SweepSpec, chunk: Chunk) -> str:
+    """Returns what people call a chunk: its network, pictures and lesions."""
+    names = [str(spec.lesions[i]) for i in chunk.lesions]
+    if len(names) <= LONGEST_NAMES:
+        lesions = ", ".join(names)
+    else:
+        lesions = f"{len(names)} lesions from {names[0]!r} to {names[-1]!r}"
+    return f"{spec.title}, {len(chunk.pictures)} pictures: {lesions}"

@@ -1,0 +1,240 @@
+"""Sweeps after sweeps: what is known is not computed again, and the results are the same bytes."""
+
+from collections import Counter
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from residual_ensembles import data
+from residual_ensembles.lesions import Lesion, SweepSettings, agreement, margin, study_plan
+from residual_ensembles.lesions.evaluator import Evaluator
+from residual_ensembles.lesions.sweep import Swept, sweep
+from residual_ensembles.runtime.executor import Serial
+from residual_ensembles.runtime.result_cache import ResultCache
+from residual_ensembles.storage.files import write_csv
+
+NUMBERS = {"k": 3, "draws": 6, "swaps": 3, "duplications": 3}
+REDUCED = pytest.mark.bfloat16
+
+
+@pytest.fixture(scope="module")
+def part(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("prepared") / "digits"
+    return data.prepare("digits", folder, limit_train=20, limit_test=300).part("test")
+
+
+@pytest.fixture(autouse=True)
+def several_rounds(monkeypatch):
+    """300 pictures would be one round."""
+    monkeypatch.setattr(margin, "FIRST_ROUND", 64)
+    monkeypatch.setattr(margin, "ROUND", 32)
+
+
+class Study:
+    """Sweeps of some networks on a part, each into a folder of its own.
+
+    Args:
+        chains: The networks by name.
+        part: Of prepared data.
+        root: Where folders are.
+        how: Settings of the sweeps.
+    """
+
+    def __init__(self, chains, part, root, **how):
+        self.chains = chains
+        self.part = part
+        self.root = root
+        self.how = SweepSettings(**how)
+        self.kept = ResultCache(root / "kept")
+        self.n_tasks = 0
+
+    def run(self, cache=None, **numbers) -> dict[str, bytes]:
+        """Returns the bytes of all that a sweep writes."""
+        cache, executor = cache or self.kept, Serial()
+        numbers = {**NUMBERS, "seed": self.how.seed, **numbers}
+        networks = [
+            Swept(name, 0, chain, study_plan(chain, random=True, **numbers), cache.within(name))
+            for name, chain in self.chains.items()
+        ]
+        folder = self.root / "results"
+        found = sweep(networks, self.part, folder, executor, self.how)
+        write_csv(folder / "lesions.csv", pd.concat(each.table for each in found))
+        write_csv(folder / "exactness.csv", pd.DataFrame([each.exactness for each in found]))
+        self.n_tasks = executor.nodes.total()
+        return {path.name: path.read_bytes() for path in folder.rglob("*.*")}
+
+    def fresh(self, **numbers) -> dict[str, bytes]:
+        """Returns the same, of a sweep that knows nothing."""
+        return self.run(ResultCache(), **numbers)
+
+    def computed(self) -> Counter:
+        """Returns how often each lesion was evaluated with each picture, as it is kept."""
+        files = [file for file in self.kept.folder.rglob("*.result")]
+        caches = {file.parent for file in files}
+        return Counter(
+            (cache, key, int(i))
+            for cache in caches
+            for result in ResultCache(cache).results()
+            for key in result.keys
+            for i in result.pictures
+        )
+
+
+WAYS = [
+    pytest.param({}, id="float32"),
+    pytest.param({"precision": "bfloat16"}, id="bfloat16", marks=REDUCED),
+    pytest.param({"error_margin": 0.1}, id="margin"),
+    pytest.param({"precision": "bfloat16", "error_margin": 0.1}, id="both", marks=REDUCED),
+]
+CASCADES = [
+    pytest.param({"precision": "cascade"}, id="cascade", marks=REDUCED),
+    pytest.param({"precision": "cascade", "error_margin": 0.1}, id="sampled", marks=REDUCED),
+]
+
+
+@pytest.mark.parametrize("how", WAYS)
+@pytest.mark.parametrize("seed", [0, 1])
+def test_fewer_lesions_take_nothing_and_more_take_the_new_ones(chains, part, tmp_path, how, seed):
+    study = Study({"resnet": chains["resnet"]}, part, tmp_path, seed=seed, **how)
+    whole = study.run()
+    assert study.n_tasks > 0
+    assert whole == study.fresh()
+    known = study.computed()
+    assert set(known.values()) == {1}
+
+    smaller = study.run(k=2)
+    assert study.n_tasks == 0
+    assert smaller == study.fresh(k=2) != whole
+
+    larger = study.run(k=4, draws=7, duplications=4)
+    assert study.n_tasks > 0
+    assert larger == study.fresh(k=4, draws=7, duplications=4)
+    assert study.run() == whole
+    assert study.n_tasks == 0
+    after = study.computed()
+    assert set(after.values()) == {1}  # nothing twice
+    assert known.keys() < after.keys()
+
+
+@pytest.mark.parametrize("how", CASCADES)
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_cascade_after_another_is_that_of_a_fresh_run(chains, part, tmp_path, how, seed):
+    study = Study({"resnet": chains["resnet"]}, part, tmp_path, seed=seed, **how)
+    whole = study.run()
+    assert whole == study.fresh()
+    assert study.run() == whole
+    assert study.n_tasks == 0
+    for numbers in ({"k": 2}, {"k": 4, "draws": 7}):
+        # Its thresholds are those of a plan: of one that knows other lesions, others.
+        assert study.run(**numbers) == study.fresh(**numbers)
+    assert study.run() == whole
+    assert study.n_tasks == 0
+
+
+def test_another_margin_begins_with_the_pictures_that_are_known(chains, part, tmp_path):
+    study = Study({"resnet": chains["resnet"]}, part, tmp_path, error_margin=0.1)
+    study.run()
+    known = study.computed()
+    study.how = SweepSettings(error_margin=0.14)
+    assert study.run() == study.fresh()
+    study.how = SweepSettings(error_margin=0.06)
+    assert study.run() == study.fresh()
+    after = study.computed()
+    assert known.keys() < after.keys()
+
+
+def test_another_network_takes_only_its_own_lesions(chains, part, tmp_path):
+    study = Study({"resnet": chains["resnet"]}, part, tmp_path)
+    study.run()
+    alone = study.n_tasks
+    study.chains = {"resnet": chains["resnet"], "highway": chains["highway"]}
+    both = study.run()
+    assert 0 < study.n_tasks < 2 * alone
+    assert both == study.fresh()
+    study.chains = {"resnet": chains["resnet"]}
+    study.run()
+    assert study.n_tasks == 0
+
+
+@pytest.mark.parametrize(
+    "other", [{"memory_bytes": 2**28}, {"batch_size": 32}, {"seed": 5}], ids=str
+)
+def test_other_settings_are_those_of_a_fresh_run(chains, part, tmp_path, other):
+    study = Study({"resnet": chains["resnet"]}, part, tmp_path)
+    study.run(k=1)
+    study.how = SweepSettings(**other)
+    assert study.run(k=1) == study.fresh(k=1)
+
+
+@pytest.mark.parametrize("n_bytes", [0, 1, 50])
+def test_a_damaged_file_costs_its_own_lesions(chains, part, tmp_path, n_bytes):
+    study = Study({"resnet": chains["resnet"]}, part, tmp_path, batch_size=64)
+    whole = study.run()
+    n_all = study.n_tasks
+    files = sorted((tmp_path / "kept" / "resnet").glob("float32-*/*.result"))
+    assert len(files) == 5  # 300 pictures by 60
+    files[2].write_bytes(files[2].read_bytes()[:n_bytes])
+    assert study.run() == whole
+    assert study.n_tasks == 1 < n_all
+    assert study.run() == whole
+    assert study.n_tasks == 0
+
+
+def test_what_is_left_of_a_write_does_no_harm(chains, part, tmp_path):
+    study = Study({"resnet": chains["resnet"]}, part, tmp_path)
+    whole = study.run(k=1)
+    (folder,) = (tmp_path / "kept" / "resnet").glob("float32-*")
+    (folder / ".partial-abc.result").write_bytes(b"half")
+    assert study.run(k=1) == whole
+    assert study.n_tasks == 0
+
+
+def test_a_lesion_that_is_planned_twice_is_evaluated_once(resnet, part, tmp_path):
+    plan = [Lesion(deletions=[2]), Lesion(), Lesion(deletions=[2])]
+    network = Swept("one", 0, resnet, [*map(planned, plan)], ResultCache(tmp_path / "kept"))
+    settings = SweepSettings(error_margin=0.2)
+    (found,) = sweep([network], part, tmp_path, Serial(), settings)
+    first, _, again = found.table.drop(columns="draw").to_dict("records")
+    assert first == again
+
+
+def planned(lesion):
+    from residual_ensembles.lesions import PlannedLesion
+
+    return PlannedLesion("single_deletion", 0, lesion)
+
+
+@pytest.mark.parametrize("precision", ["float32", pytest.param("bfloat16", marks=REDUCED)])
+@pytest.mark.parametrize("n", [40, 300])
+def test_logits_do_not_depend_on_what_is_evaluated_beside_them(chain, part, precision, n):
+    """What a sweep keeps is true of any other: batches are packed otherwise, to the same bits."""
+    numbers = NUMBERS if len(chain.modules) == 9 else {**NUMBERS, "swaps": 1}
+    plan = [row.lesion for row in study_plan(chain, random=True, seed=0, **numbers)]
+    pictures = part.pictures(slice(0, n))
+    evaluator = Evaluator(chain, plan, n)
+    together = evaluator.logits(pictures, precision)
+    for some in (slice(0, None, 7), slice(3, 4), slice(1, None, 2)):
+        alone = evaluator.logits(pictures, precision, lesions=np.arange(len(plan))[some])
+        np.testing.assert_array_equal(alone, together[some])
+    few = np.arange(n)[3:30:2]
+    np.testing.assert_array_equal(evaluator.logits(pictures[few], precision), together[:, few])
+
+
+def test_the_sample_of_a_larger_plan_contains_that_of_a_smaller_one(resnet):
+    def sample(**numbers):
+        plan = study_plan(resnet, random=True, seed=0, **{**NUMBERS, **numbers})
+        lesions = list(dict.fromkeys(row.lesion for row in plan))
+        return {lesions[i] for i in agreement.sampled_lesions(lesions, 3)}, len(lesions)
+
+    (few, n_few), (many, n_many) = sample(draws=20), sample(draws=40)
+    assert few < many
+    for sampled, n in ((few, n_few), (many, n_many)):
+        assert n / 16 < len(sampled) < n / 5
+    assert len(agreement.sampled_lesions([Lesion(deletions=[i]) for i in (1, 2, 3)], 0)) == 3
+    six = [Lesion(deletions=[i]) for i in range(1, 7)]
+    assert len(agreement.sampled_lesions(six, 0)) == agreement.FEWEST
+    assert any(
+        (agreement.sampled_lesions(six, 0) != agreement.sampled_lesions(six, seed)).any()
+        for seed in range(1, 4)
+    )
