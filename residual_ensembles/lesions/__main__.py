@@ -51,17 +51,22 @@ def main() -> None:
     """Takes the network apart and writes the page."""
     folder = Path(FLAGS.output_dir)
     cli.require_writable_folder(folder)
-
     # Here, for it imports Keras, which nobody shall wait for who is told how to call this.
+    from residual_ensembles import pruning
     from residual_ensembles.network_study import NetworkStudy
+    from residual_ensembles.unraveling.loading import check_file
 
+    check_file(FLAGS.network)
     backend.configure()
-    chain = unraveling.load(FLAGS.network, FLAGS.boundaries, FLAGS.modules)
+    prepared = prepared_data()
+    chain = unraveling.load(
+        FLAGS.network, FLAGS.boundaries, FLAGS.modules, picture_shape=prepared.picture_shape
+    )
+    if FLAGS.prune:
+        pruning.check_number(chain, FLAGS.prune)
     print(chain.summary(), flush=True)
     with executor.chosen() as chosen:
-        study = NetworkStudy(
-            chain, Path(FLAGS.network), prepared_data(), folder, FLAGS.seed, chosen
-        )
+        study = NetworkStudy(chain, Path(FLAGS.network), prepared, folder, FLAGS.seed, chosen)
         study.lesions(
             plan={name: FLAGS[name].value for name in ("k", "draws", "swaps", "duplications")},
             precision=FLAGS.precision,

@@ -16,6 +16,7 @@ from residual_ensembles.lesions.margin import Sampling, check_margin
 from residual_ensembles.lesions.rounds import COUNTS, Rounds
 from residual_ensembles.lesions.subject import Subject
 from residual_ensembles.lesions.together import Round, together
+from residual_ensembles.models.targets import check_numbers, class_labels
 from residual_ensembles.parameters import LESION_PRECISIONS
 from residual_ensembles.pieces import Pieces
 
@@ -137,8 +138,13 @@ def evaluation(
     labels = labels if labels is None else np.asarray(labels)
     _check_arguments(plan, pictures, precision, labels, error_margin)
     check_shape(chain, pictures)
+    if hasattr(pictures, "dtype"):  # what is read bit by bit shows it in its outputs
+        check_numbers("inputs", pictures)
+    if error_margin is not None:
+        labels = class_labels(chain, labels, len(pictures), "no error_margin")
     check_precision(chain, precision)
-    lesions = [row if isinstance(row, Lesion) else row.lesion for row in plan]
+    rows = [Lesion.parse(row) if isinstance(row, str) else row for row in plan]
+    lesions = [row if isinstance(row, Lesion) else row.lesion for row in rows]
     subject = Subject(chain, lesions, len(pictures), memory_bytes, batch_size)
     sweep = Rounds(subject, pictures, pieces or Pieces())
     (compared,) = yield sweep.round([agreement.sample(subject.evaluator, len(pictures), seed)])

@@ -8,10 +8,12 @@ from residual_ensembles.executor import Executor, Task
 from residual_ensembles.lesions.cut import affordable_pictures
 from residual_ensembles.lesions.engine import check_precision
 from residual_ensembles.lesions.examples import check_shape
+from residual_ensembles.lesions.finite import check_finite
 from residual_ensembles.lesions.grid import MEMORY_BYTES, Grid
 from residual_ensembles.lesions.lesion import Lesion
 from residual_ensembles.lesions.meter import Meter
 from residual_ensembles.lesions.subject import Subject
+from residual_ensembles.models.targets import first_not_finite
 
 OUTPUT_PRECISIONS = ("float32", "bfloat16")
 OUTPUT_SHARE = 4
@@ -49,6 +51,7 @@ def outputs_of(
         ValueError: The network cannot bear one of the lesions, there are none, there are no inputs
             or of another shape, there is no such precision, or the memory is too small for a single
             one.
+        ArithmeticError: An output is NaN or infinite.
     """
     if not len(inputs):
         raise ValueError("Received no inputs, expected at least one.")
@@ -74,7 +77,11 @@ def outputs_of(
     together = affordable_pictures(chain, len(lesions))
     for parts in at_a_time(subject.evaluator.grid, most, together):
         found = executor.run([task(some) for some in parts], progress, memory_bytes=memory_bytes)
-        yield from zip(parts, found, strict=True)
+        for part, outputs in zip(parts, found, strict=True):
+            if first_not_finite(outputs) is not None:
+                bad = ~np.isfinite(outputs).all(axis=-1)
+                check_finite(chain, lesions, bad, np.arange(part.start, part.stop))
+            yield part, outputs
 
 
 def compute(

@@ -7,6 +7,7 @@ import numpy as np
 from residual_ensembles.lesions import cascade, closeness
 from residual_ensembles.lesions.cut import groups
 from residual_ensembles.lesions.evaluator import Evaluator
+from residual_ensembles.lesions.finite import NOT_FINITE, check_finite, predicted
 from residual_ensembles.lesions.margin import UNKNOWN, Sampling
 from residual_ensembles.lesions.meter import Meter
 from residual_ensembles.lesions.piece import Piece
@@ -103,7 +104,15 @@ class Rounds:
         """Evaluates every lesion with every picture."""
         everyone = np.arange(len(self.evaluator.lesions))
         parts = {part.start: part for part in self.evaluator.grid.pieces()}
-        return (yield from self.found("piece", everyone, parts, FOUND, predict, *how))
+        found = yield from self.found("piece", everyone, parts, FOUND, predict, *how)
+        self._check_finite(found["predictions"])
+        return found
+
+    def _check_finite(self, predictions, lesions=None, examples=None) -> None:
+        some = (
+            self.subject.lesions if lesions is None else [self.subject.lesions[i] for i in lesions]
+        )
+        check_finite(self.subject.chain, some, predictions == NOT_FINITE, examples)
 
     def sampled_pictures(
         self, sampling: Sampling, labels, how: tuple
@@ -115,6 +124,7 @@ class Rounds:
         while len(positions := sampling.next_pictures()):
             active, parts = sampling.active, self.parts(positions, sampling.n_known)
             new = yield from self.found("round", active, parts, FOUND, predict, *how)
+            self._check_finite(new["predictions"], active, positions)
             found["predictions"][np.ix_(active, positions)] = new["predictions"]
             for count in COUNTS:
                 found[count][active] += new[count]
@@ -179,7 +189,7 @@ def predict(
         logits = evaluator.logits(pictures, precision, lesions=lesions, progress=meter)
         redone = beyond = np.zeros(logits.shape[:2], bool)
     return {
-        "predictions": logits.argmax(axis=-1).astype(np.int32),
+        "predictions": predicted(logits),
         "n_close": (closeness.gaps(logits) < rounding).sum(axis=1),
         "n_redone": redone.sum(axis=1),
         "n_beyond": beyond.sum(axis=1),

@@ -10,13 +10,15 @@ from residual_ensembles.models.chain import Chain
 from residual_ensembles.models.nesting import register_all
 from residual_ensembles.unraveling.cut import Cut, Layout
 from residual_ensembles.unraveling.example import EXAMPLES, Trace
-from residual_ensembles.unraveling.graph import Graph, Node, functional
+from residual_ensembles.unraveling.graph import Graph, functional
 from residual_ensembles.unraveling.inputs import in_order
 from residual_ensembles.unraveling.modules import GraphModule, LayerModule
 from residual_ensembles.unraveling.part import Program, Segment, Stem
+from residual_ensembles.unraveling.probing import Probe
 from residual_ensembles.unraveling.state import State
 
-PROBABILITIES = (keras.activations.softmax, keras.activations.sigmoid)
+SUM_TOLERANCE = 0.01
+"""By which probabilities in float16 may miss 1."""
 
 
 @keras.saving.register_keras_serializable("residual_ensembles")
@@ -48,7 +50,8 @@ class UnraveledChain(Chain):
         self.inputs_state = parts.inputs
         self.outputs_state = parts.outputs
         self.whole_numbers_travel = any(m.enters.has_whole_numbers for m in self.modules)
-        self.probabilities = _ends_in_probabilities(graph)
+        said = choices.get("probabilities")
+        self.probabilities = _are_probabilities(graph, trace) if said is None else said
         self.agreement = None
         """Largest difference to the model on an example, as a share of the largest output."""
         self.notes: list[str] = []
@@ -202,11 +205,18 @@ class FlatState(State):
         self.alone = self.alone and len(self.shapes[0]) == 1
 
 
-def _ends_in_probabilities(graph: Graph) -> bool:
-    """Whether the model's one output is what a softmax or a sigmoid puts out."""
-    node: Node | None = graph.producers[graph.outputs[0]]
-    if node is None or len(graph.outputs) > 1:
+def _are_probabilities(graph: Graph, trace: Trace) -> bool:
+    """Whether the model's one output is probabilities: what a softmax or a sigmoid puts out.
+
+    The outputs themselves are asked: not negative, and of each example they add up to 1. One number
+    alone, or several that are independent, are probabilities where what makes them never leaves
+    0 to 1, however large what enters.
+    """
+    if len(trace.outputs) > 1:
         return False
-    is_softmax = isinstance(node.operation, keras.layers.Softmax)
-    recorded = type(node.operation).__name__ in {"Softmax", "Sigmoid"}
-    return is_softmax or recorded or getattr(node.operation, "activation", None) in PROBABILITIES
+    outputs = ops.convert_to_numpy(ops.cast(trace.outputs[0], "float32"))
+    if outputs.ndim < 2 or not ((outputs >= 0) & (outputs <= 1 + SUM_TOLERANCE)).all():
+        return False
+    sums = outputs.sum(axis=-1)
+    adds_up = outputs.shape[-1] > 1 and bool((np.abs(sums - 1) <= SUM_TOLERANCE).all())
+    return adds_up or Probe(graph, trace).is_bounded_by_one(graph.outputs[0])

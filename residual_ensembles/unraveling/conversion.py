@@ -25,6 +25,7 @@ def unravel(
     modules: Sequence | Callable | None = None,
     input_shape=None,
     example_inputs=None,
+    probabilities: bool | None = None,
     name: str | None = None,
 ) -> UnraveledChain:
     """Cuts the graph of a model where a branch is added back, and returns it as a chain.
@@ -44,6 +45,8 @@ def unravel(
         input_shape: Shape of one input without batch, where its size is free; a dictionary by the
             name of the input for several.
         example_inputs: Two or more inputs to compare chain and model with, in place of random ones.
+        probabilities: Whether the output is probabilities, as after a softmax, and not logits; None
+            to ask the outputs.
         name: Of the chain; the model's by default.
 
     Raises:
@@ -56,6 +59,7 @@ def unravel(
         16
     """
     graph = graph_of(model)
+    _check_weights(model)
     shapes = _input_shapes(graph, input_shape, example_inputs)
     if example_inputs is None:
         inputs = example.random_example(graph, shapes)
@@ -66,13 +70,11 @@ def unravel(
     trace.dtypes.extend(graph.dtypes[len(trace.dtypes) :])
     trace.masks.extend([None] * (len(graph.dtypes) - len(trace.masks)))
     search = Search(graph, additions, boundaries, modules)
-    chain = UnraveledChain(
-        graph,
-        Cut(graph, search.chosen()),
-        trace,
-        {"boundaries": search.boundaries, "modules": search.layers, "input_shape": shapes},
-        name or model.name,
-    )
+    choices = {"boundaries": search.boundaries, "modules": search.layers, "input_shape": shapes}
+    if probabilities is not None:
+        choices["probabilities"] = bool(probabilities)
+    cut = Cut(graph, search.chosen())
+    chain = UnraveledChain(graph, cut, trace, choices, name or model.name)
     chain.notes = search.notes
     chain.agreement = _checked(chain, model, inputs)
     return chain
@@ -95,15 +97,51 @@ def _checked(chain: UnraveledChain, model: keras.Model, inputs) -> float:
         [ops.convert_to_numpy(ops.cast(x, "float32")) for x in tree.flatten(made)]
         for made in (model(inputs, training=False), chain(inputs, training=False))
     )
+    _check_finite(model, expected)
     largest = 0.0
     for one, other in zip(found, expected, strict=True):
         scale = max(float(np.abs(other).max()), float(np.finfo("float32").tiny))
         largest = max(largest, float(np.abs(one - other).max()) / scale)
-    allowed = max(LARGEST_DIFFERENCE.get(dtype, 0.0) for dtype in ("float32", *chain.graph.dtypes))
-    if not largest <= allowed:
+    if not largest <= allowed_difference(chain.graph.dtypes):
         raise ValueError(
             f"The chain of {model.name} differs from the model by {largest:.1e} of the largest "
             "output, expected float rounding. A layer that is random in inference, or that keeps a "
             "state from call to call, cannot be taken apart."
         )
     return largest
+
+
+def allowed_difference(dtypes: Iterable[str]) -> float:
+    """Returns the largest difference that is rounding, as a share of the largest output.
+
+    Args:
+        dtypes: All types that something is computed in.
+    """
+    return max(LARGEST_DIFFERENCE.get(dtype, 0.0) for dtype in ("float32", *dtypes))
+
+
+def _check_weights(model: keras.Model) -> None:
+    """Refuses a model that has NaN among its weights: what it answers is nobody's answer.
+
+    Raises:
+        ValueError: It has, with the first of them. Infinity may be meant, as in a mask.
+    """
+    for weight in model.weights:
+        if np.isnan(ops.convert_to_numpy(weight)).any():
+            raise ValueError(
+                f"Received {model.name}, whose weight {weight.path} holds NaN, expected numbers: "
+                "load weights from before its training went wrong."
+            )
+
+
+def _check_finite(model: keras.Model, outputs: list[np.ndarray]) -> None:
+    """Refuses a model that puts out what is no number.
+
+    Raises:
+        ValueError: It does.
+    """
+    if not all(np.isfinite(each).all() for each in outputs):
+        raise ValueError(
+            f"Received {model.name}, which puts out NaN or infinity, expected numbers: say "
+            "example_inputs=..., if it does so for random inputs in -1..1 alone."
+        )
