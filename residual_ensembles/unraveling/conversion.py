@@ -66,9 +66,7 @@ def unravel(
     else:
         inputs = structured(model, in_order(model, example_inputs))
     trace = example.run(graph, inputs)
-    additions = Additions(graph, trace.shapes)
-    trace.dtypes.extend(graph.dtypes[len(trace.dtypes) :])
-    trace.masks.extend([None] * (len(graph.dtypes) - len(trace.masks)))
+    additions = Additions(graph, trace)
     search = Search(graph, additions, boundaries, modules)
     choices = {"boundaries": search.boundaries, "modules": search.layers, "input_shape": shapes}
     if probabilities is not None:

@@ -7,6 +7,7 @@ import keras
 from keras import ops, tree
 
 from residual_ensembles.unraveling.graph import Graph, Node, functional, layers_within
+from residual_ensembles.unraveling.sums import Scaled
 
 
 def rebuilt(chain, deleted: Collection[int]) -> keras.Model:
@@ -88,6 +89,8 @@ class _Rebuilding:
     def _copy(self, node: Node):
         """Returns the copy of a layer, the same one wherever the layer is called."""
         operation = node.operation
+        if isinstance(operation, Scaled):
+            return Scaled(operation.node, operation.place, self._copy(operation.node))
         if not hasattr(operation, "get_config"):
             return operation
         if id(operation) not in self.copies:

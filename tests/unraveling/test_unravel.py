@@ -314,6 +314,21 @@ def test_a_model_of_keras_2_is_refused():
         unravel(model)
 
 
+def test_a_model_within_a_layer_is_named():
+    inner = networks.residual_net()
+    x = keras.Input((2, 8, 8, 3), name="x")
+    y = layers.TimeDistributed(inner, name="frames")(x)
+    with pytest.raises(ValueError, match=r"the model net within frames \(TimeDistributed\) is not"):
+        unravel(keras.Model(x, layers.Dense(3)(y)))
+
+
+def test_a_layer_that_is_always_trained_is_noted():
+    x = keras.Input((6,), name="x")
+    f = layers.Dropout(0.5, name="drop")(layers.Dense(6, activation="relu")(x), training=True)
+    chain = unravel(keras.Model(x, layers.Add(name="sum")([x, f])))
+    assert "drop: called with training=True, which inference leaves out" in chain.summary()
+
+
 def test_free_sizes_have_to_be_said():
     x = keras.Input((None, None, 2), name="x")
     y = layers.Conv2D(2, 3, padding="same", activation="relu")(x)
