@@ -266,7 +266,7 @@ def self_attention_gan():
         y = layers.Add(name=f"block{i}")([layers.AveragePooling2D(2)(f), skip])
         if i == 1:
             tokens = layers.Reshape((16, 8))(y)
-            attended = layers.Attention()(
+            attended = layers.Attention(name="weighing")(
                 [layers.Dense(4)(tokens), layers.Dense(8)(tokens), layers.Dense(4)(tokens)]
             )
             y = Gamma(name="attention")(layers.Reshape((4, 4, 8))(attended), y)
