@@ -11,7 +11,14 @@ from pathlib import Path
 
 from residual_ensembles import cli
 from residual_ensembles.storage.files import write_text
-from residual_ensembles.storage.imports import LIBRARY, PACKAGES, ROOT, file_of, reached
+from residual_ensembles.storage.imports import (
+    DECLARATIONS,
+    LIBRARY,
+    PACKAGES,
+    ROOT,
+    file_of,
+    reached,
+)
 
 PIPELINE = "dvc.yaml"
 NETWORKS = "    - results/${name}/networks"
@@ -57,6 +64,7 @@ def code_of(stage: list[str]) -> list[str]:
     files = set(reached(*map(file_of, _PROGRAM.findall("\n".join(stage)))))
     if NETWORKS in stage and READS_NETWORKS in files:
         files.update(reached(CLASSES))
+    files.discard(DECLARATIONS)
     places = set()
     for folder in {file.parent for file in files}:
         here = {file for file in files if file.parent == folder}

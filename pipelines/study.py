@@ -55,7 +55,7 @@ class Study(parameters.Study):
         try:
             return Settings(**own, **self.train.model_dump(), seed=seed)
         except ValueError as error:
-            raise ValueError(f"Received network.{network}: {error}") from error
+            raise ValueError(f"network.{network}: {error}") from error
 
     def member_settings(self, seed: int = 0) -> Settings:
         """Returns what training is told about a member of the ensemble.
@@ -67,7 +67,7 @@ class Study(parameters.Study):
         try:
             return Settings(**train, depth=self.ensemble.depth, seed=seed)
         except ValueError as error:
-            raise ValueError(f"Received ensemble: {error}") from error
+            raise ValueError(f"ensemble: {error}") from error
 
     @model_validator(mode="after")
     def _networks_bear_it(self):

@@ -356,7 +356,7 @@ def _sentence(model: type[BaseModel], error: ErrorDetails) -> str:
             return f"Received the unknown parameter {name}, expected {known}."
         case "missing":
             return f"The parameter {name} is missing; see pipelines/conf/study."
-        case "value_error" if str(context["error"]).startswith("Received"):
+        case "value_error" if "Received" in str(context["error"]):
             return str(context["error"])
     return f"Received {received}, expected {_expected(kind, context, error['input'])}."
 

@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 
 from residual_ensembles import backend, models
+from residual_ensembles.backend.threads import given_threads, processors
 from residual_ensembles.data import Part, Prepared
-from residual_ensembles.storage.files import write_csv, write_json
+from residual_ensembles.storage.files import write_csv
 from residual_ensembles.storage.fingerprint import digest
 from residual_ensembles.storage.provenance import provenance
 from residual_ensembles.training.outputs import Outputs
@@ -40,7 +41,7 @@ def publish(
         ValueError: There is no such network, it cannot be cut, or it takes other pictures.
     """
     fingerprint = _fingerprint(prepared, model, weights, seed)
-    run = place.read_run(fingerprint)
+    run = place.finished(fingerprint)
     if run is not None and run["network"] == network:
         return run
     keras.utils.set_random_seed(seed)
@@ -61,13 +62,12 @@ def publish(
         **network_facts(chain),
         **{f"{name}_error_fraction": errors[name] for name in ("validation", "test")},
         **{f"n_{name}_images": len(prepared.part(name)) for name in ("validation", "test")},
-        "seconds_training": 0.0,
-        "seconds_publishing": round(time.time() - start, 1),
         "dataset": dataset_facts(prepared),
         "fingerprint": fingerprint,
         **provenance(),
     }
-    write_json(place.run, run)
+    seconds = round(time.time() - start, 1)
+    place.finish(fingerprint, run, {"seconds_training": 0.0, "seconds_publishing": seconds})
     return run
 
 
@@ -137,7 +137,7 @@ def _fingerprint(prepared: Prepared, model: str, weights: str, seed: int) -> str
             content = hashlib.file_digest(file, "sha256").hexdigest()
     return digest(
         [__name__],
-        None,
+        given_threads() or processors(),
         model=model,
         content=content,
         weights=weights,

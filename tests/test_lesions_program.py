@@ -33,7 +33,10 @@ def folder(tmp_path_factory):
     data.prepare("digits", folder / "digits", limit_train=200, limit_test=60)
     small_net().save(folder / "my net.keras")
     small_net(shape=(6, 6, 1)).save(folder / "other.keras")
+    small_net(shape=(None, None, 1)).save(folder / "free.keras")
     (folder / "broken.keras").write_text("no network")
+    (folder / "saved").mkdir()
+    (folder / "saved" / "saved_model.pb").touch()
     return folder
 
 
@@ -78,6 +81,8 @@ def test_from_a_network_to_its_page(folder):
     ("name", "options", "message"),
     [
         ("nowhere.keras", {}, r"Received the network .*nowhere\.keras, which is not there"),
+        (".", {}, r"which is a folder, expected a file that keras\.Model\.save wrote"),
+        ("saved", {}, r"a folder in TensorFlow's SavedModel format, which keeps no layers"),
         ("broken.keras", {}, r"broken\.keras, which Keras cannot load"),
         ("my net.keras", {"boundaries": ["add9"]}, "the layer 'add9', which mine does"),
     ],
@@ -104,3 +109,18 @@ def test_a_wrong_call_is_told_in_one_line(folder):
     assert done.returncode == 1
     assert done.stderr.startswith("error: Received the network")
     assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+
+
+def test_sizes_that_are_free_are_those_of_the_data(folder):
+    assert load(folder / "free.keras", picture_shape=(8, 8, 1)).picture_shape == (8, 8, 1)
+    # What is not free stays, to be refused with both shapes.
+    assert load(folder / "other.keras", picture_shape=(8, 8, 1)).picture_shape == (6, 6, 1)
+    with pytest.raises(ValueError, match="no size for the input"):
+        load(folder / "free.keras")
+
+
+def test_more_modules_than_there_are_is_told_before_the_sweep(folder):
+    done = run(folder, f"--network={folder / 'free.keras'}", "--prune=99")
+    assert done.returncode == 1
+    assert done.stderr == "error: Received n=99, expected 1 to 3 modules to delete.\n"
+    assert not (folder / "out" / "lesions.csv").exists()

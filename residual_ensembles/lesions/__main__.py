@@ -35,17 +35,22 @@ def main() -> None:
     lesion = validated(Lesion, cli.flag_values(Lesion, *LESION))
     paths = cli.flag_values(Paths, *PATHS, prefix="path_")
     cli.require_writable_folder(folder)
-
     # Here, for it imports Keras, which nobody shall wait for who is told how to call this.
+    from residual_ensembles import pruning
     from residual_ensembles.network_study import NetworkStudy
+    from residual_ensembles.unraveling.loading import check_file
 
+    check_file(FLAGS.network)
     backend.configure()
-    chain = unraveling.load(FLAGS.network, FLAGS.boundaries, FLAGS.modules)
+    prepared = train.prepared_data()
+    chain = unraveling.load(
+        FLAGS.network, FLAGS.boundaries, FLAGS.modules, picture_shape=prepared.picture_shape
+    )
+    if FLAGS.prune:
+        pruning.check_number(chain, FLAGS.prune)
     print(chain.summary(), flush=True)
     with runtime.choose_executor() as chosen:
-        study = NetworkStudy(
-            chain, Path(FLAGS.network), train.prepared_data(), folder, lesion.seed, chosen
-        )
+        study = NetworkStudy(chain, Path(FLAGS.network), prepared, folder, lesion.seed, chosen)
         study.lesions(lesion.plan, **lesion.options)
         study.gradients(**paths)
         study.worth()

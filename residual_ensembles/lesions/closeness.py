@@ -31,13 +31,15 @@ def scale(logits: np.ndarray) -> np.ndarray:
 
 def gaps(logits: np.ndarray) -> np.ndarray:
     """Returns how far the two largest logits lie apart, as a share of the scale."""
-    return leads(logits) / scale(logits)
+    with np.errstate(invalid="ignore"):  # of what is infinite, which is refused elsewhere
+        return leads(logits) / scale(logits)
 
 
 def leads(logits: np.ndarray) -> np.ndarray:
     """Returns how far the largest logit lies above the second, `(...,)` of `(..., classes)`."""
     best_two = np.partition(logits, -2, axis=-1)[..., -2:]
-    return best_two[..., 1] - best_two[..., 0]
+    with np.errstate(invalid="ignore"):  # as above
+        return best_two[..., 1] - best_two[..., 0]
 
 
 def rounding(logits: np.ndarray, exact: np.ndarray) -> np.ndarray:

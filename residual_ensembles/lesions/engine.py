@@ -10,6 +10,7 @@ import numpy as np
 from residual_ensembles.lesions import agreement, cascade, closeness
 from residual_ensembles.lesions.agreement import Agreement
 from residual_ensembles.lesions.evaluator import Evaluator
+from residual_ensembles.lesions.finite import NOT_FINITE, check_finite, predicted
 from residual_ensembles.lesions.grid import MEMORY_BYTES
 from residual_ensembles.lesions.lesion import Lesion
 from residual_ensembles.lesions.margin import UNKNOWN, Sampling
@@ -17,6 +18,7 @@ from residual_ensembles.lesions.results import LesionResults
 from residual_ensembles.lesions.scheduler import Scheduler, Wanted
 from residual_ensembles.lesions.settings import SweepSettings, check_sweep
 from residual_ensembles.lesions.worker import Meter, SweepSpec
+from residual_ensembles.models.targets import check_numbers, class_labels
 from residual_ensembles.runtime.executor import Executor, Serial
 from residual_ensembles.runtime.result_cache import ResultCache
 
@@ -128,6 +130,8 @@ def evaluate_together(sweeps: Sequence["Sweep"], scheduler: Scheduler) -> list[E
     reduced = [each for each in sweeps if each.settings.precision != "float32"]
     scheduler.compute([each.reduced_precision() for each in reduced])
     scheduler.compute([each.all_pictures() for each in sweeps])
+    for each in sweeps:
+        each.check_finite()
     sampled = [each for each in sweeps if each.settings.error_margin is not None]
     while wanted := [each.next_round() for each in sampled if each.needs_more()]:
         scheduler.compute(wanted)
@@ -144,7 +148,7 @@ def compare_with_reference(sweeps: Sequence["Sweep"], scheduler: Scheduler) -> N
     """
     scheduler.compute([each.comparison() for each in sweeps])
     for each in sweeps:
-        agreement.check_agreement(each.agreement, each.chain)
+        each.check_comparison()
 
 
 class Sweep:
@@ -183,11 +187,16 @@ class Sweep:
     ):
         self.labels = labels if labels is None else np.asarray(labels)
         check_sweep(chain, plan, pictures, settings, self.labels)
+        if hasattr(pictures, "dtype"):  # what is read bit by bit shows it in its outputs
+            check_numbers("inputs", pictures)
+        if settings.error_margin is not None:
+            self.labels = class_labels(chain, self.labels, len(pictures), "no error_margin")
         self.chain = chain
         self.pictures = pictures
         self.settings = settings
         self.cache = cache or ResultCache()
-        planned = [row if isinstance(row, Lesion) else row.lesion for row in plan]
+        rows = [Lesion.parse(row) if isinstance(row, str) else row for row in plan]
+        planned = [row if isinstance(row, Lesion) else row.lesion for row in rows]
         every = [*planned, *([] if settings.error_margin is None else [Lesion()])]
         self.position = {lesion: i for i, lesion in enumerate(dict.fromkeys(every))}
         self.lesions = list(self.position)
@@ -214,8 +223,20 @@ class Sweep:
     @property
     def agreement(self) -> Agreement:
         """How float32 compares with the reference, once that was computed."""
-        found = self._comparison.fields
-        return agreement.compared(**{name: found[name][self._compared] for name in found})
+        found = {name: x[self._compared] for name, x in self._comparison.fields.items()}
+        del found["finite"]  # looked at by `check_comparison`
+        return agreement.compared(**found)
+
+    def check_comparison(self) -> None:
+        """Refuses a network that the engine does not evaluate as it evaluates itself.
+
+        Raises:
+            ArithmeticError: They differ by more than rounding explains, or are not finite.
+        """
+        lesions = [self.lesions[i] for i in self._compared]
+        bad = ~self._comparison.fields["finite"][self._compared]
+        check_finite(self.chain, lesions, bad, self._comparison.pictures)
+        agreement.check_agreement(self.agreement, self.chain)
 
     @property
     def rounding(self) -> float:
@@ -261,8 +282,18 @@ class Sweep:
         if len(self._round):
             active = self._sampling.active
             found = self._predictions.take("predictions", self.rows[active], self._round)
+            self.check_finite()
             self._evaluated[np.ix_(active, self._round)] = True
             self._sampling.record(self._round, found != self.labels[self._round])
+
+    def check_finite(self) -> None:
+        """Refuses logits that are NaN or infinite.
+
+        Raises:
+            ArithmeticError: There are such.
+        """
+        bad = self._predictions.fields["predictions"] == NOT_FINITE
+        check_finite(self.chain, self.lesions, bad)
 
     def evaluation(self) -> Evaluation:
         """Returns what came of the plan."""
@@ -383,6 +414,6 @@ def predict(
 
 def _kept(logits: np.ndarray, kept_gap: float) -> dict[str, np.ndarray]:
     return {
-        "predictions": logits.argmax(axis=-1).astype(np.int32),
+        "predictions": predicted(logits),
         "gaps": np.minimum(closeness.gaps(logits), kept_gap),
     }

@@ -1,8 +1,10 @@
-"""What a network is studied on: inputs as one array, and the class of each."""
+"""What a network is studied on: inputs as one array, and targets, of a data set too."""
 
+import keras
 import numpy as np
+from keras import tree
 
-METRIC = "metric=..., for instance metric='binary_accuracy' or 'mean_squared_error'"
+from residual_ensembles.models.targets import check_numbers
 
 
 def packed_examples(chain, inputs) -> np.ndarray:
@@ -13,11 +15,47 @@ def packed_examples(chain, inputs) -> np.ndarray:
         inputs: As its model takes them.
 
     Raises:
-        ValueError: There is none, or they have another shape.
+        ValueError: There is none, they have another shape, or hold NaN or infinity.
     """
     packed = np.asarray(chain.packed_inputs(inputs))
     check_shape(chain, packed)
+    check_numbers("inputs", packed)
     return packed
+
+
+def as_arrays(chain, inputs, targets=None) -> tuple:
+    """Returns inputs and targets as arrays, where they come as a data set.
+
+    Args:
+        chain: The network.
+        inputs: As its model takes them; or a `tf.data.Dataset` or `keras.utils.PyDataset`, of
+            batches or of single examples, of inputs alone or of inputs and targets.
+        targets: As given; None for those of the data set.
+
+    Raises:
+        ValueError: The data set is empty or has no end.
+    """
+    is_py_dataset = isinstance(inputs, keras.utils.PyDataset)
+    if not is_py_dataset and not hasattr(inputs, "element_spec"):
+        return inputs, targets
+    if not is_py_dataset and int(inputs.cardinality()) == -1:
+        raise ValueError(
+            "Received a data set that is repeated without end, expected one pass: take(n)."
+        )
+    batches = (inputs[i] for i in range(len(inputs))) if is_py_dataset else iter(inputs)
+    elements = [tree.map_structure(np.asarray, batch) for batch in batches]
+    if not elements:
+        raise ValueError("Received an empty data set, expected one or more examples.")
+    has_targets = isinstance(elements[0], tuple) and len(elements[0]) > 1
+    x, y = zip(*((e[0], e[1]) if has_targets else (e, None) for e in elements), strict=True)
+    x = [each[0] if isinstance(each, tuple) and len(each) == 1 else each for each in x]
+    size = len(chain.network.inputs[0].shape) if hasattr(chain, "network") else 0
+    size = size or 1 + len(chain.picture_shape)
+    joined = np.stack if tree.flatten(x[0])[0].ndim == size - 1 else np.concatenate
+    found = tree.map_structure(lambda *arrays: joined(arrays), *x)
+    if targets is None and has_targets:
+        targets = tree.map_structure(lambda *arrays: joined(arrays), *y)
+    return found, targets
 
 
 def check_shape(chain, packed) -> None:
@@ -38,40 +76,3 @@ def check_shape(chain, packed) -> None:
             f"Received inputs of shape {shape}, expected one or more of {expected} each: "
             f"(n, {', '.join(map(str, expected))})."
         )
-
-
-def class_labels(chain, targets, n: int, otherwise: str = METRIC) -> np.ndarray:
-    """Returns targets as one class for each example.
-
-    Args:
-        chain: The network.
-        targets: Class of each example, `(n,)` or `(n, 1)`, or one-hot.
-        n: Examples.
-        otherwise: What to say where they are something else.
-
-    Raises:
-        ValueError: They are not, or the network does not tell classes.
-    """
-    labels = np.asarray(targets)
-    if labels.ndim == 2 and labels.shape[1] == n_classes(chain):
-        labels = labels.argmax(axis=1)
-    labels = labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
-    whole = np.issubdtype(labels.dtype, np.integer)
-    if labels.shape != (n,) or not whole or n_classes(chain) is None:
-        raise ValueError(
-            f"Received targets of shape {labels.shape} and type {labels.dtype} for {n} inputs and "
-            f"outputs of shape {chain.output_shapes}, expected one whole number for each input and "
-            f"one number for each of two or more classes. For anything else say {otherwise}."
-        )
-    if labels.min() < 0 or labels.max() >= n_classes(chain):
-        raise ValueError(
-            f"Received class labels from {labels.min()} to {labels.max()}, expected 0 to "
-            f"{n_classes(chain) - 1}: the network tells {n_classes(chain)} classes apart."
-        )
-    return labels
-
-
-def n_classes(chain) -> int | None:
-    """Returns how many classes the network tells apart; None where it puts out something else."""
-    shapes = chain.output_shapes
-    return shapes[0][0] if len(shapes) == 1 and len(shapes[0]) == 1 and shapes[0][0] > 1 else None

@@ -6,6 +6,8 @@ import keras
 import numpy as np
 from keras import ops, tree
 
+from residual_ensembles.models.targets import check_not_spread, check_numbers
+
 BY_SHAPE = {
     "accuracy": "sparse_categorical_accuracy",
     "acc": "sparse_categorical_accuracy",
@@ -37,6 +39,7 @@ def metrics_for(chain, metric, targets, n: int, n_lesions: int) -> list[keras.me
             f"Received {', '.join(map(str, sorted(lengths)))} targets for {n} inputs, expected one "
             "for each."
         )
+    check_numbers("targets", targets)
     found = [copied(metric) for _ in range(n_lesions)]
     _try(chain, copied(metric), tree.map_structure(lambda x: np.asarray(x)[:TRIED], targets))
     return found
@@ -80,6 +83,15 @@ def _try(chain, metric, targets) -> None:
             f"Received the metric {metric.name}, which cannot compare the targets with outputs of "
             f"shape {chain.output_shapes}: {str(error).splitlines()[0]}"
         ) from error
+    shapes = chain.output_shapes
+    if len(shapes) == 1 and not result.ndim:
+
+        def value(y_true, y_pred):
+            again = copied(metric)
+            again.update_state(y_true, y_pred)
+            return np.asarray(again.result())
+
+        check_not_spread(f"the metric {metric.name}", value, targets, tuple(shapes[0]))
     if result.ndim:
         raise ValueError(
             f"Received the metric {metric.name}, which makes {result.size} numbers, expected one; "

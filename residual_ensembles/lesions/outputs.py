@@ -6,11 +6,13 @@ import numpy as np
 
 from residual_ensembles.lesions.cut import affordable_pictures
 from residual_ensembles.lesions.engine import Sweep, compare_with_reference
+from residual_ensembles.lesions.finite import check_finite
 from residual_ensembles.lesions.grid import MEMORY_BYTES, Grid
 from residual_ensembles.lesions.lesion import Lesion
 from residual_ensembles.lesions.scheduler import Scheduler
 from residual_ensembles.lesions.settings import SweepSettings
 from residual_ensembles.lesions.worker import Meter, SweepSpec, WorkerSweep
+from residual_ensembles.models.targets import first_not_finite
 from residual_ensembles.runtime.executor import Executor, Serial, Task
 from residual_ensembles.runtime.result_cache import CachedTask, ResultCache, run_cached
 
@@ -52,8 +54,8 @@ def outputs_of(
         ValueError: The network cannot bear one of the lesions, there are none, there are no inputs
             or of another shape, there is no such precision, or the memory is too small for a single
             one.
-        ArithmeticError: Outputs of a sample differ from those of the network itself, or are not
-            finite.
+        ArithmeticError: Outputs of a sample differ from those of the network itself, or some are
+            NaN or infinite.
     """
     if precision not in OUTPUT_PRECISIONS:
         raise ValueError(
@@ -78,8 +80,11 @@ def outputs_of(
     for parts in at_a_time(sweep.grid, most, together):
         tasks = [task(some) for some in parts]
         found = run_cached(tasks, executor, progress, memory_bytes=memory_bytes)
-        for some, outputs in zip(parts, found, strict=True):
-            yield some, outputs[sweep.rows]
+        for part, outputs in zip(parts, found, strict=True):
+            if first_not_finite(outputs) is not None:
+                bad = ~np.isfinite(outputs).all(axis=-1)
+                check_finite(chain, sweep.lesions, bad, np.arange(part.start, part.stop))
+            yield part, outputs[sweep.rows]
 
 
 def compute(

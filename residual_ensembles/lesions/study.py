@@ -8,12 +8,13 @@ from keras import tree
 
 from residual_ensembles.lesions.bearing import deletable
 from residual_ensembles.lesions.engine import evaluate
-from residual_ensembles.lesions.examples import class_labels, n_classes, packed_examples
+from residual_ensembles.lesions.examples import as_arrays, packed_examples
 from residual_ensembles.lesions.lesion import Lesion
 from residual_ensembles.lesions.metric import metrics_for
 from residual_ensembles.lesions.outputs import outputs_of
 from residual_ensembles.lesions.plans import PlannedLesion, intact, single_deletions
 from residual_ensembles.lesions.table import lesion_table
+from residual_ensembles.models.targets import class_labels, n_classes
 
 
 def lesion_study(
@@ -30,10 +31,12 @@ def lesion_study(
 
     Args:
         chain: The network, for instance what `unravel` returns; nothing about it changes.
-        inputs: As its model takes them: an array, or a dictionary or a list of arrays.
+        inputs: As its model takes them: an array, or a dictionary or a list of arrays; or a
+            `tf.data.Dataset` or `keras.utils.PyDataset` of these, with targets or without.
         targets: Class of each example, `(n,)`, or one-hot; or what the metric compares with. None
-            to compare with the intact network alone.
-        plan: Lesions, or planned lesions; None for the intact network and each single deletion.
+            for those of a data set, or to compare with the intact network alone.
+        plan: Lesions, their texts such as "delete 3,7", or planned lesions; None for
+            the intact network and each single deletion.
         metric: A Keras metric, or its name, for targets that are no class labels.
         error_margin: Half-width, as a fraction, at which the 95 % interval of an error is narrow
             enough; None evaluates all examples. For class labels only.
@@ -54,6 +57,7 @@ def lesion_study(
         >>> table = lesion_study(chain, pictures, labels)  # doctest: +SKIP
         >>> table.plot(x="lesion", y="error_fraction")  # doctest: +SKIP
     """
+    inputs, targets = as_arrays(chain, inputs, targets)
     packed = packed_examples(chain, inputs)
     rows = [_planned(row) for row in plan] if plan is not None else default_plan(chain)
     if targets is not None and metric is None:
@@ -77,6 +81,7 @@ def default_plan(chain) -> list[PlannedLesion]:
 
 
 def _planned(row) -> PlannedLesion:
+    row = Lesion.parse(row) if isinstance(row, str) else row
     return PlannedLesion(_sweep(row), 0, row) if isinstance(row, Lesion) else row
 
 

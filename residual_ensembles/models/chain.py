@@ -3,6 +3,7 @@
 from itertools import zip_longest
 
 import keras
+import numpy as np
 
 from residual_ensembles.models.nesting import build_once, deserialized, register_all
 
@@ -60,7 +61,13 @@ class Chain(keras.Model):
             gates: None, or `(n_modules,)` numbers 0..1 or booleans, one for each module: see
                 `Module.call`.
             training: Whether batch normalisation uses the statistics of the batch.
+
+        Raises:
+            ValueError: There are not as many gates as modules, or one is none, as far as it is
+                known.
         """
+        if gates is not None:
+            _check_gates(gates, self.modules)
         y = self.stem(x, training=training)
         for i, (module, segment) in enumerate(zip_longest(self.modules, self.segments)):
             y = module(y, gate=None if gates is None else gates[i], training=training)
@@ -130,3 +137,26 @@ def segment_of(chain, position: int):
         position: Of the module.
     """
     return chain.segments[position - 1] if position <= len(chain.segments) else None
+
+
+def _check_gates(gates, modules) -> None:
+    """Refuses gates that are not one for each module, or are known and no share of a residual."""
+    if tuple(np.shape(gates)) != (len(modules),):
+        raise ValueError(
+            f"Received gates of shape {tuple(np.shape(gates))}, expected ({len(modules)},): one "
+            "for each module."
+        )
+    try:
+        known = np.asarray(gates).astype("float32")
+    except Exception:  # within a compiled function there are no numbers yet
+        return
+    for number, (gate, module) in enumerate(zip(known, modules, strict=True), start=1):
+        if not 0.0 <= gate < np.inf:
+            raise ValueError(
+                f"Received the gate {gate:g} for module {number}, expected 0 to 1 or a boolean."
+            )
+        if gate not in (0.0, 1.0) and not module.has_skip:
+            raise ValueError(
+                f"Received the gate {gate:g} for module {number}, which has no skip, expected 0 or "
+                "1: it runs, or what enters leaves."
+            )

@@ -57,7 +57,9 @@ class Convolution(NamedTuple):
     kernel: keras.Variable
     """`(height, width, channels, filters)`."""
     strides: int
-    bias: keras.Variable | None = None
+    bias: keras.Variable | None
+    layer: keras.layers.Conv2D
+    """The whole of it, with its activation."""
 
 
 Step = Norm | Relu | Convolution
@@ -142,7 +144,7 @@ def _convolution(layer, activation=keras.activations.linear) -> Convolution | No
         and layer.activation is activation
     )
     bias = layer.bias if plain and layer.use_bias else None
-    return Convolution(layer.kernel, layer.strides[0], bias) if plain else None
+    return Convolution(layer.kernel, layer.strides[0], bias, layer) if plain else None
 
 
 def _conv(layer) -> tuple[Step, ...] | None:

@@ -108,8 +108,7 @@ class HighwayProducts(_Preactivation):
         with frozen(self.module, weights):
             f, steps = self._transform(y)
             carried, projection = _convolve(self.projection, y)
-            z, gate = _convolve(self.gate, y)
-            t = ops.sigmoid(z + _value(self.gate.bias))
+            t, gate = _convolve(self.gate, y)
         slope = t * (1.0 - t)
         out = t * f + (1.0 - t) * carried
         return out, (steps, projection, gate, t, 1.0 - t, slope * f, -slope * carried)
@@ -144,11 +143,8 @@ def _value(variable):
 
 
 def _convolve(convolution: Convolution | None, y):
-    """Returns the convolution of y without bias, and its kernel; y and None for the identity."""
-    if convolution is None:
-        return y, None
-    kernel = _value(convolution.kernel)
-    return ops.conv(y, kernel, convolution.strides, "same", "channels_last"), kernel
+    """Returns what the layer makes of y, and its kernel; y and None for the identity."""
+    return (y, None) if convolution is None else (convolution.layer(y), _value(convolution.kernel))
 
 
 def _convolve_back(convolution: Convolution | None, kernel, input_shape, rows):

@@ -1,30 +1,198 @@
-"""The loss that gradients are of: cross entropy, from logits or from probabilities."""
+"""The mean loss of what a chain puts out: what Keras takes, or what fits outputs and targets."""
 
 from collections.abc import Callable
-from functools import partial
 
+import keras
 import numpy as np
-from keras import ops
+from keras import ops, tree
+
+from residual_ensembles.models.targets import (
+    check_not_spread,
+    check_numbers,
+    class_labels,
+    n_classes,
+)
 
 # Below this, float32 knows no probability; the gradient of a class that is less likely is 0.
 SMALLEST = float(np.finfo(np.float32).tiny)
+OTHERWISE = "loss=..., for instance loss='mean_squared_error'"
+CROSS_ENTROPY = "cross_entropy"
+"""Ours, of class labels: from logits, or from probabilities however small."""
 
 
-def cross_entropy(chain) -> Callable:
-    """Returns the mean cross entropy of a batch, in nats, for what a chain puts out.
+class MeanLoss:
+    """A loss as `keras.Model.compile` takes it, called with targets and what a head puts out.
 
     Args:
-        chain: Its output is `(batch, classes)`; logits, or probabilities where
-            `probabilities` says so. One output alone is that of the second of two classes.
+        chain: The network.
+        loss: Whatever `keras.losses.get` takes: a name, an object, or a function of (y_true,
+            y_pred) that returns one number, or one for each example. None for the loss that the
+            model was compiled with; without one, the cross entropy of class labels, one output
+            alone being that of the second of two classes; and for outputs that tell no classes,
+            the mean squared error of targets of their shape.
+        targets: What will be compared, where that shall decide between the last two.
 
-    Returns:
-        A function of outputs and labels `(batch,)`.
+    Raises:
+        ValueError: Keras knows no such loss, or the model was compiled with several.
     """
-    return partial(_mean_cross_entropy, probabilities=chain.probabilities)
+
+    def __init__(self, chain, loss=None, targets=None):
+        self.chain = chain
+        self.function = _function(chain, loss)
+        if self.function is None and targets is not None and not _tells_classes(chain, targets):
+            self.function = keras.losses.get("mean_squared_error")
+        self.is_default = loss is None
+        self.name = CROSS_ENTROPY if self.function is None else _name(self.function)
+        """Of the loss, as Keras calls it."""
+        self._was_tried = False
+
+    def targets(self, targets, n: int):
+        """Returns targets as the loss takes them.
+
+        Args:
+            targets: One for each example; of classes, their numbers or one-hot.
+            n: Examples.
+
+        Raises:
+            ValueError: They are not as many, are no numbers, or do not fit the outputs.
+        """
+        if self.function is None:
+            return class_labels(self.chain, targets, n, OTHERWISE, self._classes)
+        targets = tree.map_structure(np.asarray, targets)
+        check_numbers("targets", targets, n)
+        if _is_of_keras(self.function) and "categorical" in self.name:
+            targets = self._of_classes(targets, n)
+        if not self._was_tried:
+            self._try(targets)
+            self._was_tried = True
+        return targets
+
+    def labels(self, targets, n: int) -> np.ndarray | None:
+        """Returns the class of each example where errors can be counted, and the user said no loss.
+
+        Args:
+            targets: As for `targets`.
+            n: Examples.
+        """
+        if not self.is_default or n_classes(self.chain) is None:
+            return None
+        try:
+            return class_labels(self.chain, targets, n, OTHERWISE)
+        except ValueError:
+            if self.function is None:
+                raise
+            return None
+
+    def __call__(self, targets, outputs):
+        """Returns the mean loss of a batch.
+
+        Args:
+            targets: As `targets` returns them.
+            outputs: Of the head, `(batch, numbers)`.
+        """
+        if self.function is None:
+            return mean_cross_entropy(logits_of(outputs, self.chain.probabilities), targets)
+        made = self.chain.unpacked_outputs(ops.cast(outputs, "float32"))
+        return _mean(self.function, targets, made)
+
+    @property
+    def _classes(self) -> int | None:
+        return 2 if self.chain.output_shapes == [(1,)] else None
+
+    def _of_classes(self, targets, n: int):
+        """Returns class numbers or one-hot rows as the loss wants them; mixtures stay."""
+        classes, is_sparse = n_classes(self.chain), self.name.startswith("sparse")
+        if classes is None or not hasattr(targets, "shape"):
+            return targets
+        if is_sparse or targets.ndim == 1 or targets.shape[1] == 1:
+            labels = class_labels(self.chain, targets, n, OTHERWISE)
+            return labels if is_sparse else np.eye(classes, dtype="float32")[labels]
+        broken = (targets < 0).any(axis=1) | (np.abs(targets.sum(axis=1) - 1) > 1e-3)
+        if broken.any():
+            raise ValueError(
+                f"Received targets of shape {targets.shape} whose row {broken.argmax()} is no "
+                f"mixture of classes, expected numbers that add up to 1 for {self.name}."
+            )
+        return targets
+
+    def _try(self, targets) -> None:
+        some = tree.map_structure(lambda x: x[:2], targets)
+        numbers = self.chain.compute_output_shape((None, *self.chain.picture_shape))[-1]
+        shapes = self.chain.output_shapes
+        try:
+            self(some, ops.full((len(tree.flatten(some)[0]), numbers), 0.5))
+        except Exception as error:  # whoever wrote the loss decides of which type
+            received = [np.shape(x) for x in tree.flatten(targets)]
+            raise ValueError(
+                f"Received targets of shape {', '.join(map(str, received))}, which the loss "
+                f"{self.name} cannot compare with outputs of shape {shapes}: "
+                f"{str(error).splitlines()[0]}"
+            ) from error
+        if len(shapes) == 1:
+
+            def value(y_true, y_pred):
+                return np.asarray(_mean(self.function, y_true, y_pred))
+
+            check_not_spread(f"the loss {self.name}", value, targets, tuple(shapes[0]))
 
 
-def _mean_cross_entropy(outputs, labels, probabilities: bool):
-    return mean_cross_entropy(logits_of(outputs, probabilities), labels)
+def _mean(function: Callable, y_true, y_pred):
+    """Returns the mean of a Keras loss, as a compiled model calls it: with floats of one rank."""
+    y_true, y_pred = tree.map_structure(
+        lambda x: ops.convert_to_tensor(x, "float32"), (y_true, y_pred)
+    )
+    if isinstance(function, keras.losses.Loss):
+        function = function.call  # whatever its reduction, this is the mean over examples
+    elif _lacks_an_axis(y_true, y_pred):
+        y_true = ops.expand_dims(y_true, -1)
+    return ops.mean(ops.cast(function(y_true, y_pred), "float32"))
+
+
+def _lacks_an_axis(y_true, y_pred) -> bool:
+    """Whether targets `(batch,)` stand beside outputs `(batch, 1)`."""
+    if not (hasattr(y_true, "shape") and hasattr(y_pred, "shape")):
+        return False
+    return len(y_true.shape) == len(y_pred.shape) - 1 and y_pred.shape[-1] == 1
+
+
+def _function(chain, loss) -> Callable | None:
+    """Returns a Keras loss, or None where neither the user nor the model has one."""
+    if loss is not None:
+        try:
+            return keras.losses.get(loss)
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"Received loss={loss!r}, expected what keras.losses.get takes: a name such as "
+                "'mean_squared_error', a keras.losses.Loss, or a function of (y_true, y_pred)."
+            ) from error
+    compiled = getattr(getattr(chain, "network", None), "loss", None)
+    if compiled is None:
+        return None
+    if isinstance(compiled, list | tuple | dict) or len(chain.output_shapes) > 1:
+        raise ValueError(
+            f"Received {chain.name}, which was compiled with a loss for each of several outputs, "
+            "expected loss=..., a function of (y_true, y_pred) that compares them all."
+        )
+    return keras.losses.get(compiled)
+
+
+def _tells_classes(chain, targets) -> bool:
+    """Whether targets can be class labels: of several classes, or 0 and 1 for one output."""
+    if n_classes(chain) is not None:
+        return True
+    found = np.asarray(targets) if chain.output_shapes == [(1,)] else np.full(1, np.nan)
+    return found.dtype.kind in "biuf" and bool(((found == 0) | (found == 1)).all())
+
+
+def _name(function) -> str:
+    name = getattr(function, "name", None) or getattr(function, "__name__", "loss")
+    return name if isinstance(name, str) else "loss"
+
+
+def _is_of_keras(function) -> bool:
+    """Whether a loss is one that Keras brings along, whose targets are known."""
+    owner = type(function) if isinstance(function, keras.losses.Loss) else function
+    return getattr(owner, "__module__", "").startswith("keras.")
 
 
 def mean_cross_entropy(logits, labels):

@@ -5,15 +5,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 
-from keras import ops
+from keras import ops, tree
 
 from residual_ensembles import backend
 from residual_ensembles.backend.precision import compiled
 from residual_ensembles.models.chain import segment_of
+from residual_ensembles.models.targets import check_numbers
 from residual_ensembles.parameters import BATCH_NORM, TARGETS
 from residual_ensembles.paths.autodiff import frozen
 from residual_ensembles.paths.followed import followed
-from residual_ensembles.paths.loss import cross_entropy
+from residual_ensembles.paths.loss import MeanLoss
 from residual_ensembles.paths.products import Products, products_for
 from residual_ensembles.paths.rows import stacked
 
@@ -84,11 +85,11 @@ class Linearization:
             couple its pictures, and their derivative is part of the residual's. Before training the
             moving statistics are still 0 and 1, and inference mode means nothing.
         closed_forms: Whether to use the closed form of a module that has one; for tests.
-        loss: From outputs and targets of a batch to its mean loss; None for the cross entropy of
-            class labels.
+        loss: Whatever `keras.losses.get` takes; None for what the model was compiled with, else the
+            cross entropy of class labels.
 
     Raises:
-        ValueError: Another mode of batch normalisation.
+        ValueError: Another mode of batch normalisation, or no such loss.
     """
 
     def __init__(
@@ -96,7 +97,7 @@ class Linearization:
         chain,
         batch_norm: str = "inference",
         closed_forms: bool = True,
-        loss: Callable | None = None,
+        loss=None,
     ):
         if batch_norm not in BATCH_NORM:
             raise ValueError(
@@ -104,7 +105,7 @@ class Linearization:
             )
         self.chain = chain
         self._training = batch_norm == "training"
-        self._mean_loss = cross_entropy(chain) if loss is None else loss
+        self._mean_loss = MeanLoss(chain, loss)
         self._modules = [
             followed(module, segment_of(chain, i), self._training)
             for i, module in enumerate(chain.modules, start=1)
@@ -122,8 +123,14 @@ class Linearization:
 
         Args:
             pictures: Input `(batch, ...)`; pictures in 0..255.
-            labels: Class of each, whole numbers `(batch,)`; or what the loss takes.
+            labels: Class of each, `(batch,)` or one-hot; or what the loss takes.
+
+        Raises:
+            ValueError: Labels or targets do not fit, or are no numbers.
+            ArithmeticError: The loss is not finite.
         """
+        check_numbers("inputs", pictures)
+        labels = self._mean_loss.targets(labels, len(pictures))
         chain = self.chain
         stem, head = _weights(chain.stem), _weights(chain.head)
         pictures = ops.cast(ops.convert_to_tensor(pictures), chain.stem.compute_dtype)
@@ -133,7 +140,13 @@ class Linearization:
             out, point = products.forward(weights, y)
             steps.append(Step(products, weights, y, point))
             y = out
-        loss, cotangent = self._leave(head, y, ops.convert_to_tensor(labels))
+        targets = tree.map_structure(ops.convert_to_tensor, labels)
+        loss, cotangent = self._leave(head, y, targets)
+        if not math.isfinite(float(loss)):
+            raise ArithmeticError(
+                f"Received a batch for which the loss of {chain.name} is {float(loss)}, expected a "
+                "number: look for inputs or weights that are NaN or infinite."
+            )
         return Point(
             steps, cotangent, float(loss), lambda rows: self._enter_back(stem, pictures, rows)
         )
@@ -150,7 +163,7 @@ class Linearization:
         def loss(y):
             with frozen(self.chain.head, weights):
                 outputs = self.chain.head(y, training=self._training)
-            return self._mean_loss(outputs, labels)
+            return self._mean_loss(labels, outputs)
 
         value, pull = backend.vjp(loss, y)
         return value, pull(ops.ones_like(value))[0]

@@ -1,14 +1,13 @@
 """The true cost of lesions: the error and the loss that they bring."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from keras import ops
+from keras import ops, tree
 
 from residual_ensembles.lesions import Lesion, outputs_of
-from residual_ensembles.lesions.examples import class_labels
-from residual_ensembles.paths.loss import cross_entropy
+from residual_ensembles.paths.loss import MeanLoss
 
 
 class Costs(NamedTuple):
@@ -26,31 +25,8 @@ class Costs(NamedTuple):
         )
 
 
-def targets_for(chain, targets, n: int, loss: Callable | None) -> np.ndarray:
-    """Returns targets as a loss takes them: class labels where there is none.
-
-    Args:
-        chain: The network.
-        targets: Class labels, or what the loss compares with.
-        n: Inputs.
-        loss: As for `costs_of`.
-
-    Raises:
-        ValueError: There are not as many as inputs, or they are no class labels and there is no
-            loss for others.
-    """
-    if loss is None:
-        return class_labels(chain, targets, n, "loss=..., a function of outputs and targets")
-    found = np.asarray(targets)
-    if found.shape[:1] != (n,):
-        raise ValueError(
-            f"Received targets of shape {found.shape} for {n} inputs, expected one for each."
-        )
-    return found
-
-
 def costs_of(
-    chain, lesions: Sequence[Lesion], inputs, targets, loss: Callable | None, **options
+    chain, lesions: Sequence[Lesion], inputs, targets, loss: MeanLoss, labels=None, **options
 ) -> Costs:
     """Returns error and loss after each lesion.
 
@@ -58,18 +34,26 @@ def costs_of(
         chain: The network.
         lesions: Any lesions that it can bear.
         inputs: As `chain.packed_inputs` returns them.
-        targets: Class labels, or what the loss compares with.
-        loss: From outputs and targets of a batch to its mean loss; None for the cross entropy of
-            class labels.
+        targets: As `loss.targets` returns them.
+        loss: Of the network.
+        labels: Class of each example, `(n,)`; None where errors do not count.
         **options: As for `outputs_of`.
+
+    Raises:
+        ArithmeticError: The loss after a lesion is not finite.
     """
-    own = cross_entropy(chain) if loss is None else loss
     sums, n_wrong = np.zeros(len(lesions)), np.zeros(len(lesions), int)
     for some, outputs in outputs_of(chain, lesions, inputs, **options):
-        these = ops.convert_to_tensor(targets[some])
+        these = tree.map_structure(lambda x, some=some: ops.convert_to_tensor(x[some]), targets)
         n = some.stop - some.start
         for i, made in enumerate(outputs):
-            sums[i] += n * float(own(ops.convert_to_tensor(made), these))
-        if loss is None:
-            n_wrong += (outputs.argmax(axis=2) != targets[some]).sum(axis=1)
-    return Costs(n_wrong if loss is None else None, sums / len(inputs))
+            sums[i] += n * float(loss(these, ops.convert_to_tensor(made)))
+        if labels is not None:
+            n_wrong += (outputs.argmax(axis=2) != labels[some]).sum(axis=1)
+    if not np.isfinite(sums).all():
+        lesion = lesions[int(np.flatnonzero(~np.isfinite(sums))[0])]
+        raise ArithmeticError(
+            f"The loss {loss.name} of {chain.name} is not finite after the lesion "
+            f"{str(lesion)!r}, expected a number: look for targets that the loss cannot take."
+        )
+    return Costs(n_wrong if labels is not None else None, sums / len(inputs))

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import numpy as np
-from keras import ops
+from keras import ops, tree
 
 from residual_ensembles import backend
 from residual_ensembles.backend.precision import compiled
@@ -20,12 +20,15 @@ def first_order(chain, inputs, targets, loss: Callable, batch_size: int = 32) ->
         chain: The network; one pass forward and one backward is all that it takes.
         inputs: As `chain.packed_inputs` returns them.
         targets: What the loss compares with.
-        loss: From outputs and targets of a batch to its mean loss.
+        loss: From targets and outputs `(batch, numbers)` of a batch to its mean loss.
         batch_size: Examples that pass together.
     """
     estimate = compiled(lambda x, t: _of_batch(chain, x, t, loss))
     parts = [slice(i, i + batch_size) for i in range(0, len(inputs), batch_size)]
-    found = [np.asarray(estimate(inputs[p], targets[p])) for p in parts]
+    found = [
+        np.asarray(estimate(inputs[p], tree.map_structure(lambda t, p=p: t[p], targets)))
+        for p in parts
+    ]
     return np.average(found, axis=0, weights=[len(inputs[p]) for p in parts])
 
 
@@ -45,7 +48,7 @@ def _of_batch(chain, x, targets, loss: Callable):
             y = module.after(total)
             segment = segment_of(chain, position)
             y = y if segment is None else segment(y, training=False)
-        return loss(chain.head(y, training=False), targets)
+        return loss(targets, chain.head(y, training=False))
 
     whole(None)
     _, pull = backend.vjp(lambda *added: whole(added), *map(ops.zeros_like, taken))

@@ -1,15 +1,13 @@
 """What each module is worth: cheap estimates beside the true cost of its deletion."""
 
-from collections.abc import Callable
-
 import numpy as np
 import pandas as pd
 from scipy import stats
 
 from residual_ensembles.lesions import Lesion, deletable
-from residual_ensembles.lesions.examples import packed_examples
-from residual_ensembles.paths.loss import cross_entropy
-from residual_ensembles.pruning.costs import costs_of, targets_for
+from residual_ensembles.lesions.examples import as_arrays, packed_examples
+from residual_ensembles.paths.loss import MeanLoss
+from residual_ensembles.pruning.costs import costs_of
 from residual_ensembles.pruning.first_order import first_order
 from residual_ensembles.pruning.influence import block_influence
 
@@ -22,33 +20,36 @@ PICTURES = 2000
 
 
 def worth(
-    chain, inputs, targets, *, loss: Callable | None = None, batch_size: int = 32, **options
+    chain, inputs, targets=None, *, loss=None, batch_size: int = 32, **options
 ) -> pd.DataFrame:
     """Returns what the modules of a network are worth, one row for each that can be deleted.
 
     Args:
         chain: The network; nothing about it changes.
-        inputs: As its model takes them.
-        targets: Class of each example, or what the loss compares with.
-        loss: From outputs `(batch, numbers)` and targets of a batch to its mean loss; None for the
-            cross entropy of class labels.
+        inputs: As its model takes them; or a data set, as for `lesion_study`.
+        targets: Class of each example, or what the loss compares with; None for those of a data
+            set.
+        loss: Whatever `keras.losses.get` takes: a name, an object, or a function of (y_true,
+            y_pred). None for the loss that the model was compiled with, else the cross entropy of
+            class labels, else the mean squared error.
         batch_size: Examples that pass together for the estimates.
         **options: Of the lesions, as for `outputs_of`: precision, memory_bytes, executor, progress.
 
     Returns:
         `module` (number), `name`, `block_influence`, `first_order` (estimated increase of the
-        loss), `loss_increase` and, for class labels, `error_increase` (fraction): what deleting it
-        costs in truth.
+        loss), `loss_increase` and, for class labels where no loss was said, `error_increase`
+        (fraction): what deleting it costs in truth. `table.attrs["loss"]` is the name of the loss.
 
     Raises:
-        ValueError: Targets are not class labels, and there is no loss for others.
+        ValueError: There is no such loss, or targets do not fit it and the outputs.
     """
-    packed = packed_examples(chain, inputs)
-    targets = targets_for(chain, targets, len(packed), loss)
+    inputs, targets = as_arrays(chain, inputs, targets)
+    packed, mean_loss = packed_examples(chain, inputs), MeanLoss(chain, loss, targets)
+    labels = mean_loss.labels(targets, len(packed))
+    targets = mean_loss.targets(targets, len(packed))
     numbers = deletable(chain)
     lesions = [Lesion(), *(Lesion(deletions=[i]) for i in numbers)]
-    true = costs_of(chain, lesions, packed, targets, loss, **options)
-    mean_loss = cross_entropy(chain) if loss is None else loss
+    true = costs_of(chain, lesions, packed, targets, mean_loss, labels, **options)
     places = np.array(numbers) - 1
     modules = [chain.modules[place] for place in places]
     table = pd.DataFrame(
@@ -62,6 +63,7 @@ def worth(
     )
     if true.n_wrong is not None:
         table["error_increase"] = (true.n_wrong[1:] - true.n_wrong[0]) / len(packed)
+    table.attrs["loss"] = mean_loss.name
     return table
 
 

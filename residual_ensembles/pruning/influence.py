@@ -11,8 +11,8 @@ def block_influence(chain, inputs, batch_size: int = 32) -> np.ndarray:
     """Returns the block influence of each module, 0..2, `(n_modules,)`.
 
     One minus the cosine between what enters and what leaves (ShortGPT, arXiv 2403.03853, equation
-    1), at each place of a map or a sequence, its mean over places and examples. Where a module
-    changes the shape, what its skip would have given stands for what enters.
+    1), along the channels at each place of a map or a sequence, its mean over places and examples.
+    Where a module changes the shape, what its skip would have given stands for what enters.
 
     Args:
         chain: The network; one pass forward is all that it takes.
@@ -33,15 +33,16 @@ def _of_batch(chain, x):
         before, after = module.stream(y), module.left_stream(left)
         if before.shape[1:] != after.shape[1:]:
             before = module.left_stream(module.deleted(y, training=False))
-        found.append(1.0 - ops.mean(_cosine(before, after)))
+        axis = getattr(module, "channel_axis", -1)
+        found.append(1.0 - ops.mean(_cosine(before, after, axis)))
         segment = segment_of(chain, position)
         y = left if segment is None else segment(left, training=False)
     return ops.stack(found)
 
 
-def _cosine(a, b):
-    """Returns the cosine along the last axis; 1 where both are 0, for then nothing turned."""
+def _cosine(a, b, axis: int):
+    """Returns the cosine along an axis; 1 where both are 0, for then nothing turned."""
     a, b = ops.cast(a, "float32"), ops.cast(b, "float32")
-    sizes = ops.sqrt(ops.sum(a * a, -1) * ops.sum(b * b, -1))
-    same = ops.cast(ops.all(a == b, -1), "float32")
-    return ops.where(sizes > 0, ops.sum(a * b, -1) / ops.maximum(sizes, 1e-30), same)
+    sizes = ops.sqrt(ops.sum(a * a, axis) * ops.sum(b * b, axis))
+    same = ops.cast(ops.all(a == b, axis), "float32")
+    return ops.where(sizes > 0, ops.sum(a * b, axis) / ops.maximum(sizes, 1e-30), same)

@@ -1,25 +1,29 @@
 """A network without the modules that it misses least, as an ordinary Keras model."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import partial
 
 import keras
 import numpy as np
 import pandas as pd
-from keras import tree
+from keras import ops, tree
 
 from residual_ensembles import backend
 from residual_ensembles.analysis.intervals import wilson
-from residual_ensembles.lesions import Lesion, deletable
-from residual_ensembles.lesions.examples import packed_examples
-from residual_ensembles.pruning.costs import Costs, costs_of, targets_for
+from residual_ensembles.lesions import Lesion, deletable, outputs_of
+from residual_ensembles.lesions.examples import as_arrays, packed_examples
+from residual_ensembles.paths.loss import MeanLoss
+from residual_ensembles.pruning.costs import Costs, costs_of
 from residual_ensembles.pruning.latency import latencies
 from residual_ensembles.unraveling import UnraveledChain
+from residual_ensembles.unraveling.chain import allowed_difference
 from residual_ensembles.unraveling.inputs import structured
-from residual_ensembles.unraveling.rebuild import check_rebuildable, rebuilt
+from residual_ensembles.unraveling.rebuild import rebuilt
 
 TIMED_EXAMPLES = 32
+TRIED_EXAMPLES = 32
+"""With which a copy of the whole model is held against it before the search."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +41,12 @@ class Pruned:
     """`original` and `pruned`, on the test part: error and its 95 % interval (Wilson) for class
     labels, loss, parameters, multiply-adds of one example, and latency in milliseconds of a
     batch."""
+    agreement: float
+    """Largest difference between `model` and the chain without the same modules on the validation
+    part, as a share of the largest output."""
 
 
-def prune(
-    chain, n: int, validation: tuple, test: tuple | None = None, *, loss=None, **options
-) -> Pruned:
+def prune(chain, n: int, validation, test=None, *, loss=None, **options) -> Pruned:
     """Deletes modules one after another, each time the one that costs least.
 
     Cost is the error on the validation part, and of as many errors the loss.
@@ -49,11 +54,12 @@ def prune(
     Args:
         chain: What `unravel` returned; neither it nor its model changes.
         n: Modules to delete.
-        validation: Inputs and targets that decide which.
+        validation: Inputs and targets that decide which; a pair, or a data set of both.
         test: Inputs and targets that the result is reported on; None to report on the validation
             part, which flatters it.
-        loss: From outputs `(batch, numbers)` and targets of a batch to its mean loss; None for
-            class labels.
+        loss: Whatever `keras.losses.get` takes: a name, an object, or a function of (y_true,
+            y_pred); what it says then decides alone. None for the loss that the model was compiled
+            with, else the cross entropy of class labels, else the mean squared error.
         **options: As for `outputs_of`: precision, memory_bytes, batch_size, executor, progress.
 
     Raises:
@@ -64,18 +70,13 @@ def prune(
         >>> smaller = prune(chain, 3, (pictures, labels))  # doctest: +SKIP
         >>> smaller.model.save("smaller.keras")  # doctest: +SKIP
     """
-    if not isinstance(chain, UnraveledChain):
-        raise ValueError(
-            f"Received a {type(chain).__name__}, expected what unravel(model) returns: only a "
-            "Keras model can be built anew without modules."
-        )
+    check_number(chain, n)
     candidates = deletable(chain)
-    if not isinstance(n, int | np.integer) or not 1 <= n <= len(candidates):
-        raise ValueError(f"Received n={n}, expected 1 to {len(candidates)} modules to delete.")
-    _check_pair("validation", validation)
-    _check_pair("test", validation if test is None else test)
-    check_rebuildable(chain)
-    cost = partial(_costs, chain, loss, options)
+    validation = _pair(chain, "validation", validation)
+    test = validation if test is None else _pair(chain, "test", test)
+    packed = packed_examples(chain, validation[0])
+    _difference(chain, rebuilt(chain, ()), (), packed[:TRIED_EXAMPLES])
+    cost = partial(_costs, chain, MeanLoss(chain, loss, validation[1]), options)
     deleted, steps = [], [_step(chain, None, cost([Lesion()], validation), 0, validation)]
     for _ in range(n):
         left = [i for i in candidates if i not in deleted]
@@ -88,22 +89,85 @@ def prune(
         model,
         tuple(deleted),
         pd.DataFrame(steps),
-        _comparison(chain, model, deleted, cost, validation if test is None else test),
+        _comparison(chain, model, deleted, cost, test),
+        _difference(chain, model, deleted, packed),
     )
 
 
-def _check_pair(name: str, examples) -> None:
+def check_number(chain, n: int) -> None:
+    """Refuses to prune what cannot be built anew, or more modules than there are to delete.
+
+    Args:
+        chain: The network.
+        n: Modules to delete.
+
+    Raises:
+        ValueError: It is no unravelled model, or there are not so many.
+    """
+    if not isinstance(chain, UnraveledChain):
+        raise ValueError(
+            f"Received a {type(chain).__name__}, expected what unravel(model) returns: only a "
+            "Keras model can be built anew without modules."
+        )
+    most = len(deletable(chain))
+    if not isinstance(n, int | np.integer) or not 1 <= n <= most:
+        raise ValueError(f"Received n={n}, expected 1 to {most} modules to delete.")
+
+
+def _difference(chain, model: keras.Model, deleted: Collection[int], inputs) -> float:
+    """Returns by how much a rebuilt model differs from its chain, as a share of the largest output.
+
+    Args:
+        chain: What `unravel` returned.
+        model: What `rebuilt` returned.
+        deleted: The modules that it was built without, from 1.
+        inputs: As `chain.packed_inputs` returns them.
+
+    Raises:
+        ValueError: They differ by more than rounding.
+    """
+    state = chain.inputs_state
+
+    def outputs(packed):
+        pairs = zip(state.unpacked(packed), state.dtypes, strict=True)
+        flat = [ops.cast(x, dtype) for x, dtype in pairs]
+        made = model(structured(chain.network, flat), training=False)
+        return ops.cast(chain.outputs_state.packed(tree.flatten(made)), "float32")
+
+    run, lesion = backend.compile(outputs), Lesion(deletions=deleted)
+    largest, scale = 0.0, float(np.finfo("float32").tiny)
+    for some, (expected,) in outputs_of(chain, [lesion], inputs):
+        found = ops.convert_to_numpy(run(ops.convert_to_tensor(inputs[some])))
+        scale = max(scale, float(np.abs(expected).max()))
+        largest = max(largest, float(np.abs(found - expected).max()))
+    if not largest / scale <= allowed_difference(chain.graph.dtypes):
+        raise ValueError(
+            f"The model built anew from {chain.name} differs from it by {largest / scale:.1e} of "
+            "the largest output, expected rounding: one of its layers keeps something that neither "
+            "its get_config() nor its save_own_variables() and save_assets() hold. A model with "
+            "such a layer cannot be pruned."
+        )
+    return largest / scale
+
+
+def _pair(chain, name: str, examples) -> tuple:
+    """Returns inputs and targets, of a data set too."""
+    if not isinstance(examples, tuple | list):
+        inputs, targets = as_arrays(chain, examples)
+        examples = examples if targets is None else (inputs, targets)
     if not isinstance(examples, tuple | list) or len(examples) != 2:
         raise ValueError(
             f"Received {name} as {type(examples).__name__}, expected a pair: inputs and targets."
         )
+    return tuple(examples)
 
 
-def _costs(chain, loss: Callable | None, options, lesions, examples: tuple) -> Costs:
+def _costs(chain, loss: MeanLoss, options, lesions, examples: tuple) -> Costs:
     inputs, targets = examples
     packed = packed_examples(chain, inputs)
-    targets = targets_for(chain, targets, len(packed), loss)
-    return costs_of(chain, lesions, packed, targets, loss, **options)
+    labels = loss.labels(targets, len(packed))
+    targets = loss.targets(targets, len(packed))
+    return costs_of(chain, lesions, packed, targets, loss, labels, **options)
 
 
 def _step(chain, module: int | None, costs: Costs, place: int, examples: tuple) -> dict:

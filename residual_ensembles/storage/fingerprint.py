@@ -14,18 +14,18 @@ from pathlib import Path
 
 from residual_ensembles import backend
 from residual_ensembles.backend import process
-from residual_ensembles.storage.imports import ROOT, file_of, reached
+from residual_ensembles.storage.imports import DECLARATIONS, ROOT, file_of, reached
 
 LIBRARIES = ("keras", "numpy", "scipy")
 """Those that compute, beside the backend."""
 
 
-def digest(entries: Sequence[str], threads: int | None, **facts) -> str:
+def digest(entries: Sequence[str], threads: int, **facts) -> str:
     """Returns 16 hexadecimal digits of everything that determines a result.
 
     Args:
         entries: Modules of the project that compute it, by their names; what they import counts.
-        threads: Within an operation; None where they do not count.
+        threads: Within an operation: how many there are decides where sums are cut.
         **facts: What else determines it, as plain values: data, weights, parameters.
     """
     everything = {
@@ -42,13 +42,13 @@ def digest(entries: Sequence[str], threads: int | None, **facts) -> str:
 def code_checksum(*entries: str) -> str:
     """Returns the SHA-256 of modules and all of the project that they import.
 
-    Comments, docstrings and the layout of the source change nothing.
+    Comments, docstrings, the layout of the source and declarations of parameters change nothing.
 
     Args:
         *entries: Their names.
     """
     checksum = hashlib.sha256()
-    for file in reached(*map(file_of, entries)):
+    for file in sorted(set(reached(*map(file_of, entries))) - {DECLARATIONS}):
         checksum.update(f"{file.relative_to(ROOT).as_posix()}\0{_meaning(file)}\0".encode())
     return checksum.hexdigest()
 

@@ -17,6 +17,9 @@ from pathlib import Path
 LIBRARY = Path(__file__).resolve().parents[1]
 ROOT = LIBRARY.parent
 PACKAGES = ("residual_ensembles", "pipelines")
+DECLARATIONS = LIBRARY / "parameters.py"
+"""Says what parameters there are. Their values are named wherever they determine something, so that
+a new parameter, or another text of help, is no other code."""
 
 
 @functools.cache

@@ -6,8 +6,9 @@ from pathlib import Path
 import keras
 
 from residual_ensembles.models import save
+from residual_ensembles.storage.files import content_of
 from residual_ensembles.training import checkpoint
-from residual_ensembles.training.checkpoint import Progress
+from residual_ensembles.training.checkpoint import SNAPSHOTS, Progress
 
 # A killed run loses at most this much work, and one step.
 SECONDS_BETWEEN_CHECKPOINTS = 20.0
@@ -84,8 +85,14 @@ class Recorder(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         self.progress.history.append(self.row(epoch + 1, logs))
         if epoch + 1 in self.snapshots:
-            save(self.model.chain, self.folder / "snapshots" / snapshot_name(epoch + 1))
+            self.save_snapshot(epoch + 1)
         self.checkpoint()
+
+    def save_snapshot(self, epoch: int):
+        """Keeps the network as it is after `epoch` epochs."""
+        file = self.folder / SNAPSHOTS / snapshot_name(epoch)
+        save(self.model.chain, file)
+        self.progress.snapshots[file.name] = content_of(file)
 
     def row(self, epoch: int, logs: dict) -> dict:
         """Returns the epoch's row of the history."""
@@ -109,8 +116,3 @@ class Recorder(keras.callbacks.Callback):
         self.progress.seconds += now - self.clock
         self.clock = self.saved = now
         checkpoint.write(self.folder, self.model.state_variables, self.progress, self.fingerprint)
-
-    def remove(self):
-        """Removes the checkpoint, and what killed processes left beside it."""
-        for file in (self.folder / checkpoint.FILE, *self.folder.rglob(".partial-*")):
-            file.unlink(missing_ok=True)

@@ -1,16 +1,19 @@
 """The state of a run between two steps, as one file."""
 
 import json
+import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from keras import ops
 
-from residual_ensembles.storage.files import atomic_path, read_npz
+from residual_ensembles.storage.files import atomic_path, content_of, read_npz, remove_partial
 
-FORMAT = 1
+FORMAT = 2  # raised when a change makes older readers wrong
 FILE = "checkpoint.npz"
+SNAPSHOTS = "snapshots"
+"""Folder of the networks that the run has kept so far."""
 
 
 @dataclass
@@ -21,11 +24,13 @@ class Progress:
         step: Steps done.
         seconds: Seconds spent on them, over all sittings.
         history: One dictionary for each finished epoch.
+        snapshots: Size and checksum of each network that was kept, by file name.
     """
 
     step: int = 0
     seconds: float = 0.0
     history: list[dict] = field(default_factory=list)
+    snapshots: dict[str, dict] = field(default_factory=dict)
 
 
 def write(folder: Path, variables: list, progress: Progress, fingerprint: str) -> None:
@@ -40,7 +45,8 @@ def read(folder: Path, variables: list, fingerprint: str) -> Progress | None:
     """Brings `variables` to the state of the run in `folder`.
 
     Returns:
-        How far the run was, or None if there is nothing to go on from.
+        How far the run was, or None if there is nothing to go on from: no checkpoint, or one whose
+        snapshots are missing or damaged, which one line says.
 
     Raises:
         ValueError: The checkpoint cannot be read, belongs to another run or network, or was
@@ -53,9 +59,10 @@ def read(folder: Path, variables: list, fingerprint: str) -> Progress | None:
     try:
         stored = read_npz(path)
         header = json.loads(str(stored.pop("header")))
-        format_, owner = int(header["format"]), header["fingerprint"]
+        format_, owner = int(header.pop("format")), header.pop("fingerprint")
         arrays = [stored[f"v{i}"] for i in range(len(stored))]
-    except (ValueError, KeyError, TypeError) as error:
+        progress = Progress(**header) if format_ <= FORMAT else None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"The checkpoint {path} cannot be read ({error}); {mend}.") from error
     if format_ > FORMAT:
         raise ValueError(
@@ -65,6 +72,24 @@ def read(folder: Path, variables: list, fingerprint: str) -> Progress | None:
     shapes = [a.shape for a in arrays]
     if owner != fingerprint or shapes != [tuple(v.shape) for v in variables]:
         raise ValueError(f"The checkpoint {path} is of another network or run; {mend}.")
+    for name, content in progress.snapshots.items():
+        if not _is_whole(folder / SNAPSHOTS / name, content):
+            print(f"{folder / SNAPSHOTS / name} is damaged: training begins anew", flush=True)
+            return None
     for variable, array in zip(variables, arrays, strict=True):
         variable.assign(array)
-    return Progress(header["step"], header["seconds"], header["history"])
+    return progress
+
+
+def _is_whole(path: Path, content: dict) -> bool:
+    try:
+        return content_of(path) == content
+    except OSError:
+        return False
+
+
+def remove(folder: Path) -> None:
+    """Removes the state of a run that is finished, and what killed processes left beside it."""
+    (folder / FILE).unlink(missing_ok=True)
+    shutil.rmtree(folder / SNAPSHOTS, ignore_errors=True)
+    remove_partial(folder)

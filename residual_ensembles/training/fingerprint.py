@@ -1,5 +1,6 @@
 """What makes two runs the same run."""
 
+from residual_ensembles.backend.threads import given_threads, processors
 from residual_ensembles.storage.fingerprint import digest
 
 
@@ -12,7 +13,7 @@ def fingerprint(settings: dict, data_checksum: str) -> str:
     """
     return digest(
         ["residual_ensembles.training.run"],
-        None,
+        given_threads() or processors(),
         settings=settings,
         data=data_checksum,
     )

@@ -5,6 +5,7 @@ from pathlib import Path
 import keras
 from dvc.exceptions import NotDvcRepoError
 from dvc.repo import Repo
+from dvc.scm import NoSCMError
 from dvclive import Live
 
 
@@ -16,7 +17,7 @@ def in_dvc_repository() -> bool:
     try:
         with Repo() as repo:
             return not getattr(repo.scm, "no_commits", False)
-    except NotDvcRepoError:
+    except (NotDvcRepoError, NoSCMError):  # the second: DVC without git has no commits
         return False
 
 
@@ -45,8 +46,9 @@ class LiveLog(keras.callbacks.Callback):
     def log_new_rows(self):
         """Logs the rows that have not been."""
         for row in self.history[self.logged :]:
-            for name in set(row) - {"epoch", "step"}:
-                self.live.log_metric(name, row[name], plot=True)
+            for name, value in row.items():
+                if name not in ("epoch", "step"):
+                    self.live.log_metric(name, value, plot=True)
             self.live.next_step()
         self.logged = len(self.history)
 

@@ -1,4 +1,8 @@
-"""The folder of results that a run leaves, and how it gets from where it is kept to its place."""
+"""The folder of results that a run leaves, and how it gets from where it is kept to its place.
+
+Equal runs leave equal folders, save for times.json: how long a run took is no result, so that file
+is not in the manifest, and .dvcignore keeps it from DVC.
+"""
 
 import json
 import shutil
@@ -7,7 +11,15 @@ from pathlib import Path
 
 import pandas as pd
 
-from residual_ensembles.storage.files import atomic_path, write_csv, write_json
+from residual_ensembles.storage.files import (
+    MANIFEST,
+    atomic_path,
+    read_manifest,
+    remove_partial,
+    write_csv,
+    write_json,
+    write_manifest,
+)
 
 
 @dataclass(frozen=True)
@@ -33,43 +45,72 @@ class Outputs:
 
     @property
     def run(self) -> Path:
-        """What made the result, and how good it is; written last."""
+        """What made the result, and how good it is."""
         return self.folder / "run.json"
+
+    @property
+    def times(self) -> Path:
+        """How long it took, in seconds."""
+        return self.folder / "times.json"
+
+    @property
+    def live(self) -> Path:
+        """What DVCLive writes."""
+        return self.folder / "live"
 
     @property
     def snapshots(self) -> Path:
         """The network at chosen epochs."""
         return self.folder / "snapshots"
 
-    def read_run(self, fingerprint: str) -> dict | None:
-        """Returns run.json where this very run has left all its results, else None."""
-        try:
-            run = json.loads(self.run.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return None
-        complete = self.model.exists() and self.history.exists() and isinstance(run, dict)
-        return run if complete and run.get("fingerprint") == fingerprint else None
+    def finished(self, fingerprint: str) -> dict | None:
+        """Returns run.json where this very run has left all its results, and they are whole.
 
-    def finished(self, fingerprint: str) -> bool:
-        """Whether this very run has left all its results."""
-        return self.read_run(fingerprint) is not None
+        Of results that were finished and are damaged, it says in one line what is wrong.
+        """
+        try:
+            if read_manifest(self.folder).get("fingerprint") == fingerprint:
+                return json.loads(self.run.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            pass
+        except ValueError as error:
+            print(f"damaged results are made again: {error}", flush=True)
+        return None
+
+    def finish(self, fingerprint: str, run: dict, seconds: dict[str, float]) -> None:
+        """Writes run.json and, once everything is there, the manifest.
+
+        Args:
+            fingerprint: Of the run.
+            run: What run.json says.
+            seconds: What times.json says.
+        """
+        write_json(self.times, {"fingerprint": fingerprint, **seconds})
+        write_json(self.run, run)
+        files = [self.model, self.history, self.run, *filter(Path.exists, [self.gates])]
+        for folder in (self.snapshots, self.live):
+            files += [path for path in folder.rglob("*") if path.is_file()]
+        names = (path.relative_to(self.folder).as_posix() for path in files)
+        write_manifest(self.folder, names, fingerprint=fingerprint)
 
     def read_history(self) -> list[dict]:
-        """Returns one dictionary for each epoch."""
+        """Returns one dictionary for each epoch, with the very numbers that were written."""
         return pd.read_csv(self.history).to_dict("records")
 
     def clear(self) -> None:
-        """Removes what tells one run's results from another's."""
-        self.run.unlink(missing_ok=True)
-        self.gates.unlink(missing_ok=True)
-        shutil.rmtree(self.snapshots, ignore_errors=True)
+        """Removes what tells one run's results from another's, and what killed ones left."""
+        for file in (self.folder / MANIFEST, self.run, self.times, self.gates):
+            file.unlink(missing_ok=True)
+        for folder in (self.snapshots, self.live):
+            shutil.rmtree(folder, ignore_errors=True)
+        remove_partial(self.folder)
 
     def add_snapshot(self, file: Path) -> None:
         """Copies the network after an epoch to where it belongs."""
         _copy(file, self.snapshots / file.name)
 
     def publish(self, place: "Outputs", network: str) -> dict:
-        """Copies these results, in which no network has a name yet; run.json last.
+        """Copies these results, in which no network has a name yet.
 
         Args:
             place: Where they are wanted.
@@ -87,8 +128,15 @@ class Outputs:
             gates.insert(0, "network", network)
             write_csv(place.gates, gates)
         run = {"network": network, **json.loads(self.run.read_text(encoding="utf-8"))}
-        write_json(place.run, run)
+        place.finish(run["fingerprint"], run, self._seconds())
         return run
+
+    def _seconds(self) -> dict[str, float]:
+        """What times.json says; nothing where it is damaged, as no result depends on it."""
+        try:
+            return dict(json.loads(self.times.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
+            return {}
 
 
 def _copy(file: Path, to: Path) -> None:

@@ -7,10 +7,11 @@ import numpy as np
 import pandas as pd
 
 from residual_ensembles import backend, data, models
-from residual_ensembles.storage.files import write_csv, write_json
+from residual_ensembles.storage.files import write_csv
 from residual_ensembles.storage.provenance import provenance
+from residual_ensembles.training import checkpoint
 from residual_ensembles.training.callbacks import Recorder, snapshot_name
-from residual_ensembles.training.checkpoint import Progress
+from residual_ensembles.training.checkpoint import SNAPSHOTS, Progress
 from residual_ensembles.training.feed import Evaluation, Feed
 from residual_ensembles.training.fingerprint import fingerprint
 from residual_ensembles.training.live import LiveLog, in_dvc_repository
@@ -98,7 +99,7 @@ def finished_run(prepared: data.Prepared, settings: Settings, output_dir: Path) 
         settings: Everything else that determines the result.
         output_dir: Where its results would be.
     """
-    return Outputs(Path(output_dir)).read_run(fingerprint(settings.as_dict(), prepared.checksum))
+    return Outputs(Path(output_dir)).finished(fingerprint(settings.as_dict(), prepared.checksum))
 
 
 def train(
@@ -109,8 +110,8 @@ def train(
     Args:
         prepared: The pictures.
         settings: Everything else that determines the result.
-        output_dir: Gets model.keras, snapshots/, history.csv, gates.csv (highway), live/ and, last
-            of all, run.json.
+        output_dir: Gets model.keras, snapshots/, history.csv, gates.csv (highway), live/,
+            times.json, run.json and, last of all, manifest.json.
         checkpoints: Folder in which each run has a folder of its own, named by its fingerprint,
             with its last checkpoint and, once it is finished, its results.
         network: What the network is called in tables.
@@ -126,17 +127,18 @@ def train(
     folder = Path(checkpoints) / name
     kept = Outputs(folder / "finished")
     outputs.clear()  # a killed run must not leave another one's results under its name
-    if kept.finished(name):
+    if kept.finished(name) is not None:
         print(f"already finished: the results are those in {kept.folder}", flush=True)
         for log in _live_logs(outputs, kept.read_history()):
             log.close()
     else:
         _train_to_the_end(prepared, settings, folder, kept, outputs)
+    checkpoint.remove(folder)
     return kept.publish(outputs, network)
 
 
 def _live_logs(outputs: Outputs, history: list[dict]) -> list[LiveLog]:
-    return [LiveLog(outputs.folder / "live", history)] if in_dvc_repository() else []
+    return [LiveLog(outputs.live, history)] if in_dvc_repository() else []
 
 
 def _train_to_the_end(prepared, settings: Settings, folder: Path, kept: Outputs, outputs: Outputs):
@@ -145,28 +147,29 @@ def _train_to_the_end(prepared, settings: Settings, folder: Path, kept: Outputs,
     progress = Progress()
     recorder = Recorder(folder, folder.name, progress, feed.steps_per_epoch, settings.snapshots)
     recorder.set_model(trainer)
-    before = folder / "snapshots" / snapshot_name(0)
     if recorder.resume():
         total = settings.epochs * feed.steps_per_epoch
         print(f"resuming at step {progress.step} of {total}", flush=True)
     elif 0 in settings.snapshots or settings.model == "highway":
-        models.save(trainer.chain, before)
+        recorder.save_snapshot(0)
     live = _live_logs(outputs, progress.history)
     fit(trainer, feed, settings, prepared, recorder, live)
     for log in live:
         log.close()
 
+    kept.clear()
     models.save(trainer.chain, kept.model)
     for epoch in settings.snapshots:
-        kept.add_snapshot(folder / "snapshots" / snapshot_name(epoch))
+        kept.add_snapshot(folder / SNAPSHOTS / snapshot_name(epoch))
     write_csv(kept.history, pd.DataFrame(progress.history))
     if settings.model == "highway":
+        before = folder / SNAPSHOTS / snapshot_name(0)
         write_csv(kept.gates, gate_table(settings, models.load(before), trainer.chain, prepared))
-    write_json(kept.run, facts(trainer, feed, settings, prepared, progress, folder.name))
-    recorder.remove()
+    run = facts(trainer, feed, settings, prepared, folder.name)
+    kept.finish(folder.name, run, {"seconds_training": round(progress.seconds, 1)})
 
 
-def facts(trainer: Trainer, feed: Feed, settings, prepared, progress, name: str) -> dict:
+def facts(trainer: Trainer, feed: Feed, settings, prepared, name: str) -> dict:
     """Returns what made a result, and how good it is."""
     return {
         **settings.as_dict(),
@@ -174,7 +177,6 @@ def facts(trainer: Trainer, feed: Feed, settings, prepared, progress, name: str)
         "n_modules": len(trainer.chain.modules),
         "downsampling": list(trainer.chain.downsampling),
         **errors(trainer, prepared),
-        "seconds_training": round(progress.seconds, 1),
         "dataset": {
             "name": prepared.name,
             "title": prepared.title,

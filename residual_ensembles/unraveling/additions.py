@@ -1,15 +1,19 @@
 """Where a branch is added back: the places at which a graph can be cut."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from residual_ensembles.unraveling.example import Trace
 from residual_ensembles.unraveling.graph import Graph, Node, Ref, members
+from residual_ensembles.unraveling.probing import Probe
 from residual_ensembles.unraveling.sums import (
+    Difference,
+    Repeated,
     Scaled,
     is_activation,
-    is_addition,
     is_linear,
+    is_nonlinear,
     is_plain_sum,
+    may_add,
 )
 
 
@@ -29,9 +33,13 @@ class Candidate:
     leaves: int
     """What leaves: the sum, or what its activation makes of it."""
     inner: frozenset[int]
-    """Tensors between `entry` and `leaves`, `leaves` among them."""
+    """Tensors between `entry` and `leaves`, `leaves` among them; not those that are needed beside
+    the module, too, and so are made before it."""
     note: str = ""
     """Which of two readings this is."""
+    side_sums: frozenset[int] = frozenset()
+    """Sums outside of the module to which something within it is added: the sums of all skips of a
+    WaveNet."""
 
 
 @dataclass
@@ -47,17 +55,27 @@ class Additions:
     """Looks for modules in a graph.
 
     Args:
-        graph: The graph; nodes that take a sum apart are added to it.
-        shapes: Shape of each tensor, without batch; None for one that has no batch.
+        graph: The graph; nodes that take a sum apart are added to it, and to the trace.
+        trace: What one run of it showed: shapes and types.
     """
 
-    def __init__(self, graph: Graph, shapes: list):
+    def __init__(self, graph: Graph, trace: Trace):
         self.graph = graph
-        self.shapes = shapes
-        self.nodes = [node for node in graph.nodes if is_addition(node)]
+        self.trace = trace
+        self.shapes = trace.shapes
+        self.probe = Probe(graph, trace)
         self.consumers = graph.consumers()
-        self.terms = {node.outputs[0]: self._terms(node) for node in self.nodes}
+        self.nodes: list[Node] = []
+        self._added_as: dict[tuple[int, int], int] = {}
+        """What stands for a tensor in a sum that it is not added to as it is."""
+        self.terms: dict[int, list[int]] = {}
+        for node in list(graph.nodes):
+            terms = self._terms(node)
+            if terms is not None:
+                self.nodes.append(node)
+                self.terms[node.outputs[0]] = terms
         self.ancestors = graph.ancestors()  # of what `_terms` added, too
+        self._linear: dict[tuple[int, int], bool] = {}
 
     def find(self) -> Found:
         """Returns all candidates, and why other additions are none."""
@@ -67,6 +85,10 @@ class Additions:
                 found.candidates.append(self.candidate(node))
             except ValueError as error:
                 found.refused[node.name] = str(error)
+        sums = frozenset().union(*(candidate.side_sums for candidate in found.candidates))
+        for candidate in [c for c in found.candidates if c.total in sums and c.skip != c.entry]:
+            found.candidates.remove(candidate)
+            found.refused[candidate.name] = "it adds up what other modules put out on the side"
         return found
 
     def candidate(self, node: Node, entry: int | None = None, skip: int | None = None) -> Candidate:
@@ -89,15 +111,68 @@ class Additions:
             skip, note = self._skip(entry, terms, total, strict=not given)
         else:
             note = ""
+            skip = self._added_as.get((skip, total), skip)
             if skip not in terms:
                 raise ValueError(f"{self.graph.name_of(skip)} is none of what is added")
+        odd = next((t for t in terms if self.shapes[t] != self.shapes[total]), None)
+        if odd is not None:
+            raise ValueError(
+                f"{self.graph.name_of(odd)} of shape {self.shapes[odd]} is added to what makes "
+                f"{self.shapes[total]}: bring it to that shape before"
+            )
         residuals = tuple(term for term in terms if term != skip)
         if len(residuals) != len(terms) - 1:
             raise ValueError("something is added to itself")
         leaves = self._activated(total)
         inner = self.between(entry, leaves)
-        self._check_closed(inner, leaves)
-        return Candidate(node.name, entry, skip, residuals, total, leaves, inner, note)
+        own, side_sums = self._closed(inner, total, leaves)
+        return Candidate(node.name, entry, skip, residuals, total, leaves, own, note, side_sums)
+
+    def merge(self, node: Node, entry: int, skip: int) -> Candidate:
+        """Returns the module that ends in a layer that does not add.
+
+        Its residual is what the layer puts out beyond the skip.
+
+        Args:
+            node: Where branches meet.
+            entry: What enters the module.
+            skip: What is left of the layer's output when the module is deleted.
+
+        Raises:
+            ValueError: There is none, with the reason.
+        """
+        total = node.outputs[0]
+        if self.shapes[skip] is None or self.shapes[skip] != self.shapes[total]:
+            raise ValueError(
+                f"{self.graph.name_of(skip)} has the shape {self.shapes[skip]}, and what is put "
+                f"out {self.shapes[total]}"
+            )
+        self._check_entry(entry, [skip, total])
+        residual = self._add(Difference(f"{node.name}_residual"), [total, skip], total)
+        self.ancestors = self.graph.ancestors()
+        leaves = self._activated(total)
+        own, _ = self._closed(self.between(entry, leaves), total, leaves)
+        return Candidate(node.name, entry, skip, (residual,), total, leaves, own)
+
+    def meetings(self) -> list[tuple[Node, int | None, int | None]]:
+        """Returns where branches meet: the node, what they come from, and one that may be a skip.
+
+        None for the latter two where branches come from several values, or all change the shape.
+        """
+        found = []
+        for node in self.graph.nodes:
+            inputs = list(dict.fromkeys(node.inputs))
+            if len(inputs) < 2 or len(node.outputs) != 1:
+                continue
+            try:
+                entry = self._entry(inputs)
+            except ValueError:
+                continue
+            whole = self.shapes[node.outputs[0]]
+            fits = [t for t in inputs if whole is not None and self.shapes[t] == whole]
+            skip = min(fits, key=lambda t: (t != entry, self._size(entry, t)), default=None)
+            found.append((node, entry, skip))
+        return found
 
     def layer(self, node: Node) -> Candidate:
         """Returns the module that a layer is by itself.
@@ -124,17 +199,40 @@ class Additions:
         above = self.ancestors[leaves] & ~(1 << entry)
         return frozenset(t for t in members(above) if self.ancestors[t] >> entry & 1)
 
-    def _terms(self, node: Node) -> list[int]:
-        """Returns what a node adds, one tensor each."""
+    def _terms(self, node: Node) -> list[int] | None:
+        """Returns what a node adds, one tensor each; None where it does not add."""
+        if len(node.inputs) < 2 or len(node.outputs) != 1:
+            return None
+        total = node.outputs[0]
         if is_plain_sum(node):
-            return node.inputs
-        first, second = node.inputs
-        arguments = ((Ref(first), Ref(second)), {})
-        residual = Scaled(node)
-        dtypes = [self.graph.dtypes[node.outputs[0]]]
-        added = self.graph.add(residual, arguments, dtypes, residual.name).outputs[0]
-        self.shapes.append(self.shapes[node.outputs[0]])
-        return [first, added]
+            return [self._repeated(tensor, total) for tensor in node.inputs]
+        as_it_is = self.probe.scales(node) if may_add(node) else None
+        if as_it_is is None:
+            return None
+        for place, (tensor, same) in enumerate(zip(node.inputs, as_it_is, strict=True)):
+            if not same:
+                self._added_as[tensor, total] = self._add(Scaled(node, place), [tensor], total)
+        return [self._added_as.get((tensor, total), tensor) for tensor in node.inputs]
+
+    def _repeated(self, tensor: int, total: int) -> int:
+        """Returns a tensor in the shape of the sum that it is repeated for."""
+        own, whole = self.shapes[tensor], self.shapes[total]
+        if own is None or whole is None or len(own) != len(whole) or own == whole:
+            return tensor
+        name = f"{self.graph.name_of(tensor)}_repeated"
+        repeats = tuple(b if a == 1 else 1 for a, b in zip(own, whole, strict=True))
+        repeated = self._add(Repeated(name, repeats), [tensor], total)
+        self._added_as[tensor, total] = repeated
+        return repeated
+
+    def _add(self, operation, inputs: list[int], like: int) -> int:
+        """Returns what an operation makes of tensors, of the shape and type of another one."""
+        arguments = tuple(map(Ref, inputs)), {}
+        node = self.graph.add(operation, arguments, [self.graph.dtypes[like]], operation.name)
+        self.trace.shapes.append(self.shapes[like])
+        self.trace.dtypes.append(self.trace.dtypes[like])
+        self.trace.masks.append(None)
+        return node.outputs[0]
 
     def _flat_terms(self, total: int) -> list[int]:
         """Returns what is added, sums within taken apart where nothing else needs them."""
@@ -177,10 +275,22 @@ class Additions:
             return entry, ""
         fits = [term for term in terms if self.shapes[term] == self.shapes[total]]
         sizes = {term: self._size(entry, term) for term in fits}
-        simple = [t for t in fits if self._is_linear(entry, t)] if strict else fits
-        if not simple:
-            raise ValueError("none of its branches is an identity, a pooling or a projection")
-        skip = min(simple, key=sizes.get)
+        ordered = sorted(fits, key=sizes.get)
+        if not fits:
+            raise ValueError("none of its branches has the shape of the sum")
+        if not strict:
+            simple = ordered
+        else:
+            listed = [t for t in ordered if all(map(is_linear, self._nodes(entry, t)))]
+            skip = next((t for t in ordered if t in listed or self._is_linear(entry, t)), None)
+            others = [t for t in terms if t != skip]
+            if skip is None or not any(self._does_something(entry, t) for t in others):
+                raise ValueError(
+                    "none of its branches is an identity, a pooling or a projection, beside one "
+                    "that is none"
+                )
+            simple = [skip, *(t for t in listed if t != skip)]
+        skip = simple[0]
         readings = [term for term in simple if term != skip]
         if not readings:
             return skip, ""
@@ -195,7 +305,16 @@ class Additions:
         return [self.graph.producers[t] for t in self.between(entry, term)]
 
     def _is_linear(self, entry: int, term: int) -> bool:
-        return all(map(is_linear, self._nodes(entry, term)))
+        """Whether a branch is a linear function, as far as it is known or can be tried."""
+        if (entry, term) not in self._linear:
+            nodes = self._nodes(entry, term)
+            tried = not any(map(is_nonlinear, nodes))
+            self._linear[entry, term] = tried and self.probe.is_linear(entry, term, nodes)
+        return self._linear[entry, term]
+
+    def _does_something(self, entry: int, term: int) -> bool:
+        """Whether a branch has weights or is no linear function, as a residual."""
+        return self._size(entry, term)[0] > 0 or not self._is_linear(entry, term)
 
     def _activated(self, total: int) -> int:
         """Returns what an activation that only this sum goes into makes of it, or the sum."""
@@ -204,19 +323,72 @@ class Additions:
         node = self.consumers[total][0]
         return node.outputs[0] if is_activation(node) else total
 
-    def _check_closed(self, inner: Iterable[int], leaves: int) -> None:
-        """Refuses a module of which something within is needed elsewhere."""
-        produced = set(inner)
-        for tensor in sorted(produced - {leaves}):
-            outside = [
-                node.name
-                for node in self.consumers[tensor]
-                if not produced.issuperset(node.outputs)
-            ]
-            if tensor in self.graph.outputs:
-                outside.append("the output")
-            if outside:
-                raise ValueError(
-                    f"{self.graph.name_of(tensor)} within it is needed elsewhere too, by "
-                    f"{outside[0]}"
-                )
+    def _closed(
+        self, inner: frozenset[int], total: int, leaves: int
+    ) -> tuple[frozenset[int], frozenset[int]]:
+        """Returns what is a module's alone, and the sums beside it that something of it goes into.
+
+        What is needed beside the module as well is made before it and travels along.
+
+        Raises:
+            ValueError: Something within it is needed elsewhere, and not only to be added to what
+                comes out of other modules on the side.
+        """
+        needed, sums = self._needed_beside(inner, leaves)
+        if not needed:
+            return inner, frozenset()
+        before = frozenset(t for t in inner if any(self.ancestors[n] >> t & 1 for n in needed))
+        if before & {total, leaves} or any(t in self.terms for t in before) or not sums:
+            self._refuse(next(iter(needed)), inner)
+        return inner - before, sums
+
+    def _needed_beside(self, inner: frozenset[int], leaves: int) -> tuple[dict, frozenset[int]]:
+        """Returns what within a module is needed outside of it, and the sums that it ends up in.
+
+        There are no such sums where it ends up in anything else.
+        """
+        needed, sums = {}, set()
+        for tensor in sorted(inner - {leaves}):
+            outside = self._outside(tensor, inner)
+            if outside or tensor in self.graph.outputs:
+                needed[tensor] = outside
+        for tensor in needed:
+            reached = self._sums_reached(tensor, inner)
+            if reached is None:
+                return needed, frozenset()
+            sums |= reached
+        return needed, frozenset(sums)
+
+    def _outside(self, tensor: int, inner: frozenset[int]) -> list[Node]:
+        nodes = self.consumers[tensor] if tensor < len(self.consumers) else []
+        return [node for node in nodes if not inner.issuperset(node.outputs)]
+
+    def _sums_reached(self, tensor: int, inner: frozenset[int]) -> set[int] | None:
+        """Returns the first sums that a tensor goes into outside of a module, as one term of each.
+
+        None where it gets anywhere else: to an output, or into a sum in more than one way.
+        """
+        if tensor in self.graph.outputs:
+            return None
+        reached, pending, sums = {tensor}, self._outside(tensor, inner), set()
+        while pending:
+            node = pending.pop()
+            if node.outputs[0] in self.terms:
+                sums.add(node.outputs[0])
+                continue
+            if any(t in self.graph.outputs for t in node.outputs):
+                return None
+            new = [t for t in node.outputs if t not in reached]
+            reached.update(new)
+            pending += [consumer for t in new for consumer in self.consumers[t]]
+        once = all(sum(t in reached for t in self._inputs_of(total)) == 1 for total in sums)
+        return sums if once else None
+
+    def _inputs_of(self, total: int) -> list[int]:
+        return self.graph.producers[total].inputs
+
+    def _refuse(self, tensor: int, inner: frozenset[int]) -> None:
+        outside = [node.name for node in self._outside(tensor, inner)] or ["the output"]
+        raise ValueError(
+            f"{self.graph.name_of(tensor)} within it is needed elsewhere too, by {outside[0]}"
+        )

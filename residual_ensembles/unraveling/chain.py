@@ -12,16 +12,18 @@ from residual_ensembles.unraveling import example
 from residual_ensembles.unraveling.additions import Additions
 from residual_ensembles.unraveling.cut import Cut, Layout
 from residual_ensembles.unraveling.example import EXAMPLES, Trace
-from residual_ensembles.unraveling.graph import Graph, Node, functional, graph_of
+from residual_ensembles.unraveling.graph import Graph, functional, graph_of
 from residual_ensembles.unraveling.inputs import in_order, structured
 from residual_ensembles.unraveling.modules import GraphModule, LayerModule
 from residual_ensembles.unraveling.part import Program, Segment, Stem
+from residual_ensembles.unraveling.probing import Probe
 from residual_ensembles.unraveling.search import Search
 from residual_ensembles.unraveling.state import State
 
 LARGEST_DIFFERENCE = {"float32": 1e-4, "bfloat16": 0.1, "float16": 0.02}
 """Between model and chain, as a share of the largest output, by the least type computed in."""
-PROBABILITIES = (keras.activations.softmax, keras.activations.sigmoid)
+SUM_TOLERANCE = 0.01
+"""By which probabilities in float16 may miss 1."""
 
 
 @keras.saving.register_keras_serializable("residual_ensembles")
@@ -53,7 +55,8 @@ class UnraveledChain(Chain):
         self.inputs_state = parts.inputs
         self.outputs_state = parts.outputs
         self.whole_numbers_travel = any(m.enters.has_whole_numbers for m in self.modules)
-        self.probabilities = _ends_in_probabilities(graph)
+        said = choices.get("probabilities")
+        self.probabilities = _are_probabilities(graph, trace) if said is None else said
         self.agreement = None
         """Largest difference to the model on an example, as a share of the largest output."""
         self.notes: list[str] = []
@@ -120,6 +123,7 @@ def unravel(
     modules: Sequence | Callable | None = None,
     input_shape=None,
     example_inputs=None,
+    probabilities: bool | None = None,
     name: str | None = None,
 ) -> UnraveledChain:
     """Cuts the graph of a model where a branch is added back, and returns it as a chain.
@@ -139,6 +143,8 @@ def unravel(
         input_shape: Shape of one input without batch, where its size is free; a dictionary by the
             name of the input for several.
         example_inputs: Two or more inputs to compare chain and model with, in place of random ones.
+        probabilities: Whether the output is probabilities, as after a softmax, and not logits; None
+            to ask the outputs.
         name: Of the chain; the model's by default.
 
     Raises:
@@ -151,23 +157,20 @@ def unravel(
         16
     """
     graph = graph_of(model)
+    _check_weights(model)
     shapes = _input_shapes(graph, input_shape, example_inputs)
     if example_inputs is None:
         inputs = example.random_example(graph, shapes)
     else:
         inputs = structured(model, in_order(model, example_inputs))
     trace = example.run(graph, inputs)
-    additions = Additions(graph, trace.shapes)
-    trace.dtypes.extend(graph.dtypes[len(trace.dtypes) :])
-    trace.masks.extend([None] * (len(graph.dtypes) - len(trace.masks)))
+    additions = Additions(graph, trace)
     search = Search(graph, additions, boundaries, modules)
-    chain = UnraveledChain(
-        graph,
-        Cut(graph, search.chosen()),
-        trace,
-        {"boundaries": search.boundaries, "modules": search.layers, "input_shape": shapes},
-        name or model.name,
-    )
+    choices = {"boundaries": search.boundaries, "modules": search.layers, "input_shape": shapes}
+    if probabilities is not None:
+        choices["probabilities"] = bool(probabilities)
+    cut = Cut(graph, search.chosen())
+    chain = UnraveledChain(graph, cut, trace, choices, name or model.name)
     chain.notes = search.notes
     chain.agreement = _checked(chain, model, inputs)
     return chain
@@ -190,18 +193,54 @@ def _checked(chain: UnraveledChain, model: keras.Model, inputs) -> float:
         [ops.convert_to_numpy(ops.cast(x, "float32")) for x in tree.flatten(made)]
         for made in (model(inputs, training=False), chain(inputs, training=False))
     )
+    _check_finite(model, expected)
     largest = 0.0
     for one, other in zip(found, expected, strict=True):
         scale = max(float(np.abs(other).max()), float(np.finfo("float32").tiny))
         largest = max(largest, float(np.abs(one - other).max()) / scale)
-    allowed = max(LARGEST_DIFFERENCE.get(dtype, 0.0) for dtype in ("float32", *chain.graph.dtypes))
-    if not largest <= allowed:
+    if not largest <= allowed_difference(chain.graph.dtypes):
         raise ValueError(
             f"The chain of {model.name} differs from the model by {largest:.1e} of the largest "
             "output, expected float rounding. A layer that is random in inference, or that keeps a "
             "state from call to call, cannot be taken apart."
         )
     return largest
+
+
+def allowed_difference(dtypes: Iterable[str]) -> float:
+    """Returns the largest difference that is rounding, as a share of the largest output.
+
+    Args:
+        dtypes: All types that something is computed in.
+    """
+    return max(LARGEST_DIFFERENCE.get(dtype, 0.0) for dtype in ("float32", *dtypes))
+
+
+def _check_weights(model: keras.Model) -> None:
+    """Refuses a model that has NaN among its weights: what it answers is nobody's answer.
+
+    Raises:
+        ValueError: It has, with the first of them. Infinity may be meant, as in a mask.
+    """
+    for weight in model.weights:
+        if np.isnan(ops.convert_to_numpy(weight)).any():
+            raise ValueError(
+                f"Received {model.name}, whose weight {weight.path} holds NaN, expected numbers: "
+                "load weights from before its training went wrong."
+            )
+
+
+def _check_finite(model: keras.Model, outputs: list[np.ndarray]) -> None:
+    """Refuses a model that puts out what is no number.
+
+    Raises:
+        ValueError: It does.
+    """
+    if not all(np.isfinite(each).all() for each in outputs):
+        raise ValueError(
+            f"Received {model.name}, which puts out NaN or infinity, expected numbers: say "
+            "example_inputs=..., if it does so for random inputs in -1..1 alone."
+        )
 
 
 class _Parts:
@@ -296,11 +335,18 @@ class FlatState(State):
         self.alone = self.alone and len(self.shapes[0]) == 1
 
 
-def _ends_in_probabilities(graph: Graph) -> bool:
-    """Whether the model's one output is what a softmax or a sigmoid puts out."""
-    node: Node | None = graph.producers[graph.outputs[0]]
-    if node is None or len(graph.outputs) > 1:
+def _are_probabilities(graph: Graph, trace: Trace) -> bool:
+    """Whether the model's one output is probabilities: what a softmax or a sigmoid puts out.
+
+    The outputs themselves are asked: not negative, and of each example they add up to 1. One number
+    alone, or several that are independent, are probabilities where what makes them never leaves
+    0 to 1, however large what enters.
+    """
+    if len(trace.outputs) > 1:
         return False
-    is_softmax = isinstance(node.operation, keras.layers.Softmax)
-    recorded = type(node.operation).__name__ in {"Softmax", "Sigmoid"}
-    return is_softmax or recorded or getattr(node.operation, "activation", None) in PROBABILITIES
+    outputs = ops.convert_to_numpy(ops.cast(trace.outputs[0], "float32"))
+    if outputs.ndim < 2 or not ((outputs >= 0) & (outputs <= 1 + SUM_TOLERANCE)).all():
+        return False
+    sums = outputs.sum(axis=-1)
+    adds_up = outputs.shape[-1] > 1 and bool((np.abs(sums - 1) <= SUM_TOLERANCE).all())
+    return adds_up or Probe(graph, trace).is_bounded_by_one(graph.outputs[0])

@@ -30,8 +30,6 @@ def check_name(model: str, weights: str = "imagenet") -> None:
     if weights not in WEIGHTS:
         raise ValueError(f"Received weights={weights!r}, expected one of {', '.join(WEIGHTS)}.")
     kind, _, name = model.partition(":")
-    if any(c.isspace() or c in "'\"$`" for c in name):
-        raise ValueError(f"Received model={model!r}, expected a name without blanks and quotes.")
     if kind == "keras" and not Path(name).is_file():
         raise ValueError(f"Received model={model}, but there is no file {name}.")
     if kind == "application" and not callable(_builder(name)):

@@ -173,13 +173,28 @@ def functional(layer) -> Functional | None:
     return layer if isinstance(layer, Functional) and type(layer).call is Functional.call else None
 
 
+def layers_within(layer) -> list[keras.layers.Layer]:
+    """Returns a layer and all that it is made of, in an order that a copy of it has too.
+
+    Of an operation that is no layer, nothing.
+    """
+    return layer._flatten_layers() if isinstance(layer, keras.layers.Layer) else []
+
+
 def graph_of(model: keras.Model) -> Graph:
     """Returns the flat graph of a functional or sequential model; the model is not changed.
 
     Raises:
-        ValueError: Its layers are called by code of its own, or it was not built yet.
+        ValueError: Its layers are called by code of its own, it was not built yet or is of Keras 2,
+            or a layer keeps a state.
     """
     inner = functional(model) if isinstance(model, keras.Model) else None
+    if inner is None and _is_of_keras_2(model):
+        raise ValueError(
+            f"Received a {type(model).__name__} of Keras 2 ({type(model).__module__}), expected "
+            "one of Keras 3: save it there, model.save('model.h5'), and load it here, "
+            "keras.models.load_model('model.h5')."
+        )
     if inner is None:
         hint = "build it first" if isinstance(model, keras.Sequential) else "make it functional"
         raise ValueError(
@@ -189,7 +204,29 @@ def graph_of(model: keras.Model) -> Graph:
     graph = Graph(model)
     graph.inputs = [graph.new_tensor(x.dtype) for x in inner.inputs]
     graph.outputs = _enter(graph, inner, graph.inputs, "")
+    _check_stateless(graph)
     return graph
+
+
+def _is_of_keras_2(model) -> bool:
+    bases = {base.__module__.partition(".")[0] for base in type(model).__mro__}
+    return "tf_keras" in bases or ("tensorflow" in bases and not isinstance(model, keras.Model))
+
+
+def _check_stateless(graph: Graph) -> None:
+    """Refuses layers that keep something from call to call.
+
+    Raises:
+        ValueError: There is one, by its name.
+    """
+    for node in graph.nodes:
+        for layer in layers_within(node.operation):
+            if isinstance(layer, keras.layers.RNN) and layer.stateful:
+                raise ValueError(
+                    f"Received {graph.model.name}, whose layer {node.name} is stateful: what it "
+                    "answers depends on the batches before, which lesions take in any order. "
+                    "Build it with stateful=False."
+                )
 
 
 def _enter(graph: Graph, model: Functional, entering: Sequence[int], prefix: str) -> list[int]:

@@ -11,12 +11,16 @@ from residual_ensembles.models.chain import Chain
 from residual_ensembles.models.nesting import register_all
 from residual_ensembles.unraveling.chain import unravel
 
+SHOWN = 300
+"""Letters of what Keras says of a file: it goes on for pages."""
+
 
 def load(
     path: str | os.PathLike,
     boundaries: Sequence | None = None,
     modules: Sequence | None = None,
     input_shape=None,
+    picture_shape: Sequence[int] | None = None,
 ) -> Chain:
     """Returns the network in a file as a chain; one that is a chain already as it is.
 
@@ -25,6 +29,8 @@ def load(
         boundaries: As for `unravel`.
         modules: As for `unravel`.
         input_shape: As for `unravel`.
+        picture_shape: Of the data, for sizes that the network leaves free; nothing else is asked
+            of it.
 
     Raises:
         ValueError: The file is not there or Keras cannot load it; or the network cannot be cut.
@@ -32,7 +38,43 @@ def load(
     model = read(path)
     if isinstance(model, Chain):
         return model
+    if input_shape is None and picture_shape is not None:
+        input_shape = _filled(model, picture_shape)
     return unravel(model, boundaries=boundaries, modules=modules, input_shape=input_shape)
+
+
+def check_file(path: str | os.PathLike) -> None:
+    """Refuses the file of a network that is not there, or is none.
+
+    Raises:
+        ValueError: It is not.
+    """
+    path = Path(path)
+    if (path / "saved_model.pb").is_file():
+        raise ValueError(
+            f"Received the network {path}, a folder in TensorFlow's SavedModel format, which keeps "
+            "no layers, expected a .keras or .h5 file: load it where it was made, and save it so."
+        )
+    if not path.is_file():
+        is_folder = path.is_dir()
+        raise ValueError(
+            f"Received the network {path}, which is {'a folder' if is_folder else 'not there'}, "
+            "expected a file that keras.Model.save wrote."
+        )
+
+
+def _filled(model: keras.Model, picture_shape: Sequence[int]) -> dict[str, tuple] | None:
+    """Returns a shape for each input, free sizes filled in; None where nothing is free or fits."""
+    shapes = {x.name: tuple(x.shape[1:]) for x in model.inputs or ()}
+    free = [name for name, shape in shapes.items() if None in shape]
+    if not free or any(len(shapes[name]) != len(picture_shape) for name in free):
+        return None
+    return {
+        name: tuple(a or b for a, b in zip(shape, picture_shape, strict=True))
+        if name in free
+        else shape
+        for name, shape in shapes.items()
+    }
 
 
 def read(path: str | os.PathLike) -> keras.Model:
@@ -44,14 +86,18 @@ def read(path: str | os.PathLike) -> keras.Model:
     Raises:
         ValueError: The file is not there or Keras cannot load it.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise ValueError(f"Received the network {path}, which is not there.")
+    check_file(path)
     register_all()
     try:
         return keras.models.load_model(path, compile=False)
     except (zipfile.BadZipFile, OSError, KeyError, TypeError, ValueError) as error:
         raise ValueError(
-            f"Received {path}, which Keras cannot load: {error}. A network with layers of its own "
-            "is taken apart from Python, where these are known: residual_ensembles.unravel(model)."
+            f"Received {path}, which Keras cannot load: {_in_one_line(error)}. A network with "
+            "layers of its own, or that was quantized, is taken apart from Python, where it is "
+            "known: residual_ensembles.unravel(model)."
         ) from error
+
+
+def _in_one_line(error: Exception) -> str:
+    said = " ".join(str(error).split())
+    return f"{said[:SHOWN]}…" if len(said) > SHOWN else said.rstrip(".")

@@ -1,10 +1,11 @@
 """Modules that are parts of a graph: their layers are those of the model they come from."""
 
+import keras
 from keras import ops
 
 from residual_ensembles.models.module import Module, scaled
 from residual_ensembles.unraveling.additions import Candidate
-from residual_ensembles.unraveling.graph import Graph
+from residual_ensembles.unraveling.graph import Graph, layers_within
 from residual_ensembles.unraveling.part import Program
 from residual_ensembles.unraveling.state import State
 
@@ -37,6 +38,8 @@ class GraphModule(Module):
         self.skip_program = Program(graph, known, skip)
         self.residual_program = Program(graph, known, found.residuals)
         self.after_program = Program(graph, [found.total], [found.leaves])
+        self.channel_axis = channel_axis(graph, found, len(leaves.shapes[0]))
+        """Where the channels of what it acts on are, as its layers say."""
         self.built = True
 
     @property
@@ -129,3 +132,44 @@ def _sum(tensors: list):
     for tensor in tensors[1:]:
         total = total + tensor
     return total
+
+
+def channel_axis(graph: Graph, found: Candidate, rank: int) -> int:
+    """Returns the axis of the channels in what leaves a module: 1 where they come first, else -1.
+
+    The layers of the module say so, by their data format, the axis that they normalize, or by being
+    such as act on the last one; where they say nothing, those before it.
+
+    Args:
+        graph: The graph.
+        found: The module.
+        rank: Axes of what leaves it, without batch.
+    """
+    own = [node for node in graph.nodes if found.inner.intersection(node.outputs)]
+    place = graph.nodes.index(graph.producers[found.leaves])
+    for node in [*own[::-1], *graph.nodes[:place][::-1]]:
+        for layer in layers_within(node.operation):
+            axis = _says(layer, rank)
+            if axis is not None:
+                return axis
+    return -1
+
+
+ON_LAST_AXIS = (
+    keras.layers.Dense,
+    keras.layers.EinsumDense,
+    keras.layers.Embedding,
+    keras.layers.LayerNormalization,
+    keras.layers.MultiHeadAttention,
+)
+
+
+def _says(layer, rank: int) -> int | None:
+    """Returns the axis of the channels as a layer says it of tensors of so many axes, or None."""
+    if getattr(layer, "data_format", None) is not None:
+        spatial = getattr(layer, "rank", getattr(layer, "pool_dimensions", rank - 1))
+        axis = 1 if layer.data_format == "channels_first" else -1
+        return axis if spatial == rank - 1 else None
+    if isinstance(layer, keras.layers.BatchNormalization):
+        return 1 if layer.axis == 1 else -1
+    return -1 if isinstance(layer, ON_LAST_AXIS) else None

@@ -1,36 +1,27 @@
 """A model without some of its modules, as an ordinary Keras model."""
 
+import tempfile
 from collections.abc import Collection
 
 import keras
-from keras import tree
+from keras import ops, tree
 
-from residual_ensembles.unraveling.graph import Graph, Node, functional
-
-
-def check_rebuildable(chain) -> None:
-    """Refuses a model that cannot be built anew, before anything is computed.
-
-    Args:
-        chain: What `unravel` returned.
-
-    Raises:
-        ValueError: One of its layers cannot be made from its configuration, by its name.
-    """
-    for node in chain.graph.nodes:
-        if hasattr(node.operation, "get_config"):
-            _copied(node.operation, node.name.replace("/", "_").replace(":", "_"))
+from residual_ensembles.unraveling.graph import Graph, Node, functional, layers_within
+from residual_ensembles.unraveling.sums import Scaled
 
 
 def rebuilt(chain, deleted: Collection[int]) -> keras.Model:
     """Returns a functional model that computes what is left of a chain, and nothing else.
 
-    Its layers are copies: neither model knows of the other. Layers of nested models stand in it
-    side by side, under their addresses.
+    Its layers are copies, with weights and whatever else a layer saves of itself: neither model
+    knows of the other. Layers of nested models stand in it side by side, under their addresses.
 
     Args:
         chain: What `unravel` returned.
         deleted: Modules to leave out, from 1.
+
+    Raises:
+        ValueError: One of its layers cannot be made from its configuration, by its name.
     """
     stands_in = {}
     for number in deleted:
@@ -51,6 +42,7 @@ class _Rebuilding:
         self.graph = graph
         self.stands_in = stands_in
         self.copies: dict[int, object] = {}
+        self.pairs: list[tuple] = []
         self.names: set[str] = {x.name for x in graph.model.inputs}
 
     def model(self, name: str) -> keras.Model:
@@ -60,8 +52,15 @@ class _Rebuilding:
             for x in self.graph.model.inputs
         ]
         values = dict(zip(self.graph.inputs, inputs, strict=True))
-        for node in self._needed():
-            node.call(values, None, self._copy(node), self._instead)
+        pending = self._needed()
+        while pending:  # what a skip stands in for may come behind what needs it
+            waiting = []
+            for node in pending:
+                if all(self._instead(tensor) in values for tensor in node.inputs):
+                    node.call(values, None, self._copy(node), self._instead)
+                else:
+                    waiting.append(node)
+            pending = waiting
         outputs = [values[self._instead(tensor)] for tensor in self.graph.outputs]
         own = functional(self.graph.model)
         model = keras.Model(
@@ -69,9 +68,8 @@ class _Rebuilding:
             tree.pack_sequence_as(own._outputs_struct, outputs),
             name=name,
         )
-        for node in self._needed():
-            if node.weights:
-                self.copies[id(node.operation)].set_weights(node.operation.get_weights())
+        for layer, copy in self.pairs:
+            _carry_state(layer, copy)
         return model
 
     def _instead(self, tensor: int) -> int:
@@ -91,10 +89,16 @@ class _Rebuilding:
     def _copy(self, node: Node):
         """Returns the copy of a layer, the same one wherever the layer is called."""
         operation = node.operation
+        if isinstance(operation, Scaled):
+            return Scaled(operation.node, operation.place, self._copy(operation.node))
         if not hasattr(operation, "get_config"):
             return operation
         if id(operation) not in self.copies:
-            self.copies[id(operation)] = _copied(operation, self._free_name(node.name))
+            copy = _copied(operation, self._free_name(node.name))
+            if isinstance(operation, keras.layers.Layer):
+                _carry_assets(operation, copy)
+                self.pairs.append((operation, copy))
+            self.copies[id(operation)] = copy
         return self.copies[id(operation)]
 
     def _free_name(self, address: str) -> str:
@@ -130,6 +134,36 @@ def _copied(layer, name: str):
             f"from its configuration ({_first_sentence(error)}), expected a get_config() with all "
             "that its __init__ takes: a model with such a layer cannot be pruned."
         ) from error
+
+
+def _carry_state(layer, copy) -> None:
+    """Gives the copy of a layer what the layer and those within it save of themselves.
+
+    That is more than weights: what follows from them, as in an adapted `Normalization`, is made
+    anew where they are loaded.
+    """
+    for one, other in zip(layers_within(layer), layers_within(copy), strict=True):
+        _load_own(one, other)
+
+
+def _load_own(one, other) -> None:
+    store: dict = {}
+    one.save_own_variables(store)
+    if store:
+        other.load_own_variables({name: ops.convert_to_numpy(v) for name, v in store.items()})
+
+
+def _carry_assets(layer, copy) -> None:
+    """Gives the copy of a layer what it writes to files, such as a vocabulary.
+
+    A lookup cannot be called without.
+    """
+    for one, other in zip(layers_within(layer), layers_within(copy), strict=False):
+        if hasattr(one, "save_assets"):
+            _load_own(one, other)
+            with tempfile.TemporaryDirectory() as folder:
+                one.save_assets(folder)
+                other.load_assets(folder)
 
 
 def _first_sentence(error: Exception) -> str:

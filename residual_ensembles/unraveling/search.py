@@ -8,8 +8,10 @@ import keras
 
 from residual_ensembles.unraveling.additions import Additions, Candidate
 from residual_ensembles.unraveling.cut import longest_chain
-from residual_ensembles.unraveling.graph import Graph, Node
+from residual_ensembles.unraveling.graph import Graph, Node, functional, layers_within
 
+SHOWN = 5
+"""Reasons and layers that an error names."""
 OFFERED = 3
 """Kinds of layers that an error speaks of."""
 
@@ -51,13 +53,14 @@ class Search:
         """
         chain = longest_chain(self.candidates, self.forced, self.additions.ancestors)
         if not chain:
-            reasons = "; ".join(f"{name}: {why}" for name, why in self.refused.items())
+            reasons = _some([f"{name}: {why}" for name, why in self.refused.items()], "; ")
             raise ValueError(
                 f"Received {self.graph.model.name}, in which no branch is added back"
                 f"{f' as a module ({reasons})' if reasons else ''}; expected a residual network, "
                 "or modules=[...] with layers that keep the shape of what passes through"
-                f"{self._offer()}."
+                f"{self._offer()}{self._meetings()}{self._closed()}."
             )
+        self.notes += self._trained_always()
         taken = {candidate.name for candidate in chain}
         self.notes += [f"{c.name}: {c.note}" for c in chain if c.note]
         self.notes += [
@@ -81,14 +84,53 @@ class Search:
         offered = [f"{number[kind]} {kind}" for kind, _ in weights.most_common(OFFERED)]
         return f": there are {', '.join(offered)}" if offered else ""
 
+    def _meetings(self) -> str:
+        """Says where branches meet, and how `boundaries` is written for the first of them."""
+        meetings = self.additions.meetings()
+        if not meetings:
+            return ""
+        names = _some([node.name for node, _, _ in meetings], ", ")
+        for node, entry, skip in meetings:
+            if skip is not None:
+                places = (self.graph.name_of(entry), node.name, self.graph.name_of(skip))
+                return (
+                    f"; branches meet at {names}: say for instance boundaries=[{places}], that is "
+                    "(begin, end, skip)"
+                )
+        return f"; branches meet at {names}, where none keeps its shape"
+
+    def _closed(self) -> str:
+        """Names a model that stands within a layer, where its additions are not seen."""
+        for node in self.graph.nodes:
+            for layer in layers_within(node.operation)[1:]:
+                if functional(layer) is not None:
+                    return (
+                        f"; the model {layer.name} within {node.name} "
+                        f"({type(node.operation).__name__}) is not entered: take it apart by itself"
+                    )
+        return ""
+
+    def _trained_always(self) -> list[str]:
+        return [
+            f"{node.name}: called with training=True, which inference leaves out, as "
+            "model.predict does"
+            for node in self.graph.nodes
+            if node.arguments[1].get("training") is True
+        ]
+
     def _at(self, boundary) -> Candidate:
         named = [None, boundary] if isinstance(boundary, str) else boundary
         begin, end, skip = [*named, None][:3]
         node = self._node(end)
-        if node.outputs[0] not in self.additions.terms:
-            raise ValueError(f"Received the boundary {end}, expected a layer that adds branches.")
+        adds = node.outputs[0] in self.additions.terms
+        if not adds and (begin is None or skip is None):
+            raise ValueError(
+                f"Received the boundary {end}, expected a layer that adds branches, or (begin, "
+                "end, skip) for one where they meet in another way."
+            )
+        find = self.additions.candidate if adds else self.additions.merge
         try:
-            return self.additions.candidate(node, self._tensor(begin), self._tensor(skip))
+            return find(node, self._tensor(begin), self._tensor(skip))
         except ValueError as error:
             raise ValueError(
                 f"Received the boundary {end}, which cannot end a module: {error}."
@@ -159,6 +201,12 @@ def _is_chosen(layer, chosen) -> bool:
     kinds = tuple(c for c in chosen if isinstance(c, type))
     questions = [c for c in chosen if callable(c) and not isinstance(c, type)]
     return isinstance(layer, kinds) or any(question(layer) for question in questions)
+
+
+def _some(texts: list[str], separator: str) -> str:
+    """Returns the first of some texts, and how many more there are."""
+    more = [f"and {len(texts) - SHOWN} more"] if len(texts) > SHOWN else []
+    return separator.join([*texts[:SHOWN], *more])
 
 
 def _told(notes: list[str]) -> str:

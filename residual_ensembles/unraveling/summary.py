@@ -9,6 +9,7 @@ import pandas as pd
 from residual_ensembles import backend
 from residual_ensembles.unraveling.graph import Node
 from residual_ensembles.unraveling.part import Program
+from residual_ensembles.unraveling.sums import Scaled
 
 COLUMNS = (
     "module",
@@ -23,9 +24,12 @@ COLUMNS = (
 POOLINGS = (
     keras.layers.AveragePooling1D,
     keras.layers.AveragePooling2D,
+    keras.layers.AveragePooling3D,
     keras.layers.MaxPooling1D,
     keras.layers.MaxPooling2D,
+    keras.layers.MaxPooling3D,
 )
+SCALINGS = (Scaled, keras.layers.Rescaling)
 
 
 def module_table(chain) -> pd.DataFrame:
@@ -98,7 +102,8 @@ def _kind_of_skip(program: Program, found) -> str:
 
 def _without_weights(nodes: list[Node]) -> str:
     pools = any(isinstance(node.operation, POOLINGS) for node in nodes)
-    return "pooling" if pools else "reshaping"
+    scales = any(isinstance(node.operation, SCALINGS) for node in nodes)
+    return "pooling" if pools else "scaling" if scales else "reshaping"
 
 
 def _cost(program: Program, state) -> int:

@@ -1,23 +1,28 @@
 """Layers by what they do to what passes: add it up, project it, activate it."""
 
 import keras
-import numpy as np
 from keras import ops
 
 from residual_ensembles.unraveling.graph import Node
 
-# A skip is the identity, or something that moves, pools or projects what passes. A layer of another
-# kind beside it makes a branch a residual.
+# A skip is the identity, or something that moves, pools, scales or projects what passes. A layer of
+# another kind beside it makes a branch a residual.
 LINEAR = (
     keras.layers.AveragePooling1D,
     keras.layers.AveragePooling2D,
+    keras.layers.AveragePooling3D,
     keras.layers.BatchNormalization,
     keras.layers.Conv1D,
+    keras.layers.Conv1DTranspose,
     keras.layers.Conv2D,
     keras.layers.Conv2DTranspose,
     keras.layers.Conv3D,
+    keras.layers.Conv3DTranspose,
+    keras.layers.Cropping1D,
     keras.layers.Cropping2D,
+    keras.layers.Cropping3D,
     keras.layers.Dense,
+    keras.layers.DepthwiseConv1D,
     keras.layers.DepthwiseConv2D,
     keras.layers.Dropout,
     keras.layers.EinsumDense,
@@ -26,12 +31,33 @@ LINEAR = (
     keras.layers.LayerNormalization,
     keras.layers.MaxPooling1D,
     keras.layers.MaxPooling2D,
+    keras.layers.MaxPooling3D,
     keras.layers.Permute,
+    keras.layers.RMSNormalization,
+    keras.layers.Rescaling,
     keras.layers.Reshape,
+    keras.layers.SeparableConv1D,
     keras.layers.SeparableConv2D,
+    keras.layers.SpatialDropout1D,
     keras.layers.SpatialDropout2D,
+    keras.layers.SpatialDropout3D,
+    keras.layers.UpSampling1D,
     keras.layers.UpSampling2D,
+    keras.layers.UpSampling3D,
+    keras.layers.ZeroPadding1D,
     keras.layers.ZeroPadding2D,
+    keras.layers.ZeroPadding3D,
+)
+"""For speed, and for the pooling and normalization that no trial would call linear: whatever is not
+among these is tried."""
+MOVES = {"AveragePool", "ExpandDims", "GetItem", "MaxPool", "Reshape", "Squeeze", "Transpose"}
+"""Operations that `keras.ops` records under these names."""
+SUMS = (keras.layers.Average, keras.layers.Lambda, keras.layers.Subtract)
+NONLINEAR = (
+    keras.layers.Attention,
+    keras.layers.MultiHeadAttention,
+    keras.layers.RNN,
+    keras.layers.Softmax,
 )
 ACTIVATIONS = (
     keras.layers.Activation,
@@ -43,14 +69,17 @@ ACTIVATIONS = (
 ACTIVATION_OPERATIONS = {"Relu", "Relu6", "LeakyRelu", "Elu", "Gelu", "Silu", "Selu", "Tanh"}
 
 
-def is_addition(node: Node) -> bool:
-    """Whether a node adds two or more tensors, one of them possibly times something."""
-    if len(node.inputs) < 2 or len(node.outputs) != 1:
+def may_add(node: Node) -> bool:
+    """Whether a node has to be tried to know if it adds up what goes in.
+
+    Of Keras' own layers, those that do are known; a `Lambda`, or what somebody wrote, may do so.
+    """
+    if len(node.inputs) < 2 or len(node.outputs) != 1 or is_plain_sum(node):
         return False
-    if is_plain_sum(node):
+    if isinstance(node.operation, SUMS) or _recorded_as(node, {"Subtract", "Average"}):
         return True
     is_layer = isinstance(node.operation, keras.layers.Layer)
-    return is_layer and not node.variables and _adds(node)
+    return is_layer and not type(node.operation).__module__.startswith("keras.src.layers.")
 
 
 def _recorded_as(node: Node, names: set[str]) -> bool:
@@ -58,54 +87,81 @@ def _recorded_as(node: Node, names: set[str]) -> bool:
     return kind.__name__ in names and kind.__module__.startswith("keras.")
 
 
-def _adds(node: Node) -> bool:
-    """Whether a layer without weights returns its first tensor plus something of the others.
-
-    The residual blocks of InceptionResNetV2, for instance, end in a layer of its own. It is tried
-    on two numbers: a layer that does not take them does something else.
-    """
-    if type(node.operation).__module__.startswith("keras.src.layers.") or len(node.inputs) != 2:
-        return False
-    first, second = np.array([[2.0, 3.0]], "float32"), np.array([[5.0, 7.0]], "float32")
-
-    def tried(*arrays):
-        values = dict(zip(node.inputs, map(ops.convert_to_tensor, arrays), strict=True))
-        node.call(values, training=False)
-        return np.asarray(values[node.outputs[0]])
-
-    try:
-        alone, other = tried(first, 0 * first), tried(0 * first, second)
-        both, more = tried(first, second), tried(first, 2 * second)
-    except Exception:
-        return False
-    return bool(
-        np.array_equal(alone, first)
-        and np.allclose(both, first + other, rtol=1e-5)
-        and np.allclose(more, first + 2 * other, rtol=1e-5)
-    )
-
-
 class Scaled:
-    """What a layer adds to its first tensor: the layer itself with a zero in that place.
+    """One of the tensors that a layer adds up, as it adds it: all others are zeros.
 
     Args:
         node: The call of the layer.
+        place: Of the tensor among those that go in.
+        operation: What to call in place of the node's own, such as a copy of it.
     """
 
-    def __init__(self, node: Node):
+    def __init__(self, node: Node, place: int, operation=None):
         self.node = node
-        self.name = f"{node.name}_residual"
+        self.place = place
+        self.operation = operation or node.operation
+        self.name = f"{node.name}_term{place + 1}"
 
-    def __call__(self, first, second):
-        values = dict(zip(self.node.inputs, (ops.zeros_like(first), second), strict=True))
-        self.node.call(values, training=False)
+    @property
+    def variables(self) -> list:
+        """Those of the layer."""
+        return self.node.variables
+
+    @property
+    def weights(self) -> list:
+        """Those of the layer."""
+        return self.node.weights
+
+    def __call__(self, x):
+        values = {tensor: ops.zeros_like(x) for tensor in self.node.inputs}
+        values[self.node.inputs[self.place]] = x
+        self.node.call(values, training=False, operation=self.operation)
         return values[self.node.outputs[0]]
+
+
+class Repeated:
+    """What is added to something larger, repeated to its shape.
+
+    Args:
+        name: What a person calls it.
+        repeats: How often, along each axis but the first.
+    """
+
+    def __init__(self, name: str, repeats: tuple[int, ...]):
+        self.name = name
+        self.repeats = repeats
+
+    def __call__(self, x):
+        return ops.tile(x, (1, *self.repeats))
+
+
+class Difference:
+    """What a layer puts out beyond one of the tensors that go in: its residual.
+
+    Args:
+        name: What a person calls it.
+    """
+
+    def __init__(self, name: str):
+        self.name = name
+
+    def __call__(self, whole, skip):
+        return ops.subtract(whole, skip)
 
 
 def is_linear(node: Node) -> bool:
     """Whether a node moves, pools or projects what passes, and nothing else."""
+    if isinstance(node.operation, Scaled | Repeated) or _recorded_as(node, MOVES):
+        return True
     activation = getattr(node.operation, "activation", None)
     return isinstance(node.operation, LINEAR) and activation in (None, keras.activations.linear)
+
+
+def is_nonlinear(node: Node) -> bool:
+    """Whether a node is known to be no linear function, so that it need not be tried."""
+    activation = getattr(node.operation, "activation", None)
+    has_one = activation not in (None, keras.activations.linear)
+    return has_one or is_activation(node) or isinstance(node.operation, NONLINEAR)
 
 
 def is_activation(node: Node) -> bool:

@@ -245,11 +245,35 @@ def test_pictures_of_another_shape_are_refused(resnet, size):
         evaluate(resnet, MIXED, np.zeros((5, *size), np.uint8))
 
 
-def test_logits_that_are_no_numbers_are_refused(resnet, pictures):
-    some = pictures.astype("float32")
-    some[::2] = np.nan
-    with pytest.raises(ArithmeticError, match="logits that are not finite, expected numbers"):
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_pictures_that_are_no_numbers_are_refused(resnet, value):
+    some = np.zeros((400, 8, 8, 1), "float32")
+    some[333] = value
+    with pytest.raises(ValueError, match="NaN or infinite, the first in example 333"):
         evaluate(resnet, MIXED, some)
+
+
+class Unread:
+    """Pictures that have no type before they are read, as those of a folder."""
+
+    def __init__(self, array):
+        self.array = array
+
+    def __len__(self):
+        return len(self.array)
+
+    def __getitem__(self, some):
+        return self.array[some]
+
+
+@pytest.mark.parametrize("margin", [None, 0.05])
+def test_logits_that_are_no_numbers_are_refused(resnet, margin):
+    """Wherever they are: a sample of 16 pictures, which the reference sees, rarely has them."""
+    some = np.random.default_rng(0).uniform(0, 255, (400, 8, 8, 1)).astype("float32")
+    some[333] = np.nan
+    labels = np.zeros(400, int)
+    with pytest.raises(ArithmeticError, match=r"for example 333 .* after the lesion 'intact'"):
+        evaluate(resnet, [Lesion(), *MIXED], Unread(some), labels=labels, error_margin=margin)
 
 
 def test_a_lesion_that_the_network_cannot_bear_is_refused(resnet, pictures):

@@ -126,7 +126,7 @@ def test_one_output_is_the_second_of_two_classes():
 
 @pytest.mark.slow
 def test_another_loss():
-    def squared(outputs, targets):
+    def squared(targets, outputs):
         return keras.ops.mean((outputs - targets) ** 2)
 
     model = model_of(softmax=False, across=False)

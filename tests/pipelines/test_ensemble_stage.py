@@ -35,7 +35,7 @@ def run(folder, output, **ensemble):
 def finished(folder):
     done, place = run(folder, "whole")
     assert done.returncode == 0, done.stderr
-    assert "member1-3: 1/1 - " in done.stdout
+    assert "member1-3: 4/4 - " in done.stdout
     assert "6 votes of 2 members" in done.stdout
     return place
 

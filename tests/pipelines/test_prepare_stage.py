@@ -37,4 +37,4 @@ def test_a_missing_folder_is_one_line(tmp_path):
     assert "folder:missing, which does not exist" in done.stderr
     assert done.stderr.startswith("error: ")
     assert done.stderr.count("\n") == 1
-    assert not (tmp_path / "data").exists()
+    assert not (tmp_path / "data/prepared/tiny").exists()

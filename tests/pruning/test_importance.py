@@ -1,13 +1,14 @@
 """Estimates of what a module is worth, against the definition and against the true cost."""
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
 import unravelled_networks as networks
-from keras import ops
+from keras import layers, ops
 from travelling import Travelling
 
-from residual_ensembles.paths.loss import cross_entropy
+from residual_ensembles.paths.loss import MeanLoss
 from residual_ensembles.pruning import rank_correlations, worth
 from residual_ensembles.pruning.first_order import first_order
 from residual_ensembles.pruning.influence import block_influence
@@ -52,12 +53,12 @@ def test_block_influence_is_one_minus_the_cosine(net, inputs):
 @pytest.mark.parametrize("softmax", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_first_order_is_the_derivative_at_the_whole_network(inputs, labels, softmax):
     chain = unravel(networks.residual_net(softmax))
-    loss = cross_entropy(chain)
+    loss = MeanLoss(chain)
 
     def loss_at(module, share):
         gates = np.ones(3, "float32")
         gates[module] = share
-        return float(loss(chain(inputs, gates=gates), ops.convert_to_tensor(labels)))
+        return float(loss(ops.convert_to_tensor(labels), chain(inputs, gates=gates)))
 
     step = 0.004  # not far, for a ReLU has kinks
     expected = [(loss_at(i, 1 - step) - loss_at(i, 1 + step)) / (2 * step) for i in range(3)]
@@ -79,9 +80,9 @@ def test_a_plain_layer_counts_what_it_does_beyond_the_identity():
         y = share * get("conv2")(y) + (1 - share) * y
         for name in ("pool", "conv3", "conv4", "conv5", "flat", "out"):
             y = get(name)(y)
-        return float(cross_entropy(chain)(y, ops.convert_to_tensor(targets)))
+        return float(MeanLoss(chain)(ops.convert_to_tensor(targets), y))
 
-    found = first_order(chain, inputs, targets, cross_entropy(chain))
+    found = first_order(chain, inputs, targets, MeanLoss(chain))
     assert found[0] == pytest.approx((loss_at(0.98) - loss_at(1.02)) / 0.04, rel=5e-2)
 
 
@@ -92,12 +93,12 @@ def test_true_costs_stand_beside_the_estimates(net, inputs, labels):
     elsewhere = Travelling()
     pd.testing.assert_frame_equal(worth(chain, inputs, labels, executor=elsewhere), table)
     assert elsewhere.nodes.total() == 2  # what is held against the network, and outputs
-    loss = cross_entropy(chain)
+    loss = MeanLoss(chain)
     whole = np.asarray(net(inputs))
     for row in table.itertuples():
         outputs = np.asarray(networks.without(net, {row.name: 0})(inputs))
         wrong = (outputs.argmax(1) != labels).mean() - (whole.argmax(1) != labels).mean()
-        rise = float(loss(ops.convert_to_tensor(outputs), labels)) - float(loss(whole, labels))
+        rise = float(loss(labels, ops.convert_to_tensor(outputs))) - float(loss(labels, whole))
         assert row.error_increase == pytest.approx(wrong)
         assert row.loss_increase == pytest.approx(rise, rel=1e-4, abs=1e-5)
     found = rank_correlations(table)
@@ -108,10 +109,8 @@ def test_true_costs_stand_beside_the_estimates(net, inputs, labels):
 @pytest.mark.slow
 def test_another_loss_needs_no_classes():
     model = networks.u_net()
-    inputs, targets = networks.inputs_for(model, 10), np.ones((10, 8 * 8 * 3))
-    table = worth(
-        unravel(model), inputs, targets, loss=lambda o, t: ops.mean((o - ops.cast(t, o.dtype)) ** 2)
-    )
+    inputs, targets = networks.inputs_for(model, 10), np.ones((10, 8, 8, 3))
+    table = worth(unravel(model), inputs, targets, loss=lambda t, o: ops.mean((o - t) ** 2))
     assert "error_increase" not in table
     assert table["module"].tolist() == [1, 2, 3, 4]
     assert (table["loss_increase"] != 0).all()
@@ -141,3 +140,36 @@ def test_our_own_networks_have_worth_too(build, pictures):
     assert len(table) == len(chain.modules)
     # The gates are sigmoid(−2) of untrained modules: little turns, but where the width changes.
     assert (table["block_influence"] < 0.5).all()
+
+
+@pytest.mark.parametrize("normalized", [False, True])
+def test_block_influence_where_channels_come_first(normalized):
+    """The same network written both ways: one answer."""
+    found = []
+    for data_format in ("channels_first", "channels_last"):
+        first = data_format == "channels_first"
+        keras.utils.set_random_seed(3)
+        x = keras.Input((4, 6, 5) if first else (6, 5, 4))
+        how = {"padding": "same", "data_format": data_format}
+        y = layers.Conv2D(4, 3, **how)(x)
+        for _ in range(2):
+            f = layers.Conv2D(4, 3, activation="relu", **how)(y)
+            if normalized:  # it ends in a layer that has no data format but an axis
+                f = layers.BatchNormalization(axis=1 if first else -1)(f)
+            y = layers.Add()([y, f])
+        y = layers.GlobalAveragePooling2D(data_format=data_format)(y)
+        chain = unravel(keras.Model(x, layers.Dense(3)(y)))
+        inputs = np.random.default_rng(0).normal(size=(8, 6, 5, 4)).astype("float32")
+        assert [m.channel_axis for m in chain.modules] == ([1, 1] if first else [-1, -1])
+        found.append(block_influence(chain, inputs.transpose(0, 3, 1, 2) if first else inputs))
+    assert found[0] == pytest.approx(found[1], abs=1e-5)
+    assert found[0].min() > 0.01
+
+
+def test_tokens_of_pictures_whose_channels_come_first_have_theirs_last():
+    x = keras.Input((3, 8, 8))
+    y = layers.Conv2D(6, 4, 4, data_format="channels_first")(x)
+    y = layers.Permute((2, 1))(layers.Reshape((6, 4))(y))
+    y = layers.Add()([y, layers.Dense(6, activation="gelu")(layers.LayerNormalization()(y))])
+    [module] = unravel(keras.Model(x, layers.Flatten()(y))).modules
+    assert module.channel_axis == -1

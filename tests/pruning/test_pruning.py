@@ -160,10 +160,14 @@ def test_targets_that_do_not_fit_are_refused(case):
     model, (inputs, _) = case
     with pytest.raises(ValueError, match="For anything else say loss="):
         prune(unravel(model), 1, (inputs, np.zeros((80, 2))))
+    broken = inputs.copy()
+    broken[7] = np.nan
+    with pytest.raises(ValueError, match="the first in example 7 "):
+        prune(unravel(model), 1, (broken, np.zeros(80, int)))
     with pytest.raises(ValueError, match="Received validation as ndarray, expected a pair"):
         prune(unravel(model), 1, inputs)
     with pytest.raises(ValueError, match=r"shape \(79,\) for 80 inputs, expected one for each"):
-        prune(unravel(model), 1, (inputs, np.zeros(79)), loss=lambda outputs, targets: 0.0)
+        prune(unravel(model), 1, (inputs, np.zeros(79)), loss=lambda targets, outputs: 0.0)
 
 
 def test_other_chains_are_refused(build, pictures):

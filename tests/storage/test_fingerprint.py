@@ -70,8 +70,6 @@ def test_what_changes_bits_changes_every_fingerprint(names, monkeypatch, what):
     else:
         monkeypatch.setattr(process, "rounding", lambda: {"onednn": None})
     after = names()
-    if what == "threads":
-        assert before.pop("training") == after["training"]
     assert not before.items() & after.items()
     assert all(len(name) == 16 for name in after.values())
 
@@ -85,7 +83,7 @@ def test_each_fact_changes_it():
 
 SOURCE = '''"""A sentence."""
 
-from residual_ensembles import below  # as it is
+from residual_ensembles import below, parameters  # as it is
 
 
 def double(x: float = 1.0) -> float:
@@ -105,6 +103,7 @@ def double(x: float = 1.0) -> float:
         ("top.py", SOURCE.replace("x: float = 1.0", "x: float = 2.0"), True),
         ("below.py", "def one(x):\n    return 1 * x\n", True),
         ("beside.py", "def one(x):\n    return 1 * x\n", False),
+        ("parameters.py", "EPOCHS = 2\n", False),
     ],
 )
 def test_code_counts_by_what_it_does(tmp_path, monkeypatch, file, text, changes):
@@ -115,7 +114,9 @@ def test_code_counts_by_what_it_does(tmp_path, monkeypatch, file, text, changes)
     (package / "below.py").write_text("def one(x):\n    return x\n")
     (package / "beside.py").write_text("def one(x):\n    return x\n")
     monkeypatch.setattr(imports, "ROOT", tmp_path)
+    (package / "parameters.py").write_text("EPOCHS = 1\n")
     monkeypatch.setattr(fingerprint, "ROOT", tmp_path)
+    monkeypatch.setattr(fingerprint, "DECLARATIONS", package / "parameters.py")
 
     def checksum() -> str:
         fingerprint.code_checksum.cache_clear()

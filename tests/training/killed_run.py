@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from residual_ensembles import backend, data
+from residual_ensembles import backend, cli, data
 from residual_ensembles.training import Settings, callbacks, train
 
 callbacks.SECONDS_BETWEEN_CHECKPOINTS = 0.0  # after every step: the more places to go on from
@@ -17,7 +17,14 @@ SETTINGS = Settings(
     snapshots=(0, 2, 3),
 )
 
-if __name__ == "__main__":
+
+def main():
     backend.configure()
-    prepared = data.load(sys.argv[1])
-    train(prepared, SETTINGS, Path(sys.argv[2]), Path(sys.argv[3]), "resnet")
+    prepared = data.load(arguments[0])
+    train(prepared, SETTINGS, Path(arguments[1]), Path(arguments[2]), "resnet")
+
+
+if __name__ == "__main__":
+    arguments = sys.argv[1:]
+    del sys.argv[1:]  # they are no flags
+    cli.run(main)

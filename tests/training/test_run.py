@@ -1,6 +1,9 @@
+import json
 import os
 import random
 import re
+import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,28 +15,52 @@ import pandas as pd
 import pytest
 
 from residual_ensembles import backend, models
-from residual_ensembles.training import Outputs, Settings, build_network, train
-from residual_ensembles.training.callbacks import snapshot_name
+from residual_ensembles.training import (
+    Outputs,
+    Settings,
+    build_network,
+    finished_run,
+    make_trainer,
+    train,
+)
+from residual_ensembles.training.callbacks import Recorder, snapshot_name
+from residual_ensembles.training.checkpoint import Progress
 
 SCRIPT = Path(__file__).with_name("killed_run.py")
 STEPS = 30  # three epochs of ten
 RESULTS = ("model.keras", "history.csv", "snapshots/epoch-0000.keras", "snapshots/epoch-0002.keras")
 
 
-def start(prepared_folder, output, checkpoints):
+def start(prepared_folder, output, checkpoints, most_bytes=None, **environment):
     arguments = [sys.executable, SCRIPT, prepared_folder, output, checkpoints]
+    limit = resource.RLIMIT_FSIZE, (most_bytes, most_bytes)
     return subprocess.Popen(
         [str(a) for a in arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", **environment},
         cwd=output.parent,
+        preexec_fn=None if most_bytes is None else lambda: resource.setrlimit(*limit),
     )
 
 
-def finish(*arguments) -> str:
-    process = start(*arguments)
+def contents(folder: Path) -> dict[str, bytes]:
+    """Each file of a folder, but that of the seconds."""
+    files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*")}
+    return {
+        name: path.read_bytes()
+        for name, path in files.items()
+        if path.is_file() and name != "times.json"
+    }
+
+
+def seconds_training(folder: Path) -> float:
+    return json.loads(Outputs(folder).times.read_text())["seconds_training"]
+
+
+def finish(*arguments, **environment) -> str:
+    process = start(*arguments, **environment)
     printed = process.communicate(timeout=300)[0]
     assert process.returncode == 0, printed
     return printed
@@ -147,10 +174,88 @@ def test_a_finished_run_is_found_and_not_repeated(trained, prepared, capsys):
     printed = capsys.readouterr().out
     assert "already finished" in printed
     assert "Epoch" not in printed
-    assert again["seconds_training"] == run["seconds_training"]
-    for name in ("model.keras", "history.csv", "gates.csv"):
-        a, b = (folder / where / name for where in ("out", "elsewhere"))
-        assert a.read_bytes() == b.read_bytes()
+    assert again == run
+    assert contents(folder / "elsewhere") == contents(folder / "out")
+    assert seconds_training(folder / "elsewhere") == seconds_training(folder / "out") > 0
+    assert [path.name for path in (folder / "ck" / run["fingerprint"]).iterdir()] == ["finished"]
+
+
+def test_damaged_results_are_made_again_from_those_that_are_kept(trained, prepared, capsys):
+    settings, folder, _ = trained
+    before = contents(folder / "out")
+    for name in before:
+        (folder / "out" / name).write_bytes(b"")
+        assert finished_run(prepared, settings, folder / "out") is None
+        train(prepared, settings, folder / "out", folder / "ck", "highway")
+        assert "Epoch" not in capsys.readouterr().out
+        assert contents(folder / "out") == before
+
+
+def test_what_is_kept_is_trained_again_where_it_is_damaged(trained, prepared, tmp_path, capsys):
+    settings, folder, run = trained
+    shutil.copytree(folder / "ck", tmp_path / "ck")
+    kept = Outputs(tmp_path / "ck" / run["fingerprint"] / "finished")
+    kept.model.write_bytes(kept.model.read_bytes()[:-100])
+    train(prepared, settings, tmp_path / "out", tmp_path / "ck", "highway")
+    printed = capsys.readouterr().out
+    assert "damaged results are made again" in printed
+    assert "Epoch" in printed
+    assert contents(tmp_path / "out") == contents(folder / "out")
+
+
+def test_a_run_goes_on_only_with_the_snapshots_that_it_had(trained, prepared, tmp_path, capsys):
+    settings, folder, run = trained
+    trainer, feed = make_trainer(settings, prepared)
+    place = tmp_path / "ck" / run["fingerprint"]
+    recorder = Recorder(place, place.name, Progress(), feed.steps_per_epoch, (0, 1, 2))
+    recorder.set_model(trainer)
+    recorder.save_snapshot(0)
+    recorder.on_train_begin()
+    recorder.checkpoint()
+    assert recorder.resume()
+    (place / "snapshots" / snapshot_name(0)).write_bytes(b"")
+    train(prepared, settings, tmp_path / "out", tmp_path / "ck", "highway")
+    printed = capsys.readouterr().out
+    assert "epoch-0000.keras is damaged: training begins anew" in printed
+    assert "resuming" not in printed
+    assert contents(tmp_path / "out") == contents(folder / "out")
+
+
+def test_equal_trainings_leave_equal_folders(prepared_folder, tmp_path):
+    """Save for the seconds they took; with DVC's logs, whatever order Python gives a set."""
+    git = ["git", "-c", "user.name=tester", "-c", "user.email=tester@example.org"]
+    for command in (
+        [*git, "init", "--quiet"],
+        [sys.executable, "-m", "dvc", "init", "--quiet"],
+        [*git, "commit", "--quiet", "--message", "start"],
+    ):
+        subprocess.run(command, cwd=tmp_path, check=True)
+    found = []
+    for hash_seed in ("1", "2"):
+        out = tmp_path / f"out{hash_seed}"
+        checkpoints = tmp_path / f"checkpoints{hash_seed}"
+        finish(prepared_folder, out, checkpoints, PYTHONHASHSEED=hash_seed)
+        found.append(contents(out))
+        again = tmp_path / f"again{hash_seed}"
+        finish(prepared_folder, again, checkpoints, PYTHONHASHSEED=hash_seed)
+        assert contents(again) == found[-1]
+        assert seconds_training(again) == seconds_training(out)
+    assert found[0] == found[1]
+    assert "live/metrics.json" in found[0]
+
+
+def test_a_disk_that_is_full_is_named_and_nothing_looks_finished(
+    prepared_folder, unbroken, tmp_path
+):
+    checkpoints, out = tmp_path / "checkpoints", tmp_path / "out"
+    process = start(prepared_folder, out, checkpoints, most_bytes=100_000)
+    printed = process.communicate(timeout=300)[0]
+    assert process.returncode == 1
+    assert re.search(rf"^error: The disk is full at {checkpoints}/.*\.keras", printed, re.M)
+    assert not list(tmp_path.rglob(".partial-*"))
+    assert not list(tmp_path.rglob("manifest.json"))
+    finish(prepared_folder, out, checkpoints)
+    equal_results(out, unbroken)
 
 
 def test_another_setting_starts_afresh(trained, prepared, capsys):

@@ -55,8 +55,10 @@ def test_single_deletions_are_models_without_the_module(net, inputs, labels):
     changed = (predictions != predictions[0]).mean(1)
     assert table["changed_fraction"].tolist() == pytest.approx(changed.tolist())
     assert min(changed[1:]) > 0
-    one_hot = lesion_study(unravel(net), inputs, np.eye(4)[labels])
-    assert one_hot.equals(table)
+    for same in (np.eye(4)[labels], labels.astype("float32"), labels[:, None], labels.tolist()):
+        assert lesion_study(unravel(net), inputs, same).equals(table)
+    texts = ["intact", "delete 1", "delete 2", "delete 3"]
+    assert lesion_study(unravel(net), inputs, labels, plan=texts).equals(table)
 
 
 def test_a_plan_of_every_kind(inputs):
@@ -184,7 +186,16 @@ def test_any_metric_of_a_map(metric):
     ("targets", "options", "message"),
     [
         (np.zeros(59, int), {}, r"targets of shape \(59,\) and type int64 for 60 inputs"),
-        (np.zeros(60), {}, "type float64 for 60 inputs"),
+        (np.full(60, 0.5), {}, "Received 0.5 as the class label of example 0, expected a whole"),
+        (np.full(60, np.nan), {}, "Received nan as the class label of example 0"),
+        (np.array(["cat"] * 60), {}, "type <U3 for 60 inputs"),
+        (np.zeros((60, 4)), {}, "whose row 0 is not one-hot"),
+        (np.full((60, 4), 0.1), {}, "whose row 0 is not one-hot"),
+        (np.full((60, 4), np.nan), {}, "whose row 0 is not one-hot"),
+        (np.full(60, 99), {"error_margin": 0.1}, "class labels from 99 to 99"),
+        (np.full((60, 4), np.nan), {"metric": "mean_squared_error"}, "targets that are NaN or inf"),
+        (np.zeros((60, 1)), {"metric": "mean_squared_error"}, "compares only by repeating one of"),
+        (np.zeros(60), {"metric": "mean_absolute_error"}, "cannot compare the targets with"),
         (None, {"error_margin": 0.1}, "expected class labels for a margin"),
         (None, {"metric": "mean_squared_error"}, "and targets for a metric"),
         (np.full(60, 4), {}, "class labels from 4 to 4, expected 0 to 3: the network tells 4"),
@@ -262,3 +273,55 @@ def test_an_error_margin_takes_fewer_inputs(net):
     assert found["n_images"].iloc[1:].min() < 900
     low, high = found["error_on_images_low"], found["error_on_images_high"]
     assert ((low <= whole["error_fraction"]) & (whole["error_fraction"] <= high)).all()
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="a data set of TensorFlow")
+def test_a_data_set_is_read(net, inputs, labels):
+    import tensorflow as tf
+
+    chain, expected = unravel(net), lesion_study(unravel(net), inputs, labels)
+    pairs = tf.data.Dataset.from_tensor_slices((inputs, labels))
+    for data in (pairs, pairs.batch(7), pairs.batch(7).prefetch(1)):
+        assert lesion_study(chain, data).equals(expected)
+    alone = tf.data.Dataset.from_tensor_slices(inputs).batch(8)
+    assert lesion_study(chain, alone, labels).equals(expected)
+    with pytest.raises(ValueError, match="repeated without end"):
+        lesion_study(chain, pairs.batch(7).repeat())
+    with pytest.raises(ValueError, match="an empty data set"):
+        lesion_study(chain, pairs.take(0))
+
+    class Batches(keras.utils.PyDataset):
+        def __len__(self):
+            return 6
+
+        def __getitem__(self, i):
+            return inputs[10 * i : 10 * i + 10], labels[10 * i : 10 * i + 10]
+
+    assert lesion_study(chain, Batches()).equals(expected)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_inputs_that_are_no_numbers_are_refused(net, value):
+    inputs = networks.inputs_for(net, 400)
+    inputs[333, 2, 2, 1] = value
+    with pytest.raises(ValueError, match="NaN or infinite, the first in example 333"):
+        lesion_study(unravel(net), inputs, np.zeros(400, int))
+
+
+@pytest.mark.parametrize("options", [{}, {"metric": "mean_squared_error"}])
+def test_outputs_that_are_no_numbers_are_refused_by_name(options):
+    """Only one of 400 examples, and only after one lesion."""
+    x = keras.Input((4,), name="x")
+    y = layers.Dense(4, name="stem", kernel_initializer="identity")(x)
+    f = layers.Lambda(lambda y: ops.minimum(0.0, 1.0 - y), name="f")(y)  # keeps y from growing
+    y = layers.Add(name="calm")([y, f])
+    y = layers.Add(name="other")([y, layers.Dense(4, activation="tanh", name="g")(y)])
+    y = layers.Lambda(lambda y: ops.exp(y), name="exp")(y)
+    model = keras.Model(x, layers.Dense(4, name="out", kernel_initializer="identity")(y))
+    inputs = np.random.default_rng(0).uniform(0, 1, (400, 4)).astype("float32")
+    inputs[333] = 200.0  # exp(200) is no float32
+    chain, targets = unravel(model), np.zeros((400, 4), "float32")
+    targets = targets if options else np.zeros(400, int)
+    assert np.isfinite(np.asarray(model(inputs))).all()
+    with pytest.raises(ArithmeticError, match=r"for example 333 .* after the lesion 'delete 1'"):
+        lesion_study(chain, inputs, targets, **options)

@@ -301,6 +301,34 @@ def test_a_model_without_a_graph_is_refused():
         unravel(keras.Sequential([layers.Dense(3)]))
 
 
+def test_a_layer_that_keeps_a_state_is_refused():
+    x = keras.Input(batch_shape=(2, 5, 4), name="x")
+    y = layers.Add(name="sum")([x, layers.LSTM(4, return_sequences=True, stateful=True)(x)])
+    with pytest.raises(ValueError, match=r"whose layer lstm.* is stateful: what it answers"):
+        unravel(keras.Model(x, y))
+
+
+def test_a_model_of_keras_2_is_refused():
+    model = type("Functional", (), {"__module__": "tf_keras.src.engine.functional"})()
+    with pytest.raises(ValueError, match=r"a Functional of Keras 2 \(tf_keras.*load it here"):
+        unravel(model)
+
+
+def test_a_model_within_a_layer_is_named():
+    inner = networks.residual_net()
+    x = keras.Input((2, 8, 8, 3), name="x")
+    y = layers.TimeDistributed(inner, name="frames")(x)
+    with pytest.raises(ValueError, match=r"the model net within frames \(TimeDistributed\) is not"):
+        unravel(keras.Model(x, layers.Dense(3)(y)))
+
+
+def test_a_layer_that_is_always_trained_is_noted():
+    x = keras.Input((6,), name="x")
+    f = layers.Dropout(0.5, name="drop")(layers.Dense(6, activation="relu")(x), training=True)
+    chain = unravel(keras.Model(x, layers.Add(name="sum")([x, f])))
+    assert "drop: called with training=True, which inference leaves out" in chain.summary()
+
+
 def test_free_sizes_have_to_be_said():
     x = keras.Input((None, None, 2), name="x")
     y = layers.Conv2D(2, 3, padding="same", activation="relu")(x)
@@ -311,6 +339,42 @@ def test_free_sizes_have_to_be_said():
     assert unravel(model, input_shape=(6, 6, 2)).shapes[0] == (6, 6, 2)
     example = np.ones((3, 5, 7, 2), "float32")
     assert unravel(model, example_inputs=example).shapes[0] == (5, 7, 2)
+
+
+def test_a_network_of_weights_that_are_no_numbers_is_refused():
+    model = networks.residual_net()
+    kernel = model.get_layer("second_conv").kernel
+    values = kernel.numpy()
+    values[0, 0, 0, 0] = np.nan
+    kernel.assign(values)
+    with pytest.raises(ValueError, match="net, whose weight second_conv/kernel holds NaN"):
+        unravel(model)
+    kernel.assign(np.full(kernel.shape, np.inf))
+    with pytest.raises(ValueError, match="net, which puts out NaN or infinity"):
+        unravel(model)
+
+
+@pytest.mark.parametrize(
+    ("gates", "message"),
+    [
+        (np.ones(4, "float32"), r"gates of shape \(4,\), expected \(3,\): one for each module"),
+        (np.ones(2, "float32"), r"gates of shape \(2,\)"),
+        (np.array([1, np.nan, 1], "float32"), "the gate nan for module 2, expected 0 to 1"),
+        (np.array([1, 1, np.inf], "float32"), "the gate inf for module 3"),
+        (np.array([-1, 1, 1], "float32"), "the gate -1 for module 1"),
+    ],
+)
+def test_gates_that_are_none_are_refused(gates, message):
+    model = networks.residual_net()
+    with pytest.raises(ValueError, match=message):
+        unravel(model)(networks.inputs_for(model), gates=gates)
+
+
+def test_a_module_without_a_skip_is_open_or_closed():
+    model = networks.sequential_net()
+    chain = unravel(model, modules=["conv2"])
+    with pytest.raises(ValueError, match=r"gate 0.5 for module 1, which has no skip, expected"):
+        chain(networks.inputs_for(model), gates=np.array([0.5], "float32"))
 
 
 def test_a_layer_that_is_random_is_refused():

@@ -1,0 +1,141 @@
+"""What the outputs of a network are compared with: classes, or arrays of numbers."""
+
+from collections.abc import Callable
+
+import numpy as np
+from keras import tree
+
+METRIC = "metric=..., for instance metric='binary_accuracy' or 'mean_squared_error'"
+
+
+def class_labels(
+    chain, targets, n: int, otherwise: str = METRIC, classes: int | None = None
+) -> np.ndarray:
+    """Returns targets as one class for each example, integers `(n,)`.
+
+    Args:
+        chain: The network.
+        targets: Class of each example, `(n,)` or `(n, 1)`, integers or floats that are whole; or
+            one-hot, `(n, classes)`.
+        n: Examples.
+        otherwise: What to say where they are something else.
+        classes: How many there are; None for what the network tells apart.
+
+    Raises:
+        ValueError: They are not, or the network does not tell classes.
+    """
+    labels, classes = np.asarray(targets), classes or n_classes(chain)
+    is_number = labels.dtype.kind in "biuf"
+    if is_number and labels.ndim == 2 and classes and labels.shape[1] == classes > 1:
+        labels = _of_one_hot(labels, otherwise)
+    labels = labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
+    if labels.shape != (n,) or not is_number or classes is None:
+        raise ValueError(
+            f"Received targets of shape {labels.shape} and type {labels.dtype} for {n} inputs and "
+            f"outputs of shape {chain.output_shapes}, expected one whole number for each input and "
+            f"one number for each of two or more classes. For anything else say {otherwise}."
+        )
+    broken = np.flatnonzero(labels != np.floor(labels)) if labels.dtype.kind == "f" else ()
+    if len(broken):
+        raise ValueError(
+            f"Received {labels[broken[0]]} as the class label of example {broken[0]}, expected a "
+            f"whole number. For anything else say {otherwise}."
+        )
+    if n and (labels.min() < 0 or labels.max() >= classes):
+        raise ValueError(
+            f"Received class labels from {labels.min():g} to {labels.max():g}, expected 0 to "
+            f"{classes - 1}: the network tells {classes} classes apart."
+        )
+    return labels if labels.dtype.kind in "iu" else labels.astype(int)
+
+
+def _of_one_hot(rows: np.ndarray, otherwise: str) -> np.ndarray:
+    whole = (((rows == 0) | (rows == 1)).all(axis=1)) & (rows.sum(axis=1) == 1)
+    if not whole.all():
+        first = int(np.flatnonzero(~whole)[0])
+        raise ValueError(
+            f"Received targets of shape {rows.shape} whose row {first} is not one-hot, expected a "
+            f"single 1 in each and zeros beside it. For anything else say {otherwise}."
+        )
+    return rows.argmax(axis=1)
+
+
+def check_numbers(name: str, arrays, n: int | None = None) -> None:
+    """Refuses arrays that are no numbers, hold NaN or infinity, or are not as many as they should.
+
+    Args:
+        name: What they are.
+        arrays: One array, or several in any structure.
+        n: How many there have to be; None for any number.
+
+    Raises:
+        ValueError: They do, with the first example that does.
+    """
+    for each in map(np.asarray, tree.flatten(arrays)):
+        if n is not None and each.shape[:1] != (n,):
+            raise ValueError(
+                f"Received {name} of shape {each.shape} for {n} inputs, expected one for each."
+            )
+        if each.dtype.kind in "OSUM":
+            raise ValueError(f"Received {name} of type {each.dtype}, expected numbers.")
+        first = first_not_finite(each)
+        if first is not None:
+            raise ValueError(
+                f"Received {name} that are NaN or infinite, the first in example {first} (counted "
+                "from 0), expected numbers: leave such examples out, or fill them in."
+            )
+
+
+def check_not_spread(name: str, value: Callable, targets, shape: tuple[int, ...]) -> None:
+    """Refuses targets that are compared with outputs of another shape only by being repeated.
+
+    Tells it by trying: what a loss or a metric answers is the same where the shorter of the two is
+    repeated beforehand. A loss of class labels, which have a shape of their own, takes no others.
+
+    Args:
+        name: Of the loss or metric.
+        value: From targets and outputs, NumPy arrays, to what it answers.
+        targets: One array, one for each example.
+        shape: Of an output, without batch.
+
+    Raises:
+        ValueError: They are.
+    """
+    if len(tree.flatten(targets)) != 1 or not hasattr(targets, "shape"):
+        return
+    n = next(size for size in range(2, 99) if size not in shape)  # mistaken for no other axis
+    some = np.asarray(targets)[np.arange(n) % len(targets)]
+    made = np.random.default_rng(0).uniform(0.1, 0.9, (n, *shape)).astype("float32")
+    own = some[..., None] if some.ndim == made.ndim - 1 else some
+    if own.shape == made.shape or own.ndim != made.ndim:
+        return
+    try:
+        both = np.broadcast_shapes(own.shape, made.shape)
+        spread = value(np.broadcast_to(own, both), np.broadcast_to(made, both))
+        as_it_is = value(some, made)
+    except Exception:  # whoever wrote it decides of which type: then it does not repeat
+        return
+    if np.allclose(spread, as_it_is, rtol=1e-5):
+        raise ValueError(
+            f"Received targets of shape {np.shape(targets)} for outputs of shape "
+            f"(n, {', '.join(map(str, shape))}), which {name} compares only by repeating one of "
+            "them, expected targets of the shape of the outputs."
+        )
+
+
+def n_classes(chain) -> int | None:
+    """Returns how many classes the network tells apart; None where it puts out something else."""
+    shapes = chain.output_shapes
+    return shapes[0][0] if len(shapes) == 1 and len(shapes[0]) == 1 and shapes[0][0] > 1 else None
+
+
+def first_not_finite(array: np.ndarray) -> int | None:
+    """Returns the first row of an array that holds NaN or infinity; None where none does."""
+    if array.dtype.kind in "biu" or not array.size:
+        return None
+    with np.errstate(all="ignore"):
+        total = np.add.reduce(array, axis=None)  # one pass that keeps nothing
+    if np.isfinite(total):
+        return None
+    finite = np.isfinite(array).reshape(len(array), -1).all(axis=1)
+    return None if finite.all() else int(np.flatnonzero(~finite)[0])

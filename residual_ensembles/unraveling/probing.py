@@ -1,0 +1,182 @@
+"""What parts of a graph do, told by trying them on random numbers.
+
+No list of layers is complete: what somebody wrote themselves is in none. The numbers are a function
+of nothing else, so that a model is cut the same way every time.
+"""
+
+from collections.abc import Callable, Sequence
+
+import keras
+import numpy as np
+from keras import ops
+
+from residual_ensembles.randomness import generator
+from residual_ensembles.unraveling.example import Trace
+from residual_ensembles.unraveling.graph import Graph, Node
+from residual_ensembles.unraveling.part import Program
+
+TOLERANCE = {"float32": 1e-4, "bfloat16": 0.1, "float16": 0.02}
+"""As a share of how much the values vary, by the least type computed in."""
+SPREAD = 3.0
+"""Standard deviation of the numbers: far enough for a nonlinearity to show."""
+OUTSIDE = 2.5
+"""Where a line through two points is looked at: beyond them, where a kink would be seen."""
+
+
+class Probe:
+    """Tries parts of one graph.
+
+    Args:
+        graph: The graph.
+        trace: What one run of it showed: shapes and types.
+    """
+
+    def __init__(self, graph: Graph, trace: Trace):
+        self.graph = graph
+        self.trace = trace
+        self.batch = graph.model.inputs[0].shape[0]
+        """Examples that pass together, where the model says how many."""
+
+    def is_linear(self, entry: int, term: int, nodes: Sequence[Node]) -> bool:
+        """Whether what comes out at `term` is an affine function of what enters.
+
+        f(x + a (z − x)) = f(x) + a (f(z) − f(x)): a projection may have a bias, and batch
+        normalisation in inference has one. What does not depend on what enters at all is none.
+
+        Args:
+            entry: What enters.
+            term: What comes out.
+            nodes: What lies between.
+        """
+        inside = {t for node in nodes for t in node.outputs} | {entry}
+        others = sorted({t for node in nodes for t in node.inputs} - inside)
+        x, z = self._numbers("linear", entry, 2)
+        try:
+            program = Program(self.graph, [entry, *others], [term])
+            found = self._run(
+                lambda tensors: program(tensors, training=False)[0],
+                [np.stack([x, z, x + OUTSIDE * (z - x)]), *self._fixed(others)],
+                [entry, *others],
+            )
+        except Exception:  # whoever wrote the layer decides of which type: then it is not known
+            return False
+        one, other, beyond = found
+        change = np.abs(other - one).max(initial=0.0)
+        error = np.abs(beyond - one - OUTSIDE * (other - one)).max(initial=0.0)
+        return bool(change > 0 and error <= self._tolerance(nodes) * change)
+
+    def scales(self, node: Node) -> list[bool] | None:
+        """Returns for each of the tensors that a node adds up whether it is added as it is.
+
+        None where the node does anything else. Of what it adds, at least one keeps its shape and
+        place, each number times something; the others may be any linear function. It is tried with
+        random weights, since those that scale a branch often begin at zero.
+
+        Args:
+            node: Any node of two or more tensors of one shape.
+        """
+        inputs = node.inputs
+        n = len(inputs)
+        if len(set(inputs)) != n or not self._fit(node):
+            return None
+        random = generator(0, "addition")
+        numbers = random.normal(0, SPREAD, (2, n, *self.trace.shapes[inputs[0]]))
+        rounded = ops.cast(ops.cast(numbers, self.trace.dtypes[inputs[0]]), "float32")
+        x, z = ops.convert_to_numpy(rounded)
+        rows = [np.zeros((3 * n + 2, *x.shape[1:]), "float32") for _ in inputs]
+        for i in range(n):
+            rows[i][0] = x[i]
+            rows[i][1 + 3 * i : 4 + 3 * i] = x[i], z[i], x[i] + z[i]
+        try:
+            with keras.StatelessScope(state_mapping=self._random_weights(node, random)):
+                found = self._run(lambda tensors: _called(node, tensors), rows, inputs)
+        except Exception:  # whoever wrote the layer decides of which type: then it does not add
+            return None
+        whole, nothing = found[0], found[-1]
+        own = found[1:-1].reshape(n, 3, *x.shape[1:])
+        near = self._tolerance([node]) * max(np.abs(found).max(), np.finfo("float32").tiny)
+        adds = (
+            not nothing.any()
+            and np.abs(whole - own[:, 0].sum(axis=0)).max() <= near
+            and np.abs(own[:, 2] - own[:, 0] - own[:, 1]).max() <= near
+            and all(each.any() for each in own[:, 0])
+        )
+        scaled = np.abs(own[:, 0] * z - own[:, 1] * x).reshape(n, -1).max(axis=1) <= near * SPREAD
+        if not adds or not scaled.any():
+            return None
+        return [bool(np.array_equal(own[i, 0], x[i])) for i in range(n)]
+
+    def is_bounded_by_one(self, tensor: int) -> bool:
+        """Whether what makes a tensor puts out numbers from 0 to 1, whatever it is given."""
+        node = self.graph.producers[tensor]
+        while node is not None and len(node.inputs) == 1 and _only_moves(node):
+            node = self.graph.producers[node.inputs[0]]
+        if node is None or len(node.inputs) != 1 or self.trace.shapes[node.inputs[0]] is None:
+            return False
+        large = 100 * self._numbers("bounded", node.inputs[0], 4)
+        try:
+            found = self._run(lambda tensors: _called(node, tensors), [large], node.inputs)
+        except Exception:  # as above
+            return False
+        return bool(found.min() >= 0 and found.max() <= 1 and found.min() < found.max())
+
+    def _fit(self, node: Node) -> bool:
+        """Whether all that enters and leaves a node are floats of one shape."""
+        tensors = [*node.inputs, *node.outputs]
+        shapes = {self.trace.shapes[t] for t in tensors}
+        floats = all(self.trace.dtypes[t].startswith(("float", "bfloat")) for t in tensors)
+        return len(shapes) == 1 and None not in shapes and floats
+
+    def _numbers(self, purpose: str, tensor: int, n: int) -> np.ndarray:
+        shape = (n, *self.trace.shapes[tensor])
+        return generator(0, purpose).normal(0, SPREAD, shape).astype("float32")
+
+    def _fixed(self, tensors: Sequence[int]) -> list[np.ndarray]:
+        """Returns something for tensors that a branch needs besides: the same in each row."""
+        random, found = generator(0, "beside"), []
+        for tensor in tensors:
+            shape, dtype = self.trace.shapes[tensor], self.trace.dtypes[tensor]
+            if shape is None:
+                found.append(self.trace.common[tensor])
+            elif dtype.startswith(("float", "bfloat")):
+                found.append(np.repeat(random.normal(size=(1, *shape)), 3, axis=0))
+            else:
+                found.append(np.repeat(random.integers(0, 2, (1, *shape)), 3, axis=0))
+        return found
+
+    def _run(self, function: Callable, rows: Sequence[np.ndarray], tensors: Sequence[int]):
+        """Returns what a function makes of rows, as many at a time as the model takes."""
+        n = len(rows[0])
+        size, found = self.batch or n, []
+        for start in range(0, n, size):
+            some = np.minimum(np.arange(start, start + size), n - 1)
+            given = [
+                ops.cast(each if self.trace.shapes[t] is None else each[some], self.trace.dtypes[t])
+                for each, t in zip(rows, tensors, strict=True)
+            ]
+            found.append(ops.convert_to_numpy(ops.cast(function(given), "float32")))
+        return np.concatenate(found)[:n]
+
+    def _tolerance(self, nodes: Sequence[Node]) -> float:
+        dtypes = {self.trace.dtypes[t] for node in nodes for t in node.outputs}
+        return max(TOLERANCE.get(dtype, 0.0) for dtype in ("float32", *dtypes))
+
+    def _random_weights(self, node: Node, random: np.random.Generator) -> list[tuple]:
+        return [
+            (w, ops.cast(random.uniform(0.5, 1.5, w.shape), w.dtype))
+            for w in node.weights
+            if keras.backend.standardize_dtype(w.dtype).startswith(("float", "bfloat"))
+        ]
+
+
+def _called(node: Node, tensors: Sequence):
+    values = dict(zip(node.inputs, tensors, strict=True))
+    node.call(values, training=False)
+    return values[node.outputs[0]]
+
+
+def _only_moves(node: Node) -> bool:
+    """Whether a node puts numbers into another shape and leaves them as they are."""
+    kinds = (keras.layers.Reshape, keras.layers.Flatten, keras.layers.Identity)
+    recorded = type(node.operation).__name__ in {"Reshape", "Squeeze", "ExpandDims", "Cast"}
+    return isinstance(node.operation, kinds) or recorded

@@ -1,0 +1,220 @@
+"""Losses as Keras takes them, and outputs that are probabilities however they are written."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers, ops
+
+from residual_ensembles import paths
+from residual_ensembles.pruning import prune, worth
+from residual_ensembles.unraveling import unravel
+
+DELETED = np.array([0, 1], "float32")
+
+
+def network(end, seed=1):
+    """A stem and two modules, and what comes last."""
+    keras.utils.set_random_seed(seed)
+    x = keras.Input((8,))
+    y = layers.Dense(8)(x)
+    for _ in range(2):
+        y = layers.Add()([y, layers.Dense(8, activation="relu")(y)])
+    return keras.Model(x, end(y))
+
+
+@pytest.fixture(scope="module")
+def inputs():
+    return np.random.default_rng(0).normal(size=(32, 8)).astype("float32")
+
+
+@pytest.fixture(scope="module")
+def labels():
+    return np.arange(32) % 3
+
+
+def moved_softmax(y):
+    y = layers.Dense(3, activation="softmax")(y)
+    return layers.Reshape((3,))(layers.Reshape((3, 1))(y))
+
+
+PROBABILITIES = {
+    "softmax": lambda y: layers.Dense(3, activation="softmax")(y),
+    "layer": lambda y: layers.Softmax()(layers.Dense(3)(y)),
+    "moved": moved_softmax,
+    "tensorflow": lambda y: layers.Dense(3, activation=tf.nn.softmax)(y),
+    "lambda": lambda y: layers.Dense(3, activation=lambda z: ops.softmax(z))(y),
+    "operation": lambda y: ops.softmax(layers.Dense(3)(y)),
+    "own": lambda y: layers.Lambda(lambda z: ops.exp(ops.log_softmax(z)))(layers.Dense(3)(y)),
+}
+
+
+def test_a_softmax_is_one_however_it_is_written(inputs, labels):
+    found = {}
+    for name, end in PROBABILITIES.items():
+        chain = unravel(network(end))
+        assert chain.probabilities, name
+        found[name] = worth(chain, inputs, labels)["loss_increase"].to_numpy()
+    logits = unravel(network(lambda y: layers.Dense(3)(y)))
+    assert not logits.probabilities
+    expected = worth(logits, inputs, labels)["loss_increase"].to_numpy()
+    for name, increase in found.items():
+        assert increase == pytest.approx(expected, rel=1e-4, abs=1e-6), name
+
+
+@pytest.mark.parametrize(
+    ("end", "expected"),
+    [
+        (lambda y: layers.Dense(1, activation="sigmoid")(y), True),
+        (lambda y: layers.Dense(1, activation=tf.nn.sigmoid)(y), True),
+        (lambda y: layers.Reshape((1,))(ops.sigmoid(layers.Dense(1)(y))), True),
+        (lambda y: layers.Lambda(lambda z: 1 / (1 + ops.exp(-z)))(layers.Dense(1)(y)), True),
+        (lambda y: layers.Dense(3, activation="sigmoid")(y), True),
+        (lambda y: layers.Dense(1)(y), False),
+        (lambda y: layers.Dense(1, activation="relu")(y), False),
+        (lambda y: layers.Dense(3, activation="relu")(y), False),
+    ],
+)
+def test_whether_outputs_are_probabilities(end, expected):
+    assert unravel(network(end)).probabilities is expected
+
+
+def test_the_user_may_say(inputs, labels, tmp_path):
+    from residual_ensembles import models
+
+    model = network(lambda y: layers.Dense(3, activation="softmax")(y))
+    chain = unravel(model, probabilities=False)
+    models.save(chain, tmp_path / "chain.keras")
+    for each in (chain, models.load(tmp_path / "chain.keras")):
+        assert not each.probabilities
+    without, intact = (np.asarray(chain(inputs, gates=g)) for g in (DELETED, np.ones_like(DELETED)))
+    losses = [
+        np.log(np.exp(logits).sum(axis=1)).mean() - logits[np.arange(32), labels].mean()
+        for logits in (without, intact)
+    ]
+    found = worth(chain, inputs, labels)["loss_increase"][0]
+    assert found == pytest.approx(losses[0] - losses[1], rel=1e-4)
+
+
+def binary(y):
+    return layers.Dense(1, activation="sigmoid")(y)
+
+
+def increase(model, loss, inputs, targets):
+    chain = unravel(model)
+    with_, without = np.asarray(model(inputs)), np.asarray(chain(inputs, gates=DELETED))
+    return float(np.mean(loss(targets, without)) - np.mean(loss(targets, with_)))
+
+
+@pytest.mark.parametrize(
+    ("end", "targets", "said", "loss"),
+    [
+        (binary, "binary", keras.losses.BinaryCrossentropy(), keras.losses.BinaryCrossentropy()),
+        (binary, "binary", "binary_crossentropy", keras.losses.BinaryCrossentropy()),
+        (binary, "binary", keras.losses.binary_crossentropy, keras.losses.BinaryCrossentropy()),
+        (binary, "binary", "mse", keras.losses.MeanSquaredError()),
+        (binary, "flat", "binary_crossentropy", keras.losses.BinaryCrossentropy()),
+        (binary, "flat", keras.losses.Huber(reduction="sum"), keras.losses.Huber()),
+        (binary, "binary", lambda t, o: ops.mean(ops.maximum(t - o, 0.1 * (o - t))), None),
+        (PROBABILITIES["softmax"], "labels", "sparse_categorical_crossentropy", "sparse"),
+        (PROBABILITIES["softmax"], "one_hot", "sparse_categorical_crossentropy", "sparse"),
+        (PROBABILITIES["softmax"], "labels", "categorical_crossentropy", "sparse"),
+        (PROBABILITIES["softmax"], "one_hot", "categorical_crossentropy", "sparse"),
+        (PROBABILITIES["softmax"], "one_hot", keras.losses.KLDivergence(), "kl"),
+    ],
+)
+def test_a_loss_is_called_as_keras_calls_it(end, targets, said, loss, inputs, labels):
+    made = {
+        "binary": (labels > 0).reshape(-1, 1).astype("float32"),
+        "flat": (labels > 0).astype("float32"),
+        "labels": labels,
+        "one_hot": np.eye(3, dtype="float32")[labels],
+    }
+    model = network(end)
+    chain = unravel(model)
+    if loss == "sparse":
+        expected = increase(model, keras.losses.SparseCategoricalCrossentropy(), inputs, labels)
+    elif loss == "kl":
+        expected = increase(model, keras.losses.KLDivergence(), inputs, made["one_hot"])
+    else:
+        expected = increase(model, loss or said, inputs, made["binary"])
+    found = worth(chain, inputs, made[targets], loss=said)
+    assert found["loss_increase"][0] == pytest.approx(expected, rel=1e-4, abs=1e-6)
+    point = paths.Linearization(chain, loss=said).at(inputs, made[targets])
+    assert np.isfinite(point.loss)
+
+
+def test_what_a_model_was_compiled_with_is_the_default(inputs, labels):
+    targets = (labels > 0).reshape(-1, 1).astype("float32")
+    model = network(binary)
+    model.compile("sgd", keras.losses.Huber(0.3))
+    table = worth(unravel(model), inputs, targets)
+    expected = increase(model, keras.losses.Huber(0.3), inputs, targets)
+    assert table["loss_increase"][0] == pytest.approx(expected, rel=1e-4)
+    assert (table.attrs["loss"], "error_increase" in table) == ("huber_loss", False)
+    model = network(PROBABILITIES["softmax"])
+    model.compile("sgd", "categorical_crossentropy")
+    table = worth(unravel(model), inputs, labels)
+    expected = increase(model, keras.losses.SparseCategoricalCrossentropy(), inputs, labels)
+    assert table["loss_increase"][0] == pytest.approx(expected, rel=1e-4)
+    assert "error_increase" in table
+    found = prune(unravel(model), 1, (inputs, labels))
+    assert {"error_fraction", "loss"} <= set(found.steps)
+
+
+def test_without_a_loss_it_is_the_one_that_fits(inputs, labels):
+    chain = unravel(network(lambda y: layers.Dense(1)(y)))
+    numbers = np.random.default_rng(1).normal(size=(32, 1))
+    table = worth(chain, inputs, numbers)
+    assert table.attrs["loss"] == "mean_squared_error"
+    table = worth(unravel(network(binary)), inputs, labels > 0)
+    expected = increase(
+        network(binary), keras.losses.BinaryCrossentropy(), inputs, (labels > 0)[:, None]
+    )
+    assert table["loss_increase"][0] == pytest.approx(expected, rel=1e-4)
+
+
+def row(value):
+    return np.full((32, 3), value)
+
+
+@pytest.mark.parametrize(
+    ("targets", "loss", "message"),
+    [
+        (row(0.0), None, "whose row 0 is not one-hot"),
+        (row(0.1), None, "whose row 0 is not one-hot"),
+        (row(np.nan), None, "whose row 0 is not one-hot"),
+        (row(0.0), "categorical_crossentropy", "whose row 0 is no mixture of classes"),
+        (row(np.nan), "mse", "targets that are NaN or infinite, the first in example 0"),
+        (np.arange(32) % 3, "mse", "cannot compare with outputs of shape"),
+        (np.zeros((32, 1)), "mean_absolute_error", "compares only by repeating one of them"),
+        (np.zeros((32, 1)), lambda t, o: ops.mean((t - o) ** 2), "compares only by repeating"),
+        (np.zeros((32, 2)), "mse", "cannot compare with outputs of shape"),
+        (np.full(32, "cat"), "mse", "targets of type <U3, expected numbers"),
+        (np.zeros((31, 3)), "mse", r"targets of shape \(31, 3\) for 32 inputs"),
+        (np.zeros((32, 3)), "no such loss", "loss='no such loss', expected what keras.losses.get"),
+        (np.full(32, -1), None, "class labels from -1 to -1"),
+        (np.full(32, 99), "sparse_categorical_crossentropy", "class labels from 99 to 99"),
+        (np.full(32, 0.5), None, "Received 0.5 as the class label"),
+        (np.full(32, "cat"), None, "type <U3 for 32 inputs"),
+    ],
+)
+def test_targets_that_cannot_be_are_refused(inputs, targets, loss, message):
+    chain = unravel(network(PROBABILITIES["softmax"]))
+    for refused in (
+        lambda: worth(chain, inputs, targets, loss=loss),
+        lambda: prune(chain, 1, (inputs, targets), loss=loss),
+        lambda: paths.Linearization(chain, loss=loss).at(inputs, targets),
+    ):
+        with pytest.raises(ValueError, match=message):
+            refused()
+
+
+def test_gradients_of_what_is_no_number_are_refused(inputs, labels):
+    broken = inputs.copy()
+    broken[3] = np.nan
+    chain = unravel(network(PROBABILITIES["softmax"]))
+    with pytest.raises(ValueError, match="inputs that are NaN or infinite, the first in example 3"):
+        paths.Linearization(chain).at(broken, labels)
+    one_hot = paths.Linearization(chain).at(inputs, np.eye(3)[labels])
+    assert one_hot.loss == paths.Linearization(chain).at(inputs, labels).loss
