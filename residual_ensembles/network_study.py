@@ -15,8 +15,8 @@ from residual_ensembles.data import Prepared
 from residual_ensembles.gradients.cut import Network
 from residual_ensembles.gradients.pieces import BAR, measure
 from residual_ensembles.gradients.study import GradientStudy, write_tables
-from residual_ensembles.lesions.engine import SweepSettings
 from residual_ensembles.lesions.fingerprint import network_cache
+from residual_ensembles.lesions.settings import SweepSettings
 from residual_ensembles.lesions.sweep import Swept, sweep
 from residual_ensembles.publishing import check_fits, dataset_facts, network_facts
 from residual_ensembles.runtime.executor import Executor, Serial

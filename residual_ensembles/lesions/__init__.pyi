@@ -1,6 +1,6 @@
 from . import agreement, sweep
 from .bearing import check, deletable, duplicable, spared, swappable
-from .engine import Evaluation, SweepSettings, evaluate
+from .engine import Evaluation, evaluate
 from .exactness import summary
 from .fingerprint import network_cache
 from .lesion import Lesion, Step
@@ -16,6 +16,7 @@ from .plans import (
     study_plan,
 )
 from .reference import evaluate_reference, reference_logits
+from .settings import SweepSettings
 from .study import lesion_study, n_classes
 from .table import lesion_table
 

@@ -15,8 +15,8 @@ from residual_ensembles.randomness import generator
 
 SHARE = 1 / 8
 """Of the lesions of a sweep, how many are compared with the reference."""
-FEWEST = 4
-"""But no fewer than so many."""
+FIRST = 4
+"""And so many at the beginning of a plan always are."""
 PICTURES = 16
 """Pictures with which they are."""
 LARGEST = 1e-2
@@ -91,16 +91,16 @@ def bounds_of_others(differences: np.ndarray) -> np.ndarray:
 def sampled_lesions(lesions: Sequence[Lesion], seed: int) -> np.ndarray:
     """Returns the positions of the lesions of a plan that are compared with the reference.
 
-    Whether a lesion is one of them is drawn for it alone, so that a larger plan compares those of a
-    smaller one and some more; but where these are few, more are taken.
+    Whether a lesion is one of them is drawn for it alone, or it is one of the first: plans of a
+    network begin alike, so that a larger one compares those of a smaller one and some more.
 
     Args:
-        lesions: Each once.
+        lesions: Each once, in the order of the plan.
         seed: Of the sample.
     """
-    drawn = np.array([generator(seed, "agreement", str(lesion)).random() for lesion in lesions])
-    n = max(int((drawn < SHARE).sum()), min(FEWEST, len(lesions)))
-    return np.sort(np.argsort(drawn, kind="stable")[:n])
+    drawn = [generator(seed, "agreement", str(lesion)).random() < SHARE for lesion in lesions]
+    drawn[:FIRST] = [True] * len(drawn[:FIRST])
+    return np.flatnonzero(drawn)
 
 
 def sampled_pictures(n_pictures: int, seed: int) -> np.ndarray:

@@ -7,20 +7,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from residual_ensembles import backend
 from residual_ensembles.lesions import agreement, cascade, closeness
 from residual_ensembles.lesions.agreement import Agreement
 from residual_ensembles.lesions.evaluator import Evaluator
-from residual_ensembles.lesions.examples import check_shape
 from residual_ensembles.lesions.finite import NOT_FINITE, check_finite, predicted
 from residual_ensembles.lesions.grid import MEMORY_BYTES
 from residual_ensembles.lesions.lesion import Lesion
-from residual_ensembles.lesions.margin import UNKNOWN, Sampling, check_margin
+from residual_ensembles.lesions.margin import UNKNOWN, Sampling
 from residual_ensembles.lesions.results import LesionResults
 from residual_ensembles.lesions.scheduler import Scheduler, Wanted
+from residual_ensembles.lesions.settings import SweepSettings, check_sweep
 from residual_ensembles.lesions.worker import Meter, SweepSpec
 from residual_ensembles.models.targets import check_numbers, class_labels
-from residual_ensembles.parameters import LESION_PRECISIONS
 from residual_ensembles.runtime.executor import Executor, Serial
 from residual_ensembles.runtime.result_cache import ResultCache
 
@@ -54,17 +52,6 @@ class Evaluation:
     """What bfloat16 changes, on a sample; None where all is float32."""
     peak_bytes: int
     """By how much the memory of a process grew meanwhile, at most."""
-
-
-@dataclass(frozen=True)
-class SweepSettings:
-    """How lesions are evaluated; see `evaluate`."""
-
-    precision: str = "float32"
-    error_margin: float | None = None
-    memory_bytes: int = MEMORY_BYTES
-    batch_size: int | None = None
-    seed: int = 0
 
 
 def evaluate(
@@ -199,13 +186,11 @@ class Sweep:
         title: str | None = None,
     ):
         self.labels = labels if labels is None else np.asarray(labels)
-        _check_arguments(plan, pictures, settings, self.labels)
-        check_shape(chain, pictures)
+        check_sweep(chain, plan, pictures, settings, self.labels)
         if hasattr(pictures, "dtype"):  # what is read bit by bit shows it in its outputs
             check_numbers("inputs", pictures)
         if settings.error_margin is not None:
             self.labels = class_labels(chain, self.labels, len(pictures), "no error_margin")
-        check_precision(chain, settings.precision)
         self.chain = chain
         self.pictures = pictures
         self.settings = settings
@@ -432,43 +417,3 @@ def _kept(logits: np.ndarray, kept_gap: float) -> dict[str, np.ndarray]:
         "predictions": predicted(logits),
         "gaps": np.minimum(closeness.gaps(logits), kept_gap),
     }
-
-
-def _check_arguments(plan, pictures, settings: SweepSettings, labels) -> None:
-    precision, error_margin = settings.precision, settings.error_margin
-    if precision not in LESION_PRECISIONS:
-        raise ValueError(
-            f"Received precision={precision!r}, expected one of {', '.join(LESION_PRECISIONS)}."
-        )
-    if not len(plan):
-        raise ValueError("Received no lesions, expected at least one, such as Lesion(), intact.")
-    if not len(pictures):
-        raise ValueError("Received no pictures, expected at least one.")
-    if error_margin is not None and (labels is None or labels.shape != (len(pictures),)):
-        received = "no" if labels is None else "×".join(map(str, labels.shape))
-        raise ValueError(
-            f"Received error_margin={error_margin} and {received} labels for {len(pictures)} "
-            "pictures, expected the true class of each: an error cannot be estimated without."
-        )
-    if error_margin is not None:
-        check_margin(error_margin)
-
-
-def check_precision(chain, precision: str) -> None:
-    """Refuses to round what a network cannot bear to have rounded, or where nothing can be.
-
-    Args:
-        chain: The network.
-        precision: Of the computation.
-
-    Raises:
-        ValueError: Whole numbers, such as a mask, travel between its modules, or bfloat16 cannot be
-            computed here.
-    """
-    if precision != "float32" and chain.whole_numbers_travel:
-        raise ValueError(
-            f"Received precision={precision!r} for {chain.name}, between whose modules whole "
-            "numbers or masks travel, expected float32."
-        )
-    if precision != "float32" and (problem := backend.bfloat16_problem()):
-        raise ValueError(f"Received precision={precision!r}, expected float32: {problem}.")

@@ -5,11 +5,12 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from residual_ensembles.lesions.cut import affordable_pictures
-from residual_ensembles.lesions.engine import Sweep, SweepSettings, compare_with_reference
+from residual_ensembles.lesions.engine import Sweep, compare_with_reference
 from residual_ensembles.lesions.finite import check_finite
 from residual_ensembles.lesions.grid import MEMORY_BYTES, Grid
 from residual_ensembles.lesions.lesion import Lesion
 from residual_ensembles.lesions.scheduler import Scheduler
+from residual_ensembles.lesions.settings import SweepSettings
 from residual_ensembles.lesions.worker import Meter, SweepSpec, WorkerSweep
 from residual_ensembles.models.targets import first_not_finite
 from residual_ensembles.runtime.executor import Executor, Serial, Task

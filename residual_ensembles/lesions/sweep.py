@@ -7,10 +7,11 @@ from typing import NamedTuple
 import pandas as pd
 from tqdm import tqdm
 
-from residual_ensembles.lesions.engine import Evaluation, Sweep, SweepSettings, evaluate_together
+from residual_ensembles.lesions.engine import Evaluation, Sweep, evaluate_together
 from residual_ensembles.lesions.exactness import exactness, summary
 from residual_ensembles.lesions.plans import PlannedLesion
 from residual_ensembles.lesions.scheduler import Scheduler
+from residual_ensembles.lesions.settings import SweepSettings
 from residual_ensembles.lesions.table import lesion_table
 from residual_ensembles.runtime.executor import Executor
 from residual_ensembles.runtime.result_cache import ResultCache
