@@ -310,8 +310,12 @@ def _table(path: Path, columns: list[str]) -> pd.DataFrame:
     if not path.exists():
         return pd.DataFrame(columns=columns)
     try:
+        names = pd.read_csv(path, nrows=0).columns
         frame = pd.read_csv(
-            path, dtype=dict.fromkeys(TEXT_COLUMNS, str), keep_default_na=False, na_values=[""]
+            path,
+            dtype=dict.fromkeys(TEXT_COLUMNS, str),
+            keep_default_na=False,
+            na_values={name: [""] if name in TEXT_COLUMNS else ["", "nan"] for name in names},
         )
     except ValueError as error:
         raise ValueError(

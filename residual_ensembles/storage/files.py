@@ -91,6 +91,22 @@ def is_in_use(path: Path) -> bool:
     return False
 
 
+@contextlib.contextmanager
+def exclusive(folder: str | os.PathLike) -> Iterator[None]:
+    """Keeps a folder for one process at a time; others wait until it is done, or has ended.
+
+    Where the file system has no locks, nobody waits.
+    """
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def remove_partial(*folders: str | os.PathLike) -> None:
     """Removes what processes that were killed left half written in these folders."""
     for folder in folders:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from residual_ensembles import backend, data, models
-from residual_ensembles.storage.files import write_csv
+from residual_ensembles.storage.files import exclusive, write_csv
 from residual_ensembles.storage.provenance import provenance
 from residual_ensembles.training import checkpoint
 from residual_ensembles.training.callbacks import Recorder, snapshot_name
@@ -127,14 +127,15 @@ def train(
     folder = Path(checkpoints) / name
     kept = Outputs(folder / "finished")
     outputs.clear()  # a killed run must not leave another one's results under its name
-    if kept.finished(name) is not None:
-        print(f"already finished: the results are those in {kept.folder}", flush=True)
-        for log in _live_logs(outputs, kept.read_history()):
-            log.close()
-    else:
-        _train_to_the_end(prepared, settings, folder, kept, outputs)
-    checkpoint.remove(folder)
-    return kept.publish(outputs, network)
+    with exclusive(folder):  # two networks of a study may be the same, by other names
+        if kept.finished(name) is not None:
+            print(f"already finished: the results are those in {kept.folder}", flush=True)
+            for log in _live_logs(outputs, kept.read_history()):
+                log.close()
+        else:
+            _train_to_the_end(prepared, settings, folder, kept, outputs)
+        checkpoint.remove(folder)
+        return kept.publish(outputs, network)
 
 
 def _live_logs(outputs: Outputs, history: list[dict]) -> list[LiveLog]:

@@ -122,8 +122,9 @@ def test_a_network_may_be_called_like_a_number_or_nothing(tmp_path, name):
     assert list(tables.gates.network) == [name]
 
 
-def test_cells_that_are_empty_are_missing_numbers(tmp_path):
-    row = dict.fromkeys(LESION_COLUMNS, 0) | {"network": "a", "kendall_tau": None}
+@pytest.mark.parametrize("cell", ["", "nan"])
+def test_missing_numbers(tmp_path, cell):
+    row = dict.fromkeys(LESION_COLUMNS, 0) | {"network": "a", "kendall_tau": cell}
     pd.DataFrame([row]).to_csv(tmp_path / "lesions.csv", index=False)
     assert read_tables(tmp_path).lesions.kendall_tau.isna().all()
 

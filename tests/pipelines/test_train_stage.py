@@ -26,8 +26,9 @@ def prepared(tmp_path_factory):
     return folder
 
 
-def project(folder, prepared, epochs=1):
-    networks = {name: {"model": "highway", "depth": 8} for name in ("a", "b")}
+def project(folder, prepared, epochs=1, biases=(-1.0, -2.0)):
+    highway = {"model": "highway", "depth": 8}
+    networks = {n: {**highway, "gate_bias": bias} for n, bias in zip("ab", biases, strict=True)}
     return small_studies.write(
         folder,
         prepared,
@@ -52,6 +53,15 @@ def test_networks_are_trained_and_found_again(prepared, tmp_path):
             assert re.search(rf"^{name}: {begins}", done.stdout, re.MULTILINE), done.stdout
             assert (results / "networks" / name / "run.json").exists()
         assert done.stdout.splitlines()[-1] == "2 networks: results/tiny/networks"
+
+
+def test_two_networks_that_are_the_same_are_trained_once(prepared, tmp_path):
+    results = project(tmp_path, prepared, biases=(-2.0, -2.0))
+    done = programs.run("pipelines.train", folder=tmp_path, **environment(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count(": 4/4 - ") == done.stdout.count("already finished") == 1
+    a, b = (results / "networks" / name / "model.keras" for name in ("a-0", "b-0"))
+    assert a.read_bytes() == b.read_bytes()
 
 
 def test_killed_with_all_its_processes_it_goes_on(prepared, tmp_path):
