@@ -1,8 +1,10 @@
 """What training takes: by hand for a small network, and as large as it should be for others."""
 
 import pytest
+import small_studies
 
 from pipelines import training_memory as of_study
+from pipelines.study import Study
 from residual_ensembles import data, training_memory
 from residual_ensembles.training_memory import training_bytes
 
@@ -25,20 +27,27 @@ def test_the_largest_of_a_study_counts(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(training_memory, "LEAST_BYTES", 0)
     data.prepare("digits", tmp_path / "data/prepared/tiny", limit_train=40, limit_test=10)
-    study = {
-        "name": "tiny",
-        "networks": ["small", "given"],
-        "network": {
+
+    def most_bytes(**changes) -> int:
+        kinds = {
             "small": {"model": "resnet", "depth": 8},
             "large": {"model": "resnet", "depth": 110},
             "given": {"model": "application:ResNet50", "weights": "random"},
-        },
-        "train": {"batch_size": 128, "precision": "float32"},
-        "ensemble": {"members": 0, "depth": 14},
-    }
-    small = of_study.most_bytes(study)
-    members = of_study.most_bytes({**study, "ensemble": {"members": 2, "depth": 14}})
-    large = of_study.most_bytes({**study, "networks": ["small", "large"]})
+        }
+        usual = {
+            "network": kinds,
+            "networks": ["small", "given"],
+            "ensemble": {"members": 0, "depth": 14},
+            "lesion": {"networks": []},
+            "paths": {"networks": []},
+        }
+        return of_study.most_bytes(
+            Study.model_validate(small_studies.parameters(**usual | changes))
+        )
+
+    small = most_bytes()
+    members = most_bytes(ensemble={"members": 2, "depth": 14})
+    large = most_bytes(networks=["small", "large"])
     assert 0 < small < members < large < 2**29
     with pytest.raises(ValueError, match="nowhere"):
-        of_study.most_bytes({**study, "name": "nowhere"})
+        most_bytes(name="nowhere")

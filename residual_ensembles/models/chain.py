@@ -141,10 +141,10 @@ def segment_of(chain, position: int):
 
 def _check_gates(gates, modules) -> None:
     """Refuses gates that are not one for each module, or are known and no share of a residual."""
-    if tuple(np.shape(gates)) != (len(modules),):
+    shape = tuple(np.shape(gates))
+    if shape not in ((len(modules),), (None,)):  # None in a compiled function that takes any number
         raise ValueError(
-            f"Received gates of shape {tuple(np.shape(gates))}, expected ({len(modules)},): one "
-            "for each module."
+            f"Received gates of shape {shape}, expected ({len(modules)},): one for each module."
         )
     try:
         known = np.asarray(gates).astype("float32")

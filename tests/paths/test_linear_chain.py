@@ -63,6 +63,7 @@ class LinearChain:
         self.stem, self.head = Identity(dtype=dtype), Identity(dtype=dtype)
         self.modules = [module(matrix, dtype) for matrix in matrices]
         self.shapes = [(len(matrix),) for matrix in [*matrices, matrices[-1]]]
+        self.output_shapes = self.shapes[-1:]
 
 
 def on_paper(matrices, x, labels):

@@ -128,8 +128,9 @@ def test_a_value_is_there_until_the_last_task_that_takes_it_ends(some):
 
 
 PROGRAM = """
-import os, sys
+import os, signal, sys
 from pathlib import Path
+signal.signal(signal.SIGINT, signal.default_int_handler)  # also where tests run in the background
 from residual_ensembles import data, training
 from residual_ensembles.runtime import Task
 from residual_ensembles.runtime.local import Local

@@ -38,7 +38,7 @@ def test_another_run_or_network_is_refused(tmp_path):
 def test_a_newer_format_is_refused(tmp_path):
     header = {"format": checkpoint.FORMAT + 1, "fingerprint": "abc"}
     np.savez(tmp_path / checkpoint.FILE, header=np.array(json.dumps(header)))
-    with pytest.raises(ValueError, match="has format 2, this version reads up to 1: update"):
+    with pytest.raises(ValueError, match=r"has format \d+, this version reads up to \d+: upd"):
         checkpoint.read(tmp_path, [], "abc")
 
 
