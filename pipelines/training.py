@@ -60,6 +60,8 @@ def train_side_by_side(study: Study, runs: Sequence[Run]) -> list[dict]:
     memory_bytes = most_bytes(study) if on_cluster else 0
     threads = 1 if on_cluster else max(1, processors() // len(runs))
     with _threads(threads), runtime.choose_executor(show=True) as chosen:
+        if isinstance(chosen, runtime.Serial):
+            backend.configure()  # others do so in their processes, once
         found = chosen.run(tasks, memory_bytes=memory_bytes)
         print(chosen.told())
     return found
@@ -97,7 +99,6 @@ def train_one(run: Run, prepared: Path, project: Path, kept: Path, advance) -> d
             f"The node {platform.node()} does not reach {project}, expected a folder on storage "
             "that all nodes have under that name."
         )
-    backend.configure()
     with contextlib.chdir(project), contextlib.redirect_stdout(Named(run.folder.name)):
         try:
             found = _trained(run, data.load(prepared), kept)
