@@ -96,6 +96,7 @@ def test_threads_depend_on_the_study_alone(monkeypatch):
     monkeypatch.setattr(training, "processors", lambda: 8)
     monkeypatch.setattr(training.runtime, "choose_executor", lambda show: Serial())
     monkeypatch.setattr(training.data, "load", lambda folder: None)
+    monkeypatch.setattr(training.backend, "configure", lambda: None)  # once in a process
     monkeypatch.setattr(Serial, "run", run)
     study = small_studies.parameters()
     study = training.Study.model_validate(study)
