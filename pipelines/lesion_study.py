@@ -5,7 +5,7 @@ import numpy as np
 from pipelines import study as studies
 from pipelines.study import Study
 from residual_ensembles import backend, cli, data, lesions, models, pruning, runtime, unraveling
-from residual_ensembles.backend.threads import given_threads, processors
+from residual_ensembles.backend.threads import process_threads
 from residual_ensembles.runtime import Serial, Task
 from residual_ensembles.runtime.result_cache import CachedTask, run_cached
 from residual_ensembles.storage.files import write_csv, write_json
@@ -43,7 +43,7 @@ def known_or_computed(function, study: Study, each, prepared):
     path = study.folder(each.network, each.seed) / "model.keras"
     kind = function.__name__
     # Rows begin with the title; and it is computed here, with all threads of this process.
-    facts = {"title": each.title, "threads": given_threads() or processors()}
+    facts = {"title": each.title, "threads": process_threads()}
     cache = lesions.network_cache(kind, path, prepared.checksum, ENTRIES, **facts)
     task = Task(f"{each.title}: {kind}", lambda advance: function(each, prepared), tuple)
     (found,) = run_cached([CachedTask("found", cache, task)], Serial())

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from residual_ensembles import backend, models
-from residual_ensembles.backend.threads import given_threads, processors
+from residual_ensembles.backend.threads import process_threads
 from residual_ensembles.data import Part, Prepared
 from residual_ensembles.storage.files import write_csv
 from residual_ensembles.storage.fingerprint import digest
@@ -137,7 +137,7 @@ def _fingerprint(prepared: Prepared, model: str, weights: str, seed: int) -> str
             content = hashlib.file_digest(file, "sha256").hexdigest()
     return digest(
         [__name__],
-        given_threads() or processors(),
+        process_threads(),
         model=model,
         content=content,
         weights=weights,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from residual_ensembles.backend.threads import given_threads, processors
+from residual_ensembles.backend.threads import process_threads, processors
 
 NAME = "tensorflow"
 JIT_COMPILE = False
@@ -35,7 +35,7 @@ def configure(threads: int | None = None) -> None:
         threads: Threads within an operation; None for RESIDUAL_ENSEMBLES_THREADS, or else one for
             each processor.
     """
-    threads = threads or given_threads() or processors()
+    threads = threads or process_threads()
     # One thread is one processor; with more, small operations need not wait for each other.
     tf.config.threading.set_inter_op_parallelism_threads(min(2, threads))
     tf.config.threading.set_intra_op_parallelism_threads(threads)

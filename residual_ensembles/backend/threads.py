@@ -25,6 +25,12 @@ def given_threads() -> int | None:
     return int(given)
 
 
+def process_threads() -> int:
+    """Returns how many threads a program has that runs by itself: one for each processor, or as
+    many as the environment says."""
+    return given_threads() or processors()
+
+
 def task_threads() -> int:
     """Returns how many threads a task has: one, if the environment does not say more."""
     return given_threads() or 1

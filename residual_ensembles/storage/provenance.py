@@ -10,7 +10,7 @@ import psutil
 
 from residual_ensembles import backend
 from residual_ensembles.backend import process
-from residual_ensembles.backend.threads import given_threads, processors
+from residual_ensembles.backend.threads import process_threads
 
 CODE = (":(top)", ":(top,exclude)params.yaml", ":(top,exclude)dvc.lock")
 PACKAGES = ("residual-ensembles", "keras", "numpy", "tensorflow", "jax")
@@ -56,7 +56,7 @@ def hardware() -> dict:
         "devices": backend.devices(),
         "processor": processor(),
         "cores": os.cpu_count(),
-        "threads": given_threads() or processors(),
+        "threads": process_threads(),
         "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
         **process.settings(),
     }

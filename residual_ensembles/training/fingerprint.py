@@ -1,6 +1,6 @@
 """What makes two runs the same run."""
 
-from residual_ensembles.backend.threads import given_threads, processors
+from residual_ensembles.backend.threads import process_threads
 from residual_ensembles.storage.fingerprint import digest
 
 
@@ -13,7 +13,7 @@ def fingerprint(settings: dict, data_checksum: str) -> str:
     """
     return digest(
         ["residual_ensembles.training.run"],
-        given_threads() or processors(),
+        process_threads(),
         settings=settings,
         data=data_checksum,
     )
