@@ -78,7 +78,7 @@ benchmark: install ## side-by-side ratios and what it costs to begin, one JSON o
 	for name in starting training preparing lesions path_gradients scaling; do python benchmarks/$$name.py --json || exit 1; done
 
 screenshots: reproduce ## the page and the explorer, phone and desk, light and dark, to be looked at
-	python tests/screenshots.py
+	python -m tests.helpers.screenshots
 
 lock: ## pins requirements*.txt anew from pyproject.toml (needs uv on the PATH)
 	uv pip compile --universal --python-version 3.11 --upgrade \

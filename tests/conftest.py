@@ -1,14 +1,22 @@
 """What all tests share."""
 
+import os
+
 import numpy as np
 import pytest
-from browser import chromium, open_page
 
 from residual_ensembles import backend, models
+from tests.helpers import clones
+from tests.helpers.browser import chromium, open_page
 
 __all__ = ["chromium", "open_page"]  # one browser for all rooms
 
 backend.configure(1)  # there is a process of tests for each processor
+
+# Programs of the pipeline start in the folder of a checkout; tests start them in folders of theirs.
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    filter(None, [str(clones.ROOT), os.environ.get("PYTHONPATH")])
+)
 
 
 def pytest_collection_modifyitems(items):

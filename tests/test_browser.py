@@ -1,5 +1,6 @@
-import browser
 import pytest
+
+from tests.helpers import browser
 
 
 def test_without_a_browser_tests_are_skipped_and_say_so(monkeypatch):

@@ -11,12 +11,12 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-import small_studies
 from joblib import Parallel, delayed
-from synthetic_study import write_study
 
 import residual_ensembles
 from residual_ensembles import models, unravel
+from tests.helpers import small_studies
+from tests.helpers.synthetic_study import write_study
 
 ROOT = Path(residual_ensembles.__file__).parents[1]
 NETWORKS = {"keras", "tensorflow", "jax"}

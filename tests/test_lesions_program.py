@@ -5,13 +5,13 @@ import json
 import keras
 import numpy as np
 import pandas as pd
-import programs
 import pytest
 from keras import layers
 
 from residual_ensembles import data, models
 from residual_ensembles.network_study import NetworkStudy
 from residual_ensembles.unraveling import load, unravel
+from tests.helpers import programs
 
 
 def small_net(shape=(8, 8, 1), classes=10):

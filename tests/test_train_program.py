@@ -3,8 +3,9 @@
 import subprocess
 import sys
 
-import programs
 import pytest
+
+from tests.helpers import programs
 
 
 def train(*arguments, **environment):

@@ -1,12 +1,12 @@
 """What training takes: by hand for a small network, and as large as it should be for others."""
 
 import pytest
-import small_studies
 
 from pipelines import training_memory as of_study
 from pipelines.study import Study
 from residual_ensembles import data, training_memory
 from residual_ensembles.training_memory import training_bytes
+from tests.helpers import small_studies
 
 
 def test_feature_maps_and_weights_are_counted(build, monkeypatch):

@@ -4,7 +4,7 @@ from residual_ensembles.analysis import claims_table, read_tables
 
 
 def test_a_study_of_imagenet_answers_claim_21(tmp_path):
-    from synthetic_study import write_study
+    from tests.helpers.synthetic_study import write_study
 
     folder = write_study(tmp_path / "imagenet", networks=("resnet",), k=10, draws=4)
     path = folder / "networks" / "resnet-0" / "run.json"

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-import small_studies
 
 from pipelines.training import Run, train_one
 from residual_ensembles import models
@@ -14,6 +13,7 @@ from residual_ensembles.runtime.choose import ENGINE
 from residual_ensembles.runtime.executor import Task
 from residual_ensembles.storage import checkpoints
 from residual_ensembles.training import Settings
+from tests.helpers import small_studies
 
 
 @pytest.fixture(scope="module")

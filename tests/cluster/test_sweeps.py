@@ -5,7 +5,6 @@ import time
 
 import pandas as pd
 import pytest
-import small_studies
 
 from residual_ensembles import models
 from residual_ensembles.lesions import SweepSettings, cut, study_plan
@@ -13,6 +12,7 @@ from residual_ensembles.lesions.sweep import Swept, sweep
 from residual_ensembles.runtime.choose import ENGINE
 from residual_ensembles.runtime.result_cache import ResultCache
 from residual_ensembles.storage.files import write_csv
+from tests.helpers import small_studies
 
 PLAN = {"k": 3, "draws": 3, "swaps": 2, "duplications": 2, "seed": 0, "random": True}
 

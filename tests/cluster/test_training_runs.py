@@ -6,7 +6,8 @@ import time
 
 import psutil
 import pytest
-from clones import Clone
+
+from tests.helpers.clones import Clone
 
 STUDY = """
 networks: [resnet]

@@ -1,5 +1,5 @@
 """A page to take networks apart on."""
 
-from untrained import chains, page, path, shown
+from tests.helpers.untrained import chains, page, path, shown
 
 __all__ = ["chains", "page", "path", "shown"]

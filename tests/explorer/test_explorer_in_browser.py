@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
-from untrained import CLASS_NAMES, N_PICTURES, Part
 
 from residual_ensembles.explorer.operations import half
 from residual_ensembles.lesions import Lesion, check, spared, swappable
 from residual_ensembles.lesions.reference import CompiledParts
 from residual_ensembles.pages import asset
 from residual_ensembles.randomness import generator
+from tests.helpers.untrained import CLASS_NAMES, N_PICTURES, Part
 
 pytestmark = pytest.mark.browser
 

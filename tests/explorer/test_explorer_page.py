@@ -5,13 +5,13 @@ import re
 
 import numpy as np
 import pytest
-from page_checks import check, parse_errors
-from untrained import CLASS_NAMES, Part
 
 from residual_ensembles import explorer
 from residual_ensembles.explorer.page import SCRIPTS, WORKER
 from residual_ensembles.explorer.pictures import draw, number_shown
 from residual_ensembles.pages import asset
+from tests.helpers.page_checks import check, parse_errors
+from tests.helpers.untrained import CLASS_NAMES, Part
 
 
 def test_valid(page):

@@ -1,10 +1,10 @@
 from pathlib import Path
 
 import pytest
-from untrained import N_PICTURES
 
 from pipelines.explorer import offers
 from residual_ensembles import explorer, models
+from tests.helpers.untrained import N_PICTURES
 
 
 @pytest.fixture

@@ -45,7 +45,7 @@ def test_other_networks_are_refused(build):
 
 
 def test_room_for_the_papers_networks_and_no_more(build, chains):
-    from untrained import offered
+    from tests.helpers.untrained import offered
 
     resnet = offered(chains["resnet"], "resnet", "ResNet-110")
     assert explorer.fits([], resnet.exported)

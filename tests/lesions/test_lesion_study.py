@@ -11,15 +11,14 @@ import time
 
 import numpy as np
 import pandas as pd
-import programs
 import pytest
-import small_studies
 
 from residual_ensembles import models
 from residual_ensembles.analysis.tables import EXACTNESS_COLUMNS
 from residual_ensembles.lesions import Lesion, closeness, reference_logits, study_plan
 from residual_ensembles.lesions.table import COLUMNS
 from residual_ensembles.storage import files
+from tests.helpers import programs, small_studies
 
 N_PICTURES = 400
 NUMBERS = {"k": 3, "swaps": 3, "duplications": 2, "draws": 3, "seed": 1}

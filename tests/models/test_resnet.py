@@ -1,10 +1,10 @@
-import hand_built
 import numpy as np
 import pytest
 from keras import ops
 
 from residual_ensembles import backend, models
 from residual_ensembles.models import resnet
+from tests.helpers import hand_built
 
 
 def move_statistics(chain, seed=0):

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from masked_passes import RELATIVE, ROUNDING, PathGradients, batch, small_chain
 
 from residual_ensembles import backend, paths
 from residual_ensembles.parameters import BATCH_NORM
 from residual_ensembles.paths.exact_lengths import carry_back
+from tests.helpers.masked_passes import RELATIVE, ROUNDING, PathGradients, batch, small_chain
 
 KINDS = ["residual", "highway", "first_generation", "partly_plain", "segmented"]
 CASES = [(kind, mode, True) for kind in KINDS[:2] for mode in BATCH_NORM]

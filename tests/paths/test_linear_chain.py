@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from masked_passes import DTYPE, RELATIVE, ROUNDING
 
 from residual_ensembles import backend, paths
 from residual_ensembles.paths.exact_lengths import scale_of_neighbours
+from tests.helpers.masked_passes import DTYPE, RELATIVE, ROUNDING
 
 
 class Linear(keras.layers.Layer):

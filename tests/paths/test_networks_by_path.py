@@ -6,7 +6,6 @@ import json
 import keras
 import numpy as np
 import pytest
-from masked_passes import PathGradients
 
 from residual_ensembles import backend, models, paths
 from residual_ensembles.models.convolution import convolution
@@ -15,6 +14,7 @@ from residual_ensembles.parameters import BATCH_NORM
 from residual_ensembles.paths.autodiff import Autodiff
 from residual_ensembles.paths.closed_form import HighwayProducts, ResidualProducts
 from residual_ensembles.paths.products import products_for
+from tests.helpers.masked_passes import PathGradients
 
 SHAPE = (8, 8, 1)
 DEPTH = 14 if backend.NAME == "tensorflow" else 8  # JAX compiles for long

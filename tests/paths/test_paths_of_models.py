@@ -4,10 +4,18 @@ import keras
 import numpy as np
 import pytest
 from keras import layers
-from masked_passes import CLASSES, DTYPE, RELATIVE, ROUNDING, SHAPE, PathGradients, batch
 
 from residual_ensembles import paths
 from residual_ensembles.unraveling import unravel
+from tests.helpers.masked_passes import (
+    CLASSES,
+    DTYPE,
+    RELATIVE,
+    ROUNDING,
+    SHAPE,
+    PathGradients,
+    batch,
+)
 
 
 def model_of(softmax: bool, across: bool) -> keras.Model:

@@ -1,5 +1,6 @@
 import pytest
-from clones import Clone
+
+from tests.helpers.clones import Clone
 
 MORE = """
 networks: [resnet, vgg]

@@ -2,13 +2,12 @@
 
 import numpy as np
 import pandas as pd
-import programs
 import pytest
-import small_studies
 from scipy.special import softmax
 
 from residual_ensembles import data, models
 from residual_ensembles.analysis.voting import COLUMNS, average
+from tests.helpers import programs, small_studies
 
 
 @pytest.fixture(scope="module")

@@ -5,10 +5,7 @@ import json
 import keras
 import numpy as np
 import pandas as pd
-import programs
 import pytest
-import small_studies
-import unravelled_networks as networks
 
 from pipelines.check import check
 from pipelines.study import Study
@@ -17,6 +14,8 @@ from residual_ensembles.parameters import validated
 from residual_ensembles.publishing import publish
 from residual_ensembles.training import Outputs
 from residual_ensembles.unraveling.given import given
+from tests.helpers import programs, small_studies
+from tests.helpers import unravelled_networks as networks
 
 
 @pytest.fixture(scope="module")

@@ -2,11 +2,11 @@
 
 import hashlib
 
-import programs
 import pytest
-import small_studies
 import yaml
-from clones import Clone
+
+from tests.helpers import programs, small_studies
+from tests.helpers.clones import Clone
 
 TOUCH = "touch touched"
 NAMES = [

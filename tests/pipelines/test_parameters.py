@@ -6,13 +6,13 @@ import sys
 from pathlib import Path
 
 import pytest
-import unravelled_networks as networks
 import yaml
-from clones import Clone
 
 from pipelines import check, reference, study
 from pipelines.compose import compose
 from residual_ensembles import parameters
+from tests.helpers import unravelled_networks as networks
+from tests.helpers.clones import Clone
 
 ROOT = Path(__file__).parents[2]
 STUDIES = sorted(p.stem for p in (ROOT / "pipelines/conf/study").glob("*.yaml"))

@@ -7,13 +7,12 @@ import time
 
 import numpy as np
 import pandas as pd
-import programs
 import pytest
-import small_studies
 
 from pipelines.path_gradients import networks_by_epoch
 from residual_ensembles import data, models
 from residual_ensembles.analysis.gradient_tables import COLUMNS
+from tests.helpers import programs, small_studies
 
 
 @pytest.fixture(scope="module")

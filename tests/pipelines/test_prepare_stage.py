@@ -1,7 +1,5 @@
-import programs
-import small_studies
-
 from residual_ensembles import data
+from tests.helpers import programs, small_studies
 
 
 def prepare(folder, **changes):

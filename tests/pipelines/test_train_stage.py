@@ -7,16 +7,15 @@ import subprocess
 import sys
 import time
 
-import programs
 import psutil
 import pytest
-import small_studies
 
 from pipelines import training
 from pipelines.training import Named, train_side_by_side
 from residual_ensembles import data
 from residual_ensembles.backend.threads import THREADS
 from residual_ensembles.runtime import Serial
+from tests.helpers import programs, small_studies
 
 
 @pytest.fixture(scope="module")

@@ -4,15 +4,15 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
-import unravelled_networks as networks
 from keras import layers, ops
-from travelling import Travelling
 
 from residual_ensembles.paths.loss import MeanLoss
 from residual_ensembles.pruning import rank_correlations, worth
 from residual_ensembles.pruning.first_order import first_order
 from residual_ensembles.pruning.influence import block_influence
 from residual_ensembles.unraveling import unravel
+from tests.helpers import unravelled_networks as networks
+from tests.helpers.travelling import Travelling
 
 
 @pytest.fixture(scope="module")

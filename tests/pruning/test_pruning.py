@@ -5,12 +5,12 @@ import itertools
 import keras
 import numpy as np
 import pytest
-import unravelled_networks as networks
 from keras import layers, ops
 
 from residual_ensembles.pruning import prune
 from residual_ensembles.unraveling import unravel
 from residual_ensembles.unraveling.rebuild import rebuilt
+from tests.helpers import unravelled_networks as networks
 
 
 @pytest.mark.parametrize(

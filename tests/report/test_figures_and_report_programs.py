@@ -2,8 +2,8 @@ import json
 import shutil
 
 import pandas as pd
-import programs
-import small_studies
+
+from tests.helpers import programs, small_studies
 
 
 def test_figures_then_report(study, tmp_path):

@@ -6,11 +6,11 @@ import shutil
 
 import pandas as pd
 import pytest
-from page_checks import check, parse_errors
 
 from residual_ensembles.analysis import claims_table, read_tables
 from residual_ensembles.figures import FIGURES, save, write_reference
 from residual_ensembles.report import render
+from tests.helpers.page_checks import check, parse_errors
 
 EVIL = "<script>alert(1)</script>"
 
@@ -173,7 +173,7 @@ def test_an_empty_study_has_a_page(tmp_path):
 
 
 def test_one_picture_is_enough(tmp_path):
-    from synthetic_study import write_study
+    from tests.helpers.synthetic_study import write_study
 
     folder = write_study(tmp_path / "tiny", n_images=1, k=3, draws=1, swaps=1)
     assert check(page_of(folder)).errors == []

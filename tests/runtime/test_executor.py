@@ -5,7 +5,6 @@ import sys
 import time
 
 import numpy as np
-import programs
 import psutil
 import pytest
 
@@ -13,6 +12,7 @@ from residual_ensembles.backend.threads import THREADS
 from residual_ensembles.runtime import Serial, Task, choose, choose_executor
 from residual_ensembles.runtime.choose import ENGINE
 from residual_ensembles.runtime.local import Local
+from tests.helpers import programs
 
 
 def square(x, advance):

@@ -26,13 +26,19 @@ from residual_ensembles.training import (
 from residual_ensembles.training.callbacks import Recorder, snapshot_name
 from residual_ensembles.training.checkpoint import Progress
 
-SCRIPT = Path(__file__).with_name("killed_run.py")
 STEPS = 30  # three epochs of ten
 RESULTS = ("model.keras", "history.csv", "snapshots/epoch-0000.keras", "snapshots/epoch-0002.keras")
 
 
 def start(prepared_folder, output, checkpoints, most_bytes=None, **environment):
-    arguments = [sys.executable, SCRIPT, prepared_folder, output, checkpoints]
+    arguments = [
+        sys.executable,
+        "-m",
+        "tests.helpers.killed_run",
+        prepared_folder,
+        output,
+        checkpoints,
+    ]
     limit = resource.RLIMIT_FSIZE, (most_bytes, most_bytes)
     return subprocess.Popen(
         [str(a) for a in arguments],

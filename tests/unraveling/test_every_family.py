@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-import families
 import numpy as np
 import pytest
-import unravelled_networks as networks
 
 from residual_ensembles.unraveling import unravel
+from tests.helpers import families
+from tests.helpers import unravelled_networks as networks
 
 # Modules found, and which of what an addition adds stays: the first, 0, or the second, 1.
 FOUND = {

@@ -1,12 +1,12 @@
 """Four families of `keras.applications`: their modules, and deletions against Keras' cloning."""
 
-import families
 import numpy as np
 import pytest
-import unravelled_networks as networks
 
 from residual_ensembles.lesions import deletable
 from residual_ensembles.unraveling import unravel
+from tests.helpers import families
+from tests.helpers import unravelled_networks as networks
 
 # Modules, by the papers; which of what an addition adds is the skip; modules that are deleted here
 # (all of them in the slow tier): one that changes the shape or is near it, the last.

@@ -3,13 +3,13 @@
 import keras
 import numpy as np
 import pytest
-import unravelled_networks as networks
 from keras import ops
 
 import residual_ensembles
 from residual_ensembles import models
 from residual_ensembles.lesions import Lesion
 from residual_ensembles.unraveling import unravel
+from tests.helpers import unravelled_networks as networks
 
 LENGTH, TOKENS, CLASSES = 12, 50, 3
 SIZES = {"num_heads": 2, "hidden_dim": 16, "intermediate_dim": 32, "max_sequence_length": LENGTH}

@@ -3,12 +3,12 @@
 import keras
 import numpy as np
 import pytest
-import unravelled_networks as networks
-from checks import check, titles
 from keras import layers, ops
 
 from residual_ensembles import models, paths
 from residual_ensembles.unraveling import unravel
+from tests.helpers import unravelled_networks as networks
+from tests.helpers.checks import check, titles
 
 
 def two_modules(skip, f, shape=(8, 8, 8), first=None):

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-import published
 import pytest
-from checks import check
+
+from tests.helpers import published
+from tests.helpers.checks import check
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "networks.md"
 

@@ -4,9 +4,7 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
-import unravelled_networks as networks
 from keras import layers, ops
-from travelling import Travelling
 
 from residual_ensembles.lesions import (
     Lesion,
@@ -23,6 +21,8 @@ from residual_ensembles.lesions.outputs import at_a_time
 from residual_ensembles.lesions.prepared_network import PreparedNetwork
 from residual_ensembles.pruning import prune, worth
 from residual_ensembles.unraveling import unravel
+from tests.helpers import unravelled_networks as networks
+from tests.helpers.travelling import Travelling
 
 
 @pytest.fixture(scope="module")

@@ -3,13 +3,13 @@
 import keras
 import numpy as np
 import pytest
-import unravelled_networks as networks
 from keras import layers, ops
 
 from residual_ensembles import models
 from residual_ensembles.lesions import Lesion, evaluate
 from residual_ensembles.models import in_float32
 from residual_ensembles.unraveling import unravel
+from tests.helpers import unravelled_networks as networks
 
 
 def titles(chain):

@@ -1,13 +1,10 @@
 """Networks as others have published them, small: the structure, with random weights."""
 
-import sys
-from pathlib import Path
-
 import keras
-import unravelled_networks as networks
 from keras import layers
 
-sys.path.append(str(Path(__file__).parents[2] / "examples"))
+from examples import pretrained_resnets
+from tests.helpers import unravelled_networks as networks
 
 
 def conv_mixer(depth=3):
@@ -315,6 +312,4 @@ def translator(depth=2):
 
 def option_a(depth=20):
     """He et al. 2016a as akamaster/pytorch_resnet_cifar10 reads: no weights on any skip."""
-    import pretrained_resnets
-
     return networks.moved(pretrained_resnets.resnet(depth))

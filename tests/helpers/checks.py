@@ -2,12 +2,12 @@
 
 import keras
 import numpy as np
-import unravelled_networks as networks
 from keras import ops
 
 from residual_ensembles.lesions import lesion_study
 from residual_ensembles.pruning import prune, worth
 from residual_ensembles.unraveling import unravel
+from tests.helpers import unravelled_networks as networks
 
 
 def titles(chain):

@@ -1,4 +1,4 @@
-"""A training run in a process of its own, to be killed: `killed_run.py DATA OUTPUT CHECKPOINTS`."""
+"""A training run in a process of its own, to be killed: `DATA OUTPUT CHECKPOINTS`."""
 
 import sys
 from pathlib import Path

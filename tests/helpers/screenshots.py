@@ -1,14 +1,14 @@
 """Takes pictures of a study's page and its explorer, to be looked at by a person.
 
-`make screenshots`, or `python tests/screenshots.py --help`
+`make screenshots`, or `python -m tests.helpers.screenshots --help`
 """
 
 from pathlib import Path
 
 from absl import flags
-from browser import ARGUMENTS, executable
 
 from residual_ensembles import cli
+from tests.helpers.browser import ARGUMENTS, executable
 
 FLAGS = flags.FLAGS
 

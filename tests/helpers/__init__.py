@@ -1,0 +1,1 @@
+"""What tests share: networks, studies, programs, browsers, and references written by hand."""
