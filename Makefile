@@ -59,7 +59,7 @@ test-slow: install ## the tests that take longer
 test-jax: install install-jax ## models, training, lesions and paths on JAX, without TensorFlow
 	RESIDUAL_ENSEMBLES_JAX_PYTHON=$(JAX_BIN)/python pytest -m jax
 	KERAS_BACKEND=jax $(JAX_BIN)/python -m pytest $(IN_PARALLEL) tests/models tests/training tests/paths/test_lengths.py \
-		tests/lesions/test_lesion.py tests/lesions/test_plans.py tests/test_small_network.py
+		tests/lesions/test_lesion.py tests/lesions/test_plans.py
 	KERAS_BACKEND=jax $(JAX_BIN)/python -m pytest $(ON_JAX)
 
 test-cluster: install-cluster ## on a Ray cluster of two nodes with one core each, on this machine

@@ -3,7 +3,7 @@ import math
 import pytest
 from scipy.stats import t
 
-from residual_ensembles.analysis import equivalence_over_pictures, equivalence_over_seeds
+from residual_ensembles.analysis import equivalence_over_pictures, equivalence_over_seeds, holm
 
 
 def test_published_case_over_pictures():
@@ -41,3 +41,12 @@ def test_margin_that_is_no_fraction_is_refused(margin):
         equivalence_over_seeds([0.0, 0.1], margin)
     with pytest.raises(ValueError, match="fraction between 0 and 1"):
         equivalence_over_pictures(1, 1, 10, margin)
+
+
+def test_holm_by_hand():
+    # Sorted 0.01, 0.03, 0.04, times 3, 2, 1, and never less than the one before.
+    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+
+
+def test_nothing_tested():
+    assert holm([]) == []
