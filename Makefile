@@ -15,11 +15,15 @@ IN_PARALLEL := --numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadsco
 ON_JAX := tests/lesions/test_engine.py tests/paths/test_against_all_paths.py tests/unraveling/test_unravel.py -k \
 	"(float32_equals and resnet) or carries_the_very or (is_its_model and residual_net) or deleting_is"
 
+LOCK := uv pip compile --universal --python-version 3.11 $(if $(KEEP),,--upgrade) \
+	--custom-compile-command "make lock" pyproject.toml
+
 SUPPORTED := import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else \
 	f"error: this is Python {v[0]}.{v[1]}, TensorFlow 2.21 needs 3.11, 3.12 or 3.13: make PYTHON=python3.11 ...")
 VENV_HINT := error: $(PYTHON) cannot make virtual environments; on Debian: apt install python3-venv
 
-.PHONY: install install-jax install-cluster install-hub reproduce test test-slow test-jax test-cluster test-hub lint check benchmark screenshots lock clean clean-checkpoints
+.PHONY: install install-jax install-cluster install-hub reproduce test test-slow test-jax test-cluster test-hub \
+	coverage lint types check build benchmark screenshots lock clean clean-checkpoints
 
 install: $(VENV)/.installed
 
@@ -68,11 +72,23 @@ test-cluster: install-cluster ## on a Ray cluster of two nodes with one core eac
 test-hub: install-hub ## networks of KerasHub, taken apart
 	pytest -m slow tests/unraveling/test_kerashub.py
 
+coverage: install ## the tests, and which lines and branches of the code they run
+	pytest $(IN_PARALLEL) --cov --cov-report=term --cov-report=html:tmp/coverage
+
 lint: install
 	ruff check .
 	ruff format --check .
 
-check: lint test ## what must be clean before a commit: linter, formatter, tests
+types: install ## what the public interface says of its arguments
+	mypy
+
+check: lint types test ## what must be clean before a commit: linter, formatter, types, tests
+
+build: install ## the wheel and the source distribution, in dist/
+	python -m pip install --quiet --disable-pip-version-check build twine
+	rm -rf dist
+	python -m build
+	twine check --strict dist/*
 
 benchmark: install ## side-by-side ratios and what it costs to begin, one JSON object per line
 	for name in starting training preparing lesions path_gradients scaling; do python benchmarks/$$name.py --json || exit 1; done
@@ -80,19 +96,11 @@ benchmark: install ## side-by-side ratios and what it costs to begin, one JSON o
 screenshots: reproduce ## the page and the explorer, phone and desk, light and dark, to be looked at
 	python -m tests.helpers.screenshots
 
-lock: ## pins requirements*.txt anew from pyproject.toml (needs uv on the PATH)
-	uv pip compile --universal --python-version 3.11 --upgrade \
-		--custom-compile-command "make lock" pyproject.toml \
-		--extra tensorflow --extra pipeline --extra test --extra browser --output-file requirements.txt
-	uv pip compile --universal --python-version 3.11 --upgrade \
-		--custom-compile-command "make lock" pyproject.toml \
-		--extra jax --extra test --output-file requirements-jax.txt
-	uv pip compile --universal --python-version 3.11 --upgrade \
-		--custom-compile-command "make lock" --constraint requirements.txt pyproject.toml \
-		--extra cluster --output-file requirements-cluster.txt
-	uv pip compile --universal --python-version 3.11 --upgrade \
-		--custom-compile-command "make lock" --constraint requirements.txt pyproject.toml \
-		--extra hub --output-file requirements-hub.txt
+lock: ## pins requirements*.txt anew from pyproject.toml (needs uv); KEEP=1: only what is new
+	$(LOCK) --extra tensorflow --extra studies --extra test --extra browser --output-file requirements.txt
+	$(LOCK) --extra jax --extra studies --extra test --output-file requirements-jax.txt
+	$(LOCK) --extra studies --extra cluster --constraint requirements.txt --output-file requirements-cluster.txt
+	$(LOCK) --extra hub --constraint requirements.txt --output-file requirements-hub.txt
 
 clean: ## removes the environments; results and checkpoints stay
 	rm -rf $(VENV) $(JAX_VENV)

@@ -20,7 +20,7 @@ import psutil
 from absl import app, flags, logging
 from pydantic import BaseModel
 
-from residual_ensembles.backend import process
+from residual_ensembles.backend import extras, process
 from residual_ensembles.parameters import choices, help_text, limits
 from residual_ensembles.storage import files
 
@@ -34,8 +34,9 @@ _MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024  # bytes
 def run(main: Callable[[], None]) -> NoReturn:
     """Runs a program: parses the flags, runs `main`, and exits.
 
-    What `main` refuses with a `ValueError`, or cannot do (`OSError`, or `ArithmeticError` where a
-    result would be wrong), becomes one line on stderr; `--verbosity=1` shows where it came from.
+    What `main` refuses with a `ValueError`, or cannot do (`OSError`, `ArithmeticError` where a
+    result would be wrong, `MissingExtraError`), becomes one line on stderr; `--verbosity=1` shows
+    where it came from.
 
     Args:
         main: The program. It takes its arguments from the flags.
@@ -223,7 +224,7 @@ def _guarded(main: Callable[[], None]) -> None:
         _fail("interrupted", 130)
     except OSError as error:
         _fail(_system_message(error), 1)
-    except (ValueError, ArithmeticError) as error:
+    except (ValueError, ArithmeticError, extras.MissingExtraError) as error:
         _fail(str(error), 1)
 
 

@@ -2,12 +2,12 @@
 
 import pandas as pd
 from scipy.stats import norm
-from statsmodels.stats.proportion import confint_proportions_2indep
 
 from residual_ensembles.analysis.additive import additive_prediction
 from residual_ensembles.analysis.finite import changes
 from residual_ensembles.analysis.paired import difference_interval, score
 from residual_ensembles.analysis.tables import Tables, deleted
+from residual_ensembles.backend import extras
 
 BARELY = 0.02
 """Two points of error: what one module may cost and still barely matter."""
@@ -20,6 +20,9 @@ def _unpaired(lesion, intact) -> tuple[float, float]:
     less: how many of each kind there were is not in the table. That it treats the two as
     independent makes it wider by more.
     """
+    extras.require("figures", "statsmodels")
+    from statsmodels.stats.proportion import confint_proportions_2indep
+
     low, high = confint_proportions_2indep(
         lesion.error_fraction * lesion.n_images,
         lesion.n_images,

@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from scipy.stats import norm, t
-from statsmodels.stats.proportion import proportion_confint
 
 from residual_ensembles.randomness import generator
 
@@ -32,8 +31,14 @@ def wilson(n_wrong: float, n_images: float, confidence: float = 0.95) -> tuple[f
             f"wilson got {n_wrong} wrong of {n_images} pictures; expected at least one picture and "
             "no more wrong than there are. Pass the columns n_wrong and n_images of one lesion."
         )
-    low, high = proportion_confint(n_wrong, n_images, alpha=1 - confidence, method="wilson")
-    return float(low), float(high)
+    z = norm.isf((1 - confidence) / 2)
+    error = n_wrong / n_images
+    denominator = 1 + z**2 / n_images
+    center = (error + z**2 / (2 * n_images)) / denominator
+    half = z * math.sqrt(error * (1 - error) / n_images + z**2 / (4 * n_images**2)) / denominator
+    # At the ends the exact value is 0 or 1, which rounding would miss.
+    low = 0.0 if n_wrong == 0 else float(center - half)
+    return low, 1.0 if n_wrong == n_images else float(center + half)
 
 
 def student(values: Sequence[float], confidence: float = 0.95) -> tuple[float, float]:

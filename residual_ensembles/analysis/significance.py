@@ -9,10 +9,9 @@ from collections.abc import Sequence
 
 import numpy as np
 from scipy.stats import norm
-from statsmodels.stats.multitest import multipletests
-from statsmodels.stats.weightstats import DescrStatsW
 
 from residual_ensembles.analysis.paired import score
+from residual_ensembles.backend import extras
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -22,6 +21,9 @@ def holm(p_values: Sequence[float]) -> list[float]:
     """
     if len(p_values) == 0:
         return []
+    extras.require("figures", "statsmodels")
+    from statsmodels.stats.multitest import multipletests
+
     return [float(p) for p in multipletests(p_values, method="holm")[1]]
 
 
@@ -74,4 +76,7 @@ def equivalence_over_seeds(differences: Sequence[float], margin: float) -> float
         return 1.0
     if np.ptp(values) == 0:  # no spread, no t: the difference is what it is
         return 0.0 if abs(values[0]) < margin else 1.0
+    extras.require("figures", "statsmodels")
+    from statsmodels.stats.weightstats import DescrStatsW
+
     return float(DescrStatsW(values).ttost_mean(-margin, margin)[0])

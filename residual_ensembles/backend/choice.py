@@ -52,7 +52,7 @@ def problem() -> str | None:
     if importlib.util.find_spec(name) is None:
         return (
             f"the Keras backend is {name!r}, which is not installed here: set the environment "
-            "variable KERAS_BACKEND to the one that is, or make the other environment "
-            "(make install for tensorflow, make install-jax for jax)"
+            "variable KERAS_BACKEND to the one that is, or install it: "
+            f"pip install 'residual-ensembles[{name}]'"
         )
     return None

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from residual_ensembles.backend import extras
 from residual_ensembles.data import prepared
 from residual_ensembles.data.atomic_folder import atomic_folder
 from residual_ensembles.data.augmentation import Augmentation, default_augmentation
@@ -156,6 +157,7 @@ def _import_sources():
             "Received a source to prepare in an environment without TensorFlow; expected one with "
             "it. Prepare the data there (`make install` makes it): the result is read anywhere."
         )
+    extras.require("data", "sklearn", "tensorflow_datasets")
     from residual_ensembles.data import sources
 
     return sources

@@ -15,7 +15,7 @@ from collections import Counter, deque
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from residual_ensembles.backend import choice, process
+from residual_ensembles.backend import choice, extras, process
 from residual_ensembles.backend.threads import THREADS, task_threads
 from residual_ensembles.runtime.executor import TASK_BYTES, Executor, Task, ignore
 from residual_ensembles.storage import checkpoints
@@ -68,7 +68,7 @@ class Ray(Executor):
         show: Whether what tasks print is shown here.
 
     Raises:
-        ValueError: Ray is not installed.
+        MissingExtraError: Ray is not installed.
         OSError: The cluster does not answer, or is of another version, or a node of it lacks what
             tasks need.
     """
@@ -275,14 +275,10 @@ class Attempts:
 
 def _installed():
     os.environ.setdefault("RAY_DEDUP_LOGS", "0")  # two networks may well print the same line
-    try:
-        import ray
-        import ray.exceptions
-    except ImportError as error:
-        raise ValueError(
-            "Received RESIDUAL_ENSEMBLES_ENGINE=ray, but Ray is not installed, expected: pip "
-            "install 'residual-ensembles[cluster]' (make install-cluster in a checkout)."
-        ) from error
+    extras.require("cluster", "ray")
+    import ray
+    import ray.exceptions
+
     return ray
 
 

@@ -1,19 +1,23 @@
 """Progress for DVCLive: what `dvc plots` and `dvc exp show` look at."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import keras
-from dvc.exceptions import NotDvcRepoError
-from dvc.repo import Repo
-from dvc.scm import NoSCMError
-from dvclive import Live
 
 
 def in_dvc_repository() -> bool:
     """Whether the current folder belongs to a DVC repository with a commit.
 
-    Elsewhere DVCLive would make one out of any git repository that it finds.
+    Elsewhere DVCLive would make one out of any git repository that it finds. Where DVC is not
+    installed, no folder does.
     """
+    if find_spec("dvc") is None or find_spec("dvclive") is None:
+        return False
+    from dvc.exceptions import NotDvcRepoError
+    from dvc.repo import Repo
+    from dvc.scm import NoSCMError
+
     try:
         with Repo() as repo:
             return not getattr(repo.scm, "no_commits", False)
@@ -33,6 +37,8 @@ class LiveLog(keras.callbacks.Callback):
     """
 
     def __init__(self, folder: Path, history: list[dict]):
+        from dvclive import Live
+
         super().__init__()
         self.history = history
         # The pipeline, not DVCLive, says which files are plots and metrics.

@@ -201,7 +201,7 @@ def test_ctrl_c_ends_all_and_only_the_program_speaks_of_it(program):
 def test_a_killed_process_is_told(monkeypatch):
     monkeypatch.setattr("residual_ensembles.runtime.local.processors", lambda: 2)
     with Local() as local:
-        with pytest.raises(OSError, match="was killed, perhaps for want of memory"):
+        with pytest.raises(OSError, match="killed"):
             local.run(tasks(dies, (), ()))
         assert local.run(tasks(square, (2,)))[0][0] == 4
 
@@ -249,12 +249,12 @@ def test_threads_are_told_where_they_are_known(monkeypatch):
 
 def test_an_unknown_engine_is_refused(monkeypatch):
     monkeypatch.setenv(ENGINE, "spark")
-    with pytest.raises(ValueError, match=r"ENGINE='spark', expected one of local, ray\."):
+    with pytest.raises(ValueError, match="RESIDUAL_ENSEMBLES_ENGINE='spark'"):
         choose_executor()
 
 
 def test_ray_that_is_not_installed_is_told(monkeypatch):
     monkeypatch.setenv(ENGINE, "ray")
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(ValueError, match=r"pip install 'residual-ensembles\[cluster\]'"):
+    with pytest.raises(ImportError, match=r"pip install 'residual-ensembles\[cluster\]'"):
         choose_executor()

@@ -1,0 +1,26 @@
+"""Packages that only a part of the library needs: they are installed as extras."""
+
+from importlib.util import find_spec
+
+
+class MissingExtraError(ImportError):
+    """A package that is not installed, and the extra that installs it."""
+
+
+def require(extra: str, *packages: str) -> None:
+    """Checks that optional packages are installed, without importing them.
+
+    Args:
+        extra: The extra of residual-ensembles that installs them, as in pyproject.toml.
+        *packages: Their import names.
+
+    Raises:
+        MissingExtraError: One is not installed.
+    """
+    missing = [name for name in packages if find_spec(name) is None]
+    if missing:
+        raise MissingExtraError(
+            f"Received no {', '.join(missing)}, which is not installed here, expected: "
+            f"pip install 'residual-ensembles[{extra}]'.",
+            name=missing[0],
+        )

@@ -1,0 +1,88 @@
+"""What is installed with the library alone is enough for a network of one's own."""
+
+import re
+import subprocess
+import sys
+import tomllib
+
+import pytest
+
+from residual_ensembles.backend import extras
+from residual_ensembles.storage.imports import LIBRARY
+
+OPTIONAL = (
+    *("array_record", "dvc", "dvclive", "hydra", "importlib_resources", "jinja2", "markupsafe"),
+    *("matplotlib", "PIL", "ray", "sklearn", "statsmodels", "tensorflow_datasets", "yaml"),
+)
+"""What extras bring, as it is imported."""
+WITHOUT = "import sys; sys.modules.update(dict.fromkeys(sys.argv[1].split(',')));"
+OWN_NETWORK = """
+import keras
+import numpy as np
+from residual_ensembles import lesion_study, prune, unravel, worth
+
+x = keras.Input((8, 8, 1))
+y = keras.layers.Conv2D(4, 3, padding="same")(x)
+for i in range(3):
+    y = keras.layers.Add(name=f"add{i}")([y, keras.layers.Conv2D(4, 3, padding="same")(y)])
+y = keras.layers.Dense(10)(keras.layers.GlobalAveragePooling2D()(y))
+chain = unravel(keras.Model(x, y))
+pictures, labels = np.random.default_rng(0).random((30, 8, 8, 1)), np.arange(30) % 10
+assert len(lesion_study(chain, pictures, labels)) == 4
+assert len(worth(chain, pictures, labels)) == 3
+assert len(prune(chain, 1, (pictures, labels)).deleted) == 1
+"""
+
+
+def run(missing, statements):
+    words = [sys.executable, "-c", WITHOUT + statements, ",".join(missing)]
+    return subprocess.run(words, capture_output=True, text=True)
+
+
+def test_a_network_is_taken_apart_and_pruned_without_any_extra():
+    done = run(OPTIONAL, OWN_NETWORK)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("room", "missing", "extra"),
+    [
+        ("data", "PIL", "data"),
+        ("data", "array_record", "data"),
+        ("explorer", "jinja2", "report"),
+        ("figures", "matplotlib", "figures"),
+        ("figures", "statsmodels", "figures"),
+        ("report", "jinja2", "report"),
+    ],
+)
+def test_a_room_names_the_extra_that_it_needs(room, missing, extra):
+    done = run([missing], f"import residual_ensembles.{room}")
+    last = done.stderr.splitlines()[-1]
+    assert f"MissingExtraError: Received no {missing}" in last
+    assert f"pip install 'residual-ensembles[{extra}]'" in last
+
+
+def test_a_program_names_it_in_one_line():
+    program = """
+import importlib
+from residual_ensembles import cli
+del sys.argv[1:]
+cli.run(lambda: importlib.import_module("residual_ensembles.figures"))
+"""
+    done = run(["matplotlib"], program)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert done.stderr.startswith("error: Received no matplotlib")
+
+
+def test_what_is_there_is_not_refused():
+    extras.require("figures", "json", "numpy")
+
+
+def test_extras_that_errors_name_are_those_of_the_project():
+    project = tomllib.loads((LIBRARY.parent / "pyproject.toml").read_text())["project"]
+    named = {
+        extra
+        for file in LIBRARY.rglob("*.py")
+        for extra in re.findall(r'extras\.require\(\s*"(\w+)"', file.read_text())
+    }
+    assert {"cluster", "data", "figures", "report"} <= named <= {*project["optional-dependencies"]}
