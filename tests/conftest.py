@@ -11,6 +11,9 @@ from tests.helpers.browser import chromium, open_page
 
 __all__ = ["chromium", "open_page"]  # one browser for all rooms
 
+LONG_SECONDS = 1800
+"""For what runs whole studies; for other tests, pyproject.toml says how long they may take."""
+
 backend.configure(1)  # there is a process of tests for each processor
 
 # Programs of the pipeline start in the folder of a checkout; tests start them in folders of theirs.
@@ -22,6 +25,10 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
 def pytest_collection_modifyitems(items):
     """Begins with the pipeline, so that no process is left alone with it at the end."""
     items.sort(key=lambda item: "pipelines" not in item.path.parts)
+    for item in items:
+        slow = any(item.get_closest_marker(mark) for mark in ("slow", "cluster"))
+        if slow or "pipelines" in item.path.parts:
+            item.add_marker(pytest.mark.timeout(LONG_SECONDS))
 
 
 def pytest_runtest_setup(item):

@@ -1,7 +1,6 @@
 """Sweeps on a cluster: the tables of one machine, whatever dies meanwhile."""
 
 import signal
-import time
 
 import pandas as pd
 import pytest
@@ -12,7 +11,7 @@ from residual_ensembles.lesions.sweep import Swept, sweep
 from residual_ensembles.runtime.choose import ENGINE
 from residual_ensembles.runtime.result_cache import ResultCache
 from residual_ensembles.storage.files import write_csv
-from tests.helpers import small_studies
+from tests.helpers import programs, small_studies
 
 PLAN = {"k": 3, "draws": 3, "swaps": 2, "duplications": 2, "seed": 0, "random": True}
 
@@ -89,8 +88,7 @@ def test_a_driver_dies_and_is_started_again(environment, chain, prepared, tmp_pa
     ray, local = (tmp_path / engine / "results" / small_studies.NAME for engine in ("ray", "local"))
     kept = {"RESIDUAL_ENSEMBLES_CHECKPOINTS": str(tmp_path / "kept")}
     first = program("pipelines.lesion_study", tmp_path / "ray", **kept)
-    while not (found := _pieces(tmp_path)) and first.poll() is None:
-        time.sleep(0.05)
+    programs.wait_until(lambda: _pieces(tmp_path) or first.poll() is not None)
     first.send_signal(signal.SIGKILL)
     first.wait()
     found = _pieces(tmp_path)

@@ -10,6 +10,7 @@ import runpy
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
 
@@ -48,12 +49,31 @@ def _main(module: str, words: tuple[str, ...], folder: str, variables: dict, pri
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 
+def wait_until(condition: Callable[[], object], seconds: float = 120.0, pause: float = 0.01):
+    """Waits until a condition holds, and returns what it returned.
+
+    Args:
+        condition: Called until what it returns is true.
+        seconds: How long it may take.
+        pause: Seconds between two calls.
+
+    Raises:
+        TimeoutError: It did not hold in time.
+    """
+    end = time.monotonic() + seconds
+    while not (found := condition()):
+        if time.monotonic() > end:
+            raise TimeoutError(f"waited {seconds} seconds in vain")
+        time.sleep(pause)
+    return found
+
+
 def has_ended(pid: int, seconds: float = 10.0) -> bool:
     """Whether a process has ended, or does within some seconds."""
-    end = time.monotonic() + seconds
-    while _runs(pid) and time.monotonic() < end:
-        time.sleep(0.05)
-    return not _runs(pid)
+    try:
+        return wait_until(lambda: not _runs(pid), seconds)
+    except TimeoutError:
+        return False
 
 
 def _runs(pid: int) -> bool:

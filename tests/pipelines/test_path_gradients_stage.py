@@ -3,7 +3,6 @@
 import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pandas as pd
@@ -95,8 +94,9 @@ def test_a_killed_program_is_started_again(study, tmp_path, monkeypatch):
     asked = ["resnet"], {"samples": 30, "batches": 30}
     folder, killed = project(study, "killed", asked[0], **asked[1])
     first = subprocess.Popen([sys.executable, "-m", "pipelines.path_gradients"], cwd=folder)
-    while not list(tmp_path.glob("gradients/*/*.npz")) and first.poll() is None:
-        time.sleep(0.01)
+    programs.wait_until(
+        lambda: list(tmp_path.glob("gradients/*/*.npz")) or first.poll() is not None
+    )
     first.send_signal(signal.SIGKILL)
     first.wait()
     n_found = len(list(tmp_path.glob("gradients/*/*.npz")))

@@ -5,7 +5,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 
 import psutil
 import pytest
@@ -68,11 +67,10 @@ def test_killed_with_all_its_processes_it_goes_on(prepared, tmp_path):
     words = [sys.executable, "-m", "pipelines.train"]
     variables = {**os.environ, **environment(tmp_path)}
     first = subprocess.Popen(words, cwd=tmp_path, env=variables, stdout=subprocess.DEVNULL)
-    deadline = time.monotonic() + 120
-    while not list(tmp_path.glob("kept/*/checkpoint.npz")):
-        assert first.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    checkpoint = programs.wait_until(
+        lambda: list(tmp_path.glob("kept/*/checkpoint.npz")) or first.poll() is not None
+    )
+    assert checkpoint is not True, "it ended"
     started = psutil.Process(first.pid).children(recursive=True)
     first.send_signal(signal.SIGKILL)
     first.wait()

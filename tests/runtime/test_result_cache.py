@@ -1,8 +1,6 @@
 """Results that outlive a run: found, or computed and kept; never a damaged one."""
 
-import os
 import pickle
-import signal
 import subprocess
 import sys
 
@@ -11,6 +9,7 @@ import pytest
 
 from residual_ensembles.runtime.executor import Serial, Task
 from residual_ensembles.runtime.result_cache import CachedTask, Count, ResultCache, run_cached
+from tests.helpers import programs
 
 
 def test_what_is_kept_is_found(tmp_path):
@@ -128,9 +127,11 @@ def test_a_kill_in_the_middle_of_a_write_leaves_whole_results(tmp_path):
             [sys.executable, "-c", WRITE, str(tmp_path)], stdout=subprocess.PIPE
         )
         writer.stdout.readline()
-        while not list(tmp_path.glob("2.*")) or len(list(tmp_path.glob(".partial-*"))) < n:
-            assert writer.poll() is None
-        os.kill(writer.pid, signal.SIGKILL)
+        programs.wait_until(
+            lambda n=n: list(tmp_path.glob("2.*")) and len(list(tmp_path.glob(".partial-*"))) >= n,
+            pause=0,  # a write is short
+        )
+        writer.kill()
         writer.communicate()
         results = list(ResultCache(tmp_path).results())
         assert len(results) == 3
