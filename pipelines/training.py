@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from pipelines.study import Study
 from pipelines.training_memory import most_bytes
-from residual_ensembles import backend, data, runtime, training
+from residual_ensembles import backend, data, runtime, stages, training
 from residual_ensembles.backend.threads import THREADS, given_threads, processors
 from residual_ensembles.parameters import ExternalNetwork
 from residual_ensembles.storage import checkpoints
@@ -111,10 +111,8 @@ def train_one(run: Run, prepared: Path, project: Path, kept: Path, advance) -> d
 def _trained(run: Run, prepared: data.Prepared, kept: Path) -> dict:
     if isinstance(run.what, Settings):
         return training.train(prepared, run.what, run.folder, kept, run.network)
-    from residual_ensembles.publishing import publish
-
-    place, what = training.Outputs(run.folder), run.what
-    return publish(prepared, what.model, what.weights, run.seed, place, run.network)
+    place = training.Outputs(run.folder)
+    return stages.publish(prepared, run.what, run.seed, place, run.network)
 
 
 class Named(io.TextIOBase):

@@ -10,7 +10,7 @@ import pytest
 from keras import layers
 
 from residual_ensembles import data, models
-from residual_ensembles.network_study import NetworkStudy
+from residual_ensembles.stages.external import check_fits
 from residual_ensembles.unraveling import load, unravel
 
 
@@ -95,7 +95,7 @@ def test_a_file_that_cannot_be_taken_apart_is_refused(folder, name, options, mes
 def test_a_network_of_other_pictures_is_refused(folder):
     path, prepared = folder / "other.keras", data.load(folder / "digits")
     with pytest.raises(ValueError, match=r"which takes \(6, 6, 1\) and puts out \[\(10,\)\], for"):
-        NetworkStudy(load(path), path, prepared, folder / "none", 0)
+        check_fits(load(path), str(path), prepared)
 
 
 def test_a_chain_is_loaded_as_it_is(folder):

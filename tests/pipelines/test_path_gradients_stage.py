@@ -11,9 +11,9 @@ import programs
 import pytest
 import small_studies
 
-from pipelines.path_gradients import networks_by_epoch
 from residual_ensembles import data, models
 from residual_ensembles.analysis.gradient_tables import COLUMNS
+from residual_ensembles.stages.gradients import networks_by_epoch
 
 
 @pytest.fixture(scope="module")
