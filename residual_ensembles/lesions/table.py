@@ -5,27 +5,13 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from residual_ensembles.analysis.columns import LESION_COLUMNS, ON_IMAGES
 from residual_ensembles.analysis.finite import changes
 from residual_ensembles.analysis.intervals import wilson
 from residual_ensembles.lesions.margin import UNKNOWN, finite_interval
 from residual_ensembles.lesions.plans import PlannedLesion
 
-COLUMNS = (
-    "network",
-    "seed",
-    "sweep",
-    "draw",
-    "lesion",
-    "n_operations",
-    "kendall_tau",
-    "n_images",
-    "n_wrong",
-    "error_fraction",
-    "error_low",
-    "error_high",
-    "error_on_images_low",
-    "error_on_images_high",
-)
+COLUMNS = (*LESION_COLUMNS, *ON_IMAGES)
 
 
 def lesion_table(

@@ -10,6 +10,7 @@ import pandas as pd
 from residual_ensembles import backend, models
 from residual_ensembles.backend.threads import process_threads
 from residual_ensembles.data import Part, Prepared
+from residual_ensembles.models.architectures import UNRAVELED, UNRAVELED_PLAIN
 from residual_ensembles.parameters import ExternalNetwork
 from residual_ensembles.storage.files import write_csv
 from residual_ensembles.storage.fingerprint import digest
@@ -60,7 +61,7 @@ def publish(
         "network": network,
         "seed": seed,
         "given": own.model,
-        "model": "unravelled" if has_skips else "unravelled_plain",
+        "model": UNRAVELED if has_skips else UNRAVELED_PLAIN,
         "gating": "none",
         "n_parameters": int(chain.count_params()),
         "n_modules": len(chain.modules),

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from residual_ensembles import backend, lesions, models, pruning
+from residual_ensembles.analysis.columns import HALF_GATE_COLUMNS, RANK_COLUMNS
 from residual_ensembles.backend.threads import process_threads
 from residual_ensembles.data import Prepared
 from residual_ensembles.lesions.sweep import Swept, network_cache, sweep
@@ -22,11 +23,6 @@ from residual_ensembles.storage.files import write_csv, write_json
 from residual_ensembles.storage.provenance import provenance
 from residual_ensembles.unraveling.rebuild import rebuilt
 
-HALF_GATES = ("network", "seed", "n_images", "largest_relative_difference", "n_different")
-"""half_gates.csv: each residual network that gets random lesions against the highway network that
-equals it, on test pictures: logits, as a share of a picture's largest, and predictions."""
-RANKS = ("network", "seed", "estimate", "cost", "spearman", "kendall", "n")
-"""Columns of worth_ranks.csv."""
 ENTRIES = ("residual_ensembles.stages.lesions", "residual_ensembles.registration")
 """What computes these rows and importance, and every class that a network may consist of."""
 IDENTITY_PICTURES = 500
@@ -74,7 +70,7 @@ def write_lesions(
         for each in swept
         if each.network in study.lesion.networks and models.has_half_gates(each.chain)
     ]
-    write_csv(results / "half_gates.csv", pd.DataFrame(compared, columns=HALF_GATES))
+    write_csv(results / "half_gates.csv", pd.DataFrame(compared, columns=HALF_GATE_COLUMNS))
     _write_importance(
         [each for each in swept if is_external(study.network[each.network].model)],
         prepared,
@@ -142,7 +138,7 @@ def half_gates(each: Swept, prepared: Prepared) -> dict:
         )
     found = lesions.agreement.agreement(highway, residual)
     differences = found.n, found.largest_relative_difference, found.n_different
-    return dict(zip(HALF_GATES, (each.network, each.seed, *differences), strict=True))
+    return dict(zip(HALF_GATE_COLUMNS, (each.network, each.seed, *differences), strict=True))
 
 
 def _write_importance(
@@ -161,7 +157,7 @@ def _write_importance(
         ranks.append(pruning.named(pruning.rank_correlations(table), *run))
     for name, found, columns in (
         ("worth", tables, pruning.COLUMNS),
-        ("worth_ranks", ranks, RANKS),
+        ("worth_ranks", ranks, RANK_COLUMNS),
     ):
         empty = pd.DataFrame(columns=list(columns))
         table = pd.concat(found, ignore_index=True) if found else empty
