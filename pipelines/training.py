@@ -16,12 +16,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pipelines.study import Study
-from pipelines.training_memory import most_bytes
-from residual_ensembles import backend, data, runtime, stages, training
+from residual_ensembles import backend, data, models, runtime, stages, training
 from residual_ensembles.backend.threads import THREADS, given_threads, processors
 from residual_ensembles.parameters import ExternalNetwork
 from residual_ensembles.storage import checkpoints
 from residual_ensembles.training.settings import Settings
+from residual_ensembles.training_memory import LEAST_BYTES, training_bytes
+
+NUMBER_BYTES = {"float32": 4, "mixed_bfloat16": 2}
+"""By precision."""
 
 
 class Run(NamedTuple):
@@ -65,6 +68,36 @@ def train_side_by_side(study: Study, runs: Sequence[Run]) -> list[dict]:
         found = chosen.run(tasks, memory_bytes=memory_bytes)
         print(chosen.told())
     return found
+
+
+def most_bytes(study: Study) -> int:
+    """Returns what the largest training takes, beside Python, the libraries and the images.
+
+    Args:
+        study: The study.
+
+    Raises:
+        ValueError: Its images are not prepared.
+    """
+    prepared, train = data.load(study.prepared), study.train
+    kinds = {(own.model, own.depth) for own in study.trained.values()}
+    if study.ensemble.members:
+        kinds.add(("resnet", study.ensemble.depth))
+    chains = (
+        models.build(
+            model,
+            depth,
+            prepared.picture_shape,
+            prepared.n_classes,
+            prepared.mean,
+            prepared.std,
+            dtype=train.precision,
+        )
+        for model, depth in sorted(kinds)
+    )
+    number = NUMBER_BYTES[train.precision]
+    each = (training_bytes(chain, train.batch_size, number) for chain in chains)
+    return max(each, default=LEAST_BYTES)
 
 
 @contextlib.contextmanager

@@ -3,7 +3,7 @@
 import pytest
 import small_studies
 
-from pipelines import training_memory as of_study
+from pipelines import training as of_study
 from pipelines.study import Study
 from residual_ensembles import data, training_memory
 from residual_ensembles.training_memory import training_bytes

@@ -9,11 +9,10 @@ import pandas as pd
 from tqdm import tqdm
 
 from residual_ensembles.lesions.engine import Evaluation, Sweep, evaluate_together
-from residual_ensembles.lesions.exactness import exactness, summary
 from residual_ensembles.lesions.plans import PlannedLesion
 from residual_ensembles.lesions.scheduler import Scheduler
 from residual_ensembles.lesions.settings import SweepSettings
-from residual_ensembles.lesions.table import lesion_table
+from residual_ensembles.lesions.table import exactness, lesion_table, summary
 from residual_ensembles.runtime.executor import Executor
 from residual_ensembles.runtime.result_cache import ResultCache, kept_results
 from residual_ensembles.storage.files import write_npz

@@ -21,12 +21,12 @@ from residual_ensembles.report.networks import (
 )
 from residual_ensembles.report.numbers import quantity, whole
 from residual_ensembles.report.provenance import flattened, provenance_rows
-from residual_ensembles.report.study_metrics import metrics
 from residual_ensembles.report.summary import (
     COUNTED,
     answers,
     how_sure,
     measured,
+    metrics,
     tally,
     tally_counted,
 )
