@@ -42,7 +42,7 @@ def folder(tmp_path_factory):
 
 def run(folder, *flags):
     flags = (f"--dataset={folder / 'digits'}", f"--output_dir={folder / 'out'}", *flags)
-    return programs.run("residual_ensembles.lesions", *flags)
+    return programs.run("residual_ensembles.lesions", *flags, folder=folder)
 
 
 @pytest.mark.slow
@@ -73,6 +73,12 @@ def test_from_a_network_to_its_page(folder):
     pruned = pd.read_csv(out / "pruned.csv").set_index("network")
     assert smaller.count_params() == pruned.loc["pruned", "parameters"]
     part = data.load(folder / "digits").part("test")
+    assert json.loads((out / "lesions_run.json").read_text())["tasks_by_node"]
+    again = run(folder, f"--network={folder / 'my net.keras'}", *flags, f"--output_dir={out}2")
+    assert again.returncode == 0, again.stderr
+    for name in ("lesions", "exactness", "worth", "worth_ranks", "path_gradients", "pruned"):
+        assert (folder / "out2" / f"{name}.csv").read_bytes() == (out / f"{name}.csv").read_bytes()
+    assert json.loads((folder / "out2" / "lesions_run.json").read_text())["tasks_by_node"] == {}
     wrong = (np.asarray(smaller(part.pictures(slice(None)))).argmax(1) != part.labels).mean()
     assert pruned.loc["pruned", "error_fraction"] == pytest.approx(wrong)
 

@@ -16,7 +16,7 @@ from residual_ensembles import data, models
 from residual_ensembles.parameters import ExternalNetwork, validated
 from residual_ensembles.stages import publish
 from residual_ensembles.training import Outputs
-from residual_ensembles.unraveling.given import given
+from residual_ensembles.unraveling.given import given, outline
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +42,16 @@ def test_publishing_leaves_what_training_would(folder):
     assert place.model.stat().st_mtime_ns == before  # found finished
     history = pd.read_csv(place.history)
     assert history["epoch"].tolist() == [1]
+
+
+def test_it_is_cut_where_a_study_says(folder):
+    model = f"keras:{folder / 'mine.keras'}"
+    own = ExternalNetwork(model=model, boundaries=["add2", "add4"])
+    for chain in (given(own, (8, 8, 1), 10), outline(own, (8, 8, 1))):
+        assert [module.title for module in chain.modules] == ["add2", "add4"]
+    prepared, place = data.load(folder / "prepared"), Outputs(folder / "published")
+    publish(prepared, ExternalNetwork(model=model), 0, place, "mine")
+    assert publish(prepared, own, 0, place, "mine")["modules"] == ["add2", "add4"]
 
 
 def test_an_application_takes_pictures_as_they_are():
@@ -115,6 +125,7 @@ def test_the_stages_of_a_study_of_ones_own(folder):
         done = programs.run(f"pipelines.{stage}", folder=folder)
         assert done.returncode == 0, done.stderr
     assert pd.read_csv(results / "worth.csv")["name"].tolist() == ["add1", "add2", "add3", "add4"]
+    assert pd.read_csv(results / "worth_ranks.csv")["n"].tolist() == [4] * 4
     page = (results / "report.html").read_text()
     assert "own" in page
     assert 'data-verdict="not tested"' not in page
