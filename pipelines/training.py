@@ -8,6 +8,7 @@ is found, whichever program asks for it.
 
 import contextlib
 import io
+import math
 import os
 import platform
 import sys
@@ -21,8 +22,16 @@ from residual_ensembles.backend.threads import THREADS, given_threads, processor
 from residual_ensembles.parameters import ExternalNetwork
 from residual_ensembles.storage import checkpoints
 from residual_ensembles.training.settings import Settings
-from residual_ensembles.training_memory import LEAST_BYTES, training_bytes
 
+MAPS_OF_CONVOLUTION = 6
+"""Feature maps that are there for each convolution at the end of the forward pass, of its output's
+size: normalised, rectified and convolved, and the gradient of each at the worst."""
+COPIES_OF_WEIGHTS = 4
+"""Weights, gradients, momentum, and a checkpoint on its way to the disk."""
+WEIGHT_BYTES = 4
+"""In float32, whatever is computed in."""
+LEAST_BYTES = 2**30
+"""What evaluating between epochs takes, however small the network."""
 NUMBER_BYTES = {"float32": 4, "mixed_bfloat16": 2}
 """By precision."""
 
@@ -98,6 +107,25 @@ def most_bytes(study: Study) -> int:
     number = NUMBER_BYTES[train.precision]
     each = (training_bytes(chain, train.batch_size, number) for chain in chains)
     return max(each, default=LEAST_BYTES)
+
+
+def training_bytes(chain, batch_size: int, number_bytes: int = 4) -> int:
+    """Returns what training may take, beside Python, the libraries and the images: by shapes alone.
+
+    Args:
+        chain: The network.
+        batch_size: Pictures in a step.
+        number_bytes: Of a number that is computed: 4 in float32, 2 in bfloat16.
+    """
+    maps = sum(
+        math.prod(shape[:-1]) * variable.shape[-1]
+        for module, shape in zip(chain.modules, chain.shapes[1:], strict=True)
+        for variable in module.variables
+        if len(variable.shape) > 1
+    )
+    weights = COPIES_OF_WEIGHTS * WEIGHT_BYTES * chain.count_params()
+    activations = MAPS_OF_CONVOLUTION * maps * batch_size * number_bytes
+    return max(LEAST_BYTES, activations + weights)
 
 
 @contextlib.contextmanager
