@@ -66,9 +66,9 @@ def write_lesions(
     write_csv(results / "lesions.csv", pd.concat(tables, ignore_index=True))
     write_csv(results / "exactness.csv", pd.DataFrame(exactness))
     compared = [
-        _kept("half_gates", each[:2], prepared, results, partial(half_gates, each, prepared))
-        for each in swept
-        if each.network in study.lesion.networks and models.has_half_gates(each.chain)
+        (*run, *_kept("half_gates", run, prepared, results, partial(half_gates, each, prepared)))
+        for run, each in zip(study.runs, swept, strict=True)
+        if run[0] in study.lesion.networks and models.has_half_gates(each.chain)
     ]
     write_csv(results / "half_gates.csv", pd.DataFrame(compared, columns=HALF_GATE_COLUMNS))
     _write_importance(
@@ -115,8 +115,7 @@ def _kept(
         compute: Returns it.
         **facts: What else decides about it.
     """
-    # Some begin with these names; and some are computed here, with all threads of this process.
-    facts |= {"run": run, "threads": process_threads()}
+    facts["threads"] = process_threads()  # some are computed here, with all that there are
     file = network_folder(results, *run) / "model.keras"
     cache = network_cache(kind, file, prepared.checksum, ENTRIES, **facts)
     found = cache.find("found")
@@ -126,8 +125,13 @@ def _kept(
     return found
 
 
-def half_gates(each: Swept, prepared: Prepared) -> dict:
-    """Returns how far a residual network and its highway twin are apart (section 2)."""
+def half_gates(each: Swept, prepared: Prepared) -> tuple[int, float, int]:
+    """Returns how far a residual network and its highway twin are apart (section 2).
+
+    Returns:
+        Pictures compared; by how much a logit differs at most, as a share of a picture's largest;
+        and how many predictions differ.
+    """
     part = prepared.part("test")
     pictures = part.pictures(np.arange(min(IDENTITY_PICTURES, len(part))))
     batches = [pictures[i : i + BATCH] for i in range(0, len(pictures), BATCH)]
@@ -137,8 +141,7 @@ def half_gates(each: Swept, prepared: Prepared) -> dict:
             for chain in (each.chain, models.half_gates(each.chain))
         )
     found = lesions.agreement.agreement(highway, residual)
-    differences = found.n, found.largest_relative_difference, found.n_different
-    return dict(zip(HALF_GATE_COLUMNS, (each.network, each.seed, *differences), strict=True))
+    return found.n, found.largest_relative_difference, found.n_different
 
 
 def _write_importance(
