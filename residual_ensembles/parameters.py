@@ -254,12 +254,13 @@ class Lesion(Section):
 
     @property
     def options(self) -> dict[str, Any]:
-        """How they are evaluated but for the seed, as `lesions.evaluate` takes it."""
+        """How they are evaluated, as `lesions.evaluate` takes it."""
         return {
             "precision": self.precision,
             "error_margin": self.error_margin or None,
             "memory_bytes": self.memory_mib * 2**20,
             "batch_size": self.batch_size or None,
+            "seed": self.seed,
         }
 
 

@@ -57,7 +57,7 @@ def write_lesions(
         ValueError: A network is not there, or cannot bear its lesions.
     """
     swept = [_swept(study, run, prepared, results, as_far_as_possible) for run in study.runs]
-    settings = lesions.SweepSettings(seed=study.lesion.seed, **study.lesion.options)
+    settings = lesions.SweepSettings(**study.lesion.options)
     executor.nodes.clear()  # of another table
     found = sweep(swept, prepared.part("test"), results, executor, settings)
     print(executor.told())
