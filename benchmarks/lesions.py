@@ -27,6 +27,8 @@ An hour and a half on two cores; `--rounds=1` takes forty minutes.
 """
 
 import residual_ensembles  # noqa: F401 - makes our settings; TensorFlow comes after
+from residual_ensembles.lesions.evaluator import Evaluator
+from residual_ensembles.lesions.worker import SweepSpec
 
 # isort: split
 import itertools
@@ -58,7 +60,6 @@ from residual_ensembles import backend, lesions, models
 from residual_ensembles.lesions import cascade
 from residual_ensembles.lesions.agreement import agreement
 from residual_ensembles.lesions.cut import step_costs
-from residual_ensembles.lesions.evaluator import Evaluator
 from residual_ensembles.lesions.margin import Sampling
 from residual_ensembles.lesions.reference import function_of
 from residual_ensembles.lesions.tree import Tree
@@ -188,7 +189,7 @@ class Sweep:
     def __init__(self, chain, plan: Sequence, pictures: np.ndarray, precision: str, others=None):
         self.pictures = pictures
         self.precision = precision
-        self.evaluator = Evaluator(chain, [row.lesion for row in plan], len(pictures))
+        self.evaluator = SweepSpec(chain, [row.lesion for row in plan], len(pictures)).evaluator
         self.everyone = np.arange(len(plan))
         self.sample = Cost(0.0, 0.0)
         self.others = others
@@ -317,7 +318,7 @@ def measure_margin(chain, pictures: np.ndarray) -> None:
     progress(f"{row}: {len(plan)} lesions, {n} pictures")
     reference = Reference(chain, plan, pictures)
     intact = Sweep(chain, lesions.intact(), every, "float32")
-    evaluator = Evaluator(chain, [row.lesion for row in plan], n)
+    evaluator = SweepSpec(chain, [row.lesion for row in plan], n).evaluator
     samples = []
 
     def estimate() -> None:
@@ -367,7 +368,7 @@ def measure_limit(chain, plan: Sequence, pictures: np.ndarray) -> None:
         return
     progress(row)
     reference = Reference(chain, plan, pictures)
-    evaluator = Evaluator(chain, [each.lesion for each in plan], len(pictures))
+    evaluator = SweepSpec(chain, [each.lesion for each in plan], len(pictures)).evaluator
     work = partial(convolutions, chain, evaluator)
     tell(row, [reference.around(len(pictures), work) for _ in range(FLAGS.rounds)])
 

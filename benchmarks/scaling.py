@@ -22,8 +22,8 @@ from absl import app, flags
 from side_by_side import BOTH_OURS, FLAGS, Cost, announce, cost, progress, ratio, report
 
 from residual_ensembles import backend, lesions, models
-from residual_ensembles.lesions.evaluator import Evaluator
 from residual_ensembles.lesions.reference import CompiledParts
+from residual_ensembles.lesions.worker import SweepSpec
 from residual_ensembles.training import Trainer, compile_trainer
 
 FLAGS.set_default("rounds", 2)
@@ -86,7 +86,7 @@ def measure(n: int) -> dict[str, Cost]:
     def prepare() -> tuple:
         chain = build(n, pictures)
         plan = lesions.single_deletions(lesions.deletable(chain))
-        evaluator = Evaluator(chain, [row.lesion for row in plan], len(few))
+        evaluator = SweepSpec(chain, [row.lesion for row in plan], len(few)).evaluator
         evaluator.logits(few, lesions=[n - 1])
         return chain, plan, evaluator
 

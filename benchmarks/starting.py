@@ -98,11 +98,11 @@ def load(path: str, *_) -> list[Cost]:
 def lesion_piece(path: str, _, pictures: np.ndarray) -> list[Cost]:
     """Evaluates all single deletions, twice."""
     from residual_ensembles import lesions, models
-    from residual_ensembles.lesions.evaluator import Evaluator
+    from residual_ensembles.lesions.worker import SweepSpec
 
     chain = models.load(path)
     plan = lesions.single_deletions(lesions.deletable(chain))
-    evaluator = Evaluator(chain, [each.lesion for each in plan], len(pictures))
+    evaluator = SweepSpec(chain, [each.lesion for each in plan], len(pictures)).evaluator
     return [cost(lambda: evaluator.logits(pictures)) for _ in range(2)]
 
 

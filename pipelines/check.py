@@ -50,8 +50,7 @@ def outlines(study: Study) -> dict:
     for network in (name for name in study.networks if name not in study.trained):
         own = study.network[network]
         try:
-            unraveling.given.check_name(own.model, own.weights)
-            found[network] = unraveling.given.outline(own.model, _image_shape(study.data))
+            found[network] = unraveling.given.outline(own, _image_shape(study.data))
         except ValueError as error:
             raise ValueError(f"network.{network}: {error}") from error
     return found

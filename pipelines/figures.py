@@ -2,7 +2,6 @@
 
 from pipelines import study as studies
 from residual_ensembles import analysis, cli, figures
-from residual_ensembles.storage.files import write_csv
 
 
 def main() -> None:
@@ -10,12 +9,7 @@ def main() -> None:
     folder = studies.load().results
     tables = analysis.read_tables(folder)
     cli.require_writable_folder(folder / "figures")
-    wanted = [picture for picture in figures.FIGURES if picture.wanted(tables)]
-    for picture in wanted:
-        figures.save(picture.draw(tables), folder / "figures", picture.name)
-    for name, table in figures.plot_tables(tables).items():
-        write_csv(folder / "plots" / f"{name}.csv", table)
-    print(f"{len(wanted)} figures: {folder / 'figures'}")
+    print(f"{figures.draw_figures(tables)} figures: {folder / 'figures'}")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from pydantic import model_validator
 
 from residual_ensembles import parameters
 from residual_ensembles.models.architectures import is_reorderable, lesionable, n_modules
+from residual_ensembles.storage.checkpoints import network_folder
 from residual_ensembles.training.settings import Settings
 
 PARAMS = Path("params.yaml")
@@ -30,20 +31,9 @@ class Study(parameters.Study):
         """Folder of all that comes out."""
         return Path("results") / self.name
 
-    @property
-    def runs(self) -> list[tuple[str, int]]:
-        """Each network with each seed, in the order of tables."""
-        return [(network, seed) for network in self.networks for seed in self.seeds]
-
-    @property
-    def trained(self) -> dict[str, parameters.TrainedNetwork]:
-        """The networks of the study that are not brought along, by name."""
-        listed = {name: self.network[name] for name in self.networks}
-        return {n: own for n, own in listed.items() if not parameters.is_external(own.model)}
-
     def folder(self, network: str, seed: int) -> Path:
         """Returns where the results of a trained network are."""
-        return self.results / "networks" / f"{network}-{seed}"
+        return network_folder(self.results, network, seed)
 
     def settings(self, network: str, seed: int = 0) -> Settings:
         """Returns what training is told about a network that is not brought along.

@@ -8,6 +8,7 @@ is found, whichever program asks for it.
 
 import contextlib
 import io
+import math
 import os
 import platform
 import sys
@@ -16,12 +17,23 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pipelines.study import Study
-from pipelines.training_memory import most_bytes
-from residual_ensembles import backend, data, runtime, training
+from residual_ensembles import backend, data, models, runtime, stages, training
 from residual_ensembles.backend.threads import THREADS, given_threads, processors
 from residual_ensembles.parameters import ExternalNetwork
 from residual_ensembles.storage import checkpoints
 from residual_ensembles.training.settings import Settings
+
+MAPS_OF_CONVOLUTION = 6
+"""Feature maps that are there for each convolution at the end of the forward pass, of its output's
+size: normalised, rectified and convolved, and the gradient of each at the worst."""
+COPIES_OF_WEIGHTS = 4
+"""Weights, gradients, momentum, and a checkpoint on its way to the disk."""
+WEIGHT_BYTES = 4
+"""In float32, whatever is computed in."""
+LEAST_BYTES = 2**30
+"""What evaluating between epochs takes, however small the network."""
+NUMBER_BYTES = {"float32": 4, "mixed_bfloat16": 2}
+"""By precision."""
 
 
 class Run(NamedTuple):
@@ -65,6 +77,55 @@ def train_side_by_side(study: Study, runs: Sequence[Run]) -> list[dict]:
         found = chosen.run(tasks, memory_bytes=memory_bytes)
         print(chosen.told())
     return found
+
+
+def most_bytes(study: Study) -> int:
+    """Returns what the largest training takes, beside Python, the libraries and the images.
+
+    Args:
+        study: The study.
+
+    Raises:
+        ValueError: Its images are not prepared.
+    """
+    prepared, train = data.load(study.prepared), study.train
+    kinds = {(own.model, own.depth) for own in study.trained.values()}
+    if study.ensemble.members:
+        kinds.add(("resnet", study.ensemble.depth))
+    chains = (
+        models.build(
+            model,
+            depth,
+            prepared.picture_shape,
+            prepared.n_classes,
+            prepared.mean,
+            prepared.std,
+            dtype=train.precision,
+        )
+        for model, depth in sorted(kinds)
+    )
+    number = NUMBER_BYTES[train.precision]
+    each = (training_bytes(chain, train.batch_size, number) for chain in chains)
+    return max(each, default=LEAST_BYTES)
+
+
+def training_bytes(chain, batch_size: int, number_bytes: int = 4) -> int:
+    """Returns what training may take, beside Python, the libraries and the images: by shapes alone.
+
+    Args:
+        chain: The network.
+        batch_size: Pictures in a step.
+        number_bytes: Of a number that is computed: 4 in float32, 2 in bfloat16.
+    """
+    maps = sum(
+        math.prod(shape[:-1]) * variable.shape[-1]
+        for module, shape in zip(chain.modules, chain.shapes[1:], strict=True)
+        for variable in module.variables
+        if len(variable.shape) > 1
+    )
+    weights = COPIES_OF_WEIGHTS * WEIGHT_BYTES * chain.count_params()
+    activations = MAPS_OF_CONVOLUTION * maps * batch_size * number_bytes
+    return max(LEAST_BYTES, activations + weights)
 
 
 @contextlib.contextmanager
@@ -111,10 +172,8 @@ def train_one(run: Run, prepared: Path, project: Path, kept: Path, advance) -> d
 def _trained(run: Run, prepared: data.Prepared, kept: Path) -> dict:
     if isinstance(run.what, Settings):
         return training.train(prepared, run.what, run.folder, kept, run.network)
-    from residual_ensembles.publishing import publish
-
-    place, what = training.Outputs(run.folder), run.what
-    return publish(prepared, what.model, what.weights, run.seed, place, run.network)
+    place = training.Outputs(run.folder)
+    return stages.publish(prepared, run.what, run.seed, place, run.network)
 
 
 class Named(io.TextIOBase):

@@ -14,20 +14,21 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, get_args
 
 import psutil
 from absl import app, flags, logging
 from pydantic import BaseModel
 
 from residual_ensembles.backend import extras, process
-from residual_ensembles.parameters import choices, help_text, limits
+from residual_ensembles.parameters import WholeNumbers, choices, help_text, limits
 from residual_ensembles.storage import files
 
 flags.disclaim_key_flags()  # `define_flags` defines those of the program that calls it
 
 COST_FILE = "RESIDUAL_ENSEMBLES_COST_FILE"
 """The environment variable that names a file to which a program adds a line: what it cost."""
+WHOLE_NUMBERS = get_args(WholeNumbers)[0]
 _MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024  # bytes
 
 
@@ -129,11 +130,13 @@ def flag_values(model: type[BaseModel], *names: str, prefix: str = "") -> dict[s
     Raises:
         ValueError: A list is not of whole numbers.
     """
-    found = {name: flags.FLAGS[f"{prefix}{name}"].value for name in names}
-    return {
-        name: tuple(whole_numbers(f"{prefix}{name}", value)) if isinstance(value, list) else value
-        for name, value in found.items()
-    }
+    found = {}
+    for name in names:
+        value = flags.FLAGS[f"{prefix}{name}"].value
+        if model.model_fields[name].annotation == WHOLE_NUMBERS:
+            value = whole_numbers(f"{prefix}{name}", value)
+        found[name] = tuple(value) if isinstance(value, list) else value
+    return found
 
 
 def whole_numbers(name: str, values: Sequence[str]) -> list[int]:

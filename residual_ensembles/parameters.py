@@ -153,6 +153,9 @@ class TrainedNetwork(Section):
     gate_bias: float = parameter(GATE_BIAS, "initial bias of the gates, for highway")
 
 
+Layers = Annotated[tuple[Annotated[str, AfterValidator(_printable)], ...], Field(strict=False)]
+
+
 class ExternalNetwork(Section):
     """A network that is brought along: taken apart as it is, not trained."""
 
@@ -160,6 +163,8 @@ class ExternalNetwork(Section):
         ..., "keras:PATH.keras, or application:NAME of keras.applications"
     )
     weights: Literal[WEIGHTS] = parameter("imagenet", "weights of an application")
+    boundaries: Layers = parameter((), "names of the additions to cut at; none: all")
+    modules: Layers = parameter((), "names of layers that are modules by themselves")
 
 
 def _kind(network: object) -> str:
@@ -249,12 +254,13 @@ class Lesion(Section):
 
     @property
     def options(self) -> dict[str, Any]:
-        """How they are evaluated but for the seed, as `lesions.evaluate` takes it."""
+        """How they are evaluated, as `lesions.evaluate` takes it."""
         return {
             "precision": self.precision,
             "error_margin": self.error_margin or None,
             "memory_bytes": self.memory_mib * 2**20,
             "batch_size": self.batch_size or None,
+            "seed": self.seed,
         }
 
 
@@ -300,6 +306,17 @@ class Study(Section):
     ensemble: Ensemble = parameter(Ensemble(), "")
     lesion: Lesion = parameter(Lesion(), "")
     paths: Paths = parameter(Paths(), "")
+
+    @property
+    def runs(self) -> list[tuple[str, int]]:
+        """Each network with each seed, in the order of tables."""
+        return [(network, seed) for network in self.networks for seed in self.seeds]
+
+    @property
+    def trained(self) -> dict[str, TrainedNetwork]:
+        """The networks of the study that are not brought along, by name."""
+        listed = {name: self.network[name] for name in self.networks}
+        return {name: own for name, own in listed.items() if not is_external(own.model)}
 
     @model_validator(mode="after")
     def _networks_are_there(self):

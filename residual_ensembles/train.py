@@ -8,8 +8,8 @@ from pathlib import Path
 
 from absl import flags
 
-from residual_ensembles import backend, cli, data, training
-from residual_ensembles.parameters import MODELS, Data, ExternalNetwork, is_external
+from residual_ensembles import backend, cli, data, stages, training, unraveling
+from residual_ensembles.parameters import MODELS, Data, ExternalNetwork, is_external, validated
 from residual_ensembles.storage import checkpoints
 from residual_ensembles.training.settings import Settings
 
@@ -17,6 +17,7 @@ FLAGS = flags.FLAGS
 
 
 PARAMETERS = tuple(name for name in Settings.model_fields if name != "model")
+EXTERNAL = tuple(name for name in ExternalNetwork.model_fields if name != "model")
 
 
 def define_flags() -> None:
@@ -33,7 +34,7 @@ def define_flags() -> None:
         lambda model: model in MODELS or is_external(model),
         f"expected one of {', '.join(MODELS)}, keras:PATH.keras or application:NAME",
     )
-    cli.define_flags(ExternalNetwork, "weights")
+    cli.define_flags(ExternalNetwork, *EXTERNAL)
     define_data_flags()
     cli.define_flags(Settings, *PARAMETERS)
     flags.DEFINE_string("output_dir", None, "folder for model.keras, history.csv, run.json")
@@ -68,17 +69,12 @@ def summary(run: dict, folder: Path) -> str:
 
 def publish_given(folder: Path) -> None:
     """Takes a given network apart and leaves it as training leaves a trained one."""
-    # Here, for they import Keras, which nobody shall wait for who is told how to call this.
-    from residual_ensembles.publishing import publish
-    from residual_ensembles.unraveling.given import check_name
-
-    check_name(FLAGS.model, FLAGS.weights)
+    own = validated(ExternalNetwork, cli.flag_values(ExternalNetwork, "model", *EXTERNAL))
+    unraveling.given.check_name(own)
     backend.configure()
-    network = FLAGS.network or folder.name
-    run = publish(
-        prepared_data(), FLAGS.model, FLAGS.weights, FLAGS.seed, training.Outputs(folder), network
-    )
-    print(f"{FLAGS.model}: {run['n_modules']} modules, nothing to train")
+    place, network = training.Outputs(folder), FLAGS.network or folder.name
+    run = stages.publish(prepared_data(), own, FLAGS.seed, place, network)
+    print(f"{own.model}: {run['n_modules']} modules, nothing to train")
     print(summary(run, folder))
 
 

@@ -2,15 +2,15 @@
 
 import pytest
 
-from pipelines import training_memory as of_study
+from pipelines import training
 from pipelines.study import Study
-from residual_ensembles import data, training_memory
-from residual_ensembles.training_memory import training_bytes
+from pipelines.training import training_bytes
+from residual_ensembles import data
 from tests.helpers import small_studies
 
 
 def test_feature_maps_and_weights_are_counted(build, monkeypatch):
-    monkeypatch.setattr(training_memory, "LEAST_BYTES", 0)
+    monkeypatch.setattr(training, "LEAST_BYTES", 0)
     chain = build(depth=8)
     # Two convolutions in each module, and where the shape changes a projection.
     maps = 2 * 64 * 16 + 3 * 16 * 32 + 3 * 4 * 64
@@ -25,7 +25,7 @@ def test_a_small_network_takes_what_it_takes_to_start(build):
 
 def test_the_largest_of_a_study_counts(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(training_memory, "LEAST_BYTES", 0)
+    monkeypatch.setattr(training, "LEAST_BYTES", 0)
     data.prepare("digits", tmp_path / "data/prepared/tiny", limit_train=40, limit_test=10)
 
     def most_bytes(**changes) -> int:
@@ -41,7 +41,7 @@ def test_the_largest_of_a_study_counts(tmp_path, monkeypatch):
             "lesion": {"networks": []},
             "paths": {"networks": []},
         }
-        return of_study.most_bytes(
+        return training.most_bytes(
             Study.model_validate(small_studies.parameters(**usual | changes))
         )
 

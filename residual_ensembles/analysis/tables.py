@@ -11,88 +11,21 @@ import numpy as np
 import pandas as pd
 
 from residual_ensembles.analysis import gradient_tables, voting
+from residual_ensembles.analysis.columns import (
+    EXACTNESS_COLUMNS,
+    GATE_COLUMNS,
+    HALF_GATE_COLUMNS,
+    HISTORY_COLUMNS,
+    LESION_COLUMNS,
+    MEMBER_COLUMNS,
+    TEXT_COLUMNS,
+    WORTH_COLUMNS,
+)
+from residual_ensembles.models.architectures import EXTERNAL, RESIDUAL
+from residual_ensembles.storage.checkpoints import network_folder
 from residual_ensembles.storage.files import read_npz
 
-LESION_COLUMNS = [
-    "network",
-    "seed",
-    "sweep",
-    "draw",
-    "lesion",
-    "n_operations",
-    "kendall_tau",
-    "n_images",
-    "n_wrong",
-    "error_fraction",
-    "error_low",
-    "error_high",
-]
-GRADIENT_COLUMNS = [
-    "network",
-    "seed",
-    "epoch",
-    "estimator",
-    "target",
-    "batch_norm",
-    "length",
-    "log10_norm",
-    "log10_norm_low",
-    "log10_norm_high",
-    "n",
-    "share_projected",
-    "share_of_norms",
-    "share_projected_low",
-    "share_projected_high",
-    "share_of_norms_low",
-    "share_of_norms_high",
-]
-GATE_COLUMNS = ["network", "seed", "when", "module", "bias", "mean_gate"]
-HALF_GATE_COLUMNS = ["network", "seed", "n_images", "largest_relative_difference", "n_different"]
-EXACTNESS_COLUMNS = [
-    "network",
-    "seed",
-    "precision",
-    "n_lesions",
-    "n_images",
-    "n_predictions",
-    "n_close",
-    "rounding",
-    "n_compared",
-    "n_different",
-    "n_unexplained",
-    "largest_relative_difference",
-    "n_rounded",
-    "n_changed",
-    "n_redone",
-    "n_beyond",
-]
-MEMBER_COLUMNS = ["seed", "member", "n_modules", "epochs", "test_error_fraction"]
-HISTORY_COLUMNS = ["epoch", "error_fraction"]
-
-RESNETS = ("resnet", "resnet_bottleneck", "unravelled")
-"""Kinds of network whose modules all have a skip; the last is a reader's own, as it was found."""
-
-GIVEN = ("unravelled", "unravelled_plain")
-"""Kinds of network that were given, and taken apart as they were."""
-
-WORTH_COLUMNS = ["network", "seed", "module", "block_influence", "first_order", "loss_increase"]
-
-TEXT_COLUMNS = {
-    "network",
-    "sweep",
-    "lesion",
-    "precision",
-    "when",
-    "estimator",
-    "target",
-    "batch_norm",
-    "reading",
-    "part",
-    "vote",
-    "members",
-}
-"""Columns whose values are never numbers, nor missing: a network may be called `1` or `NA`."""
-
+GRADIENT_COLUMNS = list(gradient_tables.COLUMNS[""])
 UNKNOWN = -1
 """Prediction of a picture that a lesion, measured to a margin, was not evaluated on."""
 
@@ -113,7 +46,7 @@ class Run:
     @property
     def is_given(self) -> bool:
         """Whether it is a reader's own network, of whose training nothing is known."""
-        return self.model in GIVEN
+        return self.model in EXTERNAL
 
     @property
     def gating(self) -> str:
@@ -191,7 +124,7 @@ class Tables:
     @property
     def plain(self) -> tuple[str, ...]:
         """The residual networks trained in the ordinary way."""
-        return self.named(RESNETS)
+        return self.named(RESIDUAL)
 
     def sweep(self, network: str, *sweeps: str) -> pd.DataFrame:
         """Returns the rows of lesions.csv of one network and these sweeps."""
@@ -207,18 +140,9 @@ class Tables:
         return max((max(deleted(lesion), default=0) for lesion in singles), default=0)
 
     def downsampling(self, network: str) -> tuple[int, ...]:
-        """Returns the modules (from 1) that change the shape of what passes through.
-
-        Where the run does not name them: in a CIFAR ResNet of 6m+2 layers (He et al. 2016) and our
-        highway network on the same skeleton, the first modules of the second and third stage.
-        """
-        for run in self.of(network):
-            if "downsampling" in run.facts:
-                return tuple(int(module) for module in run.facts["downsampling"])
-            per_stage, rest = divmod(self.n_modules(network), 3)
-            if run.model in ("resnet", "highway") and rest == 0 and per_stage > 0:
-                return (per_stage + 1, 2 * per_stage + 1)
-        return ()
+        """Returns the modules (from 1) that change the shape of what passes through."""
+        named = (run.facts.get("downsampling", ()) for run in self.of(network))
+        return next((tuple(map(int, modules)) for modules in named if modules), ())
 
     def n_classes(self, network: str) -> int | None:
         """Returns how many classes the pictures have, None where no table says it."""
@@ -278,8 +202,8 @@ class Tables:
 
     def history(self, run: Run) -> pd.DataFrame:
         """Returns one row per epoch of training; no row where it was not kept."""
-        path = self.folder / "networks" / f"{run.network}-{run.seed}" / "history.csv"
-        return _table(path, HISTORY_COLUMNS)
+        place = network_folder(self.folder, run.network, run.seed)
+        return _table(place / "history.csv", HISTORY_COLUMNS)
 
     @property
     def dataset_title(self) -> str:
@@ -358,7 +282,7 @@ def _facts(path: Path) -> dict:
 
 
 def _run(folder: Path, network: str, seed: int) -> Run:
-    place = folder / "networks" / f"{network}-{seed}"
+    place = network_folder(folder, network, seed)
     facts, times = _facts(place / "run.json"), _facts(place / "times.json")
     if times.get("fingerprint") == facts.get("fingerprint"):  # else those of an earlier training
         facts = times | facts
@@ -367,7 +291,7 @@ def _run(folder: Path, network: str, seed: int) -> Run:
 
 def _gates(folder: Path, runs: tuple[Run, ...]) -> pd.DataFrame:
     """Reads the study's gates.csv or, where there is none, that of each highway network."""
-    places = [folder / "networks" / f"{run.network}-{run.seed}" for run in runs]
+    places = [network_folder(folder, run.network, run.seed) for run in runs]
     found = [path for place in (folder, *places) if (path := place / "gates.csv").exists()]
     if not found or found[0].parent == folder:
         return _table(folder / "gates.csv", GATE_COLUMNS)
@@ -394,31 +318,21 @@ def read_tables(folder: str | Path) -> Tables:
     lesions = _table(folder / "lesions.csv", LESION_COLUMNS)
     pairs = lesions[["network", "seed"]].drop_duplicates().itertuples(index=False)
     runs = tuple(_run(folder, str(network), int(seed)) for network, seed in pairs)
+    gradients = {
+        f"gradient{suffix}": _table(folder / f"path_gradients{suffix}.csv", list(columns))
+        for suffix, columns in gradient_tables.COLUMNS.items()
+        if suffix not in ("", "_quantiles")
+    }
     return Tables(
         folder=folder,
         lesions=lesions,
         gradients=_table(folder / "path_gradients.csv", GRADIENT_COLUMNS),
+        **gradients,
         gates=_gates(folder, runs),
         exactness=_table(folder / "exactness.csv", EXACTNESS_COLUMNS),
         half_gates=_table(folder / "half_gates.csv", HALF_GATE_COLUMNS),
         ensemble=_table(folder / "ensemble.csv", voting.COLUMNS),
         members=_table(folder / "ensemble" / "members.csv", MEMBER_COLUMNS),
-        gradient_modules=_table(
-            folder / "path_gradients_modules.csv", list(gradient_tables.COLUMNS["_modules"])
-        ),
-        gradient_ranges=_table(
-            folder / "path_gradients_ranges.csv", list(gradient_tables.COLUMNS["_ranges"])
-        ),
-        gradient_sums=_table(
-            folder / "path_gradients_sums.csv", list(gradient_tables.COLUMNS["_sums"])
-        ),
         worth=_table(folder / "worth.csv", WORTH_COLUMNS),
-        gradient_fits=_table(
-            folder / "path_gradients_fits.csv", list(gradient_tables.COLUMNS["_fits"])
-        ),
-        gradient_cancellation=_table(
-            folder / "path_gradients_cancellation.csv",
-            list(gradient_tables.COLUMNS["_cancellation"]),
-        ),
         runs=runs,
     )

@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-FAMILIES = {"resnet": "ResNet", "resnet_bottleneck": "ResNet", "vgg": "VGG"}
-"""What people call the models that the explorer can run."""
+from residual_ensembles.models.architectures import FAMILIES
+
+RUNS = ("ResNet", "VGG")
+"""Families of which the explorer can run a network, in the order in which it offers them."""
 
 
 class Choice(NamedTuple):
@@ -44,9 +46,9 @@ def choose(networks_dir: Path, networks: Sequence[str], seeds: Sequence[int]) ->
     chosen: dict[str, Choice] = {}
     for name, run in runs:
         family = FAMILIES.get(run["model"])
-        if family and family not in chosen:
+        if family in RUNS and family not in chosen:
             chosen[family] = _choice(networks_dir, name, seeds[0], run)
-    return [chosen[family] for family in dict.fromkeys(FAMILIES.values()) if family in chosen]
+    return [chosen[family] for family in RUNS if family in chosen]
 
 
 def _choice(networks_dir: Path, name: str, seed: int, run: dict) -> Choice:

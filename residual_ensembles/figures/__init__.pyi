@@ -1,13 +1,12 @@
 from .authors import write_reference
-from .gallery import FIGURES
+from .gallery import FIGURES, draw_figures
 from .picture import Picture
-from .plots import plot_tables
 from .style import save
 
 __all__ = [
     "FIGURES",
     "Picture",
-    "plot_tables",
+    "draw_figures",
     "save",
     "write_reference",
 ]

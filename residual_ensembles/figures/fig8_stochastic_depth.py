@@ -3,14 +3,14 @@
 from matplotlib.figure import Figure
 
 from residual_ensembles.analysis import Tables
-from residual_ensembles.analysis.tables import RESNETS
 from residual_ensembles.figures import authors, errors, style
 from residual_ensembles.figures.fig3_single_deletion import mark_downsampling
 from residual_ensembles.figures.picture import Picture
+from residual_ensembles.models.architectures import RESIDUAL
 
 
 def _networks(tables: Tables) -> list[tuple[str, style.Look]]:
-    trained = tables.named(RESNETS, "stochastic_depth")
+    trained = tables.named(RESIDUAL, "stochastic_depth")
     return [(n, style.PLAIN) for n in tables.plain] + [(n, style.STOCHASTIC_DEPTH) for n in trained]
 
 

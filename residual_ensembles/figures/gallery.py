@@ -1,5 +1,6 @@
-"""Every figure that there is."""
+"""Every figure that there is, and all of a study drawn."""
 
+from residual_ensembles.analysis import Tables
 from residual_ensembles.figures import (
     fig1_unraveled,
     fig2_deleted_module,
@@ -17,8 +18,11 @@ from residual_ensembles.figures import (
     fig14_gradient_by_module,
     fig15_effective_ranges,
     fig16_worth,
+    style,
 )
 from residual_ensembles.figures.picture import Picture
+from residual_ensembles.figures.plots import plot_tables
+from residual_ensembles.storage.files import write_csv
 
 FIGURES: tuple[Picture, ...] = (
     fig1_unraveled.FIGURE,
@@ -39,3 +43,20 @@ FIGURES: tuple[Picture, ...] = (
     fig16_worth.FIGURE,
 )
 """Every figure, in the order in which they are shown."""
+
+
+def draw_figures(tables: Tables) -> int:
+    """Draws figures/ and writes plots/, small tables for `dvc plots show`, into a study's folder.
+
+    Args:
+        tables: The study.
+
+    Returns:
+        How many figures there are.
+    """
+    wanted = [picture for picture in FIGURES if picture.wanted(tables)]
+    for picture in wanted:
+        style.save(picture.draw(tables), tables.folder / "figures", picture.name)
+    for name, table in plot_tables(tables).items():
+        write_csv(tables.folder / "plots" / f"{name}.csv", table)
+    return len(wanted)

@@ -1,10 +1,8 @@
 from .cut import Network
-from .keeping import gradient_cache
-from .pieces import BAR, measure
+from .pieces import gradient_cache, measure
 from .study import GradientStudy, write_tables
 
 __all__ = [
-    "BAR",
     "GradientStudy",
     "Network",
     "gradient_cache",

@@ -1,4 +1,6 @@
-"""Where the gradients of a network are cut into pieces: a function of network and study alone.
+"""Where the gradients of a network are cut into pieces, and what a piece takes in memory.
+
+Both are functions of network and study alone.
 
 A piece is a network at all its epochs with some batches, so that it is compiled in one process, or,
 where single paths are sampled, at one epoch with one batch and some lengths: batches and paths are
@@ -8,7 +10,7 @@ length goes through a module with what the length below it leaves there.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -17,6 +19,7 @@ import numpy as np
 
 from residual_ensembles.gradients.study import GradientStudy
 from residual_ensembles.multiply_adds import multiply_adds
+from residual_ensembles.paths.sampled_paths import NUMBERS_AT_ONCE
 
 BATCHES_IN_PIECE = 10
 """Most batches whose gradient one piece takes apart exactly: for small networks compiling is what
@@ -25,6 +28,13 @@ PIECE_MULTIPLY_ADDS = 2e12
 """Of an exact piece: tens of seconds on one core, which manages some 3 × 10¹⁰ in a second."""
 PATHS_IN_PIECE = 2500
 """Sampled paths of one piece: tens of seconds for ResNet-110 and 16 pictures of 32×32."""
+BYTES_PER_NUMBER = 4
+"""In float32, as all gradients are taken apart."""
+ROWS_AT_ONCE = 3
+"""Cotangents of every length that are there together: before a module, behind it, and those at the
+module whose weights are looked at."""
+MAPS_OF_MODULE = 6
+"""Feature maps that the way back through a module needs, of its size at most."""
 
 
 class Network(NamedTuple):
@@ -125,3 +135,26 @@ def exact_multiply_adds(study: GradientStudy, chain) -> float:
         for i, module in enumerate(chain.modules)
     )
     return study.batch_size * sum(passes) + 1.0
+
+
+def piece_bytes(study: GradientStudy, chain, pieces: Iterable[Piece]) -> int:
+    """Returns what the largest of some pieces may take in memory, beside the network.
+
+    Args:
+        study: What is measured.
+        chain: The network.
+        pieces: Of this network.
+    """
+    return max((_of_piece(study, chain, piece) for piece in pieces), default=0)
+
+
+def _of_piece(study: GradientStudy, chain, piece: Piece) -> int:
+    row = study.batch_size * max(map(math.prod, chain.shapes))
+    point = len(chain.modules) * MAPS_OF_MODULE * row
+    if piece.lengths is None:
+        rows = ROWS_AT_ONCE * len(study.lengths(chain)) * row
+    else:
+        # Before a module and behind it.
+        n_paths = len(piece.lengths) * study.paths_of_batch
+        rows = 2 * max(row, min(n_paths * row, NUMBERS_AT_ONCE))
+    return BYTES_PER_NUMBER * (point + rows)

@@ -1,26 +1,54 @@
 """Gradients of many networks by path, in pieces that are computed side by side."""
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from functools import partial
 from types import MappingProxyType
 
 import numpy as np
 
 from residual_ensembles import models
-from residual_ensembles.gradients.cut import Network, Piece, cut
-from residual_ensembles.gradients.memory import piece_bytes
+from residual_ensembles.gradients.cut import Network, Piece, cut, piece_bytes
 from residual_ensembles.gradients.study import GradientStudy, Measured, nothing_found, skips_of
 from residual_ensembles.models.configs import architecture_of, outline
 from residual_ensembles.paths import Linearization
 from residual_ensembles.runtime.executor import Executor, Task
-from residual_ensembles.runtime.result_cache import CachedTask, ResultCache, run_cached
+from residual_ensembles.runtime.result_cache import (
+    CachedTask,
+    ResultCache,
+    kept_results,
+    run_cached,
+)
 
-BAR = "{l_bar}{bar}| {n:.1f}/{total} batches [{elapsed}<{remaining}]"
-"""How far `measure` is, for tqdm: a piece with some lengths is a part of a batch."""
+ENTRIES = (
+    "residual_ensembles.data.prepared",
+    "residual_ensembles.gradients.pieces",
+    "residual_ensembles.registration",
+)
+"""What reads pictures and takes gradients, and every class that a network may consist of."""
 NOTHING_KEPT: Mapping[str, ResultCache] = MappingProxyType({})
 
 Found = list[tuple[list[bool], dict[str, list]]]
 """What a piece found: for each of its networks whether each module has a skip, and the rest."""
+
+
+def gradient_cache(
+    networks: Sequence[Network], data_checksum: str, study: GradientStudy
+) -> ResultCache:
+    """Returns where the pieces of a network are kept until the tables are written.
+
+    Args:
+        networks: The network at each epoch.
+        data_checksum: Of the prepared data.
+        study: What is measured.
+    """
+    files = [
+        [hashlib.sha256(each.file.read_bytes()).hexdigest(), each.batch_norm, each.estimators]
+        for each in networks
+    ]
+    facts = {"networks": files, "data": data_checksum, "study": asdict(study)}
+    return kept_results("gradients", ENTRIES, **facts)
 
 
 def measure(

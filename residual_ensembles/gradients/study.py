@@ -8,32 +8,25 @@ import numpy as np
 
 from residual_ensembles import paths
 from residual_ensembles.analysis import gradient_tables
+from residual_ensembles.parameters import Paths
 from residual_ensembles.storage.files import write_csv
 
+DEFAULTS = Paths()
 KEY = ("network", "seed", "epoch", "estimator", "target", "batch_norm")
 
 
 @dataclass(frozen=True)
 class GradientStudy:
-    """How the gradient of a network is taken apart.
+    """How the gradient of a network is taken apart: `parameters.Paths` says what each means."""
 
-    Args:
-        samples: Sampled paths of each length; 0 for none.
-        batches: Batches, each with its share of the samples.
-        batch_size: Examples in a batch.
-        max_length: Longest path, in modules; None for all.
-        target: "y0" or "picture": what the gradient is taken to.
-        weights_of: Module whose weights' gradient is taken apart too, from 1; 0 for none.
-        seed: Of batches and paths.
-    """
-
-    samples: int = 1000
-    batches: int = 20
-    batch_size: int = 16
+    samples: int = DEFAULTS.samples
+    batches: int = DEFAULTS.batches
+    batch_size: int = DEFAULTS.batch_size
     max_length: int | None = None
-    target: str = "y0"
-    weights_of: int = 1
-    seed: int = 0
+    """Longest path, in modules; None for all."""
+    target: str = DEFAULTS.target
+    weights_of: int = DEFAULTS.weights_of
+    seed: int = DEFAULTS.seed
 
     def add_exact(self, point, chain, found: dict[str, list]) -> None:
         """Takes the gradient of a batch apart exactly.

@@ -1,8 +1,6 @@
 from . import agreement, sweep
 from .bearing import check, deletable, duplicable, spared, swappable
 from .engine import Evaluation, evaluate
-from .exactness import summary
-from .fingerprint import network_cache
 from .lesion import Lesion, Step
 from .outputs import outputs_of
 from .plans import (
@@ -18,7 +16,8 @@ from .plans import (
 from .reference import evaluate_reference, reference_logits
 from .settings import SweepSettings
 from .study import lesion_study, n_classes
-from .table import lesion_table
+from .sweep import network_cache
+from .table import lesion_table, summary
 
 __all__ = [
     "Evaluation",

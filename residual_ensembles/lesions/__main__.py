@@ -1,18 +1,46 @@
 """Takes any Keras network apart: `python -m residual_ensembles.lesions --help`.
 
-From the file of a network and a data set to tables, figures and the page of a study.
+From the file of a network and a data set to tables, figures and the page: a study of one network
+that is brought along, by the functions that DVC's stages call.
 """
 
+import json
+import re
 from pathlib import Path
 
 from absl import flags
 
-from residual_ensembles import backend, cli, runtime, train, unraveling
-from residual_ensembles.parameters import EXTERNAL_STUDY, Lesion, Paths, validated
+from residual_ensembles import (
+    analysis,
+    backend,
+    cli,
+    figures,
+    models,
+    pruning,
+    report,
+    runtime,
+    stages,
+    train,
+    training,
+    unraveling,
+)
+from residual_ensembles.parameters import (
+    EXTERNAL_STUDY,
+    ExternalNetwork,
+    Lesion,
+    Paths,
+    Study,
+    validated,
+)
+from residual_ensembles.storage.checkpoints import network_folder
+from residual_ensembles.storage.files import write_text
 
 FLAGS = flags.FLAGS
+CUT = ("boundaries", "modules")
 LESION = tuple(name for name in Lesion.model_fields if name != "networks")
 PATHS = ("samples", "batches", "batch_size")
+COMMAND = "python -m residual_ensembles.lesions"
+"""What remakes the figures, shown below each."""
 
 
 def define_flags() -> None:
@@ -20,8 +48,7 @@ def define_flags() -> None:
     flags.DEFINE_string("network", None, "file of a Keras network that takes pictures in 0..255")
     train.define_data_flags()
     flags.adopt_module_key_flags(train)
-    flags.DEFINE_list("boundaries", None, "names of the additions to cut at; default: all")
-    flags.DEFINE_list("modules", None, "names of layers that are modules by themselves")
+    cli.define_flags(ExternalNetwork, *CUT)
     cli.define_flags(Lesion, *LESION, defaults=EXTERNAL_STUDY["lesion"])
     cli.define_flags(Paths, *PATHS, prefix="path_", defaults=EXTERNAL_STUDY["paths"])
     flags.DEFINE_integer("prune", 0, "modules to delete for good, into pruned.keras; 0 for none", 0)
@@ -29,35 +56,55 @@ def define_flags() -> None:
     flags.mark_flags_as_required(["network", "output_dir"])
 
 
+def study_of_flags() -> Study:
+    """Returns the study that the flags describe, of one network called by the stem of its file.
+
+    Raises:
+        ValueError: It cannot be.
+    """
+    network = re.sub(r"[^A-Za-z0-9_-]|^-", "_", Path(FLAGS.network).stem)[:100]
+    own = {"model": f"keras:{FLAGS.network}", **cli.flag_values(ExternalNetwork, *CUT)}
+    lesion = cli.flag_values(Lesion, *LESION)
+    paths = {**cli.flag_values(Paths, *PATHS, prefix="path_"), "seed": lesion["seed"]}
+    return validated(
+        Study,
+        {
+            "name": network,
+            "network": {network: own},
+            "networks": [network],
+            "seeds": [0],
+            "lesion": {**lesion, "networks": [network]},
+            "paths": {**paths, "networks": [network]},
+        },
+    )
+
+
 def main() -> None:
     """Takes the network apart and writes the page."""
-    folder = Path(FLAGS.output_dir)
-    lesion = validated(Lesion, cli.flag_values(Lesion, *LESION))
-    paths = cli.flag_values(Paths, *PATHS, prefix="path_")
-    cli.require_writable_folder(folder)
-    # Here, for it imports Keras, which nobody shall wait for who is told how to call this.
-    from residual_ensembles import pruning
-    from residual_ensembles.network_study import NetworkStudy
-    from residual_ensembles.unraveling.loading import check_file
-
-    check_file(FLAGS.network)
+    results, study = Path(FLAGS.output_dir), study_of_flags()
+    (run,) = study.runs
+    cli.require_writable_folder(results)
+    unraveling.given.check_name(study.network[run[0]])
     backend.configure()
     prepared = train.prepared_data()
-    chain = unraveling.load(
-        FLAGS.network, FLAGS.boundaries, FLAGS.modules, picture_shape=prepared.picture_shape
-    )
+    place = training.Outputs(network_folder(results, *run))
+    stages.publish(prepared, study.network[run[0]], run[1], place, run[0])
+    chain = models.load(place.model)
     if FLAGS.prune:
         pruning.check_number(chain, FLAGS.prune)
-    print(chain.summary(), flush=True)
+    if chain.graph is not None:
+        write_text(results / "network.txt", chain.summary() + "\n")
+        print(chain.summary(), flush=True)
     with runtime.choose_executor() as chosen:
-        study = NetworkStudy(chain, Path(FLAGS.network), prepared, folder, lesion.seed, chosen)
-        study.lesions(lesion.plan, **lesion.options)
-        study.gradients(**paths)
-        study.worth()
+        stages.write_lesions(study, prepared, results, chosen, as_far_as_possible=True)
+        stages.write_gradients(study, prepared, results, chosen)
         if FLAGS.prune:
-            study.prune(FLAGS.prune)
-    parameters = {flag.name: flag.value for flag in FLAGS.get_key_flags_for_module(__name__)}
-    print(f"the page: {study.page(parameters)}")
+            stages.prune_network(run, FLAGS.prune, prepared, results, chosen)
+    tables = analysis.read_tables(results)
+    figures.draw_figures(tables)
+    given = {flag.name: flag.value for flag in FLAGS.get_key_flags_for_module(__name__)}
+    report.write_page(tables, json.loads(json.dumps(given, default=str)), COMMAND)
+    print(f"the page: {results / 'report.html'}")
 
 
 if __name__ == "__main__":

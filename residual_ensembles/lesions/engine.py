@@ -14,8 +14,7 @@ from residual_ensembles.lesions.finite import NOT_FINITE, check_finite, predicte
 from residual_ensembles.lesions.grid import MEMORY_BYTES
 from residual_ensembles.lesions.lesion import Lesion
 from residual_ensembles.lesions.margin import UNKNOWN, Sampling
-from residual_ensembles.lesions.results import LesionResults
-from residual_ensembles.lesions.scheduler import Scheduler, Wanted
+from residual_ensembles.lesions.scheduler import LesionResults, Scheduler, Wanted
 from residual_ensembles.lesions.settings import SweepSettings, check_sweep
 from residual_ensembles.lesions.worker import Meter, SweepSpec
 from residual_ensembles.models.targets import check_numbers, class_labels

@@ -1,16 +1,20 @@
 """Logits of many lesions, by walks through the tree of what they share."""
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import psutil
 
 from residual_ensembles.lesions.bearing import check
-from residual_ensembles.lesions.grid import MEMORY_BYTES, grid
-from residual_ensembles.lesions.lesion import Lesion, Step
+from residual_ensembles.lesions.grid import grid
+from residual_ensembles.lesions.lesion import Step
 from residual_ensembles.lesions.prepared_network import PreparedNetwork
 from residual_ensembles.lesions.tree import Tree
 from residual_ensembles.lesions.walk import Walk
+
+if TYPE_CHECKING:
+    from residual_ensembles.lesions.worker import SweepSpec
 
 FLOAT32_BYTES = 4
 
@@ -19,32 +23,22 @@ class Evaluator:
     """A network and lesions of it, prepared for one batch of pictures after another.
 
     Args:
-        chain: The network. Its weights are copied.
-        lesions: Any lesions that it can bear.
-        n_pictures: Pictures of the whole sweep, which decide how it is cut.
-        memory_bytes: What activations may take.
-        batch_size: How many of them may pass a module together; None for as many as are fast.
+        spec: The network, the lesions, and how they are cut.
 
     Raises:
         ValueError: The network cannot bear a lesion, or the memory is too small for it.
     """
 
-    def __init__(
-        self,
-        chain,
-        lesions: Sequence[Lesion],
-        n_pictures: int,
-        memory_bytes: int = MEMORY_BYTES,
-        batch_size: int | None = None,
-    ):
-        for lesion in lesions:
+    def __init__(self, spec: "SweepSpec"):
+        chain = spec.chain
+        for lesion in spec.lesions:
             check(lesion, chain)
         self.chain = chain
-        self.lesions = list(lesions)
-        self.memory_bytes = memory_bytes
+        self.lesions = list(spec.lesions)
+        self.memory_bytes = spec.memory_bytes
         shapes = [*chain.shapes, *(shape for module in chain.modules for shape in module.shapes)]
         row_bytes = FLOAT32_BYTES * max(int(np.prod(shape)) for shape in shapes)
-        self.grid = grid(n_pictures, row_bytes, memory_bytes, batch_size)
+        self.grid = grid(spec.n_pictures, row_bytes, spec.memory_bytes, spec.batch_size)
         self.networks: dict[str, PreparedNetwork] = {}
         self.memory = psutil.Process()
         self.start_bytes = self.memory.memory_info().rss

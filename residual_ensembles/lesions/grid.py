@@ -6,7 +6,9 @@ A sweep that is cut off and goes on has the same grid, and with it the same resu
 import math
 from typing import NamedTuple
 
-MEMORY_BYTES = 2 * 2**30
+from residual_ensembles.parameters import Lesion
+
+MEMORY_BYTES = Lesion().options["memory_bytes"]
 """What the activations of a sweep may take where nothing else is said."""
 BATCH_BYTES = 32 * 2**20
 """Size of the largest batch between two modules. More is no faster on a CPU."""

@@ -1,19 +1,88 @@
-"""Computes what sweeps need next: the parts that no cache knows, for all networks together."""
+"""Computes what sweeps need next, for all networks together, where no cache knows it.
+
+What is known of lesions with pictures is known lesion by lesion, whatever plan each was a part of.
+"""
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from residual_ensembles.lesions.cut import groups
-from residual_ensembles.lesions.results import LesionResults
-from residual_ensembles.lesions.worker import Chunk, SweepSpec, compute_chunk
+from residual_ensembles.lesions.worker import Chunk, ChunkResult, SweepSpec, compute_chunk
 from residual_ensembles.runtime.executor import Executor, Task
-from residual_ensembles.runtime.result_cache import CachedTask, Count, run_cached
+from residual_ensembles.runtime.result_cache import CachedTask, Count, ResultCache, run_cached
 
 LONGEST_NAMES = 2
 """Lesions that a task is named by; of more, the first and the last."""
+
+
+class LesionResults:
+    """Arrays `(n_lesions, n_pictures)` by name, filled chunk by chunk.
+
+    A cache has the chunks of all plans that were ever evaluated under its name; of these the
+    lesions and pictures that are wanted here are taken over when this is made.
+
+    Args:
+        cache: Where chunks are kept.
+        keys: What each lesion is called there, each once.
+        pictures: Positions of the pictures that are looked at, ascending.
+        dtypes: Of the arrays, by name.
+    """
+
+    def __init__(
+        self,
+        cache: ResultCache,
+        keys: Sequence[str],
+        pictures: np.ndarray,
+        dtypes: Mapping[str, type],
+    ):
+        self.cache = cache
+        self.keys = tuple(keys)
+        self.pictures = np.asarray(pictures)
+        self.peak_bytes = 0
+        """Of what was computed for it, not found: by how much the memory of a process grew."""
+        self._row = {key: i for i, key in enumerate(self.keys)}
+        shape = len(self.keys), len(self.pictures)
+        self.known = np.zeros(shape, bool)
+        self.fields = {name: np.zeros(shape, dtype) for name, dtype in dtypes.items()}
+        for result in cache.results():
+            self.add(result)
+
+    def add(self, result: ChunkResult) -> None:
+        """Takes over what a chunk found of these lesions with these pictures."""
+        theirs = [i for i, key in enumerate(result.keys) if key in self._row]
+        rows = [self._row[result.keys[i]] for i in theirs]
+        columns = np.searchsorted(self.pictures, result.pictures)
+        columns = np.minimum(columns, len(self.pictures) - 1)
+        wanted = np.flatnonzero(self.pictures[columns] == result.pictures)
+        here = np.ix_(rows, columns[wanted])
+        for name, array in self.fields.items():
+            array[here] = result.fields[name][np.ix_(theirs, wanted)]
+        self.known[here] = True
+
+    def missing(self, rows: np.ndarray, pictures: np.ndarray) -> np.ndarray:
+        """Returns those of `rows` of which not all of some pictures are known.
+
+        Args:
+            rows: Positions of lesions.
+            pictures: Positions of pictures.
+        """
+        return rows[~self.known[np.ix_(rows, self._columns(pictures))].all(axis=1)]
+
+    def take(self, name: str, rows: np.ndarray, pictures: np.ndarray) -> np.ndarray:
+        """Returns one of the arrays at some lesions and pictures, whose results must be known.
+
+        Args:
+            name: Of the array.
+            rows: Positions of lesions.
+            pictures: Positions of pictures.
+        """
+        return self.fields[name][np.ix_(rows, self._columns(pictures))]
+
+    def _columns(self, pictures: np.ndarray) -> np.ndarray:
+        return np.searchsorted(self.pictures, pictures)
 
 
 class Wanted(NamedTuple):

@@ -1,5 +1,6 @@
 """Networks of a study taken apart: with a bar, their predictions kept, their rows returned."""
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -8,14 +9,40 @@ import pandas as pd
 from tqdm import tqdm
 
 from residual_ensembles.lesions.engine import Evaluation, Sweep, evaluate_together
-from residual_ensembles.lesions.exactness import exactness, summary
 from residual_ensembles.lesions.plans import PlannedLesion
 from residual_ensembles.lesions.scheduler import Scheduler
 from residual_ensembles.lesions.settings import SweepSettings
-from residual_ensembles.lesions.table import lesion_table
+from residual_ensembles.lesions.table import exactness, lesion_table, summary
 from residual_ensembles.runtime.executor import Executor
-from residual_ensembles.runtime.result_cache import ResultCache
+from residual_ensembles.runtime.result_cache import ResultCache, kept_results
 from residual_ensembles.storage.files import write_npz
+
+ENTRIES = (
+    "residual_ensembles.data.prepared",
+    "residual_ensembles.lesions.engine",
+    "residual_ensembles.registration",
+)
+"""What reads pictures and evaluates lesions, and every class that a network may consist of."""
+
+
+def network_cache(
+    kind: str,
+    network: Path,
+    data_checksum: str,
+    entries: Sequence[str] = ENTRIES,
+    **facts: object,
+) -> ResultCache:
+    """Returns where results of a network are kept, for later runs of the same code too.
+
+    Args:
+        kind: Of the results: the name of the folder for all networks.
+        network: File of the trained network.
+        data_checksum: Of the prepared data.
+        entries: Modules that compute them; for predictions, those of lesions.
+        **facts: What else decides about all of them, as plain values.
+    """
+    content = hashlib.sha256(network.read_bytes()).hexdigest()
+    return kept_results(kind, entries, network=content, data=data_checksum, facts=facts)
 
 
 class PartPictures:

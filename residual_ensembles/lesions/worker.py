@@ -7,6 +7,7 @@ some lesions with some pictures.
 import hashlib
 import pickle
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
@@ -24,39 +25,30 @@ turns, and to prepare a network anew takes as long as many pictures."""
 _READY: dict[str, "WorkerSweep"] = {}
 
 
+@dataclass(frozen=True, eq=False)
 class SweepSpec:
-    """A network and lesions of it, as they travel to where chunks are computed.
+    """A network, lesions of it, and how they are cut, as they travel to where they are evaluated.
 
     Where it arrives the evaluator is made once, for all chunks of the sweep that come there.
-
-    Args:
-        chain: The network. Its weights are copied.
-        lesions: Any lesions that it can bear.
-        n_pictures: Pictures of the whole sweep, which decide how it is cut.
-        memory_bytes: What activations may take.
-        batch_size: How many of them may pass a module together; None for as many as are fast.
-        title: What people call the network.
     """
 
-    def __init__(
-        self,
-        chain,
-        lesions: Sequence[Lesion],
-        n_pictures: int,
-        memory_bytes: int = MEMORY_BYTES,
-        batch_size: int | None = None,
-        title: str = "",
-    ):
-        self.chain = chain
-        self.title = title
-        self.lesions = list(lesions)
-        self.memory_bytes = memory_bytes
-        self.rest = self.lesions, n_pictures, memory_bytes, batch_size
+    chain: object
+    """The network. Its weights are copied."""
+    lesions: Sequence[Lesion]
+    """Any that it can bear."""
+    n_pictures: int
+    """Pictures of the whole sweep, which decide how it is cut."""
+    memory_bytes: int = MEMORY_BYTES
+    """What activations may take."""
+    batch_size: int | None = None
+    """How many of them may pass a module together; None for as many as are fast."""
+    title: str = ""
+    """What people call the network."""
 
     @cached_property
     def evaluator(self) -> Evaluator:
         """The evaluator; errors are those of its making."""
-        return Evaluator(self.chain, *self.rest)
+        return Evaluator(self)
 
     @cached_property
     def steps(self) -> list[tuple[Step, ...]]:
@@ -65,8 +57,9 @@ class SweepSpec:
 
     def __reduce__(self):
         content = models.to_bytes(self.chain)
-        name = hashlib.sha256(content + pickle.dumps(self.rest)).hexdigest()
-        return _arrived, (name, content, self.rest)
+        rest = self.lesions, self.n_pictures, self.memory_bytes, self.batch_size
+        name = hashlib.sha256(content + pickle.dumps(rest)).hexdigest()
+        return _arrived, (name, content, rest)
 
 
 class WorkerSweep:
@@ -74,7 +67,7 @@ class WorkerSweep:
 
     Args:
         content: The file of the network.
-        rest: What else the evaluator is made of.
+        rest: What else the specification says that decides about numbers.
     """
 
     def __init__(self, content: bytes, rest: tuple):
@@ -85,7 +78,7 @@ class WorkerSweep:
     def evaluator(self) -> Evaluator:
         """The evaluator; errors are those of its making."""
         with models.as_file(self.content) as path:
-            return Evaluator(models.load(path), *self.rest)
+            return Evaluator(SweepSpec(models.load(path), *self.rest))
 
 
 def _arrived(name: str, content: bytes, rest: tuple) -> WorkerSweep:

@@ -2,6 +2,14 @@
 
 from residual_ensembles.parameters import MODELS
 
+FAMILIES = {"resnet": "ResNet", "resnet_bottleneck": "ResNet", "highway": "Highway", "vgg": "VGG"}
+"""What people call the networks that are trained here."""
+EXTERNAL = UNRAVELED, UNRAVELED_PLAIN = "unravelled", "unravelled_plain"
+"""What one that is brought along is called where its kind stands: all its modules have a skip, or
+some have none."""
+RESIDUAL = ("resnet", "resnet_bottleneck", UNRAVELED)
+"""Kinds whose modules are all added to a skip, without gates of their own."""
+
 # He et al. 2016a, section 4.2: three stages of n modules each, 6n + 2 layers.
 SMALL_WIDTHS = (16, 32, 64)
 # He et al. 2016a, table 1, and 2016b, appendix: four stages, a quarter of the width within.

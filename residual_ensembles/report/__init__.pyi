@@ -1,9 +1,8 @@
 from .markdown import results_table
-from .page import render
-from .study_metrics import metrics
+from .page import render, write_page
 
 __all__ = [
-    "metrics",
     "render",
     "results_table",
+    "write_page",
 ]

@@ -7,9 +7,9 @@ import jinja2
 import pandas as pd
 from markupsafe import Markup
 
-from residual_ensembles.analysis import CLAIMS, Tables
+from residual_ensembles.analysis import CLAIMS, Tables, claims_table
 from residual_ensembles.analysis.claims import VERDICTS
-from residual_ensembles.figures import FIGURES, Picture
+from residual_ensembles.figures import FIGURES, Picture, write_reference
 from residual_ensembles.pages import asset, content_security_policy
 from residual_ensembles.report.inline_svg import inline_svg
 from residual_ensembles.report.networks import (
@@ -26,9 +26,11 @@ from residual_ensembles.report.summary import (
     answers,
     how_sure,
     measured,
+    metrics,
     tally,
     tally_counted,
 )
+from residual_ensembles.storage.files import write_csv, write_json, write_text
 
 MARKS = {"reproduced": "✓", "not reproduced": "✗", "inconclusive": "?", "not tested": "–"}
 """Beside its colour, each verdict has a sign."""
@@ -185,6 +187,25 @@ def render(
             files=[name for name in _FILES if (tables.folder / name).exists()],
         )
     )
+
+
+def write_page(tables: Tables, parameters: Mapping[str, object], command: str) -> int:
+    """Writes claims.csv, reference.csv, metrics.json and report.html into a study's folder.
+
+    Args:
+        tables: The study; its figures are drawn.
+        parameters: As for `render`.
+        command: As for `render`.
+
+    Returns:
+        How many claims were decided.
+    """
+    claims = claims_table(tables)
+    write_csv(tables.folder / "claims.csv", claims)
+    write_reference(tables.folder)
+    write_json(tables.folder / "metrics.json", metrics(tables, claims))
+    write_text(tables.folder / "report.html", render(tables, claims, parameters, command))
+    return len(claims)
 
 
 def _has_explorer(tables: Tables) -> bool:

@@ -1,4 +1,4 @@
-"""What a hurried reader gets in ten seconds."""
+"""What a hurried reader gets in ten seconds, and the same for `dvc metrics show`."""
 
 from typing import NamedTuple
 
@@ -20,6 +20,8 @@ QUESTIONS = (
 )
 """The paper in a few questions, the claims that answer each, and what their numbers are."""
 
+ROUNDED = 4
+"""Decimals of metrics; more than any study's pictures can tell."""
 COUNTED = frozenset(claim.id for claim in path_lengths.CLAIMS)
 """The claims that no network can change."""
 _BY_ID = {claim.id: claim for claim in CLAIMS}
@@ -76,3 +78,27 @@ def how_sure(tables: Tables) -> str:
             "speaks of a way of training counts as reproduced."
         )
     return f"Intervals are over {min(seeds)} seeds or more wherever a way of training is judged."
+
+
+def metrics(tables: Tables, claims: pd.DataFrame) -> dict[str, float | int]:
+    """Returns flat metrics, errors in percent, means over seeds and draws.
+
+    Args:
+        tables: The study.
+        claims: Its claims.csv.
+    """
+    found: dict[str, float | int] = {}
+    for network in tables.networks:
+        intact = tables.sweep(network, "intact").error_fraction
+        single = tables.sweep(network, "single_deletion").error_fraction
+        found[f"{network}_intact_error_percent"] = 100 * intact.mean()
+        found[f"{network}_median_single_deletion_error_percent"] = 100 * single.median()
+        for k in (10, 20):
+            for sweep, name in (("random_deletion", "any"), ("random_deletion_sparing", "spared")):
+                rows = tables.sweep(network, sweep)
+                errors = rows.error_fraction[rows.n_operations == k]
+                found[f"{network}_{k}_deleted_{name}_error_percent"] = 100 * errors.mean()
+    found = {name: round(float(value), ROUNDED) for name, value in found.items() if value == value}
+    for verdict, count in tally(claims).items():
+        found[f"claims_{verdict.replace(' ', '_')}"] = count
+    return found

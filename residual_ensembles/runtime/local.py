@@ -3,6 +3,9 @@
 The pool is the standard library's, and joblib's loky starts its processes: they import no
 `__main__`, so that a script needs no guard, and what travels may be a lambda. loky's own pool ends
 processes that have grown by 300 MB; ours grow by what they compile, and are to keep it.
+
+Schedulers and containers limit a process by the control groups (cgroups) of Linux that it is in,
+and the kernel kills what takes more, however much memory the machine has.
 """
 
 import contextlib
@@ -14,6 +17,7 @@ import tempfile
 import threading
 import time
 import weakref
+from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
@@ -26,12 +30,16 @@ import psutil
 
 from residual_ensembles.backend.threads import processors, task_threads
 from residual_ensembles.runtime.executor import TASK_BYTES, Executor, ignore
-from residual_ensembles.runtime.memory import available_bytes
 
 PARENT_SECONDS = 1.0
 """Between two looks of a process at whether the program is there."""
 TELL_SECONDS = 0.5
 """Between two messages of how far a task is."""
+
+# Limit, use, and the part of the use that is a cache of files which nothing has touched for a
+# while: the kernel gives it up before it kills.
+_VERSION_2 = ("memory.max", "memory.current", "inactive_file")
+_VERSION_1 = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
 
 _steps: Connection | None = None
 """In a process of a pool: where it says how far its task is."""
@@ -149,6 +157,46 @@ class Local(Executor):
         for each in (self.steps, self._tells, self._held, self._holds):
             each.close()
         self.folder.cleanup()
+
+
+def available_bytes(root: Path = Path("/")) -> int:
+    """Returns the memory that this process can still take without being killed.
+
+    Args:
+        root: Where the system's `proc` and `sys` are.
+    """
+    return max(0, min([psutil.virtual_memory().available, *_left_by_groups(root)]))
+
+
+def _left_by_groups(root: Path) -> Iterator[int]:
+    """Yields what each group that this process is in leaves, and each group above them."""
+    for folder, (limit, use, cache) in _groups(root):
+        try:
+            most = (folder / limit).read_text().strip()
+            if most != "max":
+                cached = dict(map(str.split, (folder / "memory.stat").read_text().splitlines()))
+                used = int((folder / use).read_text()) - int(cached.get(cache, 0))
+                yield int(most) - used
+        except (OSError, ValueError):  # the group has no limit on memory, or may not be read
+            continue
+
+
+def _groups(root: Path) -> Iterator[tuple[Path, tuple[str, str, str]]]:
+    try:
+        lines = (root / "proc/self/cgroup").read_text().splitlines()
+    except OSError:  # not Linux
+        return
+    for line in lines:
+        _, controllers, name = line.split(":", 2)
+        if not controllers:
+            top, names = root / "sys/fs/cgroup", _VERSION_2
+        elif "memory" in controllers.split(","):
+            top, names = root / "sys/fs/cgroup/memory", _VERSION_1
+        else:
+            continue
+        # In a container the name may be that of the machine, and the group itself lie at the top.
+        group = top / name.strip("/")
+        yield from ((each, names) for each in (group, *group.parents) if each.is_relative_to(top))
 
 
 def _bytes_of_children() -> int:

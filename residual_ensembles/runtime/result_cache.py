@@ -1,5 +1,6 @@
 """Tasks whose results outlive the run that computed them: found again, or computed and kept."""
 
+import contextlib
 import hashlib
 import os
 import pickle
@@ -9,9 +10,15 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from residual_ensembles.backend.threads import task_threads
 from residual_ensembles.runtime.executor import Executor, Task
+from residual_ensembles.storage import checkpoints
 from residual_ensembles.storage.files import write_bytes
+from residual_ensembles.storage.fingerprint import digest
 
+MOST_BYTES = 4 * 2**30
+"""What results of one kind may take; those of a thousand lesions of ten thousand pictures take some
+ten megabytes."""
 _SUFFIX = ".result"
 _DIGEST_BYTES = hashlib.sha256().digest_size
 
@@ -75,6 +82,51 @@ def _read(file: Path) -> object | None:
         return pickle.loads(zlib.decompress(content))  # noqa: S301 - `keep` wrote it, to the byte
     except FileNotFoundError:
         return None
+
+
+def kept_results(kind: str, entries: Sequence[str], **facts: object) -> ResultCache:
+    """Returns where results are kept, for later runs of the same code too.
+
+    Those that have not been looked at for longest are removed where all of their kind together
+    would take more than `MOST_BYTES`.
+
+    Args:
+        kind: Of the results: the name of the folder for all of them.
+        entries: Modules that compute them.
+        **facts: What else decides about all of them, as plain values: network, data, parameters.
+    """
+    folder = checkpoints.folder() / kind
+    own = folder / digest(entries, task_threads(), **facts)
+    own.mkdir(parents=True, exist_ok=True)
+    own.touch()
+    forget_oldest(folder, MOST_BYTES)
+    return ResultCache(own)
+
+
+def forget_oldest(folder: Path, most_bytes: int) -> None:
+    """Removes the folders in a folder that were touched first, until the others are small enough.
+
+    Args:
+        folder: With one folder for each network; the one that was touched last stays.
+        most_bytes: What all of them may take.
+    """
+    total = 0
+    for i, each in enumerate(sorted(folder.iterdir(), key=_touched, reverse=True)):
+        total += sum(_size(file) for file in each.rglob("*") if file.is_file())
+        if i and total > most_bytes:
+            shutil.rmtree(each, ignore_errors=True)
+
+
+def _touched(path: Path) -> int:
+    with contextlib.suppress(FileNotFoundError):  # another process has removed it
+        return path.stat().st_mtime_ns
+    return 0
+
+
+def _size(file: Path) -> int:
+    with contextlib.suppress(FileNotFoundError):
+        return file.stat().st_size
+    return 0
 
 
 class CachedTask(NamedTuple):

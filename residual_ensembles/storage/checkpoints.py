@@ -1,4 +1,4 @@
-"""Where the state of unfinished work is kept."""
+"""Where things are kept: the networks of a study, and the state of unfinished work."""
 
 import os
 from pathlib import Path
@@ -11,5 +11,16 @@ FOLDER = ".checkpoints"
 
 
 def folder() -> Path:
-    """Returns the folder; it may not be there yet."""
+    """Returns the folder of unfinished work; it may not be there yet."""
     return Path(os.environ.get(VARIABLE, FOLDER))
+
+
+def network_folder(results: Path, network: str, seed: int) -> Path:
+    """Returns the folder of a network: model.keras, history.csv, run.json.
+
+    Args:
+        results: Folder of the study's results.
+        network: Its name in tables.
+        seed: It was trained with.
+    """
+    return results / "networks" / f"{network}-{seed}"

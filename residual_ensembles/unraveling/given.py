@@ -2,40 +2,35 @@
 
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 import keras
 
 from residual_ensembles.models.chain import Chain
-from residual_ensembles.parameters import EXTERNAL, WEIGHTS
+from residual_ensembles.parameters import EXTERNAL, ExternalNetwork
 from residual_ensembles.unraveling.chain import unravel
-from residual_ensembles.unraveling.loading import load, read
+from residual_ensembles.unraveling.loading import check_file, load, read
 
 FILE, APPLICATION = EXTERNAL
 FREE_SIZE = 32
 """Stands for a size that a network leaves free, where only its modules are looked at."""
 
 
-def check_name(model: str, weights: str = "imagenet") -> None:
+def check_name(own: ExternalNetwork) -> None:
     """Refuses a network that is not there, before anything is computed.
 
     Args:
-        model: `keras:PATH.keras` or `application:NAME`.
-        weights: Of an application, one of `WEIGHTS`.
+        own: Which network.
 
     Raises:
-        ValueError: There is no such file, no such network in `keras.applications`, or no such
-            weights.
+        ValueError: There is no such file, or no such network in `keras.applications`.
     """
-    if weights not in WEIGHTS:
-        raise ValueError(f"Received weights={weights!r}, expected one of {', '.join(WEIGHTS)}.")
-    kind, _, name = model.partition(":")
-    if kind == "keras" and not Path(name).is_file():
-        raise ValueError(f"Received model={model}, but there is no file {name}.")
-    if kind == "application" and not callable(_builder(name)):
+    kind, _, name = own.model.partition(":")
+    if kind == "keras":
+        check_file(name)
+    elif not callable(_builder(name)):
         raise ValueError(
-            f"Received model={model}, expected the name of a network in keras.applications, such "
-            "as application:ResNet50V2."
+            f"Received model={own.model}, expected the name of a network in keras.applications, "
+            "such as application:ResNet50V2."
         )
 
 
@@ -43,49 +38,50 @@ def _builder(name: str):
     return getattr(keras.applications, name, None) if name[:1].isupper() else None
 
 
-def given(
-    model: str, picture_shape: Sequence[int], n_classes: int, weights: str = "imagenet"
-) -> Chain:
+def given(own: ExternalNetwork, picture_shape: Sequence[int], n_classes: int) -> Chain:
     """Returns a given network as a chain that takes pictures in 0..255.
 
     Args:
-        model: `keras:PATH.keras`, or `application:NAME`, which is told to prepare pictures as its
-            authors did.
+        own: Which network, with which weights, cut where. One of `keras.applications` is told to
+            prepare pictures as its authors did.
         picture_shape: `(height, width, channels)` of the data.
         n_classes: Classes of the data; with weights of ImageNet an application has its 1,000.
-        weights: Of an application: "imagenet", which Keras downloads, or "random".
 
     Raises:
         ValueError: There is no such network, or it cannot be had or cut.
     """
-    check_name(model, weights)
-    name = model.partition(":")[2]
-    if model.startswith(FILE):
-        return load(name, input_shape=tuple(picture_shape))
-    return unravel(_application(name, tuple(picture_shape), n_classes, weights))
+    check_name(own)
+    name, cut = own.model.partition(":")[2], _cut(own)
+    if own.model.startswith(FILE):
+        return load(name, **cut, picture_shape=picture_shape)
+    return unravel(_application(name, tuple(picture_shape), n_classes, own.weights), **cut)
 
 
-def outline(model: str, picture_shape: Sequence[int | None]) -> Chain:
+def outline(own: ExternalNetwork, picture_shape: Sequence[int | None]) -> Chain:
     """Returns a given network as a chain of which only the modules count: weights are not fetched.
 
     Args:
-        model: As for `given`.
+        own: Which network, cut where.
         picture_shape: Of the data; None where nobody knows it yet, for what the network is made
             for.
 
     Raises:
         ValueError: It cannot be had, or cut, or it takes other pictures.
     """
-    check_name(model)
-    name = model.partition(":")[2]
-    if model.startswith(APPLICATION):
+    check_name(own)
+    name, cut = own.model.partition(":")[2], _cut(own)
+    if own.model.startswith(APPLICATION):
         *sizes, channels = picture_shape
         shape = None if None in sizes else (*sizes, channels or 3)
-        return unravel(_application(name, shape, 1000, "random"))
+        return unravel(_application(name, shape, 1000, "random"), **cut)
     network = read(name)
     if isinstance(network, Chain):
         return network
-    return unravel(network, input_shape=_filled(network, picture_shape))
+    return unravel(network, **cut, input_shape=_filled(network, picture_shape))
+
+
+def _cut(own: ExternalNetwork) -> dict:
+    return {"boundaries": own.boundaries or None, "modules": own.modules or None}
 
 
 def _filled(network: keras.Model, picture_shape: Sequence[int | None]) -> dict[str, tuple]:

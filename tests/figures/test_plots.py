@@ -1,5 +1,5 @@
 from residual_ensembles.analysis import read_tables
-from residual_ensembles.figures import plot_tables
+from residual_ensembles.figures.plots import plot_tables
 
 
 def test_tables_for_dvc(study):

@@ -5,8 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from residual_ensembles.gradients.cut import Network, cut, exact_multiply_adds
-from residual_ensembles.gradients.memory import piece_bytes
+from residual_ensembles.gradients.cut import Network, cut, exact_multiply_adds, piece_bytes
 from residual_ensembles.gradients.study import GradientStudy
 
 

@@ -6,7 +6,6 @@ import pytest
 from residual_ensembles import data, models, paths
 from residual_ensembles.gradients import cut, pieces
 from residual_ensembles.gradients.cut import Network
-from residual_ensembles.gradients.keeping import fingerprint, gradient_cache
 from residual_ensembles.gradients.study import GradientStudy, nothing_found
 from residual_ensembles.runtime.executor import Serial
 from residual_ensembles.runtime.result_cache import ResultCache
@@ -97,15 +96,20 @@ def test_a_damaged_network_is_refused(networks, part):
 
 def test_another_network_data_or_study_is_kept_elsewhere(networks, tmp_path, monkeypatch):
     monkeypatch.setenv("RESIDUAL_ENSEMBLES_CHECKPOINTS", str(tmp_path))
-    names = [
-        fingerprint(networks[:2], "data", STUDY),
-        fingerprint(networks[2:], "data", STUDY),
-        fingerprint([networks[0]._replace(batch_norm="inference"), networks[1]], "data", STUDY),
-        fingerprint(networks[:2], "more", STUDY),
-        fingerprint(networks[:2], "data", GradientStudy(samples=12, batches=3, batch_size=5)),
+    in_inference = [networks[0]._replace(batch_norm="inference"), networks[1]]
+    larger = GradientStudy(samples=12, batches=3, batch_size=5)
+    folders = [
+        pieces.gradient_cache(*each).folder
+        for each in (
+            (networks[:2], "data", STUDY),
+            (networks[2:], "data", STUDY),
+            (in_inference, "data", STUDY),
+            (networks[:2], "more", STUDY),
+            (networks[:2], "data", larger),
+        )
     ]
-    assert len(set(names)) == len(names)
-    assert gradient_cache(networks[:2], "data", STUDY).folder == tmp_path / "gradients" / names[0]
+    assert len(set(folders)) == len(folders)
+    assert {folder.parent for folder in folders} == {tmp_path / "gradients"}
 
 
 def same(own, whole) -> None:

@@ -231,6 +231,7 @@ def _run(name: str, seed: int, error: float, n_images: int) -> dict:
         "learning_rate": 0.1,
         "n_parameters": 1_730_714,
         "n_modules": 12 if model == "vgg" else N,
+        "downsampling": [] if model == "vgg" else [N // 3 + 1, 2 * N // 3 + 1],
         "validation_error_fraction": error,
         "test_error_fraction": error,
         "n_test_images": n_images,

@@ -3,7 +3,7 @@ import pytest
 
 from residual_ensembles.lesions import cascade, single_deletions
 from residual_ensembles.lesions.closeness import leads, rounding
-from residual_ensembles.lesions.evaluator import Evaluator
+from residual_ensembles.lesions.worker import SweepSpec
 
 LESIONS = [row.lesion for row in single_deletions(range(1, 10))]
 EVERYONE = np.arange(len(LESIONS))
@@ -50,7 +50,7 @@ def test_a_lesion_that_rounds_more_than_its_threshold_is_float32_altogether():
 
 @pytest.mark.bfloat16
 def test_what_is_close_is_float32_and_what_is_not_is_bfloat16(resnet, pictures):
-    evaluator = Evaluator(resnet, LESIONS, len(pictures))
+    evaluator = SweepSpec(resnet, LESIONS, len(pictures)).evaluator
     low, high = (evaluator.logits(pictures, p) for p in ("bfloat16", "float32"))
     limits = np.median(leads(low), axis=1)
     found = cascade.cascaded(evaluator, pictures, EVERYONE, limits, lambda share: None)
@@ -65,7 +65,7 @@ def test_what_is_close_is_float32_and_what_is_not_is_bfloat16(resnet, pictures):
 
 @pytest.mark.bfloat16
 def test_without_close_pictures_nothing_is_done_again(resnet, pictures):
-    evaluator = Evaluator(resnet, LESIONS, len(pictures))
+    evaluator = SweepSpec(resnet, LESIONS, len(pictures)).evaluator
     limits = np.zeros(len(LESIONS))
     found = cascade.cascaded(evaluator, pictures, EVERYONE, limits, lambda share: None)
     assert not found.redone.any()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from residual_ensembles.lesions import cut, single_deletions, study_plan
-from residual_ensembles.lesions.evaluator import Evaluator
+from residual_ensembles.lesions.worker import SweepSpec
 
 
 def plan_of(chain, k):
@@ -13,7 +13,7 @@ def plan_of(chain, k):
 
 
 def groups(chain, lesions, n_pictures, some=None):
-    steps = Evaluator(chain, lesions, n_pictures).steps()
+    steps = SweepSpec(chain, lesions, n_pictures).evaluator.steps()
     some = np.arange(len(lesions)) if some is None else some
     return steps, cut.groups(chain, steps, some, n_pictures)
 

@@ -20,6 +20,7 @@ from residual_ensembles.lesions import agreement as agreement_module
 from residual_ensembles.lesions.agreement import agreement
 from residual_ensembles.lesions.evaluator import Evaluator
 from residual_ensembles.lesions.prepared_network import PreparedNetwork
+from residual_ensembles.lesions.worker import SweepSpec
 
 MIXED = [
     Lesion(deletions=[1, 4], swaps=[(5, 6)], duplications=[8]),
@@ -55,7 +56,7 @@ def case(request, chains, plans, references):
 
 def test_float32_equals_the_reference(case, pictures):
     chain, plan, reference = case
-    found = agreement(Evaluator(chain, plan, len(pictures)).logits(pictures), reference)
+    found = agreement(SweepSpec(chain, plan, len(pictures)).evaluator.logits(pictures), reference)
     assert found.n_unexplained == 0
     assert found.largest_relative_difference < 1e-4
     assert len({tuple(row) for row in reference.argmax(-1)}) > len(plan) / 2  # lesions matter
@@ -123,7 +124,7 @@ def test_a_cascade_changes_what_rounds_more_than_its_thresholds(case, pictures, 
     monkeypatch.setattr(cascade, "SAMPLE", len(pictures) // 2)  # the others it has not seen
     found = evaluate(chain, plan, pictures, precision="cascade")
     assert found.check.n == reference[..., 0].size // 2
-    evaluator = Evaluator(chain, plan, len(pictures))
+    evaluator = SweepSpec(chain, plan, len(pictures)).evaluator
     low, high = (evaluator.logits(pictures, p) for p in ("bfloat16", "float32"))
     promised = closeness.rounding(low, high) < found.check.thresholds[:, None]
     assert promised.mean() > 0.99  # what was not seen rounds as the sample does
@@ -154,7 +155,7 @@ def many_pictures():
 )
 def test_a_margin_takes_fewer_pictures(resnet, many_pictures, precision):
     plan = study_plan(resnet, k=1, draws=1, swaps=1, duplications=1, seed=0, random=False)
-    evaluator = Evaluator(resnet, [row.lesion for row in plan], len(many_pictures))
+    evaluator = SweepSpec(resnet, [row.lesion for row in plan], len(many_pictures)).evaluator
     logits = evaluator.logits(many_pictures)
     exact = logits.argmax(-1)
     labels = exact[0].copy()

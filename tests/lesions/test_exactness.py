@@ -16,8 +16,8 @@ from residual_ensembles.lesions import (
 from residual_ensembles.lesions.agreement import LARGEST, OWN, agreement, differences
 from residual_ensembles.lesions.closeness import ROUNDING
 from residual_ensembles.lesions.disturbance import disturbed
-from residual_ensembles.lesions.evaluator import Evaluator
 from residual_ensembles.lesions.reference import CompiledParts, function_of
+from residual_ensembles.lesions.worker import SweepSpec
 
 SHAPE, CLASSES, N = (32, 32, 3), 10, 24
 NUMBERS = {"k": 6, "draws": 22, "swaps": 6, "duplications": 5, "seed": 0}
@@ -81,7 +81,7 @@ def test_predictions_are_exact(model, depth, options, monkeypatch):
     monkeypatch.setattr(cascade, "SAMPLE", N // 3)  # the others it has not seen
     cascaded = evaluate(chain, plan, pictures, precision="cascade")
     reference = np.stack(list(reference_logits(chain, plan, pictures, batch_size=N)))
-    logits = Evaluator(chain, plan, N).logits(pictures)
+    logits = SweepSpec(chain, plan, N).evaluator.logits(pictures)
     found = agreement(logits, reference)
     print(model, found, "of", cascaded.rounding)
     assert found.n_unexplained == 0
@@ -106,7 +106,7 @@ def test_a_network_that_enlarges_rounding_has_a_larger_bound():
     reference = np.stack(list(reference_logits(chain, plan, pictures, batch_size=N)))
     found = evaluate(chain, plan, pictures)
     assert found.agreement.largest_relative_difference > LARGEST  # it would be a mistake elsewhere
-    logits = Evaluator(chain, plan, N).logits(pictures)
+    logits = SweepSpec(chain, plan, N).evaluator.logits(pictures)
     same = agreement(logits, reference, found.rounding)
     assert same.n_unexplained == 0
     assert same.largest_relative_difference < found.rounding
@@ -131,6 +131,6 @@ def test_moved_digits_say_how_far_engine_and_reference_lie_apart(model, depth, o
     network = CompiledParts(chain, compile=lambda function: function)
     reference = np.stack([network(lesion, pictures) for lesion in plan])
     moved = differences(disturbed(network, plan, pictures), reference).max()
-    ours = differences(Evaluator(chain, plan, N).logits(pictures), reference).max()
+    ours = differences(SweepSpec(chain, plan, N).evaluator.logits(pictures), reference).max()
     print(model, options, ours, moved)
     assert moved / 3 < ours < OWN * moved

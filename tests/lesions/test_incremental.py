@@ -8,8 +8,8 @@ import pytest
 
 from residual_ensembles import data
 from residual_ensembles.lesions import Lesion, SweepSettings, agreement, margin, study_plan
-from residual_ensembles.lesions.evaluator import Evaluator
 from residual_ensembles.lesions.sweep import Swept, sweep
+from residual_ensembles.lesions.worker import SweepSpec
 from residual_ensembles.runtime.executor import Serial
 from residual_ensembles.runtime.result_cache import ResultCache
 from residual_ensembles.storage.files import write_csv
@@ -211,7 +211,7 @@ def test_logits_do_not_depend_on_what_is_evaluated_beside_them(chain, part, prec
     numbers = NUMBERS if len(chain.modules) == 9 else {**NUMBERS, "swaps": 1}
     plan = [row.lesion for row in study_plan(chain, random=True, seed=0, **numbers)]
     pictures = part.pictures(slice(0, n))
-    evaluator = Evaluator(chain, plan, n)
+    evaluator = SweepSpec(chain, plan, n).evaluator
     together = evaluator.logits(pictures, precision)
     for some in (slice(0, None, 7), slice(3, 4), slice(1, None, 2)):
         alone = evaluator.logits(pictures, precision, lesions=np.arange(len(plan))[some])

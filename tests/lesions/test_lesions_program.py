@@ -9,7 +9,7 @@ import pytest
 from keras import layers
 
 from residual_ensembles import data, models
-from residual_ensembles.network_study import NetworkStudy
+from residual_ensembles.stages.external import check_fits
 from residual_ensembles.unraveling import load, unravel
 from tests.helpers import programs
 
@@ -42,7 +42,7 @@ def folder(tmp_path_factory):
 
 def run(folder, *flags):
     flags = (f"--dataset={folder / 'digits'}", f"--output_dir={folder / 'out'}", *flags)
-    return programs.run("residual_ensembles.lesions", *flags)
+    return programs.run("residual_ensembles.lesions", *flags, folder=folder)
 
 
 @pytest.mark.slow
@@ -73,6 +73,12 @@ def test_from_a_network_to_its_page(folder):
     pruned = pd.read_csv(out / "pruned.csv").set_index("network")
     assert smaller.count_params() == pruned.loc["pruned", "parameters"]
     part = data.load(folder / "digits").part("test")
+    assert json.loads((out / "lesions_run.json").read_text())["tasks_by_node"]
+    again = run(folder, f"--network={folder / 'my net.keras'}", *flags, f"--output_dir={out}2")
+    assert again.returncode == 0, again.stderr
+    for name in ("lesions", "exactness", "worth", "worth_ranks", "path_gradients", "pruned"):
+        assert (folder / "out2" / f"{name}.csv").read_bytes() == (out / f"{name}.csv").read_bytes()
+    assert json.loads((folder / "out2" / "lesions_run.json").read_text())["tasks_by_node"] == {}
     wrong = (np.asarray(smaller(part.pictures(slice(None)))).argmax(1) != part.labels).mean()
     assert pruned.loc["pruned", "error_fraction"] == pytest.approx(wrong)
 
@@ -95,7 +101,7 @@ def test_a_file_that_cannot_be_taken_apart_is_refused(folder, name, options, mes
 def test_a_network_of_other_pictures_is_refused(folder):
     path, prepared = folder / "other.keras", data.load(folder / "digits")
     with pytest.raises(ValueError, match=r"which takes \(6, 6, 1\) and puts out \[\(10,\)\], for"):
-        NetworkStudy(load(path), path, prepared, folder / "none", 0)
+        check_fits(load(path), str(path), prepared)
 
 
 def test_a_chain_is_loaded_as_it_is(folder):

@@ -4,7 +4,8 @@ import os
 
 import pytest
 
-from residual_ensembles.lesions.fingerprint import forget_oldest, network_cache
+from residual_ensembles.lesions import network_cache
+from residual_ensembles.runtime.result_cache import forget_oldest
 from residual_ensembles.storage.checkpoints import VARIABLE
 
 
@@ -28,7 +29,7 @@ def test_another_network_or_data_is_kept_elsewhere(tmp_path):
         name(network, "more", modules=["one"]),
         name(network, "data", modules=["two"]),
         name(network, "data"),
-        name(network, "data", ["pipelines.lesion_study"]),
+        name(network, "data", ["residual_ensembles.stages.lesions"]),
     ]
     assert len(set(names)) == len(names)
     assert name(network, "data", modules=["one"]) == names[0]

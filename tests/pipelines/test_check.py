@@ -133,7 +133,11 @@ def test_a_missing_parameter_is_named(study, tmp_path):
     ("path", "value", "message"),
     [
         ("data.source", "folder:not-there", "folder:not-there, which is not a folder"),
-        ("network.resnet", {"model": "keras:no.keras"}, "network.resnet: .* no file no.keras"),
+        (
+            "network.resnet",
+            {"model": "keras:no.keras"},
+            "network.resnet: .* no.keras, which is not there",
+        ),
         (
             "network.resnet",
             {"model": "application:ResNet50V9"},

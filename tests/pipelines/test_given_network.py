@@ -10,10 +10,10 @@ import pytest
 from pipelines.check import check
 from pipelines.study import Study
 from residual_ensembles import data, models
-from residual_ensembles.parameters import validated
-from residual_ensembles.publishing import publish
+from residual_ensembles.parameters import ExternalNetwork, validated
+from residual_ensembles.stages import publish
 from residual_ensembles.training import Outputs
-from residual_ensembles.unraveling.given import given
+from residual_ensembles.unraveling.given import given, outline
 from tests.helpers import programs, small_studies
 from tests.helpers import unravelled_networks as networks
 
@@ -29,22 +29,33 @@ def folder(tmp_path_factory):
 
 def test_publishing_leaves_what_training_would(folder):
     prepared, place = data.load(folder / "prepared"), Outputs(folder / "published")
-    model = f"keras:{folder / 'mine.keras'}"
-    run = publish(prepared, model, "imagenet", 0, place, "mine")
+    own = ExternalNetwork(model=f"keras:{folder / 'mine.keras'}")
+    run = publish(prepared, own, 0, place, "mine")
     chain, part = models.load(place.model), prepared.part("test")
     outputs = np.asarray(keras.models.load_model(folder / "mine.keras")(part.pictures(slice(None))))
     np.testing.assert_allclose(chain(part.pictures(slice(None))), outputs, atol=1e-5)
     assert run["test_error_fraction"] == pytest.approx((outputs.argmax(1) != part.labels).mean())
     assert (run["model"], run["modules"]) == ("unravelled", ["add1", "add2", "add3", "add4"])
     before = place.model.stat().st_mtime_ns
-    assert publish(prepared, model, "imagenet", 0, place, "mine") == run
+    assert publish(prepared, own, 0, place, "mine") == run
     assert place.model.stat().st_mtime_ns == before  # found finished
     history = pd.read_csv(place.history)
     assert history["epoch"].tolist() == [1]
 
 
+def test_it_is_cut_where_a_study_says(folder):
+    model = f"keras:{folder / 'mine.keras'}"
+    own = ExternalNetwork(model=model, boundaries=["add2", "add4"])
+    for chain in (given(own, (8, 8, 1), 10), outline(own, (8, 8, 1))):
+        assert [module.title for module in chain.modules] == ["add2", "add4"]
+    prepared, place = data.load(folder / "prepared"), Outputs(folder / "published")
+    publish(prepared, ExternalNetwork(model=model), 0, place, "mine")
+    assert publish(prepared, own, 0, place, "mine")["modules"] == ["add2", "add4"]
+
+
 def test_an_application_takes_pictures_as_they_are():
-    chain = given("application:MobileNetV2", (32, 32, 3), 7, weights="random")
+    own = ExternalNetwork(model="application:MobileNetV2", weights="random")
+    chain = given(own, (32, 32, 3), 7)
     assert chain.modules[0].title == "mobilenetv2_1.00_32/block_2_add"
     assert (len(chain.modules), chain.output_shapes) == (10, [(7,)])
     pictures = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3)).astype("uint8")
@@ -113,6 +124,7 @@ def test_the_stages_of_a_study_of_ones_own(folder):
         done = programs.run(f"pipelines.{stage}", folder=folder)
         assert done.returncode == 0, done.stderr
     assert pd.read_csv(results / "worth.csv")["name"].tolist() == ["add1", "add2", "add3", "add4"]
+    assert pd.read_csv(results / "worth_ranks.csv")["n"].tolist() == [4] * 4
     page = (results / "report.html").read_text()
     assert "own" in page
     assert 'data-verdict="not tested"' not in page

@@ -94,6 +94,9 @@ def test_nothing_that_a_person_writes_is_in_a_command():
 def test_a_stage_declares_the_sections_that_it_reads():
     for name, stage in stages().items():
         source = (ROOT / f"pipelines/{name}.py").read_text()
+        for function, file in (("write_lesions", "lesions"), ("write_gradients", "gradients")):
+            if f"stages.{function}" in source:
+                source += (ROOT / f"residual_ensembles/stages/{file}.py").read_text()
         listed = stage.get("params", [])
         if "study.runs" in source:
             assert {"networks", "seeds"} <= set(listed), name

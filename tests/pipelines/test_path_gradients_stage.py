@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipelines.path_gradients import networks_by_epoch
 from residual_ensembles import data, models
 from residual_ensembles.analysis.gradient_tables import COLUMNS
+from residual_ensembles.stages.gradients import networks_by_epoch
 from tests.helpers import programs, small_studies
 
 

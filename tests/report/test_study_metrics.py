@@ -3,7 +3,7 @@ import json
 import pytest
 
 from residual_ensembles.analysis import read_tables
-from residual_ensembles.report import metrics
+from residual_ensembles.report.summary import metrics
 
 
 def test_metrics_are_flat_and_in_percent(study, claims):

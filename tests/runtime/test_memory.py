@@ -3,7 +3,7 @@
 import psutil
 import pytest
 
-from residual_ensembles.runtime.memory import available_bytes
+from residual_ensembles.runtime.local import available_bytes
 
 GIB = 2**30
 

@@ -6,8 +6,8 @@ import pytest
 
 from residual_ensembles.backend import process
 from residual_ensembles.backend.threads import THREADS
-from residual_ensembles.gradients import GradientStudy, keeping
-from residual_ensembles.lesions import fingerprint as of_lesions
+from residual_ensembles.gradients import GradientStudy, pieces
+from residual_ensembles.lesions import sweep as of_lesions
 from residual_ensembles.storage import fingerprint, imports
 from residual_ensembles.storage.checkpoints import VARIABLE
 from residual_ensembles.training import Settings
@@ -16,7 +16,7 @@ from residual_ensembles.training import fingerprint as of_training
 ENTRIES = {
     "training": ["residual_ensembles.training.run"],
     "lesions": of_lesions.ENTRIES,
-    "gradients": keeping.ENTRIES,
+    "gradients": pieces.ENTRIES,
 }
 
 
@@ -48,7 +48,7 @@ def names(tmp_path, monkeypatch):
         return {
             "training": of_training.fingerprint(Settings().as_dict(), "data"),
             "lesions": of_lesions.network_cache("lesions", network, "data").folder.name,
-            "gradients": keeping.fingerprint([], "data", GradientStudy()),
+            "gradients": pieces.gradient_cache([], "data", GradientStudy()).folder.name,
         }
 
     return made

@@ -1,4 +1,4 @@
-"""A given network as the results of a training that there was none of."""
+"""A network that is brought along, left as training leaves one that is trained here."""
 
 import hashlib
 import time
@@ -10,6 +10,8 @@ import pandas as pd
 from residual_ensembles import backend, models
 from residual_ensembles.backend.threads import process_threads
 from residual_ensembles.data import Part, Prepared
+from residual_ensembles.models.architectures import UNRAVELED, UNRAVELED_PLAIN
+from residual_ensembles.parameters import ExternalNetwork
 from residual_ensembles.storage.files import write_csv
 from residual_ensembles.storage.fingerprint import digest
 from residual_ensembles.storage.provenance import provenance
@@ -22,14 +24,13 @@ TRAIN_PICTURES = 2000
 
 
 def publish(
-    prepared: Prepared, model: str, weights: str, seed: int, place: Outputs, network: str
+    prepared: Prepared, own: ExternalNetwork, seed: int, place: Outputs, network: str
 ) -> dict:
     """Writes what a training would have: model.keras, history.csv of one row, run.json.
 
     Args:
         prepared: The data.
-        model: `keras:PATH.keras` or `application:NAME`.
-        weights: Of an application.
+        own: Which network, and how it is cut.
         seed: Of the study; of random weights.
         place: Where to.
         network: What the network is called in tables.
@@ -40,13 +41,13 @@ def publish(
     Raises:
         ValueError: There is no such network, it cannot be cut, or it takes other pictures.
     """
-    fingerprint = _fingerprint(prepared, model, weights, seed)
+    fingerprint = _fingerprint(prepared, own, seed)
     run = place.finished(fingerprint)
     if run is not None and run["network"] == network:
         return run
     keras.utils.set_random_seed(seed)
-    chain, start = given(model, prepared.picture_shape, prepared.n_classes, weights), time.time()
-    check_fits(chain, model, prepared)
+    chain, start = given(own, prepared.picture_shape, prepared.n_classes), time.time()
+    check_fits(chain, own.model, prepared)
     place.clear()
     models.save(chain, place.model)
     few = {"train": TRAIN_PICTURES}
@@ -55,14 +56,25 @@ def publish(
         for name in ("train", "validation", "test")
     }
     write_csv(place.history, pd.DataFrame({"epoch": [1], "error_fraction": [errors["train"]]}))
+    has_skips = all(module.has_skip for module in chain.modules)
     run = {
         "network": network,
         "seed": seed,
-        "given": model,
-        **network_facts(chain),
+        "given": own.model,
+        "model": UNRAVELED if has_skips else UNRAVELED_PLAIN,
+        "gating": "none",
+        "n_parameters": int(chain.count_params()),
+        "n_modules": len(chain.modules),
+        "modules": [module.title for module in chain.modules],
+        "downsampling": list(chain.downsampling),
         **{f"{name}_error_fraction": errors[name] for name in ("validation", "test")},
         **{f"n_{name}_images": len(prepared.part(name)) for name in ("validation", "test")},
-        "dataset": dataset_facts(prepared),
+        "dataset": {
+            "name": prepared.name,
+            "title": prepared.title,
+            "checksum": prepared.checksum,
+            "n_classes": prepared.n_classes,
+        },
         "fingerprint": fingerprint,
         **provenance(),
     }
@@ -87,29 +99,6 @@ def check_fits(chain, model: str, prepared: Prepared) -> None:
         )
 
 
-def network_facts(chain) -> dict:
-    """Returns what run.json says of a network that was not trained here."""
-    has_skips = all(module.has_skip for module in chain.modules)
-    return {
-        "model": "unravelled" if has_skips else "unravelled_plain",
-        "gating": "none",
-        "n_parameters": int(chain.count_params()),
-        "n_modules": len(chain.modules),
-        "modules": [module.title for module in chain.modules],
-        "downsampling": list(chain.downsampling),
-    }
-
-
-def dataset_facts(prepared: Prepared) -> dict:
-    """Returns what run.json says of the data."""
-    return {
-        "name": prepared.name,
-        "title": prepared.title,
-        "checksum": prepared.checksum,
-        "n_classes": prepared.n_classes,
-    }
-
-
 def error_fraction(chain, part: Part, most: int | None = None) -> float | None:
     """Returns the error on a part, or on its first pictures; None where it is empty.
 
@@ -130,17 +119,16 @@ def error_fraction(chain, part: Part, most: int | None = None) -> float | None:
     return wrong / n
 
 
-def _fingerprint(prepared: Prepared, model: str, weights: str, seed: int) -> str:
+def _fingerprint(prepared: Prepared, own: ExternalNetwork, seed: int) -> str:
     content = ""
-    if model.startswith(FILE):
-        with open(model.removeprefix(FILE), "rb") as file:
+    if own.model.startswith(FILE):
+        with open(own.model.removeprefix(FILE), "rb") as file:
             content = hashlib.file_digest(file, "sha256").hexdigest()
     return digest(
         [__name__],
         process_threads(),
-        model=model,
+        own=own.model_dump(mode="json"),
         content=content,
-        weights=weights,
         seed=seed,
         data=prepared.checksum,
     )

@@ -1,0 +1,94 @@
+"""The gradient of every network of a study taken apart, by path, at each epoch that was kept."""
+
+from pathlib import Path
+
+import pandas as pd
+from tqdm import tqdm
+
+from residual_ensembles import gradients
+from residual_ensembles.data import Prepared
+from residual_ensembles.parameters import Study
+from residual_ensembles.runtime import Executor
+from residual_ensembles.storage.checkpoints import network_folder
+from residual_ensembles.storage.files import write_json
+from residual_ensembles.storage.provenance import provenance
+
+BAR = "{l_bar}{bar}| {n:.1f}/{total} batches [{elapsed}<{remaining}]"
+"""For tqdm: a task with some lengths is a part of a batch."""
+
+
+def write_gradients(study: Study, prepared: Prepared, results: Path, executor: Executor) -> None:
+    """Takes every network apart and writes path_gradients*.csv and path_gradients_run.json.
+
+    Args:
+        study: Which networks, and how.
+        prepared: The data.
+        results: Folder of the study's results, with the networks.
+        executor: What computes.
+
+    Raises:
+        ValueError: A network is not there.
+    """
+    # The networks and their statistics are said with each; all else holds for all.
+    how = gradients.GradientStudy(**study.paths.model_dump(exclude={"networks", "batch_norm"}))
+    networks = {run: epochs_of(study, run, results) for run in study.runs}
+    every = [network for each in networks.values() for network in each]
+    total = sum(len(network.estimators) for network in every) * how.batches
+    kept = {
+        each[0].title: gradients.gradient_cache(each, prepared.checksum, how)
+        for each in networks.values()
+    }
+    executor.nodes.clear()  # of another table
+    with tqdm(total=total, bar_format=BAR) as bar:
+        part = prepared.part("train")
+        found = gradients.measure(every, part, how, executor, bar.update, kept)
+    measured = dict(zip(every, found, strict=True))
+    print(executor.told())
+    facts = {**provenance(), **executor.provenance()}
+    write_json(results / "path_gradients_run.json", facts)
+    tables = [how.tables(*run, measured[each]) for run in study.runs for each in networks[run]]
+    gradients.write_tables(tables, results)
+    for cache in kept.values():
+        cache.remove()
+    print(f"Gradients of {len(every)} networks by path: {results / 'path_gradients.csv'}")
+
+
+def epochs_of(study: Study, run: tuple[str, int], results: Path) -> list:
+    """Returns one network at each epoch of its training; the trained one may be sampled too.
+
+    Args:
+        study: The study.
+        run: Name of the network, and the seed it was trained with.
+        results: Folder of the study's results.
+    """
+    files = networks_by_epoch(network_folder(results, *run))
+    to_sample = study.paths.samples and run[0] in study.paths.networks
+    return [
+        gradients.Network(
+            "{}-{}".format(*run),
+            epoch,
+            file,
+            study.paths.batch_norm if epoch else "training",
+            ("exact", "sampled") if to_sample and epoch == max(files) else ("exact",),
+        )
+        for epoch, file in files.items()
+    ]
+
+
+def networks_by_epoch(folder: Path) -> dict[int, Path]:
+    """Returns the files of one network: snapshots by their epoch, and the trained network.
+
+    The trained network is the last: a snapshot after the last epoch would be the same one.
+
+    Raises:
+        ValueError: The table of its epochs is damaged.
+    """
+    history = folder / "history.csv"
+    try:
+        last = int(pd.read_csv(history, usecols=["epoch"]).epoch.max())
+    except ValueError as error:
+        raise ValueError(
+            f"Received {history}, which does not say its epochs ({error}); train the network again."
+        ) from error
+    snapshots = {int(f.stem.split("-")[1]): f for f in (folder / "snapshots").glob("epoch-*.keras")}
+    return {**dict(sorted(snapshots.items())), last: folder / "model.keras"}
