@@ -4,7 +4,7 @@ import numpy as np
 
 from pipelines import study as studies
 from pipelines.study import Study
-from residual_ensembles import backend, cli, data, lesions, models, pruning, runtime, unraveling
+from residual_ensembles import backend, cli, data, lesions, models, pruning, runtime
 from residual_ensembles.backend.threads import process_threads
 from residual_ensembles.runtime import Serial, Task
 from residual_ensembles.runtime.result_cache import CachedTask, run_cached
@@ -114,7 +114,7 @@ def main() -> None:
     known = [
         known_or_computed(importance, study, each, prepared)
         for each in swept
-        if isinstance(each.chain, unraveling.UnraveledChain)  # one that somebody gave us
+        if each.chain.graph is not None  # one that somebody gave us
     ]
     empty = pd.DataFrame(columns=list(pruning.COLUMNS))
     worth = pd.concat(known, ignore_index=True) if known else empty

@@ -102,7 +102,8 @@ class NetworkStudy:
         }
         write_json(self.folder / "networks" / f"{self.name}-0" / "run.json", facts)
         if chain.graph is not None:
-            write_text(self.folder / "network.txt", chain.summary() + "\n")
+            path = self.folder / "network.txt"
+            chain.summary(print_fn=lambda text: write_text(path, text + "\n"))
 
     def gradients(self, samples: int, batches: int, batch_size: int) -> None:
         """Takes the gradient of the trained network apart, on batches of the train part.

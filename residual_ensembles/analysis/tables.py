@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from residual_ensembles.analysis import gradient_tables, voting
+from residual_ensembles.models.architectures import ARCHITECTURES
 from residual_ensembles.storage.files import read_npz
 
 LESION_COLUMNS = [
@@ -69,7 +70,10 @@ EXACTNESS_COLUMNS = [
 MEMBER_COLUMNS = ["seed", "member", "n_modules", "epochs", "test_error_fraction"]
 HISTORY_COLUMNS = ["epoch", "error_fraction"]
 
-RESNETS = ("resnet", "resnet_bottleneck", "unravelled")
+RESNETS = (
+    *(name for name, known in ARCHITECTURES.items() if known.has_skips and not known.has_gates),
+    "unravelled",
+)
 """Kinds of network whose modules all have a skip; the last is a reader's own, as it was found."""
 
 GIVEN = ("unravelled", "unravelled_plain")

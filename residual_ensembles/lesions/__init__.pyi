@@ -4,6 +4,7 @@ from .engine import Evaluation, evaluate
 from .exactness import summary
 from .fingerprint import network_cache
 from .lesion import Lesion, Step
+from .lesioned import LesionedChain
 from .outputs import outputs_of
 from .plans import (
     PlannedLesion,
@@ -23,6 +24,7 @@ from .table import lesion_table
 __all__ = [
     "Evaluation",
     "Lesion",
+    "LesionedChain",
     "PlannedLesion",
     "Step",
     "SweepSettings",

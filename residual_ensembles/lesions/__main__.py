@@ -48,7 +48,7 @@ def main() -> None:
     )
     if FLAGS.prune:
         pruning.check_number(chain, FLAGS.prune)
-    print(chain.summary(), flush=True)
+    chain.summary()
     with runtime.choose_executor() as chosen:
         study = NetworkStudy(chain, Path(FLAGS.network), prepared, folder, lesion.seed, chosen)
         study.lesions(lesion.plan, **lesion.options)

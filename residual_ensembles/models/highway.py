@@ -4,11 +4,14 @@ import keras
 from keras import ops
 
 from residual_ensembles.models import ends, resnet
-from residual_ensembles.models.architectures import SMALL_WIDTHS, small_modules_per_stage
+from residual_ensembles.models.architectures import (
+    GATE_BIAS,
+    SMALL_WIDTHS,
+    small_modules_per_stage,
+)
 from residual_ensembles.models.chain import Chain
 from residual_ensembles.models.module import Module
 from residual_ensembles.models.nesting import build_once, deserialized
-from residual_ensembles.parameters import GATE_BIAS
 
 
 @keras.saving.register_keras_serializable("residual_ensembles")
@@ -25,6 +28,8 @@ class HighwayModule(Module):
     Raises:
         ValueError: A survival probability below 1.
     """
+
+    scales_residual = False
 
     def __init__(self, transform, openness, shortcut=None, **kwargs):
         super().__init__(transform, shortcut, **kwargs)

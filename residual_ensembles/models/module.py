@@ -29,6 +29,10 @@ class Module(keras.layers.Layer):
     """
 
     has_skip = True
+    scales_residual = True
+    """Whether a gate between 0 and 1 scales the residual; if not, a gate is 0 or 1."""
+    channel_axis = -1
+    """Axis of the channels in what it acts on."""
     leaves_as_it_is = False
     """Whether it is known that what enters leaves unchanged when the module is deleted. Of those
     that have a lowering, the lowering says so."""

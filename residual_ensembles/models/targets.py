@@ -5,11 +5,13 @@ from collections.abc import Callable
 import numpy as np
 from keras import tree
 
+from residual_ensembles.models.protocols import ChainLike
+
 METRIC = "metric=..., for instance metric='binary_accuracy' or 'mean_squared_error'"
 
 
 def class_labels(
-    chain, targets, n: int, otherwise: str = METRIC, classes: int | None = None
+    chain: ChainLike, targets, n: int, otherwise: str = METRIC, classes: int | None = None
 ) -> np.ndarray:
     """Returns targets as one class for each example, integers `(n,)`.
 
@@ -123,10 +125,18 @@ def check_not_spread(name: str, value: Callable, targets, shape: tuple[int, ...]
         )
 
 
-def n_classes(chain) -> int | None:
+def n_classes(chain: ChainLike) -> int | None:
     """Returns how many classes the network tells apart; None where it puts out something else."""
     shapes = chain.output_shapes
     return shapes[0][0] if len(shapes) == 1 and len(shapes[0]) == 1 and shapes[0][0] > 1 else None
+
+
+def tells_two_classes(chain: ChainLike, targets) -> bool:
+    """Whether one output alone is that of the second of two classes: targets are 0 and 1."""
+    if [tuple(shape) for shape in chain.output_shapes] != [(1,)]:
+        return False
+    found = np.asarray(targets)
+    return found.dtype.kind in "biuf" and bool(((found == 0) | (found == 1)).all())
 
 
 def first_not_finite(array: np.ndarray) -> int | None:

@@ -3,7 +3,7 @@
 import keras
 
 from residual_ensembles.models import ends
-from residual_ensembles.models.architectures import VGG_DEPTH, pooled_modules
+from residual_ensembles.models.architectures import pooled_modules, vgg_modules_per_stage
 from residual_ensembles.models.batch_norm import BatchNormalization
 from residual_ensembles.models.chain import Chain
 from residual_ensembles.models.convolution import convolution
@@ -20,6 +20,7 @@ class PlainModule(Module):
     """
 
     has_skip = False
+    scales_residual = False
 
     def bypass(self, y, training=False):
         return y
@@ -47,8 +48,7 @@ def vgg(depth, picture_shape, n_classes, mean, std, *, seed, survival, dtype) ->
     Raises:
         ValueError: `depth` is not 15, or a survival probability is below 1.
     """
-    if depth != VGG_DEPTH:
-        raise ValueError(f"Received depth={depth} for model=vgg, expected {VGG_DEPTH}.")
+    vgg_modules_per_stage(depth)
     if any(probability < 1.0 for probability in survival):
         raise ValueError(
             "Received survival probabilities below 1 for model=vgg, expected none: a layer without "

@@ -12,6 +12,8 @@ import keras
 from keras import ops, tree
 from keras.src.models.functional import Functional
 
+from residual_ensembles.models.protocols import Compilation
+
 
 @dataclass(frozen=True)
 class Ref:
@@ -171,6 +173,19 @@ def functional(layer) -> Functional | None:
     if isinstance(layer, keras.Sequential):
         return layer._functional if type(layer).call is keras.Sequential.call else None
     return layer if isinstance(layer, Functional) and type(layer).call is Functional.call else None
+
+
+def compilation_of(model: keras.Model) -> Compilation:
+    """Returns the loss and the metrics that a model was compiled with, as they were given."""
+    if not model.compiled:
+        return Compilation()
+    config = model._compile_config.config
+    metrics = config.get("metrics") or ()
+    is_plain = isinstance(metrics, list | tuple) and len(model.outputs) == 1
+    is_plain = is_plain and not any(isinstance(each, list | tuple | dict) for each in metrics)
+    return Compilation(
+        config.get("loss"), config.get("loss_weights"), tuple(metrics) if is_plain else ()
+    )
 
 
 def layers_within(layer) -> list[keras.layers.Layer]:

@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Collection
+from typing import Any
 
 import keras
 from keras import ops, tree
@@ -10,7 +11,7 @@ from residual_ensembles.unraveling.graph import Graph, Node, functional, layers_
 from residual_ensembles.unraveling.sums import Scaled
 
 
-def rebuilt(chain, deleted: Collection[int]) -> keras.Model:
+def rebuilt(chain: Any, deleted: Collection[int]) -> keras.Model:
     """Returns a functional model that computes what is left of a chain, and nothing else.
 
     Its layers are copies, with weights and whatever else a layer saves of itself: neither model
