@@ -46,7 +46,7 @@ class Comparison(NamedTuple):
 
 
 def comparison(
-    chain: ChainLike, targets, metric: Any, n: int, errors_alone: bool = False
+    chain: ChainLike, targets: Any, metric: Any, n: int, errors_alone: bool = False
 ) -> Comparison:
     """Returns what lesions are measured by.
 
@@ -82,7 +82,7 @@ def comparison(
 
 
 def metrics_for(
-    chain: ChainLike, chosen: Comparison, targets, n: int, n_lesions: int
+    chain: ChainLike, chosen: Comparison, targets: Any, n: int, n_lesions: int
 ) -> tuple[list[list[keras.metrics.Metric]], list]:
     """Returns the metrics of each lesion, tried on a few targets, and the targets of each metric.
 

@@ -1,5 +1,8 @@
 """Highway networks, the gated relatives (paper, equation 3; Srivastava et al. 2015)."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -12,6 +15,7 @@ from residual_ensembles.models.architectures import (
 from residual_ensembles.models.chain import Chain
 from residual_ensembles.models.module import Module
 from residual_ensembles.models.nesting import build_once, deserialized
+from residual_ensembles.models.protocols import Tensor
 
 
 @keras.saving.register_keras_serializable("residual_ensembles")
@@ -71,7 +75,7 @@ class HighwayModule(Module):
         return cls(**deserialized(config, "transform", "shortcut", "activation", "openness"))
 
 
-def openness(place: resnet.Place, bias: float, dtype) -> keras.layers.Conv2D:
+def openness(place: resnet.Place, bias: float, dtype: Any) -> keras.layers.Conv2D:
     """Returns t: a 1×1 convolution of y and a sigmoid.
 
     It starts at zero weights, so that every gate of the untrained network is exactly
@@ -92,7 +96,16 @@ def openness(place: resnet.Place, bias: float, dtype) -> keras.layers.Conv2D:
 
 
 def highway(
-    depth, picture_shape, n_classes, mean, std, *, seed, survival, dtype, gate_bias=GATE_BIAS
+    depth: int,
+    picture_shape: tuple[int, ...],
+    n_classes: int,
+    mean: Sequence[float],
+    std: Sequence[float],
+    *,
+    seed: int,
+    survival: Sequence[float],
+    dtype: Any,
+    gate_bias: float = GATE_BIAS,
 ) -> Chain:
     """Returns the skeleton of the CIFAR ResNet with a gate in each module.
 
@@ -120,7 +133,7 @@ def highway(
     )
 
 
-def mean_openness(chain: Chain, pictures) -> list:
+def mean_openness(chain: Chain, pictures: Tensor) -> list:
     """Returns the mean of t in each module, over pictures, places and channels, as scalars.
 
     Args:

@@ -1,9 +1,12 @@
 """The residual module, and with it what every module of a chain can do (section 3, equation 1)."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from residual_ensembles.models.nesting import build_once, deserialized
+from residual_ensembles.models.protocols import Tensor
 
 
 @keras.saving.register_keras_serializable("residual_ensembles")
@@ -183,7 +186,7 @@ class Module(keras.layers.Layer):
         return cls(**deserialized(config, "transform", "shortcut", "activation"))
 
 
-def scaled(residual, scale):
+def scaled(residual: Tensor, scale: Any):
     """Returns `residual * scale`, without an operation where the scale is the number 1."""
     if isinstance(scale, float) and scale == 1.0:
         return residual

@@ -1,6 +1,7 @@
 """What the outputs of a network are compared with: classes, or arrays of numbers."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from keras import tree
@@ -11,7 +12,7 @@ METRIC = "metric=..., for instance metric='binary_accuracy' or 'mean_squared_err
 
 
 def class_labels(
-    chain: ChainLike, targets, n: int, otherwise: str = METRIC, classes: int | None = None
+    chain: ChainLike, targets: Any, n: int, otherwise: str = METRIC, classes: int | None = None
 ) -> np.ndarray:
     """Returns targets as one class for each example, integers `(n,)`.
 
@@ -62,7 +63,7 @@ def _of_one_hot(rows: np.ndarray, otherwise: str) -> np.ndarray:
     return rows.argmax(axis=1)
 
 
-def check_numbers(name: str, arrays, n: int | None = None) -> None:
+def check_numbers(name: str, arrays: Any, n: int | None = None) -> None:
     """Refuses arrays that are no numbers, hold NaN or infinity, or are not as many as they should.
 
     Args:
@@ -88,7 +89,7 @@ def check_numbers(name: str, arrays, n: int | None = None) -> None:
             )
 
 
-def check_not_spread(name: str, value: Callable, targets, shape: tuple[int, ...]) -> None:
+def check_not_spread(name: str, value: Callable, targets: Any, shape: tuple[int, ...]) -> None:
     """Refuses targets that are compared with outputs of another shape only by being repeated.
 
     Tells it by trying: what a loss or a metric answers is the same where the shorter of the two is
@@ -131,7 +132,7 @@ def n_classes(chain: ChainLike) -> int | None:
     return shapes[0][0] if len(shapes) == 1 and len(shapes[0]) == 1 and shapes[0][0] > 1 else None
 
 
-def tells_two_classes(chain: ChainLike, targets) -> bool:
+def tells_two_classes(chain: ChainLike, targets: Any) -> bool:
     """Whether one output alone is that of the second of two classes: targets are 0 and 1."""
     if [tuple(shape) for shape in chain.output_shapes] != [(1,)]:
         return False

@@ -1,5 +1,8 @@
 """VGG with 15 layers of 128 channels, any of which can be deleted (paper, section 4.1)."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 
 from residual_ensembles.models import ends
@@ -29,7 +32,7 @@ class PlainModule(Module):
         return self.after(self.transform(y, training=training))
 
 
-def layer(filters: int, seed: int, name: str, dtype) -> ends.Pipe:
+def layer(filters: int, seed: int, name: str, dtype: Any) -> ends.Pipe:
     """Returns convolution, batch normalisation and ReLU."""
     return ends.Pipe(
         [
@@ -42,7 +45,17 @@ def layer(filters: int, seed: int, name: str, dtype) -> ends.Pipe:
     )
 
 
-def vgg(depth, picture_shape, n_classes, mean, std, *, seed, survival, dtype) -> Chain:
+def vgg(
+    depth: int,
+    picture_shape: tuple[int, ...],
+    n_classes: int,
+    mean: Sequence[float],
+    std: Sequence[float],
+    *,
+    seed: int,
+    survival: Sequence[float],
+    dtype: Any,
+) -> Chain:
     """Returns VGG-15: a first convolution, twelve that can be deleted, two dense layers.
 
     Raises:

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import ops, tree
 
-from residual_ensembles.models.protocols import ChainLike
+from residual_ensembles.models.protocols import ChainLike, Tensor
 from residual_ensembles.models.targets import (
     check_not_spread,
     check_numbers,
@@ -264,14 +264,14 @@ def _is_of_keras(function) -> bool:
     return getattr(owner, "__module__", "").startswith("keras.")
 
 
-def mean_cross_entropy(logits, labels):
+def mean_cross_entropy(logits: Tensor, labels: Any):
     """Returns the loss that networks are trained with: the mean over a batch, in nats."""
     labels = ops.cast(labels, "int32")
     own = ops.take_along_axis(ops.log_softmax(logits), labels[:, None], axis=-1)
     return -ops.mean(own)
 
 
-def logits_of(outputs, probabilities: bool):
+def logits_of(outputs: Tensor, probabilities: bool):
     """Returns logits `(batch, classes)` whose softmax is what the network says.
 
     Args:

@@ -150,7 +150,7 @@ def named(table: pd.DataFrame, network: str, seed: int) -> pd.DataFrame:
     return table.assign(network=network, seed=seed)[["network", "seed", *table.columns]]
 
 
-def chosen_on(prepared) -> tuple[np.ndarray, np.ndarray]:
+def chosen_on(prepared: Any) -> tuple[np.ndarray, np.ndarray]:
     """Returns pictures and labels that choices are made on: of the validation part, or of train.
 
     Args:

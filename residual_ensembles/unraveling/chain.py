@@ -1,6 +1,7 @@
 """Any functional Keras model as a chain: `unravel`, and the chain that it makes."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -157,7 +158,7 @@ def unravel(
     boundaries: Iterable | None = None,
     input_shape: Sequence[int] | Mapping[str, Sequence[int]] | None = None,
     *,
-    example_inputs=None,
+    example_inputs: Any = None,
     probabilities: bool | None = None,
     name: str | None = None,
 ) -> UnraveledChain:

@@ -7,6 +7,7 @@ file that reads them.
 import inspect
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import keras
 from keras import ops, tree
@@ -168,7 +169,7 @@ def members(bits: int) -> Iterator[int]:
         bits ^= lowest
 
 
-def functional(layer) -> Functional | None:
+def functional(layer: Any) -> Functional | None:
     """Returns the functional model that a layer is, or None where its graph is not to be seen."""
     if isinstance(layer, keras.Sequential):
         return layer._functional if type(layer).call is keras.Sequential.call else None
@@ -188,7 +189,7 @@ def compilation_of(model: keras.Model) -> Compilation:
     )
 
 
-def layers_within(layer) -> list[keras.layers.Layer]:
+def layers_within(layer: Any) -> list[keras.layers.Layer]:
     """Returns a layer and all that it is made of, in an order that a copy of it has too.
 
     Of an operation that is no layer, nothing.

@@ -4,6 +4,7 @@ import os
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
 
@@ -19,7 +20,7 @@ def load(
     path: str | os.PathLike,
     boundaries: Sequence | None = None,
     modules: Sequence | None = None,
-    input_shape=None,
+    input_shape: Any = None,
     picture_shape: Sequence[int] | None = None,
 ) -> Chain:
     """Returns the network in a file as a chain; one that is a chain already as it is.

@@ -2,6 +2,7 @@
 
 import math
 from functools import partial
+from typing import Any
 
 import keras
 import pandas as pd
@@ -33,7 +34,7 @@ POOLINGS = (
 SCALINGS = (Scaled, keras.layers.Rescaling)
 
 
-def module_table(chain) -> pd.DataFrame:
+def module_table(chain: Any) -> pd.DataFrame:
     """Returns one row for each module of an unraveled chain: `UnraveledChain.summary_table`."""
     rows = []
     for number, module in enumerate(chain.modules, start=1):
@@ -54,14 +55,14 @@ def module_table(chain) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def n_parameters(module) -> int:
+def n_parameters(module: Any) -> int:
     """Returns how many numbers of the model only the module's residual needs."""
     kept = {id(v) for v in module.skip_program.variables}
     weights = {id(w): w for n in module.residual_program.nodes for w in n.weights}
     return sum(math.prod(w.shape) for key, w in weights.items() if key not in kept)
 
 
-def text(chain, line_length: int | None = None) -> str:
+def text(chain: Any, line_length: int | None = None) -> str:
     """Returns the table, what lies between modules, and how chain and model agree, as text.
 
     Args:
