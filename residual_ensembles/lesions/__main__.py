@@ -44,7 +44,7 @@ def main() -> None:
     backend.configure()
     prepared = train.prepared_data()
     chain = unraveling.load(
-        FLAGS.network, FLAGS.boundaries, FLAGS.modules, picture_shape=prepared.picture_shape
+        FLAGS.network, FLAGS.modules, FLAGS.boundaries, picture_shape=prepared.picture_shape
     )
     if FLAGS.prune:
         pruning.check_number(chain, FLAGS.prune)

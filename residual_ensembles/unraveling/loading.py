@@ -18,8 +18,8 @@ SHOWN = 300
 
 def load(
     path: str | os.PathLike,
-    boundaries: Sequence | None = None,
     modules: Sequence | None = None,
+    boundaries: Sequence | None = None,
     input_shape: Any = None,
     picture_shape: Sequence[int] | None = None,
 ) -> Chain:
@@ -27,8 +27,8 @@ def load(
 
     Args:
         path: A file that `keras.Model.save` wrote.
-        boundaries: As for `unravel`.
         modules: As for `unravel`.
+        boundaries: As for `unravel`.
         input_shape: As for `unravel`.
         picture_shape: Of the data, for sizes that the network leaves free; nothing else is asked
             of it.
