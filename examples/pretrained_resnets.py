@@ -108,7 +108,7 @@ def main() -> None:
         chain = residual_ensembles.unravel(model)
         print(f"{path.stem}: {len(chain.modules)} modules, agreement {chain.agreement:.1e}")
         table = residual_ensembles.lesion_study(chain, pictures)
-        print(table[["lesion", "module", "changed_fraction"]].to_string(index=False))
+        print(table[["lesion", "name", "changed_fraction"]].to_string(index=False))
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
 """Takes residual networks apart: lesions, paths, gated training (Veit, Wilber & Belongie 2016).
 
-What is needed to take a network of one's own apart is here: `unravel`, `lesion_study`, `worth` and
-`prune`; everything else is imported by the name of its room: `from residual_ensembles import
-models`. What is used is loaded when it is used. Importing the package makes the settings that count
-only before TensorFlow is imported (`backend.process`).
+What is needed to take a network of one's own apart is here: `unravel`, `lesion_study`, `worth`,
+`prune`, `gradient_by_length` and `sampled_path_gradients`; everything else is imported by the name
+of its room: `from residual_ensembles import models`. What is used is loaded when it is used.
+Importing the package makes the settings that count only before TensorFlow is imported
+(`backend.process`).
 
 `keras.models.load_model` knows our layers where Keras was imported before this package, or
 `residual_ensembles.registration` was; `models.load` always does.

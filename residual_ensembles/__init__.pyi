@@ -14,17 +14,20 @@ from . import (
     training,
     unraveling,
 )
-from .lesions import lesion_study
+from .lesions import Lesion, lesion_study
+from .paths import gradient_by_length, sampled_path_gradients
 from .pruning import prune, worth
 from .unraveling import unravel
 
 __version__: str
 __all__ = [
+    "Lesion",
     "analysis",
     "backend",
     "data",
     "explorer",
     "figures",
+    "gradient_by_length",
     "gradients",
     "lesion_study",
     "lesions",
@@ -34,6 +37,7 @@ __all__ = [
     "pruning",
     "report",
     "runtime",
+    "sampled_path_gradients",
     "training",
     "unravel",
     "unraveling",

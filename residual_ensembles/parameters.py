@@ -25,7 +25,9 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-MODELS = ("resnet", "resnet_bottleneck", "vgg", "highway")
+from residual_ensembles.models.architectures import ARCHITECTURES, GATE_BIAS, TRAINING_PRECISIONS
+
+MODELS = ARCHITECTURES.keys()
 """Kinds of networks that are trained here."""
 EXTERNAL = ("keras:", "application:")
 """What the name of a network begins with that is brought along and not trained: a file of Keras, or
@@ -36,7 +38,6 @@ GATINGS = ("none", "effective_paths", "stochastic_depth")
 """Which modules run in a batch of training."""
 SCHEDULES = ("paper", "cosine", "imagenet")
 """Courses of the learning rate."""
-TRAINING_PRECISIONS = ("float32", "mixed_bfloat16")
 LESION_PRECISIONS = ("float32", "bfloat16", "cascade")
 BATCH_NORM = ("inference", "training")
 """Statistics that batch normalization uses where gradients are taken apart."""
@@ -46,9 +47,6 @@ STORAGES = ("auto", "arrays", "records")
 """How prepared images are stored."""
 MAX_MEMBERS = 10
 """Of an ensemble: every sub-ensemble of them votes, and ten members form 1,023."""
-GATE_BIAS = -2.0
-"""Srivastava et al. (2015, section 2.2) start with the gates leaning to the skip, the more so the
-deeper the network: −1 to −4 in their experiments."""
 PLAIN = r"^[A-Za-z0-9_][A-Za-z0-9_-]*$"
 """A name that can be a folder's, and that a shell would leave as it is."""
 
@@ -80,6 +78,12 @@ def _source(text: str) -> str:
     if text != "digits" and not text.startswith(("tfds:", "folder:")):
         raise ValueError("digits, tfds:NAME or folder:PATH")
     return _printable(text)
+
+
+def _trained_model(text: str) -> str:
+    if text not in MODELS:
+        raise ValueError(f"one of {', '.join(MODELS)}")
+    return text
 
 
 def _external_model(text: str) -> str:
@@ -136,7 +140,9 @@ class Data(Section):
 class TrainedNetwork(Section):
     """A network of this project."""
 
-    model: Literal[MODELS] = parameter("resnet", "kind of network")
+    model: Annotated[str, AfterValidator(_trained_model)] = parameter(
+        "resnet", f"kind of network: {', '.join(MODELS)}"
+    )
     depth: int = parameter(
         110,
         "layers as the papers count: 6n+2; 50, 101, 152, 200 (resnet_bottleneck); 15 (vgg)",

@@ -78,10 +78,10 @@ def test_flags_take_what_the_library_takes_and_begin_where_it_begins():
     # A subprocess, because flags are the program's own.
     script = """
 from absl import flags
-from residual_ensembles import models, parameters, train, training
+from residual_ensembles import parameters, train, training
 train.define_flags()
 flags.FLAGS(["train", "--output_dir=x"])
-assert parameters.MODELS == tuple(models.BUILDERS)
+assert tuple(parameters.MODELS) == ("resnet", "resnet_bottleneck", "vgg", "highway")
 assert parameters.SCHEDULES == tuple(training.SCHEDULES)
 assert train.settings_from_flags() == training.Settings()
 """

@@ -21,7 +21,7 @@ from residual_ensembles.analysis.columns import (
     TEXT_COLUMNS,
     WORTH_COLUMNS,
 )
-from residual_ensembles.models.architectures import EXTERNAL, RESIDUAL
+from residual_ensembles.models.architectures import EXTERNAL, residual_kinds
 from residual_ensembles.storage.checkpoints import network_folder
 from residual_ensembles.storage.files import read_npz
 
@@ -124,7 +124,7 @@ class Tables:
     @property
     def plain(self) -> tuple[str, ...]:
         """The residual networks trained in the ordinary way."""
-        return self.named(RESIDUAL)
+        return self.named(residual_kinds())
 
     def sweep(self, network: str, *sweeps: str) -> pd.DataFrame:
         """Returns the rows of lesions.csv of one network and these sweeps."""

@@ -5,10 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from residual_ensembles.models.architectures import FAMILIES
-
-RUNS = ("ResNet", "VGG")
-"""Families of which the explorer can run a network, in the order in which it offers them."""
+from residual_ensembles.models.architectures import ARCHITECTURES
 
 
 class Choice(NamedTuple):
@@ -28,7 +25,7 @@ class Choice(NamedTuple):
 
 
 def choose(networks_dir: Path, networks: Sequence[str], seeds: Sequence[int]) -> list[Choice]:
-    """Returns a study's ResNet and its VGG, as far as there are such.
+    """Returns a network of each family without gates of its own, as far as the study has any.
 
     Of several ResNets it is the first that was trained without gates, else the first of all; and of
     several seeds the first.
@@ -45,10 +42,20 @@ def choose(networks_dir: Path, networks: Sequence[str], seeds: Sequence[int]) ->
     runs.sort(key=lambda run: run[1]["gating"] != "none")  # stable: the study's order stays
     chosen: dict[str, Choice] = {}
     for name, run in runs:
-        family = FAMILIES.get(run["model"])
-        if family in RUNS and family not in chosen:
+        family = _family(run["model"])
+        if family and family not in chosen:
             chosen[family] = _choice(networks_dir, name, seeds[0], run)
-    return [chosen[family] for family in RUNS if family in chosen]
+    return [chosen[title] for title in dict.fromkeys(_titles()) if title in chosen]
+
+
+def _titles() -> list[str]:
+    return [known.title for known in ARCHITECTURES.values()]
+
+
+def _family(model: str) -> str | None:
+    """Returns what people call networks of a kind; None of those that the explorer cannot run."""
+    known = ARCHITECTURES.get(model)
+    return None if known is None or known.has_gates else known.title
 
 
 def _choice(networks_dir: Path, name: str, seed: int, run: dict) -> Choice:
@@ -56,7 +63,7 @@ def _choice(networks_dir: Path, name: str, seed: int, run: dict) -> Choice:
     return Choice(
         name,
         seed,
-        f"{FAMILIES[run['model']]}-{run['depth']}{gated}",
+        f"{_family(run['model'])}-{run['depth']}{gated}",
         networks_dir / f"{name}-{seed}" / "model.keras",
         run["test_error_fraction"],
         run["n_test_images"],

@@ -6,11 +6,11 @@ from residual_ensembles.analysis import Tables
 from residual_ensembles.figures import authors, errors, style
 from residual_ensembles.figures.fig3_single_deletion import mark_downsampling
 from residual_ensembles.figures.picture import Picture
-from residual_ensembles.models.architectures import RESIDUAL
+from residual_ensembles.models.architectures import residual_kinds
 
 
 def _networks(tables: Tables) -> list[tuple[str, style.Look]]:
-    trained = tables.named(RESIDUAL, "stochastic_depth")
+    trained = tables.named(residual_kinds(), "stochastic_depth")
     return [(n, style.PLAIN) for n in tables.plain] + [(n, style.STOCHASTIC_DEPTH) for n in trained]
 
 

@@ -19,7 +19,7 @@ from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 
 from residual_ensembles.analysis.tables import Run
-from residual_ensembles.models.architectures import FAMILIES
+from residual_ensembles.models.architectures import family
 from residual_ensembles.storage.files import atomic_path
 
 INK = "#1b1b1c"
@@ -126,7 +126,7 @@ def looks(runs: Sequence[Run]) -> dict[str, Look]:
 def _look_of_kind(run: Run) -> Look:
     by_gating = {"effective_paths": EFFECTIVE_PATHS, "stochastic_depth": STOCHASTIC_DEPTH}
     by_family = {"Highway": HIGHWAY, "VGG": VGG}
-    return by_gating.get(run.gating) or by_family.get(FAMILIES.get(run.model), PLAIN)
+    return by_gating.get(run.gating) or by_family.get(family(run.model), PLAIN)
 
 
 def _further(kind: Look, before: int) -> Look:

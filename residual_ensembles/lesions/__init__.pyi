@@ -2,6 +2,7 @@ from . import agreement, sweep
 from .bearing import check, deletable, duplicable, spared, swappable
 from .engine import Evaluation, evaluate
 from .lesion import Lesion, Step
+from .lesioned import LesionedChain
 from .outputs import outputs_of
 from .plans import (
     PlannedLesion,
@@ -22,6 +23,7 @@ from .table import lesion_table, summary
 __all__ = [
     "Evaluation",
     "Lesion",
+    "LesionedChain",
     "PlannedLesion",
     "Step",
     "SweepSettings",

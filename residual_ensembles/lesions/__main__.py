@@ -93,8 +93,8 @@ def main() -> None:
     if FLAGS.prune:
         pruning.check_number(chain, FLAGS.prune)
     if chain.graph is not None:
-        write_text(results / "network.txt", chain.summary() + "\n")
-        print(chain.summary(), flush=True)
+        chain.summary()
+        chain.summary(print_fn=lambda text: write_text(results / "network.txt", text + "\n"))
     with runtime.choose_executor() as chosen:
         stages.write_lesions(study, prepared, results, chosen, as_far_as_possible=True)
         stages.write_gradients(study, prepared, results, chosen)

@@ -3,9 +3,10 @@
 import numpy as np
 
 from residual_ensembles.lesions.lesion import Lesion
+from residual_ensembles.models.protocols import ChainLike
 
 
-def check(lesion: Lesion, chain) -> None:
+def check(lesion: Lesion, chain: ChainLike) -> None:
     """Refuses a lesion that the network cannot bear.
 
     Args:
@@ -36,7 +37,7 @@ def check(lesion: Lesion, chain) -> None:
             )
 
 
-def _check_swap(lesion: Lesion, pair: tuple[int, int], chain) -> None:
+def _check_swap(lesion: Lesion, pair: tuple[int, int], chain: ChainLike) -> None:
     for position in pair:
         if not chain.modules[position - 1].keeps_shape:
             raise ValueError(
@@ -51,7 +52,7 @@ def _check_swap(lesion: Lesion, pair: tuple[int, int], chain) -> None:
         )
 
 
-def _is_deletable(chain, module: int) -> bool:
+def _is_deletable(chain: ChainLike, module: int) -> bool:
     layer = chain.modules[module - 1]
     if layer.has_skip or layer.keeps_shape:
         return True
@@ -59,7 +60,7 @@ def _is_deletable(chain, module: int) -> bool:
     return tuple(left.shape[1:]) == tuple(layer.shapes[1])
 
 
-def _from_to(chain, module: int) -> str:
+def _from_to(chain: ChainLike, module: int) -> str:
     before, after = chain.modules[module - 1].shapes
     return f"from {tuple(before)} to {tuple(after)}"
 
@@ -68,17 +69,26 @@ def _numbers(modules: tuple[int, ...]) -> str:
     return ", ".join(map(str, modules)) or "no module at all"
 
 
-def deletable(chain) -> tuple[int, ...]:
-    """Returns the modules that can be deleted, numbered from 1."""
+def deletable(chain: ChainLike) -> tuple[int, ...]:
+    """Returns the modules that can be deleted, numbered from 1.
+
+    Example:
+        >>> from residual_ensembles import models
+        >>> chain = models.build("resnet", 20, (8, 8, 1), 10, mean=[127.0], std=[64.0])
+        >>> deletable(chain), duplicable(chain), spared(chain)
+        ((1, 2, 3, 4, 5, 6, 7, 8, 9), (1, 2, 3, 5, 6, 8, 9), (1, 4, 7))
+        >>> swappable(chain, sparing=(1, 4, 7))
+        ((2, 3), (5, 6), (8, 9))
+    """
     return tuple(i for i in range(1, len(chain.modules) + 1) if _is_deletable(chain, i))
 
 
-def duplicable(chain) -> tuple[int, ...]:
+def duplicable(chain: ChainLike) -> tuple[int, ...]:
     """Returns the modules that can run twice: those that keep the shape, numbered from 1."""
     return tuple(i for i, module in enumerate(chain.modules, start=1) if module.keeps_shape)
 
 
-def spared(chain) -> tuple[int, ...]:
+def spared(chain: ChainLike) -> tuple[int, ...]:
     """Returns the first module and the downsampling ones, which random sweeps leave alone.
 
     The paper does not say so. Of the random deletions that its authors published, those with the
@@ -87,7 +97,7 @@ def spared(chain) -> tuple[int, ...]:
     return tuple(sorted({1, *chain.downsampling}))
 
 
-def swappable(chain, sparing: tuple[int, ...] = ()) -> tuple[tuple[int, int], ...]:
+def swappable(chain: ChainLike, sparing: tuple[int, ...] = ()) -> tuple[tuple[int, int], ...]:
     """Returns all pairs of positions that can change places.
 
     Args:

@@ -1,7 +1,11 @@
 """Outputs that are NaN or infinite: the class of these would be the first, always."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
+from residual_ensembles.lesions.lesion import Lesion
+from residual_ensembles.models.protocols import ChainLike
 from residual_ensembles.models.targets import first_not_finite
 
 NOT_FINITE = -2
@@ -20,7 +24,12 @@ def predicted(logits: np.ndarray) -> np.ndarray:
     return classes
 
 
-def check_finite(chain, lesions, bad: np.ndarray, examples=None) -> None:
+def check_finite(
+    chain: ChainLike,
+    lesions: Sequence[Lesion],
+    bad: np.ndarray,
+    examples: Sequence[int] | np.ndarray | None = None,
+) -> None:
     """Refuses outputs of which some are NaN or infinite.
 
     Args:

@@ -1,38 +1,104 @@
-"""A Keras metric for each lesion, of targets that are no class labels."""
+"""What lesions are measured by: errors of class labels, or Keras metrics of any targets."""
 
+from collections.abc import Sequence
 from functools import partial
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 from keras import ops, tree
 
-from residual_ensembles.models.targets import check_not_spread, check_numbers
+from residual_ensembles.models.protocols import ChainLike
+from residual_ensembles.models.targets import (
+    check_not_spread,
+    check_numbers,
+    class_labels,
+    n_classes,
+    tells_two_classes,
+)
 
 BY_SHAPE = {
-    "accuracy": "sparse_categorical_accuracy",
-    "acc": "sparse_categorical_accuracy",
-    "crossentropy": "sparse_categorical_crossentropy",
-    "ce": "sparse_categorical_crossentropy",
+    "accuracy": "accuracy",
+    "acc": "accuracy",
+    "crossentropy": "crossentropy",
+    "ce": "crossentropy",
 }
-"""Names that Keras reads by the shape of targets when it compiles a model, and one that says it."""
+"""Names that mean another metric for each shape of targets and outputs, as where a model is
+compiled."""
+ERRORS = ("accuracy", "sparse_categorical_accuracy", "categorical_accuracy")
+"""Metrics that say no more of class labels than the error does."""
 TRIED = 2
 
 
-def metrics_for(chain, metric, targets, n: int, n_lesions: int) -> list[keras.metrics.Metric]:
-    """Returns a metric of its own for each lesion, tried on a few targets.
+class Comparison(NamedTuple):
+    """What the outputs of a network are compared with."""
+
+    labels: np.ndarray | None = None
+    """Class of each example, `(n,)`, where errors are counted."""
+    metrics: tuple = ()
+    """Metrics, as Keras takes them."""
+
+    @property
+    def names(self) -> list[str]:
+        """What tables call what is measured."""
+        errors = [] if self.labels is None else ["error_fraction"]
+        return [*errors, *(copied(metric).name for metric in self.metrics)]
+
+
+def comparison(
+    chain: ChainLike, targets: Any, metric: Any, n: int, errors_alone: bool = False
+) -> Comparison:
+    """Returns what lesions are measured by.
 
     Args:
         chain: The network.
-        metric: A Keras metric, its class or its name, or a function of targets and outputs that
-            returns one number for each example.
-        targets: An array, or several, structured as the metric wants them.
+        targets: One for each input; None where there are none.
+        metric: What `keras.metrics.get` takes, or several of that. None for the error of class
+            labels, beside the metrics that the model was compiled with; where targets are no class
+            labels, for these metrics, or else for one that fits outputs and targets:
+            `binary_accuracy` of 0 and 1, `mean_squared_error` of anything else.
+        n: Inputs.
+        errors_alone: Whether only errors can be measured.
+
+    Raises:
+        ValueError: Targets do not fit.
+    """
+    if targets is None:
+        return Comparison()
+    several = metric if isinstance(metric, list | tuple) else [metric]
+    if metric is not None:
+        return Comparison(None, tuple(_by_shape(chain, each, targets) for each in several))
+    known = tuple(_by_shape(chain, each, targets) for each in chain.compiled_with.metrics)
+    if n_classes(chain) is None:
+        return Comparison(None, known or (_fitting(chain, targets),))
+    try:
+        labels = class_labels(chain, targets, n)
+    except ValueError:
+        if not known:
+            raise
+        return Comparison(None, known)
+    others = () if errors_alone else tuple(m for m in known if copied(m).name not in ERRORS)
+    return Comparison(labels, others)
+
+
+def metrics_for(
+    chain: ChainLike, chosen: Comparison, targets: Any, n: int, n_lesions: int
+) -> tuple[list[list[keras.metrics.Metric]], list]:
+    """Returns the metrics of each lesion, tried on a few targets, and the targets of each metric.
+
+    Args:
+        chain: The network.
+        chosen: What is measured.
+        targets: An array, or several, structured as the metrics want them.
         n: Inputs.
         n_lesions: Lesions.
 
     Raises:
-        ValueError: There are not as many targets as inputs, or the metric does not make one number
-            of targets and outputs.
+        ValueError: There are not as many targets as inputs, or a metric does not make one number of
+            targets and outputs.
     """
+    if not chosen.metrics:
+        return [[] for _ in range(n_lesions)], []
     lengths = {len(x) for x in tree.flatten(targets)}
     if lengths != {n}:
         raise ValueError(
@@ -40,39 +106,78 @@ def metrics_for(chain, metric, targets, n: int, n_lesions: int) -> list[keras.me
             "for each."
         )
     check_numbers("targets", targets)
-    found = [copied(metric) for _ in range(n_lesions)]
-    _try(chain, copied(metric), tree.map_structure(lambda x: np.asarray(x)[:TRIED], targets))
-    return found
+    wanted = [_as_wanted(chain, metric, targets, chosen.labels) for metric in chosen.metrics]
+    for metric, own in zip(chosen.metrics, wanted, strict=True):
+        _try(chain, copied(metric), tree.map_structure(lambda x: np.asarray(x)[:TRIED], own))
+    return [[copied(metric) for metric in chosen.metrics] for _ in range(n_lesions)], wanted
 
 
-def copied(metric) -> keras.metrics.Metric:
+def copied(metric: Any) -> keras.metrics.Metric:
     """Returns a metric like another one, without what it has seen.
 
     Args:
-        metric: As for `metrics_for`.
+        metric: A Keras metric, its class or its name, or a function of targets and outputs that
+            returns one number for each example.
 
     Raises:
-        ValueError: It is none, or only its place in a compiled model would say which.
+        ValueError: It is none.
     """
-    if isinstance(metric, str) and metric in BY_SHAPE:
-        raise ValueError(
-            f"Received metric={metric!r}, which means another metric for each shape of targets, "
-            f"expected one by its own name, for instance metric={BY_SHAPE[metric]!r}."
-        )
     if isinstance(metric, keras.losses.Loss):
         raise ValueError(
             f"Received the loss {metric.name}, expected a metric: keras.metrics has one for each."
         )
     if isinstance(metric, keras.metrics.Metric):
         return type(metric).from_config(metric.get_config())
-    found = keras.metrics.get(metric)
+    try:
+        found = keras.metrics.get(metric)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"Received metric={metric!r}, expected what keras.metrics.get takes: a name such as "
+            "'mean_squared_error', a keras.metrics.Metric, or a function of (y_true, y_pred)."
+        ) from error
     if isinstance(found, keras.metrics.Metric):
         return found
     name = metric if isinstance(metric, str) else getattr(found, "__name__", "metric")
     return keras.metrics.MeanMetricWrapper(partial(found), name=name)
 
 
-def _try(chain, metric, targets) -> None:
+def _by_shape(chain: ChainLike, metric: Any, targets) -> Any:
+    """Returns what Keras makes of the names in `BY_SHAPE` when it compiles a model."""
+    kind = BY_SHAPE.get(metric) if isinstance(metric, str) else None
+    if kind is None:
+        return metric
+    [shape, *more], given = chain.output_shapes, tree.flatten(targets)
+    if more or len(given) != 1:
+        raise ValueError(
+            f"Received metric={metric!r} for several outputs or targets, expected a metric that "
+            "compares them all."
+        )
+    own = np.shape(given[0])
+    if tuple(shape)[-1:] in ((), (1,)):
+        return f"binary_{kind}"
+    is_sparse = len(own) < 1 + len(shape) or own[-1] == 1
+    return f"{'sparse_' if is_sparse else ''}categorical_{kind}"
+
+
+def _fitting(chain: ChainLike, targets) -> Any:
+    """Returns the metric of a network that does not tell several classes apart."""
+    if not tells_two_classes(chain, targets):
+        return "mean_squared_error"
+    threshold = 0.5 if chain.probabilities else 0.0
+    return keras.metrics.BinaryAccuracy(threshold=threshold)
+
+
+def _as_wanted(chain: ChainLike, metric: Any, targets, labels: np.ndarray | None):
+    """Returns class labels as numbers or one-hot, as a metric of the model compares them."""
+    if labels is None:
+        return targets
+    name, classes = copied(metric).name, n_classes(chain)
+    if name.startswith("sparse"):
+        return labels
+    return np.eye(classes, dtype="float32")[labels] if "categorical" in name else targets
+
+
+def _try(chain: ChainLike, metric, targets) -> None:
     n = len(tree.flatten(targets)[0])
     numbers = chain.compute_output_shape((None, *chain.picture_shape))[-1]
     try:
@@ -83,7 +188,7 @@ def _try(chain, metric, targets) -> None:
             f"Received the metric {metric.name}, which cannot compare the targets with outputs of "
             f"shape {chain.output_shapes}: {str(error).splitlines()[0]}"
         ) from error
-    shapes = chain.output_shapes
+    shapes: Sequence = chain.output_shapes
     if len(shapes) == 1 and not result.ndim:
 
         def value(y_true, y_pred):

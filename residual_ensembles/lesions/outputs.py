@@ -1,6 +1,7 @@
 """What a network puts out after each lesion, a few examples at a time."""
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -12,8 +13,9 @@ from residual_ensembles.lesions.lesion import Lesion
 from residual_ensembles.lesions.scheduler import Scheduler
 from residual_ensembles.lesions.settings import SweepSettings
 from residual_ensembles.lesions.worker import Meter, SweepSpec, WorkerSweep
+from residual_ensembles.models.protocols import ChainLike
 from residual_ensembles.models.targets import first_not_finite
-from residual_ensembles.runtime.executor import Executor, Serial, Task
+from residual_ensembles.runtime.executor import Executor, Serial, Task, ignore
 from residual_ensembles.runtime.result_cache import CachedTask, ResultCache, run_cached
 
 OUTPUT_PRECISIONS = ("float32", "bfloat16")
@@ -22,16 +24,16 @@ OUTPUT_SHARE = 4
 
 
 def outputs_of(
-    chain,
+    chain: ChainLike,
     lesions: Sequence[Lesion],
-    inputs,
+    inputs: Any,
     *,
     precision: str = "float32",
     memory_bytes: int = MEMORY_BYTES,
     batch_size: int | None = None,
     seed: int = 0,
     executor: Executor | None = None,
-    progress: Callable[[float], None] = lambda n_predictions: None,
+    progress: Callable[[float], object] = ignore,
 ) -> Iterator[tuple[slice, np.ndarray]]:
     """Yields the outputs of all lesions for some examples after others.
 
@@ -56,6 +58,15 @@ def outputs_of(
             one.
         ArithmeticError: Outputs of a sample differ from those of the network itself, or some are
             NaN or infinite.
+
+    Example:
+        >>> import numpy as np
+        >>> from residual_ensembles import models
+        >>> chain = models.build("resnet", 14, (8, 8, 1), 10, mean=[127.0], std=[64.0])
+        >>> images = np.zeros((3, 8, 8, 1), "uint8")
+        >>> lesions = [Lesion(), Lesion(deletions=[2])]
+        >>> [outputs.shape for some, outputs in outputs_of(chain, lesions, images)]
+        [(2, 3, 10)]
     """
     if precision not in OUTPUT_PRECISIONS:
         raise ValueError(

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from residual_ensembles.lesions import bearing
 from residual_ensembles.lesions.lesion import Lesion
+from residual_ensembles.models.protocols import ChainLike
 from residual_ensembles.randomness import generator
 
 SWEEPS = (
@@ -33,7 +34,12 @@ class PlannedLesion(NamedTuple):
 
 
 def intact() -> list[PlannedLesion]:
-    """Returns the plan that leaves the network as it is."""
+    """Returns the plan that leaves the network as it is.
+
+    Example:
+        >>> [(row.sweep, str(row.lesion)) for row in intact()]
+        [('intact', 'intact')]
+    """
     return [PlannedLesion("intact", 0, Lesion())]
 
 
@@ -42,6 +48,10 @@ def single_deletions(modules: Sequence[int]) -> list[PlannedLesion]:
 
     Args:
         modules: Numbers from 1; see `bearing.deletable`.
+
+    Example:
+        >>> [str(row.lesion) for row in single_deletions([1, 3])]
+        ['delete 1', 'delete 3']
     """
     return [PlannedLesion("single_deletion", 0, Lesion(deletions=[m])) for m in modules]
 
@@ -51,6 +61,10 @@ def single_duplications(modules: Sequence[int]) -> list[PlannedLesion]:
 
     Args:
         modules: Numbers from 1; see `bearing.duplicable`.
+
+    Example:
+        >>> [str(row.lesion) for row in single_duplications([2])]
+        ['duplicate 2']
     """
     return [PlannedLesion("single_duplication", 0, Lesion(duplications=[m])) for m in modules]
 
@@ -69,6 +83,11 @@ def random_deletions(
 
     Raises:
         ValueError: `k` or `draws` is out of range.
+
+    Example:
+        >>> plan = random_deletions([2, 3, 5, 6], k=3, draws=2, seed=0)
+        >>> [len(row.lesion.deletions) for row in plan]
+        [1, 1, 2, 2, 3, 3]
     """
     chosen = _random_subsets(sweep, "lesion.k", modules, k, draws, seed)
     return [PlannedLesion(sweep, draw, Lesion(deletions=some)) for draw, some in chosen]
@@ -87,6 +106,11 @@ def random_duplications(
 
     Raises:
         ValueError: `k` or `draws` is out of range.
+
+    Example:
+        >>> plan = random_duplications([2, 3], k=2, draws=1, seed=0)
+        >>> str(plan[-1].lesion)
+        'duplicate 2,3'
     """
     sweep = "random_duplication"
     chosen = _random_subsets(sweep, "lesion.duplications", modules, k, draws, seed)
@@ -124,6 +148,10 @@ def reorderings(
 
     Raises:
         ValueError: There is no pair, or `swaps` or `draws` is out of range.
+
+    Example:
+        >>> [str(row.lesion) for row in reorderings([(2, 3)], swaps=2, draws=1, seed=0)]
+        ['swap 2-3', 'swap 2-3,2-3']
     """
     if swaps < 1:
         raise ValueError(f"Received lesion.swaps={swaps}, expected 1 or more.")
@@ -155,7 +183,7 @@ def _check_draws(draws: int) -> None:
 
 
 def study_plan(
-    chain,
+    chain: ChainLike,
     *,
     k: int,
     draws: int,
@@ -183,6 +211,13 @@ def study_plan(
 
     Raises:
         ValueError: A number is out of range for this network.
+
+    Example:
+        >>> from residual_ensembles import models
+        >>> chain = models.build("resnet", 14, (8, 8, 1), 10, mean=[127.0], std=[64.0])
+        >>> numbers = {"k": 2, "draws": 1, "swaps": 1, "duplications": 1, "seed": 0}
+        >>> [row.sweep for row in study_plan(chain, **numbers, random=False)][:2]
+        ['intact', 'single_deletion']
     """
     deletable = bearing.deletable(chain)
     plan = intact() + single_deletions(deletable)

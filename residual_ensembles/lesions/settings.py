@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from residual_ensembles import backend
-from residual_ensembles.lesions.examples import check_shape
 from residual_ensembles.lesions.grid import MEMORY_BYTES
 from residual_ensembles.lesions.margin import check_margin
+from residual_ensembles.models.examples import check_shape
 from residual_ensembles.parameters import LESION_PRECISIONS
 
 

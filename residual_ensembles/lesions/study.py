@@ -1,6 +1,8 @@
 """The whole of a lesion study in one call: any chain, any inputs, a table."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -8,81 +10,143 @@ from keras import tree
 
 from residual_ensembles.lesions.bearing import deletable
 from residual_ensembles.lesions.engine import evaluate
-from residual_ensembles.lesions.examples import as_arrays, packed_examples
+from residual_ensembles.lesions.grid import MEMORY_BYTES
 from residual_ensembles.lesions.lesion import Lesion
-from residual_ensembles.lesions.metric import metrics_for
+from residual_ensembles.lesions.metric import Comparison, comparison, metrics_for
 from residual_ensembles.lesions.outputs import outputs_of
 from residual_ensembles.lesions.plans import PlannedLesion, intact, single_deletions
+from residual_ensembles.lesions.settings import SweepSettings
 from residual_ensembles.lesions.table import lesion_table
-from residual_ensembles.models.targets import class_labels, n_classes
+from residual_ensembles.models.examples import as_arrays, packed_examples
+from residual_ensembles.models.protocols import ChainLike, check_chain
+from residual_ensembles.models.targets import n_classes
+from residual_ensembles.runtime.calls import Verbose, executor_for, progress_bar
+from residual_ensembles.runtime.executor import Executor
+
+Plan = Sequence[PlannedLesion | Lesion | str] | Lesion | str
+EXAMPLES = {
+    "n_images": "n_examples",
+    "error_on_images_low": "error_on_examples_low",
+    "error_on_images_high": "error_on_examples_high",
+}
+"""Columns of `lesion_table`, by what they are called where inputs need not be images."""
 
 
 def lesion_study(
-    chain,
-    inputs,
-    targets=None,
+    chain: ChainLike,
+    x: Any,
+    y: Any = None,
     *,
-    plan: Sequence | None = None,
-    metric=None,
+    plan: Plan | None = None,
+    metric: Any = None,
+    precision: str = "float32",
     error_margin: float | None = None,
-    **options,
+    memory_bytes: int = MEMORY_BYTES,
+    batch_size: int | None = None,
+    seed: int = 0,
+    n_jobs: int | None = None,
+    verbose: Verbose = "auto",
+    executor: Executor | None = None,
 ) -> pd.DataFrame:
-    """Returns what each lesion does to a network, one row for each.
+    """Returns what each lesion does to a network, one row for each (section 4.1 to 4.3).
 
     Args:
         chain: The network, for instance what `unravel` returns; nothing about it changes.
-        inputs: As its model takes them: an array, or a dictionary or a list of arrays; or a
-            `tf.data.Dataset` or `keras.utils.PyDataset` of these, with targets or without.
-        targets: Class of each example, `(n,)`, or one-hot; or what the metric compares with. None
-            for those of a data set, or to compare with the intact network alone.
-        plan: Lesions, their texts such as "delete 3,7", or planned lesions; None for
-            the intact network and each single deletion.
-        metric: A Keras metric, or its name, for targets that are no class labels.
+        x: Inputs as `keras.Model.predict` takes them: an array, a dictionary or a list of arrays, a
+            `tf.data.Dataset` or a `keras.utils.PyDataset`, with targets or without.
+        y: Targets: the class of each example, `(n,)` as integers or floats that are whole, or
+            one-hot; or what the metric compares with. None for those of a data set, or to compare
+            with the intact network alone.
+        plan: Lesions, their texts such as "delete 3,7; swap 4-9", or planned lesions; None for the
+            intact network and each single deletion.
+        metric: Whatever `keras.metrics.get` takes, called with (y_true, y_pred), or a list of that.
+            None for the error of class labels and the metrics that the model was compiled with;
+            where `y` is no class labels, for these metrics, or else for one that fits:
+            `binary_accuracy` of 0 and 1, `mean_squared_error` of anything else.
+            `table.attrs["metric"]` says which.
+        precision: "float32", "bfloat16", or, for errors alone, "cascade": bfloat16, and float32
+            wherever rounding could have changed a prediction.
         error_margin: Half-width, as a fraction, at which the 95 % interval of an error is narrow
             enough; None evaluates all examples. For class labels only.
-        **options: As for `evaluate`: precision, memory_bytes, batch_size, seed, executor, progress.
+        memory_bytes: What activations may take, in each process.
+        batch_size: Activations that may pass a module together; None for as many as are fast.
+        seed: Of the samples that are compared with the network itself, and of the sequential
+            sampling.
+        n_jobs: As in scikit-learn: None or 1 computes in this process, -1 in one on each processor.
+        verbose: 1 for a progress bar, 0 for none, "auto" for one in terminals and notebooks.
+        executor: What computes in place of `n_jobs`, for instance a cluster; it is left open.
 
     Returns:
-        With class labels: `sweep, draw, lesion, module, n_operations, kendall_tau, n_images,
-        n_wrong, error_fraction` and its intervals, as `lesion_table` explains them, and
-        `changed_fraction`, the share of the predictions that are no longer the intact network's.
-        Otherwise: the same up to `n_images`, then the metric under its name, `changed_fraction`
-        (where an output is a vector of classes) and `output_distance`, the mean Euclidean distance
-        to what the intact network puts out.
+        `sweep, draw, lesion, module` (number from 1 of the module that is deleted or duplicated; 0
+        for none or several), `name` (of the modules that the lesion is about), `n_operations,
+        kendall_tau, n_examples`; with class labels `n_wrong, error_fraction` and its intervals, as
+        `lesion_table` explains them; each metric under its name; `changed_fraction`, the share of
+        the predictions that are no longer the intact network's, where an output is a vector of
+        classes; and, where outputs were looked at and not only predictions, `output_distance`, the
+        mean Euclidean distance to what the intact network puts out.
 
     Raises:
-        ValueError: The network cannot bear a lesion, or targets and metric do not fit.
+        TypeError: `chain` is none.
+        ValueError: The network cannot bear a lesion, inputs, targets and metric do not fit, or an
+            option is out of range.
+        ArithmeticError: Outputs are NaN or infinite, or a sample of them differs from those of the
+            network itself.
 
     Example:
-        >>> table = lesion_study(chain, pictures, labels)  # doctest: +SKIP
-        >>> table.plot(x="lesion", y="error_fraction")  # doctest: +SKIP
+        >>> import keras, numpy as np
+        >>> from residual_ensembles import lesion_study, unravel
+        >>> x = keras.Input((4,))
+        >>> y = keras.layers.Add(name="first")([x, keras.layers.Dense(4, activation="relu")(x)])
+        >>> y = keras.layers.Add(name="second")([y, keras.layers.Dense(4, activation="relu")(y)])
+        >>> chain = unravel(keras.Model(x, keras.layers.Dense(3)(y)))
+        >>> examples = np.random.default_rng(0).normal(size=(20, 4)).astype("float32")
+        >>> table = lesion_study(chain, examples, np.arange(20) % 3, verbose=0)
+        >>> table[["lesion", "module", "name", "n_examples"]]
+             lesion  module    name  n_examples
+        0    intact       0                  20
+        1  delete 1       1   first          20
+        2  delete 2       2  second          20
     """
-    inputs, targets = as_arrays(chain, inputs, targets)
-    packed = packed_examples(chain, inputs)
-    rows = [_planned(row) for row in plan] if plan is not None else default_plan(chain)
-    if targets is not None and metric is None:
-        labels = class_labels(chain, targets, len(packed))
-        found = _with_labels(chain, rows, packed, labels, error_margin, options)
-    else:
-        if error_margin is not None or (metric is not None and targets is None):
-            raise ValueError(
-                f"Received metric={metric!r}, error_margin={error_margin} and "
-                f"{'no ' if targets is None else ''}targets, expected class labels for a margin "
-                "and targets for a metric."
-            )
-        found = _with_outputs(chain, rows, packed, targets, metric, options)
-    found.insert(3, "module", [_title(chain, row.lesion) for row in rows])
-    return found
+    check_chain(chain)
+    x, y = as_arrays(chain, x, y)
+    packed = packed_examples(chain, x)
+    rows = default_plan(chain) if plan is None else _planned(plan)
+    if not rows:
+        raise ValueError("Received an empty plan, expected one or more lesions, such as 'intact'.")
+    errors_alone = error_margin is not None or precision == "cascade"
+    chosen = comparison(chain, y, metric, len(packed), errors_alone)
+    if metric is not None and y is None:
+        raise ValueError(f"Received metric={metric!r} and no targets, expected targets for it.")
+    if error_margin is not None and chosen.labels is None:
+        raise ValueError(
+            f"Received error_margin={error_margin} without class labels, expected the class of "
+            "each example, and no metric: the margin is about the error."
+        )
+    how = SweepSettings(precision, error_margin, memory_bytes, batch_size, seed)
+    title = f"{chain.name}: {len(rows)} lesions"
+    with (
+        executor_for(n_jobs, executor) as computes,
+        progress_bar(verbose, (1 + len(rows)) * len(packed), title) as advance,
+    ):
+        if chosen.labels is not None and not chosen.metrics:
+            table = _by_predictions(chain, rows, packed, chosen.labels, how, computes, advance)
+        else:
+            table = _by_outputs(chain, rows, packed, y, chosen, how, computes, advance)
+    table.insert(3, "module", [_only_module(row.lesion) for row in rows])
+    table.insert(4, "name", [_names(chain, row.lesion) for row in rows])
+    table.attrs["metric"] = ", ".join(chosen.names) or "output_distance"
+    return table
 
 
-def default_plan(chain) -> list[PlannedLesion]:
+def default_plan(chain: ChainLike) -> list[PlannedLesion]:
     """Returns the intact network and each single deletion."""
     return intact() + single_deletions(deletable(chain))
 
 
-def _planned(row) -> PlannedLesion:
-    row = Lesion.parse(row) if isinstance(row, str) else row
-    return PlannedLesion(_sweep(row), 0, row) if isinstance(row, Lesion) else row
+def _planned(plan: Plan) -> list[PlannedLesion]:
+    rows = [plan] if isinstance(plan, str | Lesion | PlannedLesion) else list(plan)
+    lesions = [Lesion.parse(row) if isinstance(row, str) else row for row in rows]
+    return [PlannedLesion(_sweep(r), 0, r) if isinstance(r, Lesion) else r for r in lesions]
 
 
 def _sweep(lesion: Lesion) -> str:
@@ -102,47 +166,84 @@ def _sweep(lesion: Lesion) -> str:
     return f"{'single' if kinds[present[0]] == 1 else 'random'}_{present[0]}"
 
 
-def _title(chain, lesion: Lesion) -> str:
-    """Returns the names of the modules that a lesion is about."""
-    named = sorted({*lesion.deletions, *lesion.duplications, *(i for p in lesion.swaps for i in p)})
-    modules = [chain.modules[i - 1] for i in named]
-    return ", ".join(module.title for module in modules)
+def _modules(lesion: Lesion) -> list[int]:
+    """Returns the modules that a lesion is about, from 1."""
+    return sorted({*lesion.deletions, *lesion.duplications, *(i for p in lesion.swaps for i in p)})
 
 
-def _with_labels(chain, rows, inputs, labels, error_margin, options) -> pd.DataFrame:
+def _only_module(lesion: Lesion) -> int:
+    modules = _modules(lesion)
+    return modules[0] if len(modules) == 1 else 0
+
+
+def _names(chain: ChainLike, lesion: Lesion) -> str:
+    return ", ".join(chain.modules[i - 1].title for i in _modules(lesion))
+
+
+def _by_predictions(
+    chain, rows, packed, labels, how: SweepSettings, executor, advance
+) -> pd.DataFrame:
     lesions = [Lesion(), *(row.lesion for row in rows)]
-    found = evaluate(chain, lesions, inputs, labels=labels, error_margin=error_margin, **options)
-    whole, predictions = found.predictions[0], found.predictions[1:]
+    found = evaluate(
+        chain, lesions, packed, labels=labels, executor=executor, progress=advance, **asdict(how)
+    )
+    return _errors(chain, rows, found.predictions, labels)
+
+
+def _errors(chain, rows, predictions: np.ndarray, labels: np.ndarray) -> pd.DataFrame:
+    """Returns the rows of a plan from predictions, of which the first are the intact network's."""
+    whole, predictions = predictions[0], predictions[1:]
     table = lesion_table(chain.name, 0, rows, len(chain.modules), predictions, labels, whole)
     known = predictions >= 0
     changed = ((predictions != whole) & known).sum(axis=1) / known.sum(axis=1)
-    return table.drop(columns=["network", "seed"]).assign(changed_fraction=changed)
+    table = table.drop(columns=["network", "seed"]).rename(columns=EXAMPLES)
+    return table.assign(changed_fraction=changed)
 
 
-def _with_outputs(chain, rows, inputs, targets, metric, options) -> pd.DataFrame:
-    options = {name: value for name, value in options.items() if name != "seed"}
-    lesions = [row.lesion for row in rows]
-    metrics = [] if metric is None else metrics_for(chain, metric, targets, len(inputs), len(rows))
-    distance, changed = np.zeros(len(rows)), np.zeros(len(rows))
-    for some, outputs in outputs_of(chain, [Lesion(), *lesions], inputs, **options):
-        whole, outputs = outputs[0], outputs[1:]
-        distance += np.linalg.norm(outputs - whole, axis=2).sum(axis=1)
-        changed += (outputs.argmax(axis=2) != whole.argmax(axis=1)).sum(axis=1)
-        if metrics:
-            these = tree.map_structure(lambda x, some=some: np.asarray(x)[some], targets)
-            for own, made in zip(metrics, outputs, strict=True):
-                own.update_state(these, chain.unpacked_outputs(made))
-    n = len(inputs)
-    columns = {
-        "sweep": [row.sweep for row in rows],
-        "draw": [row.draw for row in rows],
-        "lesion": [str(lesion) for lesion in lesions],
-        "n_operations": [lesion.n_operations for lesion in lesions],
-        "kendall_tau": [lesion.kendall_tau(len(chain.modules)) for lesion in lesions],
-        "n_images": n,
+def _by_outputs(
+    chain, rows, packed, targets, chosen: Comparison, how: SweepSettings, executor, advance
+) -> pd.DataFrame:
+    n, lesions = len(packed), [row.lesion for row in rows]
+    metrics, wanted = metrics_for(chain, chosen, targets, n, len(rows))
+    distance, tells_classes = np.zeros(len(rows)), n_classes(chain) is not None
+    predictions = np.zeros((1 + len(rows), n), np.int32)
+    for some, outputs in outputs_of(
+        chain,
+        [Lesion(), *lesions],
+        packed,
+        precision=how.precision,
+        memory_bytes=how.memory_bytes,
+        batch_size=how.batch_size,
+        seed=how.seed,
+        executor=executor,
+        progress=advance,
+    ):
+        distance += np.linalg.norm(outputs[1:] - outputs[0], axis=2).sum(axis=1)
+        if tells_classes:
+            predictions[:, some] = outputs.argmax(axis=2)
+        these = [tree.map_structure(lambda t, s=some: np.asarray(t)[s], own) for own in wanted]
+        for own, made in zip(metrics, outputs[1:], strict=True):
+            for one, target in zip(own, these, strict=True):
+                one.update_state(target, chain.unpacked_outputs(made))
+    columns: dict[str, Any] = {
+        one.name: [float(own[place].result()) for own in metrics]
+        for place, one in enumerate(metrics[0])
     }
-    if metrics:
-        columns[metrics[0].name] = [float(own.result()) for own in metrics]
-    if n_classes(chain) is not None:
-        columns["changed_fraction"] = changed / n
-    return pd.DataFrame(columns | {"output_distance": distance / n})
+    if chosen.labels is not None:
+        table = _errors(chain, rows, predictions, chosen.labels)
+        changed = table.pop("changed_fraction").to_numpy()
+    else:
+        table = pd.DataFrame(
+            {
+                "sweep": [row.sweep for row in rows],
+                "draw": [row.draw for row in rows],
+                "lesion": [str(lesion) for lesion in lesions],
+                "n_operations": [lesion.n_operations for lesion in lesions],
+                "kendall_tau": [lesion.kendall_tau(len(chain.modules)) for lesion in lesions],
+                "n_examples": n,
+            }
+        )
+        changed = (predictions[1:] != predictions[0]).mean(axis=1)
+    if tells_classes:
+        columns["changed_fraction"] = changed
+    return table.assign(**columns, output_distance=distance / n)

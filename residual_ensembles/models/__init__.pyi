@@ -6,16 +6,19 @@ from .highway import HighwayModule, mean_openness
 from .highway_twin import half_gates, has_half_gates
 from .module import Module
 from .preactivation import Preactivation
-from .registry import BUILDERS, build
+from .protocols import ChainLike, Compilation, ModuleLike
+from .registry import build
 from .saving import as_file, load, load_weights, save, to_bytes
 from .vgg import PlainModule
 
 __all__ = [
-    "BUILDERS",
     "BatchNormalization",
     "Chain",
+    "ChainLike",
+    "Compilation",
     "HighwayModule",
     "Module",
+    "ModuleLike",
     "PlainModule",
     "Preactivation",
     "as_file",

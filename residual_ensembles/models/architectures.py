@@ -1,14 +1,16 @@
-"""What is known of the networks by name and depth, without building one and without Keras."""
+"""What is known of the networks by name and depth, without building one and without Keras.
 
-from residual_ensembles.parameters import MODELS
+A network is added by a function that builds it and a line in `ARCHITECTURES`: training, lesions,
+paths, figures and the explorer know it from there. A file of its own is named in `registry`, so
+that changes of it make results anew.
+"""
 
-FAMILIES = {"resnet": "ResNet", "resnet_bottleneck": "ResNet", "highway": "Highway", "vgg": "VGG"}
-"""What people call the networks that are trained here."""
+from collections.abc import Callable
+from typing import NamedTuple
+
 EXTERNAL = UNRAVELED, UNRAVELED_PLAIN = "unravelled", "unravelled_plain"
 """What one that is brought along is called where its kind stands: all its modules have a skip, or
 some have none."""
-RESIDUAL = ("resnet", "resnet_bottleneck", UNRAVELED)
-"""Kinds whose modules are all added to a skip, without gates of their own."""
 
 # He et al. 2016a, section 4.2: three stages of n modules each, 6n + 2 layers.
 SMALL_WIDTHS = (16, 32, 64)
@@ -26,52 +28,14 @@ VGG_DEPTH = 15
 POOLED_MODULES = (1, 3, 6, 9, 12)
 # A pooling is left out where it would leave less than this, in pixels.
 SMALLEST_SIDE = 2
+LARGEST_SIDE = 2**16
+"""Of pictures; large enough for all poolings."""
 
 
-def n_modules(model: str, depth: int) -> int:
-    """Returns how many modules a network has, without building it.
-
-    Args:
-        model: "resnet", "resnet_bottleneck", "vgg" or "highway".
-        depth: Layers as the papers count them.
-
-    Raises:
-        ValueError: There is no such network, or not with that depth.
-    """
-    if model not in MODELS:
-        raise ValueError(f"Received model={model!r}, expected one of {', '.join(MODELS)}.")
-    if model == "resnet_bottleneck":
-        return sum(bottleneck_modules_per_stage(depth))
-    if model == "vgg":
-        if depth != VGG_DEPTH:
-            raise ValueError(f"Received depth={depth} for model=vgg, expected {VGG_DEPTH}.")
-        return VGG_DEPTH - 3  # the first convolution and two dense layers cannot be deleted
-    return sum(small_modules_per_stage(depth))
-
-
-def lesionable(model: str, depth: int, side: int | None = None) -> int:
-    """Returns how many modules are left to delete where the ones that matter most are spared.
-
-    Spared are the first module and those that change the shape, as in the authors' own data: three
-    of 54 in ResNet-110, the first of each stage of the ImageNet form, and those of VGG-15 that
-    pool, of which there are fewer for small pictures.
-
-    Args:
-        model: As for `n_modules`.
-        depth: Layers as the papers count them.
-        side: Pixels of the shorter side of the pictures; None where it is not known, and as many
-            modules may pool as ever do.
-
-    Raises:
-        ValueError: There is no such network, or not with that depth.
-    """
-    spared = {
-        "resnet": len(SMALL_WIDTHS),
-        "highway": len(SMALL_WIDTHS),
-        "resnet_bottleneck": len(BOTTLENECK_WIDTHS),
-        "vgg": len({1, *(POOLED_MODULES if side is None else pooled_modules(side))}),
-    }
-    return n_modules(model, depth) - spared[model]
+GATE_BIAS = -2.0
+"""Srivastava et al. (2015, section 2.2) start with the gates leaning to the skip, the more so the
+deeper the network: −1 to −4 in their experiments."""
+TRAINING_PRECISIONS = ("float32", "mixed_bfloat16")
 
 
 def pooled_modules(side: int) -> list[int]:
@@ -83,21 +47,6 @@ def pooled_modules(side: int) -> list[int]:
         side //= 2
         numbers.append(number)
     return numbers
-
-
-def is_reorderable(model: str, depth: int) -> bool:
-    """Returns whether two modules can change places where the ones that matter most are spared.
-
-    Only in the CIFAR form can a network be too shallow: with one module of a stage, or two of which
-    the first is spared, there is nothing to exchange.
-
-    Raises:
-        ValueError: There is no such network, or not with that depth.
-    """
-    n_modules(model, depth)
-    if model not in ("resnet", "highway"):
-        return True
-    return min(small_modules_per_stage(depth)) > 2
 
 
 def small_modules_per_stage(depth: int) -> tuple[int, int, int]:
@@ -127,3 +76,138 @@ def bottleneck_modules_per_stage(depth: int) -> tuple[int, int, int, int]:
             f"{', '.join(map(str, BOTTLENECK_DEPTHS))}."
         )
     return BOTTLENECK_DEPTHS[depth]
+
+
+def vgg_modules_per_stage(depth: int) -> tuple[int]:
+    """Returns the modules of VGG-15: a first convolution and two dense layers cannot be deleted.
+
+    Raises:
+        ValueError: `depth` is not 15.
+    """
+    if depth != VGG_DEPTH:
+        raise ValueError(f"Received depth={depth} for model=vgg, expected {VGG_DEPTH}.")
+    return (VGG_DEPTH - 3,)
+
+
+class Architecture(NamedTuple):
+    """What is known of a kind of network before one is built."""
+
+    title: str
+    """Of its family, as people call it."""
+    builder: str
+    """`module:function` of what builds it: see `registry.build` for its arguments."""
+    modules_per_stage: Callable[[int], tuple[int, ...]]
+    """From the depth, in layers as its paper counts them, to the modules of each stage; a
+    ValueError where there is no such depth. The first module of each stage may downsample."""
+    has_skips: bool = True
+    has_gates: bool = False
+    """Whether its modules have gates of their own, as highway modules do."""
+    options: tuple[str, ...] = ()
+    """Parameters that only this kind has; the builder takes them by name."""
+    critical: Callable[[int], set[int]] | None = None
+    """From the shorter side of the images, in pixels, to its modules, from 1, that matter most;
+    None for the first of each stage."""
+
+
+ARCHITECTURES = {
+    "resnet": Architecture(
+        "ResNet", "residual_ensembles.models.resnet:resnet", small_modules_per_stage
+    ),
+    "resnet_bottleneck": Architecture(
+        "ResNet",
+        "residual_ensembles.models.resnet:resnet_bottleneck",
+        bottleneck_modules_per_stage,
+    ),
+    "vgg": Architecture(
+        "VGG",
+        "residual_ensembles.models.vgg:vgg",
+        vgg_modules_per_stage,
+        has_skips=False,
+        critical=lambda side: {1, *pooled_modules(side)},
+    ),
+    "highway": Architecture(
+        "Highway",
+        "residual_ensembles.models.highway:highway",
+        small_modules_per_stage,
+        has_gates=True,
+        options=("gate_bias",),
+    ),
+}
+"""The networks that can be trained, by name."""
+
+
+def architecture(model: str) -> Architecture:
+    """Returns what is known of a network.
+
+    Args:
+        model: One of `ARCHITECTURES`.
+
+    Raises:
+        ValueError: There is no such network.
+    """
+    if model not in ARCHITECTURES:
+        raise ValueError(f"Received model={model!r}, expected one of {', '.join(ARCHITECTURES)}.")
+    return ARCHITECTURES[model]
+
+
+def family(model: str) -> str | None:
+    """Returns what people call networks of a kind; None of a kind that is not trained here."""
+    return ARCHITECTURES[model].title if model in ARCHITECTURES else None
+
+
+def residual_kinds() -> tuple[str, ...]:
+    """Returns the kinds whose modules are all added to a skip, without gates of their own."""
+    own = (name for name, each in ARCHITECTURES.items() if each.has_skips and not each.has_gates)
+    return *own, UNRAVELED
+
+
+def n_modules(model: str, depth: int) -> int:
+    """Returns how many modules a network has, without building it.
+
+    Args:
+        model: One of `ARCHITECTURES`.
+        depth: Layers as the papers count them.
+
+    Raises:
+        ValueError: There is no such network, or not with that depth.
+
+    Example:
+        >>> n_modules("resnet", 110)
+        54
+    """
+    return sum(architecture(model).modules_per_stage(depth))
+
+
+def lesionable(model: str, depth: int, side: int | None = None) -> int:
+    """Returns how many modules are left to delete where the ones that matter most are spared.
+
+    Spared are the first module and those that change the shape, as in the authors' own data: three
+    of 54 in ResNet-110, the first of each stage of the ImageNet form, and those of VGG-15 that
+    pool, of which there are fewer for small pictures.
+
+    Args:
+        model: As for `n_modules`.
+        depth: Layers as the papers count them.
+        side: Pixels of the shorter side of the pictures; None where it is not known, and as many
+            modules may pool as ever do.
+
+    Raises:
+        ValueError: There is no such network, or not with that depth.
+    """
+    known = architecture(model)
+    stages = known.modules_per_stage(depth)
+    if known.critical is None:
+        return sum(stages) - len(stages)
+    return sum(stages) - len(known.critical(LARGEST_SIDE if side is None else side))
+
+
+def is_reorderable(model: str, depth: int) -> bool:
+    """Returns whether two modules can change places where the ones that matter most are spared.
+
+    A network can be too shallow: of one module of a stage, or two of which the first is spared,
+    there is nothing to exchange.
+
+    Raises:
+        ValueError: There is no such network, or not with that depth.
+    """
+    return any(n > 2 for n in architecture(model).modules_per_stage(depth))

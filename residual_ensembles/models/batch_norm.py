@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from residual_ensembles import backend
+from residual_ensembles.models.protocols import ChainLike, Tensor
 
 # The authors' Torch (nn.SpatialBatchNormalization) gives the new batch the weight 0.1 and adds
 # 1e-5; Keras' defaults, 0.99 and 1e-3, are others.
@@ -48,7 +49,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
         return outputs
 
 
-def reestimate_batch_norm(chain, pictures) -> None:
+def reestimate_batch_norm(chain: ChainLike, pictures: Tensor) -> None:
     """Sets a network's batch-norm statistics to those of `pictures`; no weight is trained.
 
     A network fresh from its initializers normalizes by 0 and 1, whatever passes through: its

@@ -1,11 +1,15 @@
 """The one interface: a network as stem, modules and head."""
 
+import importlib
+from collections.abc import Iterable
 from itertools import zip_longest
 
 import keras
 import numpy as np
+import pandas as pd
 
 from residual_ensembles.models.nesting import build_once, deserialized, register_all
+from residual_ensembles.models.protocols import ChainLike, Compilation, ModuleLike
 
 
 @keras.saving.register_keras_serializable("residual_ensembles")
@@ -27,6 +31,14 @@ class Chain(keras.Model):
     Raises:
         ValueError: There is no module, there are not as many segments as places between modules, or
             the layers' shapes do not fit one another.
+
+    Example:
+        >>> import numpy as np
+        >>> from residual_ensembles import models
+        >>> chain = models.build("resnet", 8, (8, 8, 1), 10, mean=[127.0], std=[64.0])
+        >>> images = np.zeros((2, 8, 8, 1), "float32")
+        >>> tuple(chain(images).shape), tuple(chain.without([2])(images).shape)
+        ((2, 10), (2, 10))
     """
 
     graph = None
@@ -35,6 +47,8 @@ class Chain(keras.Model):
     """Whether the output is probabilities, as after a softmax, and not logits."""
     whole_numbers_travel = False
     """Whether what passes between modules holds whole numbers, which must not be rounded."""
+    compiled_with = Compilation()
+    """What the model that it was cut from was compiled with, if it was cut from one."""
 
     def __init__(self, stem, modules, head, input_shape, segments=(), **kwargs):
         # The policy of a model would round its input: each layer has a policy of its own instead.
@@ -64,7 +78,7 @@ class Chain(keras.Model):
 
         Raises:
             ValueError: There are not as many gates as modules, or one is none, as far as it is
-                known.
+                known; or a gate between 0 and 1 is that of a module that knows 0 and 1 only.
         """
         if gates is not None:
             _check_gates(gates, self.modules)
@@ -94,10 +108,61 @@ class Chain(keras.Model):
         """Returns what the head puts out as a call of the chain returns it: as it is."""
         return outputs
 
+    def without(self, modules: int | Iterable[int]):
+        """Returns the network without some modules, to be called as the network is.
+
+        Args:
+            modules: Numbers from 1 of the modules to delete; of each, the skip is left (section
+                4.1).
+
+        Raises:
+            ValueError: There is no such module, or nothing fits without it.
+        """
+        one = isinstance(modules, int | np.integer)
+        return _lesioned_chain(self, [modules] if one else list(modules))
+
+    def with_lesion(self, lesion):
+        """Returns the network after a lesion, to be called as the network is.
+
+        Args:
+            lesion: A `lesions.Lesion`, or its text, such as "delete 3,7; swap 4-9"; modules and
+                positions are numbered from 1.
+
+        Raises:
+            ValueError: The text is no lesion, or the network cannot bear it.
+        """
+        return _lesioned_chain(self, lesion)
+
+    def summary_table(self) -> pd.DataFrame:
+        """Returns one row for each module.
+
+        Returns:
+            `module` (number from 1), `name`, `skip` ("identity", "projection" or "none"),
+            `shape_in`, `shape_out` (without batch) and `parameters` of the residual.
+        """
+        rows = []
+        for number, module in enumerate(self.modules, start=1):
+            skip = "identity" if module.shortcut is None else "projection"
+            n_parameters = sum(int(np.prod(v.shape)) for v in module.gated_variables)
+            skip = skip if module.has_skip else "none"
+            rows.append((number, module.title, skip, *module.shapes, n_parameters))
+        columns = ["module", "name", "skip", "shape_in", "shape_out", "parameters"]
+        return pd.DataFrame(rows, columns=columns)
+
+    @property
+    def input_shapes(self) -> list[tuple]:
+        """Shapes of what it takes, without batch."""
+        return [tuple(self.picture_shape)]
+
     @property
     def output_shapes(self) -> list[tuple]:
         """Shapes of what it puts out, without batch."""
         return [self.compute_output_shape((None, *self.picture_shape))[1:]]
+
+    @property
+    def names_of_outputs(self) -> list[str]:
+        """Names of what it puts out, as a loss for each output has them."""
+        return ["output"]
 
     @property
     def between(self) -> tuple[int, ...]:
@@ -129,7 +194,13 @@ class Chain(keras.Model):
         return cls(**deserialized(config, *(name for name in names if name in config)))
 
 
-def segment_of(chain, position: int):
+def _lesioned_chain(chain: ChainLike, lesion):
+    """Returns a chain after a lesion: what runs one stands in a room that imports this one."""
+    lesioned = importlib.import_module("residual_ensembles.lesions.lesioned")
+    return lesioned.LesionedChain(chain, lesion)
+
+
+def segment_of(chain: ChainLike, position: int):
     """Returns what always runs after the module at a position, from 1; None for nothing.
 
     Args:
@@ -139,7 +210,7 @@ def segment_of(chain, position: int):
     return chain.segments[position - 1] if position <= len(chain.segments) else None
 
 
-def _check_gates(gates, modules) -> None:
+def _check_gates(gates, modules: list[ModuleLike]) -> None:
     """Refuses gates that are not one for each module, or are known and no share of a residual."""
     shape = tuple(np.shape(gates))
     if shape not in ((len(modules),), (None,)):  # None in a compiled function that takes any number
@@ -155,8 +226,9 @@ def _check_gates(gates, modules) -> None:
             raise ValueError(
                 f"Received the gate {gate:g} for module {number}, expected 0 to 1 or a boolean."
             )
-        if gate not in (0.0, 1.0) and not module.has_skip:
+        if gate not in (0.0, 1.0) and not module.scales_residual:
+            why = "has a gate of its own" if module.has_skip else "has no skip"
             raise ValueError(
-                f"Received the gate {gate:g} for module {number}, which has no skip, expected 0 or "
-                "1: it runs, or what enters leaves."
+                f"Received the gate {gate:g} for module {number}, which {why}, expected 0 or 1: "
+                "it runs, or it is deleted."
             )

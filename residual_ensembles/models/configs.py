@@ -4,6 +4,7 @@ import io
 import json
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import keras
 
@@ -18,7 +19,7 @@ REDUCED = ("bfloat16", "float16", "mixed_bfloat16", "mixed_float16")
 """Policies and types that compute in less than float32."""
 
 
-def normalized(config, without: frozenset[str] = frozenset(), instead: dict | None = None):
+def normalized(config: Any, without: frozenset[str] = frozenset(), instead: dict | None = None):
     """Returns a config in plain dictionaries and lists.
 
     Args:
@@ -34,7 +35,7 @@ def normalized(config, without: frozenset[str] = frozenset(), instead: dict | No
     return instead.get(config, config) if instead and isinstance(config, str) else config
 
 
-def kind_of(layer, input_shape: tuple = (), ignored: tuple[str, ...] = ()) -> str | None:
+def kind_of(layer: Any, input_shape: tuple = (), ignored: tuple[str, ...] = ()) -> str | None:
     """Returns what a layer has in common with those that differ in weights; None without a config.
 
     Args:

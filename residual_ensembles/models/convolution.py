@@ -1,12 +1,14 @@
 """The one kind of convolution and of initial weights that all networks are made of."""
 
+from typing import Any
+
 import keras
 
 from residual_ensembles.randomness import integer_seed
 
 
 def convolution(
-    kernel_size: int, filters: int, strides: int, seed: int, name: str, dtype
+    kernel_size: int, filters: int, strides: int, seed: int, name: str, dtype: Any
 ) -> keras.layers.Conv2D:
     """Returns a padded convolution without bias, which the batch normalisation has.
 
@@ -36,7 +38,7 @@ def convolution(
     )
 
 
-def projection(filters: int, strides: int, seed: int, name: str, dtype) -> keras.layers.Conv2D:
+def projection(filters: int, strides: int, seed: int, name: str, dtype: Any) -> keras.layers.Conv2D:
     """Returns the 1×1 convolution that brings y to a new shape.
 
     A departure: it is applied to y itself. He et al. (2016b) apply it to the activation that the

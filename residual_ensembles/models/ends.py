@@ -1,5 +1,8 @@
 """What stands before the first module and after the last: stems and heads."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 
 from residual_ensembles.models.batch_norm import BatchNormalization
@@ -47,7 +50,9 @@ class Pipe(keras.layers.Layer):
         return cls(**deserialized(config, "layers"))
 
 
-def normalization(mean, std, name: str = "normalization") -> keras.layers.Normalization:
+def normalization(
+    mean: Sequence[float], std: Sequence[float], name: str = "normalization"
+) -> keras.layers.Normalization:
     """Returns the layer that brings pictures of 0..255 to mean 0 and deviation 1 per channel.
 
     It is part of the network, so that a saved network takes pictures as they are. Always float32:
@@ -58,7 +63,7 @@ def normalization(mean, std, name: str = "normalization") -> keras.layers.Normal
     )
 
 
-def dense(units: int, seed: int, name: str, dtype="float32") -> keras.layers.Dense:
+def dense(units: int, seed: int, name: str, dtype: Any = "float32") -> keras.layers.Dense:
     """Returns a dense layer whose initial weights are a function of seed and name."""
     return keras.layers.Dense(
         units,
@@ -68,7 +73,9 @@ def dense(units: int, seed: int, name: str, dtype="float32") -> keras.layers.Den
     )
 
 
-def small_picture_stem(filters: int, mean, std, seed: int, dtype) -> Pipe:
+def small_picture_stem(
+    filters: int, mean: Sequence[float], std: Sequence[float], seed: int, dtype: Any
+) -> Pipe:
     """Returns the stem for pictures of 8×8 to 64×64: one 3×3 convolution."""
     return Pipe(
         [normalization(mean, std), convolution(3, filters, 1, seed, "stem_conv", dtype)],
@@ -77,7 +84,9 @@ def small_picture_stem(filters: int, mean, std, seed: int, dtype) -> Pipe:
     )
 
 
-def imagenet_stem(filters: int, mean, std, seed: int, dtype) -> Pipe:
+def imagenet_stem(
+    filters: int, mean: Sequence[float], std: Sequence[float], seed: int, dtype: Any
+) -> Pipe:
     """Returns the stem for pictures of 224×224: convolution 7×7/2, batch norm, ReLU, pooling 3×3/2.
 
     As in the authors' fb.resnet.torch, save that padding is Keras' "same", one pixel less on the
@@ -96,7 +105,7 @@ def imagenet_stem(filters: int, mean, std, seed: int, dtype) -> Pipe:
     )
 
 
-def pooled_head(n_classes: int, seed: int, dtype) -> Pipe:
+def pooled_head(n_classes: int, seed: int, dtype: Any) -> Pipe:
     """Returns the head of the ResNets: batch norm, ReLU, mean over the picture, logits."""
     return Pipe(
         [

@@ -1,14 +1,21 @@
 """Highway networks, the gated relatives (paper, equation 3; Srivastava et al. 2015)."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 from keras import ops
 
 from residual_ensembles.models import ends, resnet
-from residual_ensembles.models.architectures import SMALL_WIDTHS, small_modules_per_stage
+from residual_ensembles.models.architectures import (
+    GATE_BIAS,
+    SMALL_WIDTHS,
+    small_modules_per_stage,
+)
 from residual_ensembles.models.chain import Chain
 from residual_ensembles.models.module import Module
 from residual_ensembles.models.nesting import build_once, deserialized
-from residual_ensembles.parameters import GATE_BIAS
+from residual_ensembles.models.protocols import Tensor
 
 
 @keras.saving.register_keras_serializable("residual_ensembles")
@@ -25,6 +32,8 @@ class HighwayModule(Module):
     Raises:
         ValueError: A survival probability below 1.
     """
+
+    scales_residual = False
 
     def __init__(self, transform, openness, shortcut=None, **kwargs):
         super().__init__(transform, shortcut, **kwargs)
@@ -66,7 +75,7 @@ class HighwayModule(Module):
         return cls(**deserialized(config, "transform", "shortcut", "activation", "openness"))
 
 
-def openness(place: resnet.Place, bias: float, dtype) -> keras.layers.Conv2D:
+def openness(place: resnet.Place, bias: float, dtype: Any) -> keras.layers.Conv2D:
     """Returns t: a 1×1 convolution of y and a sigmoid.
 
     It starts at zero weights, so that every gate of the untrained network is exactly
@@ -87,7 +96,16 @@ def openness(place: resnet.Place, bias: float, dtype) -> keras.layers.Conv2D:
 
 
 def highway(
-    depth, picture_shape, n_classes, mean, std, *, seed, survival, dtype, gate_bias=GATE_BIAS
+    depth: int,
+    picture_shape: tuple[int, ...],
+    n_classes: int,
+    mean: Sequence[float],
+    std: Sequence[float],
+    *,
+    seed: int,
+    survival: Sequence[float],
+    dtype: Any,
+    gate_bias: float = GATE_BIAS,
 ) -> Chain:
     """Returns the skeleton of the CIFAR ResNet with a gate in each module.
 
@@ -115,7 +133,7 @@ def highway(
     )
 
 
-def mean_openness(chain: Chain, pictures) -> list:
+def mean_openness(chain: Chain, pictures: Tensor) -> list:
     """Returns the mean of t in each module, over pictures, places and channels, as scalars.
 
     Args:

@@ -8,7 +8,7 @@ To add a kind of module, enter a function in `_MODULES`, or in `_LAYERS` where o
 new.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -101,7 +101,7 @@ class Lowered(NamedTuple):
         return tuple(zip(self.residual[::3], self.residual[2::3], strict=True))
 
 
-def lowered(module) -> Lowered | None:
+def lowered(module: Any) -> Lowered | None:
     """Returns a built module as records of its variables; None where they cannot say it all."""
     lower = _MODULES.get(type(module))
     if lower is None or type(module.activation) not in AFTER or steps(module.shortcut) is None:
@@ -109,7 +109,7 @@ def lowered(module) -> Lowered | None:
     return lower(module)
 
 
-def steps(layer) -> tuple[Step, ...] | None:
+def steps(layer: Any) -> tuple[Step, ...] | None:
     """Returns a built layer as steps, () for None; None where they cannot say it all."""
     if layer is None:
         return ()

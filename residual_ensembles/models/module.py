@@ -1,9 +1,12 @@
 """The residual module, and with it what every module of a chain can do (section 3, equation 1)."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from residual_ensembles.models.nesting import build_once, deserialized
+from residual_ensembles.models.protocols import Tensor
 
 
 @keras.saving.register_keras_serializable("residual_ensembles")
@@ -29,6 +32,10 @@ class Module(keras.layers.Layer):
     """
 
     has_skip = True
+    scales_residual = True
+    """Whether a gate between 0 and 1 scales the residual; if not, a gate is 0 or 1."""
+    channel_axis = -1
+    """Axis of the channels in what it acts on."""
     leaves_as_it_is = False
     """Whether it is known that what enters leaves unchanged when the module is deleted. Of those
     that have a lowering, the lowering says so."""
@@ -179,7 +186,7 @@ class Module(keras.layers.Layer):
         return cls(**deserialized(config, "transform", "shortcut", "activation"))
 
 
-def scaled(residual, scale):
+def scaled(residual: Tensor, scale: Any):
     """Returns `residual * scale`, without an operation where the scale is the number 1."""
     if isinstance(scale, float) and scale == 1.0:
         return residual

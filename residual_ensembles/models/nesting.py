@@ -1,6 +1,7 @@
 """Layers within layers: built once, saved with what is in them, and found again by Keras."""
 
 import importlib
+from typing import Any
 
 import keras
 
@@ -14,7 +15,7 @@ def register_all() -> None:
     importlib.import_module("residual_ensembles.registration")
 
 
-def build_once(layer, input_shape) -> tuple:
+def build_once(layer: Any, input_shape: Any) -> tuple:
     """Builds `layer` unless it is built, and returns the shape that leaves it.
 
     A layer that is loaded builds its own layers first; building them again is an error to Keras.

@@ -1,35 +1,32 @@
 """The networks by name."""
 
-from residual_ensembles.models import resnet, vgg
-from residual_ensembles.models.architectures import n_modules
-from residual_ensembles.models.chain import Chain
-from residual_ensembles.models.highway import highway
-from residual_ensembles.parameters import TRAINING_PRECISIONS
+import importlib
+from collections.abc import Sequence
 
-BUILDERS = {
-    "resnet": resnet.resnet,
-    "resnet_bottleneck": resnet.resnet_bottleneck,
-    "vgg": vgg.vgg,
-    "highway": highway,
-}
+# Builders are found by their addresses; that changes of their files make results anew, each is
+# imported here too.
+from residual_ensembles.models import highway, resnet, vgg  # noqa: F401
+from residual_ensembles.models.architectures import TRAINING_PRECISIONS, architecture, n_modules
+from residual_ensembles.models.chain import Chain
 
 
 def build(
-    model,
-    depth,
-    picture_shape,
-    n_classes,
-    mean,
-    std,
-    seed=0,
-    survival=None,
-    dtype="float32",
-    **options,
+    model: str,
+    depth: int,
+    picture_shape: tuple[int, int, int],
+    n_classes: int,
+    mean: Sequence[float],
+    std: Sequence[float],
+    seed: int = 0,
+    survival: Sequence[float] | None = None,
+    dtype: str = "float32",
+    **options: float,
 ) -> Chain:
     """Builds a network with fresh weights.
 
     Args:
-        model: "resnet" (CIFAR form), "resnet_bottleneck" (ImageNet form), "vgg" or "highway".
+        model: "resnet" (CIFAR form), "resnet_bottleneck" (ImageNet form), "vgg", "highway", or
+            another one of `ARCHITECTURES`.
         depth: Layers as the papers count them: 6n + 2; 50, 101, 152 or 200; 15; 6n + 2.
         picture_shape: `(height, width, channels)`.
         n_classes: Number of logits.
@@ -46,6 +43,12 @@ def build(
 
     Raises:
         ValueError: An argument that no such network has.
+
+    Example:
+        >>> from residual_ensembles import models
+        >>> chain = models.build("resnet", 14, (8, 8, 1), 10, mean=[127.0], std=[64.0])
+        >>> len(chain.modules), chain.downsampling
+        (6, (3, 5))
     """
     n = n_modules(model, depth)
     if dtype not in TRAINING_PRECISIONS:
@@ -57,7 +60,8 @@ def build(
         raise ValueError(
             f"Received {len(survival)} survival probabilities for {n} modules, expected {n}."
         )
-    return BUILDERS[model](
+    module, _, name = architecture(model).builder.partition(":")
+    return getattr(importlib.import_module(module), name)(
         depth,
         picture_shape,
         n_classes,

@@ -1,6 +1,8 @@
 """Pre-activation residual networks (He et al. 2016b), as the paper trains them (section 4)."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from residual_ensembles.models import ends
 from residual_ensembles.models.architectures import (
@@ -25,7 +27,9 @@ class Place:
     projects: bool
 
 
-def places(modules_per_stage, widths, stem_filters) -> list[Place]:
+def places(
+    modules_per_stage: Sequence[int], widths: Sequence[int], stem_filters: int
+) -> list[Place]:
     """Returns the places of all modules; the first of a stage changes width and halves the picture.
 
     In the first stage nothing is halved, and the width changes only where the stem has another.
@@ -41,7 +45,7 @@ def places(modules_per_stage, widths, stem_filters) -> list[Place]:
     return found
 
 
-def shortcut_at(place: Place, seed: int, dtype):
+def shortcut_at(place: Place, seed: int, dtype: Any):
     """Returns the projection of a module at `place`, or None where the skip is the identity."""
     if not place.projects:
         return None
@@ -49,20 +53,22 @@ def shortcut_at(place: Place, seed: int, dtype):
     return projection(place.filters, place.strides, seed, name, dtype)
 
 
-def basic_transform(place: Place, seed: int, dtype) -> Preactivation:
+def basic_transform(place: Place, seed: int, dtype: Any) -> Preactivation:
     """Returns f of a CIFAR module: two 3×3 convolutions (equation 2)."""
     table = [(3, place.filters, place.strides), (3, place.filters, 1)]
     return Preactivation(table, seed=seed, name=place.name, dtype=dtype)
 
 
-def bottleneck_transform(place: Place, seed: int, dtype) -> Preactivation:
+def bottleneck_transform(place: Place, seed: int, dtype: Any) -> Preactivation:
     """Returns f of an ImageNet module: 1×1, 3×3, 1×1 convolutions."""
     narrow = place.filters // 4
     table = [(1, narrow, 1), (3, narrow, place.strides), (1, place.filters, 1)]
     return Preactivation(table, seed=seed, name=place.name, dtype=dtype)
 
 
-def residual_modules(found, transform, survival, seed, dtype) -> list[Module]:
+def residual_modules(
+    found: Sequence[Place], transform: Callable, survival: Sequence[float], seed: int, dtype: Any
+) -> list[Module]:
     """Returns one residual module for each place."""
     return [
         Module(
@@ -76,7 +82,17 @@ def residual_modules(found, transform, survival, seed, dtype) -> list[Module]:
     ]
 
 
-def resnet(depth, picture_shape, n_classes, mean, std, *, seed, survival, dtype) -> Chain:
+def resnet(
+    depth: int,
+    picture_shape: tuple[int, ...],
+    n_classes: int,
+    mean: Sequence[float],
+    std: Sequence[float],
+    *,
+    seed: int,
+    survival: Sequence[float],
+    dtype: Any,
+) -> Chain:
     """Returns the CIFAR form; depth 110 has 54 modules, of which 19 and 37 downsample."""
     found = places(small_modules_per_stage(depth), SMALL_WIDTHS, SMALL_WIDTHS[0])
     return Chain(
@@ -89,7 +105,15 @@ def resnet(depth, picture_shape, n_classes, mean, std, *, seed, survival, dtype)
 
 
 def resnet_bottleneck(
-    depth, picture_shape, n_classes, mean, std, *, seed, survival, dtype
+    depth: int,
+    picture_shape: tuple[int, ...],
+    n_classes: int,
+    mean: Sequence[float],
+    std: Sequence[float],
+    *,
+    seed: int,
+    survival: Sequence[float],
+    dtype: Any,
 ) -> Chain:
     """Returns the ImageNet form; depth 200 has 3 + 24 + 36 + 3 = 66 modules."""
     found = places(bottleneck_modules_per_stage(depth), BOTTLENECK_WIDTHS, 64)

@@ -1,15 +1,18 @@
 """What the outputs of a network are compared with: classes, or arrays of numbers."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from keras import tree
+
+from residual_ensembles.models.protocols import ChainLike
 
 METRIC = "metric=..., for instance metric='binary_accuracy' or 'mean_squared_error'"
 
 
 def class_labels(
-    chain, targets, n: int, otherwise: str = METRIC, classes: int | None = None
+    chain: ChainLike, targets: Any, n: int, otherwise: str = METRIC, classes: int | None = None
 ) -> np.ndarray:
     """Returns targets as one class for each example, integers `(n,)`.
 
@@ -60,7 +63,7 @@ def _of_one_hot(rows: np.ndarray, otherwise: str) -> np.ndarray:
     return rows.argmax(axis=1)
 
 
-def check_numbers(name: str, arrays, n: int | None = None) -> None:
+def check_numbers(name: str, arrays: Any, n: int | None = None) -> None:
     """Refuses arrays that are no numbers, hold NaN or infinity, or are not as many as they should.
 
     Args:
@@ -86,7 +89,7 @@ def check_numbers(name: str, arrays, n: int | None = None) -> None:
             )
 
 
-def check_not_spread(name: str, value: Callable, targets, shape: tuple[int, ...]) -> None:
+def check_not_spread(name: str, value: Callable, targets: Any, shape: tuple[int, ...]) -> None:
     """Refuses targets that are compared with outputs of another shape only by being repeated.
 
     Tells it by trying: what a loss or a metric answers is the same where the shorter of the two is
@@ -123,10 +126,18 @@ def check_not_spread(name: str, value: Callable, targets, shape: tuple[int, ...]
         )
 
 
-def n_classes(chain) -> int | None:
+def n_classes(chain: ChainLike) -> int | None:
     """Returns how many classes the network tells apart; None where it puts out something else."""
     shapes = chain.output_shapes
     return shapes[0][0] if len(shapes) == 1 and len(shapes[0]) == 1 and shapes[0][0] > 1 else None
+
+
+def tells_two_classes(chain: ChainLike, targets: Any) -> bool:
+    """Whether one output alone is that of the second of two classes: targets are 0 and 1."""
+    if [tuple(shape) for shape in chain.output_shapes] != [(1,)]:
+        return False
+    found = np.asarray(targets)
+    return found.dtype.kind in "biuf" and bool(((found == 0) | (found == 1)).all())
 
 
 def first_not_finite(array: np.ndarray) -> int | None:

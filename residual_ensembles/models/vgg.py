@@ -1,9 +1,12 @@
 """VGG with 15 layers of 128 channels, any of which can be deleted (paper, section 4.1)."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 
 from residual_ensembles.models import ends
-from residual_ensembles.models.architectures import VGG_DEPTH, pooled_modules
+from residual_ensembles.models.architectures import pooled_modules, vgg_modules_per_stage
 from residual_ensembles.models.batch_norm import BatchNormalization
 from residual_ensembles.models.chain import Chain
 from residual_ensembles.models.convolution import convolution
@@ -20,6 +23,7 @@ class PlainModule(Module):
     """
 
     has_skip = False
+    scales_residual = False
 
     def bypass(self, y, training=False):
         return y
@@ -28,7 +32,7 @@ class PlainModule(Module):
         return self.after(self.transform(y, training=training))
 
 
-def layer(filters: int, seed: int, name: str, dtype) -> ends.Pipe:
+def layer(filters: int, seed: int, name: str, dtype: Any) -> ends.Pipe:
     """Returns convolution, batch normalisation and ReLU."""
     return ends.Pipe(
         [
@@ -41,14 +45,23 @@ def layer(filters: int, seed: int, name: str, dtype) -> ends.Pipe:
     )
 
 
-def vgg(depth, picture_shape, n_classes, mean, std, *, seed, survival, dtype) -> Chain:
+def vgg(
+    depth: int,
+    picture_shape: tuple[int, ...],
+    n_classes: int,
+    mean: Sequence[float],
+    std: Sequence[float],
+    *,
+    seed: int,
+    survival: Sequence[float],
+    dtype: Any,
+) -> Chain:
     """Returns VGG-15: a first convolution, twelve that can be deleted, two dense layers.
 
     Raises:
         ValueError: `depth` is not 15, or a survival probability is below 1.
     """
-    if depth != VGG_DEPTH:
-        raise ValueError(f"Received depth={depth} for model=vgg, expected {VGG_DEPTH}.")
+    vgg_modules_per_stage(depth)
     if any(probability < 1.0 for probability in survival):
         raise ValueError(
             "Received survival probabilities below 1 for model=vgg, expected none: a layer without "

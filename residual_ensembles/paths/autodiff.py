@@ -4,6 +4,8 @@ S and R are the Jacobians of after∘(skip part) and after∘(residual part), bo
 the forward pass was. Going backwards, a path takes Sᵀ or Rᵀ of each module.
 """
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -72,7 +74,7 @@ class Autodiff:
             return backend.vjp(self.module.after, z)[1]
 
 
-def frozen(layer, weights: list) -> keras.StatelessScope:
+def frozen(layer: Any, weights: list) -> keras.StatelessScope:
     """Returns a scope in which `layer` has these weights, and what it assigns is forgotten."""
     return keras.StatelessScope(state_mapping=list(zip(layer.variables, weights, strict=True)))
 

@@ -6,6 +6,7 @@ batch normalization and the survival probability multiply by is in the kernels.
 """
 
 from functools import partial
+from typing import Any
 
 from keras import ops
 
@@ -15,7 +16,7 @@ from residual_ensembles.paths.autodiff import Autodiff, frozen
 from residual_ensembles.paths.rows import stacked
 
 
-def products_of(module) -> type[Autodiff]:
+def products_of(module: Any) -> type[Autodiff]:
     """Returns the class that has the closed form of a module, or `Autodiff` where there is none."""
     known = lowered(module)
     if known is None or known.preactivation is None:

@@ -3,6 +3,10 @@
 No path has a choice in a segment, so going back through it belongs to what comes after the sum.
 """
 
+from typing import Any
+
+from residual_ensembles.models.protocols import ModuleLike
+
 
 class Followed:
     """A module whose `after` goes on through a segment.
@@ -40,6 +44,6 @@ class Followed:
         return list({id(v): v for v in both}.values())
 
 
-def followed(module, segment, training: bool):
+def followed(module: ModuleLike, segment: Any, training: bool):
     """Returns the module, with its segment where there is one."""
     return module if segment is None else Followed(module, segment, training)

@@ -1,16 +1,19 @@
 """The mean loss of what a chain puts out: what Keras takes, or what fits outputs and targets."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import keras
 import numpy as np
 from keras import ops, tree
 
+from residual_ensembles.models.protocols import ChainLike, Tensor
 from residual_ensembles.models.targets import (
     check_not_spread,
     check_numbers,
     class_labels,
     n_classes,
+    tells_two_classes,
 )
 
 # Below this, float32 knows no probability; the gradient of a class that is less likely is 0.
@@ -26,21 +29,26 @@ class MeanLoss:
     Args:
         chain: The network.
         loss: Whatever `keras.losses.get` takes: a name, an object, or a function of (y_true,
-            y_pred) that returns one number, or one for each example. None for the loss that the
-            model was compiled with; without one, the cross entropy of class labels, one output
-            alone being that of the second of two classes; and for outputs that tell no classes,
-            the mean squared error of targets of their shape.
+            y_pred) that returns one number, or one for each example. Of several outputs, a loss of
+            Keras is that of each and their sum counts; a list or a dictionary of them, structured
+            as the outputs, has one for each; and a function of one's own compares them all. None
+            for the loss that the model was compiled with, and its loss weights; without one, the
+            cross entropy of class labels, one output alone being that of the second of two classes;
+            and for outputs that tell no classes, the mean squared error of targets of their shape.
         targets: What will be compared, where that shall decide between the last two.
 
     Raises:
-        ValueError: Keras knows no such loss, or the model was compiled with several.
+        ValueError: Keras knows no such loss, or there are not as many as outputs.
     """
 
-    def __init__(self, chain, loss=None, targets=None):
+    def __init__(self, chain: ChainLike, loss: Any = None, targets: Any = None):
         self.chain = chain
         self.function = _function(chain, loss)
-        if self.function is None and targets is not None and not _tells_classes(chain, targets):
-            self.function = keras.losses.get("mean_squared_error")
+        tells_classes = n_classes(chain) is not None
+        if targets is not None and not tells_classes:
+            tells_classes = tells_two_classes(chain, targets)
+        if self.function is None and targets is not None and not tells_classes:
+            self.function = _function(chain, "mean_squared_error")
         self.is_default = loss is None
         self.name = CROSS_ENTROPY if self.function is None else _name(self.function)
         """Of the loss, as Keras calls it."""
@@ -58,6 +66,10 @@ class MeanLoss:
         """
         if self.function is None:
             return class_labels(self.chain, targets, n, OTHERWISE, self._classes)
+        if isinstance(self.function, PerOutput) and isinstance(targets, Mapping):
+            names = self.chain.names_of_outputs
+            if set(names) <= set(targets):
+                targets = [targets[name] for name in names]
         targets = tree.map_structure(np.asarray, targets)
         check_numbers("targets", targets, n)
         if _is_of_keras(self.function) and "categorical" in self.name:
@@ -97,7 +109,7 @@ class MeanLoss:
 
     @property
     def _classes(self) -> int | None:
-        return 2 if self.chain.output_shapes == [(1,)] else None
+        return 2 if [tuple(s) for s in self.chain.output_shapes] == [(1,)] else None
 
     def _of_classes(self, targets, n: int):
         """Returns class numbers or one-hot rows as the loss wants them; mixtures stay."""
@@ -155,33 +167,90 @@ def _lacks_an_axis(y_true, y_pred) -> bool:
     return len(y_true.shape) == len(y_pred.shape) - 1 and y_pred.shape[-1] == 1
 
 
-def _function(chain, loss) -> Callable | None:
-    """Returns a Keras loss, or None where neither the user nor the model has one."""
-    if loss is not None:
-        try:
-            return keras.losses.get(loss)
-        except (TypeError, ValueError) as error:
-            raise ValueError(
-                f"Received loss={loss!r}, expected what keras.losses.get takes: a name such as "
-                "'mean_squared_error', a keras.losses.Loss, or a function of (y_true, y_pred)."
-            ) from error
-    compiled = getattr(getattr(chain, "network", None), "loss", None)
-    if compiled is None:
+class PerOutput:
+    """A loss for each of several outputs: the sum of their means, each times its weight.
+
+    Args:
+        losses: What Keras takes, one for each output in the order of the model's; None for an
+            output that does not count.
+        weights: As many numbers.
+    """
+
+    def __init__(self, losses: list, weights: list[float]):
+        self.losses = [None if loss is None else _of_keras(loss) for loss in losses]
+        self.weights = weights
+        self.name = "+".join("none" if loss is None else _name(loss) for loss in self.losses)
+
+    def __call__(self, y_true, y_pred):
+        targets, outputs = tree.flatten(y_true), tree.flatten(y_pred)
+        if len(targets) != len(outputs):
+            raise ValueError(f"there are {len(targets)} targets for {len(outputs)} outputs")
+        total = 0.0
+        for loss, weight, target, output in zip(
+            self.losses, self.weights, targets, outputs, strict=True
+        ):
+            if loss is not None:
+                total = total + weight * _mean(loss, target, output)
+        return total
+
+
+def _function(chain: ChainLike, loss: Any) -> Callable | None:
+    """Returns a loss, or None where neither the user nor the model has one."""
+    weights = None
+    if loss is None:
+        compiled = chain.compiled_with
+        loss, weights = compiled.loss, compiled.loss_weights
+    if loss is None:
         return None
-    if isinstance(compiled, list | tuple | dict) or len(chain.output_shapes) > 1:
+    n = len(chain.output_shapes)
+    if isinstance(loss, Mapping | list | tuple):
+        losses = _one_each(chain, "loss", loss)
+        if n > 1 or losses[0] is None:
+            return PerOutput(losses, _one_each(chain, "loss_weights", weights))
+        [loss] = losses
+    function = _of_keras(loss)
+    if n > 1 and _is_of_keras(function):
+        return PerOutput([function] * n, _one_each(chain, "loss_weights", weights))
+    return function
+
+
+def _of_keras(loss: Any) -> Callable:
+    try:
+        return keras.losses.get(loss)
+    except (TypeError, ValueError) as error:
         raise ValueError(
-            f"Received {chain.name}, which was compiled with a loss for each of several outputs, "
-            "expected loss=..., a function of (y_true, y_pred) that compares them all."
+            f"Received loss={loss!r}, expected what keras.losses.get takes: a name such as "
+            "'mean_squared_error', a keras.losses.Loss, or a function of (y_true, y_pred)."
+        ) from error
+
+
+def _one_each(chain: ChainLike, name: str, given: Any) -> list:
+    """Returns losses or weights in the order of a chain's outputs; weights of 1 for None.
+
+    Args:
+        chain: The network.
+        name: Of the argument.
+        given: A list in that order, or a dictionary by the names of outputs; None for nothing.
+
+    Raises:
+        ValueError: There are not as many, or of other outputs.
+    """
+    n = len(chain.output_shapes)
+    if given is None:
+        return [1.0] * n
+    if isinstance(given, Mapping):
+        names = chain.names_of_outputs
+        if not set(given) <= set(names):
+            raise ValueError(
+                f"Received {name} for {', '.join(map(str, given))}, expected names of outputs of "
+                f"{chain.name}: {', '.join(names)}."
+            )
+        return [given.get(each, None if name == "loss" else 1.0) for each in names]
+    if len(given) != n:
+        raise ValueError(
+            f"Received {len(given)} of {name} for {n} outputs of {chain.name}, expected one each."
         )
-    return keras.losses.get(compiled)
-
-
-def _tells_classes(chain, targets) -> bool:
-    """Whether targets can be class labels: of several classes, or 0 and 1 for one output."""
-    if n_classes(chain) is not None:
-        return True
-    found = np.asarray(targets) if chain.output_shapes == [(1,)] else np.full(1, np.nan)
-    return found.dtype.kind in "biuf" and bool(((found == 0) | (found == 1)).all())
+    return list(given)
 
 
 def _name(function) -> str:
@@ -195,14 +264,14 @@ def _is_of_keras(function) -> bool:
     return getattr(owner, "__module__", "").startswith("keras.")
 
 
-def mean_cross_entropy(logits, labels):
+def mean_cross_entropy(logits: Tensor, labels: Any):
     """Returns the loss that networks are trained with: the mean over a batch, in nats."""
     labels = ops.cast(labels, "int32")
     own = ops.take_along_axis(ops.log_softmax(logits), labels[:, None], axis=-1)
     return -ops.mean(own)
 
 
-def logits_of(outputs, probabilities: bool):
+def logits_of(outputs: Tensor, probabilities: bool):
     """Returns logits `(batch, classes)` whose softmax is what the network says.
 
     Args:

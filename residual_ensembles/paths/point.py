@@ -4,12 +4,14 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property, partial
+from typing import Any
 
 from keras import ops, tree
 
 from residual_ensembles import backend
 from residual_ensembles.backend.precision import compiled
 from residual_ensembles.models.chain import segment_of
+from residual_ensembles.models.protocols import ChainLike
 from residual_ensembles.models.targets import check_numbers
 from residual_ensembles.parameters import BATCH_NORM, TARGETS
 from residual_ensembles.paths.autodiff import frozen
@@ -90,14 +92,23 @@ class Linearization:
 
     Raises:
         ValueError: Another mode of batch normalisation, or no such loss.
+
+    Example:
+        >>> import numpy as np
+        >>> from residual_ensembles import models, paths
+        >>> chain = models.build("resnet", 8, (8, 8, 1), 10, mean=[127.0], std=[64.0])
+        >>> images = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 1))
+        >>> point = Linearization(chain).at(images, [3, 7])
+        >>> paths.exact(point).lengths.tolist()
+        [0, 1, 2, 3]
     """
 
     def __init__(
         self,
-        chain,
+        chain: ChainLike,
         batch_norm: str = "inference",
         closed_forms: bool = True,
-        loss=None,
+        loss: Any = None,
     ):
         if batch_norm not in BATCH_NORM:
             raise ValueError(

@@ -5,13 +5,16 @@ from keras import ops
 from residual_ensembles import backend
 from residual_ensembles.backend.precision import compiled
 from residual_ensembles.models.configs import kind_of
+from residual_ensembles.models.protocols import ModuleLike
 from residual_ensembles.paths.autodiff import Autodiff, frozen
 from residual_ensembles.paths.closed_form import products_of
 
 _shared: dict[tuple, "Products"] = {}
 
 
-def products_for(module, input_shape: tuple, training: bool, closed_forms: bool) -> "Products":
+def products_for(
+    module: ModuleLike, input_shape: tuple, training: bool, closed_forms: bool
+) -> "Products":
     """Returns the products of a module's kind; modules of one kind share them.
 
     Args:

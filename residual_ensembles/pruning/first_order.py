@@ -1,6 +1,7 @@
 """What deleting a module does to the loss, to first order (Molchanov et al. 2017)."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from keras import ops, tree
@@ -8,9 +9,12 @@ from keras import ops, tree
 from residual_ensembles import backend
 from residual_ensembles.backend.precision import compiled
 from residual_ensembles.models.chain import segment_of
+from residual_ensembles.models.protocols import ChainLike
 
 
-def first_order(chain, inputs, targets, loss: Callable, batch_size: int = 32) -> np.ndarray:
+def first_order(
+    chain: ChainLike, inputs: Any, targets: Any, loss: Callable, batch_size: int = 32
+) -> np.ndarray:
     """Returns the estimated change of the mean loss for each module's deletion, `(n_modules,)`.
 
     The gradient of the loss with respect to the sum, times what the deletion takes from the sum:

@@ -1,13 +1,16 @@
 """Block influence: how much a module turns what passes through (Men et al. 2024)."""
 
+from typing import Any
+
 import numpy as np
 from keras import ops
 
 from residual_ensembles import backend
 from residual_ensembles.models.chain import segment_of
+from residual_ensembles.models.protocols import ChainLike
 
 
-def block_influence(chain, inputs, batch_size: int = 32) -> np.ndarray:
+def block_influence(chain: ChainLike, inputs: Any, batch_size: int = 32) -> np.ndarray:
     """Returns the block influence of each module, 0..2, `(n_modules,)`.
 
     One minus the cosine between what enters and what leaves (ShortGPT, arXiv 2403.03853, equation
@@ -33,8 +36,7 @@ def _of_batch(chain, x):
         before, after = module.stream(y), module.left_stream(left)
         if before.shape[1:] != after.shape[1:]:
             before = module.left_stream(module.deleted(y, training=False))
-        axis = getattr(module, "channel_axis", -1)
-        found.append(1.0 - ops.mean(_cosine(before, after, axis)))
+        found.append(1.0 - ops.mean(_cosine(before, after, module.channel_axis)))
         segment = segment_of(chain, position)
         y = left if segment is None else segment(left, training=False)
     return ops.stack(found)

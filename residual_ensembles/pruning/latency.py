@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from keras import ops, tree
@@ -11,7 +12,7 @@ from residual_ensembles import backend
 ROUNDS = 9
 
 
-def latencies(models: Sequence, inputs) -> list[float]:
+def latencies(models: Sequence, inputs: Any) -> list[float]:
     """Returns the median time of one compiled pass of each model, in milliseconds.
 
     They take turns, so that what else the machine does falls on all of them.

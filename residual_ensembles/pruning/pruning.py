@@ -1,8 +1,8 @@
 """A network without the modules that it misses least, as an ordinary Keras model."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass
-from functools import partial
+from typing import Any
 
 import keras
 import numpy as np
@@ -12,11 +12,15 @@ from keras import ops, tree
 from residual_ensembles import backend
 from residual_ensembles.analysis.intervals import wilson
 from residual_ensembles.lesions import Lesion, deletable, outputs_of
-from residual_ensembles.lesions.examples import as_arrays, packed_examples
+from residual_ensembles.lesions.grid import MEMORY_BYTES
+from residual_ensembles.lesions.metric import Comparison, comparison
+from residual_ensembles.models.examples import as_arrays, packed_examples
+from residual_ensembles.models.protocols import ChainLike, check_chain
 from residual_ensembles.paths.loss import MeanLoss
-from residual_ensembles.pruning.costs import Costs, costs_of
+from residual_ensembles.pruning.costs import Computing, Costs, costs_of
 from residual_ensembles.pruning.latency import latencies
-from residual_ensembles.unraveling import UnraveledChain
+from residual_ensembles.runtime.calls import Verbose, executor_for, progress_bar
+from residual_ensembles.runtime.executor import Executor
 from residual_ensembles.unraveling.chain import allowed_difference
 from residual_ensembles.unraveling.inputs import structured
 from residual_ensembles.unraveling.rebuild import rebuilt
@@ -35,66 +39,155 @@ class Pruned:
     deleted: tuple[int, ...]
     """Modules that are gone, from 1, in the order of their deletion."""
     steps: pd.DataFrame
-    """What each deletion cost on the validation part: `module, name`, then `error_fraction` for
-    class labels, and `loss`; the first row is the whole network."""
+    """What each deletion cost on the validation part: `module` (number from 1) and `name`,
+    `n_examples`, `error_fraction` for class labels, `loss`, and each metric under its name; the
+    first row, module 0, is the whole network. `attrs["loss"]` and `attrs["metric"]` are the names
+    of the loss and the metrics."""
     comparison: pd.DataFrame
     """`original` and `pruned`, on the test part: error and its 95 % interval (Wilson) for class
-    labels, loss, parameters, multiply-adds of one example, and latency in milliseconds of a
-    batch."""
+    labels, loss, metrics, parameters, multiply-adds of one example, and latency in milliseconds of
+    a batch."""
     agreement: float
     """Largest difference between `model` and the chain without the same modules on the validation
     part, as a share of the largest output."""
 
 
-def prune(chain, n: int, validation, test=None, *, loss=None, **options) -> Pruned:
+def prune(
+    chain: ChainLike,
+    n: int,
+    validation: Any,
+    test: Any = None,
+    *,
+    loss: Any = None,
+    metric: Any = None,
+    precision: str = "float32",
+    memory_bytes: int = MEMORY_BYTES,
+    batch_size: int | None = None,
+    seed: int = 0,
+    n_jobs: int | None = None,
+    verbose: Verbose = "auto",
+    executor: Executor | None = None,
+) -> Pruned:
     """Deletes modules one after another, each time the one that costs least.
 
-    Cost is the error on the validation part, and of as many errors the loss.
+    Cost is the error on the validation part, and of as many errors the loss; where a loss is said,
+    or targets are no class labels, it is the loss alone. A metric is reported, and decides nothing.
 
     Args:
         chain: What `unravel` returned; neither it nor its model changes.
         n: Modules to delete.
-        validation: Inputs and targets that decide which; a pair, or a data set of both.
+        validation: Inputs and targets that decide which; a pair (x, y), or a data set of both.
         test: Inputs and targets that the result is reported on; None to report on the validation
             part, which flatters it.
-        loss: Whatever `keras.losses.get` takes: a name, an object, or a function of (y_true,
-            y_pred); what it says then decides alone. None for the loss that the model was compiled
-            with, else the cross entropy of class labels, else the mean squared error.
-        **options: As for `outputs_of`: precision, memory_bytes, batch_size, executor, progress.
+        loss: As for `worth`; what it says then decides alone. None for the loss that the model was
+            compiled with, else the cross entropy of class labels, else the mean squared error.
+        metric: Whatever `keras.metrics.get` takes, or a list of that. None for the metrics that the
+            model was compiled with, beside the error of class labels.
+        precision: Of the deletions, "float32" or "bfloat16".
+        memory_bytes: What activations may take, in each process.
+        batch_size: Activations that may pass a module together; None for as many as are fast.
+        seed: Of the samples that are compared with the network itself.
+        n_jobs: As in scikit-learn: None or 1 computes in this process, -1 in one on each processor.
+        verbose: 1 for a progress bar, 0 for none, "auto" for one in terminals and notebooks.
+        executor: What computes in place of `n_jobs`, for instance a cluster; it is left open.
 
     Raises:
+        TypeError: `chain` is none.
         ValueError: There are not so many modules to delete, the chain has no model to rebuild, or
-            targets do not fit.
+            targets, loss or metric do not fit.
+        ArithmeticError: The loss or an output is not finite.
 
     Example:
-        >>> smaller = prune(chain, 3, (pictures, labels))  # doctest: +SKIP
-        >>> smaller.model.save("smaller.keras")  # doctest: +SKIP
+        >>> import keras, numpy as np
+        >>> from residual_ensembles import prune, unravel
+        >>> x = keras.Input((4,))
+        >>> y = x
+        >>> for name in ("first", "second", "third"):
+        ...     y = keras.layers.Add(name=name)([y, keras.layers.Dense(4, activation="relu")(y)])
+        >>> chain = unravel(keras.Model(x, keras.layers.Dense(3)(y)))
+        >>> examples = np.random.default_rng(0).normal(size=(20, 4)).astype("float32")
+        >>> smaller = prune(chain, 1, (examples, np.arange(20) % 3), verbose=0)
+        >>> len(smaller.deleted), smaller.model.count_params()
+        (1, 55)
     """
+    check_chain(chain)
     check_number(chain, n)
     candidates = deletable(chain)
     validation = _pair(chain, "validation", validation)
-    test = validation if test is None else _pair(chain, "test", test)
-    packed = packed_examples(chain, validation[0])
-    _difference(chain, rebuilt(chain, ()), (), packed[:TRIED_EXAMPLES])
-    cost = partial(_costs, chain, MeanLoss(chain, loss, validation[1]), options)
-    deleted, steps = [], [_step(chain, None, cost([Lesion()], validation), 0, validation)]
-    for _ in range(n):
-        left = [i for i in candidates if i not in deleted]
-        found = cost([Lesion(deletions=[*deleted, i]) for i in left], validation)
-        best = int(found.order()[0])
-        deleted.append(left[best])
-        steps.append(_step(chain, left[best], found, best, validation))
+    few = packed_examples(chain, validation[0])[:TRIED_EXAMPLES]
+    _difference(chain, rebuilt(chain, ()), (), few)
+    measured = _Measured(chain, loss, metric, validation)
+    tested = measured if test is None else measured.on(_pair(chain, "test", test))
+    n_tried = 1 + sum(len(candidates) - i for i in range(n))
+    total = n_tried * len(measured.packed) + 2 * len(tested.packed)
+    with (
+        executor_for(n_jobs, executor) as computes,
+        progress_bar(verbose, total, f"{chain.name}: {n_tried} lesions") as advance,
+    ):
+        computing = Computing(computes, precision, memory_bytes, batch_size, seed, advance)
+        deleted: list[int] = []
+        steps = [measured.step(None, measured.costs([Lesion()], computing), 0)]
+        for _ in range(n):
+            left = [i for i in candidates if i not in deleted]
+            found = measured.costs([Lesion(deletions=[*deleted, i]) for i in left], computing)
+            best = int(found.order()[0])
+            deleted.append(left[best])
+            steps.append(measured.step(left[best], found, best))
+        costs = tested.costs([Lesion(), Lesion(deletions=deleted)], computing)
     model = rebuilt(chain, deleted)
-    return Pruned(
-        model,
-        tuple(deleted),
-        pd.DataFrame(steps),
-        _comparison(chain, model, deleted, cost, test),
-        _difference(chain, model, deleted, packed),
-    )
+    tables = pd.DataFrame(steps), _comparison(chain, model, tested, costs)
+    for table in tables:
+        table.attrs |= {"loss": measured.loss.name, "metric": ", ".join(measured.compared.names)}
+    difference = _difference(chain, model, deleted, measured.packed)
+    return Pruned(model, tuple(deleted), *tables, difference)
 
 
-def check_number(chain, n: int) -> None:
+class _Measured:
+    """Examples, and what lesions are measured by on them.
+
+    Args:
+        chain: What `unravel` returned.
+        loss: As for `prune`; a `MeanLoss` as it is.
+        metric: As for `prune`.
+        examples: Inputs and targets.
+    """
+
+    def __init__(self, chain: ChainLike, loss: Any, metric: Any, examples: tuple):
+        self.chain = chain
+        self.metric = metric
+        self.inputs, self.given = examples
+        self.packed = packed_examples(chain, self.inputs)
+        n = len(self.packed)
+        self.loss = loss if isinstance(loss, MeanLoss) else MeanLoss(chain, loss, self.given)
+        self.labels = self.loss.labels(self.given, n)
+        self.targets = self.loss.targets(self.given, n)
+        self.compared = self._compared(n)
+
+    def on(self, examples: tuple) -> "_Measured":
+        """Returns the same on other examples."""
+        return _Measured(self.chain, self.loss, self.metric, examples)
+
+    def _compared(self, n: int) -> Comparison:
+        if self.metric is None and not self.chain.compiled_with.metrics:
+            return Comparison(self.labels)
+        return comparison(self.chain, self.given, self.metric, n)._replace(labels=self.labels)
+
+    def costs(self, lesions: list[Lesion], computing: Computing) -> Costs:
+        """Returns what lesions cost."""
+        known = self.packed, self.targets, self.loss, self.labels
+        return costs_of(self.chain, lesions, *known, computing, self.compared, self.given)
+
+    def step(self, module: int | None, costs: Costs, place: int) -> dict:
+        """Returns a row of the steps: what is left after one more module is gone."""
+        name = "" if module is None else self.chain.modules[module - 1].title
+        row = {"module": module or 0, "name": name, "n_examples": len(self.packed)}
+        if costs.n_wrong is not None:
+            row["error_fraction"] = costs.n_wrong[place] / len(self.packed)
+        metrics = {metric: values[place] for metric, values in costs.metrics.items()}
+        return row | {"loss": costs.loss[place]} | metrics
+
+
+def check_number(chain: ChainLike, n: int) -> None:
     """Refuses to prune what cannot be built anew, or more modules than there are to delete.
 
     Args:
@@ -102,9 +195,9 @@ def check_number(chain, n: int) -> None:
         n: Modules to delete.
 
     Raises:
-        ValueError: It is no unravelled model, or there are not so many.
+        ValueError: It is no unraveled model, or there are not so many.
     """
-    if not isinstance(chain, UnraveledChain):
+    if chain.graph is None:
         raise ValueError(
             f"Received a {type(chain).__name__}, expected what unravel(model) returns: only a "
             "Keras model can be built anew without modules."
@@ -114,7 +207,7 @@ def check_number(chain, n: int) -> None:
         raise ValueError(f"Received n={n}, expected 1 to {most} modules to delete.")
 
 
-def _difference(chain, model: keras.Model, deleted: Collection[int], inputs) -> float:
+def _difference(chain: Any, model: keras.Model, deleted: Collection[int], inputs) -> float:
     """Returns by how much a rebuilt model differs from its chain, as a share of the largest output.
 
     Args:
@@ -150,7 +243,7 @@ def _difference(chain, model: keras.Model, deleted: Collection[int], inputs) -> 
     return largest / scale
 
 
-def _pair(chain, name: str, examples) -> tuple:
+def _pair(chain: ChainLike, name: str, examples: Any) -> tuple:
     """Returns inputs and targets, of a data set too."""
     if not isinstance(examples, tuple | list):
         inputs, targets = as_arrays(chain, examples)
@@ -162,36 +255,14 @@ def _pair(chain, name: str, examples) -> tuple:
     return tuple(examples)
 
 
-def _costs(chain, loss: MeanLoss, options, lesions, examples: tuple) -> Costs:
-    inputs, targets = examples
-    packed = packed_examples(chain, inputs)
-    labels = loss.labels(targets, len(packed))
-    targets = loss.targets(targets, len(packed))
-    return costs_of(chain, lesions, packed, targets, loss, labels, **options)
-
-
-def _step(chain, module: int | None, costs: Costs, place: int, examples: tuple) -> dict:
-    name = "" if module is None else chain.modules[module - 1].title
-    row = {"module": module or 0, "name": name}
+def _comparison(chain: Any, model: keras.Model, measured: _Measured, costs: Costs) -> pd.DataFrame:
+    n = len(measured.packed)
+    few = tree.map_structure(lambda x: np.asarray(x)[:TIMED_EXAMPLES], measured.inputs)
+    both = (chain.graph.model, model)
+    rows = {"loss": costs.loss, **costs.metrics}
     if costs.n_wrong is not None:
-        row["error_fraction"] = costs.n_wrong[place] / _length(examples[0])
-    return row | {"loss": costs.loss[place]}
-
-
-def _length(inputs) -> int:
-    return len(tree.flatten(inputs)[0])
-
-
-def _comparison(chain, model, deleted, cost: Callable, examples: tuple) -> pd.DataFrame:
-    inputs, _ = examples
-    n = _length(inputs)
-    found = cost([Lesion(), Lesion(deletions=deleted)], examples)
-    few = tree.map_structure(lambda x: np.asarray(x)[:TIMED_EXAMPLES], inputs)
-    both = (chain.network, model)
-    rows = {"loss": found.loss}
-    if found.n_wrong is not None:
-        low, high = zip(*(wilson(int(wrong), n) for wrong in found.n_wrong), strict=True)
-        rows = {"error_fraction": found.n_wrong / n, "error_low": low, "error_high": high} | rows
+        low, high = zip(*(wilson(int(wrong), n) for wrong in costs.n_wrong), strict=True)
+        rows = {"error_fraction": costs.n_wrong / n, "error_low": low, "error_high": high} | rows
     rows |= {
         "n_examples": [n, n],
         "parameters": [one.count_params() for one in both],

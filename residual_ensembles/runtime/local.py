@@ -68,10 +68,15 @@ def _read(path: str) -> object:
 
 
 class Local(Executor):
-    """Processes that are started when there is something to do, and stay until the end."""
+    """Processes that are started when there is something to do, and stay until the end.
 
-    def __init__(self):
+    Args:
+        n_processes: How many; None for one on each processor.
+    """
+
+    def __init__(self, n_processes: int | None = None):
         super().__init__()
+        self.n_processes = n_processes
         self.folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         self.pool: ProcessPoolExecutor | None = None
         self.steps, self._tells = Pipe(duplex=False)
@@ -119,7 +124,7 @@ class Local(Executor):
 
     def most(self) -> int:
         """Returns how many tasks run at once where memory allows."""
-        return max(1, processors() // task_threads())
+        return self.n_processes or max(1, processors() // task_threads())
 
     def new_steps(self) -> float:
         """Returns the steps that tasks under way have told since the last call."""

@@ -2,7 +2,7 @@
 
 from pydantic import ValidationError, model_validator
 
-from residual_ensembles.models.architectures import n_modules
+from residual_ensembles.models.architectures import architecture, n_modules
 from residual_ensembles.parameters import Train, TrainedNetwork, one_line, parameter
 from residual_ensembles.training.gating import Gating
 
@@ -25,15 +25,12 @@ class Settings(Train, TrainedNetwork):
     @model_validator(mode="after")
     def _network_can_be_trained(self):
         n_modules(self.model, self.depth)
-        if self.gating != "none" and self.model in ("vgg", "highway"):
+        known = architecture(self.model)
+        if self.gating != "none" and (known.has_gates or not known.has_skips):
+            what = "module with its own gate" if known.has_gates else "layer without a skip"
             raise ValueError(
-                f"Received gating={self.gating} for model={self.model}, expected none: "
-                + (
-                    "a layer without a skip"
-                    if self.model == "vgg"
-                    else "a module with its own gate"
-                )
-                + " cannot be left out in training."
+                f"Received gating={self.gating} for model={self.model}, expected none: a {what} "
+                "cannot be left out in training."
             )
         _ = self.gating_scheme
         return self
@@ -51,7 +48,7 @@ class Settings(Train, TrainedNetwork):
     @property
     def model_options(self) -> dict:
         """What only one kind of network is told."""
-        return {"gate_bias": self.gate_bias} if self.model == "highway" else {}
+        return {name: getattr(self, name) for name in architecture(self.model).options}
 
     def as_dict(self) -> dict:
         """Returns the settings as plain values."""

@@ -1,18 +1,21 @@
 """Any functional Keras model as a chain: `unravel`, and the chain that it makes."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 import keras
 import numpy as np
+import pandas as pd
 from keras import ops, tree
 
 from residual_ensembles.models.chain import Chain
 from residual_ensembles.models.nesting import register_all
+from residual_ensembles.models.protocols import Compilation
 from residual_ensembles.unraveling import example
 from residual_ensembles.unraveling.additions import Additions
 from residual_ensembles.unraveling.cut import Cut, Layout
 from residual_ensembles.unraveling.example import EXAMPLES, Trace
-from residual_ensembles.unraveling.graph import Graph, functional, graph_of
+from residual_ensembles.unraveling.graph import Graph, compilation_of, functional, graph_of
 from residual_ensembles.unraveling.inputs import in_order, structured
 from residual_ensembles.unraveling.modules import GraphModule, LayerModule
 from residual_ensembles.unraveling.part import Program, Segment, Stem
@@ -76,14 +79,39 @@ class UnraveledChain(Chain):
         """Returns `(batch, numbers)` of packed inputs, as the head puts it out."""
         return super().call(x, gates=gates, training=training)
 
-    def summary(self, *_, **__) -> str:
-        """Returns what the chain consists of: modules, their shapes and costs, and how they agree.
+    def summary(self, line_length: int | None = None, print_fn: Callable | None = None, **_):
+        """Prints what the chain consists of: modules, their shapes and costs, and how they agree.
 
-        A string to be printed, not what `keras.Model.summary` prints of layers.
+        Args:
+            line_length: Characters in a line, beyond which the table goes on below; None for as
+                many as it takes.
+            print_fn: Called with the text in place of `print`.
+            **_: What else `keras.Model.summary` takes; there are no layers to be shown here.
         """
         from residual_ensembles.unraveling.summary import text
 
-        return text(self)
+        (print_fn or print)(text(self, line_length))
+
+    def summary_table(self) -> pd.DataFrame:
+        """Returns one row for each module.
+
+        Returns:
+            `module` (number from 1), `name`, `begins`, `ends` (names of layers), `skip`,
+            `shape_in`, `shape_out` (without batch), and `parameters` and `multiply_adds` (of one
+            example) that deleting the module saves; a layer that is shared with another module
+            counts in both.
+        """
+        from residual_ensembles.unraveling.summary import module_table
+
+        return module_table(self)
+
+    @property
+    def compiled_with(self) -> Compilation:
+        return compilation_of(self.network)
+
+    @property
+    def input_shapes(self):
+        return list(self.inputs_state.shapes)
 
     def packed_inputs(self, x):
         """Returns inputs as one tensor, as the stem takes them: one input alone is as it is."""
@@ -100,6 +128,14 @@ class UnraveledChain(Chain):
     @property
     def output_shapes(self):
         return list(self.outputs_state.shapes)
+
+    @property
+    def names_of_outputs(self):
+        own = functional(self.network)
+        if isinstance(own._outputs_struct, Mapping):
+            names = sorted(own._outputs_struct)  # in the order in which Keras flattens them
+            return names if len(names) == len(self.output_shapes) else own.output_names
+        return list(own.output_names)
 
     def compute_output_shape(self, input_shape, **_):
         return (input_shape[0], *self.outputs_state.shape)
@@ -118,11 +154,11 @@ class UnraveledChain(Chain):
 
 def unravel(
     model: keras.Model,
-    *,
-    boundaries: Iterable | None = None,
     modules: Sequence | Callable | None = None,
-    input_shape=None,
-    example_inputs=None,
+    boundaries: Iterable | None = None,
+    input_shape: Sequence[int] | Mapping[str, Sequence[int]] | None = None,
+    *,
+    example_inputs: Any = None,
     probabilities: bool | None = None,
     name: str | None = None,
 ) -> UnraveledChain:
@@ -134,12 +170,12 @@ def unravel(
 
     Args:
         model: A functional or sequential model.
+        modules: Layers that are modules by themselves: names, classes, or a function of a layer. A
+            layer that is named has to keep the shape of what passes through it.
         boundaries: The additions to cut at, by the name of the layer, where others would be taken;
             or, for one that can be read in more than one way, `(begin, end)` or `(begin, end,
             skip)`: names of the layers that put out what enters the module, the sum, and the branch
             that stays. None for as many modules as there are.
-        modules: Layers that are modules by themselves: names, classes, or a function of a layer. A
-            layer that is named has to keep the shape of what passes through it.
         input_shape: Shape of one input without batch, where its size is free; a dictionary by the
             name of the input for several.
         example_inputs: Two or more inputs to compare chain and model with, in place of random ones.
@@ -152,9 +188,17 @@ def unravel(
             a name is not there; or chain and model do not agree.
 
     Example:
-        >>> chain = unravel(keras.applications.ResNet50V2(weights=None))  # doctest: +SKIP
-        >>> len(chain.modules)  # doctest: +SKIP
-        16
+        >>> import keras
+        >>> from residual_ensembles import unravel
+        >>> x = keras.Input((8,))
+        >>> y = keras.layers.Dense(4, name="stem")(x)
+        >>> for name in ("first", "second"):
+        ...     y = keras.layers.Add(name=name)([y, keras.layers.Dense(4, activation="relu")(y)])
+        >>> chain = unravel(keras.Model(x, keras.layers.Dense(3)(y)))
+        >>> chain.summary_table()[["module", "name", "skip", "parameters"]]
+           module    name      skip  parameters
+        0       1   first  identity          20
+        1       2  second  identity          20
     """
     graph = graph_of(model)
     _check_weights(model)

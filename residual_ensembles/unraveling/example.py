@@ -1,7 +1,7 @@
 """One example that a model is run with: it tells all shapes, and holds a chain to its model."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 from keras import ops
@@ -54,7 +54,7 @@ def random_example(graph: Graph, shapes=None, seed: int = 0):
     return structured(graph.model, found)
 
 
-def shape_of_input(x, shapes=None) -> tuple[int, ...]:
+def shape_of_input(x: Any, shapes=None) -> tuple[int, ...]:
     """Returns the shape of an input without batch, with free sizes filled in.
 
     Raises:
@@ -93,7 +93,7 @@ def _vocabulary(graph: Graph, tensor: int) -> int:
     return min(sizes, default=TOKENS)
 
 
-def run(graph: Graph, inputs) -> Trace:
+def run(graph: Graph, inputs: Any) -> Trace:
     """Runs all nodes of a graph once and notes what passes.
 
     Args:

@@ -7,10 +7,13 @@ file that reads them.
 import inspect
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import keras
 from keras import ops, tree
 from keras.src.models.functional import Functional
+
+from residual_ensembles.models.protocols import Compilation
 
 
 @dataclass(frozen=True)
@@ -166,14 +169,27 @@ def members(bits: int) -> Iterator[int]:
         bits ^= lowest
 
 
-def functional(layer) -> Functional | None:
+def functional(layer: Any) -> Functional | None:
     """Returns the functional model that a layer is, or None where its graph is not to be seen."""
     if isinstance(layer, keras.Sequential):
         return layer._functional if type(layer).call is keras.Sequential.call else None
     return layer if isinstance(layer, Functional) and type(layer).call is Functional.call else None
 
 
-def layers_within(layer) -> list[keras.layers.Layer]:
+def compilation_of(model: keras.Model) -> Compilation:
+    """Returns the loss and the metrics that a model was compiled with, as they were given."""
+    if not model.compiled:
+        return Compilation()
+    config = model._compile_config.config
+    metrics = config.get("metrics") or ()
+    is_plain = isinstance(metrics, list | tuple) and len(model.outputs) == 1
+    is_plain = is_plain and not any(isinstance(each, list | tuple | dict) for each in metrics)
+    return Compilation(
+        config.get("loss"), config.get("loss_weights"), tuple(metrics) if is_plain else ()
+    )
+
+
+def layers_within(layer: Any) -> list[keras.layers.Layer]:
     """Returns a layer and all that it is made of, in an order that a copy of it has too.
 
     Of an operation that is no layer, nothing.

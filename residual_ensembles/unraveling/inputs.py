@@ -1,6 +1,7 @@
 """Inputs as a model takes them, and one by one."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from keras import tree
 
@@ -15,7 +16,7 @@ def structured(model, flat: list):
     return tree.pack_sequence_as(structure, flat)
 
 
-def in_order(model, x) -> list:
+def in_order(model, x: Any) -> list:
     """Returns inputs one by one, in the order of the model's.
 
     Args:

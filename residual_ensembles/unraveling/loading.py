@@ -4,6 +4,7 @@ import os
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
 
@@ -17,17 +18,17 @@ SHOWN = 300
 
 def load(
     path: str | os.PathLike,
-    boundaries: Sequence | None = None,
     modules: Sequence | None = None,
-    input_shape=None,
+    boundaries: Sequence | None = None,
+    input_shape: Any = None,
     picture_shape: Sequence[int] | None = None,
 ) -> Chain:
     """Returns the network in a file as a chain; one that is a chain already as it is.
 
     Args:
         path: A file that `keras.Model.save` wrote.
-        boundaries: As for `unravel`.
         modules: As for `unravel`.
+        boundaries: As for `unravel`.
         input_shape: As for `unravel`.
         picture_shape: Of the data, for sizes that the network leaves free; nothing else is asked
             of it.

@@ -111,6 +111,7 @@ class LayerModule(GraphModule):
     """
 
     has_skip = False
+    scales_residual = False
 
     @property
     def leaves_as_it_is(self) -> bool:

@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Collection
+from typing import Any
 
 import keras
 from keras import ops, tree
@@ -10,7 +11,7 @@ from residual_ensembles.unraveling.graph import Graph, Node, functional, layers_
 from residual_ensembles.unraveling.sums import Scaled
 
 
-def rebuilt(chain, deleted: Collection[int]) -> keras.Model:
+def rebuilt(chain: Any, deleted: Collection[int]) -> keras.Model:
     """Returns a functional model that computes what is left of a chain, and nothing else.
 
     Its layers are copies, with weights and whatever else a layer saves of itself: neither model
@@ -141,9 +142,20 @@ def _carry_state(layer, copy) -> None:
 
     That is more than weights: what follows from them, as in an adapted `Normalization`, is made
     anew where they are loaded.
+
+    Raises:
+        ValueError: The copy does not take it, as where a layer within was quantized, which the
+            configuration of the layer around it does not say.
     """
-    for one, other in zip(layers_within(layer), layers_within(copy), strict=True):
-        _load_own(one, other)
+    try:
+        for one, other in zip(layers_within(layer), layers_within(copy), strict=True):
+            _load_own(one, other)
+    except Exception as error:  # whoever wrote the layer decides of which type
+        raise ValueError(
+            f"Received a model whose layer {layer.name} ({type(layer).__name__}) cannot be copied: "
+            f"what its configuration makes does not take what it holds ({_first_sentence(error)}). "
+            "If it was quantized, prune the model before and quantize what is left."
+        ) from error
 
 
 def _load_own(one, other) -> None:

@@ -2,6 +2,7 @@
 
 import math
 from functools import partial
+from typing import Any
 
 import keras
 import pandas as pd
@@ -13,6 +14,7 @@ from residual_ensembles.unraveling.sums import Scaled
 
 COLUMNS = (
     "module",
+    "name",
     "begins",
     "ends",
     "skip",
@@ -32,18 +34,15 @@ POOLINGS = (
 SCALINGS = (Scaled, keras.layers.Rescaling)
 
 
-def module_table(chain) -> pd.DataFrame:
-    """Returns one row for each module of an unravelled chain.
-
-    Parameters and multiply-adds (for one example) are those that deleting the module saves; a layer
-    that is shared with another module counts in both.
-    """
+def module_table(chain: Any) -> pd.DataFrame:
+    """Returns one row for each module of an unraveled chain: `UnraveledChain.summary_table`."""
     rows = []
     for number, module in enumerate(chain.modules, start=1):
         found = module.found
         rows.append(
             (
                 number,
+                module.title,
                 chain.graph.name_of(found.entry),
                 chain.graph.name_of(found.leaves),
                 _kind_of_skip(module.skip_program, found),
@@ -56,15 +55,20 @@ def module_table(chain) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def n_parameters(module) -> int:
+def n_parameters(module: Any) -> int:
     """Returns how many numbers of the model only the module's residual needs."""
     kept = {id(v) for v in module.skip_program.variables}
     weights = {id(w): w for n in module.residual_program.nodes for w in n.weights}
     return sum(math.prod(w.shape) for key, w in weights.items() if key not in kept)
 
 
-def text(chain) -> str:
-    """Returns the table, what lies between modules, and how chain and model agree, as text."""
+def text(chain: Any, line_length: int | None = None) -> str:
+    """Returns the table, what lies between modules, and how chain and model agree, as text.
+
+    Args:
+        chain: What `unravel` returned.
+        line_length: Characters in a line of the table; None for as many as it takes.
+    """
     table = module_table(chain)
     table["parameters"] = table["parameters"].map("{:,}".format)
     table["multiply_adds"] = table["multiply_adds"].map("{:,}".format)
@@ -74,7 +78,7 @@ def text(chain) -> str:
     lines = [
         f"{chain.name}: {len(chain.modules)} modules, {chain.network.count_params():,} parameters, "
         f"{whole:,} multiply-adds",
-        table.to_string(index=False),
+        table.to_string(index=False, line_width=line_length),
     ]
     carried = sorted({t for layout in chain.cut.entering for t in layout.carried})
     if chain.between:

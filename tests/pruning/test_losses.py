@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 import tensorflow as tf
 from keras import layers, ops
@@ -11,6 +12,7 @@ from residual_ensembles.pruning import prune, worth
 from residual_ensembles.unraveling import unravel
 
 DELETED = np.array([0, 1], "float32")
+SPARSE = "sparse_categorical_crossentropy"
 
 
 def network(end, seed=1):
@@ -172,6 +174,90 @@ def test_without_a_loss_it_is_the_one_that_fits(inputs, labels):
         network(binary), keras.losses.BinaryCrossentropy(), inputs, (labels > 0)[:, None]
     )
     assert table["loss_increase"][0] == pytest.approx(expected, rel=1e-4)
+
+
+def two_outputs(structure):
+    """A network that puts out numbers and classes, in a list or in a dictionary."""
+
+    def end(y):
+        place = layers.Dense(2, name="place")(y)
+        kind = layers.Dense(3, activation="softmax", name="kind")(y)
+        return [place, kind] if structure == "list" else {"where": place, "what": kind}
+
+    return network(end)
+
+
+@pytest.mark.parametrize(
+    ("structure", "loss", "weights", "shares"),
+    [
+        ("list", ["mse", SPARSE], None, (1, 1)),
+        ("list", ["mse", SPARSE], [0.5, 2.0], (0.5, 2)),
+        ("list", {"kind": SPARSE, "place": "mse"}, {"kind": 2.0, "place": 1.0}, (1, 2)),
+        ("list", [None, SPARSE], None, (0, 1)),
+        ("dict", {"what": SPARSE, "where": "mse"}, {"where": 0.5, "what": 1.0}, (0.5, 1)),
+        ("dict", {"what": SPARSE}, None, (0, 1)),
+    ],
+)
+@pytest.mark.parametrize("said", [False, True])
+def test_several_outputs_have_a_loss_each(structure, loss, weights, shares, said, inputs, labels):
+    model = two_outputs(structure)
+    if said:  # weights are said where a model is compiled, and there alone
+        shares = tuple(map(bool, shares))
+    else:
+        model.compile("sgd", loss, loss_weights=weights)
+    numbers = np.random.default_rng(3).normal(size=(32, 2)).astype("float32")
+    names = ("where", "what") if structure == "dict" else (0, 1)
+    targets = {"where": numbers, "what": labels} if structure == "dict" else [numbers, labels]
+
+    def total(outputs):
+        place, kind = (np.asarray(outputs[name]) for name in names)
+        square = ((place - numbers) ** 2).mean()
+        entropy = -np.log(kind[np.arange(32), labels]).mean()
+        return shares[0] * square + shares[1] * entropy
+
+    chain = unravel(model)
+    gates = DELETED, DELETED[::-1].copy()
+    expected = [total(chain(inputs, gates=each)) - total(model(inputs)) for each in gates]
+    table = worth(chain, inputs, targets, loss=loss if said else None)
+    assert table["loss_increase"].tolist() == pytest.approx(expected, rel=1e-4)
+    assert table["first_order"].notna().all()
+    if structure == "list" and not said:
+        by_name = {"place": numbers, "kind": labels}
+        pd.testing.assert_frame_equal(worth(chain, inputs, by_name), table)
+        found = prune(chain, 1, (inputs, targets))
+        assert found.deleted == (1 + int(np.argmin(expected)),)
+
+
+def test_one_loss_of_keras_is_that_of_each_output(inputs):
+    model = two_outputs("list")
+    targets = [np.ones((32, 2)), np.ones((32, 3))]
+    chain = unravel(model)
+
+    def total(outputs):
+        return sum(((np.asarray(y) - 1) ** 2).mean() for y in outputs)
+
+    expected = total(chain(inputs, gates=DELETED)) - total(model(inputs))
+    said = worth(chain, inputs, targets, loss="mse")
+    assert said["loss_increase"][0] == pytest.approx(expected, rel=1e-4)
+    assert said.attrs["loss"] == "mean_squared_error+mean_squared_error"
+    model.compile("sgd", keras.losses.MeanSquaredError())
+    found = worth(unravel(model), inputs, targets)
+    assert found["loss_increase"][0] == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("loss", "targets", "message"),
+    [
+        (["mse"], None, "Received 1 of loss for 2 outputs"),
+        ({"kinds": "mse"}, None, "Received loss for kinds, expected names of .*: place, kind"),
+        (["mse", "nothing"], None, "Received loss='nothing', expected what keras"),
+        ("mse", np.ones((32, 2)), "cannot compare .* there are 1 targets for 2 outputs"),
+    ],
+)
+def test_losses_that_do_not_fit_several_outputs_are_refused(inputs, loss, targets, message):
+    targets = [np.ones((32, 2)), np.ones((32, 3))] if targets is None else targets
+    with pytest.raises(ValueError, match=message):
+        worth(unravel(two_outputs("list")), inputs, targets, loss=loss)
 
 
 def row(value):

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from keras import layers
 
+from residual_ensembles.lesions import lesion_study
 from residual_ensembles.pruning import prune
 from residual_ensembles.unraveling import unravel
 
@@ -79,6 +80,12 @@ def remembers(inputs):
     return layer
 
 
+def bins(inputs):
+    layer = layers.Discretization(num_bins=6, output_mode="multi_hot")
+    layer.adapt(inputs)
+    return layer
+
+
 @pytest.fixture(scope="module")
 def numbers():
     return np.random.default_rng(0).normal(100, 40, (64, 8)).astype("float32")
@@ -103,7 +110,7 @@ def check(first, inputs, tmp_path):
     np.testing.assert_allclose(loaded(inputs), expected, atol=1e-6)
 
 
-@pytest.mark.parametrize("make", [normalization, within])
+@pytest.mark.parametrize("make", [normalization, within, bins])
 def test_what_was_adapted_to_numbers_travels(make, numbers, tmp_path):
     check(make(numbers), numbers, tmp_path)
 
@@ -122,6 +129,22 @@ def test_what_is_in_no_file_is_refused_before_the_search(numbers):
 
     with pytest.raises(ValueError, match=r"built anew from .* differs from it by .* keeps somethi"):
         prune(chain, 1, (numbers, np.arange(64) % 3), loss=loss)
+
+
+def test_attention_that_was_quantized_is_refused_by_name(numbers):
+    """Keras quantizes the layers in it, and its configuration does not say so."""
+    x = keras.Input((6, 8))
+    y = layers.LayerNormalization()(x)
+    y = layers.Add(name="first")([x, layers.MultiHeadAttention(2, 4, name="attention")(y, y)])
+    y = layers.Add(name="second")([y, layers.Dense(8, activation="relu")(y)])
+    model = keras.Model(x, layers.Dense(3)(layers.GlobalAveragePooling1D()(y)))
+    model.quantize("int8")
+    inputs = numbers[:48].reshape(8, 6, 8) / 100
+    chain = unravel(model)
+    table = lesion_study(chain, inputs, np.arange(8) % 3)
+    assert table["name"].tolist() == ["", "first", "second"]
+    with pytest.raises(ValueError, match=r"layer attention \(MultiHeadAttention\) cannot be"):
+        prune(chain, 1, (inputs, np.arange(8) % 3))
 
 
 def test_pictures_normalized_as_keras_does_it(tmp_path):

@@ -9,6 +9,7 @@ import residual_ensembles
 from residual_ensembles import models
 from residual_ensembles.lesions import Lesion
 from residual_ensembles.unraveling import unravel
+from residual_ensembles.unraveling.summary import text
 from tests.helpers import unravelled_networks as networks
 
 LENGTH, TOKENS, CLASSES = 12, 50, 3
@@ -73,7 +74,7 @@ def test_a_block_of_bert_is_a_module(hub):
     chain = unravelled(hub, model)
     titles = [f"bert_backbone/transformer_layer_{i}" for i in range(3)]
     assert [module.title for module in chain.modules] == titles
-    assert "travels along: padding_mask" in chain.summary()
+    assert "travels along: padding_mask" in text(chain)
     assert chain.agreement < 1e-6
     whole = np.asarray(model(inputs))
     np.testing.assert_allclose(chain(inputs), whole, rtol=1e-5, atol=1e-5)

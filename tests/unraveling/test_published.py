@@ -69,5 +69,5 @@ def test_the_networks_of_the_paper_as_their_authors_wrote_them(depth):
     places = [f"layer{stage}_{i}" for stage in (1, 2, 3) for i in range(n // 3)]
     chain = check(model, places)
     assert chain.downsampling == (n // 3 + 1, 2 * n // 3 + 1)
-    rows = [line.split() for line in chain.summary().splitlines()[2 : 2 + n]]
-    assert [row[0] for row in rows if row[3] != "identity"] == [str(i) for i in chain.downsampling]
+    table = chain.summary_table()
+    assert tuple(table["module"][table["skip"] != "identity"]) == chain.downsampling

@@ -50,7 +50,9 @@ def test_single_deletions_are_models_without_the_module(net, inputs, labels):
     expected += [outputs_without(net, inputs, {name: 0}) for name in ("first", "second", "third")]
     predictions = np.stack([outputs.argmax(1) for outputs in expected])
     assert table["lesion"].tolist() == ["intact", "delete 1", "delete 2", "delete 3"]
-    assert table["module"].tolist() == ["", "first", "second", "third"]
+    assert table["module"].tolist() == [0, 1, 2, 3]
+    assert table["name"].tolist() == ["", "first", "second", "third"]
+    assert table.attrs["metric"] == "error_fraction"
     assert table["n_wrong"].tolist() == (predictions != labels).sum(1).tolist()
     changed = (predictions != predictions[0]).mean(1)
     assert table["changed_fraction"].tolist() == pytest.approx(changed.tolist())
@@ -59,6 +61,10 @@ def test_single_deletions_are_models_without_the_module(net, inputs, labels):
         assert lesion_study(unravel(net), inputs, same).equals(table)
     texts = ["intact", "delete 1", "delete 2", "delete 3"]
     assert lesion_study(unravel(net), inputs, labels, plan=texts).equals(table)
+    one = lesion_study(unravel(net), inputs, labels, plan="delete 2")
+    assert one[["lesion", "module", "name", "n_wrong"]].values.tolist() == (
+        table[["lesion", "module", "name", "n_wrong"]].values[2:3].tolist()
+    )
 
 
 def test_a_plan_of_every_kind(inputs):
@@ -81,6 +87,9 @@ def test_a_plan_of_every_kind(inputs):
     assert found.agreement.largest_relative_difference < 1e-5
     table = lesion_study(chain, tokens, plan=plan)
     assert table["sweep"].tolist() == ["intact", "random_deletion", "mixed", "single_duplication"]
+    assert table["module"].tolist() == [0, 0, 0, 2]
+    names = [chain.modules[i - 1].title for i in (1, 2, 3, 5, 6)]
+    assert table["name"].tolist()[2] == ", ".join(names)
     distances = np.linalg.norm(expected - expected[0], axis=-1).mean(1)
     assert table["output_distance"].tolist() == pytest.approx(distances.tolist(), rel=1e-4)
     assert min(distances[1:]) > 1e-2
@@ -114,12 +123,13 @@ def test_without_labels_the_distance_is_told(net, inputs):
 
 def test_outputs_are_computed_wherever_an_executor_does(net, inputs):
     chain, elsewhere, steps = unravel(net), Travelling(), []
-    table = lesion_study(
-        chain, inputs, executor=elsewhere, memory_bytes=2**20, progress=steps.append
-    )
+    table = lesion_study(chain, inputs, executor=elsewhere, memory_bytes=2**20)
     assert elsewhere.nodes.total() > 1
-    assert sum(steps) == pytest.approx((1 + len(table)) * len(inputs))  # in shares
     pd.testing.assert_frame_equal(table, lesion_study(chain, inputs), rtol=1e-4, atol=1e-6)
+    lesions = [Lesion(), Lesion(deletions=[1])]
+    for _ in outputs_of(chain, lesions, inputs, memory_bytes=2**20, progress=steps.append):
+        pass
+    assert sum(steps) == pytest.approx(2 * len(inputs))  # in shares
 
 
 def test_outputs_are_held_against_the_network_itself(net, inputs, labels, monkeypatch):
@@ -196,12 +206,16 @@ def test_any_metric_of_a_map(metric):
         (np.full((60, 4), np.nan), {"metric": "mean_squared_error"}, "targets that are NaN or inf"),
         (np.zeros((60, 1)), {"metric": "mean_squared_error"}, "compares only by repeating one of"),
         (np.zeros(60), {"metric": "mean_absolute_error"}, "cannot compare the targets with"),
-        (None, {"error_margin": 0.1}, "expected class labels for a margin"),
-        (None, {"metric": "mean_squared_error"}, "and targets for a metric"),
+        (None, {"error_margin": 0.1}, "error_margin=0.1 without class labels"),
+        (None, {"metric": "mean_squared_error"}, "and no targets, expected targets for it"),
+        (np.zeros(60, int), {"metric": "mse", "error_margin": 0.1}, "error_margin=0.1 without"),
+        (np.zeros(60, int), {"metric": "no such metric"}, "expected what keras.metrics.get takes"),
+        (np.zeros(60, int), {"plan": []}, "Received an empty plan"),
+        (np.zeros(60, int), {"n_jobs": 0}, "Received n_jobs=0"),
+        (np.zeros(60, int), {"verbose": "loud"}, "Received verbose='loud'"),
         (np.full(60, 4), {}, "class labels from 4 to 4, expected 0 to 3: the network tells 4"),
         (np.full(60, -1), {}, "class labels from -1 to -1"),
         (np.zeros((59, 4)), {"metric": "mean_squared_error"}, "59 targets for 60 inputs"),
-        (np.zeros(60), {"metric": "accuracy"}, "metric='sparse_categorical_accuracy'"),
         (np.zeros((60, 3)), {"metric": "mean_squared_error"}, "cannot compare the targets with"),
         (np.eye(4)[[0] * 60], {"metric": keras.metrics.F1Score()}, "makes 4 numbers, expected one"),
         (np.zeros((60, 4)), {"metric": keras.losses.MeanSquaredError()}, "the loss mean_squared"),
@@ -269,9 +283,11 @@ def test_an_error_margin_takes_fewer_inputs(net):
     chain = unravel(net)
     whole = lesion_study(chain, inputs, labels)
     found = lesion_study(chain, inputs, labels, error_margin=0.06)
-    assert found["n_images"].iloc[0] == 900
-    assert found["n_images"].iloc[1:].min() < 900
-    low, high = found["error_on_images_low"], found["error_on_images_high"]
+    assert found["n_examples"].iloc[0] == 900
+    assert found["n_examples"].iloc[1:].min() < 900
+    one_hot = lesion_study(chain, inputs, np.eye(4)[labels], error_margin=0.06)
+    pd.testing.assert_frame_equal(one_hot, found)
+    low, high = found["error_on_examples_low"], found["error_on_examples_high"]
     assert ((low <= whole["error_fraction"]) & (whole["error_fraction"] <= high)).all()
 
 

@@ -9,6 +9,7 @@ from residual_ensembles import models
 from residual_ensembles.lesions import Lesion, evaluate
 from residual_ensembles.models import in_float32
 from residual_ensembles.unraveling import unravel
+from residual_ensembles.unraveling.summary import text
 from tests.helpers import unravelled_networks as networks
 
 
@@ -78,7 +79,7 @@ def test_a_table_without_a_batch_travels_along():
     model = networks.table_net()
     chain, inputs = unravel(model, modules=[networks.Shifted]), networks.inputs_for(model)
     assert titles(chain) == ["block1", "block2", "block3"]
-    assert "travels along: positions" in chain.summary()
+    assert "travels along: positions" in text(chain)
     np.testing.assert_allclose(chain(inputs), model(inputs), rtol=1e-5, atol=1e-6)
     get = model.get_layer
     stem = get("stem")(inputs)
@@ -209,7 +210,7 @@ def test_where_two_readings_are_possible_the_summary_says_which():
     model = net()
     chain = unravel(model)
     assert chain.notes == ["sum: skip taken: one, not norm"]
-    assert "skip taken: one, not norm" in chain.summary()
+    assert "skip taken: one, not norm" in text(chain)
     other = unravel(model, boundaries=[("stem", "sum", "norm")])
     inputs = networks.inputs_for(model)
     closed = np.zeros(1, "float32")
@@ -222,17 +223,32 @@ def test_where_two_readings_are_possible_the_summary_says_which():
 
 
 def test_the_summary_counts():
-    chain = unravel(networks.residual_net())
-    text = chain.summary()
-    lines = [line.split() for line in text.splitlines()]
+    table = unravel(networks.residual_net()).summary_table()
+    names = ["module", "name", "begins", "ends", "skip"]
+    assert table[names].values.tolist() == [
+        [1, "first", "stem", "first", "identity"],
+        [2, "second", "first", "second", "projection"],
+        [3, "third", "between", "third_relu", "identity"],
+    ]
     # By hand: kernel and bias; 3·3·4·4 at 64 places. Then norm and convolution, at 16 places.
-    assert lines[2][:4] == ["1", "stem", "first", "identity"]
-    assert lines[2][-2:] == [f"{3 * 3 * 4 * 4 + 4:,}", f"{3 * 3 * 4 * 4 * 64:,}"]
-    assert lines[3][:4] == ["2", "first", "second", "projection"]
-    assert lines[3][-2:] == [f"{3 * 3 * 4 * 6 + 6 + 4 * 6:,}", f"{3 * 3 * 4 * 6 * 16:,}"]
-    assert lines[4][:4] == ["3", "between", "third_relu", "identity"]
-    assert "plain segments after: 2" in text
-    assert "differ by" in text
+    assert table["parameters"].tolist()[:2] == [3 * 3 * 4 * 4 + 4, 3 * 3 * 4 * 6 + 6 + 4 * 6]
+    assert table["multiply_adds"].tolist()[:2] == [3 * 3 * 4 * 4 * 64, 3 * 3 * 4 * 6 * 16]
+    assert table["shape_in"].tolist() == [(8, 8, 4), (8, 8, 4), (4, 4, 5)]
+    assert table["shape_out"].tolist() == [(8, 8, 4), (4, 4, 6), (4, 4, 5)]
+
+
+def test_the_summary_is_printed(capsys):
+    chain, lines = unravel(networks.residual_net()), []
+    assert chain.summary() is None
+    printed = capsys.readouterr().out
+    assert printed.startswith("net: 3 modules, ")
+    assert "plain segments after: 2" in printed
+    assert "differ by" in printed
+    chain.summary(print_fn=lines.append)
+    assert [*lines, ""] == [*printed.rsplit("\n", 1)]
+    chain.summary(line_length=60)
+    rows = capsys.readouterr().out.splitlines()[1:-2]
+    assert max(map(len, rows)) <= 60 < max(map(len, printed.splitlines()))
 
 
 @pytest.mark.parametrize(
@@ -326,7 +342,7 @@ def test_a_layer_that_is_always_trained_is_noted():
     x = keras.Input((6,), name="x")
     f = layers.Dropout(0.5, name="drop")(layers.Dense(6, activation="relu")(x), training=True)
     chain = unravel(keras.Model(x, layers.Add(name="sum")([x, f])))
-    assert "drop: called with training=True, which inference leaves out" in chain.summary()
+    assert "drop: called with training=True, which inference leaves out" in text(chain)
 
 
 def test_free_sizes_have_to_be_said():

@@ -17,7 +17,7 @@ from residual_ensembles.analysis.significance import (
     holm,
 )
 from residual_ensembles.analysis.tables import Tables
-from residual_ensembles.models.architectures import RESIDUAL
+from residual_ensembles.models.architectures import residual_kinds
 
 MARGIN = 0.01
 """One point of error, the difference that would still count as none. The paper's was 0.14."""
@@ -34,7 +34,7 @@ def intact_wrong(tables: Tables, network: str, seed: int) -> np.ndarray | None:
 def _pairs(tables: Tables) -> list[tuple[str, str, list[int]]]:
     """Lists (trained on effective paths, plain network of the same model, seeds of both)."""
     pairs = []
-    for network in tables.named(RESIDUAL, "effective_paths"):
+    for network in tables.named(residual_kinds(), "effective_paths"):
         model = tables.of(network)[0].model
         for plain in tables.named((model,)):
             seeds = {run.seed for run in tables.of(plain)} & {r.seed for r in tables.of(network)}

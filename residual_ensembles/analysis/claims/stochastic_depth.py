@@ -8,7 +8,7 @@ from residual_ensembles.analysis.claims.claim import Claim, Measurement, above
 from residual_ensembles.analysis.costs import single_costs
 from residual_ensembles.analysis.estimate import Estimate, over_seeds
 from residual_ensembles.analysis.tables import Tables
-from residual_ensembles.models.architectures import RESIDUAL
+from residual_ensembles.models.architectures import residual_kinds
 
 
 def _gain(plain: pd.Series, trained: pd.Series) -> tuple[float, float, float]:
@@ -41,7 +41,7 @@ def _compared(
 ) -> Callable[[Tables], list[Measurement]]:
     def find(tables: Tables) -> list[Measurement]:
         measurements = []
-        for network in tables.named(RESIDUAL, "stochastic_depth"):
+        for network in tables.named(residual_kinds(), "stochastic_depth"):
             for plain in tables.named((tables.of(network)[0].model,)):
                 seeds = {r.seed for r in tables.of(plain)} & {r.seed for r in tables.of(network)}
                 downsampling = tables.downsampling(plain)

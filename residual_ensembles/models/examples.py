@@ -1,13 +1,16 @@
 """What a network is studied on: inputs as one array, and targets, of a data set too."""
 
+from typing import Any
+
 import keras
 import numpy as np
 from keras import tree
 
+from residual_ensembles.models.protocols import ChainLike
 from residual_ensembles.models.targets import check_numbers
 
 
-def packed_examples(chain, inputs) -> np.ndarray:
+def packed_examples(chain: ChainLike, inputs: Any) -> np.ndarray:
     """Returns inputs as one array, as lesions take them.
 
     Args:
@@ -23,7 +26,7 @@ def packed_examples(chain, inputs) -> np.ndarray:
     return packed
 
 
-def as_arrays(chain, inputs, targets=None) -> tuple:
+def as_arrays(chain: ChainLike, inputs: Any, targets: Any = None) -> tuple:
     """Returns inputs and targets as arrays, where they come as a data set.
 
     Args:
@@ -49,16 +52,15 @@ def as_arrays(chain, inputs, targets=None) -> tuple:
     has_targets = isinstance(elements[0], tuple) and len(elements[0]) > 1
     x, y = zip(*((e[0], e[1]) if has_targets else (e, None) for e in elements), strict=True)
     x = [each[0] if isinstance(each, tuple) and len(each) == 1 else each for each in x]
-    size = len(chain.network.inputs[0].shape) if hasattr(chain, "network") else 0
-    size = size or 1 + len(chain.picture_shape)
-    joined = np.stack if tree.flatten(x[0])[0].ndim == size - 1 else np.concatenate
+    is_single = tree.flatten(x[0])[0].ndim == len(chain.input_shapes[0])
+    joined = np.stack if is_single else np.concatenate
     found = tree.map_structure(lambda *arrays: joined(arrays), *x)
     if targets is None and has_targets:
         targets = tree.map_structure(lambda *arrays: joined(arrays), *y)
     return found, targets
 
 
-def check_shape(chain, packed) -> None:
+def check_shape(chain: ChainLike, packed: Any) -> None:
     """Refuses inputs of another shape than the network's, and none.
 
     Args:

@@ -1,0 +1,173 @@
+"""How much of a network's gradient comes through paths of each length: one call, a table.
+
+The examples given are one batch, whose mean loss is differentiated. A path takes, at each module,
+the residual or the skip; its length is the number of residuals (section 4.2).
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from residual_ensembles.models.examples import as_arrays, packed_examples
+from residual_ensembles.models.protocols import ChainLike, check_chain
+from residual_ensembles.paths.draws import draw_paths
+from residual_ensembles.paths.exact_lengths import exact
+from residual_ensembles.paths.loss import MeanLoss
+from residual_ensembles.paths.point import Linearization, Point
+from residual_ensembles.paths.sampled_paths import sampled
+
+
+def gradient_by_length(
+    chain: ChainLike,
+    x: Any,
+    y: Any = None,
+    *,
+    loss: Any = None,
+    max_length: int | None = None,
+    target: str = "y0",
+    batch_norm: str = "inference",
+) -> pd.DataFrame:
+    """Returns the gradient of the loss by path length, exactly, from all 2^n paths (Fig. 6c).
+
+    Args:
+        chain: The network; nothing about it changes.
+        x: One batch of inputs, as `keras.Model.predict` takes them; memory grows with it and with
+            the number of modules.
+        y: Class of each example, numbers or one-hot, or what the loss compares with; None for those
+            of a data set.
+        loss: Whatever `keras.losses.get` takes: a name, an object, or a function of (y_true,
+            y_pred). None for the loss that the model was compiled with, else the cross entropy of
+            class labels, else the mean squared error.
+        max_length: Longest paths to follow, in modules; None for all.
+        target: What the gradient is taken to: "y0", what enters the first module, or "picture", the
+            packed input.
+        batch_norm: "inference" uses the moving statistics, "training" those of the batch, whose
+            derivative then is part of the residual.
+
+    Returns:
+        `length` (modules), `n_paths`, `log10_norm` of the sum over all paths of that length, and
+        `share`: its projection on the whole gradient, as a fraction of that; all shares add up to
+        1. `attrs`: `loss` (name), `loss_value`, `log10_gradient_norm`, `relative_error` (of the sum
+        of all lengths; NaN where not all were followed) and `n_examples`.
+
+    Raises:
+        TypeError: `chain` is none.
+        ValueError: Targets do not fit, there is no such loss, target or mode of batch
+            normalization, or no path is so short.
+        ArithmeticError: The loss is not finite, or the lengths do not add up to the gradient.
+
+    Example:
+        >>> import keras, numpy as np
+        >>> from residual_ensembles import gradient_by_length, unravel
+        >>> x = keras.Input((4,))
+        >>> y = keras.layers.Add(name="first")([x, keras.layers.Dense(4, activation="relu")(x)])
+        >>> y = keras.layers.Add(name="second")([y, keras.layers.Dense(4, activation="relu")(y)])
+        >>> chain = unravel(keras.Model(x, keras.layers.Dense(3)(y)))
+        >>> examples = np.random.default_rng(0).normal(size=(8, 4)).astype("float32")
+        >>> table = gradient_by_length(chain, examples, np.arange(8) % 3)
+        >>> table[["length", "n_paths"]].values.tolist()
+        [[0, 1], [1, 2], [2, 1]]
+        >>> round(float(table.share.sum()), 4)
+        1.0
+    """
+    point, attrs = _linearized(chain, x, y, loss, batch_norm)
+    found = exact(point, max_length, target)
+    n_free = sum(module.has_skip for module in chain.modules)
+    forced = len(chain.modules) - n_free
+    table = pd.DataFrame(
+        {
+            "length": found.lengths,
+            "n_paths": [math.comb(n_free, int(k) - forced) for k in found.lengths],
+            "log10_norm": found.log10_norms,
+            "share": found.shares,
+        }
+    )
+    norms = {"log10_gradient_norm": found.log10_gradient_norm, "relative_error": found.error}
+    table.attrs |= attrs | norms
+    return table
+
+
+def sampled_path_gradients(
+    chain: ChainLike,
+    x: Any,
+    y: Any,
+    lengths: Sequence[int],
+    samples: int,
+    *,
+    loss: Any = None,
+    seed: int = 0,
+    target: str = "y0",
+    batch_norm: str = "inference",
+) -> pd.DataFrame:
+    """Returns the gradients that come through random paths of some lengths (Fig. 6b).
+
+    Args:
+        chain: The network; nothing about it changes.
+        x: As for `gradient_by_length`.
+        y: As for `gradient_by_length`.
+        lengths: Of the paths, in modules; a module without a skip is on every path.
+        samples: Paths of each length, each drawn from all of that length.
+        loss: As for `gradient_by_length`.
+        seed: Of the draws; paths of a length are a function of it.
+        target: As for `gradient_by_length`.
+        batch_norm: As for `gradient_by_length`.
+
+    Returns:
+        One row for each path: `length`, `sample` (from 0), `modules` (from 1, a tuple: those whose
+        residual it takes), `log10_norm`, and `share`: its projection on the whole gradient, as a
+        fraction of that. `attrs`: `loss` (name), `loss_value` and `n_examples`.
+
+    Raises:
+        TypeError: `chain` is none.
+        ValueError: No path has one of the lengths, `samples` is below 1; and as
+            `gradient_by_length`.
+        ArithmeticError: The loss is not finite.
+
+    Example:
+        >>> import keras, numpy as np
+        >>> from residual_ensembles import sampled_path_gradients, unravel
+        >>> x = keras.Input((4,))
+        >>> y = keras.layers.Add(name="first")([x, keras.layers.Dense(4, activation="relu")(x)])
+        >>> y = keras.layers.Add(name="second")([y, keras.layers.Dense(4, activation="relu")(y)])
+        >>> chain = unravel(keras.Model(x, keras.layers.Dense(3)(y)))
+        >>> examples = np.random.default_rng(0).normal(size=(8, 4)).astype("float32")
+        >>> table = sampled_path_gradients(chain, examples, np.arange(8) % 3, [0, 2], 1)
+        >>> table[["length", "sample", "modules"]].values.tolist()
+        [[0, 0, ()], [2, 0, (1, 2)]]
+    """
+    check_chain(chain)
+    if samples < 1 or not len(lengths):
+        raise ValueError(
+            f"Received samples={samples} of {len(lengths)} lengths, expected one or more of each."
+        )
+    skips = np.array([module.has_skip for module in chain.modules])
+    paths = np.concatenate([draw_paths(skips, int(k), samples, seed, 0) for k in lengths])
+    point, attrs = _linearized(chain, x, y, loss, batch_norm)
+    found = sampled(point, paths, target)
+    table = pd.DataFrame(
+        {
+            "length": np.repeat(np.asarray(lengths, int), samples),
+            "sample": np.tile(np.arange(samples), len(lengths)),
+            "modules": [tuple((np.flatnonzero(path) + 1).tolist()) for path in paths],
+            "log10_norm": found.log10_norms,
+            "share": found.shares,
+        }
+    )
+    table.attrs |= attrs
+    return table
+
+
+def _linearized(chain: ChainLike, x: Any, y: Any, loss: Any, batch_norm: str) -> tuple[Point, dict]:
+    """Returns where the forward pass of all examples went, and what tables say of it."""
+    check_chain(chain)
+    x, y = as_arrays(chain, x, y)
+    packed, mean_loss = packed_examples(chain, x), MeanLoss(chain, loss, y)
+    point = Linearization(chain, batch_norm, loss=mean_loss.function).at(packed, y)
+    return point, {
+        "loss": mean_loss.name,
+        "loss_value": point.loss,
+        "n_examples": len(packed),
+    }

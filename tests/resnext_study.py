@@ -1,0 +1,67 @@
+"""A network added to the project by a builder and a line, and all stages of a study with it.
+
+A program of its own, run in a project's folder: it says what it did in its last lines.
+"""
+
+import importlib
+import sys
+
+import keras
+
+from residual_ensembles.models import BatchNormalization, Chain, ends, resnet
+from residual_ensembles.models.architectures import (
+    ARCHITECTURES,
+    SMALL_WIDTHS,
+    Architecture,
+    small_modules_per_stage,
+)
+from residual_ensembles.models.convolution import convolution
+
+CARDINALITY = 4
+STAGES = (
+    "check",
+    "prepare",
+    "train",
+    "lesion_study",
+    "path_gradients",
+    "figures",
+    "explorer",
+    "report",
+)
+
+
+def resnext(depth, picture_shape, n_classes, mean, std, *, seed, survival, dtype) -> Chain:
+    """Returns a small ResNeXt (Xie et al. 2017): the middle convolution is in groups."""
+    places = resnet.places(small_modules_per_stage(depth), SMALL_WIDTHS, SMALL_WIDTHS[0])
+    return Chain(
+        ends.small_picture_stem(SMALL_WIDTHS[0], mean, std, seed, dtype),
+        resnet.residual_modules(places, transform, survival, seed, dtype),
+        ends.pooled_head(n_classes, seed, dtype),
+        picture_shape,
+        name=f"resnext{depth}",
+    )
+
+
+def transform(place: resnet.Place, seed: int, dtype) -> ends.Pipe:
+    """Returns f of a module: 1×1, 3×3 in groups, 1×1, each behind a norm and a ReLU."""
+    narrow = place.filters // 2
+    table = [(1, narrow, 1, 1), (3, narrow, place.strides, CARDINALITY), (1, place.filters, 1, 1)]
+    layers = []
+    for i, (size, filters, strides, groups) in enumerate(table, start=1):
+        made = convolution(size, filters, strides, seed, f"{place.name}_conv{i}", dtype)
+        layers += [
+            BatchNormalization(name=f"{place.name}_norm{i}", dtype=dtype),
+            keras.layers.ReLU(name=f"{place.name}_relu{i}", dtype=dtype),
+            keras.layers.Conv2D.from_config(made.get_config() | {"groups": groups}),
+        ]
+    return ends.Pipe(layers, name=place.name, dtype=dtype)
+
+
+RESNEXT = Architecture("ResNeXt", "resnext_study:resnext", small_modules_per_stage)
+
+
+if __name__ == "__main__":
+    ARCHITECTURES["resnext"] = RESNEXT
+    sys.modules["resnext_study"] = sys.modules["__main__"]
+    for stage in STAGES:
+        importlib.import_module(f"pipelines.{stage}").main()
