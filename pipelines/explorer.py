@@ -31,6 +31,8 @@ def main() -> None:
     cli.require_writable_folder(page.parent)
     prepared = data.load(study.prepared)
     choices = explorer.choose(study.results / "networks", study.networks, study.seeds)
+    for choice in choices:
+        study.finished(choice.name, choice.seed)
     offered, left_out = offers(choices)
     pictures = explorer.draw(prepared.part("test"), prepared.picture_shape)
     text = explorer.render(prepared.title, prepared.class_names, pictures, offered, left_out)

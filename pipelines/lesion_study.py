@@ -22,7 +22,7 @@ IDENTITY_PICTURES = 500
 
 def swept_network(study: Study, run: tuple[str, int], prepared):
     """Returns one network of the study with its plan, and where its results are kept."""
-    path, lesion = study.folder(*run) / "model.keras", study.lesion
+    path, lesion = study.finished(*run) / "model.keras", study.lesion
     # In float32, whatever it was trained in: `precision` says what lesions are computed in.
     chain = models.in_float32(models.load(path))
     has_random = run[0] in lesion.networks

@@ -7,7 +7,7 @@ from tqdm import tqdm
 from pipelines import study as studies
 from pipelines.study import Study
 from residual_ensembles import backend, cli, data, gradients, runtime
-from residual_ensembles.storage.files import write_json
+from residual_ensembles.storage.files import require_file, write_json
 from residual_ensembles.storage.provenance import provenance
 
 
@@ -23,8 +23,9 @@ def networks_by_epoch(folder: Path) -> dict[int, Path]:
 
     history = folder / "history.csv"
     try:
+        require_file(history)
         last = int(pd.read_csv(history, usecols=["epoch"]).epoch.max())
-    except ValueError as error:
+    except (OSError, ValueError) as error:
         raise ValueError(
             f"Received {history}, which does not say its epochs ({error}); train the network again."
         ) from error
@@ -39,7 +40,7 @@ def epochs_of(study: Study, run: tuple[str, int]) -> list:
         study: The study.
         run: Name of the network, and the seed it was trained with.
     """
-    files = networks_by_epoch(study.folder(*run))
+    files = networks_by_epoch(study.finished(*run))
     to_sample = study.paths.samples and run[0] in study.paths.networks
     return [
         gradients.Network(

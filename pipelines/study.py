@@ -7,6 +7,7 @@ from pydantic import model_validator
 
 from residual_ensembles import parameters
 from residual_ensembles.models.architectures import is_reorderable, lesionable, n_modules
+from residual_ensembles.storage.files import read_manifest, require_file
 from residual_ensembles.training.settings import Settings
 
 PARAMS = Path("params.yaml")
@@ -44,6 +45,28 @@ class Study(parameters.Study):
     def folder(self, network: str, seed: int) -> Path:
         """Returns where the results of a trained network are."""
         return self.results / "networks" / f"{network}-{seed}"
+
+    def finished(self, network: str, seed: int) -> Path:
+        """Returns the same, of a network that is finished and whole.
+
+        Raises:
+            ValueError: It is not there, or a file of it is no longer what it was.
+        """
+        folder = self.folder(network, seed)
+        try:
+            whole = "model.keras" in read_manifest(folder)["files"]
+        except FileNotFoundError:
+            whole = False
+        except ValueError as error:
+            raise ValueError(
+                f"Received a network of which {error}; train it again (python -m pipelines.train)."
+            ) from None
+        if not whole:
+            raise ValueError(
+                f"Received {folder}, in which no training has been finished; train the network "
+                "first (python -m pipelines.train)."
+            )
+        return folder
 
     def settings(self, network: str, seed: int = 0) -> Settings:
         """Returns what training is told about a network that is not brought along.
@@ -123,6 +146,7 @@ def read(path: Path = PARAMS) -> dict:
         ValueError: The file is not there or is not YAML with names and values.
     """
     try:
+        require_file(Path(path))
         written = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise ValueError(f"Received {path}, which cannot be read: {error.strerror}.") from error

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from residual_ensembles.runtime.executor import Executor, Task
-from residual_ensembles.storage.files import write_bytes
+from residual_ensembles.storage.files import require_file, write_bytes
 
 _SUFFIX = ".result"
 _DIGEST_BYTES = hashlib.sha256().digest_size
@@ -68,6 +68,7 @@ class ResultCache:
 
 def _read(file: Path) -> object | None:
     try:
+        require_file(file)
         stored = file.read_bytes()
         checksum, content = stored[:_DIGEST_BYTES], stored[_DIGEST_BYTES:]
         if hashlib.sha256(content).digest() != checksum:
