@@ -2,6 +2,7 @@
 
 from pipelines import study as studies
 from residual_ensembles import cli, data, explorer, models
+from residual_ensembles.storage.checkpoints import finished_network
 from residual_ensembles.storage.files import write_text
 
 
@@ -31,6 +32,8 @@ def main() -> None:
     cli.require_writable_folder(page.parent)
     prepared = data.load(study.prepared)
     choices = explorer.choose(study.results / "networks", study.networks, study.seeds)
+    for choice in choices:
+        finished_network(study.results, choice.name, choice.seed)
     offered, left_out = offers(choices)
     pictures = explorer.draw(prepared.part("test"), prepared.picture_shape)
     text = explorer.render(prepared.title, prepared.class_names, pictures, offered, left_out)

@@ -17,6 +17,7 @@ from pathlib import Path
 import pandas as pd
 
 from pipelines import study
+from residual_ensembles import interruption
 from residual_ensembles.cli import COST_FILE, children_peak_mib, read_costs
 from residual_ensembles.storage.files import write_csv
 
@@ -34,7 +35,9 @@ def main() -> int:
         environment = {**os.environ, COST_FILE: str(file)}
         for step in STEPS:
             print(" ".join(step), flush=True)
-            status = subprocess.call(step, env=environment)  # noqa: S603
+            status = subprocess.call(  # noqa: S603
+                step, env=environment, preexec_fn=interruption.end_with_parent
+            )
             if status:
                 break
         costs = read_costs(file)

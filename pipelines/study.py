@@ -8,6 +8,7 @@ from pydantic import model_validator
 from residual_ensembles import parameters
 from residual_ensembles.models.architectures import is_reorderable, lesionable, n_modules
 from residual_ensembles.storage.checkpoints import network_folder
+from residual_ensembles.storage.files import require_file
 from residual_ensembles.training.settings import Settings
 
 PARAMS = Path("params.yaml")
@@ -113,6 +114,7 @@ def read(path: Path = PARAMS) -> dict:
         ValueError: The file is not there or is not YAML with names and values.
     """
     try:
+        require_file(Path(path))
         written = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise ValueError(f"Received {path}, which cannot be read: {error.strerror}.") from error

@@ -14,9 +14,13 @@ import sys
 
 import lazy_loader
 
+from residual_ensembles import interruption
 from residual_ensembles.backend import process
 
 __version__ = "0.1.0"
+
+if sys.argv[:1] == ["-m"]:  # `python -m` is looking for one of our programs
+    interruption.end_at_once()
 
 process.prepare()
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -20,6 +20,7 @@ import psutil
 from absl import app, flags, logging
 from pydantic import BaseModel
 
+from residual_ensembles import interruption
 from residual_ensembles.backend import extras, process
 from residual_ensembles.parameters import WholeNumbers, choices, help_text, limits
 from residual_ensembles.storage import files
@@ -37,7 +38,8 @@ def run(main: Callable[[], None]) -> NoReturn:
 
     What `main` refuses with a `ValueError`, or cannot do (`OSError`, `ArithmeticError` where a
     result would be wrong, `MissingExtraError`), becomes one line on stderr; `--verbosity=1` shows
-    where it came from.
+    where it came from. Ctrl-C and SIGTERM become one,
+    too.
 
     Args:
         main: The program. It takes its arguments from the flags.
@@ -222,9 +224,10 @@ def _guarded(main: Callable[[], None]) -> None:
     if process.problem() is not None:
         _fail(process.problem(), 1)
     try:
-        main()
-    except KeyboardInterrupt:
-        _fail("interrupted", 130)
+        with interruption.obeyed(), interruption.only_one_of_its_stage():
+            main()
+    except interruption.InterruptionError as error:
+        _fail(str(error), error.status)
     except OSError as error:
         _fail(_system_message(error), 1)
     except (ValueError, ArithmeticError, extras.MissingExtraError) as error:

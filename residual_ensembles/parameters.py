@@ -47,6 +47,14 @@ STORAGES = ("auto", "arrays", "records")
 """How prepared images are stored."""
 MAX_MEMBERS = 10
 """Of an ensemble: every sub-ensemble of them votes, and ten members form 1,023."""
+MAX_SEED = 2**32 - 1
+"""The largest that NumPy's and Keras' own generators take."""
+MAX_SIDE = 4096
+"""Pixels; an image of it, decoded, takes 50 MB."""
+MAX_EPOCHS = 100_000
+MAX_DEPTH = 100_000
+MAX_RANDOM_LESIONS = 1_000_000
+"""Of one network: predictions of ten thousand images alone take 20 GB then."""
 PLAIN = r"^[A-Za-z0-9_][A-Za-z0-9_-]*$"
 """A name that can be a folder's, and that a shell would leave as it is."""
 
@@ -102,7 +110,7 @@ Name = Annotated[str, Field(pattern=PLAIN, max_length=100)]
 Names = Annotated[tuple[Name, ...], Field(strict=False), AfterValidator(_without_repetitions)]
 """A list, as YAML has it; what is in it is not converted."""
 WholeNumbers = Annotated[
-    tuple[Annotated[int, Field(ge=0)], ...],
+    tuple[Annotated[int, Field(ge=0, le=MAX_SEED)], ...],
     Field(strict=False),
     AfterValidator(_without_repetitions),
 ]
@@ -126,9 +134,9 @@ class Data(Section):
     validation_fraction: float = parameter(
         0.1, "share of train that becomes validation; 0 in the paper's schedule", ge=0, lt=1
     )
-    seed: int = parameter(0, "seed of the validation part and of the limits", ge=0)
+    seed: int = parameter(0, "seed of the validation part and of the limits", ge=0, le=MAX_SEED)
     resize: int = parameter(
-        0, "height and width to bring images to; 0: the images' own", "pixels", ge=0
+        0, "height and width to bring images to; 0: the images' own", "pixels", ge=0, le=MAX_SIDE
     )
     limit_train: int = parameter(0, "images of train and validation; 0: all", "images", ge=0)
     limit_test: int = parameter(0, "images of test; 0: all", "images", ge=0)
@@ -148,6 +156,7 @@ class TrainedNetwork(Section):
         "layers as the papers count: 6n+2; 50, 101, 152, 200 (resnet_bottleneck); 15 (vgg)",
         "layers",
         ge=1,
+        le=MAX_DEPTH,
     )
     gating: Literal[GATINGS] = parameter("none", "which modules run in a batch of training")
     modules_per_batch: int = parameter(
@@ -189,7 +198,7 @@ _KINDS = {"trained": TrainedNetwork, "external": ExternalNetwork}
 class Train(Section):
     """How networks are trained."""
 
-    epochs: int = parameter(30, "passes over the training part", "epochs", ge=1)
+    epochs: int = parameter(30, "passes over the training part", "epochs", ge=1, le=MAX_EPOCHS)
     batch_size: int = parameter(128, "images in a step", "images", ge=1)
     learning_rate: float = parameter(0.1, "largest learning rate of the schedule", gt=0)
     schedule: Literal[SCHEDULES] = parameter("cosine", "course of the learning rate")
@@ -204,7 +213,8 @@ class Train(Section):
         beyond = [epoch for epoch in self.snapshots if epoch > self.epochs]
         if beyond:
             raise ValueError(
-                f"Received a snapshot at epoch {beyond[0]} of {self.epochs}, expected one of them."
+                f"Received snapshots with a snapshot at epoch {beyond[0]} of {self.epochs}, "
+                "expected one of them."
             )
         return self
 
@@ -215,8 +225,8 @@ class Ensemble(Section):
     members: int = parameter(
         6, "networks that vote, all sub-ensembles; 0: none", "networks", ge=0, le=MAX_MEMBERS
     )
-    depth: int = parameter(20, "layers of each: 6n+2", "layers", ge=1)
-    epochs: int = parameter(30, "passes over the training part", "epochs", ge=1)
+    depth: int = parameter(20, "layers of each: 6n+2", "layers", ge=1, le=MAX_DEPTH)
+    epochs: int = parameter(30, "passes over the training part", "epochs", ge=1, le=MAX_EPOCHS)
 
 
 class Lesion(Section):
@@ -231,7 +241,7 @@ class Lesion(Section):
         10, "largest number of modules duplicated together", "modules", ge=1
     )
     draws: int = parameter(20, "random lesions for each number of operations", "lesions", ge=1)
-    seed: int = parameter(0, "seed of the draws, and of samples of images", ge=0)
+    seed: int = parameter(0, "seed of the draws, and of samples of images", ge=0, le=MAX_SEED)
     precision: Literal[LESION_PRECISIONS] = parameter(
         "float32", "of the computation; cascade: bfloat16, and float32 where that could be wrong"
     )
@@ -253,6 +263,11 @@ class Lesion(Section):
         ge=0,
     )
 
+    @model_validator(mode="after")
+    def _evaluation_ends(self):
+        require_an_end(**self.plan)
+        return self
+
     @property
     def plan(self) -> dict[str, int]:
         """Which lesions: `k`, `draws`, `swaps` and `duplications`."""
@@ -273,6 +288,27 @@ class Lesion(Section):
 PLAN = ("k", "draws", "swaps", "duplications")
 
 
+def require_an_end(k: int, draws: int, swaps: int, duplications: int) -> None:
+    """Refuses more random lesions of a network than anybody could evaluate.
+
+    Args:
+        k: Largest number of modules deleted together, among all modules and among few.
+        draws: Random lesions for each number of operations.
+        swaps: Largest number of swaps.
+        duplications: Largest number of modules duplicated together.
+
+    Raises:
+        ValueError: There are more than `MAX_RANDOM_LESIONS`.
+    """
+    n = draws * (2 * k + swaps + duplications)
+    if n > MAX_RANDOM_LESIONS:
+        raise ValueError(
+            f"Received lesion.k={k}, lesion.draws={draws}, lesion.swaps={swaps} and "
+            f"lesion.duplications={duplications}, together {n:,} random lesions of each network, "
+            f"expected at most {MAX_RANDOM_LESIONS:,}: draws · (2 k + swaps + duplications)."
+        )
+
+
 class Paths(Section):
     """How the gradient is taken apart by path length."""
 
@@ -280,10 +316,18 @@ class Paths(Section):
         ("resnet",), "networks whose trained state is sampled path by path too"
     )
     samples: int = parameter(
-        1000, "sampled paths of each length, as in section 4.3; 0: none", "paths", ge=0
+        1000,
+        "sampled paths of each length, as in section 4.3; 0: none",
+        "paths",
+        ge=0,
+        le=1_000_000,
     )
     batches: int = parameter(
-        10, "random batches of the train part, each with its share of the samples", "batches", ge=1
+        10,
+        "random batches of the train part, each with its share of the samples",
+        "batches",
+        ge=1,
+        le=100_000,
     )
     batch_size: int = parameter(16, "images in a batch; 1: norms per image", "images", ge=1)
     batch_norm: Literal[BATCH_NORM] = parameter(
@@ -295,7 +339,7 @@ class Paths(Section):
     weights_of: int = parameter(
         1, "module whose weights' gradient is taken apart too, from 1; 0: none", ge=0
     )
-    seed: int = parameter(0, "seed of batches and paths", ge=0)
+    seed: int = parameter(0, "seed of batches and paths", ge=0, le=MAX_SEED)
 
 
 class Study(Section):
@@ -389,13 +433,13 @@ def _expected(kind: str, context: Mapping, received: object) -> str:
         case "value_error":
             return str(context["error"])
         case "greater_than_equal":
-            return f"{context['ge']:g} or more"
+            return f"{context['ge']:.12g} or more"
         case "greater_than":
-            return f"more than {context['gt']:g}"
+            return f"more than {context['gt']:.12g}"
         case "less_than_equal":
-            return f"at most {context['le']:g}"
+            return f"at most {context['le']:.12g}"
         case "less_than":
-            return f"below {context['lt']:g}"
+            return f"below {context['lt']:.12g}"
         case "literal_error":
             return f"one of {context['expected'].replace(' or ', ', ').replace(chr(39), '')}"
         case "string_pattern_mismatch":

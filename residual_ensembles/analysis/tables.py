@@ -23,7 +23,7 @@ from residual_ensembles.analysis.columns import (
 )
 from residual_ensembles.models.architectures import EXTERNAL, residual_kinds
 from residual_ensembles.storage.checkpoints import network_folder
-from residual_ensembles.storage.files import read_npz
+from residual_ensembles.storage.files import read_npz, require_file
 
 GRADIENT_COLUMNS = list(gradient_tables.COLUMNS[""])
 UNKNOWN = -1
@@ -234,6 +234,7 @@ def _table(path: Path, columns: list[str]) -> pd.DataFrame:
     if not path.exists():
         return pd.DataFrame(columns=columns)
     try:
+        require_file(path)
         names = pd.read_csv(path, nrows=0).columns
         frame = pd.read_csv(
             path,
@@ -241,7 +242,7 @@ def _table(path: Path, columns: list[str]) -> pd.DataFrame:
             keep_default_na=False,
             na_values={name: [""] if name in TEXT_COLUMNS else ["", "nan"] for name in names},
         )
-    except ValueError as error:
+    except (OSError, ValueError) as error:
         raise ValueError(
             f"{path} cannot be read as a table ({error}). Run the stage that writes it again."
         ) from None
@@ -271,10 +272,11 @@ def _table(path: Path, columns: list[str]) -> pd.DataFrame:
 def _facts(path: Path) -> dict:
     """What a JSON file says; nothing where there is none."""
     try:
+        require_file(path)
         facts = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
-    except ValueError as error:
+    except (OSError, ValueError) as error:
         raise ValueError(f"{path} cannot be read ({error}); expected an object of JSON.") from None
     if not isinstance(facts, dict):
         raise ValueError(f"{path} holds {facts!r}; expected an object of JSON.")

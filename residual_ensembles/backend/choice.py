@@ -24,6 +24,8 @@ def chosen() -> str:
 def _keras_file() -> tuple[Path, dict]:
     """Where Keras' own file is, and what it says; one that Keras is just making says nothing."""
     path = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras"), "keras.json")
+    if path.exists() and not path.is_file():
+        raise ValueError(f"{path} is no file")
     text = path.read_text(encoding="utf-8") if path.exists() else ""
     said = json.loads(text) if text.strip() else {}
     if not isinstance(said, dict):

@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 
+from residual_ensembles.arguments import require_choice, require_instance, require_whole_number
 from residual_ensembles.data import draws, random_resized_crop
 
 KINDS = ("none", "pad_crop", "random_resized_crop")
@@ -21,6 +22,7 @@ class Augmentation:
         flip: Whether half of the pictures are mirrored left to right. Digits are not.
 
     Raises:
+        TypeError: An argument is of the wrong kind.
         ValueError: The kind is unknown, or the padding does not fit it.
     """
 
@@ -29,13 +31,12 @@ class Augmentation:
     flip: bool = False
 
     def __post_init__(self):
-        if self.kind not in KINDS:
+        require_choice("kind", self.kind, KINDS)
+        require_whole_number("padding", self.padding)
+        require_instance("flip", self.flip, bool)
+        if self.padding and self.kind != "pad_crop":
             raise ValueError(
-                f"Received augmentation {self.kind!r}; expected one of {', '.join(KINDS)}."
-            )
-        if self.padding < 0 or (self.padding and self.kind != "pad_crop"):
-            raise ValueError(
-                f"Received padding {self.padding} for augmentation {self.kind!r}; expected 0, or "
+                f"Received padding={self.padding} for kind={self.kind!r}, expected 0, or "
                 "a positive number of pixels with 'pad_crop'."
             )
         if self.flip and self.kind == "none":
@@ -85,6 +86,8 @@ def draw_augmentation(
         >>> {name: values.shape for name, values in drawn.items()}
         {'top': (5,), 'left': (5,), 'flip': (5,)}
     """
+    require_instance("augmentation", augmentation, Augmentation)
+    draws.require_place(seed, epoch)
     if augmentation.kind == "random_resized_crop":
         numbers = draws.uniform(seed, epoch, indices, 1 + random_resized_crop.N_DRAWS)
         drawn = random_resized_crop.draw(numbers[:, 1:])

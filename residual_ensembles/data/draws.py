@@ -8,6 +8,7 @@ of its own position instead, computed for a whole batch together.
 
 import numpy as np
 
+from residual_ensembles.arguments import require_whole_number
 from residual_ensembles.randomness import generator
 
 # SplitMix64, Steele, Lea & Flood (2014), "Fast splittable pseudorandom number generators", Fig. 14
@@ -27,11 +28,27 @@ def order(seed: int, epoch: int, n: int) -> np.ndarray:
     Returns:
         A permutation of 0..n-1, int64.
 
+    Raises:
+        TypeError: A number is not a whole one.
+        ValueError: One is negative.
+
     Example:
         >>> sorted(order(seed=0, epoch=1, n=4).tolist())
         [0, 1, 2, 3]
     """
-    return generator(seed, "order", epoch).permutation(n)
+    require_place(seed, epoch)
+    return generator(seed, "order", epoch).permutation(require_whole_number("n", n))
+
+
+def require_place(seed: int, epoch: int) -> None:
+    """Refuses what is no seed, or no epoch.
+
+    Raises:
+        TypeError: One is not a whole number.
+        ValueError: One is negative.
+    """
+    require_whole_number("seed", seed)
+    require_whole_number("epoch", epoch)
 
 
 def uniform(seed: int, epoch: int, indices: np.ndarray, n: int) -> np.ndarray:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from residual_ensembles.arguments import require_instance, require_number, require_path
 from residual_ensembles.data import folder
 from residual_ensembles.data.preparation import prepare
 from residual_ensembles.data.prepared import Prepared, load
@@ -20,9 +21,13 @@ def prepared_once(source: str, data_dir: str | os.PathLike, validation_fraction:
         validation_fraction: As in `prepare`.
 
     Raises:
+        TypeError: An argument is of the wrong kind.
         ValueError: The source or an argument cannot be used.
         OSError: The folder cannot be written, or the disk is full.
     """
+    require_instance("source", source, str)
+    require_path("data_dir", data_dir)
+    require_number("validation_fraction", validation_fraction)
     kept = Path(data_dir) / _name(source, validation_fraction)
     if kept.exists():
         try:

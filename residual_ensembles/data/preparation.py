@@ -4,13 +4,19 @@ import dataclasses
 import hashlib
 import importlib.util
 import math
-import numbers
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
+from residual_ensembles.arguments import (
+    require_choice,
+    require_instance,
+    require_number,
+    require_path,
+    require_whole_number,
+)
 from residual_ensembles.backend import extras
 from residual_ensembles.data import prepared
 from residual_ensembles.data.atomic_folder import atomic_folder
@@ -21,12 +27,11 @@ from residual_ensembles.data.scan import Scan, scan
 from residual_ensembles.data.stratified import stratified_draw
 from residual_ensembles.data.view import View
 from residual_ensembles.data.writers import ArrayWriter, RecordWriter, save_array
-from residual_ensembles.parameters import STORAGES
+from residual_ensembles.parameters import MAX_SEED, MAX_SIDE, STORAGES
 from residual_ensembles.randomness import generator
 from residual_ensembles.storage import files
 
 ARRAY_BYTES = 2 * 1024**3  # the largest set, decoded, that "auto" keeps as arrays
-LARGEST_SIDE = 4096  # pixels; a picture of it, decoded, takes 50 MB
 STATISTICS_PICTURES = 50_000  # how many stand for the mean of a set that is not kept so
 _CHUNK = 512  # pictures that are decoded together
 
@@ -71,11 +76,17 @@ def prepare(
         ('Digits (scikit-learn)', (2, 8, 8, 1))
 
     Raises:
-        TypeError: A number is not a whole one.
+        TypeError: An argument is of the wrong kind, such as 1.5 where a whole number is meant.
         ValueError: The source or an argument cannot be used.
         OSError: The folder cannot be written, or the disk is full.
     """
     _check(validation_fraction, seed, resize, limit_train, limit_test, storage)
+    require_instance("source", source, str)
+    require_path("folder", folder)
+    if title is not None:
+        require_instance("title", title, str)
+    if augmentation is not None:
+        require_instance("augmentation", augmentation, Augmentation)
     open_source = _import_sources().open_source
     folder = Path(folder)
     with atomic_folder(folder, prepared.META) as partial, open_source(source) as opened:
@@ -164,27 +175,16 @@ def _import_sources():
 
 
 def _check(validation_fraction, seed, resize, limit_train, limit_test, storage) -> None:
-    if not 0 <= validation_fraction < 1:
+    if not 0 <= require_number("validation_fraction", validation_fraction) < 1:
         raise ValueError(
-            f"Received validation_fraction {validation_fraction}; expected 0 or more, less than 1."
+            f"Received validation_fraction={validation_fraction}, expected 0 or more, less than 1."
         )
-    counts = {
-        "seed": seed,
-        "resize": resize,
-        "limit_train": limit_train,
-        "limit_test": limit_test,
-    }
-    for name, number in counts.items():
-        if number is None:
-            continue
-        if isinstance(number, bool) or not isinstance(number, numbers.Integral):
-            raise TypeError(f"Received {name} {number!r}; expected a whole number.")
-        if number < 0:
-            raise ValueError(f"Received {name} {number}; expected 0 or more.")
-    if resize is not None and resize > LARGEST_SIDE:
-        raise ValueError(f"Received resize {resize}; expected at most {LARGEST_SIDE} pixels.")
-    if storage not in STORAGES:
-        raise ValueError(f"Received storage {storage!r}; expected one of {', '.join(STORAGES)}.")
+    require_whole_number("seed", seed, 0, MAX_SEED)
+    counts = {"resize": (resize, MAX_SIDE), "limit_train": (limit_train, None)}
+    for name, (count, most) in (counts | {"limit_test": (limit_test, None)}).items():
+        if count is not None:
+            require_whole_number(name, count, 0, most)
+    require_choice("storage", storage, STORAGES)
 
 
 def _picture_size(scans: dict[str, Scan], resize: int | None) -> tuple[int, int]:

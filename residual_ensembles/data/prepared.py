@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from residual_ensembles import parameters
+from residual_ensembles.arguments import require_choice, require_path
 from residual_ensembles.data.augmentation import Augmentation
 from residual_ensembles.data.part import ArrayPart, Part, RecordPart
 from residual_ensembles.data.view import View
@@ -75,11 +76,10 @@ class Prepared:
         """Returns the part `train`, `validation` or `test`.
 
         Raises:
+            TypeError: The name is no text.
             ValueError: There is no such part.
         """
-        if name not in self._parts:
-            raise ValueError(f"Received part {name!r}; expected one of {', '.join(PARTS)}.")
-        return self._parts[name]
+        return self._parts[require_choice("name", name, PARTS)]
 
     def _problem(self) -> str | None:
         """What cannot be trained on, whoever wrote it."""
@@ -116,10 +116,13 @@ def load(folder: str | os.PathLike) -> Prepared:
         The data set; pictures are read when they are asked for.
 
     Raises:
+        TypeError: `folder` is no path.
         ValueError: The folder holds no prepared data, data of a newer format, or damaged files.
     """
+    require_path("folder", folder)
     folder = Path(folder)
     try:
+        files.require_file(folder / META)
         meta = json.loads((folder / META).read_text(encoding="utf-8"))
         format_ = meta["format"]
     except (OSError, ValueError, KeyError, TypeError) as error:

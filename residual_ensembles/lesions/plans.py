@@ -10,6 +10,7 @@ from typing import NamedTuple
 from residual_ensembles.lesions import bearing
 from residual_ensembles.lesions.lesion import Lesion
 from residual_ensembles.models.protocols import ChainLike
+from residual_ensembles.parameters import require_an_end
 from residual_ensembles.randomness import generator
 
 SWEEPS = (
@@ -223,6 +224,8 @@ def study_plan(
     plan = intact() + single_deletions(deletable)
     if not random:
         return plan
+    most = len(chain.modules) if as_far_as_possible else max(k, duplications)
+    require_an_end(min(k, most), draws, swaps, min(duplications, most))
     kept = bearing.spared(chain)
     sparing = [m for m in deletable if m not in kept]
     duplicable = bearing.duplicable(chain)

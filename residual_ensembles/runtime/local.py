@@ -28,6 +28,7 @@ from pathlib import Path
 import cloudpickle
 import psutil
 
+from residual_ensembles import interruption
 from residual_ensembles.backend.threads import processors, task_threads
 from residual_ensembles.runtime.executor import TASK_BYTES, Executor, ignore
 
@@ -136,7 +137,9 @@ class Local(Executor):
     def _submit(self, function, arguments: tuple) -> Future:
         if self.pool is None:
             self.pool = self._new_pool()
-        return self.pool.submit(_call, cloudpickle.dumps((function, arguments)), task_threads())
+        content = cloudpickle.dumps((function, arguments))
+        with interruption.withheld():  # also while a process that this starts is not ready yet
+            return self.pool.submit(_call, content, task_threads())
 
     def _new_pool(self) -> ProcessPoolExecutor:
         from joblib.externals.loky.backend import get_context

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from residual_ensembles.backend.threads import task_threads
 from residual_ensembles.runtime.executor import Executor, Task
 from residual_ensembles.storage import checkpoints
-from residual_ensembles.storage.files import write_bytes
+from residual_ensembles.storage.files import require_file, write_bytes
 from residual_ensembles.storage.fingerprint import digest
 
 MOST_BYTES = 4 * 2**30
@@ -75,6 +75,7 @@ class ResultCache:
 
 def _read(file: Path) -> object | None:
     try:
+        require_file(file)
         stored = file.read_bytes()
         checksum, content = stored[:_DIGEST_BYTES], stored[_DIGEST_BYTES:]
         if hashlib.sha256(content).digest() != checksum:

@@ -9,8 +9,8 @@ from residual_ensembles import gradients
 from residual_ensembles.data import Prepared
 from residual_ensembles.parameters import Study
 from residual_ensembles.runtime import Executor
-from residual_ensembles.storage.checkpoints import network_folder
-from residual_ensembles.storage.files import write_json
+from residual_ensembles.storage.checkpoints import finished_network
+from residual_ensembles.storage.files import require_file, write_json
 from residual_ensembles.storage.provenance import provenance
 
 BAR = "{l_bar}{bar}| {n:.1f}/{total} batches [{elapsed}<{remaining}]"
@@ -61,7 +61,7 @@ def epochs_of(study: Study, run: tuple[str, int], results: Path) -> list:
         run: Name of the network, and the seed it was trained with.
         results: Folder of the study's results.
     """
-    files = networks_by_epoch(network_folder(results, *run))
+    files = networks_by_epoch(finished_network(results, *run))
     to_sample = study.paths.samples and run[0] in study.paths.networks
     return [
         gradients.Network(
@@ -85,8 +85,9 @@ def networks_by_epoch(folder: Path) -> dict[int, Path]:
     """
     history = folder / "history.csv"
     try:
+        require_file(history)
         last = int(pd.read_csv(history, usecols=["epoch"]).epoch.max())
-    except ValueError as error:
+    except (OSError, ValueError) as error:
         raise ValueError(
             f"Received {history}, which does not say its epochs ({error}); train the network again."
         ) from error

@@ -18,7 +18,7 @@ from residual_ensembles.data import Prepared
 from residual_ensembles.lesions.sweep import Swept, network_cache, sweep
 from residual_ensembles.parameters import Study, is_external
 from residual_ensembles.runtime import Executor
-from residual_ensembles.storage.checkpoints import network_folder
+from residual_ensembles.storage.checkpoints import finished_network, network_folder
 from residual_ensembles.storage.files import write_csv, write_json
 from residual_ensembles.storage.provenance import provenance
 from residual_ensembles.unraveling.rebuild import rebuilt
@@ -84,7 +84,7 @@ def _swept(
     study: Study, run: tuple[str, int], prepared: Prepared, results: Path, as_far_as_possible: bool
 ) -> Swept:
     """Returns one network of the study with its plan, and where its results are kept."""
-    path, lesion = network_folder(results, *run) / "model.keras", study.lesion
+    path, lesion = finished_network(results, *run) / "model.keras", study.lesion
     # In float32, whatever it was trained in: `precision` says what lesions are computed in.
     chain = models.in_float32(models.load(path))
     plan = lesions.study_plan(

@@ -140,9 +140,12 @@ def read_manifest(folder: str | os.PathLike) -> dict:
     """
     folder = Path(folder)
     try:
+        require_file(folder / MANIFEST)
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         contents = {str(name): dict(content) for name, content in manifest["files"].items()}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{folder / MANIFEST} cannot be read ({error})") from None
     for name, content in contents.items():
         try:
@@ -158,6 +161,17 @@ def read_manifest(folder: str | os.PathLike) -> dict:
     return manifest
 
 
+def require_file(path: Path) -> None:
+    """Refuses what is there and is no file; a pipe, for one, would be waited for without an end.
+
+    Raises:
+        OSError: It is a folder, pipe, socket or device.
+    """
+    if path.exists() and not path.is_file():
+        kind = "a folder" if path.is_dir() else "a pipe, socket or device"
+        raise OSError(errno.EINVAL, f"It is {kind}, expected a file", str(path))
+
+
 def content_of(path: Path, n_bytes: int | None = None) -> dict:
     """Returns a file's size, and the SHA-256 of its content or of samples of it.
 
@@ -165,6 +179,7 @@ def content_of(path: Path, n_bytes: int | None = None) -> dict:
         path: The file.
         n_bytes: The size that it should have; where it has another one, nothing is read.
     """
+    require_file(path)
     with path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
         if n_bytes is not None and size != n_bytes:
@@ -208,6 +223,7 @@ def read_npz(path: str | os.PathLike) -> dict[str, np.ndarray]:
         ValueError: There is no such file, or it is damaged.
     """
     try:
+        require_file(Path(path))
         with Path(path).open("rb") as file, np.load(file) as stored:
             return dict(stored)
     except Exception as error:  # damage makes zipfile, zlib and NumPy raise whatever they meet

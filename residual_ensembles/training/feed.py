@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from residual_ensembles import data
+from residual_ensembles.arguments import require_instance, require_whole_number
 from residual_ensembles.training.gating import Gating
 
 # One permutation of all pictures serves the steps of an epoch.
@@ -29,6 +30,7 @@ class Feed:
         gating: Which modules run.
 
     Raises:
+        TypeError: An argument is of the wrong kind.
         ValueError: There are fewer pictures than one batch.
     """
 
@@ -39,6 +41,11 @@ class Feed:
     gating: Gating
 
     def __post_init__(self):
+        require_instance("part", self.part, data.Part)
+        require_instance("augmentation", self.augmentation, data.Augmentation)
+        require_instance("gating", self.gating, Gating)
+        require_whole_number("batch_size", self.batch_size, 1)
+        require_whole_number("seed", self.seed)
         if len(self.part) < self.batch_size:
             raise ValueError(
                 f"Received batch_size={self.batch_size} for {len(self.part)} training pictures, "
@@ -93,6 +100,8 @@ class Evaluation(keras.utils.PyDataset):
 
     def __init__(self, part: data.Part, batch_size: int):
         super().__init__()
+        require_instance("part", part, data.Part)
+        require_whole_number("batch_size", batch_size, 1)
         self.part = part
         self.batch_size = batch_size
 

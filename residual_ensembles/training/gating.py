@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from residual_ensembles.arguments import require_choice, require_number, require_whole_number
 from residual_ensembles.parameters import GATINGS
 from residual_ensembles.randomness import generator
 
@@ -22,6 +23,7 @@ class Gating:
         survival_probability: For stochastic depth, of the last module, 0 < p <= 1.
 
     Raises:
+        TypeError: An argument is of the wrong kind.
         ValueError: An argument is none of these.
     """
 
@@ -31,10 +33,10 @@ class Gating:
     survival_probability: float = 0.5
 
     def __post_init__(self):
-        if self.scheme not in GATINGS:
-            raise ValueError(
-                f"Received gating={self.scheme!r}, expected one of {', '.join(GATINGS)}."
-            )
+        require_choice("scheme", self.scheme, GATINGS)
+        require_whole_number("n_modules", self.n_modules, 1)
+        require_whole_number("modules_per_batch", self.modules_per_batch, 1)
+        require_number("survival_probability", self.survival_probability)
         n, m, p = self.n_modules, self.modules_per_batch, self.survival_probability
         if self.scheme == "effective_paths" and not 1 <= m <= n:
             raise ValueError(

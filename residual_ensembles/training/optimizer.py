@@ -5,6 +5,8 @@ import contextlib
 import keras
 from keras import ops
 
+from residual_ensembles.arguments import require_number
+
 # He et al. (2016b, section 3.1).
 MOMENTUM = 0.9
 
@@ -26,6 +28,7 @@ class GatedSGD(keras.optimizers.SGD):
     """
 
     def __init__(self, learning_rate, l2: float, gates_of: list[int | None]):
+        require_number("l2", l2)
         super().__init__(learning_rate=learning_rate, momentum=MOMENTUM)
         self.l2 = l2
         self.gates_of = gates_of

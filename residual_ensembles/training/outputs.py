@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from residual_ensembles.arguments import require_instance
 from residual_ensembles.storage.files import (
     MANIFEST,
     atomic_path,
@@ -27,6 +28,9 @@ class Outputs:
     """Where the results of a run are."""
 
     folder: Path
+
+    def __post_init__(self):
+        require_instance("folder", self.folder, Path)
 
     @property
     def model(self) -> Path:

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from residual_ensembles import backend, data, models
+from residual_ensembles.arguments import require_instance, require_path
 from residual_ensembles.storage.files import exclusive, write_csv
 from residual_ensembles.storage.provenance import provenance
 from residual_ensembles.training import checkpoint
@@ -29,6 +30,8 @@ def build_network(settings: Settings, prepared: data.Prepared) -> models.Chain:
     Raises:
         ValueError: It computes in bfloat16, which cannot be done here.
     """
+    require_instance("settings", settings, Settings)
+    require_instance("prepared", prepared, data.Prepared)
     if settings.precision != "float32" and (problem := backend.bfloat16_problem()):
         raise ValueError(f"Received precision={settings.precision!r}, expected float32: {problem}.")
     return models.build(
@@ -47,6 +50,8 @@ def build_network(settings: Settings, prepared: data.Prepared) -> models.Chain:
 
 def make_trainer(settings: Settings, prepared: data.Prepared) -> tuple[Trainer, Feed]:
     """Returns a compiled trainer for a fresh network, and its feed."""
+    require_instance("settings", settings, Settings)
+    require_instance("prepared", prepared, data.Prepared)
     feed = Feed(
         prepared.part("train"),
         prepared.augmentation,
@@ -99,6 +104,9 @@ def finished_run(prepared: data.Prepared, settings: Settings, output_dir: Path) 
         settings: Everything else that determines the result.
         output_dir: Where its results would be.
     """
+    require_instance("settings", settings, Settings)
+    require_instance("prepared", prepared, data.Prepared)
+    require_path("output_dir", output_dir)
     return Outputs(Path(output_dir)).finished(fingerprint(settings.as_dict(), prepared.checksum))
 
 
@@ -120,8 +128,14 @@ def train(
         What is in run.json.
 
     Raises:
+        TypeError: An argument is of the wrong kind.
         ValueError: The pictures do not fit the settings, or the checkpoint cannot be used.
     """
+    require_instance("settings", settings, Settings)
+    require_instance("prepared", prepared, data.Prepared)
+    require_path("output_dir", output_dir)
+    require_path("checkpoints", checkpoints)
+    require_instance("network", network, str)
     outputs = Outputs(Path(output_dir))
     name = fingerprint(settings.as_dict(), prepared.checksum)
     folder = Path(checkpoints) / name

@@ -3,6 +3,7 @@
 import keras
 
 from residual_ensembles import backend, data
+from residual_ensembles.arguments import require_instance, require_number
 from residual_ensembles.models import Chain
 from residual_ensembles.training.feed import Feed
 from residual_ensembles.training.optimizer import GatedSGD
@@ -20,6 +21,9 @@ class Trainer(keras.Model):
 
     def __init__(self, chain: Chain, feed: Feed | None = None, mean=()):
         super().__init__(dtype="float32")
+        require_instance("chain", chain, Chain)
+        if feed is not None:
+            require_instance("feed", feed, Feed)
         self.chain = chain
         self.mean = list(mean)
         self.error = keras.metrics.Mean(name="error_fraction")
@@ -79,6 +83,8 @@ def gates_of(chain: Chain) -> list[int | None]:
 
 def compile_trainer(trainer: Trainer, schedule, weight_decay: float) -> None:
     """Gives the trainer its optimiser."""
+    require_instance("trainer", trainer, Trainer)
+    require_number("weight_decay", weight_decay)
     optimizer = GatedSGD(schedule, weight_decay, gates_of(trainer.chain))
     optimizer.build(trainer.trainable_variables)
     trainer.compile(optimizer=optimizer, jit_compile=backend.JIT_COMPILE)

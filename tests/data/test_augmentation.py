@@ -62,9 +62,9 @@ def test_default_follows_the_size(side, expected):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("mixup",), "'mixup'; expected one of none, pad_crop, random_resized_crop"),
-        (("pad_crop", -1), "padding -1"),
-        (("none", 4), "padding 4 for augmentation 'none'"),
+        (("mixup",), "kind='mixup', expected one of none, pad_crop, random_resized_crop"),
+        (("pad_crop", -1), "padding=-1"),
+        (("none", 4), "padding=4 for kind='none'"),
         (("none", 0, True), "use 'pad_crop' with padding 0"),
     ],
 )

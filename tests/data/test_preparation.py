@@ -143,13 +143,13 @@ def test_jpegs_like_those_of_imagenet_are_kept_encoded_and_read_by_index(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"validation_fraction": 1.0}, "validation_fraction 1.0; expected 0 or more, less than 1"),
-        ({"validation_fraction": -0.1}, "validation_fraction -0.1"),
-        ({"seed": -1}, "seed -1; expected 0 or more"),
-        ({"resize": -1}, "resize -1"),
-        ({"limit_train": -1}, "limit_train -1"),
-        ({"limit_test": -1}, "limit_test -1"),
-        ({"storage": "zip"}, "storage 'zip'; expected one of auto, arrays, records"),
+        ({"validation_fraction": 1.0}, "validation_fraction=1.0, expected 0 or more, less than 1"),
+        ({"validation_fraction": -0.1}, "validation_fraction=-0.1"),
+        ({"seed": -1}, "seed=-1, expected 0 to 4294967295"),
+        ({"resize": -1}, "resize=-1"),
+        ({"limit_train": -1}, "limit_train=-1"),
+        ({"limit_test": -1}, "limit_test=-1"),
+        ({"storage": "zip"}, "storage='zip', expected one of auto, arrays, records"),
     ],
 )
 def test_arguments_out_of_range_are_refused_before_anything_is_read(tmp_path, arguments, message):
@@ -220,11 +220,11 @@ def test_one_line_counts_the_pictures_that_are_converted(write, make_source, mak
 @pytest.mark.parametrize("name", ["seed", "resize", "limit_train", "limit_test"])
 @pytest.mark.parametrize("value", [1.5, float("nan"), True, "8"])
 def test_what_is_no_whole_number_is_refused(tmp_path, name, value):
-    with pytest.raises(TypeError, match=f"Received {name} .*; expected a whole number"):
+    with pytest.raises(TypeError, match=f"Received {name}=.*, expected a whole number"):
         data.prepare("digits", tmp_path / "x", **{name: value})
 
 
 def test_a_size_that_no_memory_holds_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="Received resize 100000; expected at most 4096 pixels"):
+    with pytest.raises(ValueError, match="Received resize=100000, expected 0 to 4096"):
         data.prepare("digits", tmp_path / "x", resize=100_000)
     assert not list(tmp_path.iterdir())

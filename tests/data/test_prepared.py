@@ -33,7 +33,7 @@ def test_labels_are_integers(prepared):
 
 
 def test_an_unknown_part_is_refused(prepared):
-    with pytest.raises(ValueError, match="part 'dev'; expected one of train, validation, test"):
+    with pytest.raises(ValueError, match="name='dev', expected one of train, validation, test"):
         prepared.part("dev")
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import yaml
 
 from residual_ensembles.parameters import SECTIONS, Study
+from residual_ensembles.storage import files
 
 NAME = "tiny"
 
@@ -35,7 +36,7 @@ def write(
     Args:
         folder: Where to.
         prepared: Folder of the prepared data.
-        trained: Folder of the trained networks.
+        trained: Folder of the trained networks; what was not trained is called finished.
         **changes: As for `parameters`.
     """
     results = folder / "results" / NAME
@@ -46,4 +47,8 @@ def write(
         if target is not None and not place.exists():
             place.parent.mkdir(parents=True, exist_ok=True)
             place.symlink_to(target)
+    for network in trained.iterdir() if trained else ():
+        if not (network / files.MANIFEST).exists():
+            names = [path.relative_to(network).as_posix() for path in network.rglob("*.*")]
+            files.write_manifest(network, names)
     return results

@@ -97,6 +97,8 @@ def test_k_beyond_what_may_go_is_refused(resnet, k):
     [
         ({"swaps": 0}, "Received lesion.swaps=0, expected 1 or more"),
         ({"draws": 0}, "Received lesion.draws=0, expected 1 or more"),
+        ({"draws": 10**9}, "lesion.draws=1000000000.*4,000,000,000 random lesions of each network"),
+        ({"swaps": 10**7}, "lesion.swaps=10000000.*expected at most 1,000,000"),
         ({"duplications": 7}, "Received lesion.duplications=7, expected 1 to 6"),
     ],
 )
@@ -104,6 +106,12 @@ def test_other_numbers_out_of_range_are_refused(resnet, change, message):
     numbers = {"k": 1, "draws": 1, "swaps": 1, "duplications": 1, "seed": 0, **change}
     with pytest.raises(ValueError, match=message):
         plans.study_plan(resnet, random=True, **numbers)
+
+
+def test_a_plan_that_is_cut_counts_what_is_left(resnet):
+    numbers = {"k": 10**9, "draws": 1, "swaps": 1, "duplications": 10**9, "seed": 0}
+    plan = plans.study_plan(resnet, random=True, as_far_as_possible=True, **numbers)
+    assert len(plan) < 100
 
 
 def test_nothing_to_swap_is_refused():

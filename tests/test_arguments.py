@@ -1,0 +1,67 @@
+"""Arguments of the wrong kind are a TypeError, those out of range a ValueError, each by name."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from residual_ensembles import arguments
+
+NAN, INF = float("nan"), float("inf")
+
+
+@pytest.mark.parametrize("value", [0, 3, np.int64(3), np.uint8(3)])
+def test_whole_numbers(value):
+    found = arguments.require_whole_number("n", value, 0, 3)
+    assert (found, type(found)) == (value, int)
+
+
+@pytest.mark.parametrize("value", [1.0, 1.5, NAN, True, np.True_, "1", None, [1], np.array([1])])
+def test_what_is_no_whole_number(value):
+    with pytest.raises(TypeError, match=r"Received n=.*, expected a whole number\."):
+        arguments.require_whole_number("n", value)
+
+
+@pytest.mark.parametrize(
+    ("value", "most", "message"),
+    [(-1, None, "n=-1, expected 0 or more"), (4, 3, "n=4, expected 0 to 3")],
+)
+def test_a_whole_number_out_of_range(value, most, message):
+    with pytest.raises(ValueError, match=message):
+        arguments.require_whole_number("n", value, 0, most)
+
+
+def test_numbers():
+    assert arguments.require_number("p", 0.5) == 0.5
+    assert arguments.require_number("p", np.float32(0.5)) == 0.5
+    for value in (True, "0.5", None, 1j):
+        with pytest.raises(TypeError, match=r"Received p=.*, expected a number\."):
+            arguments.require_number("p", value)
+    for value in (NAN, INF, -INF):
+        with pytest.raises(ValueError, match=r"Received p=-?(nan|inf), expected a finite number"):
+            arguments.require_number("p", value)
+
+
+def test_words():
+    assert arguments.require_choice("kind", "a", ("a", "b")) == "a"
+    with pytest.raises(ValueError, match=r"Received kind='c', expected one of a, b\."):
+        arguments.require_choice("kind", "c", ("a", "b"))
+    with pytest.raises(TypeError, match=r"Received kind=\['a'\], expected one of a, b\."):
+        arguments.require_choice("kind", ["a"], ("a", "b"))
+
+
+def test_paths():
+    for value in ("x", Path("x")):
+        arguments.require_path("folder", value)
+    for value in (b"x", 3, None, True):
+        with pytest.raises(TypeError, match=r"Received folder=.*, expected a path\."):
+            arguments.require_path("folder", value)
+    for value in ("", "a\0b"):
+        with pytest.raises(ValueError, match=r"Received folder=.*, expected a path\."):
+            arguments.require_path("folder", value)
+
+
+def test_a_long_value_is_shown_in_part():
+    with pytest.raises(TypeError) as caught:
+        arguments.require_number("p", "x" * 1000)
+    assert len(str(caught.value)) < 150
