@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-import resnext_study
-import small_studies
 
 from residual_ensembles.models import architectures, registry
 from residual_ensembles.storage import imports
+from tests.helpers import resnext_study, small_studies
 
 TESTS = Path(__file__).parent
 

@@ -7,10 +7,10 @@ import sys
 import time
 from pathlib import Path
 
-import programs
 import pytest
 
 from residual_ensembles import interruption
+from tests.helpers import programs
 
 PROGRAM = """
 import sys, time

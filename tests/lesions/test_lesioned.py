@@ -3,11 +3,11 @@
 import keras
 import numpy as np
 import pytest
-import unravelled_networks as networks
 from keras import layers
 
 from residual_ensembles.lesions import Lesion, LesionedChain, outputs_of
 from residual_ensembles.unraveling import unravel
+from tests.helpers import unravelled_networks as networks
 
 
 def gates_without(chain, deleted):

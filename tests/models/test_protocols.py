@@ -3,10 +3,10 @@
 import keras
 import numpy as np
 import pytest
-import unravelled_networks as networks
 
 from residual_ensembles import gradient_by_length, lesion_study, prune, unravel, worth
 from residual_ensembles.models import ChainLike, HighwayModule, ModuleLike, load, save
+from tests.helpers import unravelled_networks as networks
 
 
 @pytest.mark.parametrize("kind", ["resnet", "vgg", "highway", "unraveled", "layers"])

@@ -3,10 +3,10 @@
 import keras
 import numpy as np
 import pytest
-import unravelled_networks as networks
 from keras import layers
 
 from residual_ensembles import gradient_by_length, paths, sampled_path_gradients, unravel
+from tests.helpers import unravelled_networks as networks
 
 
 @pytest.fixture(scope="module")

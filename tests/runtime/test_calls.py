@@ -4,13 +4,13 @@ import os
 
 import pandas as pd
 import pytest
-import unravelled_networks as networks
 
 from residual_ensembles import lesion_study, unravel
 from residual_ensembles.backend import choice
 from residual_ensembles.backend.threads import processors
 from residual_ensembles.runtime import Serial, Task
 from residual_ensembles.runtime.calls import executor_for, progress_bar
+from tests.helpers import unravelled_networks as networks
 
 WHERE = Task("where", lambda advance: os.getpid(), tuple)
 
