@@ -62,10 +62,10 @@ def test_default_follows_the_size(side, expected):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("mixup",), "'mixup'; expected one of none, pad_crop, random_resized_crop"),
+        (("mixup",), "'mixup'"),
         (("pad_crop", -1), "padding -1"),
-        (("none", 4), "padding 4 for augmentation 'none'"),
-        (("none", 0, True), "use 'pad_crop' with padding 0"),
+        (("none", 4), "padding 4"),
+        (("none", 0, True), "'pad_crop'"),
     ],
 )
 def test_what_makes_no_sense_is_refused(arguments, message):
