@@ -31,9 +31,9 @@ def results(tmp_path_factory):
         paths={"networks": ["resnext"], "samples": 2, "batches": 1, "batch_size": 4},
     )
     done = subprocess.run(
-        [sys.executable, TESTS / "resnext_study.py"],
+        [sys.executable, "-m", "tests.helpers.resnext_study"],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS), str(imports.ROOT)])},
+        env={**os.environ, "PYTHONPATH": str(imports.ROOT)},
         capture_output=True,
         text=True,
         timeout=600,

@@ -186,7 +186,7 @@ def test_whole_numbers():
 
 @pytest.mark.parametrize("values", [["1", "x"], ["-1"], ["1.5"], [""]])
 def test_other_lists_are_refused(values):
-    with pytest.raises(ValueError, match=f"Received --seeds={','.join(values)}, expected whole"):
+    with pytest.raises(ValueError, match=f"--seeds={','.join(values)}"):
         cli.whole_numbers("seeds", values)
 
 
@@ -198,7 +198,7 @@ def test_a_writable_folder_is_made(tmp_path):
 @pytest.mark.parametrize("name", ["file", "file/below"])
 def test_a_folder_that_cannot_be_written_is_refused(tmp_path, name):
     (tmp_path / "file").write_text("precious")
-    with pytest.raises(ValueError, match=f"output folder .*{name}, which cannot be written"):
+    with pytest.raises(ValueError, match=str(tmp_path / name)):
         cli.require_writable_folder(tmp_path / name)
 
 

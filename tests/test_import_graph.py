@@ -102,5 +102,5 @@ def test_what_a_file_imports(tmp_path, monkeypatch, source, expected):
 
 
 def test_what_is_not_there_is_refused():
-    with pytest.raises(ValueError, match=r"module residual_ensembles\.nowhere, which is not in"):
+    with pytest.raises(ValueError, match=r"residual_ensembles\.nowhere"):
         imports.file_of("residual_ensembles.nowhere")

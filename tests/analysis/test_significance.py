@@ -37,9 +37,9 @@ def test_seeds_without_spread():
 
 @pytest.mark.parametrize("margin", [0, 1, -0.01])
 def test_margin_that_is_no_fraction_is_refused(margin):
-    with pytest.raises(ValueError, match="fraction between 0 and 1"):
+    with pytest.raises(ValueError, match=f"margin is {margin}"):
         equivalence_over_seeds([0.0, 0.1], margin)
-    with pytest.raises(ValueError, match="fraction between 0 and 1"):
+    with pytest.raises(ValueError, match=f"margin is {margin}"):
         equivalence_over_pictures(1, 1, 10, margin)
 
 

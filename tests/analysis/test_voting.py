@@ -1,5 +1,3 @@
-import doctest
-
 import numpy as np
 import pytest
 
@@ -55,7 +53,3 @@ def test_the_table_by_hand():
     assert set(table.seed) == {7}
     assert (table.error_low <= table.error_fraction + 1e-9).all()
     assert (table.error_fraction <= table.error_high).all()
-
-
-def test_examples():
-    assert doctest.testmod(voting).failed == 0

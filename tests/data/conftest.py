@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 if importlib.util.find_spec("tensorflow") is None:  # preparing needs it, reading does not
-    collect_ignore = ["test_data_examples.py", "test_digits.py", "test_sources.py"]
+    collect_ignore = ["test_digits.py", "test_sources.py"]
 
 
 def encoded(array, format_="PNG"):

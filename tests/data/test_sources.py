@@ -166,16 +166,16 @@ def test_random_pictures_of_a_mocked_set_are_read(monkeypatch):
 @pytest.mark.parametrize(
     ("specification", "message"),
     [
-        ("digit", "source 'digit'; expected 'digits', 'tfds:NAME' or 'folder:PATH'"),
+        ("digit", "source 'digit'"),
         ("tfds:", "source 'tfds:'"),
         ("folder:", "source 'folder:'"),
-        ("tfds:cifar11", r"tfds:cifar11; expected a name .* Did you mean .*cifar10"),
-        ("tfds:qqqqqq", r"tfds:qqqqqq; expected a name .* See `tfds.list_builders"),
-        ("tfds:tiles/nope", "tfds:tiles/nope; "),
-        ("tfds:sentences", "tfds:sentences, whose examples are text, label; expected an image"),
-        ("tfds:deep", "tfds:deep with pictures of uint16; expected uint8"),
-        ("tfds:broken", "cannot make tfds:broken: Manual directory is empty"),
-        ("tfds:train_only", "tfds:train_only with splits train; expected 'train' and one of"),
+        ("tfds:cifar11", "tfds:cifar11.* cifar10"),
+        ("tfds:qqqqqq", "tfds:qqqqqq"),
+        ("tfds:tiles/nope", "tfds:tiles/nope"),
+        ("tfds:sentences", "tfds:sentences.* text, label"),
+        ("tfds:deep", "tfds:deep .*uint16"),
+        ("tfds:broken", "tfds:broken: Manual directory is empty"),
+        ("tfds:train_only", "tfds:train_only .* train"),
     ],
 )
 def test_what_is_no_source_is_refused(tmp_path, specification, message):
@@ -216,14 +216,14 @@ def test_a_broken_file_is_named(tmp_path, make_tree, damage):
     root = make_tree(size=(40, 40))
     path = root / "train" / "dog" / "0002.jpg"
     path.write_bytes(path.read_bytes()[:800] if damage == "truncated" else b"no picture")
-    with pytest.raises(ValueError, match=r"tree/train/dog/0002\.jpg, .*expected a JPEG or PNG"):
+    with pytest.raises(ValueError, match=r"tree/train/dog/0002\.jpg"):
         data.prepare(f"folder:{root}", tmp_path / "prepared")
 
 
 def test_unequal_sizes_in_a_folder_are_named(tmp_path, make_tree):
     root = make_tree()
     Image.new("RGB", (9, 8)).save(root / "train" / "cat" / "0001.jpg")
-    with pytest.raises(ValueError, match=r"8×8 \(.*\) and 8×9 \(.*train/cat/0001\.jpg\)"):
+    with pytest.raises(ValueError, match=r"8×8 .* 8×9 .*train/cat/0001\.jpg"):
         data.prepare(f"folder:{root}", tmp_path / "prepared")
     resized = data.prepare(f"folder:{root}", tmp_path / "prepared", resize=16)
     assert resized.picture_shape == (16, 16, 3)
@@ -263,9 +263,7 @@ def builder(tmp_path, monkeypatch):
 
 
 def test_a_set_that_cannot_be_downloaded_is_refused_at_once(builder, tmp_path):
-    with pytest.raises(
-        ValueError, match=r"tfds:shapes, which is not in .*/tfds and .* localhost \("
-    ):
+    with pytest.raises(ValueError, match=r"tfds:shapes.* localhost"):
         sources._require_reachable(builder, "shapes")
     (tmp_path / "tfds" / "downloads").mkdir(parents=True)
     (tmp_path / "tfds" / "downloads" / "a.zip").write_text("downloaded before")

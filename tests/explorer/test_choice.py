@@ -37,5 +37,5 @@ def test_what_there_is(folder):
 
 
 def test_a_network_that_was_not_trained_is_refused(folder):
-    with pytest.raises(ValueError, match=r"other-3, whose run.json cannot be read"):
+    with pytest.raises(ValueError, match=r"other-3.*run\.json"):
         choose(folder, ["other"], [3])

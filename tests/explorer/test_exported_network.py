@@ -1,6 +1,5 @@
 import base64
 
-import keras
 import numpy as np
 import pytest
 
@@ -38,7 +37,7 @@ def test_what_is_known_of_the_modules(build):
 
 
 def test_other_networks_are_refused(build):
-    with pytest.raises(ValueError, match="module 1, a HighwayModule, expected a module of"):
+    with pytest.raises(ValueError, match="module 1, a HighwayModule"):
         explorer.export(build("highway", depth=8))
     with pytest.raises(ValueError, match="stem_pool"):
         explorer.export(build("resnet_bottleneck", depth=50, picture_shape=(64, 64, 3)))
@@ -51,12 +50,3 @@ def test_room_for_the_papers_networks_and_no_more(build, chains):
     assert explorer.fits([], resnet.exported)
     assert explorer.fits([resnet], explorer.export(chains["vgg"]))
     assert not explorer.fits([resnet, resnet], resnet.exported)
-
-
-def test_examples():
-    import doctest
-
-    from residual_ensembles.explorer import pictures
-
-    assert doctest.testmod(pictures).failed == 0
-    assert keras.backend.floatx() == "float32"

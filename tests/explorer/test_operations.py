@@ -53,11 +53,11 @@ def test_nothing_is_the_identity():
 )
 def test_what_it_cannot_run_is_refused(layer):
     kind = type(layer).__name__
-    with pytest.raises(ValueError, match=rf"a {kind}, expected one that .* run: Conv2D \(square"):
+    with pytest.raises(ValueError, match=kind):
         operations(built(layer))
 
 
 def test_a_weight_that_float16_has_not_is_refused():
     assert half([65504.0, 1e-7]).dtype == np.float16
-    with pytest.raises(ValueError, match=r"size 7e\+04, expected at most 65504"):
+    with pytest.raises(ValueError, match=r"7e\+04.* 65504"):
         half([1.0, -70000.0])

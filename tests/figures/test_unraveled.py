@@ -1,5 +1,3 @@
-import doctest
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -53,7 +51,3 @@ def test_a_row_of_blocks():
     axes = Figure().subplots()
     unraveled.draw_blocks(axes, 3, {2}, skips=False)
     assert [t.get_text() for t in axes.texts] == ["y₀", "f₁", "f₂", "f₃", "y₃"]
-
-
-def test_examples():
-    assert doctest.testmod(unraveled).failed == 0

@@ -57,11 +57,11 @@ def transform(place: resnet.Place, seed: int, dtype) -> ends.Pipe:
     return ends.Pipe(layers, name=place.name, dtype=dtype)
 
 
-RESNEXT = Architecture("ResNeXt", "resnext_study:resnext", small_modules_per_stage)
+RESNEXT = Architecture("ResNeXt", "tests.helpers.resnext_study:resnext", small_modules_per_stage)
 
 
 if __name__ == "__main__":
     ARCHITECTURES["resnext"] = RESNEXT
-    sys.modules["resnext_study"] = sys.modules["__main__"]
+    sys.modules["tests.helpers.resnext_study"] = sys.modules["__main__"]
     for stage in STAGES:
         importlib.import_module(f"pipelines.{stage}").main()

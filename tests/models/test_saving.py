@@ -45,13 +45,13 @@ def test_weights_alone(build, pictures, tmp_path, model):
     models.load_weights(b, tmp_path / "a.keras")
     for v, w in zip(a.weights, b.weights, strict=True):
         np.testing.assert_array_equal(v, w)
-    with pytest.raises(ValueError, match="not a network of this project"):
+    with pytest.raises(ValueError, match=r"a\.keras"):
         models.load_weights(build(model, 20), tmp_path / "a.keras")
 
 
 def test_what_is_no_network_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="is not there; train it first"):
+    with pytest.raises(ValueError, match=r"none\.keras"):
         models.load(tmp_path / "none.keras")
     (tmp_path / "text.keras").write_text("no network")
-    with pytest.raises(ValueError, match="not a network of this project"):
+    with pytest.raises(ValueError, match=r"text\.keras"):
         models.load(tmp_path / "text.keras")

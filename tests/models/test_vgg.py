@@ -35,7 +35,7 @@ def test_there_is_no_way_around_a_layer(build):
 
 
 def test_other_depths_and_gates_are_refused(build):
-    with pytest.raises(ValueError, match="depth=16 for model=vgg, expected 15"):
+    with pytest.raises(ValueError, match="depth=16"):
         build("vgg", 16)
-    with pytest.raises(ValueError, match="Use gating=none"):
+    with pytest.raises(ValueError, match="gating=none"):
         build("vgg", 15, survival=[0.5] * 12)

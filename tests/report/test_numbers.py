@@ -1,5 +1,3 @@
-import doctest
-
 import pandas as pd
 import pytest
 
@@ -41,7 +39,3 @@ def test_durations():
     assert numbers.duration(119) == "119 s"
     assert numbers.duration(600) == "10 min"
     assert numbers.duration(None) == "–"
-
-
-def test_examples():
-    assert doctest.testmod(numbers).failed == 0

@@ -1,4 +1,3 @@
-import doctest
 import json
 import shutil
 
@@ -15,10 +14,6 @@ def test_what_made_the_study(study_of_three_seeds):
     assert facts["hardware, cores"] == "2"
     assert facts["seeds"] == "0, 1, 2"
     assert len(rows) == len(facts)  # what all runs share is said once
-
-
-def test_examples():
-    assert doctest.testmod(provenance).failed == 0
 
 
 def test_the_page_says_what_computed_the_tables(study, tmp_path):

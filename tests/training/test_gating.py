@@ -51,9 +51,9 @@ def test_a_draw_depends_on_seed_and_step_alone():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("dropout", 54), "'dropout', expected one of none, effective_paths, stochastic_depth"),
-        (("effective_paths", 54, 55), r"modules_per_batch=55 for a network of 54 modules"),
-        (("effective_paths", 54, 0), r"modules_per_batch=0"),
+        (("dropout", 54), "gating='dropout'"),
+        (("effective_paths", 54, 55), "modules_per_batch=55"),
+        (("effective_paths", 54, 0), "modules_per_batch=0"),
         (("stochastic_depth", 54, 23, 0.0), r"survival_probability=0\.0"),
         (("stochastic_depth", 54, 23, 1.5), r"survival_probability=1\.5"),
     ],

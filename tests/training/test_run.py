@@ -275,8 +275,6 @@ def test_another_setting_starts_afresh(trained, prepared, capsys):
 
 def test_bfloat16_that_cannot_be_computed_is_refused(prepared, monkeypatch):
     monkeypatch.setattr(backend, "bfloat16_problem", lambda: "there is none")
-    with pytest.raises(
-        ValueError, match="precision='mixed_bfloat16', expected float32: there is n"
-    ):
+    with pytest.raises(ValueError, match="precision='mixed_bfloat16'"):
         build_network(Settings(depth=8, precision="mixed_bfloat16"), prepared)
     assert build_network(Settings(depth=8), prepared).modules
