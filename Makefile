@@ -23,7 +23,7 @@ SUPPORTED := import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <=
 VENV_HINT := error: $(PYTHON) cannot make virtual environments; on Debian: apt install python3-venv
 
 .PHONY: install install-jax install-cluster install-hub reproduce test test-slow test-jax test-cluster test-hub \
-	coverage lint types check build benchmark screenshots lock clean clean-checkpoints
+	docs coverage lint types check build benchmark screenshots lock clean clean-checkpoints
 
 install: $(VENV)/.installed
 
@@ -101,9 +101,14 @@ lock: ## pins requirements*.txt anew from pyproject.toml (needs uv); KEEP=1: onl
 	$(LOCK) --extra jax --extra studies --extra test --output-file requirements-jax.txt
 	$(LOCK) --extra studies --extra cluster --constraint requirements.txt --output-file requirements-cluster.txt
 	$(LOCK) --extra hub --constraint requirements.txt --output-file requirements-hub.txt
+	$(LOCK) --extra docs --constraint requirements.txt --output-file requirements-docs.txt
 
 clean: ## removes the environments; results and checkpoints stay
 	rm -rf $(VENV) $(JAX_VENV)
 
 clean-checkpoints: install ## says what .checkpoints holds; DAYS=30: removes what is that old
 	python -m pipelines.clean_checkpoints $(if $(DAYS),--older_than=$(DAYS))
+
+docs: $(VENV)/.installed-docs ## the documentation, in docs/_build/html, and its tests
+	python -m sphinx -W --keep-going --quiet -b html docs docs/_build/html
+	pytest -m docs tests/docs

@@ -1,6 +1,7 @@
 """Writes what follows from the schema of parameters: `python -m pipelines.reference`.
 
-That is pipelines/conf/study/defaults.yaml, which all studies begin with, and docs/parameters.md.
+That is pipelines/conf/study/defaults.yaml, which all studies begin with, and
+docs/reference/parameters.md.
 """
 
 from pathlib import Path
@@ -22,7 +23,7 @@ from residual_ensembles.parameters import (
 from residual_ensembles.storage.files import write_text
 
 DEFAULTS = Path("pipelines/conf/study/defaults.yaml")
-PAGE = Path("docs/parameters.md")
+PAGE = Path("docs/reference/parameters.md")
 _HEAD = """# Parameters
 
 What `params.yaml` holds, and what `pipelines/conf` is composed of. `dvc exp run -S lesion.k=7` sets

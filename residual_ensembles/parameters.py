@@ -3,7 +3,7 @@
 From here come the validation of params.yaml and of what is composed from pipelines/conf, the flags
 of `python -m residual_ensembles.train` and `python -m residual_ensembles.lesions`
 (`cli.define_flags`), and, by `python -m pipelines.reference`, the defaults that all studies share
-and the page docs/parameters.md.
+and the page docs/reference/parameters.md.
 
 A new parameter is a line here and its use. Neither Keras nor a backend is imported, so that a
 program can say what it takes at once.

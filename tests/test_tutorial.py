@@ -6,7 +6,7 @@ from pathlib import Path
 import keras
 import matplotlib as mpl
 
-TUTORIAL = Path(__file__).parent.parent / "docs" / "your-own-network.md"
+TUTORIAL = Path(__file__).parent.parent / "docs" / "tutorials" / "your-own-network.md"
 
 
 def test_the_tutorial_runs(tmp_path, monkeypatch, capsys):

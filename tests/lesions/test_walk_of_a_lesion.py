@@ -4,7 +4,7 @@ import importlib
 import re
 from pathlib import Path
 
-PAGE = Path(__file__).parents[2] / "docs" / "walk-of-a-lesion.md"
+PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "walk-of-a-lesion.md"
 STEP = re.compile(r"^(\d)\. \*\*[^*]+\*\*: `(residual_ensembles/[\w/]+)\.py`,\s+`([\w.]+)`", re.M)
 
 
@@ -23,7 +23,7 @@ def test_every_step_is_a_function_that_can_be_opened():
 
 
 def test_other_files_that_it_names_are_there():
-    root = PAGE.parents[1]
+    root = PAGE.parents[2]
     names = set(re.findall(r"`(?:[\w/]+/)?([\w]+\.py)`", PAGE.read_text()))
     there = {path.name for path in (root / "residual_ensembles").rglob("*.py")}
     there |= {path.name for path in (root / "tests").rglob("*.py")}

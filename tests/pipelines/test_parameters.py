@@ -150,7 +150,7 @@ def test_a_new_parameter_is_one_line_and_its_use(tmp_path):
     refused = clone.run("python", "-m", "pipelines.compose", "lesion.patience=10", succeeds=False)
     assert refused == "error: Received lesion.patience=10, expected at most 9.\n"
     clone.run("python", "-m", "pipelines.reference")
-    page = (clone.folder / "docs/parameters.md").read_text()
+    page = (clone.folder / "docs/reference/parameters.md").read_text()
     assert "| `patience` | `3` | 1 or more, at most 9 | days | how long to wait |" in page
 
 

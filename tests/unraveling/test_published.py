@@ -1,4 +1,4 @@
-"""What is found in networks that others have published, as docs/networks.md lists it."""
+"""What is found in networks that others have published, as docs/reference/networks.md lists it."""
 
 from pathlib import Path
 
