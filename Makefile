@@ -19,7 +19,7 @@ SUPPORTED := import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <=
 	f"error: this is Python {v[0]}.{v[1]}, TensorFlow 2.21 needs 3.11, 3.12 or 3.13: make PYTHON=python3.11 ...")
 VENV_HINT := error: $(PYTHON) cannot make virtual environments; on Debian: apt install python3-venv
 
-.PHONY: install install-jax install-cluster install-hub reproduce test test-slow test-jax test-cluster test-hub lint check benchmark screenshots lock clean clean-checkpoints
+.PHONY: install install-jax install-cluster install-hub reproduce test test-slow test-jax test-cluster test-hub docs lint check benchmark screenshots lock clean clean-checkpoints
 
 install: $(VENV)/.installed
 
@@ -93,9 +93,16 @@ lock: ## pins requirements*.txt anew from pyproject.toml (needs uv on the PATH)
 	uv pip compile --universal --python-version 3.11 --upgrade \
 		--custom-compile-command "make lock" --constraint requirements.txt pyproject.toml \
 		--extra hub --output-file requirements-hub.txt
+	uv pip compile --universal --python-version 3.11 --upgrade \
+		--custom-compile-command "make lock" --constraint requirements.txt pyproject.toml \
+		--extra docs --output-file requirements-docs.txt
 
 clean: ## removes the environments; results and checkpoints stay
 	rm -rf $(VENV) $(JAX_VENV)
 
 clean-checkpoints: install ## says what .checkpoints holds; DAYS=30: removes what is that old
 	python -m pipelines.clean_checkpoints $(if $(DAYS),--older_than=$(DAYS))
+
+docs: $(VENV)/.installed-docs ## the documentation, in docs/_build/html, and its tests
+	python -m sphinx -W --keep-going --quiet -b html docs docs/_build/html
+	pytest -m docs tests/docs

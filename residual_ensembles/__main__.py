@@ -17,7 +17,7 @@ def listing() -> str:
     lines = [f"  python -m {name:{width}}  {purpose}" for name, purpose in PROGRAMS.items()]
     return "\n".join(
         [
-            "Programs (each explains itself with --help):",
+            "Programs (--help explains the flags of those that have some):",
             *lines,
             "",
             "Those of `pipelines` are run in a clone of the repository. In Python:",

@@ -1,0 +1,44 @@
+"""The page of tables explains every column that a study writes."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from residual_ensembles import pruning
+from residual_ensembles.analysis import gradient_tables, tables, voting
+from residual_ensembles.analysis.claims.table import COLUMNS as CLAIM_COLUMNS
+from residual_ensembles.lesions.table import COLUMNS as LESION_COLUMNS
+
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "tables.md"
+NAMES = {"network", "seed", "epoch", "estimator", "target", "batch_norm", "length"}
+"""Columns that say what a row is about; they are explained once, at path_gradients.csv."""
+WRITTEN = {
+    "lesions.csv": LESION_COLUMNS,
+    "exactness.csv": tables.EXACTNESS_COLUMNS,
+    "worth.csv": pruning.COLUMNS,
+    "half_gates.csv": tables.HALF_GATE_COLUMNS,
+    "ensemble.csv": voting.COLUMNS,
+    "members.csv": tables.MEMBER_COLUMNS,
+    "claims.csv": CLAIM_COLUMNS,
+    "gates.csv": tables.GATE_COLUMNS,
+    **{f"path_gradients{end}.csv": names for end, names in gradient_tables.COLUMNS.items()},
+}
+
+
+def explained(table: str) -> set[str]:
+    """Returns what the section about a table, or the row about its file, sets in code."""
+    text = PAGE.read_text(encoding="utf-8")
+    sections = re.split(r"^## ", text, flags=re.M)[1:]
+    about = [part for part in sections if table in part.partition("\n")[0]]
+    rows = [line for line in text.splitlines() if line.startswith(f"| `{table}`")]
+    return set(re.findall(r"`(\w+)`", "\n".join(about + rows)))
+
+
+@pytest.mark.parametrize("table", WRITTEN)
+def test_every_column_is_explained(table):
+    assert set(WRITTEN[table]) - NAMES - explained(table) == set()
+
+
+def test_those_that_name_a_row_are_explained():
+    assert explained("path_gradients.csv") >= NAMES
