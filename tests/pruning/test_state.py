@@ -131,6 +131,7 @@ def test_what_is_in_no_file_is_refused_before_the_search(numbers):
         prune(chain, 1, (numbers, np.arange(64) % 3), loss=loss)
 
 
+@pytest.mark.filterwarnings("ignore:Layer .* does not have a `quantize` method:UserWarning")
 def test_attention_that_was_quantized_is_refused_by_name(numbers):
     """Keras quantizes the layers in it, and its configuration does not say so."""
     x = keras.Input((6, 8))
