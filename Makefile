@@ -12,7 +12,7 @@ export PYTHONDONTWRITEBYTECODE :=
 IN_PARALLEL := --numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
 
 # Of what takes JAX minutes to compile: the engine, path gradients and a model taken apart, once each.
-ON_JAX := tests/lesions/test_engine.py tests/paths/test_against_all_paths.py tests/unraveling/test_unravel.py -k \
+ON_JAX := tests/lesions/test_evaluation.py tests/paths/test_against_all_paths.py tests/unraveling/test_unravel.py -k \
 	"(float32_equals and resnet) or carries_the_very or (is_its_model and residual_net) or deleting_is"
 
 LOCK := uv pip compile --universal --python-version 3.11 $(if $(KEEP),,--upgrade) \
@@ -51,7 +51,7 @@ define make_venv
 	@touch $(1)/.installed
 endef
 
-reproduce: install ## the whole study on the embedded data set, from pictures to page
+reproduce: install ## the whole study on the embedded data set, from images to page
 	python -m pipelines.reproduce
 
 test: install ## the tests, a few minutes

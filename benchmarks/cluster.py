@@ -2,9 +2,9 @@
 
     python benchmarks/cluster.py --json
 
-All single deletions and some random ones of a ResNet, pictures of 32×32, on two one-core nodes that
+All single deletions and some random ones of a ResNet, images of 32×32, on two one-core nodes that
 are started on this machine (`ray.cluster_utils.Cluster`). Every task has one thread. Each round
-takes the same pieces with one worker of the cluster, with two, and in one and two bare processes,
+takes the same tasks with one worker of the cluster, with two, and in one and two bare processes,
 which are the local engine's. Networks are loaded and compiled before the clock starts; what
 starting takes is told on its own, in `seconds_to_start`.
 
@@ -12,8 +12,8 @@ starting takes is told on its own, in `seconds_to_start`.
 - `two_processes`: the same of bare processes. Two cores that others share rarely give 2.
 - `of_limit`: the first by the second.
 - `overhead`: seconds with one worker by seconds in one bare process.
-- `bytes_per_lesion`: of pictures to and predictions from where it is computed; beside them, the
-  bytes of the network and its plan, which travel once to each node.
+- `bytes_per_lesion`: of images to and predictions from where it is computed; beside them, the
+  bytes of the network and its plan, which are sent once to each node.
 
 Needs two cores and `make install-cluster`. About 10 minutes.
 """
@@ -35,7 +35,7 @@ from residual_ensembles.runtime.local import Local
 
 FLAGS.set_default("rounds", 3)
 flags.DEFINE_integer("depth", 56, "layers of the ResNet: 6n+2", 8)
-flags.DEFINE_integer("pictures", 600, "pictures of the sweep: two ranges", 64)
+flags.DEFINE_integer("images", 600, "images of the sweep: two ranges", 64)
 flags.DEFINE_integer("draws", 4, "random deletions of each number up to 10", 1)
 
 SHAPE, CLASSES = (32, 32, 3), 10
@@ -65,18 +65,18 @@ class Workers(Ray):
         self.options |= {"resources": FIRST} if self.alone else {}
 
     def most(self):
-        return AHEAD if self.alone else super().most()
+        return AHEAD if self.alone else super().max_in_flight()
 
 
 def subject() -> tuple:
-    """Returns a random network, a plan and pictures."""
+    """Returns a random network, a plan and images."""
     random = np.random.default_rng(0)
-    pictures = random.integers(0, 256, (FLAGS.pictures, *SHAPE)).astype(np.uint8)
+    images = random.integers(0, 256, (FLAGS.images, *SHAPE)).astype(np.uint8)
     chain = models.build("resnet", FLAGS.depth, SHAPE, CLASSES, [125.0] * 3, [60.0] * 3)
-    models.reestimate_batch_norm(chain, pictures[:128])
+    models.reestimate_batch_norm(chain, images[:128])
     modules = lesions.deletable(chain)
     plan = lesions.single_deletions(modules)
-    return chain, plan + lesions.random_deletions(modules, 10, FLAGS.draws, seed=0), pictures
+    return chain, plan + lesions.random_deletions(modules, 10, FLAGS.draws, seed=0), images
 
 
 class Sweep:
@@ -122,10 +122,10 @@ def main(_):
     from ray.cluster_utils import Cluster
 
     announce(BOTH_OURS)
-    chain, plan, pictures = subject()
+    chain, plan, images = subject()
 
     def evaluate(executor: Executor) -> None:
-        lesions.evaluate(chain, plan, pictures, executor=executor)
+        lesions.evaluate(chain, plan, images, executor=executor)
 
     counting = Counting()
     evaluate(counting)
@@ -134,7 +134,7 @@ def main(_):
         None,
         "lesions of the plan",
         len(plan),
-        bytes=(counting.pictures + counting.results) / len(plan),
+        bytes=(counting.images + counting.results) / len(plan),
         bytes_of_network=counting.networks,
     )
     cluster = Cluster(initialize_head=True, head_node_args=NODE | {"resources": FIRST})

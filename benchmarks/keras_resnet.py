@@ -38,18 +38,18 @@ def resnet(depth: int, shape: tuple, n_classes: int, dtype: str) -> keras.Model:
 
 
 def steps(
-    dtype: str, depth: int, pictures: np.ndarray, labels: np.ndarray, n_steps: int
+    dtype: str, depth: int, images: np.ndarray, labels: np.ndarray, n_steps: int
 ) -> tuple[Callable[[], object], int]:
     """Returns a function that runs a few steps of Keras' own `fit`, and the number of weights.
 
     Args:
         dtype: "float32" or "mixed_bfloat16".
         depth: 6n + 2.
-        pictures: uint8 `(batch, height, width, channels)`.
+        images: uint8 `(batch, height, width, channels)`.
         labels: int `(batch,)`.
         n_steps: Steps of momentum SGD, all on the same batch.
     """
-    model = resnet(depth, pictures.shape[1:], int(labels.max()) + 1, dtype)
+    model = resnet(depth, images.shape[1:], int(labels.max()) + 1, dtype)
     model.compile(
         keras.optimizers.SGD(1e-3, momentum=0.9),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
@@ -59,7 +59,7 @@ def steps(
 
     def batches():
         for _ in range(n_steps):
-            yield pictures.astype("float32"), labels
+            yield images.astype("float32"), labels
 
     def run():
         model.fit(batches(), steps_per_epoch=n_steps, verbose=0, shuffle=False)

@@ -2,20 +2,20 @@
 
     python benchmarks/lesions.py --json
 
-ResNet-110, pictures of 32×32, two cores, side by side in one process, both under our settings. The
+ResNet-110, images of 32×32, two cores, side by side in one process, both under our settings. The
 bfloat16 and cascade rows are left out where the processor has no bfloat16. The reference is the
 whole network compiled in float32 for one lesion, deleted modules left out, at its best batch size,
-for which pictures are repeated where a sweep has fewer; it is timed on a few lesions of each plan
+for which images are repeated where a sweep has fewer; it is timed on a few lesions of each plan
 and multiplied up to all of them, before and after each sweep of the engine, which is timed on all.
 Compiling is left out on both sides (the reference's takes seconds for each lesion). `ratio` is the
 median over the rounds; `cpu_ratio` is the same in processor seconds, which other programs on the
 machine disturb less.
 
-Weights are random, batch-norm statistics those of the pictures; residuals are small beside the skip
-and the last layer is fitted to ten classes of pictures, so that logits lie as far apart as a
+Weights are random, batch-norm statistics those of the images; residuals are small beside the skip
+and the last layer is fitted to ten classes of images, so that logits lie as far apart as a
 trained network's. For `single_deletion_margin` the outcomes are the paper's authors': 10,000
-pictures, the error of each lesion as they published it, with one percent of the pictures becoming
-right. A cascade's sample of 128 pictures counts as in a sweep of 10,000; they are not the pictures
+images, the error of each lesion as they published it, with one percent of the images becoming
+right. A cascade's sample of 128 images counts as in a sweep of 10,000; they are not the images
 that are evaluated, so that `changed`, all its predictions that are not those of float32, says what
 the cascade is worth. `shared` says how many times as often modules would run, lesion by lesion;
 `share_of_peak` sets the multiply-adds of the modules that a sweep in float32 computes against what
@@ -27,8 +27,8 @@ An hour and a half on two cores; `--rounds=1` takes forty minutes.
 """
 
 import residual_ensembles  # noqa: F401 - makes our settings; TensorFlow comes after
-from residual_ensembles.lesions.evaluator import Evaluator
-from residual_ensembles.lesions.worker import SweepSpec
+from residual_ensembles.lesions.engine.evaluator import Evaluator
+from residual_ensembles.lesions.engine.worker import SweepSpec
 
 # isort: split
 import itertools
@@ -57,40 +57,40 @@ from side_by_side import (
 )
 
 from residual_ensembles import backend, lesions, models
-from residual_ensembles.lesions import cascade
-from residual_ensembles.lesions.agreement import agreement
-from residual_ensembles.lesions.cut import step_costs
-from residual_ensembles.lesions.margin import Sampling
-from residual_ensembles.lesions.reference import function_of
-from residual_ensembles.lesions.tree import Tree
+from residual_ensembles.lesions.engine.lesion_groups import step_costs
+from residual_ensembles.lesions.engine.reference import function_of
+from residual_ensembles.lesions.engine.tree import Tree
+from residual_ensembles.lesions.exactness import cascade
+from residual_ensembles.lesions.exactness.agreement import agreement
+from residual_ensembles.lesions.exactness.sequential_sampling import Sampling
 from residual_ensembles.unraveling import unravel
 
 FLAGS.set_default("rounds", 3)
 flags.DEFINE_integer("depth", 110, "layers of the ResNet: 6n+2", 8)
-flags.DEFINE_integer("pictures", 500, "pictures of the sweeps with single lesions", 1)
-flags.DEFINE_integer("pictures_of_random", 500, "pictures of the sweeps with random lesions", 1)
+flags.DEFINE_integer("images", 500, "images of the sweeps with single lesions", 1)
+flags.DEFINE_integer("images_of_random", 500, "images of the sweeps with random lesions", 1)
 flags.DEFINE_integer("timed_lesions", 4, "lesions of a plan that the reference is timed on", 1)
 flags.DEFINE_list("rows", [], "names of the rows to measure; none for all")
 flags.DEFINE_list("batch_sizes", ["64", "128", "256"], "the reference's best is taken")
-flags.DEFINE_integer("application_pictures", 32, "pictures of 224×224 for ResNet50V2", 8)
+flags.DEFINE_integer("application_images", 32, "images of 224×224 for ResNet50V2", 8)
 
 SHAPE, CLASSES = (32, 32, 3), 10
-TRAINING_PICTURES = 256
+TRAINING_IMAGES = 256
 RESIDUAL_SCALE = 0.2
 """A trained network's residuals are small beside the skip; as they are drawn, they double it, and
 54 of them enlarge any rounding."""
-TEST_PICTURES = 10_000
+TEST_IMAGES = 10_000
 """Of CIFAR-10: what the cost of a cascade's sample is spread over."""
 BECOMING_RIGHT = 0.01
-"""Share of pictures that a lesion makes right: with the median of the authors' 54 lesions, whose
-error is 0.4 points higher, 2.4 % of the pictures are discordant."""
+"""Share of images that a lesion makes right: with the median of the authors' 54 lesions, whose
+error is 0.4 points higher, 2.4 % of the images are discordant."""
 PEAK_SIZE = 2048
 """Rows and columns of the matrices whose product says what the machine can do."""
 BASELINE = "one whole compiled float32 evaluation per lesion"
 
 
-def labelled_pictures(n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Returns pictures of ten classes, each a pattern of its own under noise, and their classes."""
+def labeled_images(n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Returns images of ten classes, each a pattern of its own under noise, and their classes."""
     random = np.random.default_rng(0)
     patterns = random.uniform(40, 215, (CLASSES, 4, 4, 3)).repeat(8, 1).repeat(8, 2)
     labels = random.integers(0, CLASSES, n)
@@ -98,17 +98,17 @@ def labelled_pictures(n: int) -> tuple[np.ndarray, np.ndarray]:
     return np.clip(patterns[labels] + noise, 0, 255).astype(np.uint8), labels
 
 
-def network(pictures: np.ndarray, labels: np.ndarray):
+def network(images: np.ndarray, labels: np.ndarray):
     """Returns a random network whose last layer alone is fitted, by least squares."""
     chain = models.build("resnet", FLAGS.depth, SHAPE, CLASSES, [125.0] * 3, [60.0] * 3)
     for module in chain.modules:
         last = module.transform.convs[-1].kernel
         last.assign(RESIDUAL_SCALE * ops.convert_to_tensor(last))
-    models.reestimate_batch_norm(chain, pictures)
-    y = chain.stem(ops.convert_to_tensor(pictures))
+    models.reestimate_batch_norm(chain, images)
+    y = chain.stem(ops.convert_to_tensor(images))
     for layer in (*chain.modules, *chain.head.layers[:-1]):
         y = layer(y)
-    features = np.c_[ops.convert_to_numpy(y), np.ones(len(pictures))]
+    features = np.c_[ops.convert_to_numpy(y), np.ones(len(images))]
     ridge = 0.01 * np.eye(features.shape[1])
     targets = 10.0 * np.eye(CLASSES)[labels]
     solution = np.linalg.solve(features.T @ features + ridge, features.T @ targets)
@@ -122,43 +122,43 @@ class Reference:
     Args:
         chain: The network.
         plan: The plan.
-        pictures: Repeated until they fill the largest batch: values do not change what it takes.
+        images: Repeated until they fill the largest batch: values do not change what it takes.
         batch_sizes: Of which the best is taken; None for those of the flag.
     """
 
-    def __init__(self, chain, plan: Sequence, pictures: np.ndarray, batch_sizes=None):
+    def __init__(self, chain, plan: Sequence, images: np.ndarray, batch_sizes=None):
         self.batch_sizes = list(map(int, batch_sizes or FLAGS.batch_sizes))
         places = np.linspace(0, len(plan) - 1, FLAGS.timed_lesions).round().astype(int)
         self.n_plan = len(plan)
         self.places = places.tolist()
-        self.pictures = pictures[np.resize(np.arange(len(pictures)), max(self.batch_sizes))]
+        self.images = images[np.resize(np.arange(len(images)), max(self.batch_sizes))]
         self.functions = [compiled(chain, plan[i].lesion) for i in places]
         self.size = self._best_batch_size()
         self.run()  # compiles
 
     def run(self) -> np.ndarray:
         """Returns logits of one batch for each of the lesions."""
-        batch = ops.convert_to_tensor(self.pictures[: self.size])
+        batch = ops.convert_to_tensor(self.images[: self.size])
         return np.stack([ops.convert_to_numpy(function(batch)) for function in self.functions])
 
     def _best_batch_size(self) -> int:
-        """Returns the size that takes least for a picture, tried on one lesion in turn."""
-        batches = [ops.convert_to_tensor(self.pictures[:size]) for size in self.batch_sizes]
+        """Returns the size that takes least for an image, tried on one lesion in turn."""
+        batches = [ops.convert_to_tensor(self.images[:size]) for size in self.batch_sizes]
         function = self.functions[len(self.functions) // 2]
         tries = [partial(lambda b: ops.convert_to_numpy(function(b)), batch) for batch in batches]
         costs = interleaved(dict(zip(self.batch_sizes, tries, strict=True)), rounds=3)
         return min(self.batch_sizes, key=lambda n: min(each.wall for each in costs[n]) / n)
 
-    def cost(self, n_pictures: int) -> Cost:
-        """Returns what the whole plan takes with so many pictures."""
-        factor = self.n_plan * n_pictures / (len(self.functions) * self.size)
+    def cost(self, n_images: int) -> Cost:
+        """Returns what the whole plan takes with so many images."""
+        factor = self.n_plan * n_images / (len(self.functions) * self.size)
         return cost(self.run).times(factor)
 
-    def around(self, n_pictures: int, work: Callable[[], Cost]) -> tuple[Cost, Cost]:
+    def around(self, n_images: int, work: Callable[[], Cost]) -> tuple[Cost, Cost]:
         """Returns the cost of the plan, measured before and after some work, and of the work."""
-        before = self.cost(n_pictures)
+        before = self.cost(n_images)
         done = work()
-        return before.plus(self.cost(n_pictures)).times(0.5), done
+        return before.plus(self.cost(n_images)).times(0.5), done
 
 
 def compiled(chain, lesion) -> Callable:
@@ -175,52 +175,50 @@ def compiled(chain, lesion) -> Callable:
 
 
 class Sweep:
-    """A plan and pictures, evaluated by the engine in one precision.
+    """A plan and images, evaluated by the engine in one precision.
 
     Args:
         chain: The network.
         plan: The plan.
-        pictures: The pictures.
+        images: The images.
         precision: "float32", "bfloat16" or "cascade".
-        others: Pictures of the same kind, which a cascade is calibrated on: on the evaluated ones,
+        others: Images of the same kind, which a cascade is calibrated on: on the evaluated ones,
             its predictions could not but be those of float32.
     """
 
-    def __init__(self, chain, plan: Sequence, pictures: np.ndarray, precision: str, others=None):
-        self.pictures = pictures
+    def __init__(self, chain, plan: Sequence, images: np.ndarray, precision: str, others=None):
+        self.images = images
         self.precision = precision
-        self.evaluator = SweepSpec(chain, [row.lesion for row in plan], len(pictures)).evaluator
+        self.evaluator = SweepSpec(chain, [row.lesion for row in plan], len(images)).evaluator
         self.everyone = np.arange(len(plan))
         self.sample = Cost(0.0, 0.0)
         self.others = others
-        self.redone = []
+        self.reevaluated = []
         if precision == "cascade":
             self._calibrate()
-            self.sample = cost(self._calibrate).times(len(pictures) / TEST_PICTURES)
+            self.sample = cost(self._calibrate).times(len(images) / TEST_IMAGES)
 
     def _calibrate(self) -> None:
-        found = cascade.compare(self.evaluator, self.others, self.everyone, None)
-        self.limits = cascade.thresholds(found["rounding"])
+        result = cascade.compare(self.evaluator, self.others, self.everyone, None)
+        self.limits = cascade.thresholds(result["rounding"])
 
-    def _piece(self, pictures: np.ndarray) -> np.ndarray:
+    def _chunk(self, images: np.ndarray) -> np.ndarray:
         if self.precision != "cascade":
-            return self.evaluator.logits(pictures, self.precision)
+            return self.evaluator.logits(images, self.precision)
         limits = self.limits
-        found = cascade.cascaded(
-            self.evaluator, pictures, self.everyone, limits, lambda share: None
-        )
-        self.redone.append(found.redone.mean())
-        return found.logits
+        result = cascade.cascaded(self.evaluator, images, self.everyone, limits, lambda share: None)
+        self.reevaluated.append(result.reevaluated.mean())
+        return result.logits
 
     def logits(self) -> np.ndarray:
-        """Returns logits `(n_lesions, n_pictures, n_classes)`."""
-        parts = self.evaluator.grid.pieces()
-        return np.concatenate([self._piece(self.pictures[part]) for part in parts], axis=1)
+        """Returns logits `(n_lesions, n_images, n_classes)`."""
+        parts = self.evaluator.grid.chunks()
+        return np.concatenate([self._chunk(self.images[part]) for part in parts], axis=1)
 
     def n_changed(self, logits: np.ndarray) -> int:
         """Returns how many predictions are not those of float32."""
-        parts = self.evaluator.grid.pieces()
-        exact = [self.evaluator.logits(self.pictures[part]) for part in parts]
+        parts = self.evaluator.grid.chunks()
+        exact = [self.evaluator.logits(self.images[part]) for part in parts]
         return int((logits.argmax(-1) != np.concatenate(exact, axis=1).argmax(-1)).sum())
 
     def cost(self) -> Cost:
@@ -232,7 +230,7 @@ def measure(
     row: str,
     chain,
     plan: Sequence,
-    pictures: np.ndarray,
+    images: np.ndarray,
     precision: str,
     others: np.ndarray | None = None,
     batch_sizes: Sequence[int] | None = None,
@@ -240,16 +238,16 @@ def measure(
     """Measures one plan in one precision, and how it agrees with the reference."""
     if not wanted(row):
         return
-    progress(f"{row}: {len(plan)} lesions, {len(pictures)} pictures")
-    reference = Reference(chain, plan, pictures, batch_sizes)
-    sweep = Sweep(chain, plan, pictures, precision, others)
-    logits, n_both = sweep.logits(), min(reference.size, len(pictures))
+    progress(f"{row}: {len(plan)} lesions, {len(images)} images")
+    reference = Reference(chain, plan, images, batch_sizes)
+    sweep = Sweep(chain, plan, images, precision, others)
+    logits, n_both = sweep.logits(), min(reference.size, len(images))
     same = agreement(logits[reference.places, :n_both], reference.run()[:, :n_both])
     more = {"shared": shared(sweep.evaluator)}
     if precision == "cascade":
-        more["redone"] = float(np.mean(sweep.redone))
+        more["reevaluated"] = float(np.mean(sweep.reevaluated))
         more["changed"] = f"{sweep.n_changed(logits)} of {logits[..., 0].size}"
-    costs = [reference.around(len(pictures), sweep.cost) for _ in range(FLAGS.rounds)]
+    costs = [reference.around(len(images), sweep.cost) for _ in range(FLAGS.rounds)]
     if precision == "float32" and not chain.between:
         seconds = median([engine for _, engine in costs]).wall
         more["share_of_peak"] = work(sweep.evaluator) / seconds / peak()
@@ -275,7 +273,7 @@ def work(evaluator: Evaluator) -> float:
     """Returns the multiply-adds of the modules that a sweep computes."""
     cost_of = step_costs(evaluator.chain)
     each = [cost_of(step) for children in Tree(evaluator.steps()).children for step in children]
-    return evaluator.grid.n_pictures * sum(each)
+    return evaluator.grid.n_images * sum(each)
 
 
 def peak() -> float:
@@ -306,17 +304,17 @@ def published_outcomes() -> tuple[np.ndarray, np.ndarray]:
     return intact, np.stack(outcomes)
 
 
-def measure_margin(chain, pictures: np.ndarray) -> None:
+def measure_margin(chain, images: np.ndarray) -> None:
     """Measures a sweep to a half-width of one point, with outcomes that are known beforehand."""
     row = "single_deletion_margin"
     if not wanted(row):
         return
     intact_wrong, wrong = published_outcomes()
     n = len(intact_wrong)
-    every = pictures[np.resize(np.arange(len(pictures)), n)]
+    every = images[np.resize(np.arange(len(images)), n)]
     plan = lesions.single_deletions(lesions.deletable(chain))
-    progress(f"{row}: {len(plan)} lesions, {n} pictures")
-    reference = Reference(chain, plan, pictures)
+    progress(f"{row}: {len(plan)} lesions, {n} images")
+    reference = Reference(chain, plan, images)
     intact = Sweep(chain, lesions.intact(), every, "float32")
     evaluator = SweepSpec(chain, [row.lesion for row in plan], n).evaluator
     samples = []
@@ -325,21 +323,21 @@ def measure_margin(chain, pictures: np.ndarray) -> None:
         intact.logits()
         sizes = evaluator.grid.batch_sizes
         sampling = Sampling(intact_wrong, len(plan), 0.01, seed=0, batch_sizes=sizes)
-        while len(positions := sampling.next_pictures()):
+        while len(positions := sampling.next_images()):
             active = sampling.active
             evaluator.logits(every[positions], lesions=active)
             sampling.record(positions, wrong[np.ix_(active, positions)])
         samples.append(sampling.known.sum(axis=1))
 
-    evaluator.logits(every[: evaluator.grid.piece])  # compiles
-    intact.evaluator.logits(every[: intact.evaluator.grid.piece])
+    evaluator.logits(every[: evaluator.grid.chunk])  # compiles
+    intact.evaluator.logits(every[: intact.evaluator.grid.chunk])
     tell(
         row,
         [reference.around(n, lambda: cost(estimate)) for _ in range(FLAGS.rounds)],
         peak_bytes=max(evaluator.peak_bytes, intact.evaluator.peak_bytes),
         reference_batch=reference.size,
         median_discordant=float(np.median((wrong != intact_wrong).mean(axis=1))),
-        median_pictures=int(np.median(samples)),
+        median_images=int(np.median(samples)),
     )
 
 
@@ -355,22 +353,22 @@ def convolutions(chain, evaluator: Evaluator) -> Cost:
         y = np.random.default_rng(0).normal(size=(rows, *chain.shapes[end - 2]))
         y = ops.convert_to_tensor(y.astype("float32"))
         run(y)
-        n_runs = ((numbers >= first) & (numbers < end)).sum() * evaluator.grid.n_pictures / rows
+        n_runs = ((numbers >= first) & (numbers < end)).sum() * evaluator.grid.n_images / rows
         each = [cost(lambda run=run, y=y: run(y)) for _ in range(9)]
         total = total.plus(median(each).times(float(n_runs)))
     return total
 
 
-def measure_limit(chain, plan: Sequence, pictures: np.ndarray) -> None:
+def measure_limit(chain, plan: Sequence, images: np.ndarray) -> None:
     """Measures what sharing could reach, were all but the convolutions free."""
     row = "single_deletion_convolutions_only"
     if not wanted(row):
         return
     progress(row)
-    reference = Reference(chain, plan, pictures)
-    evaluator = SweepSpec(chain, [each.lesion for each in plan], len(pictures)).evaluator
+    reference = Reference(chain, plan, images)
+    evaluator = SweepSpec(chain, [each.lesion for each in plan], len(images)).evaluator
     work = partial(convolutions, chain, evaluator)
-    tell(row, [reference.around(len(pictures), work) for _ in range(FLAGS.rounds)])
+    tell(row, [reference.around(len(images), work) for _ in range(FLAGS.rounds)])
 
 
 def measure_application() -> None:
@@ -379,13 +377,13 @@ def measure_application() -> None:
     if not wanted(row):
         return
     random = np.random.default_rng(0)
-    size = (FLAGS.application_pictures, 224, 224, 3)
-    pictures = random.normal(size=size).astype("float32")
+    size = (FLAGS.application_images, 224, 224, 3)
+    images = random.normal(size=size).astype("float32")
     model = keras.applications.ResNet50V2(weights=None, classifier_activation=None)
-    models.reestimate_batch_norm(model, pictures[:8])
+    models.reestimate_batch_norm(model, images[:8])
     chain = unravel(model)
     plan = lesions.single_deletions(lesions.deletable(chain))
-    measure(row, chain, plan, pictures, "float32", batch_sizes=(8, 16, 32))
+    measure(row, chain, plan, images, "float32", batch_sizes=(8, 16, 32))
 
 
 def tell(row: str, costs: list[tuple[Cost, Cost]], **more) -> None:
@@ -401,28 +399,28 @@ def main(_):
     if FLAGS.rows == ["application_resnet50v2_single_deletion"]:
         measure_application()
         return
-    n = max(FLAGS.pictures + cascade.SAMPLE, TRAINING_PICTURES)
-    pictures, labels = labelled_pictures(n)
-    chain = network(pictures, labels)
-    pictures, others = pictures[: FLAGS.pictures], pictures[-cascade.SAMPLE :]
-    few = pictures[: FLAGS.pictures_of_random]
+    n = max(FLAGS.images + cascade.SAMPLE, TRAINING_IMAGES)
+    images, labels = labeled_images(n)
+    chain = network(images, labels)
+    images, others = images[: FLAGS.images], images[-cascade.SAMPLE :]
+    few = images[: FLAGS.images_of_random]
     modules = lesions.deletable(chain)
     single = lesions.single_deletions(modules)
-    measure("single_deletion_float32", chain, single, pictures, "float32")
+    measure("single_deletion_float32", chain, single, images, "float32")
     shorter = {f"single_deletion_{precision}": precision for precision in ("bfloat16", "cascade")}
     shorter = {row: precision for row, precision in shorter.items() if wanted(row)}
     if shorter and not without_bfloat16(*shorter):
         for row, precision in shorter.items():
-            measure(row, chain, single, pictures, precision, others)
-    measure_margin(chain, pictures)
-    k, swappable = min(20, len(modules)), lesions.swappable(chain, lesions.spared(chain))
+            measure(row, chain, single, images, precision, others)
+    measure_margin(chain, images)
+    k, swappable = min(20, len(modules)), lesions.swappable(chain, lesions.critical_modules(chain))
     random = lesions.random_deletions(modules, k, 20, seed=0)
     measure("random_deletion_float32", chain, random, few, "float32")
     reordered = lesions.reorderings(swappable, 10, 20, seed=0)
     measure("reorder_float32", chain, reordered, few, "float32")
     double = lesions.single_duplications(lesions.duplicable(chain))
-    measure("duplicate_float32", chain, double, pictures, "float32")
-    measure_limit(chain, single, pictures)
+    measure("duplicate_float32", chain, double, images, "float32")
+    measure_limit(chain, single, images)
     measure_application()
 
 

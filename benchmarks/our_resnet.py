@@ -30,7 +30,7 @@ def typical_gates(gating: Gating, n_steps: int) -> list:
 
 
 def steps(
-    kind: str, dtype: str, depth: int, pictures: np.ndarray, labels: np.ndarray, n_steps: int
+    kind: str, dtype: str, depth: int, images: np.ndarray, labels: np.ndarray, n_steps: int
 ) -> tuple[Callable[[], object], int]:
     """Returns a function that runs a few steps of our `fit`, and the number of weights.
 
@@ -38,7 +38,7 @@ def steps(
         kind: One of `gatings`.
         dtype: "float32" or "mixed_bfloat16".
         depth: 6n + 2.
-        pictures: uint8 `(batch, height, width, channels)`.
+        images: uint8 `(batch, height, width, channels)`.
         labels: int `(batch,)`.
         n_steps: Steps, all on the same batch.
     """
@@ -46,7 +46,7 @@ def steps(
     chain = models.build(
         "resnet",
         depth,
-        pictures.shape[1:],
+        images.shape[1:],
         int(labels.max()) + 1,
         [125.0] * 3,
         [60.0] * 3,
@@ -59,7 +59,7 @@ def steps(
 
     def batches():
         for gates in chosen:
-            yield {"pictures": pictures, **({} if gates is None else {"gates": gates})}, labels
+            yield {"images": images, **({} if gates is None else {"gates": gates})}, labels
 
     def run():
         trainer.fit(batches(), steps_per_epoch=n_steps, verbose=0, shuffle=False)

@@ -2,7 +2,7 @@
 
     python benchmarks/path_gradients.py --json
 
-ResNet-110, pictures of 32×32, frozen weights, everything compiled, side by side in one process,
+ResNet-110, images of 32×32, frozen weights, everything compiled, side by side in one process,
 both under our settings; each ratio is the median over the rounds. For `sampled_…` it is how many
 times faster than one masked whole forward and backward pass per path (goal: 5 or more over all
 lengths, 10 or more up to k = 15); for `exact_passes_…` it is the number of ordinary forward and
@@ -35,7 +35,7 @@ from residual_ensembles import backend, models, paths
 from residual_ensembles.paths.loss import mean_cross_entropy
 
 flags.DEFINE_integer("depth", 110, "layers of the ResNet: 6n+2", 8)
-flags.DEFINE_list("batch_sizes", ["16", "64"], "pictures in a batch")
+flags.DEFINE_list("batch_sizes", ["16", "64"], "images in a batch")
 flags.DEFINE_list("lengths", ["0", "10", "15", "20", "54"], "path lengths, modules")
 flags.DEFINE_integer("paths", 50, "paths of one length for one batch", 1)
 flags.DEFINE_integer("paths_of_all", 4, "paths of each length, where all lengths are sampled", 1)
@@ -49,12 +49,12 @@ GROWTH_ROUNDS = 2
 def network(n_modules: int, batch_size: int):
     """Returns a network with batch statistics that fit its weights, and a batch."""
     random = np.random.default_rng(0)
-    pictures = random.integers(0, 256, (batch_size, *SHAPE)).astype("float32")
+    images = random.integers(0, 256, (batch_size, *SHAPE)).astype("float32")
     labels = random.integers(0, CLASSES, batch_size).astype("int32")
     depth = 2 * n_modules + 2
     chain = models.build("resnet", depth, SHAPE, CLASSES, [125.0] * 3, [60.0] * 3)
-    models.reestimate_batch_norm(chain, pictures)
-    return chain, pictures, labels
+    models.reestimate_batch_norm(chain, images)
+    return chain, images, labels
 
 
 @ops.custom_gradient
@@ -72,14 +72,14 @@ def masked_pass(chain, labels):
     """Returns the obvious way to one path's norm: everything forward and back, masked."""
 
     @backend.compile
-    def norm(pictures, takes):
+    def norm(images, takes):
         def loss(y):
             for i, module in enumerate(chain.modules):
                 residual = module.residual(passes_back(y, takes[i]))
                 y = module.after(residual + module.skip(passes_back(y, 1.0 - takes[i])))
             return mean_cross_entropy(chain.head(y), labels)
 
-        value, pull = backend.vjp(loss, chain.stem(pictures))
+        value, pull = backend.vjp(loss, chain.stem(images))
         gradient = pull(ops.ones_like(value))[0]
         return ops.sqrt(ops.sum(gradient * gradient))
 
@@ -87,11 +87,11 @@ def masked_pass(chain, labels):
 
 
 def ordinary_pass(chain, labels):
-    """Returns one forward and backward pass to the pictures."""
+    """Returns one forward and backward pass to the images."""
 
     @backend.compile
-    def norm(pictures):
-        value, pull = backend.vjp(lambda x: mean_cross_entropy(chain(x), labels), pictures)
+    def norm(images):
+        value, pull = backend.vjp(lambda x: mean_cross_entropy(chain(x), labels), images)
         gradient = pull(ops.ones_like(value))[0]
         return ops.sqrt(ops.sum(gradient * gradient))
 
@@ -102,15 +102,15 @@ def draw(n: int, lengths, count: int) -> np.ndarray:
     return np.concatenate([paths.draw_paths([True] * n, k, count, 0, 0) for k in lengths])
 
 
-def norms(linearization, pictures, labels, takes):
+def norms(linearization, images, labels, takes):
     """Samples paths, for their norms only, as a masked pass does."""
-    return paths.sampled(linearization.at(pictures, labels), takes, shares=False)
+    return paths.batch_path_gradients(linearization.linearize(images, labels), takes, shares=False)
 
 
 def side_by_side(batch_size: int) -> None:
     """Measures one batch size."""
     n = (FLAGS.depth - 2) // 2
-    chain, pictures, labels = network(n, batch_size)
+    chain, images, labels = network(n, batch_size)
     masked, ordinary = masked_pass(chain, labels), ordinary_pass(chain, labels)
     linearization = paths.Linearization(chain)
     drawn = {f"sampled_k{k}": draw(n, [int(k)], FLAGS.paths) for k in FLAGS.lengths}
@@ -120,8 +120,10 @@ def side_by_side(batch_size: int) -> None:
     for name, longest in (("exact_passes", None), ("exact_passes_up_to_20", 20)):
         progress(f"{name}, batch {batch_size}")
         functions = {
-            "exact": lambda k=longest: paths.exact(linearization.at(pictures, labels), k),
-            "ordinary": lambda: float(ordinary(pictures)),
+            "exact": lambda k=longest: paths.batch_gradient_by_length(
+                linearization.linearize(images, labels), k
+            ),
+            "ordinary": lambda: float(ordinary(images)),
         }
         costs = interleaved(functions, FLAGS.rounds)
         passes = ratio(costs["exact"], costs["ordinary"])
@@ -130,8 +132,8 @@ def side_by_side(batch_size: int) -> None:
     for name, takes in drawn.items():
         progress(f"{name}, batch {batch_size}")
         functions = {
-            "sampled": lambda t=takes: norms(linearization, pictures, labels, t),
-            "masked": lambda: float(masked(pictures, half)),
+            "sampled": lambda t=takes: norms(linearization, images, labels, t),
+            "masked": lambda: float(masked(images, half)),
         }
         costs = interleaved(functions, FLAGS.rounds)
         each = [taken.times(1 / len(takes)) for taken in costs["sampled"]]
@@ -145,13 +147,15 @@ def growth(batch_size: int) -> None:
     """Measures how the cost grows with the number of modules."""
     rounds = min(FLAGS.rounds, GROWTH_ROUNDS)
     for n in map(int, FLAGS.growth):
-        chain, pictures, labels = network(n, batch_size)
+        chain, images, labels = network(n, batch_size)
         ordinary, linearization = ordinary_pass(chain, labels), paths.Linearization(chain)
         takes = draw(n, range(n + 1), 1)
         functions = {
-            "ordinary": lambda f=ordinary, x=pictures: float(f(x)),
-            "exact": lambda f=linearization, x=pictures, y=labels: paths.exact(f.at(x, y)),
-            "sampled": lambda f=linearization, x=pictures, y=labels, t=takes: norms(f, x, y, t),
+            "ordinary": lambda f=ordinary, x=images: float(f(x)),
+            "exact": lambda f=linearization, x=images, y=labels: paths.batch_gradient_by_length(
+                f.linearize(x, y)
+            ),
+            "sampled": lambda f=linearization, x=images, y=labels, t=takes: norms(f, x, y, t),
         }
         progress(f"{n} modules")
         costs = interleaved(functions, rounds)

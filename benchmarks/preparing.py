@@ -4,9 +4,9 @@
 
 The lesion engine compiles one function for each kind of module and hands it the weights of each
 module; a function for each module, with its weights as constants, TensorFlow could lay out once.
-ResNet-110, pictures of 32×32, both under our settings. `ratio` is constants by arguments: for
+ResNet-110, images of 32×32, both under our settings. `ratio` is constants by arguments: for
 `prepare` the time until every module has run once, for `run` that of all modules once more on a
-batch, and for `sweep` that of all single deletions of as many pictures as told, preparing included.
+batch, and for `sweep` that of all single deletions of as many images as told, preparing included.
 Below 1, constants are faster. About two minutes on two cores.
 """
 
@@ -33,12 +33,12 @@ from side_by_side import (
 
 from residual_ensembles import backend, models
 from residual_ensembles.backend.precision import compiled
-from residual_ensembles.lesions.closed_forms import module_form
+from residual_ensembles.lesions.engine.folded_modules import module_form
 from residual_ensembles.models.lowering import lowered
 
 flags.DEFINE_integer("depth", 110, "layers of the ResNet: 6n+2", 8)
-flags.DEFINE_integer("batch_size", 128, "pictures that pass a module together", 1)
-flags.DEFINE_integer("pictures", 10_000, "pictures of the sweep", 1)
+flags.DEFINE_integer("batch_size", 128, "images that pass a module together", 1)
+flags.DEFINE_integer("images", 10_000, "images of the sweep", 1)
 
 SHAPE, CLASSES = (32, 32, 3), 10
 BASELINE = "weights as arguments"
@@ -97,15 +97,15 @@ def rounded(form, convert: Callable) -> tuple:
 
 
 def whole_sweep(prepare: Cost, run: Cost, n: int) -> Cost:
-    """Returns what all single deletions take: n²/2 modules for each picture, n a passage."""
-    return prepare.plus(run.times((n + 1) / 2 * FLAGS.pictures / FLAGS.batch_size))
+    """Returns what all single deletions take: n²/2 modules for each image, n a passage."""
+    return prepare.plus(run.times((n + 1) / 2 * FLAGS.images / FLAGS.batch_size))
 
 
 def tell(row: str, costs: dict[str, list[Cost]]) -> None:
     """Reports what both took, round by round."""
     seconds = {f"{name}_seconds": median(each).wall for name, each in costs.items()}
-    found = ratio(costs["constants"], costs["arguments"])
-    report(f"constants_{row}", found, BASELINE, FLAGS.rounds, **seconds)
+    result = ratio(costs["constants"], costs["arguments"])
+    report(f"constants_{row}", result, BASELINE, FLAGS.rounds, **seconds)
 
 
 def main(_):
@@ -113,9 +113,9 @@ def main(_):
     backend.configure()
     chain = models.build("resnet", FLAGS.depth, SHAPE, CLASSES, [125.0] * 3, [60.0] * 3)
     random = np.random.default_rng(0)
-    pictures = random.integers(0, 256, (FLAGS.batch_size, *SHAPE)).astype("uint8")
-    models.reestimate_batch_norm(chain, pictures)
-    y = chain.stem(ops.convert_to_tensor(pictures))
+    images = random.integers(0, 256, (FLAGS.batch_size, *SHAPE)).astype("uint8")
+    models.reestimate_batch_norm(chain, images)
+    y = chain.stem(ops.convert_to_tensor(images))
     makers = {"constants": with_constants, "arguments": with_arguments}
     made, prepared = {}, {name: [] for name in makers}
     for i in range(FLAGS.rounds):

@@ -2,7 +2,7 @@
 
     python benchmarks/scaling.py --json
 
-ResNets of 9 to 198 modules, pictures of 32×32. For each: the time to build the network and to have
+ResNets of 9 to 198 modules, images of 32×32. For each: the time to build the network and to have
 it ready for lesions (every module compiled and run once), one training step at batch 128, a sweep
 of all single deletions by the engine and by the reference, and the peak memory of the process,
 which has met only smaller networks before. `ratio` is the reference's time by the engine's, for
@@ -22,14 +22,14 @@ from absl import app, flags
 from side_by_side import BOTH_OURS, FLAGS, Cost, announce, cost, progress, ratio, report
 
 from residual_ensembles import backend, lesions, models
-from residual_ensembles.lesions.reference import CompiledParts
-from residual_ensembles.lesions.worker import SweepSpec
+from residual_ensembles.lesions.engine.reference import CompiledParts
+from residual_ensembles.lesions.engine.worker import SweepSpec
 from residual_ensembles.training import Trainer, compile_trainer
 
 FLAGS.set_default("rounds", 2)
 flags.DEFINE_list("modules", ["9", "18", "27", "54", "99", "198"], "modules of the networks")
-flags.DEFINE_integer("pictures", 32, "pictures of a sweep", 1)
-flags.DEFINE_integer("batch_size", 128, "pictures in a training step", 1)
+flags.DEFINE_integer("images", 32, "images of a sweep", 1)
+flags.DEFINE_integer("batch_size", 128, "images in a training step", 1)
 
 SHAPE, CLASSES = (32, 32, 3), 10
 REFERENCE_BATCH = 128
@@ -37,20 +37,20 @@ TIMED_LESIONS = 3
 BASELINE = "one evaluation per lesion"
 
 
-def build(n: int, pictures: np.ndarray):
-    """Returns a network of n modules with batch-norm statistics of the pictures."""
+def build(n: int, images: np.ndarray):
+    """Returns a network of n modules with batch-norm statistics of the images."""
     chain = models.build("resnet", 2 * n + 2, SHAPE, CLASSES, [125.0] * 3, [60.0] * 3)
-    models.reestimate_batch_norm(chain, pictures)
+    models.reestimate_batch_norm(chain, images)
     return chain
 
 
-def training_step(chain, pictures: np.ndarray, labels: np.ndarray) -> Cost:
+def training_step(chain, images: np.ndarray, labels: np.ndarray) -> Cost:
     """Returns what one training step takes, after one that compiles."""
     trainer = Trainer(chain)
     compile_trainer(trainer, 1e-3, 1e-4)
 
     def batch():
-        yield {"pictures": pictures}, labels
+        yield {"images": images}, labels
 
     def step() -> None:
         trainer.fit(batch(), steps_per_epoch=1, verbose=0, shuffle=False)
@@ -59,19 +59,19 @@ def training_step(chain, pictures: np.ndarray, labels: np.ndarray) -> Cost:
     return min(cost(step) for _ in range(FLAGS.rounds))
 
 
-def reference_sweep(chain, plan, pictures: np.ndarray, n_pictures: int) -> Cost:
+def reference_sweep(chain, plan, images: np.ndarray, n_images: int) -> Cost:
     """Returns what is taken by a sweep by the reference, from a few of its lesions."""
     network = CompiledParts(chain)
     some = [plan[i].lesion for i in np.linspace(0, len(plan) - 1, TIMED_LESIONS).astype(int)]
 
     def evaluate() -> None:
         for lesion in some:
-            network(lesion, pictures)
+            network(lesion, images)
 
     evaluate()
-    some_of_all = len(some) * len(pictures)
+    some_of_all = len(some) * len(images)
     return min(cost(evaluate) for _ in range(FLAGS.rounds)).times(
-        len(plan) * n_pictures / some_of_all
+        len(plan) * n_images / some_of_all
     )
 
 
@@ -79,12 +79,12 @@ def measure(n: int) -> dict[str, Cost]:
     """Returns what is taken by each thing that is measured on a network of n modules."""
     progress(f"{n} modules")
     random = np.random.default_rng(0)
-    pictures = random.integers(0, 256, (REFERENCE_BATCH, *SHAPE)).astype(np.uint8)
-    few = pictures[: FLAGS.pictures]
-    labels = random.integers(0, CLASSES, len(pictures)).astype("int32")
+    images = random.integers(0, 256, (REFERENCE_BATCH, *SHAPE)).astype(np.uint8)
+    few = images[: FLAGS.images]
+    labels = random.integers(0, CLASSES, len(images)).astype("int32")
 
     def prepare() -> tuple:
-        chain = build(n, pictures)
+        chain = build(n, images)
         plan = lesions.single_deletions(lesions.deletable(chain))
         evaluator = SweepSpec(chain, [row.lesion for row in plan], len(few)).evaluator
         evaluator.logits(few, lesions=[n - 1])
@@ -94,11 +94,11 @@ def measure(n: int) -> dict[str, Cost]:
     build_and_trace = cost(lambda: prepared.extend(prepare()))
     chain, plan, evaluator = prepared
     evaluator.logits(few)  # compiles what batches of other sizes need
-    batch = pictures[: FLAGS.batch_size], labels[: FLAGS.batch_size]
+    batch = images[: FLAGS.batch_size], labels[: FLAGS.batch_size]
     return {
         "build_and_trace": build_and_trace,
         "engine_sweep": min(cost(lambda: evaluator.logits(few)) for _ in range(FLAGS.rounds)),
-        "reference_sweep": reference_sweep(chain, plan, pictures, len(few)),
+        "reference_sweep": reference_sweep(chain, plan, images, len(few)),
         "training_step": training_step(chain, *batch),
     }
 
@@ -117,17 +117,17 @@ def main(_):
     announce(BOTH_OURS)
     backend.configure()
     sizes = sorted(map(int, FLAGS.modules))
-    found, peaks, start = [], [], peak_bytes()
+    result, peaks, start = [], [], peak_bytes()
     for n in sizes:
         costs = measure(n)
-        found.append(costs)
+        result.append(costs)
         faster = ratio([costs["reference_sweep"]], [costs["engine_sweep"]])
         told = {name: taken.wall for name, taken in costs.items()}
         told["peak_bytes"] = peak_bytes() - start
         peaks.append(told["peak_bytes"])
         report(f"single_deletion_n{n}", faster, BASELINE, 1, **told)
-    for name in found[0] if len(sizes) > 1 else ():
-        slope = exponent(sizes, [costs[name].wall for costs in found])
+    for name in result[0] if len(sizes) > 1 else ():
+        slope = exponent(sizes, [costs[name].wall for costs in result])
         report(f"exponent_{name}", None, "log seconds over log modules", 1, **slope)
     if len(sizes) > 1:
         slope = exponent(sizes, peaks)

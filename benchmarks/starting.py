@@ -1,13 +1,13 @@
-"""What it costs to begin: a program, a worker process, a piece of a study.
+"""What it costs to begin: a program, a worker process, a task of a study.
 
     python benchmarks/starting.py --json
 
 Seconds on the wall and of all processors, medians over the rounds, each in a fresh process, with
 the files that Python reads in memory. A worker is started as `lesions` and `paths` start theirs,
-with one thread; `worker` is until it has imported what a piece needs. The others are of a
-ResNet-110 for pictures of 8×8, as the default study has it: `build` draws one anew, `load` reads it
+with one thread; `worker` is until it has imported what a task needs. The others are of a
+ResNet-110 for images of 8×8, as the default study has it: `build` draws one anew, `load` reads it
 from its file, and the rest is told twice, for the first call, which traces, and for the second:
-`lesions` all single deletions of a few pictures, `paths` the exact decomposition of a batch,
+`lesions` all single deletions of a few images, `paths` the exact decomposition of a batch,
 `training` one step. What tracing costs is the difference. Two minutes on two cores.
 """
 
@@ -35,7 +35,7 @@ from side_by_side import (
 
 FLAGS.set_default("rounds", 3)
 flags.DEFINE_integer("depth", 110, "layers of the ResNet: 6n+2", 8)
-flags.DEFINE_integer("batch_size", 16, "pictures of a piece", 1)
+flags.DEFINE_integer("batch_size", 16, "images of a task", 1)
 
 SHAPE, CLASSES = (8, 8, 1), 10
 PROGRAMS = {
@@ -56,7 +56,7 @@ def program(arguments: list[str]) -> Cost:
 
 
 def worker() -> Cost:
-    """Returns what it takes until a worker process is ready for its first piece."""
+    """Returns what it takes until a worker process is ready for its first task."""
     begin = time.perf_counter()
     with ProcessPoolExecutor(1, timeout=None) as pool:
         cpu = pool.submit(imports).result()
@@ -64,7 +64,7 @@ def worker() -> Cost:
 
 
 def imports() -> float:
-    """Imports what pieces need; returns the processor seconds of this process so far."""
+    """Imports what tasks need; returns the processor seconds of this process so far."""
     from residual_ensembles import backend, lesions, models, paths  # noqa: F401
 
     backend.configure(1)
@@ -77,12 +77,12 @@ def in_worker(function: Callable, *arguments) -> list[Cost]:
         return pool.submit(function, *arguments).result()
 
 
-def build(path: str, depth: int, pictures: np.ndarray) -> list[Cost]:
+def build(path: str, depth: int, images: np.ndarray) -> list[Cost]:
     """Builds a network, and leaves it in a file."""
     from residual_ensembles import models
 
     chains = []
-    arguments = "resnet", depth, pictures.shape[1:], CLASSES, [125.0], [60.0]
+    arguments = "resnet", depth, images.shape[1:], CLASSES, [125.0], [60.0]
     taken = cost(lambda: chains.append(models.build(*arguments)))
     Path(path).write_bytes(models.to_bytes(chains[0]))
     return [taken]
@@ -95,37 +95,40 @@ def load(path: str, *_) -> list[Cost]:
     return [cost(lambda: models.load(path))]
 
 
-def lesion_piece(path: str, _, pictures: np.ndarray) -> list[Cost]:
+def lesion_task(path: str, _, images: np.ndarray) -> list[Cost]:
     """Evaluates all single deletions, twice."""
     from residual_ensembles import lesions, models
-    from residual_ensembles.lesions.worker import SweepSpec
+    from residual_ensembles.lesions.engine.worker import SweepSpec
 
     chain = models.load(path)
     plan = lesions.single_deletions(lesions.deletable(chain))
-    evaluator = SweepSpec(chain, [each.lesion for each in plan], len(pictures)).evaluator
-    return [cost(lambda: evaluator.logits(pictures)) for _ in range(2)]
+    evaluator = SweepSpec(chain, [each.lesion for each in plan], len(images)).evaluator
+    return [cost(lambda: evaluator.logits(images)) for _ in range(2)]
 
 
-def path_piece(path: str, _, pictures: np.ndarray) -> list[Cost]:
+def path_task(path: str, _, images: np.ndarray) -> list[Cost]:
     """Takes the gradient of a batch apart by the length of paths, twice."""
     from residual_ensembles import models, paths
 
     linearization = paths.Linearization(models.load(path))
-    pictures, labels = pictures.astype("float32"), np.arange(len(pictures)) % CLASSES
-    return [cost(lambda: paths.exact(linearization.at(pictures, labels))) for _ in range(2)]
+    images, labels = images.astype("float32"), np.arange(len(images)) % CLASSES
+    return [
+        cost(lambda: paths.batch_gradient_by_length(linearization.linearize(images, labels)))
+        for _ in range(2)
+    ]
 
 
-def training_step(path: str, _, pictures: np.ndarray) -> list[Cost]:
+def training_step(path: str, _, images: np.ndarray) -> list[Cost]:
     """Takes a step of training, twice."""
     from residual_ensembles import models
     from residual_ensembles.training import Trainer, compile_trainer
 
     trainer = Trainer(models.load(path))
     compile_trainer(trainer, 1e-3, 1e-4)
-    labels = np.arange(len(pictures), dtype="int32") % CLASSES
+    labels = np.arange(len(images), dtype="int32") % CLASSES
 
     def batches():
-        yield {"pictures": pictures}, labels
+        yield {"images": images}, labels
 
     def step():
         trainer.fit(batches(), steps_per_epoch=1, verbose=0, shuffle=False)
@@ -147,7 +150,7 @@ def measure(name: str, work: Callable[[], list[Cost]]) -> None:
 def main(_):
     announce("everything runs under our settings")
     random = np.random.default_rng(0)
-    pictures = random.integers(0, 256, (FLAGS.batch_size, *SHAPE)).astype("uint8")
+    images = random.integers(0, 256, (FLAGS.batch_size, *SHAPE)).astype("uint8")
     if not FLAGS.json:
         columns = "wall, s", "processor, s", "again, wall", "processor"
         print(" " * 16 + "".join(f"{column:>13}" for column in columns))
@@ -156,16 +159,16 @@ def main(_):
         measure(name, lambda arguments=arguments: [program(arguments)])
     measure("worker", lambda: [worker()])
     with tempfile.TemporaryDirectory() as folder:
-        arguments = str(Path(folder, "model.keras")), FLAGS.depth, pictures
-        for name, function in PIECES.items():
+        arguments = str(Path(folder, "model.keras")), FLAGS.depth, images
+        for name, function in TASKS.items():
             measure(name, lambda function=function: in_worker(function, *arguments))
 
 
-PIECES = {
+TASKS = {
     "build": build,
     "load": load,
-    "lesions": lesion_piece,
-    "paths": path_piece,
+    "lesions": lesion_task,
+    "paths": path_task,
     "training": training_step,
 }
 

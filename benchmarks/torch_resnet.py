@@ -48,20 +48,20 @@ def resnet(depth: int, channels: int, n_classes: int) -> nn.Sequential:
 
 
 def steps(
-    depth: int, pictures: np.ndarray, labels: np.ndarray, n_steps: int
+    depth: int, images: np.ndarray, labels: np.ndarray, n_steps: int
 ) -> tuple[Callable[[], object], int]:
     """Returns a function that trains for `n_steps` on the same batch, and the number of weights.
 
     Args:
         depth: 6n + 2.
-        pictures: uint8 `(batch, height, width, channels)`.
+        images: uint8 `(batch, height, width, channels)`.
         labels: int `(batch,)`.
         n_steps: Steps of momentum SGD with weight decay.
     """
-    network = resnet(depth, pictures.shape[-1], int(labels.max()) + 1)
+    network = resnet(depth, images.shape[-1], int(labels.max()) + 1)
     network.to(memory_format=torch.channels_last)
     optimizer = torch.optim.SGD(network.parameters(), 1e-3, momentum=0.9, weight_decay=1e-4)
-    x = torch.from_numpy((pictures.transpose(0, 3, 1, 2) / 127.5 - 1).astype("float32"))
+    x = torch.from_numpy((images.transpose(0, 3, 1, 2) / 127.5 - 1).astype("float32"))
     x = x.to(memory_format=torch.channels_last)
     y = torch.from_numpy(labels.astype("int64"))
 

@@ -2,7 +2,7 @@
 
     python benchmarks/training.py --json
 
-ResNet-110, pictures of 32×32, batch 128. Every contestant is a process of its own, and those of a
+ResNet-110, images of 32×32, batch 128. Every contestant is a process of its own, and those of a
 row take turns. Ours run under our settings. Plain Keras and PyTorch run twice: in a process that
 imports nothing of ours (`ratio`, `cpu_ratio`), as their user gets them, and in one that imports
 `residual_ensembles` before them and is configured as ours are (`ratio_our_settings`,
@@ -36,7 +36,7 @@ from side_by_side import (
 )
 
 flags.DEFINE_integer("depth", 110, "layers of the ResNet: 6n+2", 8)
-flags.DEFINE_integer("batch_size", 128, "pictures in a step", 1)
+flags.DEFINE_integer("batch_size", 128, "images in a step", 1)
 flags.DEFINE_list("rows", [], "names of the rows to measure; none for all")
 flags.DEFINE_string("contestant", None, "be one of the contestants; for the program itself")
 flags.DEFINE_enum("settings", "ours", ["ours", "theirs"], "what a contestant runs under")
@@ -87,9 +87,9 @@ def contestant() -> tuple:
     imported, and have to be made before TensorFlow is; or not at all.
     """
     random = np.random.default_rng(0)
-    pictures = random.integers(0, 256, (FLAGS.batch_size, *SHAPE)).astype("uint8")
+    images = random.integers(0, 256, (FLAGS.batch_size, *SHAPE)).astype("uint8")
     labels = random.integers(0, CLASSES, FLAGS.batch_size).astype("int32")
-    rest = FLAGS.depth, pictures, labels, STEPS
+    rest = FLAGS.depth, images, labels, STEPS
     if FLAGS.settings == "ours":
         from residual_ensembles import backend
 

@@ -2,7 +2,7 @@
 
 import pickle
 
-from residual_ensembles.lesions.worker import SweepSpec
+from residual_ensembles.lesions.engine.worker import SweepSpec
 from residual_ensembles.runtime import Serial
 
 
@@ -12,20 +12,20 @@ def pickled_bytes(value: object) -> int:
 
 
 class Counting(Serial):
-    """Runs nothing elsewhere and counts what would have travelled."""
+    """Runs nothing elsewhere and counts what would have traveled."""
 
     def __init__(self):
         super().__init__()
         self.networks = 0
         """Of networks and their plans."""
-        self.pictures = 0
+        self.images = 0
         self.results = 0
 
-    def put(self, value):
+    def scatter(self, value):
         if isinstance(value, SweepSpec):
             self.networks += pickled_bytes(value)
         else:
-            self.pictures += pickled_bytes(value)
+            self.images += pickled_bytes(value)
         return value
 
     def run(self, *what, **how):

@@ -116,11 +116,11 @@ def figures() -> str:
 
 def studies() -> str:
     """Returns the list of committed studies, with links to their pages."""
-    found = sorted(path.parent for path in STUDIES.glob("*/report.html"))
-    if not found:
+    result = sorted(path.parent for path in STUDIES.glob("*/report.html"))
+    if not result:
         return "No study is committed yet: `make reproduce` makes the first.\n"
     rows = ["| study | page | explorer | claims |", "|---|---|---|---|"]
-    for folder in found:
+    for folder in result:
         cells = [folder.name]
         for name, label in (
             ("report.html", "page"),

@@ -24,7 +24,7 @@ from keras import layers, ops
 WIDTHS = (16, 32, 64)
 EPSILON = 1e-5
 MEAN, STD = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
-"""Of ImageNet: what the authors normalized with, pictures being in 0..1."""
+"""Of ImageNet: what the authors normalized with, images being in 0..1."""
 
 
 def option_a(y, filters: int):
@@ -54,7 +54,7 @@ def norm(y, name: str):
 
 
 def resnet(depth: int) -> keras.Model:
-    """Returns a network for pictures `(32, 32, 3)` in 0..255, with random weights.
+    """Returns a network for images `(32, 32, 3)` in 0..255, with random weights.
 
     Args:
         depth: 20, 32, 44, 56 or 110: six times the modules of a stage, and two.
@@ -62,7 +62,7 @@ def resnet(depth: int) -> keras.Model:
     modules, rest = divmod(depth - 2, 6)
     if rest or modules < 1:
         raise ValueError(f"Received depth={depth}, expected 6 n + 2: 20, 32, 44, 56 or 110.")
-    x = keras.Input((32, 32, 3), name="picture")
+    x = keras.Input((32, 32, 3), name="image")
     y = layers.Rescaling((1 / (255 * STD)).tolist(), (-MEAN / STD).tolist(), name="scaling")(x)
     y = layers.ReLU(name="relu1")(norm(convolution(y, WIDTHS[0], 1, "conv1"), "bn1"))
     for stage, filters in enumerate(WIDTHS, start=1):
@@ -85,29 +85,29 @@ def load_arrays(model: keras.Model, arrays: Mapping[str, np.ndarray]) -> None:
             continue
         name = layer.name.replace("_", ".")
         if isinstance(layer, layers.Conv2D):
-            found = [arrays[f"{name}.weight"].transpose(2, 3, 1, 0)]
+            result = [arrays[f"{name}.weight"].transpose(2, 3, 1, 0)]
         elif isinstance(layer, layers.Dense):
-            found = [arrays[f"{name}.weight"].T, arrays[f"{name}.bias"]]
+            result = [arrays[f"{name}.weight"].T, arrays[f"{name}.bias"]]
         else:
             kinds = ("weight", "bias", "running_mean", "running_var")
-            found = [arrays[f"{name}.{kind}"] for kind in kinds]
-        layer.set_weights(found)
+            result = [arrays[f"{name}.{kind}"] for kind in kinds]
+        layer.set_weights(result)
 
 
 def main() -> None:
     """Prints the modules of each network and what deleting one of them changes."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, help="with resnet20.npz and others")
-    parser.add_argument("--n", type=int, default=500, help="random pictures")
+    parser.add_argument("--n", type=int, default=500, help="random images")
     arguments = parser.parse_args()
-    pictures = np.random.default_rng(0).uniform(0, 255, (arguments.n, 32, 32, 3)).astype("float32")
+    images = np.random.default_rng(0).uniform(0, 255, (arguments.n, 32, 32, 3)).astype("float32")
     for path in sorted(arguments.folder.glob("resnet*.npz")):
         model = resnet(int(path.stem.removeprefix("resnet")))
         with np.load(path) as arrays:
             load_arrays(model, arrays)
         chain = residual_ensembles.unravel(model)
         print(f"{path.stem}: {len(chain.modules)} modules, agreement {chain.agreement:.1e}")
-        table = residual_ensembles.lesion_study(chain, pictures)
+        table = residual_ensembles.lesion_study(chain, images)
         print(table[["lesion", "name", "changed_fraction"]].to_string(index=False))
 
 

@@ -46,14 +46,14 @@ def outlines(study: Study) -> dict:
     Raises:
         ValueError: One is not there, cannot be cut, or takes other images than the study has.
     """
-    found = {}
+    result = {}
     for network in (name for name in study.networks if name not in study.trained):
         own = study.network[network]
         try:
-            found[network] = unraveling.given.outline(own, _image_shape(study.data))
+            result[network] = unraveling.external.build_untrained(own, _image_shape(study.data))
         except ValueError as error:
             raise ValueError(f"network.{network}: {error}") from error
-    return found
+    return result
 
 
 def _image_shape(data) -> tuple:

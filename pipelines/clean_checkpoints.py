@@ -51,15 +51,15 @@ def kept(folder: Path, now: float) -> list[Work]:
         folder: Of all checkpoints.
         now: Seconds since 1970.
     """
-    found = []
+    result = []
     for work in (*folder.glob("*/"), *folder.glob("*/*/")):
         if WORK.fullmatch(work.name):
             kind = "training" if work.parent == folder else work.parent.name
             stats = [path.lstat() for path in (work, *work.rglob("*"))]
             newest = max(each.st_mtime for each in stats)
             n_bytes = sum(each.st_size for each in stats)
-            found.append(Work(kind, work, n_bytes, (now - newest) / DAY))
-    return sorted(found, key=lambda work: (-work.days, work.folder))
+            result.append(Work(kind, work, n_bytes, (now - newest) / DAY))
+    return sorted(result, key=lambda work: (-work.days, work.folder))
 
 
 def main() -> None:

@@ -24,7 +24,7 @@ PIPELINE = "dvc.yaml"
 NETWORKS = "    - results/${name}/networks"
 """A stage that depends on these may meet any class that a network consists of."""
 READS_NETWORKS = LIBRARY / "models" / "saving.py"
-CLASSES = LIBRARY / "registration.py"
+CLASSES = LIBRARY / "unraveling" / "keras_registration.py"
 
 _STAGE = re.compile(r"  (\w+):$")
 _KEY = re.compile(r"    (\w+):")
@@ -45,8 +45,8 @@ def with_code(pipeline: str) -> str:
             lines += [f"    - {place}" for place in code_of(stage)]
         if begins_stage:
             stage, key = [], None
-        elif found := _KEY.match(line):
-            key = found[1]
+        elif result := _KEY.match(line):
+            key = result[1]
         elif not line.strip():
             key = None
         stage.append(line)

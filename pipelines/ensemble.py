@@ -29,25 +29,25 @@ def runs_of(study: Study) -> list[Run]:
     ]
 
 
-def probabilities(chain, part):
-    """Returns the softmax of a network's logits, `(pictures, classes)`."""
+def probabilities(chain, split):
+    """Returns the softmax of a network's logits, `(images, classes)`."""
     from scipy.special import softmax
 
-    batches = (np.arange(i, min(i + BATCH, len(part))) for i in range(0, len(part), BATCH))
-    logits = [np.asarray(chain(part.pictures(index))) for index in batches]
+    batches = (np.arange(i, min(i + BATCH, len(split))) for i in range(0, len(split), BATCH))
+    logits = [np.asarray(chain(split.images(index))) for index in batches]
     return softmax(np.concatenate(logits).astype("float64"), axis=-1)
 
 
-def ballot(part, seed: int, n_modules: int, folders: list[Path], output: Path):
+def ballot(split, seed: int, n_modules: int, folders: list[Path], output: Path):
     """Lets the members of one seed vote, keeps predictions, and returns rows of the table."""
     from residual_ensembles.analysis.voting import vote
 
-    found = [probabilities(models.load(folder / "model.keras"), part) for folder in folders]
-    table, predictions = vote(seed, np.stack(found), part.labels, n_modules)
+    result = [probabilities(models.load(folder / "model.keras"), split) for folder in folders]
+    table, predictions = vote(seed, np.stack(result), split.labels, n_modules)
     write_npz(
         output / f"predictions-{seed}.npz",
         predictions=predictions.astype("int16"),
-        labels=part.labels.astype("int16"),
+        labels=split.labels.astype("int16"),
     )
     return table
 
@@ -63,17 +63,17 @@ def main() -> None:
     from residual_ensembles.analysis.voting import COLUMNS
 
     runs = runs_of(study)
-    found = train_side_by_side(study, runs) if runs else []
+    result = train_side_by_side(study, runs) if runs else []
     backend.configure()
     tables, rows = [], []
     for i, seed in enumerate(study.seeds if members else ()):
         own = slice(i * members, (i + 1) * members)
-        for member, run in enumerate(found[own], start=1):
+        for member, run in enumerate(result[own], start=1):
             facts = {name: run[name] for name in MEMBER_COLUMNS}
             rows.append({"seed": seed, "member": member, **facts})
-        part, folders = data.load(study.prepared).part("test"), [r.folder for r in runs[own]]
-        n_modules = found[own][0]["n_modules"]
-        tables.append(ballot(part, seed, n_modules, folders, output_dir / "ensemble"))
+        split, folders = data.load(study.prepared).split("test"), [r.folder for r in runs[own]]
+        n_modules = result[own][0]["n_modules"]
+        tables.append(ballot(split, seed, n_modules, folders, output_dir / "ensemble"))
     columns = ["seed", "member", *MEMBER_COLUMNS]
     write_csv(output_dir / "ensemble" / "members.csv", pd.DataFrame(rows, columns=columns))
     empty = pd.DataFrame(columns=COLUMNS)

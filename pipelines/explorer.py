@@ -1,7 +1,8 @@
 """Stage `explorer`: writes the page on which a reader takes the networks apart."""
 
 from pipelines import study as studies
-from residual_ensembles import cli, data, explorer, models
+from residual_ensembles import cli, data, models
+from residual_ensembles.report import explorer
 from residual_ensembles.storage.checkpoints import finished_network
 from residual_ensembles.storage.files import write_text
 
@@ -35,13 +36,13 @@ def main() -> None:
     for choice in choices:
         finished_network(study.results, choice.name, choice.seed)
     offered, left_out = offers(choices)
-    pictures = explorer.draw(prepared.part("test"), prepared.picture_shape)
-    text = explorer.render(prepared.title, prepared.class_names, pictures, offered, left_out)
+    images = explorer.draw(prepared.split("test"), prepared.image_shape)
+    text = explorer.render(prepared.title, prepared.class_names, images, offered, left_out)
     write_text(page, text)
     for sentence in left_out:
         print(sentence)
     titles = ", ".join(network.title for network in offered) or "no network"
-    print(f"{titles}; {len(pictures.labels)} pictures, {len(text) / 1e6:.1f} MB: {page}")
+    print(f"{titles}; {len(images.labels)} images, {len(text) / 1e6:.1f} MB: {page}")
 
 
 if __name__ == "__main__":

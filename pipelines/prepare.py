@@ -9,9 +9,9 @@ def main() -> None:
     study = studies.load()
     own = study.data.model_dump()
     prepared = data.prepare(own.pop("source"), study.prepared, **own)
-    height, width, _ = prepared.picture_shape
-    counts = ", ".join(f"{n} {part}" for part, n in prepared.description["counts"].items())
-    print(f"{prepared.title}: {counts} pictures of {height}×{width} in {prepared.folder}")
+    height, width, _ = prepared.image_shape
+    counts = ", ".join(f"{n} {split}" for split, n in prepared.description["counts"].items())
+    print(f"{prepared.title}: {counts} images of {height}×{width} in {prepared.folder}")
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from pathlib import Path
 import pandas as pd
 
 from pipelines import study
-from residual_ensembles import interruption
+from residual_ensembles.backend import interruption
 from residual_ensembles.cli import COST_FILE, children_peak_mib, read_costs
 from residual_ensembles.storage.files import write_csv
 

@@ -27,12 +27,12 @@ def main() -> None:
     study = studies.load()
     folder = study.results / "networks"
     cli.require_writable_folder(folder)
-    found = train_side_by_side(study, runs_of(study))
-    for run in found:
+    result = train_side_by_side(study, runs_of(study))
+    for run in result:
         name = f"{run['network']}-{run['seed']}"
         error, n = run["test_error_fraction"], run["n_test_images"]
-        print(f"{name}: {100 * error:.2f} % error on {n} test pictures")
-    print(f"{len(found)} networks: {folder}")
+        print(f"{name}: {100 * error:.2f} % error on {n} test images")
+    print(f"{len(result)} networks: {folder}")
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from residual_ensembles.training.settings import Settings
 
 MAPS_OF_CONVOLUTION = 6
 """Feature maps that are there for each convolution at the end of the forward pass, of its output's
-size: normalised, rectified and convolved, and the gradient of each at the worst."""
+size: normalized, rectified and convolved, and the gradient of each at the worst."""
 COPIES_OF_WEIGHTS = 4
 """Weights, gradients, momentum, and a checkpoint on its way to the disk."""
 WEIGHT_BYTES = 4
@@ -74,9 +74,9 @@ def train_side_by_side(study: Study, runs: Sequence[Run]) -> list[dict]:
     with _threads(threads), runtime.choose_executor(show=True) as chosen:
         if isinstance(chosen, runtime.Serial):
             backend.configure()  # others do so in their processes, once
-        found = chosen.run(tasks, memory_bytes=memory_bytes)
-        print(chosen.told())
-    return found
+        result = chosen.run(tasks, memory_bytes=memory_bytes)
+        print(chosen.summary())
+    return result
 
 
 def most_bytes(study: Study) -> int:
@@ -96,7 +96,7 @@ def most_bytes(study: Study) -> int:
         models.build(
             model,
             depth,
-            prepared.picture_shape,
+            prepared.image_shape,
             prepared.n_classes,
             prepared.mean,
             prepared.std,
@@ -114,7 +114,7 @@ def training_bytes(chain, batch_size: int, number_bytes: int = 4) -> int:
 
     Args:
         chain: The network.
-        batch_size: Pictures in a step.
+        batch_size: Images in a step.
         number_bytes: Of a number that is computed: 4 in float32, 2 in bfloat16.
     """
     maps = sum(
@@ -162,18 +162,18 @@ def train_one(run: Run, prepared: Path, project: Path, kept: Path, advance) -> d
         )
     with contextlib.chdir(project), contextlib.redirect_stdout(Named(run.folder.name)):
         try:
-            found = _trained(run, data.load(prepared), kept)
+            result = _trained(run, data.load(prepared), kept)
         except ValueError as error:
             raise ValueError(f"{run.folder.name}: {error}") from error
     advance(1)
-    return found
+    return result
 
 
 def _trained(run: Run, prepared: data.Prepared, kept: Path) -> dict:
     if isinstance(run.what, Settings):
         return training.train(prepared, run.what, run.folder, kept, run.network)
     place = training.Outputs(run.folder)
-    return stages.publish(prepared, run.what, run.seed, place, run.network)
+    return stages.write_external_run(prepared, run.what, run.seed, place, run.network)
 
 
 class Named(io.TextIOBase):

@@ -1,21 +1,20 @@
 """Takes residual networks apart: lesions, paths, gated training (Veit, Wilber & Belongie 2016).
 
-What is needed to take a network of one's own apart is here: `unravel`, `lesion_study`, `worth`,
-`prune`, `gradient_by_length` and `sampled_path_gradients`; everything else is imported by the name
-of its room: `from residual_ensembles import models`. What is used is loaded when it is used.
-Importing the package makes the settings that count only before TensorFlow is imported
-(`backend.process`).
+What is needed to take a network of one's own apart is here: `unravel`, `lesion_study`,
+`module_importance`, `prune`, `gradient_by_length` and `sampled_path_gradients`; everything else is
+imported by the name of its room: `from residual_ensembles import models`. What is used is loaded
+when it is used. Importing the package makes the settings that count only before TensorFlow is
+imported (`backend.process`).
 
 `keras.models.load_model` knows our layers where Keras was imported before this package, or
-`residual_ensembles.registration` was; `models.load` always does.
+`residual_ensembles.unraveling.keras_registration` was; `models.load` always does.
 """
 
 import sys
 
 import lazy_loader
 
-from residual_ensembles import interruption
-from residual_ensembles.backend import process
+from residual_ensembles.backend import interruption, process
 
 __version__ = "0.1.0"
 
@@ -26,4 +25,4 @@ process.prepare()
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 
 if "keras" in sys.modules and process.problem() is None:
-    from residual_ensembles import registration as registration
+    from residual_ensembles.unraveling import keras_registration as keras_registration

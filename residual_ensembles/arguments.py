@@ -6,7 +6,7 @@ from typing import Any
 
 
 def require_whole_number(name: str, value: Any, least: int = 0, most: int | None = None) -> int:
-    """Returns a whole number, as Python's own kind.
+    """Returns an integer, as Python's own kind.
 
     Args:
         name: The parameter's.
@@ -15,11 +15,11 @@ def require_whole_number(name: str, value: Any, least: int = 0, most: int | None
         most: The largest; None for no limit.
 
     Raises:
-        TypeError: It is not a whole number.
+        TypeError: It is not an integer.
         ValueError: It is out of range.
     """
     if isinstance(value, bool) or not isinstance(value, numbers.Integral):
-        raise TypeError(f"Received {name}={_shown(value)}, expected a whole number.")
+        raise TypeError(f"Received {name}={_shown(value)}, expected an integer.")
     if value < least or (most is not None and value > most):
         expected = f"{least} or more" if most is None else f"{least} to {most}"
         raise ValueError(f"Received {name}={_shown(value)}, expected {expected}.")

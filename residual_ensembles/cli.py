@@ -1,4 +1,4 @@
-"""What all programs share: flags are refused, and errors told, in one line.
+"""Command-line flags of all programs: checked, and errors printed, in one line.
 
 A program defines its flags, then calls `run(main)`. It ends with 0 when it did its work, with 2
 when it was called wrongly, and with 1 when the work could not be done.
@@ -20,16 +20,15 @@ import psutil
 from absl import app, flags, logging
 from pydantic import BaseModel
 
-from residual_ensembles import interruption
-from residual_ensembles.backend import extras, process
-from residual_ensembles.parameters import WholeNumbers, choices, help_text, limits
+from residual_ensembles.backend import extras, interruption, process
+from residual_ensembles.parameters import Integers, choices, help_text, limits
 from residual_ensembles.storage import files
 
 flags.disclaim_key_flags()  # `define_flags` defines those of the program that calls it
 
 COST_FILE = "RESIDUAL_ENSEMBLES_COST_FILE"
 """The environment variable that names a file to which a program adds a line: what it cost."""
-WHOLE_NUMBERS = get_args(WholeNumbers)[0]
+WHOLE_NUMBERS = get_args(Integers)[0]
 _MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024  # bytes
 
 
@@ -112,13 +111,13 @@ def define_flags(
     for name in names:
         field = model.model_fields[name]
         default = (defaults or {}).get(name, field.default)
-        flag, words, found = f"{prefix}{name}", help_text(field), limits(field)
+        flag, words, result = f"{prefix}{name}", help_text(field), limits(field)
         if choices(field):
             flags.DEFINE_enum(flag, default, choices(field), words)
         elif field.annotation is int:
-            flags.DEFINE_integer(flag, default, words, found.get("ge"), found.get("le"))
+            flags.DEFINE_integer(flag, default, words, result.get("ge"), result.get("le"))
         elif field.annotation is float:
-            low, high = (found.get(a, found.get(b)) for a, b in (("ge", "gt"), ("le", "lt")))
+            low, high = (result.get(a, result.get(b)) for a, b in (("ge", "gt"), ("le", "lt")))
             flags.DEFINE_float(flag, default, words, low, high)
         elif field.annotation is str:
             flags.DEFINE_string(flag, default, words)
@@ -130,30 +129,30 @@ def flag_values(model: type[BaseModel], *names: str, prefix: str = "") -> dict[s
     """Returns what the flags say that `define_flags` defined, by name of the parameter.
 
     Raises:
-        ValueError: A list is not of whole numbers.
+        ValueError: A list is not of integers.
     """
-    found = {}
+    result = {}
     for name in names:
         value = flags.FLAGS[f"{prefix}{name}"].value
         if model.model_fields[name].annotation == WHOLE_NUMBERS:
-            value = whole_numbers(f"{prefix}{name}", value)
-        found[name] = tuple(value) if isinstance(value, list) else value
-    return found
+            value = integers(f"{prefix}{name}", value)
+        result[name] = tuple(value) if isinstance(value, list) else value
+    return result
 
 
-def whole_numbers(name: str, values: Sequence[str]) -> list[int]:
-    """Returns a flag's list as whole numbers.
+def integers(name: str, values: Sequence[str]) -> list[int]:
+    """Returns a flag's list as integers.
 
     Args:
         name: The flag's, without dashes.
         values: What was given.
 
     Raises:
-        ValueError: One is not a whole number, 0 or larger.
+        ValueError: One is not an integer, 0 or larger.
     """
     if not all(value.strip().isdecimal() for value in values):
         raise ValueError(
-            f"Received --{name}={','.join(values)}, expected whole numbers, 0 or larger, with "
+            f"Received --{name}={','.join(values)}, expected integers, 0 or larger, with "
             f"commas between them, such as --{name}=0,1,2."
         )
     return [int(value) for value in values]

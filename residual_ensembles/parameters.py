@@ -41,7 +41,7 @@ SCHEDULES = ("paper", "cosine", "imagenet")
 LESION_PRECISIONS = ("float32", "bfloat16", "cascade")
 BATCH_NORM = ("inference", "training")
 """Statistics that batch normalization uses where gradients are taken apart."""
-TARGETS = ("y0", "picture")
+TARGETS = ("y0", "image")
 """What a gradient is taken to."""
 STORAGES = ("auto", "arrays", "records")
 """How prepared images are stored."""
@@ -109,7 +109,7 @@ def _without_repetitions(values: tuple) -> tuple:
 Name = Annotated[str, Field(pattern=PLAIN, max_length=100)]
 Names = Annotated[tuple[Name, ...], Field(strict=False), AfterValidator(_without_repetitions)]
 """A list, as YAML has it; what is in it is not converted."""
-WholeNumbers = Annotated[
+Integers = Annotated[
     tuple[Annotated[int, Field(ge=0, le=MAX_SEED)], ...],
     Field(strict=False),
     AfterValidator(_without_repetitions),
@@ -134,7 +134,7 @@ class Data(Section):
     validation_fraction: float = parameter(
         0.1, "share of train that becomes validation; 0 in the paper's schedule", ge=0, lt=1
     )
-    seed: int = parameter(0, "seed of the validation part and of the limits", ge=0, le=MAX_SEED)
+    seed: int = parameter(0, "seed of the validation split and of the limits", ge=0, le=MAX_SEED)
     resize: int = parameter(
         0, "height and width to bring images to; 0: the images' own", "pixels", ge=0, le=MAX_SIDE
     )
@@ -196,15 +196,15 @@ _KINDS = {"trained": TrainedNetwork, "external": ExternalNetwork}
 
 
 class Train(Section):
-    """How networks are trained."""
+    """Parameters of training."""
 
-    epochs: int = parameter(30, "passes over the training part", "epochs", ge=1, le=MAX_EPOCHS)
+    epochs: int = parameter(30, "passes over the training split", "epochs", ge=1, le=MAX_EPOCHS)
     batch_size: int = parameter(128, "images in a step", "images", ge=1)
     learning_rate: float = parameter(0.1, "largest learning rate of the schedule", gt=0)
     schedule: Literal[SCHEDULES] = parameter("cosine", "course of the learning rate")
     weight_decay: float = parameter(1e-4, "L2 term of the gradient", ge=0)
     precision: Literal[TRAINING_PRECISIONS] = parameter("float32", "precision of the computation")
-    snapshots: WholeNumbers = parameter(
+    snapshots: Integers = parameter(
         (0,), "epochs after which the network is kept; 0: before training", "epochs"
     )
 
@@ -226,11 +226,11 @@ class Ensemble(Section):
         6, "networks that vote, all sub-ensembles; 0: none", "networks", ge=0, le=MAX_MEMBERS
     )
     depth: int = parameter(20, "layers of each: 6n+2", "layers", ge=1, le=MAX_DEPTH)
-    epochs: int = parameter(30, "passes over the training part", "epochs", ge=1, le=MAX_EPOCHS)
+    epochs: int = parameter(30, "passes over the training split", "epochs", ge=1, le=MAX_EPOCHS)
 
 
 class Lesion(Section):
-    """Which lesions are made, and how they are evaluated on the test part."""
+    """Parameters of the lesions, and of their evaluation on the test split."""
 
     networks: Names = parameter(
         ("resnet",), "networks that get random deletions, re-orderings and duplications too"
@@ -245,7 +245,7 @@ class Lesion(Section):
     precision: Literal[LESION_PRECISIONS] = parameter(
         "float32", "of the computation; cascade: bfloat16, and float32 where that could be wrong"
     )
-    error_margin: float = parameter(
+    ci_half_width: float = parameter(
         0.0,
         "half-width of each error's 95 % interval at which it is known well enough; 0: evaluate "
         "all test images",
@@ -278,7 +278,7 @@ class Lesion(Section):
         """How they are evaluated, as `lesions.evaluate` takes it."""
         return {
             "precision": self.precision,
-            "error_margin": self.error_margin or None,
+            "ci_half_width": self.ci_half_width or None,
             "memory_bytes": self.memory_mib * 2**20,
             "batch_size": self.batch_size or None,
             "seed": self.seed,
@@ -310,7 +310,7 @@ def require_an_end(k: int, draws: int, swaps: int, duplications: int) -> None:
 
 
 class Paths(Section):
-    """How the gradient is taken apart by path length."""
+    """Parameters of the decomposition of the gradient by path length."""
 
     networks: Names = parameter(
         ("resnet",), "networks whose trained state is sampled path by path too"
@@ -324,7 +324,7 @@ class Paths(Section):
     )
     batches: int = parameter(
         10,
-        "random batches of the train part, each with its share of the samples",
+        "random batches of the train split, each with its share of the samples",
         "batches",
         ge=1,
         le=100_000,
@@ -350,7 +350,7 @@ class Study(Section):
         ..., "networks by name; `networks` says which are part of the study"
     )
     networks: Names = parameter(..., "networks of the study, in the order of tables", min_length=1)
-    seeds: WholeNumbers = parameter(..., "seeds that each network is trained with", min_length=1)
+    seeds: Integers = parameter(..., "seeds that each network is trained with", min_length=1)
     data: Data = parameter(Data(), "")
     train: Train = parameter(Train(), "")
     ensemble: Ensemble = parameter(Ensemble(), "")
@@ -453,7 +453,7 @@ def _expected(kind: str, context: Mapping, received: object) -> str:
         case "string_type":
             return "text"
         case "int_type":
-            return "a whole number"
+            return "an integer"
         case "float_type" | "finite_number":
             hint = " (YAML reads 1e-4 as text: write 1.0e-4)" if isinstance(received, str) else ""
             return f"a number{hint}"
@@ -483,12 +483,12 @@ def _list(values) -> str:
 
 def limits(field: FieldInfo) -> dict[str, float]:
     """Returns the range of a parameter: `ge`, `gt`, `le` and `lt`, as far as there are any."""
-    found = {}
+    result = {}
     for each in field.metadata:
         for name in ("ge", "gt", "le", "lt"):
             if getattr(each, name, None) is not None:
-                found[name] = getattr(each, name)
-    return found
+                result[name] = getattr(each, name)
+    return result
 
 
 def choices(field: FieldInfo) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """Trains one network: `python -m residual_ensembles.train --help`.
 
-A network that is given, `--model=keras:PATH.keras` or `--model=application:NAME`, is not trained:
+An external network, `--model=keras:PATH.keras` or `--model=application:NAME`, is not trained:
 it is taken apart, and stands where a trained one would.
 """
 
@@ -64,16 +64,16 @@ def prepared_data():
 def summary(run: dict, folder: Path) -> str:
     """Returns the last line: where the results are and how good."""
     error, n = run["test_error_fraction"], run["n_test_images"]
-    return f"results in {folder}: {100 * error:.2f} % error on {n} test pictures"
+    return f"results in {folder}: {100 * error:.2f} % error on {n} test images"
 
 
-def publish_given(folder: Path) -> None:
-    """Takes a given network apart and leaves it as training leaves a trained one."""
+def register_external(folder: Path) -> None:
+    """Takes an external network apart and leaves it as training leaves a trained one."""
     own = validated(ExternalNetwork, cli.flag_values(ExternalNetwork, "model", *EXTERNAL))
-    unraveling.given.check_name(own)
+    unraveling.external.check_name(own)
     backend.configure()
     place, network = training.Outputs(folder), FLAGS.network or folder.name
-    run = stages.publish(prepared_data(), own, FLAGS.seed, place, network)
+    run = stages.write_external_run(prepared_data(), own, FLAGS.seed, place, network)
     print(f"{own.model}: {run['n_modules']} modules, nothing to train")
     print(summary(run, folder))
 
@@ -83,7 +83,7 @@ def main() -> None:
     folder = Path(FLAGS.output_dir)
     if FLAGS.model not in MODELS:
         cli.require_writable_folder(folder)
-        publish_given(folder)
+        register_external(folder)
         return
     settings = settings_from_flags()
     cli.require_writable_folder(folder)

@@ -37,18 +37,18 @@ def pytest_runtest_setup(item):
 
 
 @pytest.fixture
-def pictures():
-    """Eight random grey pictures of 8×8, uint8."""
+def images():
+    """Eight random gray images of 8×8, uint8."""
     return np.random.default_rng(0).integers(0, 256, (8, 8, 8, 1)).astype("uint8")
 
 
 @pytest.fixture
 def build():
-    """Builds small networks for pictures of 8×8."""
+    """Builds small networks for images of 8×8."""
 
-    def make(model="resnet", depth=8, picture_shape=(8, 8, 1), n_classes=10, **options):
-        channels = picture_shape[-1]
+    def make(model="resnet", depth=8, image_shape=(8, 8, 1), n_classes=10, **options):
+        channels = image_shape[-1]
         mean, std = [100.0] * channels, [50.0] * channels
-        return models.build(model, depth, picture_shape, n_classes, mean, std, **options)
+        return models.build(model, depth, image_shape, n_classes, mean, std, **options)
 
     return make

@@ -20,7 +20,7 @@ TESTS = Path(__file__).parent
 def results(tmp_path_factory):
     """The results of a study of a small ResNeXt."""
     folder = tmp_path_factory.mktemp("resnext")
-    found = small_studies.write(
+    result = small_studies.write(
         folder,
         network={"resnext": {"model": "resnext", "depth": 20}},
         networks=["resnext"],
@@ -39,7 +39,7 @@ def results(tmp_path_factory):
         timeout=600,
     )
     assert done.returncode == 0, done.stderr
-    return found
+    return result
 
 
 @pytest.mark.slow

@@ -12,13 +12,13 @@ NAN, INF = float("nan"), float("inf")
 
 @pytest.mark.parametrize("value", [0, 3, np.int64(3), np.uint8(3)])
 def test_whole_numbers(value):
-    found = arguments.require_whole_number("n", value, 0, 3)
-    assert (found, type(found)) == (value, int)
+    result = arguments.require_whole_number("n", value, 0, 3)
+    assert (result, type(result)) == (value, int)
 
 
 @pytest.mark.parametrize("value", [1.0, 1.5, NAN, True, np.True_, "1", None, [1], np.array([1])])
 def test_what_is_no_whole_number(value):
-    with pytest.raises(TypeError, match=r"Received n=.*, expected a whole number\."):
+    with pytest.raises(TypeError, match=r"Received n=.*, expected an integer\."):
         arguments.require_whole_number("n", value)
 
 

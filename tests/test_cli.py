@@ -180,14 +180,14 @@ def test_settings_of_keras_that_fit_are_left_alone(tmp_path, monkeypatch, text):
 
 
 def test_whole_numbers():
-    assert cli.whole_numbers("seeds", ["0", " 12"]) == [0, 12]
-    assert cli.whole_numbers("seeds", []) == []
+    assert cli.integers("seeds", ["0", " 12"]) == [0, 12]
+    assert cli.integers("seeds", []) == []
 
 
 @pytest.mark.parametrize("values", [["1", "x"], ["-1"], ["1.5"], [""]])
 def test_other_lists_are_refused(values):
     with pytest.raises(ValueError, match=f"--seeds={','.join(values)}"):
-        cli.whole_numbers("seeds", values)
+        cli.integers("seeds", values)
 
 
 def test_a_writable_folder_is_made(tmp_path):
@@ -206,10 +206,10 @@ SCHEMA = """
 from absl import flags
 from residual_ensembles import cli
 from residual_ensembles.parameters import Lesion, Train
-cli.define_flags(Lesion, "k", "precision", "error_margin", defaults={"k": 3})
+cli.define_flags(Lesion, "k", "precision", "ci_half_width", defaults={"k": 3})
 cli.define_flags(Train, "snapshots", prefix="train_")
 def main():
-    print(cli.flag_values(Lesion, "k", "precision", "error_margin"))
+    print(cli.flag_values(Lesion, "k", "precision", "ci_half_width"))
     print(cli.flag_values(Train, "snapshots", prefix="train_"))
 cli.run(main)
 """
@@ -218,11 +218,11 @@ cli.run(main)
 @pytest.mark.parametrize(
     ("flags", "status", "message"),
     [
-        ([], 0, "{'k': 3, 'precision': 'float32', 'error_margin': 0.0}\n{'snapshots': (0,)}\n"),
+        ([], 0, "{'k': 3, 'precision': 'float32', 'ci_half_width': 0.0}\n{'snapshots': (0,)}\n"),
         (["--k=5", "--train_snapshots=0,2"], 0, "{'k': 5, "),
         (["--k=0"], 2, "--k=0: 0 is not a positive integer"),
         (["--precision=int8"], 2, "should be one of <float32|bfloat16|cascade>"),
-        (["--train_snapshots=0,x"], 1, "--train_snapshots=0,x, expected whole numbers"),
+        (["--train_snapshots=0,x"], 1, "--train_snapshots=0,x, expected integers"),
         (["--help"], 0, "--k: largest number of modules deleted together\n    (default: '3')"),
     ],
 )

@@ -27,10 +27,10 @@ for i in range(3):
     y = keras.layers.Add(name=f"add{i}")([y, keras.layers.Conv2D(4, 3, padding="same")(y)])
 y = keras.layers.Dense(10)(keras.layers.GlobalAveragePooling2D()(y))
 chain = unravel(keras.Model(x, y))
-pictures, labels = np.random.default_rng(0).random((30, 8, 8, 1)), np.arange(30) % 10
-assert len(lesion_study(chain, pictures, labels)) == 4
-assert len(worth(chain, pictures, labels)) == 3
-assert len(prune(chain, 1, (pictures, labels)).deleted) == 1
+images, labels = np.random.default_rng(0).random((30, 8, 8, 1)), np.arange(30) % 10
+assert len(lesion_study(chain, images, labels)) == 4
+assert len(worth(chain, images, labels)) == 3
+assert len(prune(chain, 1, (images, labels)).deleted) == 1
 """
 
 

@@ -19,12 +19,12 @@ def circles(graph: Mapping) -> list[set]:
     """Each set of nodes of which every one leads to every other."""
     behind = {}
     for node in graph:
-        found, waiting = set(), [node]
+        result, waiting = set(), [node]
         while waiting:
-            new = graph.get(waiting.pop(), set()) - found
-            found |= new
+            new = graph.get(waiting.pop(), set()) - result
+            result |= new
             waiting.extend(new)
-        behind[node] = found
+        behind[node] = result
     loops = {
         frozenset(other for other in graph if node in behind[other] and other in behind[node])
         for node in graph
@@ -34,8 +34,8 @@ def circles(graph: Mapping) -> list[set]:
 
 
 def test_a_circle_is_found():
-    found = circles({1: {2}, 2: {3}, 3: {2, 4}, 4: set(), 5: {5}})
-    assert sorted(map(sorted, found)) == [[2, 3], [5]]
+    result = circles({1: {2}, 2: {3}, 3: {2, 4}, 4: set(), 5: {5}})
+    assert sorted(map(sorted, result)) == [[2, 3], [5]]
 
 
 def test_no_files_import_each_other():
@@ -54,6 +54,79 @@ def test_no_rooms_import_each_other():
             others = {room(other) for other in imports.imported(file)} - {room(file)}
             rooms.setdefault(room(file), set()).update(others)
     assert circles(rooms) == []
+
+
+LAYERS = (
+    "parameters",
+    "statistics",
+    "backend",
+    "storage",
+    "cli",
+    "runtime",
+    "data",
+    "models",
+    "unraveling",
+    "training",
+    "lesions",
+    "paths",
+    "pruning",
+    "analysis",
+    "figures",
+    "report",
+    "stages",
+    "train",
+    "pipelines",
+)
+"""Rooms of the library and files beside them from bottom to top: each imports from below alone."""
+
+WINGS = (
+    ("lesions/engine", "lesions/exactness"),
+    ("paths", "paths/study"),
+    ("report", "report/explorer"),
+)
+"""Within a room: the first of two never imports the second."""
+
+
+def layer(file: Path) -> str:
+    """The room that a file is in, or its own name beside them; the pipeline is one."""
+    first, *rest = file.relative_to(imports.ROOT).with_suffix("").parts
+    return rest[0] if first == "residual_ensembles" else first
+
+
+def arrows() -> list[tuple[Path, Path]]:
+    """Which file imports which; programs stand above all rooms."""
+    programs = [file for file in FILES if file.name == "__main__.py"]
+    return [(a, b) for a in FILES if a not in programs for b in sorted(imports.imported(a))]
+
+
+def test_every_room_has_a_layer():
+    assert {layer(file) for file in FILES if file.name != "__main__.py"} <= set(LAYERS)
+
+
+def test_rooms_import_rooms_below_them():
+    upward = [
+        f"{a.relative_to(imports.ROOT)} imports {b.relative_to(imports.ROOT)}"
+        for a, b in arrows()
+        if LAYERS.index(layer(b)) > LAYERS.index(layer(a))
+    ]
+    assert upward == []
+
+
+@pytest.mark.parametrize(("below", "above"), WINGS)
+def test_wings_import_wings_below_them(below, above):
+    upward = [
+        f"{a.relative_to(imports.ROOT)} imports {b.relative_to(imports.ROOT)}"
+        for a, b in arrows()
+        if a.is_relative_to(imports.LIBRARY / below)
+        and not a.is_relative_to(imports.LIBRARY / above)
+        and b.is_relative_to(imports.LIBRARY / above)
+    ]
+    assert upward == []
+
+
+def test_few_files_lie_beside_the_rooms():
+    beside = {file.name for file in imports.LIBRARY.iterdir() if file.is_file()}
+    assert len(beside - {"__main__.py"}) <= 6, sorted(beside)
 
 
 SOURCES = {
@@ -97,8 +170,8 @@ def test_what_a_file_imports(tmp_path, monkeypatch, source, expected):
         (package / name).parent.mkdir(parents=True, exist_ok=True)
         (package / name).write_text(text)
     monkeypatch.setattr(imports, "ROOT", tmp_path)
-    found = sorted(str(f.relative_to(package)) for f in imports.imported(package / "file.py"))
-    assert found == (["room/defining.py", "room/inner.py"] if expected is None else expected)
+    result = sorted(str(f.relative_to(package)) for f in imports.imported(package / "file.py"))
+    assert result == (["room/defining.py", "room/inner.py"] if expected is None else expected)
 
 
 def test_what_is_not_there_is_refused():

@@ -128,7 +128,7 @@ def test_help_costs_less_than_half_a_second_of_a_processor(program):
     [
         ("import residual_ensembles", HEAVY | {"numpy"}),
         ("from residual_ensembles import data, lesions, models, paths, pruning", HEAVY | {"numpy"}),
-        ("from residual_ensembles.data import Part, load", NETWORKS),
+        ("from residual_ensembles.data import Split, load", NETWORKS),
         ("from residual_ensembles.lesions import Lesion", NETWORKS | {"statsmodels"}),
         ("from residual_ensembles.lesions import study_plan", NETWORKS | {"statsmodels"}),
         ("from residual_ensembles.analysis import claims_table", NETWORKS),
@@ -162,9 +162,9 @@ for package in [importlib.import_module(n) for n in ("residual_ensembles", *name
         done = subprocess.run(words, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         assert set(done.stdout.split()) == {
-            "residual_ensembles.lesions.agreement",
+            "residual_ensembles.lesions.exactness.agreement",
             "residual_ensembles.lesions.sweep",
-            "residual_ensembles.unraveling.given",
+            "residual_ensembles.unraveling.external",
         }
 
 
@@ -179,7 +179,7 @@ for way in sys.argv[2:]:
         for kind in ("highway", "unraveled"):
             path = f"{{sys.argv[1]}}/{{kind}}.keras"
             exec(way)
-            found = np.asarray(chain(np.load(f"{{sys.argv[1]}}/pictures.npy")))
+            found = np.asarray(chain(np.load(f"{{sys.argv[1]}}/images.npy")))
             np.testing.assert_allclose(found, np.load(f"{{sys.argv[1]}}/{{kind}}.npy"), atol=1e-5)
         os._exit(0)
     results.append(os.waitpid(child, 0)[1])
@@ -192,9 +192,9 @@ BY_KERAS = "chain = keras.models.load_model(path)"
 def networks(tmp_path_factory):
     """A folder with a network of our layers and one that was unraveled, as files and pickled."""
     folder = tmp_path_factory.mktemp("networks")
-    pictures = np.random.default_rng(0).integers(0, 256, (8, 8, 8, 1)).astype("float32")
-    np.save(folder / "pictures.npy", pictures)
-    x = keras.Input((8, 8, 1), name="picture")
+    images = np.random.default_rng(0).integers(0, 256, (8, 8, 8, 1)).astype("float32")
+    np.save(folder / "images.npy", images)
+    x = keras.Input((8, 8, 1), name="image")
     y = keras.layers.Conv2D(4, 3, padding="same", name="stem")(x)
     for i in (1, 2):
         y = keras.layers.Add(name=f"add{i}")([y, keras.layers.Conv2D(4, 1, name=f"conv{i}")(y)])
@@ -206,7 +206,7 @@ def networks(tmp_path_factory):
     for kind, chain in chains.items():
         models.save(chain, folder / f"{kind}.keras")
         (folder / f"{kind}.pickle").write_bytes(pickle.dumps(chain))
-        np.save(folder / f"{kind}.npy", np.asarray(chain(pictures)))
+        np.save(folder / f"{kind}.npy", np.asarray(chain(images)))
     return folder
 
 
@@ -217,7 +217,7 @@ def networks(tmp_path_factory):
         (
             "import residual_ensembles, keras",
             [
-                f"import residual_ensembles.registration; {BY_KERAS}",
+                f"import residual_ensembles.unraveling.keras_registration; {BY_KERAS}",
                 "from residual_ensembles import models; chain = models.load(path)",
                 "from residual_ensembles import unraveling; chain = unraveling.load(path)",
                 "chain = pickle.loads(open(path.replace('.keras', '.pickle'), 'rb').read())",
@@ -233,10 +233,10 @@ def test_a_fresh_process_reads_a_network(networks, first, ways):
 
 def test_a_process_of_joblib_reads_a_network(networks):
     chain = models.load(networks / "highway.keras")
-    pictures = np.load(networks / "pictures.npy")
-    found, *_ = Parallel(2)(delayed(_outputs)(chain, pictures) for _ in range(2))
-    np.testing.assert_allclose(found, np.load(networks / "highway.npy"), atol=1e-5)
+    images = np.load(networks / "images.npy")
+    result, *_ = Parallel(2)(delayed(_outputs)(chain, images) for _ in range(2))
+    np.testing.assert_allclose(result, np.load(networks / "highway.npy"), atol=1e-5)
 
 
-def _outputs(chain, pictures):
-    return np.asarray(chain(pictures))
+def _outputs(chain, images):
+    return np.asarray(chain(images))

@@ -8,21 +8,21 @@ import numpy as np
 import pytest
 
 from residual_ensembles import cli, data, models
-from residual_ensembles.analysis import equivalence_over_seeds, wilson
-from residual_ensembles.analysis.length_profile import effective_range, log_linear
-from residual_ensembles.analysis.paired import difference_interval
 from residual_ensembles.backend import extras
-from residual_ensembles.data.stratified import stratified_draw
 from residual_ensembles.figures.unraveled import draw_unraveled
 from residual_ensembles.lesions import Lesion
 from residual_ensembles.models.architectures import n_modules
+from residual_ensembles.paths.length_profile import effective_range, log_linear
 from residual_ensembles.runtime import choose_executor
+from residual_ensembles.statistics import equivalence_over_seeds, wilson
+from residual_ensembles.statistics.paired import difference_interval
+from residual_ensembles.statistics.randomness import stratified_draw
 from residual_ensembles.training import Gating
 
 MESSAGES = [
     (
-        lambda: cli.whole_numbers("seeds", ["1", "x"]),
-        "Received --seeds=1,x, expected whole numbers, 0 or larger, with commas between them, such "
+        lambda: cli.integers("seeds", ["1", "x"]),
+        "Received --seeds=1,x, expected integers, 0 or larger, with commas between them, such "
         "as --seeds=0,1,2.",
     ),
     (
@@ -40,11 +40,11 @@ MESSAGES = [
     ),
     (
         lambda: stratified_draw(np.zeros(3), 4, np.random.default_rng(0)),
-        "Received 4 pictures to draw; expected 0 to 3.",
+        "Received 4 images to draw; expected 0 to 3.",
     ),
     (
         lambda: wilson(3, 2),
-        "wilson got 3 wrong of 2 pictures; expected at least one picture and no more wrong than "
+        "wilson got 3 wrong of 2 images; expected at least one image and no more wrong than "
         "there are. Pass the columns n_wrong and n_images of one lesion.",
     ),
     (
@@ -54,8 +54,8 @@ MESSAGES = [
     ),
     (
         lambda: difference_interval(3, 3, 5),
-        "difference_interval got 3 and 3 discordant of 5 pictures; expected counts of 0 or more "
-        "that add up to no more than the pictures there are.",
+        "difference_interval got 3 and 3 discordant of 5 images; expected counts of 0 or more "
+        "that add up to no more than the images there are.",
     ),
     (
         lambda: log_linear([0, 1, 2], [0, -1, -2]),

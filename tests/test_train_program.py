@@ -27,7 +27,7 @@ def train(*arguments, **environment):
         ),
         (["--dataset=nowhere"], "nowhere, which holds no prepared data"),
         (["--dataset=folder:nowhere"], "nowhere"),
-        (["--snapshots=0,x"], "--snapshots=0,x, expected whole numbers"),
+        (["--snapshots=0,x"], "--snapshots=0,x, expected integers"),
     ],
 )
 def test_bad_input_is_one_line_and_no_traceback(tmp_path, arguments, message):
@@ -67,7 +67,7 @@ def test_digits_from_nothing_and_again(tmp_path):
     assert first.returncode == 0, first.stderr
     last_line = first.stdout.strip().splitlines()[-1]
     assert last_line.startswith(f"results in {tmp_path / 'out'}: ")
-    assert last_line.endswith(" % error on 360 test pictures")
+    assert last_line.endswith(" % error on 360 test images")
     second = train(*arguments, **place)
     assert "already finished, nothing to do" in second.stdout
     assert second.stdout.strip().splitlines()[-1] == last_line

@@ -4,10 +4,9 @@ import math
 
 import numpy as np
 
-from residual_ensembles.analysis.estimate import Estimate
-from residual_ensembles.analysis.intervals import bootstrap
-from residual_ensembles.analysis.rank import spearman
 from residual_ensembles.analysis.tables import Tables
+from residual_ensembles.statistics.intervals import Estimate, bootstrap
+from residual_ensembles.statistics.rank_correlation import spearman
 
 
 def curves(tables: Tables, network: str, seed: int, sweep: str) -> np.ndarray:

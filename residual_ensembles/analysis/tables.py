@@ -10,24 +10,25 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from residual_ensembles.analysis import gradient_tables, voting
-from residual_ensembles.analysis.columns import (
+from residual_ensembles.analysis import voting
+from residual_ensembles.models.architectures import EXTERNAL, residual_kinds
+from residual_ensembles.paths.study import gradient_tables
+from residual_ensembles.storage.checkpoints import network_folder
+from residual_ensembles.storage.columns import (
     EXACTNESS_COLUMNS,
     GATE_COLUMNS,
     HALF_GATE_COLUMNS,
     HISTORY_COLUMNS,
     LESION_COLUMNS,
     MEMBER_COLUMNS,
+    MODULE_IMPORTANCE_COLUMNS,
     TEXT_COLUMNS,
-    WORTH_COLUMNS,
 )
-from residual_ensembles.models.architectures import EXTERNAL, residual_kinds
-from residual_ensembles.storage.checkpoints import network_folder
 from residual_ensembles.storage.files import read_npz, require_file
 
 GRADIENT_COLUMNS = list(gradient_tables.COLUMNS[""])
 UNKNOWN = -1
-"""Prediction of a picture that a lesion, measured to a margin, was not evaluated on."""
+"""Prediction of an image that a lesion, measured to a margin, was not evaluated on."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Run:
         return str(self.facts.get("model") or self.network.split("_")[0])
 
     @property
-    def is_given(self) -> bool:
+    def is_external(self) -> bool:
         """Whether it is a reader's own network, of whose training nothing is known."""
         return self.model in EXTERNAL
 
@@ -60,7 +61,7 @@ class Run:
 
     @property
     def dataset(self) -> Mapping[str, object]:
-        """Name, title and checksum of the pictures."""
+        """Name, title and checksum of the images."""
         return self.facts.get("dataset") or {}
 
 
@@ -75,12 +76,12 @@ class Tables:
         gates: gates.csv, one row per highway module.
         exactness: exactness.csv, one row per network: how far its lesions are exact.
         half_gates: half_gates.csv, one row per residual network that has a highway twin.
-        ensemble: ensemble.csv, one row per committee of small networks and way to vote.
+        ensemble: ensemble.csv, one row per sub-ensemble of small networks and way to vote.
         members: ensemble/members.csv, one row per small network.
         gradient_modules: path_gradients_modules.csv, one row per module.
         gradient_ranges: path_gradients_ranges.csv, one row per reading of the effective range.
         gradient_sums: path_gradients_sums.csv, one row per network and epoch.
-        worth: worth.csv, one row per module whose worth was estimated.
+        worth: module_importance.csv, one row per module whose importance was estimated.
         gradient_fits: path_gradients_fits.csv, one row per line through norms by length.
         gradient_cancellation: path_gradients_cancellation.csv, one row per path length.
         runs: What is known of each trained network, in the order of lesions.csv.
@@ -97,7 +98,7 @@ class Tables:
     gradient_modules: pd.DataFrame
     gradient_ranges: pd.DataFrame
     gradient_sums: pd.DataFrame
-    worth: pd.DataFrame
+    module_importance: pd.DataFrame
     gradient_fits: pd.DataFrame
     gradient_cancellation: pd.DataFrame
     runs: tuple[Run, ...]
@@ -145,7 +146,7 @@ class Tables:
         return next((tuple(map(int, modules)) for modules in named if modules), ())
 
     def n_classes(self, network: str) -> int | None:
-        """Returns how many classes the pictures have, None where no table says it."""
+        """Returns how many classes the images have, None where no table says it."""
         for run in self.of(network):
             if run.dataset.get("n_classes"):
                 return int(run.dataset["n_classes"])
@@ -155,11 +156,11 @@ class Tables:
         return None
 
     def wrong(self, network: str, seed: int) -> np.ndarray | None:
-        """Returns which pictures each lesion is known to get wrong.
+        """Returns which images each lesion is known to get wrong.
 
         Returns:
-            Booleans `(lesions, pictures)`, a row per row of lesions.csv of this network and seed;
-            None where predictions were not kept. A picture that is not `known` is not wrong.
+            Booleans `(lesions, images)`, a row per row of lesions.csv of this network and seed;
+            None where predictions were not kept. An image that is not `known` is not wrong.
         """
         answers = self._answers(network, seed)
         if not {"predictions", "labels"} <= set(answers):
@@ -167,15 +168,15 @@ class Tables:
         return self.known(network, seed) & (answers["predictions"] != answers["labels"][None])
 
     def known(self, network: str, seed: int) -> np.ndarray | None:
-        """Returns which pictures each lesion was evaluated on, as `wrong` does."""
+        """Returns which images each lesion was evaluated on, as `wrong` does."""
         predictions = self._answers(network, seed).get("predictions")
         return None if predictions is None else predictions != UNKNOWN
 
-    def committees_wrong(self, seed: int) -> np.ndarray | None:
-        """Returns which pictures each committee of the ensemble gets wrong.
+    def sub_ensembles_wrong(self, seed: int) -> np.ndarray | None:
+        """Returns which images each sub-ensemble of the ensemble gets wrong.
 
         Returns:
-            Booleans `(rows, pictures)`, a row per row of ensemble.csv of this seed; None where
+            Booleans `(rows, images)`, a row per row of ensemble.csv of this seed; None where
             there is no ensemble, or its predictions were not kept.
         """
         answers = self._read(f"ensemble/predictions-{seed}.npz")
@@ -207,7 +208,7 @@ class Tables:
 
     @property
     def dataset_title(self) -> str:
-        """What the pictures are called where people read it."""
+        """What the images are called where people read it."""
         for run in self.runs:
             if run.dataset:
                 return str(run.dataset.get("title") or run.dataset.get("name"))
@@ -294,10 +295,10 @@ def _run(folder: Path, network: str, seed: int) -> Run:
 def _gates(folder: Path, runs: tuple[Run, ...]) -> pd.DataFrame:
     """Reads the study's gates.csv or, where there is none, that of each highway network."""
     places = [network_folder(folder, run.network, run.seed) for run in runs]
-    found = [path for place in (folder, *places) if (path := place / "gates.csv").exists()]
-    if not found or found[0].parent == folder:
+    result = [path for place in (folder, *places) if (path := place / "gates.csv").exists()]
+    if not result or result[0].parent == folder:
         return _table(folder / "gates.csv", GATE_COLUMNS)
-    return pd.concat([_table(path, GATE_COLUMNS) for path in found], ignore_index=True)
+    return pd.concat([_table(path, GATE_COLUMNS) for path in result], ignore_index=True)
 
 
 def read_tables(folder: str | Path) -> Tables:
@@ -335,6 +336,6 @@ def read_tables(folder: str | Path) -> Tables:
         half_gates=_table(folder / "half_gates.csv", HALF_GATE_COLUMNS),
         ensemble=_table(folder / "ensemble.csv", voting.COLUMNS),
         members=_table(folder / "ensemble" / "members.csv", MEMBER_COLUMNS),
-        worth=_table(folder / "worth.csv", WORTH_COLUMNS),
+        module_importance=_table(folder / "module_importance.csv", MODULE_IMPORTANCE_COLUMNS),
         runs=runs,
     )

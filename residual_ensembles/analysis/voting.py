@@ -1,7 +1,7 @@
-"""Networks that vote, in committees of every size (section 2, "Ensembling").
+"""Votes of networks, in sub-ensembles of every size (section 2, "Ensembling").
 
 The paper's simple voting scheme averages the members' predictions: `average`, the mean of their
-softmaxes, in which every committee of two or more can differ from its members. `majority` counts
+softmaxes, in which every sub-ensemble of two or more can differ from its members. `majority` counts
 heads, and asks the average where heads are equally divided; two members alone always are, or agree.
 """
 
@@ -11,7 +11,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from residual_ensembles.analysis.intervals import wilson
+from residual_ensembles.statistics.intervals import wilson
 
 COLUMNS = [
     "seed",
@@ -25,23 +25,24 @@ COLUMNS = [
     "error_low",
     "error_high",
 ]
-"""ensemble.csv: one row for each committee and way to vote; n_modules are those of its members."""
+"""ensemble.csv: one row for each sub-ensemble and way to vote; n_modules are those of its
+members."""
 
 
 def average(probabilities: np.ndarray) -> np.ndarray:
-    """Returns the classes with the largest mean probability, `(pictures,)`.
+    """Returns the classes with the largest mean probability, `(images,)`.
 
     Args:
-        probabilities: Each member's, `(members, pictures, classes)`.
+        probabilities: Each member's, `(members, images, classes)`.
     """
     return probabilities.mean(axis=0).argmax(axis=-1)
 
 
 def majority(probabilities: np.ndarray) -> np.ndarray:
-    """Returns the classes that most members take a picture for; ties go to the likelier class.
+    """Returns the classes that most members take an image for; ties go to the likelier class.
 
     Args:
-        probabilities: Each member's, `(members, pictures, classes)`.
+        probabilities: Each member's, `(members, images, classes)`.
     """
     classes = np.arange(probabilities.shape[-1])
     heads = (probabilities.argmax(axis=-1)[..., None] == classes).sum(axis=0)
@@ -52,10 +53,10 @@ VOTES: dict[str, Callable[[np.ndarray], np.ndarray]] = {"average": average, "maj
 """The ways to vote, the paper's first."""
 
 
-def committees(n_members: int) -> Iterator[tuple[int, ...]]:
-    """Yields every committee as members from 1, small ones first.
+def sub_ensembles(n_members: int) -> Iterator[tuple[int, ...]]:
+    """Yields every sub-ensemble as members from 1, small ones first.
 
-    >>> list(committees(2))
+    >>> list(sub_ensembles(2))
     [(1,), (2,), (1, 2)]
     """
     for size in range(1, n_members + 1):
@@ -65,20 +66,20 @@ def committees(n_members: int) -> Iterator[tuple[int, ...]]:
 def vote(
     seed: int, probabilities: np.ndarray, labels: np.ndarray, n_modules: int
 ) -> tuple[pd.DataFrame, np.ndarray]:
-    """Lets every committee vote, in every way.
+    """Lets every sub-ensemble vote, in every way.
 
     Args:
         seed: The study's seed that the members were trained for.
-        probabilities: Each member's, `(members, pictures, classes)`.
-        labels: `(pictures,)`.
-        n_modules: Of one member.
+        probabilities: Each member's, `(members, images, classes)`.
+        labels: `(images,)`.
+        n_modules: Number of modules of one member.
 
     Returns:
-        Rows of ensemble.csv, and predictions with one row for each of them, `(rows, pictures)`.
+        Rows of ensemble.csv, and predictions with one row for each of them, `(rows, images)`.
     """
     rows, predictions = [], []
     for name, count in VOTES.items():
-        for members in committees(len(probabilities)):
+        for members in sub_ensembles(len(probabilities)):
             predicted = count(probabilities[np.array(members) - 1])
             n, wrong = len(labels), int((predicted != labels).sum())
             key = (seed, name, len(members), ",".join(map(str, members)), len(members) * n_modules)

@@ -3,7 +3,7 @@
 `compile` traces a function of tensors once and runs it fast; `vjp` gives a value and its pullback;
 `map_rows` applies a function, such as a pullback, to many rows at once; `take_rows` chooses some,
 outside of compiled functions; `NUMBERS_AT_ONCE` is how many numbers an operation should get;
-`fused_batch_norm` is the backend's own single operation for batch normalisation in training, or
+`fused_batch_norm` is the backend's own single operation for batch normalization in training, or
 None where it has none; `scale_channels` is what is left of it when nothing is trained;
 `JIT_COMPILE` is what `keras.Model.compile` should be told (on a CPU, TensorFlow is faster without
 XLA); `configure` makes a program's runs repeatable bit for bit; `devices` names what it computes

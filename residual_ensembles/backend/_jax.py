@@ -14,7 +14,7 @@ JIT_COMPILE = True
 NUMBERS_AT_ONCE = 2**23
 VERSIONS = {"jax": jax.__version__}
 
-# XLA fuses Keras' own batch normalisation.
+# XLA fuses Keras' own batch normalization.
 fused_batch_norm = None
 
 
@@ -85,7 +85,7 @@ def multiply_adds(function: Callable, shapes: Sequence[tuple], dtypes: Sequence[
 
     Args:
         function: From tensors to tensors.
-        shapes: Of the tensors, without batch.
+        shapes: Shapes of the tensors, without batch.
         dtypes: Their types.
     """
     specs = [jax.ShapeDtypeStruct((1, *s), d) for s, d in zip(shapes, dtypes, strict=True)]

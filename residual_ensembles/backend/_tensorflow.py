@@ -136,7 +136,7 @@ def vjp(function: Callable, *inputs):
 
 
 def fused_batch_norm(x, gamma, beta, epsilon: float):
-    """Normalises `x` over a batch in one operation.
+    """Normalizes `x` over a batch in one operation.
 
     Args:
         x: Tensor `(batch, height, width, channels)`, float32 or bfloat16.
@@ -145,7 +145,7 @@ def fused_batch_norm(x, gamma, beta, epsilon: float):
         epsilon: Added to the variance.
 
     Returns:
-        The normalised tensor, the batch's mean, and its variance without Bessel's correction (the
+        The normalized tensor, the batch's mean, and its variance without Bessel's correction (the
         operation applies the correction, Keras does not: it is taken back here).
     """
     y, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
@@ -162,7 +162,7 @@ def fused_batch_norm(x, gamma, beta, epsilon: float):
 
 
 def scale_channels(x, scale, offset):
-    """Returns `x * scale + offset` in x's own type, for pictures in one pass over the memory.
+    """Returns `x * scale + offset` in x's own type, for images in one pass over the memory.
 
     A ReLU that follows is done in the same pass.
 
@@ -193,7 +193,7 @@ def multiply_adds(function: Callable, shapes: Sequence[tuple], dtypes: Sequence[
 
     Args:
         function: From tensors to tensors.
-        shapes: Of the tensors, without batch.
+        shapes: Shapes of the tensors, without batch.
         dtypes: Their types.
     """
     specs = [tf.TensorSpec((1, *s), d) for s, d in zip(shapes, dtypes, strict=True)]

@@ -1,4 +1,4 @@
-"""Which Keras backends and settings the project runs on; known before Keras is imported."""
+"""Keras backends and settings that the project runs on; known before Keras is imported."""
 
 import importlib.util
 import json

@@ -1,4 +1,4 @@
-"""How many threads an operation may use: where something runs, not what it computes."""
+"""Number of threads an operation may use; it changes speed, not results."""
 
 import os
 
@@ -15,13 +15,13 @@ def given_threads() -> int | None:
     """Returns how many threads the environment gives to an operation; None where it says nothing.
 
     Raises:
-        ValueError: It says something else than a whole number, 1 or larger.
+        ValueError: It says something else than an integer, 1 or larger.
     """
     given = os.environ.get(THREADS, "")
     if not given:
         return None
     if not given.isdecimal() or int(given) < 1:
-        raise ValueError(f"Received {THREADS}={given!r}, expected a whole number, 1 or larger.")
+        raise ValueError(f"Received {THREADS}={given!r}, expected an integer, 1 or larger.")
     return int(given)
 
 

@@ -1,4 +1,4 @@
-"""Where pictures come from: sources, the prepared format, augmentation."""
+"""Data: sources of images, the prepared format, augmentation."""
 
 import lazy_loader
 

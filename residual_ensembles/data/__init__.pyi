@@ -1,15 +1,15 @@
 from .augmentation import Augmentation, draw_augmentation
-from .draws import order
-from .kept import prepared_once
+from .epoch_draws import order
 from .pad_crop import crop_and_flip
-from .part import Part
 from .preparation import prepare
 from .prepared import Prepared, load
+from .prepared_cache import prepared_once
+from .split import Split
 
 __all__ = [
     "Augmentation",
-    "Part",
     "Prepared",
+    "Split",
     "crop_and_flip",
     "draw_augmentation",
     "load",

@@ -1,25 +1,25 @@
-"""How a training picture is varied from epoch to epoch."""
+"""Data augmentation of training images."""
 
 import dataclasses
 
 import numpy as np
 
 from residual_ensembles.arguments import require_choice, require_instance, require_whole_number
-from residual_ensembles.data import draws, random_resized_crop
+from residual_ensembles.data import epoch_draws, random_resized_crop
 
 KINDS = ("none", "pad_crop", "random_resized_crop")
 
 
 @dataclasses.dataclass(frozen=True)
 class Augmentation:
-    """What is drawn for each training picture in each epoch.
+    """The augmentation drawn for each training image in each epoch.
 
     Args:
-        kind: `none`; `pad_crop`, a crop of the picture's own size out of the padded picture
+        kind: `none`; `pad_crop`, a crop of the image's own size out of the padded image
             (CIFAR-10 in the paper: padding 4 and flip); `random_resized_crop`, a part of the
-            picture brought to the size of the network's input (ImageNet in He et al. 2016b).
+            image brought to the size of the network's input (ImageNet in He et al. 2016b).
         padding: Pixels added on each side, for `pad_crop`.
-        flip: Whether half of the pictures are mirrored left to right. Digits are not.
+        flip: Whether half of the images are mirrored left to right. Digits are not.
 
     Raises:
         TypeError: An argument is of the wrong kind.
@@ -47,16 +47,16 @@ class Augmentation:
 
 
 def default_augmentation(height: int, width: int, flip: bool = True) -> Augmentation:
-    """Returns the augmentation that fits pictures of a size, where nobody chose one.
+    """Returns the augmentation that fits images of a size, where nobody chose one.
 
     Args:
-        height: In pixels.
-        width: In pixels.
-        flip: False for pictures that mean something else mirrored, as digits do.
+        height: Height of the input, in pixels.
+        width: Width of the input, in pixels.
+        flip: False for images that mean something else mirrored, as digits do.
 
     Returns:
         An eighth of the side as padding (4 at 32×32 as in the paper, 1 at 8×8), or random resized
-        crops for pictures as large as those of ImageNet.
+        crops for images as large as those of ImageNet.
     """
     side = min(height, width)
     if side >= 128:
@@ -67,17 +67,17 @@ def default_augmentation(height: int, width: int, flip: bool = True) -> Augmenta
 def draw_augmentation(
     augmentation: Augmentation, seed: int, epoch: int, indices: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """Draws how each picture is varied, a function of (seed, epoch, index of the picture).
+    """Draws how each image is varied, a function of (seed, epoch, index of the image).
 
     Args:
         augmentation: What to draw.
         seed: The study's seed.
         epoch: The epoch, counted from 1.
-        indices: Positions of the pictures in their part, shape `(batch,)`.
+        indices: Positions of the images in their split, shape `(batch,)`.
 
     Returns:
         For `none` and `pad_crop`: `top` and `left`, int32, the corner of the crop in the padded
-        picture, 0..2 × padding, and `flip`, bool; each of shape `(batch,)`, the arguments of
+        image, 0..2 × padding, and `flip`, bool; each of shape `(batch,)`, the arguments of
         `crop_and_flip`. For `random_resized_crop`: what `random_resized_crop.draw` returns, and
         `flip`.
 
@@ -87,12 +87,12 @@ def draw_augmentation(
         {'top': (5,), 'left': (5,), 'flip': (5,)}
     """
     require_instance("augmentation", augmentation, Augmentation)
-    draws.require_place(seed, epoch)
+    epoch_draws.require_place(seed, epoch)
     if augmentation.kind == "random_resized_crop":
-        numbers = draws.uniform(seed, epoch, indices, 1 + random_resized_crop.N_DRAWS)
+        numbers = epoch_draws.uniform(seed, epoch, indices, 1 + random_resized_crop.N_DRAWS)
         drawn = random_resized_crop.draw(numbers[:, 1:])
     else:
-        numbers = draws.uniform(seed, epoch, indices, 3)
+        numbers = epoch_draws.uniform(seed, epoch, indices, 3)
         corners = (numbers[:, 1:] * (2 * augmentation.padding + 1)).astype(np.int32)
         drawn = {"top": corners[:, 0], "left": corners[:, 1]}
     return {**drawn, "flip": (numbers[:, 0] < 0.5) & augmentation.flip}

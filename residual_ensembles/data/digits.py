@@ -4,16 +4,15 @@ import numpy as np
 import tensorflow_datasets as tfds
 from sklearn.datasets import load_digits
 
-from residual_ensembles.data.stratified import stratified_draw
-from residual_ensembles.randomness import generator
+from residual_ensembles.statistics.randomness import generator, stratified_draw
 
-TEST_PICTURES = 360  # a fifth of the 1,797
+TEST_IMAGES = 360  # a fifth of the 1,797
 SPLIT_SEED = 2016  # the split is part of the data set: it is the same in every study
-GREY_LEVELS = 16  # the pictures count ink from 0 to 16; 255 / 16 a step, as other pictures have
+GRAY_LEVELS = 16  # the images count ink from 0 to 16; 255 / 16 a step, as other images have
 
 
 class Digits(tfds.core.GeneratorBasedBuilder):
-    """1,797 handwritten digits, 8×8, grey (Alpaydin & Kaynak 1998, in scikit-learn)."""
+    """1,797 handwritten digits, 8×8, gray (Alpaydin & Kaynak 1998, in scikit-learn)."""
 
     VERSION = tfds.core.Version("1.0.0")
 
@@ -33,18 +32,18 @@ class Digits(tfds.core.GeneratorBasedBuilder):
 
     def _split_generators(self, dl_manager):
         labels = load_digits().target
-        test = stratified_draw(labels, TEST_PICTURES, generator(SPLIT_SEED, "digits", "test"))
+        test = stratified_draw(labels, TEST_IMAGES, generator(SPLIT_SEED, "digits", "test"))
         train = np.setdiff1d(np.arange(len(labels)), test)
         return {"train": self._generate_examples(train), "test": self._generate_examples(test)}
 
     def _generate_examples(self, positions):
         digits = load_digits()
-        pictures = np.rint(digits.images * (255 / GREY_LEVELS)).astype(np.uint8)
+        images = np.rint(digits.images * (255 / GRAY_LEVELS)).astype(np.uint8)
         for position in positions.tolist():
             yield (
                 position,
                 {
-                    "image": pictures[position, ..., np.newaxis],
+                    "image": images[position, ..., np.newaxis],
                     "label": int(digits.target[position]),
                 },
             )

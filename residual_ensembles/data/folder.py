@@ -1,4 +1,4 @@
-"""A tree of pictures: train|test / class / picture.
+"""A tree of images: train|test / class / image.
 
 `tfds.folder_dataset.ImageFolder` reads such a tree, and reads whatever it finds: an empty folder
 becomes a class and shifts the labels of those after it, and files that it does not know are passed
@@ -11,7 +11,7 @@ from pathlib import Path
 from PIL import Image
 
 SUFFIXES = (".jpg", ".jpeg", ".png")  # what ImageFolder reads
-TEST_SPLITS = ("test", "validation")  # which folders may be the test part, the first found
+TEST_SPLITS = ("test", "validation")  # which folders may be the test split, the first found
 EXPECTED = "expected a tree train|test/<class>/*.jpg"
 CIFAR10_CLASSES = [
     "airplane",
@@ -28,14 +28,14 @@ CIFAR10_CLASSES = [
 
 
 def check_tree(root: Path) -> None:
-    """Refuses a tree that would be misread. Looks at names only, not into the pictures.
+    """Refuses a tree that would be misread. Looks at names only, not into the images.
 
     Args:
         root: The folder with `train` and `test` (or `validation`) in it.
 
     Raises:
         ValueError: The folder or a part of it is missing, empty, or has something in it that is
-            not a picture, or a name that is not UTF-8; there is one class; or the parts have
+            not an image, or a name that is not UTF-8; there is one class; or the splits have
             different classes.
     """
     if not root.is_dir():
@@ -45,7 +45,7 @@ def check_tree(root: Path) -> None:
     test = next((name for name in TEST_SPLITS if name in splits), None)
     if "train" not in splits or test is None:
         raise ValueError(
-            f"Received folder:{root} with {_listing(splits)}; {EXPECTED}. Pictures to test on go "
+            f"Received folder:{root} with {_listing(splits)}; {EXPECTED}. Images to test on go "
             "into test/ (or validation/): move some of each class there from train/."
         )
     for split, classes in splits.items():
@@ -64,14 +64,14 @@ def check_tree(root: Path) -> None:
 
 
 def is_cifar10_jpeg(root: Path) -> bool:
-    """Returns whether a checked tree holds CIFAR-10's ten classes as 32×32 JPEG pictures."""
+    """Returns whether a checked tree holds CIFAR-10's ten classes as 32×32 JPEG images."""
     if _class_folders(root / "train") != CIFAR10_CLASSES:
         return False
     first = next(path for path in _visible(root / "train" / CIFAR10_CLASSES[0]))
     try:
         with Image.open(first) as image:
             return image.format == "JPEG" and image.size == (32, 32)
-    except OSError:  # a broken picture is named where all are looked into
+    except OSError:  # a broken image is named where all are looked into
         return False
 
 
@@ -79,8 +79,8 @@ def _check_class(folder: Path) -> None:
     files = _visible(folder)
     if not files:
         raise ValueError(
-            f"Received {folder}, which is empty; expected pictures of that class. Add some, or "
-            "remove the folder from every part."
+            f"Received {folder}, which is empty; expected images of that class. Add some, or "
+            "remove the folder from every split."
         )
     for path in files:
         if path.suffix.lower() not in SUFFIXES or not path.is_file():
@@ -114,8 +114,8 @@ def _visible(folder: Path) -> list[Path]:
 
     Hidden folders stay: ImageFolder makes classes of them.
     """
-    found = [path for path in folder.iterdir() if not path.name.startswith(".") or path.is_dir()]
-    for path in found:
+    result = [path for path in folder.iterdir() if not path.name.startswith(".") or path.is_dir()]
+    for path in result:
         try:
             path.name.encode()
         except UnicodeEncodeError:  # TensorFlow cannot open it
@@ -123,7 +123,7 @@ def _visible(folder: Path) -> list[Path]:
                 f"Received {os.fsencode(path)!r}, a name that is not UTF-8; expected one that is. "
                 "Rename it."
             ) from None
-    return sorted(found)
+    return sorted(result)
 
 
 def _listing(names) -> str:

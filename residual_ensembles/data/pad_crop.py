@@ -1,41 +1,41 @@
 """Pad, crop and flip: the augmentation of CIFAR-10 in the paper's code.
 
 Twice: `crop_and_flip` runs on the device inside a compiled training step, on any backend;
-`crop_and_flip_on_host` is the obvious version in NumPy, for pictures that are read from disk, and
+`crop_and_flip_on_host` is the obvious version in NumPy, for images that are read from disk, and
 the reference of the other.
 """
 
 import numpy as np
 
 
-def crop_and_flip(pictures, top, left, flip, padding: int, fill):
-    """Crops each picture out of itself padded, and mirrors some, on the device.
+def crop_and_flip(images, top, left, flip, padding: int, fill):
+    """Crops each image out of itself padded, and mirrors some, on the device.
 
     Every pixel of the result is fetched from where it comes from, with `fill` where that is in the
-    padding, in a single gather. The padded picture is never made.
+    padding, in a single gather. The padded image is never made.
 
     Args:
-        pictures: In 0..255, uint8 or float, `(batch, height, width, channels)`.
-        top: Row of the crop's corner in the padded picture, 0..2 × padding, `(batch,)`.
+        images: In 0..255, uint8 or float, `(batch, height, width, channels)`.
+        top: Row of the crop's corner in the padded image, 0..2 × padding, `(batch,)`.
         left: Column of the crop's corner, likewise.
         flip: Whether the crop is mirrored left to right, bool, `(batch,)`.
         padding: Pixels added on each side.
-        fill: Colour of the padding in 0..255, `(channels,)`. The train part's mean makes it
-            exactly 0 after normalisation, as in the authors' code, which pads afterwards.
+        fill: Color of the padding in 0..255, `(channels,)`. The train split's mean makes it
+            exactly 0 after normalization, as in the authors' code, which pads afterwards.
 
     Returns:
         float32 in 0..255, `(batch, height, width, channels)`.
 
     Example:
-        >>> pictures = np.full((1, 2, 2, 1), 255, np.uint8)
-        >>> moved = crop_and_flip(pictures, [0], [1], [False], padding=1, fill=[9.0])
+        >>> images = np.full((1, 2, 2, 1), 255, np.uint8)
+        >>> moved = crop_and_flip(images, [0], [1], [False], padding=1, fill=[9.0])
         >>> np.asarray(moved)[0, :, :, 0].tolist()
         [[9.0, 9.0], [255.0, 255.0]]
     """
     from keras import ops  # here: importing Keras imports its backend, and reading data needs none
 
-    batch = ops.shape(pictures)[0]
-    height, width, channels = pictures.shape[1:]
+    batch = ops.shape(images)[0]
+    height, width, channels = images.shape[1:]
     rows = ops.arange(height) + ops.cast(top, "int32")[:, None] - padding
     columns = ops.arange(width)
     columns = ops.where(ops.cast(flip, "bool")[:, None], width - 1 - columns, columns)
@@ -47,38 +47,38 @@ def crop_and_flip(pictures, top, left, flip, padding: int, fill):
     first = ops.arange(batch)[:, None, None] * (height * width)
     source = first + ops.clip(rows, 0, height - 1)[:, :, None] * width
     source = source + ops.clip(columns, 0, width - 1)[:, None, :]
-    moved = ops.take(ops.reshape(pictures, (-1, channels)), source, axis=0)
+    moved = ops.take(ops.reshape(images, (-1, channels)), source, axis=0)
     return ops.where(
         inside[..., None], ops.cast(moved, "float32"), ops.convert_to_tensor(fill, "float32")
     )
 
 
 def crop_and_flip_on_host(
-    pictures: np.ndarray,
+    images: np.ndarray,
     top: np.ndarray,
     left: np.ndarray,
     flip: np.ndarray,
     padding: int,
     fill: np.ndarray,
 ) -> np.ndarray:
-    """Crops each picture out of itself padded, and mirrors some, in NumPy.
+    """Crops each image out of itself padded, and mirrors some, in NumPy.
 
     Args:
-        pictures: uint8, `(batch, height, width, channels)`.
-        top: Row of the crop's corner in the padded picture, 0..2 × padding, `(batch,)`.
+        images: uint8, `(batch, height, width, channels)`.
+        top: Row of the crop's corner in the padded image, 0..2 × padding, `(batch,)`.
         left: Column of the crop's corner, likewise.
         flip: Whether the crop is mirrored left to right, bool, `(batch,)`.
         padding: Pixels added on each side.
-        fill: Colour of the padding in 0..255, `(channels,)`, rounded to whole numbers.
+        fill: Color of the padding in 0..255, `(channels,)`, rounded to integers.
 
     Returns:
         uint8, `(batch, height, width, channels)`.
     """
-    n, height, width, channels = pictures.shape
+    n, height, width, channels = images.shape
     padded = np.empty((n, height + 2 * padding, width + 2 * padding, channels), np.uint8)
     padded[:] = np.rint(fill)
-    padded[:, padding : padding + height, padding : padding + width] = pictures
-    result = np.empty_like(pictures)
+    padded[:, padding : padding + height, padding : padding + width] = images
+    result = np.empty_like(images)
     for i in range(n):
         crop = padded[i, top[i] : top[i] + height, left[i] : left[i] + width]
         result[i] = crop[:, ::-1] if flip[i] else crop

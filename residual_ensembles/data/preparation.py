@@ -21,19 +21,17 @@ from residual_ensembles.backend import extras
 from residual_ensembles.data import prepared
 from residual_ensembles.data.atomic_folder import atomic_folder
 from residual_ensembles.data.augmentation import Augmentation, default_augmentation
-from residual_ensembles.data.centre_crop import SHORTER_SIDE_PER_CROP
-from residual_ensembles.data.part import Part
 from residual_ensembles.data.scan import Scan, scan
-from residual_ensembles.data.stratified import stratified_draw
-from residual_ensembles.data.view import View
+from residual_ensembles.data.split import Split
+from residual_ensembles.data.view import SHORTER_SIDE_PER_CROP, View
 from residual_ensembles.data.writers import ArrayWriter, RecordWriter, save_array
 from residual_ensembles.parameters import MAX_SEED, MAX_SIDE, STORAGES
-from residual_ensembles.randomness import generator
+from residual_ensembles.statistics.randomness import generator, stratified_draw
 from residual_ensembles.storage import files
 
 ARRAY_BYTES = 2 * 1024**3  # the largest set, decoded, that "auto" keeps as arrays
-STATISTICS_PICTURES = 50_000  # how many stand for the mean of a set that is not kept so
-_CHUNK = 512  # pictures that are decoded together
+STATISTICS_IMAGES = 50_000  # how many stand for the mean of a set that is not kept so
+_CHUNK = 512  # images that are decoded together
 
 
 def prepare(
@@ -54,17 +52,17 @@ def prepare(
     Args:
         source: `digits`, `tfds:NAME` or `folder:PATH`; see `sources.open_source`.
         folder: Where to write. Prepared data that is there is replaced once the new is whole.
-        validation_fraction: Share of the train pictures that becomes the validation part, in
-            [0, 1); drawn by class. 0 leaves that part empty, as in the paper's schedule.
-        seed: Of the validation part and of the limits.
-        resize: Height and width that pictures are brought to, in pixels, by their shorter side and
-            a crop of the centre. None or 0: they keep their size, and must have the same.
+        validation_fraction: Share of the train images that becomes the validation split, in
+            [0, 1); drawn by class. 0 leaves that split empty, as in the paper's schedule.
+        seed: Seed of the validation split and of the limits.
+        resize: Height and width that images are brought to, in pixels, by their shorter side and
+            a crop of the center. None or 0: they keep their size, and must have the same.
         title: As people call the data; None for the source's own.
         augmentation: What training varies; None for what fits the source and the size.
-        limit_train: Train and validation pictures together, drawn by class; None or 0 for all.
-        limit_test: Test pictures, drawn by class; None or 0 for all.
-        storage: `arrays`, decoded, for pictures that fit in memory; `records`, as the source has
-            them, read one by one, so that random resized crops see the whole picture; `auto`,
+        limit_train: Train and validation images together, drawn by class; None or 0 for all.
+        limit_test: Test images, drawn by class; None or 0 for all.
+        storage: `arrays`, decoded, for images that fit in memory; `records`, as the source has
+            them, read one by one, so that random resized crops see the whole image; `auto`,
             arrays up to `ARRAY_BYTES`.
 
     Returns:
@@ -72,11 +70,11 @@ def prepare(
 
     Example:
         >>> prepared = prepare("digits", folder)
-        >>> prepared.title, prepared.part("test").pictures([0, 3]).shape
+        >>> prepared.title, prepared.split("test").images([0, 3]).shape
         ('Digits (scikit-learn)', (2, 8, 8, 1))
 
     Raises:
-        TypeError: An argument is of the wrong kind, such as 1.5 where a whole number is meant.
+        TypeError: An argument is of the wrong kind, such as 1.5 where an integer is meant.
         ValueError: The source or an argument cannot be used.
         OSError: The folder cannot be written, or the disk is full.
     """
@@ -133,7 +131,7 @@ def write_prepared(
         storage: As in `prepare`.
 
     Raises:
-        ValueError: The source's pictures cannot be used as asked.
+        ValueError: The source's images cannot be used as asked.
         OSError: The disk is full.
     """
     if len(source.class_names) < 2:
@@ -141,13 +139,13 @@ def write_prepared(
             f"Received {source.description['source']} with {len(source.class_names)} class; "
             "expected two or more."
         )
-    scans = {part: scan(source, part) for part in ("train", "test")}
+    scans = {split: scan(source, split) for split in ("train", "test")}
     converted = scans["train"].converted + scans["test"].converted
     if converted:
         counts = ", ".join(f"{n} {kind}" for kind, n in converted.items())
-        print(f"pictures that are converted: {counts}", flush=True)
+        print(f"images that are converted: {counts}", flush=True)
     positions = _cut(scans, validation_fraction, seed, limit_train, limit_test)
-    shape = (*_picture_size(scans, resize), source.channels)
+    shape = (*_image_size(scans, resize), source.channels)
     augmentation = augmentation or default_augmentation(*shape[:2], flip=source.flip)
     view = View(shape, _shorter_side(resize, augmentation), augmentation, (0.0,) * shape[-1])
     storage = _storage(storage, sum(map(len, positions.values())), shape)
@@ -187,24 +185,24 @@ def _check(validation_fraction, seed, resize, limit_train, limit_test, storage) 
     require_choice("storage", storage, STORAGES)
 
 
-def _picture_size(scans: dict[str, Scan], resize: int | None) -> tuple[int, int]:
+def _image_size(scans: dict[str, Scan], resize: int | None) -> tuple[int, int]:
     if resize:
         return resize, resize
     sizes = scans["test"].sizes | scans["train"].sizes
     if len(sizes) > 1:
         (size, name), (other_size, other_name) = list(sizes.items())[:2]
         raise ValueError(
-            f"Received pictures of unequal size, {size[0]}×{size[1]} ({name}) and "
+            f"Received images of unequal size, {size[0]}×{size[1]} ({name}) and "
             f"{other_size[0]}×{other_size[1]} ({other_name}); expected one size. Say which with "
             "--resize, in pixels."
         )
     return next(iter(sizes))
 
 
-def _storage(storage: str, n_pictures: int, shape: tuple[int, int, int]) -> str:
+def _storage(storage: str, n_images: int, shape: tuple[int, int, int]) -> str:
     if storage != "auto":
         return storage
-    return "arrays" if n_pictures * math.prod(shape) <= ARRAY_BYTES else "records"
+    return "arrays" if n_images * math.prod(shape) <= ARRAY_BYTES else "records"
 
 
 def _shorter_side(resize: int | None, augmentation: Augmentation) -> int | None:
@@ -222,13 +220,13 @@ def _cut(
     limit_train: int | None,
     limit_test: int | None,
 ) -> dict[str, np.ndarray]:
-    """Positions in the source of the pictures of each part."""
+    """Positions in the source of the images of each split."""
     train = _limited(scans["train"].labels, limit_train, seed, "train")
     n_validation = round(validation_fraction * len(train))
     if n_validation == len(train) or (validation_fraction > 0 and n_validation == 0):
         raise ValueError(
-            f"Received validation_fraction {validation_fraction} of {len(train)} pictures, which "
-            "leaves a part empty; expected some for both, or 0."
+            f"Received validation_fraction {validation_fraction} of {len(train)} images, which "
+            "leaves a split empty; expected some for both, or 0."
         )
     drawn = stratified_draw(
         scans["train"].labels[train], n_validation, generator(seed, "validation")
@@ -240,10 +238,10 @@ def _cut(
     }
 
 
-def _limited(labels: np.ndarray, limit: int | None, seed: int, part: str) -> np.ndarray:
+def _limited(labels: np.ndarray, limit: int | None, seed: int, split: str) -> np.ndarray:
     if not limit or limit >= len(labels):
         return np.arange(len(labels))
-    return stratified_draw(labels, limit, generator(seed, "limit", part))
+    return stratified_draw(labels, limit, generator(seed, "limit", split))
 
 
 def _write(
@@ -254,31 +252,31 @@ def _write(
     view: View,
     storage: str,
 ) -> None:
-    for source_part, parts in {"train": ("train", "validation"), "test": ("test",)}.items():
-        labels = scans[source_part].labels
+    for source_split, splits in {"train": ("train", "validation"), "test": ("test",)}.items():
+        labels = scans[source_split].labels
         writers = {}
-        for part in parts:
-            n = len(positions[part])
-            path = prepared.pictures_path(folder, part, storage)
-            writers[part] = (
+        for split in splits:
+            n = len(positions[split])
+            path = prepared.images_path(folder, split, storage)
+            writers[split] = (
                 ArrayWriter(path, n, view) if storage == "arrays" else RecordWriter(path)
             )
-            save_array(prepared.labels_path(folder, part), labels[positions[part]])
-        _copy(source, source_part, labels, {writers[part]: positions[part] for part in parts})
-        for part, writer in writers.items():
+            save_array(prepared.labels_path(folder, split), labels[positions[split]])
+        _copy(source, source_split, labels, {writers[split]: positions[split] for split in splits})
+        for split, writer in writers.items():
             n_written = writer.close()
-            if n_written != len(positions[part]):
+            if n_written != len(positions[split]):
                 raise ValueError(
-                    f"Received {n_written} pictures for the {part} part; expected "
-                    f"{len(positions[part])}, as many as the first look at the source found."
+                    f"Received {n_written} images for the {split} split; expected "
+                    f"{len(positions[split])}, as many as the first look at the source found."
                 )
 
 
-def _copy(source, part: str, labels: np.ndarray, writers: dict) -> None:
-    """Reads a part of the source once and hands each writer the pictures at its positions."""
+def _copy(source, split: str, labels: np.ndarray, writers: dict) -> None:
+    """Reads a part of the source once and hands each writer the images at its positions."""
     start = 0
-    for batch in source.batches(part):
-        stop = start + len(batch.pictures)
+    for batch in source.batches(split):
+        stop = start + len(batch.images)
         if not np.array_equal(batch.labels, labels[start:stop]):
             raise ValueError(
                 f"Received other labels from {source.description['source']} than at the first "
@@ -287,58 +285,58 @@ def _copy(source, part: str, labels: np.ndarray, writers: dict) -> None:
         for writer, positions in writers.items():
             low, high = np.searchsorted(positions, (start, stop))
             chosen = positions[low:high] - start
-            writer.add([batch.pictures[i] for i in chosen], batch.labels[chosen])
+            writer.add([batch.images[i] for i in chosen], batch.labels[chosen])
         start = stop
 
 
 def _meta(source, folder: Path, view: View, storage: str, seed: int) -> dict:
-    """What is known of the pictures once they are written, read back from the files."""
-    parts = {part: prepared.load_part(folder, part, storage, view) for part in prepared.PARTS}
-    mean, std = _statistics(parts["train"], seed)
+    """What is known of the images once they are written, read back from the files."""
+    splits = {split: prepared.load_split(folder, split, storage, view) for split in prepared.SPLITS}
+    mean, std = _statistics(splits["train"], seed)
     view = dataclasses.replace(view, mean=tuple(mean))
     return {
         "format": prepared.FORMAT,
         "name": source.name,
         "title": source.title,
         "class_names": source.class_names,
-        "picture_shape": view.picture_shape,
+        "image_shape": view.image_shape,
         "shorter_side": view.shorter_side,
         "storage": storage,
         "mean": mean,
         "std": std,
-        "checksum": _checksum(parts, view, std),
+        "checksum": _checksum(splits, view, std),
         "augmentation": dataclasses.asdict(view.augmentation),
         "description": {
             **source.description,
-            "counts": {part: len(parts[part]) for part in prepared.PARTS},
+            "counts": {split: len(splits[split]) for split in prepared.SPLITS},
         },
     }
 
 
-def _statistics(train: Part, seed: int) -> tuple[list[float], list[float]]:
-    """Mean and standard deviation per channel; the sums are whole numbers, so they are exact."""
+def _statistics(train: Split, seed: int) -> tuple[list[float], list[float]]:
+    """Mean and standard deviation per channel; the sums are integers, so they are exact."""
     positions = np.arange(len(train))
-    if train.array is None and len(train) > STATISTICS_PICTURES:
+    if train.array is None and len(train) > STATISTICS_IMAGES:
         random = generator(seed, "statistics")
-        positions = np.sort(random.choice(positions, STATISTICS_PICTURES, replace=False))
+        positions = np.sort(random.choice(positions, STATISTICS_IMAGES, replace=False))
     n, total, squares = 0, 0.0, 0.0
     for chunk in _chunks(positions):
-        pixels = train.pictures(chunk).astype(np.float64)
+        pixels = train.images(chunk).astype(np.float64)
         n += pixels[..., 0].size
         total += pixels.sum(axis=(0, 1, 2))
         squares += np.square(pixels).sum(axis=(0, 1, 2))
     mean = total / n
     std = np.sqrt(squares / n - np.square(mean))
-    return mean.tolist(), np.maximum(std, 1.0).tolist()  # a channel of one colour divides by 1
+    return mean.tolist(), np.maximum(std, 1.0).tolist()  # a channel of one color divides by 1
 
 
-def _checksum(parts: dict[str, Part], view: View, std: list[float]) -> str:
-    """Of pictures and labels, and of how they are seen: of all that training depends on."""
+def _checksum(splits: dict[str, Split], view: View, std: list[float]) -> str:
+    """Of images and labels, and of how they are seen: of all that training depends on."""
     digest = hashlib.sha256(repr((view, std)).encode())
-    for part in parts.values():
-        digest.update(part.labels.tobytes())
-        for chunk in _chunks(np.arange(len(part))):
-            for stored in part.stored(chunk):
+    for split in splits.values():
+        digest.update(split.labels.tobytes())
+        for chunk in _chunks(np.arange(len(split))):
+            for stored in split.stored(chunk):
                 digest.update(stored)
     return digest.hexdigest()
 

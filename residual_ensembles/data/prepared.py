@@ -1,7 +1,7 @@
-"""The one format in which every study reads its pictures.
+"""The one format in which every study reads its images.
 
-A folder with, for each part, its labels as integers and its pictures: either one uint8 array or one
-ArrayRecord file of encoded pictures; `meta.json`, which says what they are and where they came
+A folder with, for each split, its labels as integers and its images: either one uint8 array or one
+ArrayRecord file of encoded images; `meta.json`, which says what they are and where they came
 from; and `manifest.json`, which says what is in these files and is written last. Reading it needs
 no TensorFlow, and any position can be reached at once.
 """
@@ -15,24 +15,24 @@ import numpy as np
 from residual_ensembles import parameters
 from residual_ensembles.arguments import require_choice, require_path
 from residual_ensembles.data.augmentation import Augmentation
-from residual_ensembles.data.part import ArrayPart, Part, RecordPart
+from residual_ensembles.data.split import ArraySplit, RecordSplit, Split
 from residual_ensembles.data.view import View
 from residual_ensembles.storage import files
 
-FORMAT = 1  # raised when a change makes older readers wrong
+FORMAT = 2  # raised when a change makes older readers wrong
 META = "meta.json"
-PARTS = ("train", "validation", "test")
+SPLITS = ("train", "validation", "test")
 STORAGES = parameters.STORAGES[1:]  # "auto" leaves the choice to the size
 
 
-def labels_path(folder: Path, part: str) -> Path:
-    """Where the labels of a part are."""
-    return folder / f"{part}_labels.npy"
+def labels_path(folder: Path, split: str) -> Path:
+    """Where the labels of a split are."""
+    return folder / f"{split}_labels.npy"
 
 
-def pictures_path(folder: Path, part: str, storage: str) -> Path:
-    """Where the pictures of a part are."""
-    return folder / f"{part}_pictures.{'npy' if storage == 'arrays' else 'array_record'}"
+def images_path(folder: Path, split: str, storage: str) -> Path:
+    """Where the images of a split are."""
+    return folder / f"{split}_images.{'npy' if storage == 'arrays' else 'array_record'}"
 
 
 class Prepared:
@@ -43,12 +43,12 @@ class Prepared:
         name: Short name, for files, such as `cifar10`.
         title: As people call it, such as `CIFAR-10`.
         class_names: Name of each class, in the order of the labels.
-        picture_shape: `(height, width, channels)` of what a network sees.
-        mean: Mean over the train part per channel, in units of 0..255.
-        std: Standard deviation over the train part per channel, in units of 0..255.
-        checksum: SHA-256 of pictures and labels, hexadecimal.
+        image_shape: `(height, width, channels)` of what a network sees.
+        mean: Mean over the train split per channel, in units of 0..255.
+        std: Standard deviation over the train split per channel, in units of 0..255.
+        checksum: SHA-256 of images and labels, hexadecimal.
         augmentation: What training varies.
-        description: Where the pictures came from: source, versions, counts.
+        description: Where the images came from: source, versions, counts.
     """
 
     def __init__(self, folder: Path, meta: dict):
@@ -56,14 +56,14 @@ class Prepared:
         self.name: str = meta["name"]
         self.title: str = meta["title"]
         self.class_names: list[str] = meta["class_names"]
-        self.picture_shape: tuple[int, int, int] = tuple(meta["picture_shape"])
+        self.image_shape: tuple[int, int, int] = tuple(meta["image_shape"])
         self.mean: list[float] = meta["mean"]
         self.std: list[float] = meta["std"]
         self.checksum: str = meta["checksum"]
         self.augmentation = Augmentation(**meta["augmentation"])
         self.description: dict = meta["description"]
-        view = View(self.picture_shape, meta["shorter_side"], self.augmentation, tuple(self.mean))
-        self._parts = {part: load_part(folder, part, meta["storage"], view) for part in PARTS}
+        view = View(self.image_shape, meta["shorter_side"], self.augmentation, tuple(self.mean))
+        self._splits = {split: load_split(folder, split, meta["storage"], view) for split in SPLITS}
         if problem := self._problem():
             raise ValueError(f"Received {folder} with {problem}; prepare the data again.")
 
@@ -72,32 +72,30 @@ class Prepared:
         """Number of classes."""
         return len(self.class_names)
 
-    def part(self, name: str) -> Part:
-        """Returns the part `train`, `validation` or `test`.
+    def split(self, name: str) -> Split:
+        """Returns the split `train`, `validation` or `test`.
 
         Raises:
             TypeError: The name is no text.
-            ValueError: There is no such part.
+            ValueError: There is no such split.
         """
-        return self._parts[require_choice("name", name, PARTS)]
+        return self._splits[require_choice("name", name, SPLITS)]
 
     def _problem(self) -> str | None:
         """What cannot be trained on, whoever wrote it."""
-        channels = self.picture_shape[-1]
+        channels = self.image_shape[-1]
         for name, values in {"mean": self.mean, "std": self.std}.items():
             least = 0 if name == "mean" else np.finfo(np.float32).tiny
             if len(values) != channels or not all(least <= value <= 255 for value in values):
                 return f"{name}={values}, expected {channels} of {least:.3g}..255"
-        for name, part in self._parts.items():
-            labels = part.labels
+        for name, split in self._splits.items():
+            labels = split.labels
             if labels.ndim != 1 or labels.dtype.kind not in "iu":
-                return (
-                    f"{name} labels of {labels.dtype} {labels.shape}, expected whole numbers (n,)"
-                )
+                return f"{name} labels of {labels.dtype} {labels.shape}, expected integers (n,)"
             if not len(labels) and name != "validation":
-                return f"no picture in its {name} part, expected some"
-            if part.array is not None and part.array.dtype != np.uint8:
-                return f"{name} pictures of {part.array.dtype}, expected uint8"
+                return f"no image in its {name} split, expected some"
+            if split.array is not None and split.array.dtype != np.uint8:
+                return f"{name} images of {split.array.dtype}, expected uint8"
             outside = labels[(labels < 0) | (labels >= self.n_classes)]
             if len(outside):
                 return f"{name} label {outside[0]}, expected 0..{self.n_classes - 1}"
@@ -113,7 +111,7 @@ def load(folder: str | os.PathLike) -> Prepared:
         folder: What `prepare` wrote.
 
     Returns:
-        The data set; pictures are read when they are asked for.
+        The data set; images are read when they are asked for.
 
     Raises:
         TypeError: `folder` is no path.
@@ -154,25 +152,25 @@ def load(folder: str | os.PathLike) -> Prepared:
         ) from None
 
 
-def load_part(folder: Path, part: str, storage: str, view: View) -> Part:
-    """Opens one part.
+def load_split(folder: Path, split: str, storage: str, view: View) -> Split:
+    """Opens one split.
 
     Args:
         folder: Where its files are.
-        part: Its name.
-        storage: How its pictures are stored, one of `STORAGES`.
+        split: Name of the split.
+        storage: How its images are stored, one of `STORAGES`.
         view: How they are seen.
 
     Raises:
         ValueError: A file is missing or damaged.
     """
-    path = pictures_path(folder, part, storage)
+    path = images_path(folder, split, storage)
     try:
-        labels = np.load(labels_path(folder, part))
+        labels = np.load(labels_path(folder, split))
         if storage == "records":
-            return RecordPart(path, labels, view)
-        return ArrayPart(np.load(path, mmap_mode="r"), labels, view)
+            return RecordSplit(path, labels, view)
+        return ArraySplit(np.load(path, mmap_mode="r"), labels, view)
     except (OSError, ValueError, EOFError) as error:
         raise ValueError(
-            f"Received {folder} with a damaged {part} part ({error}); prepare the data again."
+            f"Received {folder} with a damaged {split} split ({error}); prepare the data again."
         ) from None

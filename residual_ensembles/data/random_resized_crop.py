@@ -1,8 +1,8 @@
 """Scale and aspect ratio augmentation (Szegedy et al. 2015, "Going deeper with convolutions").
 
-He et al. 2016b train on ImageNet with it: a part of the picture with 8 to 100 % of its area and an
+He et al. 2016b train on ImageNet with it: a part of the image with 8 to 100 % of its area and an
 aspect ratio of 3/4 to 4/3, brought to the size of the network's input. What is drawn does not
-depend on the size of the picture; the box does.
+depend on the size of the image; the box does.
 """
 
 import math
@@ -12,18 +12,18 @@ from PIL import Image
 
 AREA_RANGE = (0.08, 1.0)  # Szegedy et al. 2015, section 6
 ASPECT_RANGE = (3 / 4, 4 / 3)  # width / height, as above
-ATTEMPTS = 10  # boxes tried before falling back to the centre, as in fb.resnet.torch
+ATTEMPTS = 10  # boxes tried before falling back to the center, as in fb.resnet.torch
 N_DRAWS = 2 * ATTEMPTS + 2
 
 
 def draw(numbers: np.ndarray) -> dict[str, np.ndarray]:
-    """Turns uniform numbers into crops that are not yet bound to a picture's size.
+    """Turns uniform numbers into crops that are not yet bound to an image's size.
 
     Args:
         numbers: Uniform in [0, 1), shape `(batch, N_DRAWS)`.
 
     Returns:
-        `area`, a fraction of the picture's, and `aspect`, width / height, each of shape
+        `area`, a fraction of the image's, and `aspect`, width / height, each of shape
         `(batch, ATTEMPTS)`; `top` and `left`, the position as a fraction of the room that the box
         leaves, shape `(batch,)`.
     """
@@ -40,19 +40,19 @@ def draw(numbers: np.ndarray) -> dict[str, np.ndarray]:
 def box(
     height: int, width: int, area: np.ndarray, aspect: np.ndarray, top: float, left: float
 ) -> tuple[int, int, int, int]:
-    """Returns the first drawn box that fits in a picture.
+    """Returns the first drawn box that fits in an image.
 
     Args:
-        height: Of the picture, in pixels.
-        width: Of the picture, in pixels.
-        area: Drawn areas, fractions of the picture's, shape `(ATTEMPTS,)`.
+        height: Height of the image, in pixels.
+        width: Width of the image, in pixels.
+        area: Drawn areas, fractions of the image's, shape `(ATTEMPTS,)`.
         aspect: Drawn aspect ratios, width / height, shape `(ATTEMPTS,)`.
         top: Drawn position as a fraction of the room above and below.
         left: Drawn position as a fraction of the room to the left and right.
 
     Returns:
         left, top, right, bottom in pixels. Where no drawn box fits, the largest box about the
-        centre whose aspect ratio is allowed.
+        center whose aspect ratio is allowed.
 
     Example:
         >>> box(100, 100, np.array([0.25]), np.array([1.0]), top=0.0, left=0.0)
@@ -82,12 +82,12 @@ def crop(
     left: float,
     flip: bool,
 ) -> Image.Image:
-    """Cuts the drawn box out of a picture, resizes and maybe mirrors it.
+    """Cuts the drawn box out of an image, resizes and maybe mirrors it.
 
     Args:
-        image: A picture of any size.
-        height: Of the result, in pixels.
-        width: Of the result, in pixels.
+        image: An image of any size.
+        height: Height of the result, in pixels.
+        width: Width of the result, in pixels.
         area: As in `box`.
         aspect: As in `box`.
         top: As in `box`.
@@ -95,7 +95,7 @@ def crop(
         flip: Whether the result is mirrored left to right.
 
     Returns:
-        The picture as the network sees it in training.
+        The image as the network sees it in training.
     """
     corners = box(image.height, image.width, area, aspect, top, left)
     image = image.crop(corners).resize((width, height), Image.Resampling.BILINEAR)

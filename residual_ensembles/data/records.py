@@ -1,7 +1,7 @@
-"""Encoded pictures in an ArrayRecord file, read by index without TensorFlow.
+"""Encoded images in an ArrayRecord file, read by index without TensorFlow.
 
-One record is a picture's label, four bytes, followed by the picture's own bytes, JPEG or PNG as the
-source had them: nothing is decoded and encoded again, and pictures keep their sizes.
+One record is an image's label, four bytes, followed by the image's own bytes, JPEG or PNG as the
+source had them: nothing is decoded and encoded again, and images keep their sizes.
 """
 
 import contextlib
@@ -20,71 +20,71 @@ CMYK = "CMYK"
 TRANSPARENT = "transparent (the colors beneath are taken)"
 FRAMES = "of several frames (the first is taken)"
 TURNED = "to be turned, as their EXIF says (they are taken as stored)"
-"""What a picture may be besides grey or RGB; a decoder that knows neither EXIF nor transparency,
+"""What an image may be besides gray or RGB; a decoder that knows neither EXIF nor transparency,
 as TensorFlow's, sees the same."""
 
 _ORIENTATION, _UPRIGHT = 0x0112, 1  # of EXIF
 _PNG = b"\x89PNG\r\n\x1a\n"
-_PNG_DEPTH = 24  # where a PNG picture says how many bits a channel has
+_PNG_DEPTH = 24  # where a PNG image says how many bits a channel has
 _LABEL = struct.Struct("<i")
-# One picture a group, so that reading one reads no other; JPEG and PNG are compressed already.
+# One image a group, so that reading one reads no other; JPEG and PNG are compressed already.
 _WRITER_OPTIONS = "group_size:1,uncompressed"
-_READER_OPTIONS = "readahead_buffer_size:0"  # pictures are read in random order
+_READER_OPTIONS = "readahead_buffer_size:0"  # images are read in random order
 
 
-def encode(picture: bytes, label: int) -> bytes:
-    """Returns the record of an encoded picture and its label."""
-    return _LABEL.pack(label) + picture
+def encode(image: bytes, label: int) -> bytes:
+    """Returns the record of an encoded image and its label."""
+    return _LABEL.pack(label) + image
 
 
 def decode(record: bytes) -> tuple[bytes, int]:
-    """Returns the encoded picture and the label of a record."""
+    """Returns the encoded image and the label of a record."""
     return record[_LABEL.size :], _LABEL.unpack_from(record)[0]
 
 
-def open_picture(picture: bytes, channels: int) -> Image.Image:
-    """Decodes a picture.
+def open_image(encoded: bytes, channels: int) -> Image.Image:
+    """Decodes an image.
 
     Args:
-        picture: Its JPEG or PNG bytes.
-        channels: 1 for grey, 3 for colour; a picture of another kind is converted.
+        encoded: Its JPEG or PNG bytes.
+        channels: 1 for gray, 3 for color; an image of another kind is converted.
 
     Returns:
-        The decoded picture.
+        The decoded image.
 
     Raises:
-        ValueError: The bytes are not a whole picture; says what is wrong with them.
+        ValueError: The bytes are not a whole image; says what is wrong with them.
     """
     try:
-        image = Image.open(io.BytesIO(picture), formats=("JPEG", "PNG"))
-        is_png = picture.startswith(_PNG)
-        if image.mode.startswith(("I", "F")) or (is_png and picture[_PNG_DEPTH] > 8):
+        image = Image.open(io.BytesIO(encoded), formats=("JPEG", "PNG"))
+        is_png = encoded.startswith(_PNG)
+        if image.mode.startswith(("I", "F")) or (is_png and encoded[_PNG_DEPTH] > 8):
             raise ValueError("more than eight bits a channel")
         return image.convert("L" if channels == 1 else "RGB")
     except Image.UnidentifiedImageError:
-        raise ValueError("neither a JPEG nor a PNG picture") from None
+        raise ValueError("neither a JPEG nor a PNG image") from None
     except Exception as error:  # Pillow's decoders raise what they like on broken files
-        raise ValueError(f"a broken picture, {error}") from None
+        raise ValueError(f"a broken image, {error}") from None
 
 
 def conversions(image: Image.Image) -> list[str]:
-    """Returns what `open_picture` makes of a picture besides changing grey to RGB or back.
+    """Returns what `open_image` makes of an image besides changing gray to RGB or back.
 
     Args:
         image: As `PIL.Image.open` returns it; it need not be decoded.
     """
-    found = {
+    result = {
         PALETTE: image.mode in ("P", "PA"),
         CMYK: image.mode == "CMYK",
         TRANSPARENT: image.has_transparency_data,
         FRAMES: getattr(image, "n_frames", 1) > 1,
         TURNED: _is_turned(image),
     }
-    return [kind for kind, is_so in found.items() if is_so]
+    return [kind for kind, is_so in result.items() if is_so]
 
 
 def _is_turned(image: Image.Image) -> bool:
-    if "exif" not in image.info:  # asking for it would decode a PNG picture
+    if "exif" not in image.info:  # asking for it would decode a PNG image
         return False
     try:
         return image.getexif().get(_ORIENTATION, _UPRIGHT) != _UPRIGHT

@@ -1,4 +1,4 @@
-"""Where pictures come from. Every source is a TensorFlow dataset.
+"""Sources of images; every source is a TensorFlow dataset.
 
 This is the one room that TensorFlow may be imported in besides the backend, and only while data is
 being prepared; `prepare` imports this file when it is called.
@@ -25,10 +25,10 @@ from tqdm import tqdm
 
 from residual_ensembles.data import folder
 
-_BATCH = 256  # pictures that are read together; a few megabytes even at ImageNet's size
+_BATCH = 256  # images that are read together; a few megabytes even at ImageNet's size
 _PORTS = {"http": 80, "https": 443}
 _HOSTS_TRIED, _SECONDS_TO_ANSWER = 3, 5.0
-_FILE = "image/filename"  # ImageFolder's name for where a picture is
+_FILE = "image/filename"  # ImageFolder's name for where an image is
 
 # Shown to people; a name that is not here is shown as it is.
 TITLES = {
@@ -46,30 +46,30 @@ NOT_FLIPPED = ("digits", "mnist", "emnist", "kmnist", "qmnist", "svhn_cropped", 
 
 @dataclasses.dataclass(frozen=True)
 class Batch:
-    """Pictures in the order of the source.
+    """Images in the order of the source.
 
     Attributes:
-        pictures: JPEG or PNG bytes of each.
+        images: JPEG or PNG bytes of each.
         labels: Class of each, int32, `(batch,)`; −1 where the source does not tell.
         names: What an error calls each.
     """
 
-    pictures: list[bytes]
+    images: list[bytes]
     labels: np.ndarray
     names: list[str]
 
 
 class Source:
-    """A TensorFlow dataset of pictures, each with one label.
+    """A TensorFlow dataset of images, each with one label.
 
     Attributes:
         name: Short name, for files.
         title: As people call it.
         class_names: Name of each class, in the order of the labels.
-        channels: 1 for grey pictures, 3 for colour.
-        flip: Whether a mirrored picture is still of its class.
+        channels: 1 for gray images, 3 for color.
+        flip: Whether a mirrored image is still of its class.
         splits: The dataset's split that each of `train` and `test` is read from.
-        verified: Whether the pictures are known to be whole.
+        verified: Whether the images are known to be whole.
         description: Source, its version and splits.
     """
 
@@ -93,19 +93,19 @@ class Source:
             },
         }
 
-    def batches(self, part: str) -> Iterator[Batch]:
-        """Reads the `train` or `test` part once, always in the same order, without decoding."""
-        n_batches = math.ceil(self._builder.info.splits[self.splits[part]].num_examples / _BATCH)
-        batches = self._batches(self.splits[part])
-        return iter(tqdm(batches, f"reading {part}", n_batches, disable=None))  # on a terminal
+    def batches(self, split: str) -> Iterator[Batch]:
+        """Reads the `train` or `test` split once, always in the same order, without decoding."""
+        n_batches = math.ceil(self._builder.info.splits[self.splits[split]].num_examples / _BATCH)
+        batches = self._batches(self.splits[split])
+        return iter(tqdm(batches, f"reading {split}", n_batches, disable=None))  # on a terminal
 
     def _batches(self, split: str) -> Iterator[Batch]:
-        names = (f"picture {i} of {split}" for i in itertools.count())
+        names = (f"image {i} of {split}" for i in itertools.count())
         for rows in self._rows(split):
             n = len(rows[self._label])
             files = rows.get(_FILE)
             yield Batch(
-                pictures=list(rows[self._image]),
+                images=list(rows[self._image]),
                 labels=np.asarray(rows[self._label], dtype=np.int32),
                 names=list(itertools.islice(names, n)) if files is None else _texts(files),
             )
@@ -151,7 +151,7 @@ def open_source(specification: str) -> Iterator[Source]:
         The source.
 
     Raises:
-        ValueError: There is no such source, or it is not a set of pictures with one label each.
+        ValueError: There is no such source, or it is not a set of images with one label each.
     """
     kind, _, rest = specification.partition(":")
     tfds.disable_progress_bar()
@@ -251,7 +251,7 @@ def _require_reachable(builder, name: str) -> None:
 
 
 def _keys(builder, specification: str) -> tuple[str, str]:
-    """The features that are the picture and its label."""
+    """The features that are the image and its label."""
     features = builder.info.features
     keys = builder.info.supervised_keys or ("image", "label")
     kinds = (tfds.features.Image, tfds.features.ClassLabel)
@@ -261,16 +261,16 @@ def _keys(builder, specification: str) -> tuple[str, str]:
     ):
         dtype = np.dtype(features[keys[0]].np_dtype)
         if dtype != np.uint8:
-            raise ValueError(f"Received {specification} with pictures of {dtype}; expected uint8.")
+            raise ValueError(f"Received {specification} with images of {dtype}; expected uint8.")
         return keys
     raise ValueError(
         f"Received {specification}, whose examples are {', '.join(features)}; expected an image "
-        "classification set, one picture and one label each, such as tfds:cifar10."
+        "classification set, one image and one label each, such as tfds:cifar10."
     )
 
 
 def _slug(name: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_") or "pictures"
+    return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_") or "images"
 
 
 def _texts(values) -> list[str]:

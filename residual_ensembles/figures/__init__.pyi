@@ -1,11 +1,11 @@
 from .authors import write_reference
+from .figure_spec import FigureSpec
 from .gallery import FIGURES, draw_figures
-from .picture import Picture
 from .style import save
 
 __all__ = [
     "FIGURES",
-    "Picture",
+    "FigureSpec",
     "draw_figures",
     "save",
     "write_reference",

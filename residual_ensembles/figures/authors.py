@@ -1,4 +1,4 @@
-"""What the paper's authors measured: the points that stand behind ours."""
+"""The published measurements of the paper's authors, drawn behind ours."""
 
 from functools import cache
 from importlib.resources import files

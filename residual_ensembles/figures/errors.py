@@ -3,14 +3,15 @@
 import numpy as np
 import pandas as pd
 
-from residual_ensembles.analysis import Tables, student
+from residual_ensembles.analysis import Tables
 from residual_ensembles.analysis.tables import deleted
+from residual_ensembles.statistics import student
 
 
 def single_deletions(tables: Tables, network: str) -> pd.DataFrame:
     """Returns the error after every single deletion.
 
-    With one seed the band is Wilson's over pictures, with more Student's over seeds.
+    With one seed the band is Wilson's over images, with more Student's over seeds.
 
     Returns:
         Columns module, error, low, high (percent), sorted by module.
@@ -68,7 +69,7 @@ def basis(tables: Tables, network: str, *sweeps: str) -> str:
     seeds = rows.seed.nunique()
     lesions = len(rows) // seeds
     return (
-        f"{lesions:,} lesions × {int(rows.n_images.max()):,} test pictures, "
+        f"{lesions:,} lesions × {int(rows.n_images.max()):,} test images, "
         f"{seeds} seed{'s' if seeds > 1 else ''}"
     )
 

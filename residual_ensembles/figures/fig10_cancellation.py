@@ -1,18 +1,18 @@
-"""How much the gradients of the paths of one length cancel when they are added."""
+"""Cancellation between the gradients of paths of one length."""
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from residual_ensembles.analysis import Tables
-from residual_ensembles.analysis.gradients import final_gradients, is_complete, log10_counts
+from residual_ensembles.analysis.gradient_readings import final_gradients, is_complete, log10_counts
 from residual_ensembles.figures import fig6_path_gradients, style
-from residual_ensembles.figures.picture import Picture
+from residual_ensembles.figures.figure_spec import FigureSpec
 
 
 def both(tables: Tables) -> list[tuple[np.ndarray, np.ndarray]]:
     """Returns log10 of (mean norm × number of paths, norm of their sum) by length, per run."""
-    found = []
+    result = []
     for network in tables.plain:
         n = tables.n_modules(network)
         for run in tables.of(network):
@@ -20,11 +20,11 @@ def both(tables: Tables) -> list[tuple[np.ndarray, np.ndarray]]:
             exact = final_gradients(tables, network, run.seed, "exact")
             if is_complete(sampled, n) and is_complete(exact, n):
                 apart = sampled.log10_norm.to_numpy(float) + log10_counts(n)
-                found.append((apart, exact.log10_norm.to_numpy(float)))
-    return found
+                result.append((apart, exact.log10_norm.to_numpy(float)))
+    return result
 
 
-def cancelled(tables: Tables) -> list[pd.DataFrame]:
+def canceled(tables: Tables) -> list[pd.DataFrame]:
     """Returns the log10 of how much cancels by length, with its interval over batches, per run."""
     rows = tables.gradient_cancellation
     rows = rows[rows.network.isin(tables.plain) & (rows.target == "y0")]
@@ -33,7 +33,7 @@ def cancelled(tables: Tables) -> list[pd.DataFrame]:
         pd.DataFrame(
             {
                 "length": of_run.length,
-                "cancelled": -of_run.log10_kept,
+                "canceled": -of_run.log10_kept,
                 "low": -of_run.log10_kept_high,
                 "high": -of_run.log10_kept_low,
             }
@@ -56,7 +56,7 @@ def draw(tables: Tables) -> Figure:
         style.curve(left, length, apart, style.PLAIN, name if first else "_")
         name = "norm of their sum (exact)"
         style.curve(left, length, together, style.EXACT, name if first else "_")
-    for found_of_run in cancelled(tables):
+    for found_of_run in canceled(tables):
         length, mean, low, high = (found_of_run[name] for name in found_of_run)
         style.curve(right, length, mean, style.PROJECTED, "_", low, high)
     for axes in (left, right):
@@ -72,20 +72,20 @@ def draw(tables: Tables) -> Figure:
     return figure
 
 
-def found(tables: Tables) -> str:
+def finding(tables: Tables) -> str:
     """Says of how many lengths most of the gradient cancels."""
     sentences = []
-    for rows in cancelled(tables):
-        most = int((rows.cancelled > 1).sum())
-        least = rows.loc[rows.cancelled.idxmin()]
+    for rows in canceled(tables):
+        most = int((rows.canceled > 1).sum())
+        least = rows.loc[rows.canceled.idxmin()]
         sentences.append(
             f"Nine tenths or more cancel at {most} of {len(rows)} lengths; where least of it does, "
-            f"at length {least.length:.0f}, {100 * 10**-least.cancelled:.0f} % is left."
+            f"at length {least.length:.0f}, {100 * 10**-least.canceled:.0f} % is left."
         )
     return " ".join(sentences)
 
 
-FIGURE = Picture(
+FIGURE = FigureSpec(
     name="fig10_cancellation",
     title="Gradients of paths cancel",
     paper="The paper multiplies the mean norm of a path by the number of paths; gradients that "
@@ -94,5 +94,5 @@ FIGURE = Picture(
     table="path_gradients_cancellation.csv",
     draw=draw,
     rests_on=fig6_path_gradients.measurements,
-    found=found,
+    finding=finding,
 )

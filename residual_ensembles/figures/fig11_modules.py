@@ -1,4 +1,4 @@
-"""Which modules matter: one row a network, one column a module."""
+"""Cost of each single deletion: one row a network, one column a module."""
 
 import numpy as np
 from matplotlib import colormaps
@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from residual_ensembles.analysis import Tables
 from residual_ensembles.figures import authors, errors, style
 from residual_ensembles.figures.fig6_path_gradients import modules_of
-from residual_ensembles.figures.picture import Picture
+from residual_ensembles.figures.figure_spec import FigureSpec
 
 BOUNDARIES = (-1, 0.5, 1, 2, 5, 10, 20, 50, 100)
 """Points of error; most modules cost less than one, a few cost dozens."""
@@ -22,50 +22,50 @@ def rows(tables: Tables) -> list[tuple[str, np.ndarray]]:
 def ours(tables: Tables) -> list[tuple[str, np.ndarray]]:
     """Returns the rows of the study's networks."""
     n = modules_of(tables)
-    found = []
+    result = []
     for network in tables.networks:
         points = errors.single_deletions(tables, network)
         if list(points.module) == list(range(1, n + 1)):
             cost = points.error.to_numpy(float) - errors.intact(tables, network)
-            found.append((network, cost))
-    return found
+            result.append((network, cost))
+    return result
 
 
 def theirs(tables: Tables) -> list[tuple[str, np.ndarray]]:
     """Returns the authors' rows."""
     n = modules_of(tables)
-    found = []
+    result = []
     for gating, name in (("none", "authors"), ("stochastic_depth", "authors, stochastic")):
         points = authors.points("resnet110", "delete", gating)
         if len(points) == n:
             cost = points.error_mean - authors.intact_error("resnet110", gating)
-            found.append((name, 100 * cost.to_numpy(float)))
-    return found
+            result.append((name, 100 * cost.to_numpy(float)))
+    return result
 
 
 @style.styled
 def draw(tables: Tables) -> Figure:
     """Draws the heat map of the networks that have as many modules as the plain one."""
-    found = rows(tables)
+    result = rows(tables)
     n = modules_of(tables)
-    figure = Figure(figsize=(7.2, 0.9 + 0.34 * max(len(found), 3)))
+    figure = Figure(figsize=(7.2, 0.9 + 0.34 * max(len(result), 3)))
     axes = figure.subplots()
     axes.grid(False)
-    if not found:
+    if not result:
         style.missing(axes, "no single deletions in this study")
         return figure
-    costs = np.clip(np.array([cost for _, cost in found]), BOUNDARIES[0], BOUNDARIES[-1])
+    costs = np.clip(np.array([cost for _, cost in result]), BOUNDARIES[0], BOUNDARIES[-1])
     colors = colormaps["cividis"]
     mesh = axes.pcolormesh(
         np.arange(n + 1) + 0.5,
-        np.arange(len(found) + 1) - 0.5,
+        np.arange(len(result) + 1) - 0.5,
         costs,
         norm=BoundaryNorm(BOUNDARIES, colors.N),
         cmap=colors,
         edgecolors=style.PAPER,
         linewidth=0.6,
     )
-    axes.set_yticks(range(len(found)), [name for name, _ in found])
+    axes.set_yticks(range(len(result)), [name for name, _ in result])
     axes.invert_yaxis()
     axes.set_xlabel("Deleted module")
     axes.spines[:].set_visible(False)
@@ -77,7 +77,7 @@ def draw(tables: Tables) -> Figure:
     return figure
 
 
-def found(tables: Tables) -> str:
+def finding(tables: Tables) -> str:
     """Names the costliest modules of every row."""
     named = []
     for name, cost in rows(tables):
@@ -92,16 +92,16 @@ def rests_on(tables: Tables) -> str:
     return "; ".join(f"{n}: {errors.basis(tables, n, 'single_deletion')}" for n, _ in ours(tables))
 
 
-FIGURE = Picture(
+FIGURE = FigureSpec(
     name="fig11_modules",
     title="Which modules matter, network by network",
-    paper="All networks in one picture. In the authors' own data, modules 1 and 11 matter beside "
+    paper="All networks in one figure. In the authors' own data, modules 1 and 11 matter beside "
     "the downsampling ones, 19 and 37.",
     source="",
     table="lesions.csv",
     draw=draw,
     rests_on=rests_on,
-    found=found,
+    finding=finding,
     ours=lambda tables: bool(ours(tables)),
     authors=lambda tables: bool(theirs(tables)),
 )

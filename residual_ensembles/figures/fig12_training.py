@@ -11,10 +11,10 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from residual_ensembles.analysis import Tables
-from residual_ensembles.analysis.gradients import final_gradients, reading
+from residual_ensembles.analysis.gradient_readings import final_gradients, reading
 from residual_ensembles.figures import paper_range, style
 from residual_ensembles.figures.fig6_path_gradients import modules_of
-from residual_ensembles.figures.picture import Picture
+from residual_ensembles.figures.figure_spec import FigureSpec
 
 BEFORE = "before training"
 COLUMNS = 3
@@ -25,7 +25,7 @@ def by_epoch(tables: Tables, network: str, seed: int) -> dict[int, pd.DataFrame]
     """Returns the exact decomposition at y₀ of one network, by epoch; 0 is before training."""
     rows = _decompositions(tables)
     rows = rows[(rows.network == network) & (rows.seed == seed)]
-    return {int(epoch): found.sort_values("length") for epoch, found in rows.groupby("epoch")}
+    return {int(epoch): result.sort_values("length") for epoch, result in rows.groupby("epoch")}
 
 
 def _decompositions(tables: Tables) -> pd.DataFrame:
@@ -38,10 +38,10 @@ def networks(tables: Tables) -> dict[str, dict[int, pd.DataFrame]]:
 
     A VGG has one path, which carries all: there is nothing to see.
     """
-    found = {n: by_epoch(tables, n, tables.of(n)[0].seed) for n in tables.networks}
+    result = {n: by_epoch(tables, n, tables.of(n)[0].seed) for n in tables.networks}
     return {
         network: epochs
-        for network, epochs in found.items()
+        for network, epochs in result.items()
         if any(rows.length.nunique() > 1 for rows in epochs.values())
     }
 
@@ -54,7 +54,7 @@ def _curve(axes: Axes, rows: pd.DataFrame, look: style.Look, label: str) -> None
 
 def _when(tables: Tables, network: str, epoch: int) -> str:
     """Returns at which time of its training a network was taken apart, as far as it is known."""
-    if tables.of(network)[0].is_given:
+    if tables.of(network)[0].is_external:
         return "as it was given"
     return f"at epoch {epoch}" if epoch else BEFORE
 
@@ -99,25 +99,25 @@ def alike(tables: Tables) -> tuple[str, ...]:
 @style.styled
 def draw(tables: Tables) -> Figure:
     """Draws the share of the gradient by length: a panel a network, and one that compares them."""
-    found = networks(tables)
-    epochs = sorted({epoch for of_network in found.values() for epoch in of_network})
+    result = networks(tables)
+    epochs = sorted({epoch for of_network in result.values() for epoch in of_network})
     shades = colormaps["viridis"](np.linspace(0.2, 0.85, max(len(epochs), 1)))
     colors = dict(zip(epochs, map(to_hex, shades), strict=False))
     compares = len(alike(tables)) > 1
-    n_panels = max(len(found) + compares, 1)
+    n_panels = max(len(result) + compares, 1)
     columns = min(COLUMNS, n_panels)
     n_rows = math.ceil(n_panels / columns)
     figure = Figure(figsize=(7.2, 1.1 + 2.2 * n_rows))
     grid = figure.subplots(n_rows, columns, sharey=True, squeeze=False)
     panels = list(grid.flat)
-    for axes, letter, network in zip(panels, ascii_lowercase, found, strict=False):
-        _through_training(axes, tables, network, found[network], colors)
+    for axes, letter, network in zip(panels, ascii_lowercase, result, strict=False):
+        _through_training(axes, tables, network, result[network], colors)
         axes.set_title(f"({letter}) {network}", fontsize=8)
     if compares:
-        _compared(panels[len(found)], tables)
-        title = f"({ascii_lowercase[len(found)]}) After training"
-        panels[len(found)].set_title(title, fontsize=8)
-    if not found:
+        _compared(panels[len(result)], tables)
+        title = f"({ascii_lowercase[len(result)]}) After training"
+        panels[len(result)].set_title(title, fontsize=8)
+    if not result:
         style.missing(panels[0], "no exact path gradients\nin this study")
     for axes in panels[:n_panels]:
         axes.set_xlabel("Path length (modules)")
@@ -125,7 +125,7 @@ def draw(tables: Tables) -> Figure:
     for axes in panels[n_panels:]:
         axes.set_axis_off()
     figure.supylabel("Share of the gradient (%), projected", fontsize=9)
-    _legend(figure, panels[: len(found)])
+    _legend(figure, panels[: len(result)])
     style.caption(figure, rests_on(tables))
     return figure
 
@@ -142,7 +142,7 @@ def _legend(figure: Figure, panels: list[Axes]) -> None:
         )
 
 
-def found(tables: Tables) -> str:
+def finding(tables: Tables) -> str:
     """Says where the largest share is, of the plain network at each time, of others in the end."""
     plain, others = [], []
     for network, epochs in networks(tables).items():
@@ -165,15 +165,15 @@ def _peak(rows: pd.DataFrame) -> str:
 
 
 def batch_norms(tables: Tables) -> str:
-    """Says which statistics batch normalisation used when, as the table does."""
+    """Says which statistics batch normalization used when, as the table does."""
     when = {}
     for network, epochs in networks(tables).items():
         for epoch, rows in sorted(epochs.items()):
             for mode in rows.batch_norm.unique():
                 when.setdefault(mode, {})[_when(tables, network, epoch)] = None
     modes = [f"{mode} mode {', '.join(times)}" for mode, times in when.items()]
-    told = f"batch norm in {', in '.join(modes)}"
-    return f"{told} (each mode is another function of the pictures)" if len(modes) > 1 else told
+    text = f"batch norm in {', in '.join(modes)}"
+    return f"{text} (each mode is another function of the images)" if len(modes) > 1 else text
 
 
 def rests_on(tables: Tables) -> str:
@@ -182,12 +182,12 @@ def rests_on(tables: Tables) -> str:
         return "no exact path gradients in this study"
     return (
         f"exact over all paths of each length, {int(_decompositions(tables).n.max()):,} batches of "
-        f"the train part; {batch_norms(tables)}; one seed of each network; bands: 95 % over batches"
-        f"{'; grey: 5–17' if paper_range.is_meant(tables) else ''}"
+        f"the train split; {batch_norms(tables)}; one seed of each network; bands: 95 % over "
+        f"batches{'; gray: 5–17' if paper_range.is_meant(tables) else ''}"
     )
 
 
-FIGURE = Picture(
+FIGURE = FigureSpec(
     name="fig12_training",
     title="Which lengths carry the gradient, through training and between networks",
     paper="The paper decomposes the gradient of one trained network. Before training, and after "
@@ -196,5 +196,5 @@ FIGURE = Picture(
     table="path_gradients.csv",
     draw=draw,
     rests_on=rests_on,
-    found=found,
+    finding=finding,
 )

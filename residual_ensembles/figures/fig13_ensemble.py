@@ -5,11 +5,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from residual_ensembles.analysis import Tables
-from residual_ensembles.analysis.committees import error_by_size
+from residual_ensembles.analysis.sub_ensembles import error_by_size
 from residual_ensembles.analysis.voting import VOTES
 from residual_ensembles.figures import errors, style
 from residual_ensembles.figures.fig6_path_gradients import modules_of
-from residual_ensembles.figures.picture import Picture
+from residual_ensembles.figures.figure_spec import FigureSpec
 
 LOOKS = {"average": style.AVERAGE_VOTE, "majority": style.MAJORITY_VOTE}
 LABELS = {"average": "ensemble: mean of the softmaxes", "majority": "ensemble: majority"}
@@ -17,13 +17,13 @@ LABELS = {"average": "ensemble: mean of the softmaxes", "majority": "ensemble: m
 
 def votes(tables: Tables) -> dict[str, pd.DataFrame]:
     """Returns errors by number of members in percent, by way to vote."""
-    found = {vote: error_by_size(tables, vote) for vote in VOTES}
-    for curve in found.values():
+    result = {vote: error_by_size(tables, vote) for vote in VOTES}
+    for curve in result.values():
         curve[["error", "low", "high"]] *= 100
-    return {vote: curve for vote, curve in found.items() if len(curve)}
+    return {vote: curve for vote, curve in result.items() if len(curve)}
 
 
-def _at_equal_cost(axes: Axes, tables: Tables, found: dict[str, pd.DataFrame]) -> None:
+def _at_equal_cost(axes: Axes, tables: Tables, result: dict[str, pd.DataFrame]) -> None:
     n = modules_of(tables)
     for plain in tables.plain:
         n_of_plain = tables.n_modules(plain) or n
@@ -38,7 +38,7 @@ def _at_equal_cost(axes: Axes, tables: Tables, found: dict[str, pd.DataFrame]) -
                 left = 100 * (1 - points.n_operations / n_of_plain)
                 label = f"{plain}, modules deleted: {label}"
                 style.curve(axes, left, points.error, look, label, points.low, points.high)
-    for vote, curve in found.items():
+    for vote, curve in result.items():
         left = 100 * curve.n_modules / n
         style.curve(axes, left, curve.error, LOOKS[vote], LABELS[vote], curve.low, curve.high)
     axes.set_xlabel(f"Modules left (% of {n})")
@@ -47,10 +47,10 @@ def _at_equal_cost(axes: Axes, tables: Tables, found: dict[str, pd.DataFrame]) -
     style.error_axis(axes)
 
 
-def _closer(axes: Axes, tables: Tables, found: dict[str, pd.DataFrame]) -> None:
-    for vote, curve in found.items():
+def _closer(axes: Axes, tables: Tables, result: dict[str, pd.DataFrame]) -> None:
+    for vote, curve in result.items():
         style.curve(axes, curve["size"], curve.error, LOOKS[vote], "_", curve.low, curve.high)
-    for plain in tables.plain if found else ():
+    for plain in tables.plain if result else ():
         look, label = style.PLAIN, f"{plain}, intact"
         error = errors.intact(tables, plain)
         axes.axhline(error, color=look.color, linestyle=(0, (5, 2)), linewidth=1, label=label)
@@ -66,10 +66,10 @@ def draw(tables: Tables) -> Figure:
     """Draws both against what is left of their cost, and the ensemble alone by its members."""
     figure = Figure(figsize=(7.2, 3.9))
     left, right = figure.subplots(1, 2)
-    found = votes(tables)
-    _at_equal_cost(left, tables, found)
-    _closer(right, tables, found)
-    if not found:
+    result = votes(tables)
+    _at_equal_cost(left, tables, result)
+    _closer(right, tables, result)
+    if not result:
         style.missing(right, "no ensemble in this study")
     lines = [line for axes in (left, right) for line in axes.get_legend_handles_labels()[0]]
     if lines:
@@ -88,19 +88,19 @@ def rests_on(tables: Tables) -> str:
     if members.empty:
         return "; ".join(part for part in (deleted, "no ensemble in this study") if part)
     seeds = members.seed.nunique()
-    of_pictures = "over pictures" if seeds == 1 else "over seeds"
+    of_images = "over images" if seeds == 1 else "over seeds"
     epochs = [int(run.facts.get("epochs", 0)) for n in tables.plain for run in tables.of(n)]
     longer = f" ({max(epochs)} for {tables.plain[0]})" if any(epochs) else ""
     return (
         f"{deleted}; ensemble: {len(members) // seeds} members of "
         f"{int(members.n_modules.iloc[0])} modules, {int(members.epochs.iloc[0])} epochs "
-        f"each{longer}, all committees of a size, {int(tables.ensemble.n_images.max()):,} test "
-        f"pictures, {seeds} seed{'s' if seeds > 1 else ''}; bands: 95 % "
-        f"{errors.repeated(tables)}, {of_pictures}"
+        f"each{longer}, all sub-ensembles of a size, {int(tables.ensemble.n_images.max()):,} test "
+        f"images, {seeds} seed{'s' if seeds > 1 else ''}; bands: 95 % "
+        f"{errors.repeated(tables)}, {of_images}"
     )
 
 
-FIGURE = Picture(
+FIGURE = FigureSpec(
     name="fig13_ensemble",
     title="A residual network beside an ensemble of as many modules",
     paper="Ensembles gain less from each further member; residual networks, though not strict "

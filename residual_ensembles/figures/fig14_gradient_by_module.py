@@ -1,4 +1,4 @@
-"""How much of the gradient comes through the residual of each module, network by network."""
+"""Share of the gradient that comes through the residual of each module, by network."""
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from residual_ensembles.analysis import Tables
 from residual_ensembles.figures import style
 from residual_ensembles.figures.fig6_path_gradients import modules_of
-from residual_ensembles.figures.picture import Picture
+from residual_ensembles.figures.figure_spec import FigureSpec
 
 SHARES = ["share_projected", "share_low", "share_high"]
 
@@ -17,7 +17,7 @@ def shares(tables: Tables) -> dict[str, pd.DataFrame]:
 
     A VGG has one path, on which every layer is: it is left out.
     """
-    found = {}
+    result = {}
     for network in tables.networks:
         run = tables.of(network)[0]
         rows = tables.gradient_modules
@@ -25,13 +25,13 @@ def shares(tables: Tables) -> dict[str, pd.DataFrame]:
         if run.model == "vgg" or rows.empty:
             continue
         rows = rows[rows.epoch == rows.epoch.max()].sort_values("module", ignore_index=True)
-        found[network] = rows.assign(**(100 * rows[SHARES].astype(float)))
-    return found
+        result[network] = rows.assign(**(100 * rows[SHARES].astype(float)))
+    return result
 
 
-def _panel(axes: Axes, tables: Tables, found: dict[str, pd.DataFrame]) -> None:
+def _panel(axes: Axes, tables: Tables, result: dict[str, pd.DataFrame]) -> None:
     looks = style.looks(tables.runs)
-    for network, rows in found.items():
+    for network, rows in result.items():
         style.curve(
             axes,
             rows.module,
@@ -43,7 +43,7 @@ def _panel(axes: Axes, tables: Tables, found: dict[str, pd.DataFrame]) -> None:
         )
     axes.set_xlabel("Module")
     axes.xaxis.get_major_locator().set_params(integer=True)
-    if found:
+    if result:
         axes.legend(loc="lower left", bbox_to_anchor=(-0.02, 1.07), fontsize=7.5)
     else:
         style.missing(axes, "no such network with\npath gradients in this study")
@@ -54,9 +54,9 @@ def draw(tables: Tables) -> Figure:
     """Draws a curve for each network, those of as many modules as the plain one on the left."""
     figure = Figure(figsize=(7.2, 4.2))
     left, right = figure.subplots(1, 2, width_ratios=(3, 2))
-    found, n = shares(tables), modules_of(tables)
-    _panel(left, tables, {name: rows for name, rows in found.items() if len(rows) == n})
-    _panel(right, tables, {name: rows for name, rows in found.items() if len(rows) != n})
+    result, n = shares(tables), modules_of(tables)
+    _panel(left, tables, {name: rows for name, rows in result.items() if len(rows) == n})
+    _panel(right, tables, {name: rows for name, rows in result.items() if len(rows) != n})
     left.set_ylabel("Share of the gradient through it (%)")
     left.set_title(f"(a) {n} modules")
     right.set_title("(b) Other networks")
@@ -64,7 +64,7 @@ def draw(tables: Tables) -> Figure:
     return figure
 
 
-def found(tables: Tables) -> str:
+def finding(tables: Tables) -> str:
     """Names the module with the largest share of every network, and says how many a path has."""
     named = []
     for network, rows in shares(tables).items():
@@ -85,18 +85,18 @@ def found(tables: Tables) -> str:
 
 def rests_on(tables: Tables) -> str:
     """Says what the curves rest on."""
-    found = shares(tables)
-    if not found:
+    result = shares(tables)
+    if not result:
         return "no path gradients in this study"
-    n = max(int(rows.n.max()) for rows in found.values())
+    n = max(int(rows.n.max()) for rows in result.values())
     return (
         f"projection on the gradient at y₀ of all paths through a module's residual, exact, {n:,} "
-        "batches of the train part, bands: 95 % over batches; one seed of each network; a path "
+        "batches of the train split, bands: 95 % over batches; one seed of each network; a path "
         "counts for every module on it"
     )
 
 
-FIGURE = Picture(
+FIGURE = FigureSpec(
     name="fig14_gradient_by_module",
     title="Which modules the gradient comes through",
     paper="The paper asks how long the paths are that carry the gradient, not which modules are "
@@ -105,5 +105,5 @@ FIGURE = Picture(
     table="path_gradients_modules.csv",
     draw=draw,
     rests_on=rests_on,
-    found=found,
+    finding=finding,
 )

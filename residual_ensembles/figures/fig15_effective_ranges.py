@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from residual_ensembles.analysis import Tables
 from residual_ensembles.figures import paper_range, style
-from residual_ensembles.figures.picture import Picture
+from residual_ensembles.figures.figure_spec import FigureSpec
 
 READINGS = {
     "mean_norm_times_paths": ("mean norm × number of paths (the paper's)", style.PLAIN),
@@ -19,15 +19,15 @@ APART = 0.22
 
 def ranges(tables: Tables) -> dict[str, pd.DataFrame]:
     """Returns the ranges at y₀ after training, by network; of one seed each."""
-    found = {}
+    result = {}
     for network in tables.networks:
         rows = tables.gradient_ranges
         seed = tables.of(network)[0].seed
         rows = rows[(rows.network == network) & (rows.seed == seed) & (rows.target == "y0")]
         rows = rows[rows.epoch == rows.epoch.max()]
         if len(rows):
-            found[network] = rows.drop_duplicates("reading").set_index("reading")
-    return found
+            result[network] = rows.drop_duplicates("reading").set_index("reading")
+    return result
 
 
 def _range(axes: Axes, row, y: float, look: style.Look, label: str) -> None:
@@ -50,23 +50,23 @@ def _range(axes: Axes, row, y: float, look: style.Look, label: str) -> None:
 @style.styled
 def draw(tables: Tables) -> Figure:
     """Draws a row for each network, in it a range for each reading."""
-    found = ranges(tables)
-    figure = Figure(figsize=(7.2, 1.7 + 0.55 * max(len(found), 2)))
+    result = ranges(tables)
+    figure = Figure(figsize=(7.2, 1.7 + 0.55 * max(len(result), 2)))
     axes = figure.subplots()
     paper_range.shade(axes, tables, "paper: 5–17")
     named = set()
-    for i, rows in enumerate(found.values()):
+    for i, rows in enumerate(result.values()):
         for j, (reading, (label, look)) in enumerate(READINGS.items()):
             if reading in rows.index:
                 label = "_" if reading in named else label
                 _range(axes, rows.loc[reading], i + APART * (j - 1), look, label)
                 named.add(reading)
-    axes.set_yticks(range(len(found)), list(found))
-    axes.set_ylim(max(len(found), 1) - 0.5, -0.5)
+    axes.set_yticks(range(len(result)), list(result))
+    axes.set_ylim(max(len(result), 1) - 0.5, -0.5)
     axes.set_xlabel("Path length (modules)")
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.grid(axis="y", visible=False)
-    if found:
+    if result:
         axes.set_xlim(left=-0.5)
         style.legend_above(axes)
     else:
@@ -75,7 +75,7 @@ def draw(tables: Tables) -> Figure:
     return figure
 
 
-def found(tables: Tables) -> str:
+def finding(tables: Tables) -> str:
     """Lists every range with the intervals of its ends."""
     named = []
     for network, rows in ranges(tables).items():
@@ -97,18 +97,18 @@ def _end(row, end: str) -> str:
 
 def rests_on(tables: Tables) -> str:
     """Says what the ranges rest on."""
-    found = ranges(tables)
-    if not found:
+    result = ranges(tables)
+    if not result:
         return "no path gradients in this study"
-    n = max(int(rows.n_batches.max()) for rows in found.values())
+    n = max(int(rows.n_batches.max()) for rows in result.values())
     return (
-        f"shortest range of lengths that carries 95 %; {n:,} batches of the train part, pale: 95 % "
-        "interval of each end by bootstrap over batches; one seed of each network; the paper's "
+        f"shortest range of lengths that carries 95 %; {n:,} batches of the train split, pale: 95 "
+        "% interval of each end by bootstrap over batches; one seed of each network; the paper's "
         "reading where single paths were sampled"
     )
 
 
-FIGURE = Picture(
+FIGURE = FigureSpec(
     name="fig15_effective_ranges",
     title="Effective paths, under each reading",
     paper="Almost all gradient updates come from paths of 5 to 17 modules. What that range is "
@@ -117,5 +117,5 @@ FIGURE = Picture(
     table="path_gradients_ranges.csv",
     draw=draw,
     rests_on=rests_on,
-    found=found,
+    finding=finding,
 )

@@ -4,7 +4,7 @@ from matplotlib.figure import Figure
 
 from residual_ensembles.analysis import Tables
 from residual_ensembles.figures import style, unraveled
-from residual_ensembles.figures.picture import Picture
+from residual_ensembles.figures.figure_spec import FigureSpec
 
 N = 3
 
@@ -21,7 +21,7 @@ def draw(tables: Tables) -> Figure:
     return figure
 
 
-FIGURE = Picture(
+FIGURE = FigureSpec(
     name="fig1_unraveled",
     title="The unraveled view",
     paper="A residual network of n modules is a collection of 2ⁿ paths: at each module a path "
@@ -30,5 +30,5 @@ FIGURE = Picture(
     table="",
     draw=draw,
     rests_on=lambda tables: "drawn from the equations; no measurement",
-    found=lambda tables: f"Three modules have {2**N} paths, the paper's 54 have {2**54:,}.",
+    finding=lambda tables: f"Three modules have {2**N} paths, the paper's 54 have {2**54:,}.",
 )

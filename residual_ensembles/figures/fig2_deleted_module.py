@@ -4,7 +4,7 @@ from matplotlib.figure import Figure
 
 from residual_ensembles.analysis import Tables
 from residual_ensembles.figures import style, unraveled
-from residual_ensembles.figures.picture import Picture
+from residual_ensembles.figures.figure_spec import FigureSpec
 
 N = 3
 DELETED = (2,)
@@ -23,7 +23,7 @@ def draw(tables: Tables) -> Figure:
     return figure
 
 
-FIGURE = Picture(
+FIGURE = FigureSpec(
     name="fig2_deleted_module",
     title="Deleting a module halves the paths of a residual network, and takes a VGG its only one",
     paper="Deleting one module leaves half of the paths of a residual network valid; in a VGG the "
@@ -32,7 +32,7 @@ FIGURE = Picture(
     table="",
     draw=draw,
     rests_on=lambda tables: "drawn from the equations; no measurement",
-    found=lambda tables: (
+    finding=lambda tables: (
         f"One module less leaves {len(unraveled.valid_paths(N, DELETED))} of {2**N} paths."
     ),
 )

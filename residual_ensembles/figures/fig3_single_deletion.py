@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 
 from residual_ensembles.analysis import Tables
 from residual_ensembles.figures import authors, errors, style
-from residual_ensembles.figures.picture import Picture
+from residual_ensembles.figures.figure_spec import FigureSpec
 
 
 def mark_downsampling(axes: Axes, modules: tuple[int, ...]) -> None:
@@ -97,7 +97,7 @@ def rests_on(tables: Tables) -> str:
     return "; ".join(f"{n}: {errors.basis(tables, n, 'single_deletion')}" for n in networks)
 
 
-FIGURE = Picture(
+FIGURE = FigureSpec(
     name="fig3_single_deletion",
     title="Deleting one module",
     paper="Deleting any layer of a VGG brings error to chance; deleting a module of a residual "

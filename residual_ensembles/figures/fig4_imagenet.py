@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 from residual_ensembles.analysis import Tables
 from residual_ensembles.figures import authors, errors, style
 from residual_ensembles.figures.fig3_single_deletion import mark_downsampling
-from residual_ensembles.figures.picture import Picture
+from residual_ensembles.figures.figure_spec import FigureSpec
 
 DOWNSAMPLING = (4, 28, 64)
 """Of ResNet-200, whose stages have 3, 24, 36 and 3 modules."""
@@ -60,12 +60,12 @@ def rests_on(tables: Tables) -> str:
     """Says what the curves rest on."""
     ours = [errors.basis(tables, n, "single_deletion") for n in tables.plain]
     return "; ".join(
-        ["authors: 66 single deletions × 50,000 validation pictures"]
+        ["authors: 66 single deletions × 50,000 validation images"]
         + (ours if tables.is_imagenet else ["ours: not run"])
     )
 
 
-FIGURE = Picture(
+FIGURE = FigureSpec(
     name="fig4_imagenet",
     title="Deleting one module, ImageNet",
     paper="On ImageNet too, deleting a module hardly matters, but for a few.",

@@ -4,9 +4,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from residual_ensembles.analysis import Tables, student
+from residual_ensembles.analysis import Tables
 from residual_ensembles.figures import authors, errors, style
-from residual_ensembles.figures.picture import Picture
+from residual_ensembles.figures.figure_spec import FigureSpec
+from residual_ensembles.statistics import student
 
 BIN = 0.02
 """Width of a bin of Kendall's tau, as in the authors' points."""
@@ -46,15 +47,15 @@ def _deletion(axes: Axes, tables: Tables) -> None:
 
 
 def binned(tau: np.ndarray, error: np.ndarray) -> list[tuple[float, float, float, float]]:
-    """Returns (centre, mean, low, high) of the error by bins of tau.
+    """Returns (center, mean, low, high) of the error by bins of tau.
 
     The interval is Student's, and missing where fewer than three re-orderings have a spread.
     """
-    centres = np.round(tau / BIN) * BIN
-    groups = [(float(c), error[centres == c]) for c in np.unique(centres)]
+    centers = np.round(tau / BIN) * BIN
+    groups = [(float(c), error[centers == c]) for c in np.unique(centers)]
     return [
-        (centre, float(some.mean()), *(student(some) if len(some) > 2 else (np.nan, np.nan)))
-        for centre, some in groups
+        (center, float(some.mean()), *(student(some) if len(some) > 2 else (np.nan, np.nan)))
+        for center, some in groups
     ]
 
 
@@ -80,8 +81,8 @@ def _reordering(axes: Axes, tables: Tables) -> None:
             zorder=2,
             markeredgewidth=0,
         )
-        centre, mean, low, high = np.array(binned(tau, error)).T
-        style.curve(axes, centre, mean, style.PLAIN, f"{plain}: mean of a bin", low, high)
+        center, mean, low, high = np.array(binned(tau, error)).T
+        style.curve(axes, center, mean, style.PLAIN, f"{plain}: mean of a bin", low, high)
     axes.set_xlabel("Kendall's τ of the order (1 is intact)")
     axes.set_title("(b)")
     axes.invert_xaxis()
@@ -111,7 +112,7 @@ def rests_on(tables: Tables) -> str:
     )
 
 
-FIGURE = Picture(
+FIGURE = FigureSpec(
     name="fig5_random_lesions",
     title="Deleting several modules, and re-ordering them",
     paper="Error grows smoothly with the number of deleted modules, about 0.2 at ten, and as "

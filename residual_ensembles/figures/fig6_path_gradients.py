@@ -5,12 +5,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from residual_ensembles.analysis import Tables, effective_range
-from residual_ensembles.analysis.gradients import final_gradients, log10_counts, readings
+from residual_ensembles.analysis import Tables
+from residual_ensembles.analysis.gradient_readings import final_gradients, log10_counts, readings
 from residual_ensembles.figures import paper_range, style
+from residual_ensembles.figures.figure_spec import FigureSpec
 from residual_ensembles.figures.paper_range import PAPER_N
-from residual_ensembles.figures.picture import Picture
-from residual_ensembles.paths import lengths
+from residual_ensembles.paths import effective_range, lengths
 
 LOOKS = {"sampled": style.PLAIN, "exact": style.EXACT, "projected": style.PROJECTED}
 NUMBERS = {"log10_norm": float, "log10_norm_low": float, "log10_norm_high": float}
@@ -82,8 +82,8 @@ def _amounts(axes: Axes, tables: Tables) -> None:
                 low, high = effective_range(amounts)
                 ranges.setdefault(name, {})[f"{low}–{high}"] = None
     if ranges:
-        found = [f"{', '.join(of_name)} {name}" for name, of_name in ranges.items()]
-        text = "95 % of it:\n" + "\n".join(found)
+        result = [f"{', '.join(of_name)} {name}" for name, of_name in ranges.items()]
+        text = "95 % of it:\n" + "\n".join(result)
         axes.text(0.98, 0.97, text, transform=axes.transAxes, ha="right", va="top", fontsize=7.5)
     axes.set_title("(c) Gradient by length")
     axes.set_ylabel("Share of the gradient (%)")
@@ -126,11 +126,11 @@ def measurements(tables: Tables) -> str:
     for network in tables.plain:
         rows = tables.gradients[tables.gradients.network == network]
         for estimator, unit in (("sampled", "sampled paths per length"), ("exact", "batches")):
-            found = rows[rows.estimator == estimator]
-            if len(found):
-                seeds = found.seed.nunique()
+            result = rows[rows.estimator == estimator]
+            if len(result):
+                seeds = result.seed.nunique()
                 parts.append(
-                    f"{network}, {estimator}: {int(found.n.max()):,} {unit}, {seeds} "
+                    f"{network}, {estimator}: {int(result.n.max()):,} {unit}, {seeds} "
                     f"seed{'s' if seeds > 1 else ''}"
                 )
     return "; ".join(parts) or "no path gradients in this study"
@@ -175,7 +175,7 @@ def _updates(tables: Tables, network: str) -> list[str]:
     ]
 
 
-def found(tables: Tables) -> str:
+def finding(tables: Tables) -> str:
     """Says what no panel shows: where the line ends, and the gradient of weights by length."""
     parts = [part for n in tables.plain for part in _straight(tables, n) + _updates(tables, n)]
     return " ".join(parts)
@@ -186,7 +186,7 @@ def rests_on(tables: Tables) -> str:
     return f"(a) counted exactly; (b, c) {measurements(tables)}"
 
 
-FIGURE = Picture(
+FIGURE = FigureSpec(
     name="fig6_path_gradients",
     title="Path lengths, and the gradient that comes through them",
     paper="Path lengths are binomial; the gradient of a path falls exponentially with its length; "
@@ -195,5 +195,5 @@ FIGURE = Picture(
     table="path_gradients.csv",
     draw=draw,
     rests_on=rests_on,
-    found=found,
+    finding=finding,
 )

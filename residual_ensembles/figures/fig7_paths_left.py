@@ -3,12 +3,12 @@
 from matplotlib.figure import Figure
 
 from residual_ensembles.analysis import Tables
-from residual_ensembles.analysis.length_profile import EFFECTIVE
 from residual_ensembles.figures import paper_range, style
 from residual_ensembles.figures.fig6_path_gradients import modules_of
+from residual_ensembles.figures.figure_spec import FigureSpec
 from residual_ensembles.figures.paper_range import PAPER_N
-from residual_ensembles.figures.picture import Picture
 from residual_ensembles.paths import lengths
+from residual_ensembles.paths.length_profile import EFFECTIVE
 
 DELETED = (1, 10, 20)
 
@@ -48,7 +48,7 @@ def rests_on(tables: Tables) -> str:
     return f"counted exactly, n = {modules_of(tables)}"
 
 
-FIGURE = Picture(
+FIGURE = FigureSpec(
     name="fig7_paths_left",
     title="Deletion removes mostly long paths",
     paper="The fraction of paths left falls with their length; after ten deletions many effective "

@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 from residual_ensembles.analysis import Tables
 from residual_ensembles.figures import authors, errors, style
 from residual_ensembles.figures.fig3_single_deletion import mark_downsampling
-from residual_ensembles.figures.picture import Picture
+from residual_ensembles.figures.figure_spec import FigureSpec
 from residual_ensembles.models.architectures import residual_kinds
 
 
@@ -43,7 +43,7 @@ def rests_on(tables: Tables) -> str:
     )
 
 
-FIGURE = Picture(
+FIGURE = FigureSpec(
     name="fig8_stochastic_depth",
     title="Deleting one module after training with stochastic depth",
     paper="Stochastic depth makes deletion slightly more harmless, mostly at the downsampling "

@@ -1,11 +1,12 @@
-"""What a random deletion costs, against the sum of what its modules cost alone."""
+"""Cost of random deletions against the sum of the costs of their modules alone."""
 
 import pandas as pd
 from matplotlib.figure import Figure
 
-from residual_ensembles.analysis import Tables, predicted_and_real, spearman
+from residual_ensembles.analysis import Tables, predicted_and_real
 from residual_ensembles.figures import errors, style
-from residual_ensembles.figures.picture import Picture
+from residual_ensembles.figures.figure_spec import FigureSpec
+from residual_ensembles.statistics import spearman
 
 SWEEPS = ("random_deletion", "random_deletion_sparing")
 
@@ -68,7 +69,7 @@ def draw(tables: Tables) -> Figure:
     return figure
 
 
-def found(tables: Tables) -> str:
+def finding(tables: Tables) -> str:
     """Says how well costs add up, in rank."""
     points = lesions(tables)
     if points.empty:
@@ -85,7 +86,7 @@ def rests_on(tables: Tables) -> str:
     return "; ".join(f"{n}: {errors.basis(tables, n, *SWEEPS)}" for n in tables.plain)
 
 
-FIGURE = Picture(
+FIGURE = FigureSpec(
     name="fig9_additive_prediction",
     title="Single costs, added up, against the real cost",
     paper="If modules did not depend on each other, costs would add up; the rank "
@@ -94,5 +95,5 @@ FIGURE = Picture(
     table="lesions.csv",
     draw=draw,
     rests_on=rests_on,
-    found=found,
+    finding=finding,
 )

@@ -17,14 +17,14 @@ from residual_ensembles.figures import (
     fig13_ensemble,
     fig14_gradient_by_module,
     fig15_effective_ranges,
-    fig16_worth,
+    fig16_importance,
     style,
 )
-from residual_ensembles.figures.picture import Picture
+from residual_ensembles.figures.figure_spec import FigureSpec
 from residual_ensembles.figures.plots import plot_tables
 from residual_ensembles.storage.files import write_csv
 
-FIGURES: tuple[Picture, ...] = (
+FIGURES: tuple[FigureSpec, ...] = (
     fig1_unraveled.FIGURE,
     fig2_deleted_module.FIGURE,
     fig3_single_deletion.FIGURE,
@@ -40,7 +40,7 @@ FIGURES: tuple[Picture, ...] = (
     fig13_ensemble.FIGURE,
     fig14_gradient_by_module.FIGURE,
     fig15_effective_ranges.FIGURE,
-    fig16_worth.FIGURE,
+    fig16_importance.FIGURE,
 )
 """Every figure, in the order in which they are shown."""
 
@@ -49,14 +49,14 @@ def draw_figures(tables: Tables) -> int:
     """Draws figures/ and writes plots/, small tables for `dvc plots show`, into a study's folder.
 
     Args:
-        tables: The study.
+        tables: Tables of the study.
 
     Returns:
         How many figures there are.
     """
-    wanted = [picture for picture in FIGURES if picture.wanted(tables)]
-    for picture in wanted:
-        style.save(picture.draw(tables), tables.folder / "figures", picture.name)
+    wanted = [spec for spec in FIGURES if spec.wanted(tables)]
+    for spec in wanted:
+        style.save(spec.draw(tables), tables.folder / "figures", spec.name)
     for name, table in plot_tables(tables).items():
         write_csv(tables.folder / "plots" / f"{name}.csv", table)
     return len(wanted)

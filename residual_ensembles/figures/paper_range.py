@@ -3,8 +3,8 @@
 from matplotlib.axes import Axes
 
 from residual_ensembles.analysis import Tables
-from residual_ensembles.analysis.length_profile import EFFECTIVE
 from residual_ensembles.figures import style
+from residual_ensembles.paths.length_profile import EFFECTIVE
 
 PAPER_N = 54
 """Modules of the network that the range is of; it says nothing of others."""
@@ -20,8 +20,8 @@ def shade(axes: Axes, tables: Tables, label: str = "_") -> None:
 
     Args:
         axes: Where the horizontal axis is path length in modules.
-        tables: The study.
-        label: For the legend.
+        tables: Tables of the study.
+        label: Label for the legend.
     """
     if is_meant(tables):
         axes.axvspan(*EFFECTIVE, color=style.GRID, linewidth=0, zorder=0, label=label)

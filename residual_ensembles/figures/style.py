@@ -1,8 +1,8 @@
-"""One look for all figures: colours, marks, and how they are written. Change a colour here.
+"""One look for all figures: colors, marks, and how they are written. Change a color here.
 
-Colours are after Okabe and Ito's, which colour-blind readers tell apart, in shades that stand out
-on white and on black; each network also has a marker and a line of its own, for print in grey. Ink,
-paper and grid are colours that nothing else has, so that the page can put its own in their place
+Colors are after Okabe and Ito's, which color-blind readers tell apart, in shades that stand out
+on white and on black; each network also has a marker and a line of its own, for print in gray. Ink,
+paper and grid are colors that nothing else has, so that the page can put its own in their place
 when it is dark.
 """
 
@@ -35,7 +35,7 @@ BAND_ALPHA = 0.22
 
 
 class Look(NamedTuple):
-    """How one curve is drawn."""
+    """Color, marker and line of one curve."""
 
     color: str
     marker: str
@@ -107,20 +107,20 @@ PLAIN_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
 def looks(runs: Sequence[Run]) -> dict[str, Look]:
     """Returns the look that each network has in every figure, by its name.
 
-    The first network of a kind (model and gating) has the kind's colour, marker and line. Further
+    The first network of a kind (model and gating) has the kind's color, marker and line. Further
     ones are darker, and have lines and, every other one, markers that no first one has: up to
-    seven of a kind differ in grey too.
+    seven of a kind differ in gray too.
 
     Args:
         runs: Those of the study, in its order.
     """
-    found, n_of_kind = {}, Counter()
+    result, n_of_kind = {}, Counter()
     for run in runs:
-        if run.network not in found:
+        if run.network not in result:
             kind = _look_of_kind(run)
-            found[run.network] = _further(kind, n_of_kind[kind])
+            result[run.network] = _further(kind, n_of_kind[kind])
             n_of_kind[kind] += 1
-    return found
+    return result
 
 
 def _look_of_kind(run: Run) -> Look:
@@ -156,7 +156,7 @@ def save(figure: Figure, folder: Path, name: str) -> tuple[Path, Path]:
 
     Args:
         figure: What a `draw` returned.
-        folder: Where to.
+        folder: Folder to write to.
         name: File name without its ending.
 
     Returns:
@@ -183,7 +183,7 @@ def curve(axes: Axes, x, y, look: Look, label: str, low=None, high=None) -> None
 
 
 def authors_curve(axes: Axes, x, y, label: str, linestyle: str = "-", marker: str = "x") -> None:
-    """Draws the authors' points, grey and behind ours."""
+    """Draws the authors' points, gray and behind ours."""
     axes.plot(
         x,
         y,
@@ -204,7 +204,7 @@ def missing(axes: Axes, text: str) -> None:
 
 def caption(figure: Figure, text: str) -> None:
     """Says below a figure what it rests on."""
-    lines = textwrap.wrap(text, CAPTION_WIDTH)
+    lines = textwrap.wrap(text, CAPTION_WIDTH, break_on_hyphens=False)
     figure.supxlabel("\n".join(lines), fontsize=7, x=0.01, ha="left")
 
 

@@ -1,6 +1,7 @@
-from . import agreement, sweep
-from .bearing import check, deletable, duplicable, spared, swappable
-from .engine import Evaluation, evaluate
+from . import sweep
+from .constraints import check_lesion, critical_modules, deletable, duplicable, swappable
+from .engine.reference import evaluate_reference, reference_logits
+from .evaluation import Evaluation, evaluate
 from .lesion import Lesion, Step
 from .lesioned import LesionedChain
 from .outputs import outputs_of
@@ -14,10 +15,9 @@ from .plans import (
     single_duplications,
     study_plan,
 )
-from .reference import evaluate_reference, reference_logits
-from .settings import SweepSettings
 from .study import lesion_study, n_classes
 from .sweep import network_cache
+from .sweep_settings import SweepSettings
 from .table import lesion_table, summary
 
 __all__ = [
@@ -27,8 +27,8 @@ __all__ = [
     "PlannedLesion",
     "Step",
     "SweepSettings",
-    "agreement",
-    "check",
+    "check_lesion",
+    "critical_modules",
     "deletable",
     "duplicable",
     "evaluate",
@@ -45,7 +45,6 @@ __all__ = [
     "reorderings",
     "single_deletions",
     "single_duplications",
-    "spared",
     "study_plan",
     "summary",
     "swappable",

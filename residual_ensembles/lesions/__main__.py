@@ -45,7 +45,7 @@ COMMAND = "python -m residual_ensembles.lesions"
 
 def define_flags() -> None:
     """Defines the flags; each says its unit."""
-    flags.DEFINE_string("network", None, "file of a Keras network that takes pictures in 0..255")
+    flags.DEFINE_string("network", None, "file of a Keras network that takes images in 0..255")
     train.define_data_flags()
     flags.adopt_module_key_flags(train)
     cli.define_flags(ExternalNetwork, *CUT)
@@ -84,11 +84,11 @@ def main() -> None:
     results, study = Path(FLAGS.output_dir), study_of_flags()
     (run,) = study.runs
     cli.require_writable_folder(results)
-    unraveling.given.check_name(study.network[run[0]])
+    unraveling.external.check_name(study.network[run[0]])
     backend.configure()
     prepared = train.prepared_data()
     place = training.Outputs(network_folder(results, *run))
-    stages.publish(prepared, study.network[run[0]], run[1], place, run[0])
+    stages.write_external_run(prepared, study.network[run[0]], run[1], place, run[0])
     chain = models.load(place.model)
     if FLAGS.prune:
         pruning.check_number(chain, FLAGS.prune)
@@ -96,7 +96,7 @@ def main() -> None:
         chain.summary()
         chain.summary(print_fn=lambda text: write_text(results / "network.txt", text + "\n"))
     with runtime.choose_executor() as chosen:
-        stages.write_lesions(study, prepared, results, chosen, as_far_as_possible=True)
+        stages.write_lesions(study, prepared, results, chosen, clip=True)
         stages.write_gradients(study, prepared, results, chosen)
         if FLAGS.prune:
             stages.prune_network(run, FLAGS.prune, prepared, results, chosen)

@@ -5,21 +5,21 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from residual_ensembles.analysis.rank import kendall_tau
+from residual_ensembles.statistics.rank_correlation import kendall_tau
 
 INTACT = "intact"
 """How the lesion that changes nothing is written: an empty field would read back as missing."""
 
 
 class Step(NamedTuple):
-    """What a picture passes at one place of its way: a module that runs, or what is left of one.
+    """One step of a forward pass: a module that runs, or what is left of a deleted one.
 
     Or the plain segment that follows a position; it comes after modules of that number when sorted.
     """
 
     module: int
     """Number of the module, or of the position whose segment it is, from 1."""
-    does: Literal["run", "deleted", "segment"]
+    op: Literal["run", "deleted", "segment"]
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Lesion:
     Deletions and duplications name modules, wherever these stand after the swaps; their order does
     not matter and is sorted. Swaps act on positions, one after another in the order written, on the
     intact order 1..n. Everything is numbered from 1. Nothing about a network is known here:
-    `residual_ensembles.lesions.check` says whether one can bear the lesion.
+    `residual_ensembles.lesions.check_lesion` says whether one allows the lesion.
 
     Args:
         deletions: Modules that only their skip is left of (section 4.1).
@@ -127,7 +127,7 @@ class Lesion:
         return order
 
     def steps(self, n: int, between: Collection[int] = ()) -> list[Step]:
-        """Returns what a picture passes between stem and head, in order.
+        """Returns what an image passes between stem and head, in order.
 
         Args:
             n: Number of modules of the network.
@@ -136,9 +136,9 @@ class Lesion:
         Raises:
             ValueError: The lesion names a module or a position that does not exist.
         """
-        return [step for _, step in self.way(n, between)]
+        return [step for _, step in self.execution_order(n, between)]
 
-    def way(self, n: int, between: Collection[int] = ()) -> list[tuple[int, Step]]:
+    def execution_order(self, n: int, between: Collection[int] = ()) -> list[tuple[int, Step]]:
         """Returns the same steps, each with the position that it is taken at, from 1.
 
         Arguments and errors are those of `steps`.
@@ -182,20 +182,20 @@ class Lesion:
         """
         if text.strip() == INTACT:
             return cls()
-        found: dict[str, list] = {}
+        result: dict[str, list] = {}
         for part in text.split(";"):
             match = re.fullmatch(
                 r"(delete|duplicate) (\d+(?:,\d+)*)|(swap) (\d+-\d+(?:,\d+-\d+)*)", part.strip()
             )
             word, numbers = (match[1] or match[3], match[2] or match[4]) if match else ("", "")
-            if not match or word in found:
+            if not match or word in result:
                 raise ValueError(
                     f"Received the lesion {text!r}, expected for instance 'delete 3,7; "
                     f"swap 4-9,5-7; duplicate 5' (each word once) or {INTACT!r}."
                 )
-            found[word] = numbers.split(",")
+            result[word] = numbers.split(",")
         return cls(
-            deletions=map(int, found.get("delete", ())),
-            swaps=[tuple(map(int, pair.split("-"))) for pair in found.get("swap", ())],
-            duplications=map(int, found.get("duplicate", ())),
+            deletions=map(int, result.get("delete", ())),
+            swaps=[tuple(map(int, pair.split("-"))) for pair in result.get("swap", ())],
+            duplications=map(int, result.get("duplicate", ())),
         )

@@ -7,9 +7,9 @@ import numpy as np
 from keras import ops, tree
 
 from residual_ensembles.backend.precision import compiled
-from residual_ensembles.lesions.bearing import check
+from residual_ensembles.lesions.constraints import check_lesion
+from residual_ensembles.lesions.engine.reference import function_of
 from residual_ensembles.lesions.lesion import Lesion
-from residual_ensembles.lesions.reference import function_of
 from residual_ensembles.models.examples import as_arrays, packed_examples
 from residual_ensembles.models.protocols import ChainLike, Tensor, check_chain
 
@@ -24,7 +24,7 @@ class LesionedChain:
         lesion: What is done to it: a `Lesion`, its text, or the modules to delete, from 1.
 
     Raises:
-        ValueError: The text is no lesion, or the network cannot bear it.
+        ValueError: The text is no lesion, or the network does not allow it.
 
     Example:
         >>> import keras, numpy as np
@@ -45,7 +45,7 @@ class LesionedChain:
             lesion = Lesion.parse(lesion)
         elif not isinstance(lesion, Lesion):
             lesion = Lesion(deletions=lesion)
-        check(lesion, chain)
+        check_lesion(lesion, chain)
         self.chain = chain
         self.lesion = lesion
         steps = lesion.steps(len(chain.modules), chain.between)
@@ -53,7 +53,7 @@ class LesionedChain:
         self._compiled = compiled(self._outputs)
 
     def __call__(self, x: Any) -> Any:
-        """Returns what the network puts out after the lesion, structured as it does.
+        """Returns what the network outputs after the lesion, structured as it does.
 
         Args:
             x: A batch, as the network takes it.

@@ -129,16 +129,16 @@ def copied(metric: Any) -> keras.metrics.Metric:
     if isinstance(metric, keras.metrics.Metric):
         return type(metric).from_config(metric.get_config())
     try:
-        found = keras.metrics.get(metric)
+        result = keras.metrics.get(metric)
     except (TypeError, ValueError) as error:
         raise ValueError(
             f"Received metric={metric!r}, expected what keras.metrics.get takes: a name such as "
             "'mean_squared_error', a keras.metrics.Metric, or a function of (y_true, y_pred)."
         ) from error
-    if isinstance(found, keras.metrics.Metric):
-        return found
-    name = metric if isinstance(metric, str) else getattr(found, "__name__", "metric")
-    return keras.metrics.MeanMetricWrapper(partial(found), name=name)
+    if isinstance(result, keras.metrics.Metric):
+        return result
+    name = metric if isinstance(metric, str) else getattr(result, "__name__", "metric")
+    return keras.metrics.MeanMetricWrapper(partial(result), name=name)
 
 
 def _by_shape(chain: ChainLike, metric: Any, targets) -> Any:
@@ -179,7 +179,7 @@ def _as_wanted(chain: ChainLike, metric: Any, targets, labels: np.ndarray | None
 
 def _try(chain: ChainLike, metric, targets) -> None:
     n = len(tree.flatten(targets)[0])
-    numbers = chain.compute_output_shape((None, *chain.picture_shape))[-1]
+    numbers = chain.compute_output_shape((None, *chain.image_shape))[-1]
     try:
         metric.update_state(targets, chain.unpacked_outputs(ops.zeros((n, numbers))))
         result = np.asarray(metric.result())

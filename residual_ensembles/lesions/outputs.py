@@ -1,18 +1,18 @@
-"""What a network puts out after each lesion, a few examples at a time."""
+"""Outputs of a network after each lesion, a few examples at a time."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from residual_ensembles.lesions.cut import affordable_pictures
-from residual_ensembles.lesions.engine import Sweep, compare_with_reference
-from residual_ensembles.lesions.finite import check_finite
-from residual_ensembles.lesions.grid import MEMORY_BYTES, Grid
+from residual_ensembles.lesions.engine.evaluator import check_finite
+from residual_ensembles.lesions.engine.grid import MEMORY_BYTES, Grid
+from residual_ensembles.lesions.engine.lesion_groups import affordable_images
+from residual_ensembles.lesions.engine.scheduler import Scheduler
+from residual_ensembles.lesions.engine.worker import Meter, SweepSpec, WorkerSweep
+from residual_ensembles.lesions.evaluation import Sweep, compare_with_reference
 from residual_ensembles.lesions.lesion import Lesion
-from residual_ensembles.lesions.scheduler import Scheduler
-from residual_ensembles.lesions.settings import SweepSettings
-from residual_ensembles.lesions.worker import Meter, SweepSpec, WorkerSweep
+from residual_ensembles.lesions.sweep_settings import SweepSettings
 from residual_ensembles.models.protocols import ChainLike
 from residual_ensembles.models.targets import first_not_finite
 from residual_ensembles.runtime.executor import Executor, Serial, Task, ignore
@@ -39,23 +39,23 @@ def outputs_of(
 
     Args:
         chain: The network; nothing about it changes.
-        lesions: Any lesions that it can bear.
+        lesions: Any lesions that it allows.
         inputs: As `chain.packed_inputs` returns them: an array, or anything with a length that
             returns one for a slice.
         precision: "float32" or "bfloat16".
         memory_bytes: What activations may take, in each process.
         batch_size: How many of them may pass a module together; None for as many as are fast.
-        seed: Of the sample that is compared with the network itself.
-        executor: What computes them; None for this process, with the threads that it has.
+        seed: Seed of the sample that is compared with the network itself.
+        executor: Runs the tasks them; None for this process, with the threads that it has.
         progress: Called with the number of outputs that were made since the last call.
 
     Yields:
         Which examples, and their outputs `(n_lesions, n_examples, numbers)` in float32.
 
     Raises:
-        ValueError: The network cannot bear one of the lesions, there are none, there are no inputs
-            or of another shape, there is no such precision, or the memory is too small for a single
-            one.
+        ValueError: The network does not allow one of the lesions, there are none, there are no
+            inputs or of another shape, there is no such precision, or the memory is too small for a
+            single one.
         ArithmeticError: Outputs of a sample differ from those of the network itself, or some are
             NaN or infinite.
 
@@ -77,7 +77,7 @@ def outputs_of(
     sweep = Sweep(chain, lesions, inputs, settings)
     executor = executor or Serial()
     compare_with_reference([sweep], Scheduler(executor))
-    shared, nothing_kept = executor.put(sweep.spec), ResultCache()
+    shared, nothing_kept = executor.scatter(sweep.spec), ResultCache()
 
     def task(some: slice) -> CachedTask:
         title = f"{chain.name}: outputs of examples {some.start + 1}-{some.stop}"
@@ -85,13 +85,13 @@ def outputs_of(
         of_some = Task(title, compute, lambda: (shared, np.asarray(inputs[some]), precision, n))
         return CachedTask(title, nothing_kept, of_some, n)
 
-    numbers = chain.compute_output_shape((None, *chain.picture_shape))[-1]
-    most = max(1, memory_bytes // OUTPUT_SHARE // (4 * numbers * len(lesions)))
-    together = affordable_pictures(chain, len(lesions))
-    for parts in at_a_time(sweep.grid, most, together):
+    numbers = chain.compute_output_shape((None, *chain.image_shape))[-1]
+    at_once = max(1, memory_bytes // OUTPUT_SHARE // (4 * numbers * len(lesions)))
+    per_task = affordable_images(chain, len(lesions))
+    for parts in at_a_time(sweep.grid, at_once, per_task):
         tasks = [task(some) for some in parts]
-        found = run_cached(tasks, executor, progress, memory_bytes=memory_bytes)
-        for part, outputs in zip(parts, found, strict=True):
+        result = run_cached(tasks, executor, progress, memory_bytes=memory_bytes)
+        for part, outputs in zip(parts, result, strict=True):
             if first_not_finite(outputs) is not None:
                 bad = ~np.isfinite(outputs).all(axis=-1)
                 check_finite(chain, sweep.lesions, bad, np.arange(part.start, part.stop))
@@ -120,20 +120,20 @@ def compute(
     return outputs
 
 
-def at_a_time(grid: Grid, most: int, together: int) -> Iterator[list[slice]]:
+def at_a_time(grid: Grid, at_once: int, per_task: int) -> Iterator[list[slice]]:
     """Yields the parts whose outputs exist at a time.
 
     Args:
-        grid: Of all examples.
-        most: Examples whose outputs may exist at a time.
-        together: Examples that a part may have.
+        grid: Grid of all examples.
+        at_once: Examples whose outputs may exist at a time.
+        per_task: Examples that a part may have.
     """
-    size = min(most, together)
+    size = min(at_once, per_task)
     parts: list[slice] = []
-    for piece in grid.pieces():
-        for start in range(piece.start, piece.stop, size):
-            part = slice(start, min(start + size, piece.stop))
-            if parts and part.stop - parts[0].start > most:
+    for chunk in grid.chunks():
+        for start in range(chunk.start, chunk.stop, size):
+            part = slice(start, min(start + size, chunk.stop))
+            if parts and part.stop - parts[0].start > at_once:
                 yield parts
                 parts = []
             parts.append(part)

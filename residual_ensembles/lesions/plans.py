@@ -7,11 +7,11 @@ and of nothing else: a plan with more operations or more draws contains the smal
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from residual_ensembles.lesions import bearing
+from residual_ensembles.lesions import constraints
 from residual_ensembles.lesions.lesion import Lesion
 from residual_ensembles.models.protocols import ChainLike
 from residual_ensembles.parameters import require_an_end
-from residual_ensembles.randomness import generator
+from residual_ensembles.statistics.randomness import generator
 
 SWEEPS = (
     "intact",
@@ -79,7 +79,7 @@ def random_deletions(
         modules: Numbers from 1 of those that may be deleted.
         k: Largest number of modules deleted together.
         draws: Draws for each number.
-        seed: Of the study.
+        seed: The study's seed.
         sweep: "random_deletion", or "random_deletion_sparing" where `modules` are not all.
 
     Raises:
@@ -103,7 +103,7 @@ def random_duplications(
         modules: Numbers from 1 of those that may run twice.
         k: Largest number of modules duplicated together.
         draws: Draws for each number.
-        seed: Of the study.
+        seed: The study's seed.
 
     Raises:
         ValueError: `k` or `draws` is out of range.
@@ -145,7 +145,7 @@ def reorderings(
         pairs: Positions that can change places; see `bearing.swappable`.
         swaps: Largest number of swaps.
         draws: Draws for each number.
-        seed: Of the study.
+        seed: The study's seed.
 
     Raises:
         ValueError: There is no pair, or `swaps` or `draws` is out of range.
@@ -192,7 +192,7 @@ def study_plan(
     duplications: int,
     seed: int,
     random: bool,
-    as_far_as_possible: bool = False,
+    clip: bool = False,
 ) -> list[PlannedLesion]:
     """Returns all lesions of one network of a study, in the order of its table.
 
@@ -205,10 +205,10 @@ def study_plan(
         draws: Draws for each number of operations.
         swaps: Largest number of swaps.
         duplications: Largest number of modules duplicated together.
-        seed: Of the study.
+        seed: The study's seed.
         random: Whether this network gets more than its single deletions.
-        as_far_as_possible: Whether a number that is too large for this network is cut to what it
-            can bear, and not refused.
+        clip: Whether a number that is too large for this network is cut to what it
+            allows, and not refused.
 
     Raises:
         ValueError: A number is out of range for this network.
@@ -220,32 +220,32 @@ def study_plan(
         >>> [row.sweep for row in study_plan(chain, **numbers, random=False)][:2]
         ['intact', 'single_deletion']
     """
-    deletable = bearing.deletable(chain)
+    deletable = constraints.deletable(chain)
     plan = intact() + single_deletions(deletable)
     if not random:
         return plan
-    most = len(chain.modules) if as_far_as_possible else max(k, duplications)
+    most = len(chain.modules) if clip else max(k, duplications)
     require_an_end(min(k, most), draws, swaps, min(duplications, most))
-    kept = bearing.spared(chain)
+    kept = constraints.critical_modules(chain)
     sparing = [m for m in deletable if m not in kept]
-    duplicable = bearing.duplicable(chain)
+    duplicable = constraints.duplicable(chain)
     doubled = [m for m in duplicable if m not in kept]
-    pairs = bearing.swappable(chain, kept)
-    cut = as_far_as_possible
+    pairs = constraints.swappable(chain, kept)
+
     # The narrower choice comes first, so that a k too large for it is what an error speaks of.
-    few = _drawn(random_deletions, sparing, k, draws, seed, "random_deletion_sparing", cut=cut)
+    few = _drawn(random_deletions, sparing, k, draws, seed, "random_deletion_sparing", clip=clip)
     return (
         plan
-        + _drawn(random_deletions, deletable, k, draws, seed, cut=cut)
+        + _drawn(random_deletions, deletable, k, draws, seed, clip=clip)
         + few
-        + ([] if cut and not pairs else reorderings(pairs, swaps, draws, seed))
+        + ([] if clip and not pairs else reorderings(pairs, swaps, draws, seed))
         + single_duplications(duplicable)
-        + _drawn(random_duplications, doubled, duplications, draws, seed, cut=cut)
+        + _drawn(random_duplications, doubled, duplications, draws, seed, clip=clip)
     )
 
 
-def _drawn(draw, modules: list[int], most: int, *rest, cut: bool) -> list[PlannedLesion]:
+def _drawn(draw, modules: list[int], most: int, *rest, clip: bool) -> list[PlannedLesion]:
     """Returns random lesions of up to `most` modules, or of as many as there are."""
-    if cut and not modules:
+    if clip and not modules:
         return []
-    return draw(modules, min(most, len(modules)) if cut else most, *rest)
+    return draw(modules, min(most, len(modules)) if clip else most, *rest)

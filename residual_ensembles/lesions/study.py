@@ -1,4 +1,4 @@
-"""The whole of a lesion study in one call: any chain, any inputs, a table."""
+"""A lesion study in one call: any chain, any inputs, a table."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -8,14 +8,14 @@ import numpy as np
 import pandas as pd
 from keras import tree
 
-from residual_ensembles.lesions.bearing import deletable
-from residual_ensembles.lesions.engine import evaluate
-from residual_ensembles.lesions.grid import MEMORY_BYTES
+from residual_ensembles.lesions.constraints import deletable
+from residual_ensembles.lesions.engine.grid import MEMORY_BYTES
+from residual_ensembles.lesions.evaluation import evaluate
 from residual_ensembles.lesions.lesion import Lesion
 from residual_ensembles.lesions.metric import Comparison, comparison, metrics_for
 from residual_ensembles.lesions.outputs import outputs_of
 from residual_ensembles.lesions.plans import PlannedLesion, intact, single_deletions
-from residual_ensembles.lesions.settings import SweepSettings
+from residual_ensembles.lesions.sweep_settings import SweepSettings
 from residual_ensembles.lesions.table import lesion_table
 from residual_ensembles.models.examples import as_arrays, packed_examples
 from residual_ensembles.models.protocols import ChainLike, check_chain
@@ -40,7 +40,7 @@ def lesion_study(
     plan: Plan | None = None,
     metric: Any = None,
     precision: str = "float32",
-    error_margin: float | None = None,
+    ci_half_width: float | None = None,
     memory_bytes: int = MEMORY_BYTES,
     batch_size: int | None = None,
     seed: int = 0,
@@ -54,7 +54,7 @@ def lesion_study(
         chain: The network, for instance what `unravel` returns; nothing about it changes.
         x: Inputs as `keras.Model.predict` takes them: an array, a dictionary or a list of arrays, a
             `tf.data.Dataset` or a `keras.utils.PyDataset`, with targets or without.
-        y: Targets: the class of each example, `(n,)` as integers or floats that are whole, or
+        y: Targets: the class of each example, `(n,)` as integers or floats that are intact, or
             one-hot; or what the metric compares with. None for those of a data set, or to compare
             with the intact network alone.
         plan: Lesions, their texts such as "delete 3,7; swap 4-9", or planned lesions; None for the
@@ -66,15 +66,15 @@ def lesion_study(
             `table.attrs["metric"]` says which.
         precision: "float32", "bfloat16", or, for errors alone, "cascade": bfloat16, and float32
             wherever rounding could have changed a prediction.
-        error_margin: Half-width, as a fraction, at which the 95 % interval of an error is narrow
+        ci_half_width: Half-width, as a fraction, at which the 95 % interval of an error is narrow
             enough; None evaluates all examples. For class labels only.
         memory_bytes: What activations may take, in each process.
         batch_size: Activations that may pass a module together; None for as many as are fast.
-        seed: Of the samples that are compared with the network itself, and of the sequential
+        seed: Seed of the samples that are compared with the network itself, and of the sequential
             sampling.
         n_jobs: As in scikit-learn: None or 1 computes in this process, -1 in one on each processor.
         verbose: 1 for a progress bar, 0 for none, "auto" for one in terminals and notebooks.
-        executor: What computes in place of `n_jobs`, for instance a cluster; it is left open.
+        executor: Runs the tasks in place of `n_jobs`, for instance a cluster; it is left open.
 
     Returns:
         `sweep, draw, lesion, module` (number from 1 of the module that is deleted or duplicated; 0
@@ -83,12 +83,12 @@ def lesion_study(
         `lesion_table` explains them; each metric under its name; `changed_fraction`, the share of
         the predictions that are no longer the intact network's, where an output is a vector of
         classes; and, where outputs were looked at and not only predictions, `output_distance`, the
-        mean Euclidean distance to what the intact network puts out.
+        mean Euclidean distance to what the intact network outputs.
 
     Raises:
         TypeError: `chain` is none.
-        ValueError: The network cannot bear a lesion, inputs, targets and metric do not fit, or an
-            option is out of range.
+        ValueError: The network does not allow a lesion, inputs, targets and metric do not fit, or
+            an option is out of range.
         ArithmeticError: Outputs are NaN or infinite, or a sample of them differs from those of the
             network itself.
 
@@ -113,16 +113,16 @@ def lesion_study(
     rows = default_plan(chain) if plan is None else _planned(plan)
     if not rows:
         raise ValueError("Received an empty plan, expected one or more lesions, such as 'intact'.")
-    errors_alone = error_margin is not None or precision == "cascade"
+    errors_alone = ci_half_width is not None or precision == "cascade"
     chosen = comparison(chain, y, metric, len(packed), errors_alone)
     if metric is not None and y is None:
         raise ValueError(f"Received metric={metric!r} and no targets, expected targets for it.")
-    if error_margin is not None and chosen.labels is None:
+    if ci_half_width is not None and chosen.labels is None:
         raise ValueError(
-            f"Received error_margin={error_margin} without class labels, expected the class of "
+            f"Received ci_half_width={ci_half_width} without class labels, expected the class of "
             "each example, and no metric: the margin is about the error."
         )
-    how = SweepSettings(precision, error_margin, memory_bytes, batch_size, seed)
+    how = SweepSettings(precision, ci_half_width, memory_bytes, batch_size, seed)
     title = f"{chain.name}: {len(rows)} lesions"
     with (
         executor_for(n_jobs, executor) as computes,
@@ -184,18 +184,18 @@ def _by_predictions(
     chain, rows, packed, labels, how: SweepSettings, executor, advance
 ) -> pd.DataFrame:
     lesions = [Lesion(), *(row.lesion for row in rows)]
-    found = evaluate(
+    result = evaluate(
         chain, lesions, packed, labels=labels, executor=executor, progress=advance, **asdict(how)
     )
-    return _errors(chain, rows, found.predictions, labels)
+    return _errors(chain, rows, result.predictions, labels)
 
 
 def _errors(chain, rows, predictions: np.ndarray, labels: np.ndarray) -> pd.DataFrame:
     """Returns the rows of a plan from predictions, of which the first are the intact network's."""
-    whole, predictions = predictions[0], predictions[1:]
-    table = lesion_table(chain.name, 0, rows, len(chain.modules), predictions, labels, whole)
+    intact, predictions = predictions[0], predictions[1:]
+    table = lesion_table(chain.name, 0, rows, len(chain.modules), predictions, labels, intact)
     known = predictions >= 0
-    changed = ((predictions != whole) & known).sum(axis=1) / known.sum(axis=1)
+    changed = ((predictions != intact) & known).sum(axis=1) / known.sum(axis=1)
     table = table.drop(columns=["network", "seed"]).rename(columns=EXAMPLES)
     return table.assign(changed_fraction=changed)
 

@@ -1,4 +1,4 @@
-"""Networks of a study taken apart: with a bar, their predictions kept, their rows returned."""
+"""Sweeps of a study's networks: with a progress bar, predictions stored, table rows returned."""
 
 import hashlib
 from collections.abc import Sequence
@@ -8,10 +8,10 @@ from typing import NamedTuple
 import pandas as pd
 from tqdm import tqdm
 
-from residual_ensembles.lesions.engine import Evaluation, Sweep, evaluate_together
+from residual_ensembles.lesions.engine.scheduler import Scheduler
+from residual_ensembles.lesions.evaluation import Evaluation, Sweep, evaluate_sweeps
 from residual_ensembles.lesions.plans import PlannedLesion
-from residual_ensembles.lesions.scheduler import Scheduler
-from residual_ensembles.lesions.settings import SweepSettings
+from residual_ensembles.lesions.sweep_settings import SweepSettings
 from residual_ensembles.lesions.table import exactness, lesion_table, summary
 from residual_ensembles.runtime.executor import Executor
 from residual_ensembles.runtime.result_cache import ResultCache, kept_results
@@ -19,10 +19,10 @@ from residual_ensembles.storage.files import write_npz
 
 ENTRIES = (
     "residual_ensembles.data.prepared",
-    "residual_ensembles.lesions.engine",
-    "residual_ensembles.registration",
+    "residual_ensembles.lesions.evaluation",
+    "residual_ensembles.unraveling.keras_registration",
 )
-"""What reads pictures and evaluates lesions, and every class that a network may consist of."""
+"""What reads images and evaluates lesions, and every class that a network may consist of."""
 
 
 def network_cache(
@@ -35,9 +35,9 @@ def network_cache(
     """Returns where results of a network are kept, for later runs of the same code too.
 
     Args:
-        kind: Of the results: the name of the folder for all networks.
+        kind: Kind of result: the name of the folder for all networks.
         network: File of the trained network.
-        data_checksum: Of the prepared data.
+        data_checksum: Checksum of the prepared data.
         entries: Modules that compute them; for predictions, those of lesions.
         **facts: What else decides about all of them, as plain values.
     """
@@ -45,24 +45,24 @@ def network_cache(
     return kept_results(kind, entries, network=content, data=data_checksum, facts=facts)
 
 
-class PartPictures:
-    """The pictures of a part, read when they are asked for.
+class SplitImages:
+    """The images of a split, read when they are asked for.
 
     Args:
-        part: Of prepared data.
+        split: Split of prepared data.
     """
 
-    def __init__(self, part):
-        self.part = part
+    def __init__(self, split):
+        self.split = split
 
     def __len__(self) -> int:
-        return len(self.part)
+        return len(self.split)
 
     def __getitem__(self, indices):
-        return self.part.pictures(indices)
+        return self.split.images(indices)
 
 
-class Swept(NamedTuple):
+class PlannedNetwork(NamedTuple):
     """A network of a study, and its plan."""
 
     network: str
@@ -80,7 +80,7 @@ class Swept(NamedTuple):
 
 
 class SweepResult(NamedTuple):
-    """What came out of the sweep of one network."""
+    """Results of the sweep of one network, as rows of the tables."""
 
     table: pd.DataFrame
     """Its rows of lesions.csv."""
@@ -89,8 +89,8 @@ class SweepResult(NamedTuple):
 
 
 def sweep(
-    networks: Sequence[Swept],
-    part,
+    networks: Sequence[PlannedNetwork],
+    split,
     output_dir: Path,
     executor: Executor,
     settings: SweepSettings,
@@ -99,61 +99,63 @@ def sweep(
 
     Args:
         networks: The networks and their plans.
-        part: Of prepared data; what is evaluated.
+        split: Split of prepared data; what is evaluated.
         output_dir: The study's folder.
-        executor: What computes.
+        executor: Runs the tasks.
         settings: How lesions are evaluated.
 
     Returns:
         The rows of each network.
     """
-    pictures = PartPictures(part)
+    images = SplitImages(split)
     sweeps = [
-        Sweep(each.chain, each.plan, pictures, settings, part.labels, each.cache, each.title)
+        Sweep(each.chain, each.plan, images, settings, split.labels, each.cache, each.title)
         for each in networks
     ]
     n_lesions = sum(len(each.plan) for each in networks)
     names = networks[0].title if len(networks) == 1 else f"{len(networks)} networks"
-    title = f"{names}: {n_lesions} lesions, {len(part)} pictures"
+    title = f"{names}: {n_lesions} lesions, {len(split)} images"
     with tqdm(
-        total=n_lesions * len(part), desc=title, unit="", unit_scale=True, mininterval=1
+        total=n_lesions * len(split), desc=title, unit="", unit_scale=True, mininterval=1
     ) as bar:
 
         def counted(count) -> None:
             bar.set_postfix(tasks=f"{count.finished}/{count.total}", refresh=False)
 
-        found = evaluate_together(sweeps, Scheduler(executor, bar.update, counted))
+        result = evaluate_sweeps(sweeps, Scheduler(executor, bar.update, counted))
     return [
-        _written(each, evaluation, settings.precision, part, output_dir)
-        for each, evaluation in zip(networks, found, strict=True)
+        _written(each, evaluation, settings.precision, split, output_dir)
+        for each, evaluation in zip(networks, result, strict=True)
     ]
 
 
-def _written(each: Swept, found: Evaluation, precision: str, part, output_dir: Path) -> SweepResult:
+def _written(
+    each: PlannedNetwork, result: Evaluation, precision: str, split, output_dir: Path
+) -> SweepResult:
     """Writes what was found of a network, tells it in a line, and returns its rows."""
-    size = f"{len(each.plan)} lesions, {len(part)} pictures"
-    print(f"{each.title}: {size}; {summary(found, precision)}", flush=True)
-    write_predictions(output_dir / "predictions" / f"{each.title}.npz", found, part.labels)
+    size = f"{len(each.plan)} lesions, {len(split)} images"
+    print(f"{each.title}: {size}; {summary(result, precision)}", flush=True)
+    write_predictions(output_dir / "predictions" / f"{each.title}.npz", result, split.labels)
     table = lesion_table(
         each.network,
         each.seed,
         each.plan,
         len(each.chain.modules),
-        found.predictions,
-        part.labels,
-        found.intact,
+        result.predictions,
+        split.labels,
+        result.intact,
     )
     key = {"network": each.network, "seed": each.seed}
-    return SweepResult(table, {**key, **exactness(found, precision)})
+    return SweepResult(table, {**key, **exactness(result, precision)})
 
 
 def write_predictions(path: Path, evaluation: Evaluation, labels) -> None:
-    """Writes one row for each lesion, one column for each picture, and how far they are exact."""
+    """Writes one row for each lesion, one column for each image, and how far they are exact."""
     write_npz(
         path,
         predictions=evaluation.predictions.astype("int16"),
         labels=labels.astype("int16"),
         n_close=evaluation.n_close,
-        n_redone=evaluation.n_redone,
-        n_beyond=evaluation.n_beyond,
+        n_reevaluated=evaluation.n_reevaluated,
+        n_threshold_violations=evaluation.n_threshold_violations,
     )

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from residual_ensembles.analysis.columns import LESION_COLUMNS, ON_IMAGES
-from residual_ensembles.analysis.finite import changes
-from residual_ensembles.analysis.intervals import wilson
-from residual_ensembles.lesions.engine import Evaluation
-from residual_ensembles.lesions.margin import UNKNOWN, finite_interval
+from residual_ensembles.lesions.evaluation import Evaluation
+from residual_ensembles.lesions.exactness.sequential_sampling import UNKNOWN, finite_interval
 from residual_ensembles.lesions.plans import PlannedLesion
+from residual_ensembles.statistics.finite_population import changes
+from residual_ensembles.statistics.intervals import wilson
+from residual_ensembles.storage.columns import LESION_COLUMNS, ON_IMAGES
 
 COLUMNS = (*LESION_COLUMNS, *ON_IMAGES)
 
@@ -27,45 +27,46 @@ def lesion_table(
     """Returns the rows of one network, in the order of its plan.
 
     There are two intervals of 95 %. `error_low` and `error_high` are Wilson's, for the population
-    that the pictures are a sample of. `error_on_images_low` and `error_on_images_high` are about
-    the given pictures and nothing else: a point where all of them were evaluated, and where some
-    were, the interval that `margin.finite_interval` says holds for all. Among these some, pictures
-    that the intact network gets wrong are more frequent: `error_fraction` and both intervals weigh
-    them, and `n_wrong` of `n_images` is not the error.
+    that the images are a sample of. `error_on_images_low` and `error_on_images_high` are about
+    the given images and nothing else: a point where all of them were evaluated, and where some
+    were, the interval that `sequential_sampling.finite_interval` says holds for all. Among these
+    some, images that the intact network gets wrong are more frequent: `error_fraction` and both
+    intervals weigh them, and `n_wrong` of `n_images` is not the error.
 
     Args:
         network: Name of the network in the study.
-        seed: That it was trained with.
-        plan: Its lesions.
+        seed: Seed that the network was trained with.
+        plan: Lesions of the network, in the order of the rows.
         n_modules: How many modules it has.
-        predictions: Classes `(n_lesions, n_pictures)`; `margin.UNKNOWN` where not evaluated.
-        labels: True classes `(n_pictures,)`.
-        intact: What the intact network predicts, `(n_pictures,)`; needed where predictions are
+        predictions: Classes `(n_lesions, n_images)`; `sequential_sampling.UNKNOWN` where not
+            evaluated.
+        labels: True classes `(n_images,)`.
+        intact: What the intact network predicts, `(n_images,)`; needed where predictions are
             unknown.
 
     Raises:
         ValueError: There are not as many rows of predictions as lesions, or not as many columns as
-            labels; or predictions are unknown and the intact ones are not given.
+            labels; or predictions are unknown and the intact ones are not on_images.
     """
     expected = (len(plan), len(labels))
     if predictions.shape != expected:
         raise ValueError(
             f"Received predictions of shape {predictions.shape}, expected {expected}: one row for "
-            "each lesion of the plan, one column for each picture."
+            "each lesion of the plan, one column for each image."
         )
     known = predictions != UNKNOWN
     if intact is None and not known.all():
         raise ValueError(
-            "Received predictions of some pictures only and no intact ones, expected what the "
-            "intact network predicts for all pictures."
+            "Received predictions of some images only and no intact ones, expected what the "
+            "intact network predicts for all images."
         )
     intact_wrong = np.zeros(len(labels), bool) if intact is None else intact != labels
     rows = []
     for (sweep, draw, lesion), row, seen in zip(plan, predictions, known, strict=True):
         wrong = row != labels
         n_images, n_wrong = int(seen.sum()), int((wrong & seen).sum())
-        given = finite_interval(wrong, seen, intact_wrong)
-        alike = changes(wrong, seen, intact_wrong).n_alike
+        on_images = finite_interval(wrong, seen, intact_wrong)
+        n_effective = changes(wrong, seen, intact_wrong).effective_sample_size
         rows.append(
             (
                 network,
@@ -77,10 +78,10 @@ def lesion_table(
                 lesion.kendall_tau(n_modules),
                 n_images,
                 n_wrong,
-                given.error,
-                *wilson(given.error * alike, alike),
-                given.low,
-                given.high,
+                on_images.error,
+                *wilson(on_images.error * n_effective, n_effective),
+                on_images.low,
+                on_images.high,
             )
         )
     return pd.DataFrame(rows, columns=COLUMNS)
@@ -92,8 +93,8 @@ def exactness(evaluation: Evaluation, precision: str) -> dict:
     Of all predictions: `n_close` with two best logits closer than `rounding`, a share of the
     largest. Of `n_compared` predictions of a sample: `n_different` from the reference, of these
     `n_unexplained` by rounding, and by how much logits differ. Of `n_rounded`, another sample:
-    `n_changed` by bfloat16. Of a cascade's: `n_redone` in float32, and of these `n_beyond`, which
-    rounded more than it allows for.
+    `n_changed` by bfloat16. Of a cascade's: `n_reevaluated` in float32, and of these
+    `n_threshold_violations`, which rounded more than it allows for.
     """
     agreement, check = evaluation.agreement, evaluation.check
     n_lesions, n_images = evaluation.predictions.shape
@@ -110,30 +111,31 @@ def exactness(evaluation: Evaluation, precision: str) -> dict:
         "largest_relative_difference": agreement.largest_relative_difference,
         "n_rounded": 0 if check is None else check.n,
         "n_changed": 0 if check is None else check.n_changed,
-        "n_redone": int(evaluation.n_redone.sum()),
-        "n_beyond": int(evaluation.n_beyond.sum()),
+        "n_reevaluated": int(evaluation.n_reevaluated.sum()),
+        "n_threshold_violations": int(evaluation.n_threshold_violations.sum()),
     }
 
 
 def summary(evaluation: Evaluation, precision: str = "float32") -> str:
     """Returns the same in words, and the memory that it took if anything was computed."""
-    found, agreement = exactness(evaluation, precision), evaluation.agreement
+    result, agreement = exactness(evaluation, precision), evaluation.agreement
     parts = [
         "{n_close} of {n_predictions} predictions with logits closer than {rounding:.2g} of the "
         "largest",
         "{n_different} of {n_compared} differ from the reference on a sample, logits by at most "
         "{largest_relative_difference:.1e}",
     ]
-    if agreement.own:
-        parts.append(f"the network itself turns rounding into {agreement.own:.1e}")
-    if found["n_unexplained"]:
+    if agreement.self_noise:
+        parts.append(f"the network itself turns rounding into {agreement.self_noise:.1e}")
+    if result["n_unexplained"]:
         parts.append("{n_unexplained} of these differ by more than rounding explains")
-    if found["n_rounded"]:
+    if result["n_rounded"]:
         parts.append("bfloat16 changes {n_changed} of {n_rounded} on a sample")
-    if found["n_redone"]:
+    if result["n_reevaluated"]:
         parts.append(
-            "{n_redone} made again in float32, of which {n_beyond} rounded more than allowed for"
+            "{n_reevaluated} made again in float32, of which {n_threshold_violations} rounded "
+            "more than allowed for"
         )
     if evaluation.peak_bytes:
         parts.append(f"peak memory {evaluation.peak_bytes / 2**20:.0f} MiB")
-    return "; ".join(parts).format(**found)
+    return "; ".join(parts).format(**result)

@@ -1,4 +1,4 @@
-"""What is taken apart: chains of modules, and the networks of the paper."""
+"""Models: chains of modules, and the networks of the paper."""
 
 import lazy_loader
 

@@ -2,7 +2,7 @@ from .architectures import is_reorderable, lesionable, n_modules
 from .batch_norm import BatchNormalization, reestimate_batch_norm
 from .chain import Chain
 from .configs import in_float32
-from .highway import HighwayModule, mean_openness
+from .highway import HighwayModule, mean_gate_values
 from .highway_twin import half_gates, has_half_gates
 from .module import Module
 from .preactivation import Preactivation
@@ -30,7 +30,7 @@ __all__ = [
     "lesionable",
     "load",
     "load_weights",
-    "mean_openness",
+    "mean_gate_values",
     "n_modules",
     "reestimate_batch_norm",
     "save",

@@ -1,4 +1,4 @@
-"""What is known of the networks by name and depth, without building one and without Keras.
+"""Facts about architectures by name and depth, without building one and without Keras.
 
 A network is added by a function that builds it and a line in `ARCHITECTURES`: training, lesions,
 paths, figures and the explorer know it from there. A file of its own is named in `registry`, so
@@ -8,7 +8,7 @@ that changes of it make results anew.
 from collections.abc import Callable
 from typing import NamedTuple
 
-EXTERNAL = UNRAVELED, UNRAVELED_PLAIN = "unravelled", "unravelled_plain"
+EXTERNAL = UNRAVELED, UNRAVELED_PLAIN = "unraveled", "unraveled_plain"
 """What one that is brought along is called where its kind stands: all its modules have a skip, or
 some have none."""
 
@@ -29,7 +29,7 @@ POOLED_MODULES = (1, 3, 6, 9, 12)
 # A pooling is left out where it would leave less than this, in pixels.
 SMALLEST_SIDE = 2
 LARGEST_SIDE = 2**16
-"""Of pictures; large enough for all poolings."""
+"""Of images; large enough for all poolings."""
 
 
 GATE_BIAS = -2.0
@@ -39,7 +39,7 @@ TRAINING_PRECISIONS = ("float32", "mixed_bfloat16")
 
 
 def pooled_modules(side: int) -> list[int]:
-    """Returns the numbers of VGG's modules that end in a pooling, for pictures of `side` pixels."""
+    """Returns the numbers of VGG's modules that end in a pooling, for images of `side` pixels."""
     numbers = []
     for number in POOLED_MODULES:
         if side // 2 < SMALLEST_SIDE:
@@ -183,12 +183,12 @@ def lesionable(model: str, depth: int, side: int | None = None) -> int:
 
     Spared are the first module and those that change the shape, as in the authors' own data: three
     of 54 in ResNet-110, the first of each stage of the ImageNet form, and those of VGG-15 that
-    pool, of which there are fewer for small pictures.
+    pool, of which there are fewer for small images.
 
     Args:
         model: As for `n_modules`.
         depth: Layers as the papers count them.
-        side: Pixels of the shorter side of the pictures; None where it is not known, and as many
+        side: Pixels of the shorter side of the images; None where it is not known, and as many
             modules may pool as ever do.
 
     Raises:

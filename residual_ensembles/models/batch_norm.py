@@ -1,9 +1,10 @@
-"""Batch normalisation as the paper's authors had it, in one operation where the backend has one."""
+"""Batch normalization as the paper's authors had it, in one operation where the backend has one."""
 
 import keras
 from keras import ops
 
 from residual_ensembles import backend
+from residual_ensembles.models import _keras_internals
 from residual_ensembles.models.protocols import ChainLike, Tensor
 
 # The authors' Torch (nn.SpatialBatchNormalization) gives the new batch the weight 0.1 and adds
@@ -49,26 +50,26 @@ class BatchNormalization(keras.layers.BatchNormalization):
         return outputs
 
 
-def reestimate_batch_norm(chain: ChainLike, pictures: Tensor) -> None:
-    """Sets a network's batch-norm statistics to those of `pictures`; no weight is trained.
+def reestimate_batch_norm(chain: ChainLike, images: Tensor) -> None:
+    """Sets a network's batch-norm statistics to those of `images`; no weight is trained.
 
     A network fresh from its initializers normalizes by 0 and 1, whatever passes through: its
     residuals then grow or vanish with depth, and a mistake in a lesion need not show.
 
     Args:
         chain: The network; its moving means and variances change.
-        pictures: `(batch, height, width, channels)` in 0..255.
+        images: `(batch, height, width, channels)` in 0..255.
     """
     norms = [
         layer
-        for layer in chain._flatten_layers()
+        for layer in _keras_internals.flat_layers(chain)
         if isinstance(layer, keras.layers.BatchNormalization)
     ]
     momenta = [norm.momentum for norm in norms]
     try:
         for norm in norms:
             norm.momentum = 0.0  # nothing of the old statistics is kept
-        chain(ops.convert_to_tensor(pictures), training=True)
+        chain(ops.convert_to_tensor(images), training=True)
     finally:
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum

@@ -45,8 +45,8 @@ class Chain(keras.Model):
     """The Keras graph that `unravel` cut it from, if it did."""
     probabilities = False
     """Whether the output is probabilities, as after a softmax, and not logits."""
-    whole_numbers_travel = False
-    """Whether what passes between modules holds whole numbers, which must not be rounded."""
+    carries_integers = False
+    """Whether what passes between modules holds integers, which must not be rounded."""
     compiled_with = Compilation()
     """What the model that it was cut from was compiled with, if it was cut from one."""
 
@@ -64,17 +64,17 @@ class Chain(keras.Model):
         self.modules = list(modules)
         self.segments = list(segments)
         self.head = head
-        self.picture_shape = tuple(input_shape)
-        self.build((None, *self.picture_shape))
+        self.image_shape = tuple(input_shape)
+        self.build((None, *self.image_shape))
 
     def call(self, x, gates=None, training=None):
         """Runs the network.
 
         Args:
-            x: Input `(batch, ...)`; pictures are `(batch, height, width, channels)` in 0..255.
+            x: Input `(batch, ...)`; images are `(batch, height, width, channels)` in 0..255.
             gates: None, or `(n_modules,)` numbers 0..1 or booleans, one for each module: see
                 `Module.call`.
-            training: Whether batch normalisation uses the statistics of the batch.
+            training: Whether batch normalization uses the statistics of the batch.
 
         Raises:
             ValueError: There are not as many gates as modules, or one is none, as far as it is
@@ -105,7 +105,7 @@ class Chain(keras.Model):
         return x
 
     def unpacked_outputs(self, outputs):
-        """Returns what the head puts out as a call of the chain returns it: as it is."""
+        """Returns what the head outputs as a call of the chain returns it: as it is."""
         return outputs
 
     def without(self, modules: int | Iterable[int]):
@@ -129,7 +129,7 @@ class Chain(keras.Model):
                 positions are numbered from 1.
 
         Raises:
-            ValueError: The text is no lesion, or the network cannot bear it.
+            ValueError: The text is no lesion, or the network does not allow it.
         """
         return _lesioned_chain(self, lesion)
 
@@ -152,16 +152,16 @@ class Chain(keras.Model):
     @property
     def input_shapes(self) -> list[tuple]:
         """Shapes of what it takes, without batch."""
-        return [tuple(self.picture_shape)]
+        return [tuple(self.image_shape)]
 
     @property
     def output_shapes(self) -> list[tuple]:
-        """Shapes of what it puts out, without batch."""
-        return [self.compute_output_shape((None, *self.picture_shape))[1:]]
+        """Shapes of what it outputs, without batch."""
+        return [self.compute_output_shape((None, *self.image_shape))[1:]]
 
     @property
     def names_of_outputs(self) -> list[str]:
-        """Names of what it puts out, as a loss for each output has them."""
+        """Names of what it outputs, as a loss for each output has them."""
         return ["output"]
 
     @property
@@ -183,7 +183,7 @@ class Chain(keras.Model):
             parts["segments"] = self.segments
         return {
             "name": self.name,
-            "input_shape": self.picture_shape,
+            "input_shape": self.image_shape,
             **{name: keras.saving.serialize_keras_object(part) for name, part in parts.items()},
         }
 
@@ -205,7 +205,7 @@ def segment_of(chain: ChainLike, position: int):
 
     Args:
         chain: The network.
-        position: Of the module.
+        position: Position of the module.
     """
     return chain.segments[position - 1] if position <= len(chain.segments) else None
 

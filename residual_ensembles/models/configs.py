@@ -23,7 +23,7 @@ def normalized(config: Any, without: frozenset[str] = frozenset(), instead: dict
     """Returns a config in plain dictionaries and lists.
 
     Args:
-        config: Of a layer or a network, with whatever is in it.
+        config: Config of a layer or a network, with whatever is in it.
         without: Names of entries that are left out, at any depth.
         instead: What texts are replaced by.
     """

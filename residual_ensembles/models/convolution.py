@@ -4,13 +4,13 @@ from typing import Any
 
 import keras
 
-from residual_ensembles.randomness import integer_seed
+from residual_ensembles.statistics.randomness import integer_seed
 
 
 def convolution(
     kernel_size: int, filters: int, strides: int, seed: int, name: str, dtype: Any
 ) -> keras.layers.Conv2D:
-    """Returns a padded convolution without bias, which the batch normalisation has.
+    """Returns a padded convolution without bias, which the batch normalization has.
 
     Initial weights are normal with variance 2 / (kernel_size² · filters): He et al. (2015,
     section 2.2, backward form), as in the authors' Torch code. They are a function of the seed and
@@ -19,8 +19,8 @@ def convolution(
     Args:
         kernel_size: Side of the square kernel, pixels.
         filters: Output channels.
-        strides: 1, or 2 to halve the picture.
-        seed: Of the network.
+        strides: 1, or 2 to halve the image.
+        seed: Seed of the network.
         name: The layer's address, for instance `stage2_block7_conv1`.
         dtype: Keras dtype policy.
     """

@@ -1,4 +1,4 @@
-"""What a network is studied on: inputs as one array, and targets, of a data set too."""
+"""Inputs packed into one array, and targets, from arrays or data sets."""
 
 from typing import Any
 
@@ -54,10 +54,10 @@ def as_arrays(chain: ChainLike, inputs: Any, targets: Any = None) -> tuple:
     x = [each[0] if isinstance(each, tuple) and len(each) == 1 else each for each in x]
     is_single = tree.flatten(x[0])[0].ndim == len(chain.input_shapes[0])
     joined = np.stack if is_single else np.concatenate
-    found = tree.map_structure(lambda *arrays: joined(arrays), *x)
+    result = tree.map_structure(lambda *arrays: joined(arrays), *x)
     if targets is None and has_targets:
         targets = tree.map_structure(lambda *arrays: joined(arrays), *y)
-    return found, targets
+    return result, targets
 
 
 def check_shape(chain: ChainLike, packed: Any) -> None:
@@ -71,7 +71,7 @@ def check_shape(chain: ChainLike, packed: Any) -> None:
     Raises:
         ValueError: They are not `(n, ...)` with the network's own shape.
     """
-    expected = tuple(chain.picture_shape)
+    expected = tuple(chain.image_shape)
     shape = tuple(packed.shape if hasattr(packed, "shape") else (len(packed), *expected))
     if not shape or shape[1:] != expected or not shape[0]:
         raise ValueError(

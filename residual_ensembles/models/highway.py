@@ -6,7 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from residual_ensembles.models import ends, resnet
+from residual_ensembles.models import resnet, stem_head
 from residual_ensembles.models.architectures import (
     GATE_BIAS,
     SMALL_WIDTHS,
@@ -24,7 +24,7 @@ class HighwayModule(Module):
 
     Args:
         transform: Layer f.
-        openness: Layer t, from y to numbers 0..1 of the shape of f(y).
+        transform_gate: Layer t, from y to numbers 0..1 of the shape of f(y).
         shortcut: Layer of the carry; None for the identity.
         **kwargs: As for `Module`. The survival probability is 1: a highway module knows the gates
             0 and 1 only.
@@ -35,47 +35,47 @@ class HighwayModule(Module):
 
     scales_residual = False
 
-    def __init__(self, transform, openness, shortcut=None, **kwargs):
+    def __init__(self, transform, transform_gate, shortcut=None, **kwargs):
         super().__init__(transform, shortcut, **kwargs)
         if self.survival_probability != 1.0:
             raise ValueError(
                 f"Received survival_probability={self.survival_probability} for a highway module, "
                 "expected 1: its own gates decide how much passes. Train it with gating=none."
             )
-        self.openness = openness
+        self.transform_gate = transform_gate
 
     def residual(self, y, training=False):
-        return self.openness(y) * self.transform(y, training=training)
+        return self.transform_gate(y) * self.transform(y, training=training)
 
     def skip(self, y, training=False):
-        return (1.0 - self.openness(y)) * super().skip(y, training=training)
+        return (1.0 - self.transform_gate(y)) * super().skip(y, training=training)
 
     def bypass(self, y, training=False):
         return super().skip(y, training=training)
 
     def run(self, y, scale, training=False):
-        t = self.openness(y)  # once for both
+        t = self.transform_gate(y)  # once for both
         carry = super().skip(y, training=training)
         return self.after(t * self.transform(y, training=training) + (1.0 - t) * carry)
 
     @property
     def gated_layers(self):
-        return [self.transform, self.openness]
+        return [self.transform, self.transform_gate]
 
     def build(self, input_shape):
-        build_once(self.openness, input_shape)
+        build_once(self.transform_gate, input_shape)
         super().build(input_shape)
 
     def get_config(self):
-        openness = keras.saving.serialize_keras_object(self.openness)
-        return {**super().get_config(), "openness": openness}
+        transform_gate = keras.saving.serialize_keras_object(self.transform_gate)
+        return {**super().get_config(), "transform_gate": transform_gate}
 
     @classmethod
     def from_config(cls, config):
-        return cls(**deserialized(config, "transform", "shortcut", "activation", "openness"))
+        return cls(**deserialized(config, "transform", "shortcut", "activation", "transform_gate"))
 
 
-def openness(place: resnet.Place, bias: float, dtype: Any) -> keras.layers.Conv2D:
+def transform_gate(place: resnet.Place, bias: float, dtype: Any) -> keras.layers.Conv2D:
     """Returns t: a 1×1 convolution of y and a sigmoid.
 
     It starts at zero weights, so that every gate of the untrained network is exactly
@@ -97,7 +97,7 @@ def openness(place: resnet.Place, bias: float, dtype: Any) -> keras.layers.Conv2
 
 def highway(
     depth: int,
-    picture_shape: tuple[int, ...],
+    image_shape: tuple[int, ...],
     n_classes: int,
     mean: Sequence[float],
     std: Sequence[float],
@@ -112,36 +112,36 @@ def highway(
     Args:
         gate_bias: Initial bias of the gates; negative numbers lean to the skip, 0 to neither.
     """
-    found = resnet.places(small_modules_per_stage(depth), SMALL_WIDTHS, SMALL_WIDTHS[0])
+    result = resnet.places(small_modules_per_stage(depth), SMALL_WIDTHS, SMALL_WIDTHS[0])
     modules = [
         HighwayModule(
             resnet.basic_transform(place, seed, dtype),
-            openness(place, gate_bias, dtype),
+            transform_gate(place, gate_bias, dtype),
             resnet.shortcut_at(place, seed, dtype),
             survival_probability=probability,
             name=f"{place.name}_module",
             dtype=dtype,
         )
-        for place, probability in zip(found, survival, strict=True)
+        for place, probability in zip(result, survival, strict=True)
     ]
     return Chain(
-        ends.small_picture_stem(SMALL_WIDTHS[0], mean, std, seed, dtype),
+        stem_head.small_image_stem(SMALL_WIDTHS[0], mean, std, seed, dtype),
         modules,
-        ends.pooled_head(n_classes, seed, dtype),
-        picture_shape,
+        stem_head.pooled_head(n_classes, seed, dtype),
+        image_shape,
         name=f"highway{depth}",
     )
 
 
-def mean_openness(chain: Chain, pictures: Tensor) -> list:
-    """Returns the mean of t in each module, over pictures, places and channels, as scalars.
+def mean_gate_values(chain: Chain, images: Tensor) -> list:
+    """Returns the mean of t in each module, over images, places and channels, as scalars.
 
     Args:
         chain: A highway network.
-        pictures: `(batch, height, width, channels)` in 0..255.
+        images: `(batch, height, width, channels)` in 0..255.
     """
-    y, means = chain.stem(pictures, training=False), []
+    y, means = chain.stem(images, training=False), []
     for module in chain.modules:
-        means.append(ops.mean(ops.cast(module.openness(y), "float32")))
+        means.append(ops.mean(ops.cast(module.transform_gate(y), "float32")))
         y = module(y, training=False)
     return means

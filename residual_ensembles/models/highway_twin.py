@@ -19,7 +19,7 @@ import math
 import numpy as np
 
 from residual_ensembles.models.chain import Chain
-from residual_ensembles.models.highway import HighwayModule, openness
+from residual_ensembles.models.highway import HighwayModule, transform_gate
 from residual_ensembles.models.lowering import Norm, lowered, steps
 from residual_ensembles.models.module import Module
 from residual_ensembles.models.resnet import Place
@@ -60,7 +60,7 @@ def half_gates(chain: Chain) -> Chain:
     [norm] = steps(copy.head.layers[0])
     _rescale(norm, 2.0 ** -len(copy.modules))
     modules = [_highway(module) for module in copy.modules]
-    return Chain(copy.stem, modules, copy.head, chain.picture_shape, name=f"{chain.name}_halved")
+    return Chain(copy.stem, modules, copy.head, chain.image_shape, name=f"{chain.name}_halved")
 
 
 def _rescale(norm: Norm, c: float) -> None:
@@ -81,5 +81,9 @@ def _highway(module: Module) -> HighwayModule:
     strides = math.prod(conv.strides for _, conv in lowered(module).preactivation)
     place = Place(transform.name, module.shapes[1][-1], strides, module.shortcut is not None)
     return HighwayModule(
-        transform, openness(place, HALF, dtype), module.shortcut, name=module.name, dtype=dtype
+        transform,
+        transform_gate(place, HALF, dtype),
+        module.shortcut,
+        name=module.name,
+        dtype=dtype,
     )

@@ -14,10 +14,10 @@ import keras
 import numpy as np
 
 from residual_ensembles.models.batch_norm import BatchNormalization
-from residual_ensembles.models.ends import Pipe
 from residual_ensembles.models.highway import HighwayModule
 from residual_ensembles.models.module import Module
 from residual_ensembles.models.preactivation import Preactivation
+from residual_ensembles.models.stem_head import LayerSequence
 from residual_ensembles.models.vgg import PlainModule
 
 AFTER = (type(None), keras.layers.MaxPooling2D, keras.layers.ReLU)
@@ -123,7 +123,7 @@ def _residual(module: Module) -> Lowered:
 
 
 def _highway(module: HighwayModule) -> Lowered:
-    gate = _convolution(module.openness, keras.activations.sigmoid)
+    gate = _convolution(module.transform_gate, keras.activations.sigmoid)
     transform = None if gate is None or gate.bias is None else steps(module.transform)
     return Lowered(transform, steps(module.shortcut), module.activation, gate=gate)
 
@@ -148,8 +148,8 @@ def _convolution(layer, activation=keras.activations.linear) -> Convolution | No
 
 
 def _conv(layer) -> tuple[Step, ...] | None:
-    found = _convolution(layer)
-    return None if found is None or found.bias is not None else (found,)
+    result = _convolution(layer)
+    return None if result is None or result.bias is not None else (result,)
 
 
 def _norm(layer) -> tuple[Step, ...] | None:
@@ -170,7 +170,7 @@ def _preactivation(layer: Preactivation) -> tuple[Step, ...]:
     return tuple(step for n, c in pairs for step in (*_norm(n), Relu(), *_conv(c)))
 
 
-def _pipe(layer: Pipe) -> tuple[Step, ...] | None:
+def _sequence(layer: LayerSequence) -> tuple[Step, ...] | None:
     parts = [steps(inner) for inner in layer.layers]
     return None if None in parts else tuple(step for part in parts for step in part)
 
@@ -180,5 +180,5 @@ _LAYERS = {
     BatchNormalization: _norm,
     keras.layers.ReLU: _relu,
     Preactivation: _preactivation,
-    Pipe: _pipe,
+    LayerSequence: _sequence,
 }

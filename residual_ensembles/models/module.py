@@ -1,5 +1,6 @@
 """The residual module, and with it what every module of a chain can do (section 3, equation 1)."""
 
+import math
 from typing import Any
 
 import keras
@@ -36,7 +37,7 @@ class Module(keras.layers.Layer):
     """Whether a gate between 0 and 1 scales the residual; if not, a gate is 0 or 1."""
     channel_axis = -1
     """Axis of the channels in what it acts on."""
-    leaves_as_it_is = False
+    is_identity_when_deleted = False
     """Whether it is known that what enters leaves unchanged when the module is deleted. Of those
     that have a lowering, the lowering says so."""
 
@@ -72,7 +73,7 @@ class Module(keras.layers.Layer):
 
         Args:
             y: Tensor `(batch, ...)`.
-            training: Whether batch normalisation uses the statistics of the batch.
+            training: Whether batch normalization uses the statistics of the batch.
         """
         return scaled(self.transform(y, training=training), self.survival_probability)
 
@@ -107,7 +108,7 @@ class Module(keras.layers.Layer):
                 f(y) times the survival probability otherwise, as without a gate. Where the gate is
                 0, f is not computed, forward or backward, and its batch-norm statistics do not
                 move.
-            training: Whether batch normalisation uses the statistics of the batch.
+            training: Whether batch normalization uses the statistics of the batch.
         """
         training = bool(training)
         if gate is None:
@@ -191,3 +192,17 @@ def scaled(residual: Tensor, scale: Any):
     if isinstance(scale, float) and scale == 1.0:
         return residual
     return residual * ops.cast(scale, residual.dtype)
+
+
+def multiply_adds(layer, output_shape: tuple) -> float:
+    """Returns an estimate of the multiply-adds of a layer for one image.
+
+    Each weight of a kernel counts once for each position of what leaves the layer: exact where all
+    convolutions in it have one resolution.
+
+    Args:
+        layer: A module, or a segment between two.
+        output_shape: Of what leaves it, without batch, channels last.
+    """
+    kernels = [v.shape for v in layer.variables if len(v.shape) > 1]
+    return float(math.prod(output_shape[:-1]) * sum(map(math.prod, kernels)))

@@ -12,7 +12,7 @@ def register_all() -> None:
     The file of a network may hold any of them, and a process that has just begun knows those that
     it happened to import.
     """
-    importlib.import_module("residual_ensembles.registration")
+    importlib.import_module("residual_ensembles.unraveling.keras_registration")
 
 
 def build_once(layer: Any, input_shape: Any) -> tuple:

@@ -9,11 +9,11 @@ from residual_ensembles.models.nesting import build_once
 
 @keras.saving.register_keras_serializable("residual_ensembles")
 class Preactivation(keras.layers.Layer):
-    """Batch normalisation and ReLU before each convolution: `W σ(B(W' σ(B(x))))`.
+    """Batch normalization and ReLU before each convolution: `W σ(B(W' σ(B(x))))`.
 
     Args:
         convolutions: One `(kernel_size, filters, strides)` for each convolution, in order.
-        seed: Of the initial weights.
+        seed: Seed of the initial weights.
         **kwargs: As for `keras.layers.Layer`.
     """
 

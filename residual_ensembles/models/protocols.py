@@ -50,7 +50,7 @@ class ModuleLike(Protocol):
         """Whether a gate between 0 and 1 scales the residual; if not, a gate is 0 or 1."""
 
     @property
-    def leaves_as_it_is(self) -> bool:
+    def is_identity_when_deleted(self) -> bool:
         """Whether it is known that what enters leaves unchanged when the module is deleted."""
 
     @property
@@ -127,7 +127,7 @@ class ChainLike(Protocol):
         """Layer from what leaves the last module to the packed output, `(batch, numbers)`."""
 
     @property
-    def picture_shape(self) -> Shape:
+    def image_shape(self) -> Shape:
         """Of one packed input."""
 
     @property
@@ -155,7 +155,7 @@ class ChainLike(Protocol):
         """Whether the output is probabilities, as after a softmax, and not logits."""
 
     @property
-    def whole_numbers_travel(self) -> bool:
+    def carries_integers(self) -> bool:
         """Whether what passes between modules holds integers, which must not be rounded."""
 
     @property
@@ -179,7 +179,7 @@ class ChainLike(Protocol):
         """Returns inputs as one tensor, as the stem takes them."""
 
     def unpacked_outputs(self, outputs: Tensor) -> Any:
-        """Returns what the head puts out, structured as the model does."""
+        """Returns what the head outputs, structured as the model does."""
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
         """Returns the shape of the packed output, with batch."""

@@ -13,7 +13,7 @@ from residual_ensembles.models.chain import Chain
 def build(
     model: str,
     depth: int,
-    picture_shape: tuple[int, int, int],
+    image_shape: tuple[int, int, int],
     n_classes: int,
     mean: Sequence[float],
     std: Sequence[float],
@@ -28,18 +28,18 @@ def build(
         model: "resnet" (CIFAR form), "resnet_bottleneck" (ImageNet form), "vgg", "highway", or
             another one of `ARCHITECTURES`.
         depth: Layers as the papers count them: 6n + 2; 50, 101, 152 or 200; 15; 6n + 2.
-        picture_shape: `(height, width, channels)`.
+        image_shape: `(height, width, channels)`.
         n_classes: Number of logits.
         mean: Mean of each channel, 0..255.
         std: Standard deviation of each channel, 0..255.
-        seed: Of the initial weights.
+        seed: Seed of the initial weights.
         survival: Share of the training batches in which each module runs, 0..1, as a list; None
             for 1 everywhere.
         dtype: "float32" or "mixed_bfloat16" (weights and logits stay float32).
-        **options: Of one kind of network: `gate_bias` for "highway".
+        **options: Options of one kind of network: `gate_bias` for "highway".
 
     Returns:
-        A `Chain` that takes pictures in 0..255 and returns logits `(batch, n_classes)`.
+        A `Chain` that takes images in 0..255 and returns logits `(batch, n_classes)`.
 
     Raises:
         ValueError: An argument that no such network has.
@@ -63,7 +63,7 @@ def build(
     module, _, name = architecture(model).builder.partition(":")
     return getattr(importlib.import_module(module), name)(
         depth,
-        picture_shape,
+        image_shape,
         n_classes,
         mean,
         std,

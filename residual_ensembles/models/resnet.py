@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from residual_ensembles.models import ends
+from residual_ensembles.models import stem_head
 from residual_ensembles.models.architectures import (
     BOTTLENECK_WIDTHS,
     SMALL_WIDTHS,
@@ -19,7 +19,8 @@ from residual_ensembles.models.preactivation import Preactivation
 
 @dataclass(frozen=True)
 class Place:
-    """Where a module stands: its address, and what changes there."""
+    """Position of a module in a ResNet: its address, and the changes of width and resolution
+    there."""
 
     name: str
     filters: int
@@ -30,19 +31,19 @@ class Place:
 def places(
     modules_per_stage: Sequence[int], widths: Sequence[int], stem_filters: int
 ) -> list[Place]:
-    """Returns the places of all modules; the first of a stage changes width and halves the picture.
+    """Returns the places of all modules; the first of a stage changes width and halves the image.
 
     In the first stage nothing is halved, and the width changes only where the stem has another.
     """
-    found, previous = [], stem_filters
+    result, previous = [], stem_filters
     for stage, (n, filters) in enumerate(zip(modules_per_stage, widths, strict=True), start=1):
         for block in range(1, n + 1):
             first = block == 1
             strides = 2 if first and stage > 1 else 1
             projects = first and (strides > 1 or filters != previous)
-            found.append(Place(f"stage{stage}_block{block}", filters, strides, projects))
+            result.append(Place(f"stage{stage}_block{block}", filters, strides, projects))
         previous = filters
-    return found
+    return result
 
 
 def shortcut_at(place: Place, seed: int, dtype: Any):
@@ -67,7 +68,7 @@ def bottleneck_transform(place: Place, seed: int, dtype: Any) -> Preactivation:
 
 
 def residual_modules(
-    found: Sequence[Place], transform: Callable, survival: Sequence[float], seed: int, dtype: Any
+    result: Sequence[Place], transform: Callable, survival: Sequence[float], seed: int, dtype: Any
 ) -> list[Module]:
     """Returns one residual module for each place."""
     return [
@@ -78,13 +79,13 @@ def residual_modules(
             name=f"{place.name}_module",
             dtype=dtype,
         )
-        for place, probability in zip(found, survival, strict=True)
+        for place, probability in zip(result, survival, strict=True)
     ]
 
 
 def resnet(
     depth: int,
-    picture_shape: tuple[int, ...],
+    image_shape: tuple[int, ...],
     n_classes: int,
     mean: Sequence[float],
     std: Sequence[float],
@@ -94,19 +95,19 @@ def resnet(
     dtype: Any,
 ) -> Chain:
     """Returns the CIFAR form; depth 110 has 54 modules, of which 19 and 37 downsample."""
-    found = places(small_modules_per_stage(depth), SMALL_WIDTHS, SMALL_WIDTHS[0])
+    result = places(small_modules_per_stage(depth), SMALL_WIDTHS, SMALL_WIDTHS[0])
     return Chain(
-        ends.small_picture_stem(SMALL_WIDTHS[0], mean, std, seed, dtype),
-        residual_modules(found, basic_transform, survival, seed, dtype),
-        ends.pooled_head(n_classes, seed, dtype),
-        picture_shape,
+        stem_head.small_image_stem(SMALL_WIDTHS[0], mean, std, seed, dtype),
+        residual_modules(result, basic_transform, survival, seed, dtype),
+        stem_head.pooled_head(n_classes, seed, dtype),
+        image_shape,
         name=f"resnet{depth}",
     )
 
 
 def resnet_bottleneck(
     depth: int,
-    picture_shape: tuple[int, ...],
+    image_shape: tuple[int, ...],
     n_classes: int,
     mean: Sequence[float],
     std: Sequence[float],
@@ -116,11 +117,11 @@ def resnet_bottleneck(
     dtype: Any,
 ) -> Chain:
     """Returns the ImageNet form; depth 200 has 3 + 24 + 36 + 3 = 66 modules."""
-    found = places(bottleneck_modules_per_stage(depth), BOTTLENECK_WIDTHS, 64)
+    result = places(bottleneck_modules_per_stage(depth), BOTTLENECK_WIDTHS, 64)
     return Chain(
-        ends.imagenet_stem(64, mean, std, seed, dtype),
-        residual_modules(found, bottleneck_transform, survival, seed, dtype),
-        ends.pooled_head(n_classes, seed, dtype),
-        picture_shape,
+        stem_head.imagenet_stem(64, mean, std, seed, dtype),
+        residual_modules(result, bottleneck_transform, survival, seed, dtype),
+        stem_head.pooled_head(n_classes, seed, dtype),
+        image_shape,
         name=f"resnet{depth}",
     )

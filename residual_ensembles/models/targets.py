@@ -1,4 +1,4 @@
-"""What the outputs of a network are compared with: classes, or arrays of numbers."""
+"""Targets of a network: classes, or arrays of numbers."""
 
 from collections.abc import Callable
 from typing import Any
@@ -35,7 +35,7 @@ def class_labels(
     if labels.shape != (n,) or not is_number or classes is None:
         raise ValueError(
             f"Received targets of shape {labels.shape} and type {labels.dtype} for {n} inputs and "
-            f"outputs of shape {chain.output_shapes}, expected one whole number for each input and "
+            f"outputs of shape {chain.output_shapes}, expected one integer for each input and "
             f"one number for each of two or more classes. For anything else say {otherwise}."
         )
     broken = np.flatnonzero(labels != np.floor(labels)) if labels.dtype.kind == "f" else ()
@@ -96,10 +96,10 @@ def check_not_spread(name: str, value: Callable, targets: Any, shape: tuple[int,
     repeated beforehand. A loss of class labels, which have a shape of their own, takes no others.
 
     Args:
-        name: Of the loss or metric.
+        name: Name of the loss or metric.
         value: From targets and outputs, NumPy arrays, to what it answers.
         targets: One array, one for each example.
-        shape: Of an output, without batch.
+        shape: Shape of an output, without batch.
 
     Raises:
         ValueError: They are.
@@ -127,7 +127,7 @@ def check_not_spread(name: str, value: Callable, targets: Any, shape: tuple[int,
 
 
 def n_classes(chain: ChainLike) -> int | None:
-    """Returns how many classes the network tells apart; None where it puts out something else."""
+    """Returns how many classes the network tells apart; None where it outputs something else."""
     shapes = chain.output_shapes
     return shapes[0][0] if len(shapes) == 1 and len(shapes[0]) == 1 and shapes[0][0] > 1 else None
 
@@ -136,8 +136,8 @@ def tells_two_classes(chain: ChainLike, targets: Any) -> bool:
     """Whether one output alone is that of the second of two classes: targets are 0 and 1."""
     if [tuple(shape) for shape in chain.output_shapes] != [(1,)]:
         return False
-    found = np.asarray(targets)
-    return found.dtype.kind in "biuf" and bool(((found == 0) | (found == 1)).all())
+    result = np.asarray(targets)
+    return result.dtype.kind in "biuf" and bool(((result == 0) | (result == 1)).all())
 
 
 def first_not_finite(array: np.ndarray) -> int | None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from residual_ensembles.models import ends
+from residual_ensembles.models import stem_head
 from residual_ensembles.models.architectures import pooled_modules, vgg_modules_per_stage
 from residual_ensembles.models.batch_norm import BatchNormalization
 from residual_ensembles.models.chain import Chain
@@ -32,9 +32,9 @@ class PlainModule(Module):
         return self.after(self.transform(y, training=training))
 
 
-def layer(filters: int, seed: int, name: str, dtype: Any) -> ends.Pipe:
-    """Returns convolution, batch normalisation and ReLU."""
-    return ends.Pipe(
+def layer(filters: int, seed: int, name: str, dtype: Any) -> stem_head.LayerSequence:
+    """Returns convolution, batch normalization and ReLU."""
+    return stem_head.LayerSequence(
         [
             convolution(3, filters, 1, seed, f"{name}_conv", dtype),
             BatchNormalization(name=f"{name}_norm", dtype=dtype),
@@ -47,7 +47,7 @@ def layer(filters: int, seed: int, name: str, dtype: Any) -> ends.Pipe:
 
 def vgg(
     depth: int,
-    picture_shape: tuple[int, ...],
+    image_shape: tuple[int, ...],
     n_classes: int,
     mean: Sequence[float],
     std: Sequence[float],
@@ -67,7 +67,7 @@ def vgg(
             "Received survival probabilities below 1 for model=vgg, expected none: a layer without "
             "a skip cannot be left out in training. Use gating=none."
         )
-    pooled = pooled_modules(min(picture_shape[:2]))
+    pooled = pooled_modules(min(image_shape[:2]))
     modules = [
         PlainModule(
             layer(CHANNELS, seed, f"layer{i + 1}", dtype),
@@ -79,17 +79,17 @@ def vgg(
         )
         for i in range(1, len(survival) + 1)
     ]
-    stem = [ends.normalization(mean, std), layer(CHANNELS, seed, "layer1", dtype)]
+    stem = [stem_head.normalization(mean, std), layer(CHANNELS, seed, "layer1", dtype)]
     head = [
         keras.layers.Flatten(name="head_flatten", dtype=dtype),
-        ends.dense(CHANNELS, seed, "head_dense", dtype),
+        stem_head.dense(CHANNELS, seed, "head_dense", dtype),
         keras.layers.ReLU(name="head_relu", dtype=dtype),
-        ends.dense(n_classes, seed, "logits"),
+        stem_head.dense(n_classes, seed, "logits"),
     ]
     return Chain(
-        ends.Pipe(stem, name="stem", dtype=dtype),
+        stem_head.LayerSequence(stem, name="stem", dtype=dtype),
         modules,
-        ends.Pipe(head, name="head", dtype=dtype),
-        picture_shape,
+        stem_head.LayerSequence(head, name="head", dtype=dtype),
+        image_shape,
         name=f"vgg{depth}",
     )

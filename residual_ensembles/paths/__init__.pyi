@@ -1,29 +1,43 @@
-from .by_module import share_by_module
-from .draws import draw_batch, draw_paths
-from .exact_lengths import ByLength, exact
+from .exact_lengths import (
+    GradientByLength,
+    batch_gradient_by_length,
+    share_by_module,
+    weight_gradient,
+)
+from .length_profile import LogLinearFit, effective_range, log_linear
 from .lengths import binomial, expected_length, n_paths, remaining, remaining_within, share_within
+from .linearization import Linearization, LinearizedBatch
 from .path_gradients import gradient_by_length, sampled_path_gradients
-from .point import Linearization, Point
-from .sampled_paths import ByPath, sampled
-from .weights import weight_gradient
+from .sampled_paths import PathGradients, batch_path_gradients, draw_batch, draw_paths
+from .study.gradient_chunks import NetworkSnapshot
+from .study.gradient_study import GradientStudy, write_gradient_tables
+from .study.measurement import gradient_cache, measure_gradients
 
 __all__ = [
-    "ByLength",
-    "ByPath",
+    "GradientByLength",
+    "GradientStudy",
     "Linearization",
-    "Point",
+    "LinearizedBatch",
+    "LogLinearFit",
+    "NetworkSnapshot",
+    "PathGradients",
+    "batch_gradient_by_length",
+    "batch_path_gradients",
     "binomial",
     "draw_batch",
     "draw_paths",
-    "exact",
+    "effective_range",
     "expected_length",
     "gradient_by_length",
+    "gradient_cache",
+    "log_linear",
+    "measure_gradients",
     "n_paths",
     "remaining",
     "remaining_within",
-    "sampled",
     "sampled_path_gradients",
     "share_by_module",
     "share_within",
     "weight_gradient",
+    "write_gradient_tables",
 ]

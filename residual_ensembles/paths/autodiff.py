@@ -17,7 +17,7 @@ class Autodiff:
 
     Args:
         module: One of the kind; the others differ in their weights only.
-        training: Whether batch normalisation uses the statistics of the batch.
+        training: Whether batch normalization uses the statistics of the batch.
     """
 
     ignored = ()

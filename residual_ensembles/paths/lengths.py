@@ -1,4 +1,4 @@
-"""How long the paths are, in closed form and exact (section 4.2; figures 6a and 7).
+"""Distribution of path lengths, in closed form and exact (section 4.2; figures 6a and 7).
 
 A path takes, at each of n modules, the residual or the skip; its length is the number of residuals.
 Everything here is a ratio of binomial coefficients and is kept as a fraction: of 2^54 paths, no
@@ -128,7 +128,7 @@ def _paths_within(n: int, low: int, high: int) -> int:
 
 def _check_modules(n: int) -> None:
     if n != int(n) or n < 0:
-        raise ValueError(f"Received n={n} modules, expected a whole number, 0 or more.")
+        raise ValueError(f"Received n={n} modules, expected an integer, 0 or more.")
 
 
 def _check_deleted(n: int, deleted: int) -> None:

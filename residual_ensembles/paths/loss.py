@@ -1,4 +1,4 @@
-"""The mean loss of what a chain puts out: what Keras takes, or what fits outputs and targets."""
+"""The mean loss of what a chain outputs: what Keras takes, or what fits outputs and targets."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -24,7 +24,7 @@ CROSS_ENTROPY = "cross_entropy"
 
 
 class MeanLoss:
-    """A loss as `keras.Model.compile` takes it, called with targets and what a head puts out.
+    """A loss as `keras.Model.compile` takes it, called with targets and what a head outputs.
 
     Args:
         chain: The network.
@@ -100,7 +100,7 @@ class MeanLoss:
 
         Args:
             targets: As `targets` returns them.
-            outputs: Of the head, `(batch, numbers)`.
+            outputs: Outputs of the head, `(batch, numbers)`.
         """
         if self.function is None:
             return mean_cross_entropy(logits_of(outputs, self.chain.probabilities), targets)
@@ -129,7 +129,7 @@ class MeanLoss:
 
     def _try(self, targets) -> None:
         some = tree.map_structure(lambda x: x[:2], targets)
-        numbers = self.chain.compute_output_shape((None, *self.chain.picture_shape))[-1]
+        numbers = self.chain.compute_output_shape((None, *self.chain.image_shape))[-1]
         shapes = self.chain.output_shapes
         try:
             self(some, ops.full((len(tree.flatten(some)[0]), numbers), 0.5))
@@ -229,7 +229,7 @@ def _one_each(chain: ChainLike, name: str, given: Any) -> list:
 
     Args:
         chain: The network.
-        name: Of the argument.
+        name: Name of the argument.
         given: A list in that order, or a dictionary by the names of outputs; None for nothing.
 
     Raises:

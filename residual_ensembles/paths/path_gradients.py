@@ -13,11 +13,10 @@ import pandas as pd
 
 from residual_ensembles.models.examples import as_arrays, packed_examples
 from residual_ensembles.models.protocols import ChainLike, check_chain
-from residual_ensembles.paths.draws import draw_paths
-from residual_ensembles.paths.exact_lengths import exact
+from residual_ensembles.paths.exact_lengths import batch_gradient_by_length
+from residual_ensembles.paths.linearization import Linearization, LinearizedBatch
 from residual_ensembles.paths.loss import MeanLoss
-from residual_ensembles.paths.point import Linearization, Point
-from residual_ensembles.paths.sampled_paths import sampled
+from residual_ensembles.paths.sampled_paths import batch_path_gradients, draw_paths
 
 
 def gradient_by_length(
@@ -42,14 +41,14 @@ def gradient_by_length(
             y_pred). None for the loss that the model was compiled with, else the cross entropy of
             class labels, else the mean squared error.
         max_length: Longest paths to follow, in modules; None for all.
-        target: What the gradient is taken to: "y0", what enters the first module, or "picture", the
+        target: What the gradient is taken to: "y0", what enters the first module, or "image", the
             packed input.
         batch_norm: "inference" uses the moving statistics, "training" those of the batch, whose
             derivative then is part of the residual.
 
     Returns:
         `length` (modules), `n_paths`, `log10_norm` of the sum over all paths of that length, and
-        `share`: its projection on the whole gradient, as a fraction of that; all shares add up to
+        `share`: its projection on the full gradient, as a fraction of that; all shares add up to
         1. `attrs`: `loss` (name), `loss_value`, `log10_gradient_norm`, `relative_error` (of the sum
         of all lengths; NaN where not all were followed) and `n_examples`.
 
@@ -74,18 +73,18 @@ def gradient_by_length(
         1.0
     """
     point, attrs = _linearized(chain, x, y, loss, batch_norm)
-    found = exact(point, max_length, target)
+    result = batch_gradient_by_length(point, max_length, target)
     n_free = sum(module.has_skip for module in chain.modules)
     forced = len(chain.modules) - n_free
     table = pd.DataFrame(
         {
-            "length": found.lengths,
-            "n_paths": [math.comb(n_free, int(k) - forced) for k in found.lengths],
-            "log10_norm": found.log10_norms,
-            "share": found.shares,
+            "length": result.lengths,
+            "n_paths": [math.comb(n_free, int(k) - forced) for k in result.lengths],
+            "log10_norm": result.log10_norms,
+            "share": result.shares,
         }
     )
-    norms = {"log10_gradient_norm": found.log10_gradient_norm, "relative_error": found.error}
+    norms = {"log10_gradient_norm": result.log10_gradient_norm, "relative_error": result.error}
     table.attrs |= attrs | norms
     return table
 
@@ -108,16 +107,16 @@ def sampled_path_gradients(
         chain: The network; nothing about it changes.
         x: As for `gradient_by_length`.
         y: As for `gradient_by_length`.
-        lengths: Of the paths, in modules; a module without a skip is on every path.
+        lengths: Lengths of the paths, in modules; a module without a skip is on every path.
         samples: Paths of each length, each drawn from all of that length.
         loss: As for `gradient_by_length`.
-        seed: Of the draws; paths of a length are a function of it.
+        seed: Seed of the draws; paths of a length are a function of it.
         target: As for `gradient_by_length`.
         batch_norm: As for `gradient_by_length`.
 
     Returns:
         One row for each path: `length`, `sample` (from 0), `modules` (from 1, a tuple: those whose
-        residual it takes), `log10_norm`, and `share`: its projection on the whole gradient, as a
+        residual it takes), `log10_norm`, and `share`: its projection on the full gradient, as a
         fraction of that. `attrs`: `loss` (name), `loss_value` and `n_examples`.
 
     Raises:
@@ -146,26 +145,28 @@ def sampled_path_gradients(
     skips = np.array([module.has_skip for module in chain.modules])
     paths = np.concatenate([draw_paths(skips, int(k), samples, seed, 0) for k in lengths])
     point, attrs = _linearized(chain, x, y, loss, batch_norm)
-    found = sampled(point, paths, target)
+    result = batch_path_gradients(point, paths, target)
     table = pd.DataFrame(
         {
             "length": np.repeat(np.asarray(lengths, int), samples),
             "sample": np.tile(np.arange(samples), len(lengths)),
             "modules": [tuple((np.flatnonzero(path) + 1).tolist()) for path in paths],
-            "log10_norm": found.log10_norms,
-            "share": found.shares,
+            "log10_norm": result.log10_norms,
+            "share": result.shares,
         }
     )
     table.attrs |= attrs
     return table
 
 
-def _linearized(chain: ChainLike, x: Any, y: Any, loss: Any, batch_norm: str) -> tuple[Point, dict]:
+def _linearized(
+    chain: ChainLike, x: Any, y: Any, loss: Any, batch_norm: str
+) -> tuple[LinearizedBatch, dict]:
     """Returns where the forward pass of all examples went, and what tables say of it."""
     check_chain(chain)
     x, y = as_arrays(chain, x, y)
     packed, mean_loss = packed_examples(chain, x), MeanLoss(chain, loss, y)
-    point = Linearization(chain, batch_norm, loss=mean_loss.function).at(packed, y)
+    point = Linearization(chain, batch_norm, loss=mean_loss.function).linearize(packed, y)
     return point, {
         "loss": mean_loss.name,
         "loss_value": point.loss,

@@ -7,7 +7,7 @@ from residual_ensembles.backend.precision import compiled
 from residual_ensembles.models.configs import kind_of
 from residual_ensembles.models.protocols import ModuleLike
 from residual_ensembles.paths.autodiff import Autodiff, frozen
-from residual_ensembles.paths.closed_form import products_of
+from residual_ensembles.paths.closed_form_products import products_of
 
 _shared: dict[tuple, "Products"] = {}
 
@@ -20,7 +20,7 @@ def products_for(
     Args:
         module: A module of a chain.
         input_shape: Shape of what enters it, without batch.
-        training: Whether batch normalisation uses the statistics of the batch.
+        training: Whether batch normalization uses the statistics of the batch.
         closed_forms: Whether to use the closed form of a module that has one.
     """
     method = products_of(module) if closed_forms else Autodiff
@@ -55,12 +55,12 @@ class Products:
         self.residual = compiled(method.residual)
         self.skip = compiled(method.skip)
         self.either = compiled(self._either)
-        self.whole = compiled(self._whole)
+        self.backprop = compiled(self._backprop)
         self.tangent = compiled(self._tangent)
         self.to_weights = compiled(self._to_weights)
 
     def _either(self, point, rows: list, below):
-        """One module of the exact recurrence, for neighbouring lengths.
+        """One module of the exact recurrence, for neighboring lengths.
 
         Args:
             point: From `forward`.
@@ -77,7 +77,7 @@ class Products:
             return [kept[0], *map(ops.add, kept[1:], moved)], longest
         return list(map(ops.add, kept, [below, *moved])), longest
 
-    def _whole(self, weights, y, cotangent):
+    def _backprop(self, weights, y, cotangent):
         """Returns (S + R)ᵀ of one cotangent, from the forward pass alone."""
         _, pull = backend.vjp(lambda y: self._method.forward(weights, y)[0], y)
         return pull(cotangent)[0]
@@ -89,7 +89,7 @@ class Products:
         """
         out = self._method.forward(weights, y)[0]
         _, pull = backend.vjp(
-            lambda cotangent: self._whole(weights, y, cotangent), ops.zeros_like(out)
+            lambda cotangent: self._backprop(weights, y, cotangent), ops.zeros_like(out)
         )
         return pull(tangent)[0]
 

@@ -44,7 +44,7 @@ def mapped(function: Callable, rows: list, *others: np.ndarray) -> list:
         *others: What belongs to them one by one.
     """
     parts = zip(*(in_calls(x, rows[0]) for x in (rows, *others)), strict=True) if rows else ()
-    return [found for some, *own in parts for found in function(some, *own)]
+    return [result for some, *own in parts for result in function(some, *own)]
 
 
 def stacked(function: Callable, rows: list, *others) -> list:

@@ -1,4 +1,4 @@
-"""What modules are worth, and networks without those that are worth least."""
+"""Module importance, and networks without the modules that matter least."""
 
 import lazy_loader
 

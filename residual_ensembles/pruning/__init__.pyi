@@ -1,13 +1,19 @@
-from .importance import COLUMNS, chosen_on, named, rank_correlations, worth
+from .importance import (
+    COLUMNS,
+    module_importance,
+    rank_correlations,
+    selection_data,
+    with_network_columns,
+)
 from .pruning import Pruned, check_number, prune
 
 __all__ = [
     "COLUMNS",
     "Pruned",
     "check_number",
-    "chosen_on",
-    "named",
+    "module_importance",
     "prune",
     "rank_correlations",
-    "worth",
+    "selection_data",
+    "with_network_columns",
 ]

@@ -1,31 +1,205 @@
-"""What each module is worth: cheap estimates beside the true cost of its deletion."""
+"""Module importance: cheap estimates beside the true cost of its deletion."""
 
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from keras import ops, tree
 from scipy import stats
 
-from residual_ensembles.lesions import Lesion, deletable
-from residual_ensembles.lesions.grid import MEMORY_BYTES
+from residual_ensembles import backend
+from residual_ensembles.backend.precision import compiled
+from residual_ensembles.lesions import Lesion, deletable, outputs_of
+from residual_ensembles.lesions.engine.grid import MEMORY_BYTES
+from residual_ensembles.lesions.metric import Comparison, metrics_for
+from residual_ensembles.models.chain import segment_of
 from residual_ensembles.models.examples import as_arrays, packed_examples
 from residual_ensembles.models.protocols import ChainLike, check_chain
 from residual_ensembles.paths.loss import MeanLoss
-from residual_ensembles.pruning.costs import Computing, costs_of
-from residual_ensembles.pruning.first_order import first_order
-from residual_ensembles.pruning.influence import block_influence
 from residual_ensembles.runtime.calls import Verbose, executor_for, progress_bar
-from residual_ensembles.runtime.executor import Executor
+from residual_ensembles.runtime.executor import Executor, ignore
+
+
+class Costs(NamedTuple):
+    """Errors and loss after each lesion, `(n_lesions,)` each."""
+
+    n_wrong: np.ndarray | None
+    """Examples whose class is wrong; None where targets are no class labels."""
+    loss: np.ndarray
+    """Mean loss."""
+    metrics: dict[str, np.ndarray]
+    """Further metrics by name; nothing is chosen by them."""
+
+    def order(self) -> np.ndarray:
+        """Returns the lesions by their cost: errors first, and of as many the loss."""
+        return (
+            np.argsort(self.loss) if self.n_wrong is None else np.lexsort((self.loss, self.n_wrong))
+        )
+
+
+class Computing(NamedTuple):
+    """How lesions are computed; see `lesion_study`."""
+
+    executor: Executor | None = None
+    precision: str = "float32"
+    memory_bytes: int = MEMORY_BYTES
+    batch_size: int | None = None
+    seed: int = 0
+    progress: Callable[[float], object] = ignore
+
+
+def costs_of(
+    chain: ChainLike,
+    lesions: Sequence[Lesion],
+    inputs: Any,
+    targets: Any,
+    loss: MeanLoss,
+    labels: np.ndarray | None = None,
+    computing: Computing = Computing(),  # noqa: B008 - a value that cannot change
+    compared: Comparison = Comparison(),  # noqa: B008
+    given_targets: Any = None,
+) -> Costs:
+    """Returns error, loss and metrics after each lesion.
+
+    Args:
+        chain: The network.
+        lesions: Any lesions that it allows.
+        inputs: As `chain.packed_inputs` returns them.
+        targets: As `loss.targets` returns them.
+        loss: Loss of the network.
+        labels: Class of each example, `(n,)`; None where errors do not count.
+        computing: How outputs are computed.
+        compared: Whose metrics are measured too.
+        given_targets: What metrics compare with.
+
+    Raises:
+        ArithmeticError: The loss after a lesion is not finite.
+    """
+    sums, n_wrong = np.zeros(len(lesions)), np.zeros(len(lesions), int)
+    metrics, wanted = metrics_for(chain, compared, given_targets, len(inputs), len(lesions))
+    for some, outputs in outputs_of(chain, lesions, inputs, **computing._asdict()):
+        own = [tree.map_structure(lambda t, s=some: np.asarray(t)[s], each) for each in wanted]
+        for of_lesion, made in zip(metrics, outputs, strict=True):
+            for metric, target in zip(of_lesion, own, strict=True):
+                metric.update_state(target, chain.unpacked_outputs(made))
+        these = tree.map_structure(lambda x, some=some: ops.convert_to_tensor(x[some]), targets)
+        n = some.stop - some.start
+        for i, made in enumerate(outputs):
+            sums[i] += n * float(loss(these, ops.convert_to_tensor(made)))
+        if labels is not None:
+            n_wrong += (outputs.argmax(axis=2) != labels[some]).sum(axis=1)
+    if not np.isfinite(sums).all():
+        lesion = lesions[int(np.flatnonzero(~np.isfinite(sums))[0])]
+        raise ArithmeticError(
+            f"The loss {loss.name} of {chain.name} is not finite after the lesion "
+            f"{str(lesion)!r}, expected a number: look for targets that the loss cannot take."
+        )
+    measured = {
+        metric.name: np.array([float(of_lesion[place].result()) for of_lesion in metrics])
+        for place, metric in enumerate(metrics[0])
+    }
+    return Costs(n_wrong if labels is not None else None, sums / len(inputs), measured)
+
+
+def block_influence(chain: ChainLike, inputs: Any, batch_size: int = 32) -> np.ndarray:
+    """Returns the block influence of each module, 0..2, `(n_modules,)`.
+
+    One minus the cosine between what enters and what leaves (ShortGPT, arXiv 2403.03853, equation
+    1), along the channels at each place of a map or a sequence, its mean over places and examples.
+    Where a module changes the shape, what its skip would have given stands for what enters.
+
+    Args:
+        chain: The network; one pass forward is all that it takes.
+        inputs: As `chain.packed_inputs` returns them.
+        batch_size: Examples that pass together.
+    """
+    influence = backend.compile(lambda x: _influence_of_batch(chain, x))
+    parts = range(0, len(inputs), batch_size)
+    result = [np.asarray(influence(inputs[i : i + batch_size])) for i in parts]
+    sizes = [len(inputs[i : i + batch_size]) for i in parts]
+    return np.average(result, axis=0, weights=sizes)
+
+
+def _influence_of_batch(chain, x):
+    y, result = chain.stem(x, training=False), []
+    for position, module in enumerate(chain.modules, start=1):
+        left = module(y, training=False)
+        before, after = module.stream(y), module.left_stream(left)
+        if before.shape[1:] != after.shape[1:]:
+            before = module.left_stream(module.deleted(y, training=False))
+        result.append(1.0 - ops.mean(_cosine(before, after, module.channel_axis)))
+        segment = segment_of(chain, position)
+        y = left if segment is None else segment(left, training=False)
+    return ops.stack(result)
+
+
+def _cosine(a, b, axis: int):
+    """Returns the cosine along an axis; 1 where both are 0, for then nothing turned."""
+    a, b = ops.cast(a, "float32"), ops.cast(b, "float32")
+    sizes = ops.sqrt(ops.sum(a * a, axis) * ops.sum(b * b, axis))
+    same = ops.cast(ops.all(a == b, axis), "float32")
+    return ops.where(sizes > 0, ops.sum(a * b, axis) / ops.maximum(sizes, 1e-30), same)
+
+
+def first_order(
+    chain: ChainLike, inputs: Any, targets: Any, loss: Callable, batch_size: int = 32
+) -> np.ndarray:
+    """Returns the estimated change of the mean loss for each module's deletion, `(n_modules,)`.
+
+    The gradient of the loss with respect to the sum, times what the deletion takes from the sum:
+    the residual, with its sign turned (Molchanov et al. 2017, equation 4, with the sign kept).
+
+    Args:
+        chain: The network; one pass forward and one backward is all that it takes.
+        inputs: As `chain.packed_inputs` returns them.
+        targets: What the loss compares with.
+        loss: From targets and outputs `(batch, numbers)` of a batch to its mean loss.
+        batch_size: Examples that pass together.
+    """
+    estimate = compiled(lambda x, t: _of_batch(chain, x, t, loss))
+    parts = [slice(i, i + batch_size) for i in range(0, len(inputs), batch_size)]
+    result = [
+        np.asarray(estimate(inputs[p], tree.map_structure(lambda t, p=p: t[p], targets)))
+        for p in parts
+    ]
+    return np.average(result, axis=0, weights=[len(inputs[p]) for p in parts])
+
+
+def _of_batch(chain, x, targets, loss: Callable):
+    """One pass that notes what each deletion takes from the sum, and the gradient of the sums."""
+    taken = []
+
+    def whole(added):
+        y = chain.stem(x, training=False)
+        for position, module in enumerate(chain.modules, start=1):
+            total = module.residual(y)
+            total = total + module.skip(y) if module.has_skip else total
+            if added is None:
+                taken.append(module.bypass(y) - total)
+            else:
+                total = total + added[position - 1]
+            y = module.after(total)
+            segment = segment_of(chain, position)
+            y = y if segment is None else segment(y, training=False)
+        return loss(targets, chain.head(y, training=False))
+
+    whole(None)
+    _, pull = backend.vjp(lambda *added: whole(added), *map(ops.zeros_like, taken))
+    gradients = pull(ops.ones((), "float32"))
+    products = [ops.sum(g * t) for g, t in zip(gradients, taken, strict=True)]
+    return ops.stack([ops.cast(p, "float32") for p in products])
+
 
 ESTIMATES = ("block_influence", "first_order")
 TRUE_COSTS = ("loss_increase", "error_increase")
 COLUMNS = ("network", "seed", "module", "name", *ESTIMATES, *TRUE_COSTS)
-"""Of worth.csv."""
-PICTURES = 2000
-"""On which the worth of modules is estimated in a study: enough to rank them."""
+"""Of module_importance.csv."""
+IMAGES = 2000
+"""On which the importance of modules is estimated in a study: enough to rank them."""
 
 
-def worth(
+def module_importance(
     chain: ChainLike,
     x: Any,
     y: Any = None,
@@ -38,7 +212,8 @@ def worth(
     verbose: Verbose = "auto",
     executor: Executor | None = None,
 ) -> pd.DataFrame:
-    """Returns what the modules of a network are worth, one row for each that can be deleted.
+    """Returns how much a network depends on each of its modules, one row for each that can be
+    deleted.
 
     Args:
         chain: The network; nothing about it changes.
@@ -50,11 +225,11 @@ def worth(
             the model was compiled with, else the cross entropy of class labels, else the mean
             squared error.
         batch_size: Examples that pass together for the estimates.
-        precision: Of the deletions, "float32" or "bfloat16"; estimates are float32.
+        precision: Precision of the deletions, "float32" or "bfloat16"; estimates are float32.
         memory_bytes: What activations of the deletions may take, in each process.
         n_jobs: As in scikit-learn: None or 1 computes in this process, -1 in one on each processor.
         verbose: 1 for a progress bar, 0 for none, "auto" for one in terminals and notebooks.
-        executor: What computes in place of `n_jobs`, for instance a cluster; it is left open.
+        executor: Runs the tasks in place of `n_jobs`, for instance a cluster; it is left open.
 
     Returns:
         `module` (number from 1), `name`, `block_influence` (one minus a cosine, 0..2; Men et al.
@@ -119,7 +294,7 @@ def rank_correlations(table: pd.DataFrame) -> pd.DataFrame:
     """Returns how each estimate ranks the modules compared with their true cost.
 
     Args:
-        table: From `worth`.
+        table: From `module_importance`.
 
     Returns:
         `estimate, cost, spearman, kendall, n` (modules); NaN where one of the two is the same
@@ -145,18 +320,18 @@ def rank_correlations(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["estimate", "cost", "spearman", "kendall", "n"])
 
 
-def named(table: pd.DataFrame, network: str, seed: int) -> pd.DataFrame:
+def with_network_columns(table: pd.DataFrame, network: str, seed: int) -> pd.DataFrame:
     """Returns a table of one network as it stands in a study's."""
     return table.assign(network=network, seed=seed)[["network", "seed", *table.columns]]
 
 
-def chosen_on(prepared: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Returns pictures and labels that choices are made on: of the validation part, or of train.
+def selection_data(prepared: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Returns images and labels that choices are made on: of the validation split, or of train.
 
     Args:
         prepared: Prepared data.
     """
-    part = prepared.part("validation")
-    part = part if len(part) else prepared.part("train")
-    chosen = slice(0, min(PICTURES, len(part)))
-    return part.pictures(chosen), part.labels[chosen]
+    split = prepared.split("validation")
+    split = split if len(split) else prepared.split("train")
+    chosen = slice(0, min(IMAGES, len(split)))
+    return split.images(chosen), split.labels[chosen]

@@ -1,6 +1,7 @@
 """A network without the modules that it misses least, as an ordinary Keras model."""
 
-from collections.abc import Collection
+import time
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,20 +11,50 @@ import pandas as pd
 from keras import ops, tree
 
 from residual_ensembles import backend
-from residual_ensembles.analysis.intervals import wilson
 from residual_ensembles.lesions import Lesion, deletable, outputs_of
-from residual_ensembles.lesions.grid import MEMORY_BYTES
+from residual_ensembles.lesions.engine.grid import MEMORY_BYTES
 from residual_ensembles.lesions.metric import Comparison, comparison
 from residual_ensembles.models.examples import as_arrays, packed_examples
 from residual_ensembles.models.protocols import ChainLike, check_chain
 from residual_ensembles.paths.loss import MeanLoss
-from residual_ensembles.pruning.costs import Computing, Costs, costs_of
-from residual_ensembles.pruning.latency import latencies
+from residual_ensembles.pruning.importance import Computing, Costs, costs_of
 from residual_ensembles.runtime.calls import Verbose, executor_for, progress_bar
 from residual_ensembles.runtime.executor import Executor
+from residual_ensembles.statistics.intervals import wilson
 from residual_ensembles.unraveling.chain import allowed_difference
 from residual_ensembles.unraveling.inputs import structured
 from residual_ensembles.unraveling.rebuild import rebuilt
+
+ROUNDS = 9
+
+
+def latencies(models: Sequence, inputs: Any) -> list[float]:
+    """Returns the median time of one compiled pass of each model, in milliseconds.
+
+    They take turns, so that what else the machine does falls on all of them.
+
+    Args:
+        models: Keras models that take the same inputs.
+        inputs: One batch.
+    """
+    batch = tree.map_structure(ops.convert_to_tensor, inputs)
+    passes = [backend.compile(lambda x, m=model: m(x, training=False)) for model in models]
+    for run in passes:
+        _wait(run(batch))  # compiles
+    result = np.array([[_timed(run, batch) for run in passes] for _ in range(ROUNDS)])
+    return (1000 * np.median(result, axis=0)).tolist()
+
+
+def _timed(run, batch) -> float:
+    start = time.perf_counter()
+    _wait(run(batch))
+    return time.perf_counter() - start
+
+
+def _wait(outputs) -> None:
+    for output in tree.flatten(outputs):
+        ops.convert_to_numpy(output)
+
 
 TIMED_EXAMPLES = 32
 TRIED_EXAMPLES = 32
@@ -39,17 +70,17 @@ class Pruned:
     deleted: tuple[int, ...]
     """Modules that are gone, from 1, in the order of their deletion."""
     steps: pd.DataFrame
-    """What each deletion cost on the validation part: `module` (number from 1) and `name`,
+    """What each deletion cost on the validation split: `module` (number from 1) and `name`,
     `n_examples`, `error_fraction` for class labels, `loss`, and each metric under its name; the
     first row, module 0, is the whole network. `attrs["loss"]` and `attrs["metric"]` are the names
     of the loss and the metrics."""
     comparison: pd.DataFrame
-    """`original` and `pruned`, on the test part: error and its 95 % interval (Wilson) for class
+    """`original` and `pruned`, on the test split: error and its 95 % interval (Wilson) for class
     labels, loss, metrics, parameters, multiply-adds of one example, and latency in milliseconds of
     a batch."""
     agreement: float
     """Largest difference between `model` and the chain without the same modules on the validation
-    part, as a share of the largest output."""
+    split, as a share of the largest output."""
 
 
 def prune(
@@ -70,7 +101,7 @@ def prune(
 ) -> Pruned:
     """Deletes modules one after another, each time the one that costs least.
 
-    Cost is the error on the validation part, and of as many errors the loss; where a loss is said,
+    Cost is the error on the validation split, and of as many errors the loss; where a loss is said,
     or targets are no class labels, it is the loss alone. A metric is reported, and decides nothing.
 
     Args:
@@ -78,18 +109,19 @@ def prune(
         n: Modules to delete.
         validation: Inputs and targets that decide which; a pair (x, y), or a data set of both.
         test: Inputs and targets that the result is reported on; None to report on the validation
-            part, which flatters it.
-        loss: As for `worth`; what it says then decides alone. None for the loss that the model was
-            compiled with, else the cross entropy of class labels, else the mean squared error.
+            split, which flatters it.
+        loss: As for `module_importance`; what it says then decides alone. None for the loss that
+            the model was compiled with, else the cross entropy of class labels, else the mean
+            squared error.
         metric: Whatever `keras.metrics.get` takes, or a list of that. None for the metrics that the
             model was compiled with, beside the error of class labels.
-        precision: Of the deletions, "float32" or "bfloat16".
+        precision: Precision of the deletions, "float32" or "bfloat16".
         memory_bytes: What activations may take, in each process.
         batch_size: Activations that may pass a module together; None for as many as are fast.
-        seed: Of the samples that are compared with the network itself.
+        seed: Seed of the samples that are compared with the network itself.
         n_jobs: As in scikit-learn: None or 1 computes in this process, -1 in one on each processor.
         verbose: 1 for a progress bar, 0 for none, "auto" for one in terminals and notebooks.
-        executor: What computes in place of `n_jobs`, for instance a cluster; it is left open.
+        executor: Runs the tasks in place of `n_jobs`, for instance a cluster; it is left open.
 
     Raises:
         TypeError: `chain` is none.
@@ -129,10 +161,10 @@ def prune(
         steps = [measured.step(None, measured.costs([Lesion()], computing), 0)]
         for _ in range(n):
             left = [i for i in candidates if i not in deleted]
-            found = measured.costs([Lesion(deletions=[*deleted, i]) for i in left], computing)
-            best = int(found.order()[0])
+            result = measured.costs([Lesion(deletions=[*deleted, i]) for i in left], computing)
+            best = int(result.order()[0])
             deleted.append(left[best])
-            steps.append(measured.step(left[best], found, best))
+            steps.append(measured.step(left[best], result, best))
         costs = tested.costs([Lesion(), Lesion(deletions=deleted)], computing)
     model = rebuilt(chain, deleted)
     tables = pd.DataFrame(steps), _comparison(chain, model, tested, costs)
@@ -230,9 +262,9 @@ def _difference(chain: Any, model: keras.Model, deleted: Collection[int], inputs
     run, lesion = backend.compile(outputs), Lesion(deletions=deleted)
     largest, scale = 0.0, float(np.finfo("float32").tiny)
     for some, (expected,) in outputs_of(chain, [lesion], inputs):
-        found = ops.convert_to_numpy(run(ops.convert_to_tensor(inputs[some])))
+        result = ops.convert_to_numpy(run(ops.convert_to_tensor(inputs[some])))
         scale = max(scale, float(np.abs(expected).max()))
-        largest = max(largest, float(np.abs(found - expected).max()))
+        largest = max(largest, float(np.abs(result - expected).max()))
     if not largest / scale <= allowed_difference(chain.graph.dtypes):
         raise ValueError(
             f"The model built anew from {chain.name} differs from it by {largest / scale:.1e} of "

@@ -52,10 +52,10 @@ def _intact(rows: pd.DataFrame) -> str:
 
 def _deleted(rows: pd.DataFrame, k: int) -> str:
     """Returns mean, standard deviation and number of the draws of k deleted modules, or seeds."""
-    found = rows[rows.n_operations == k]
-    if found.empty:
+    result = rows[rows.n_operations == k]
+    if result.empty:
         return NOTHING
-    errors, n_seeds = 100 * repetitions(found), found.seed.nunique()
+    errors, n_seeds = 100 * repetitions(result), result.seed.nunique()
     of = f"{n_seeds} seeds" if n_seeds > 1 else len(errors)
     return f"{errors.mean():.1f} ± {errors.std():.1f} (n={of})"
 

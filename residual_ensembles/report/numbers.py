@@ -58,8 +58,8 @@ def percent(fraction: float | None) -> str:
     return NOTHING if is_missing(fraction) else f"{100 * float(fraction):.2f}{THIN}%"
 
 
-def whole(value: float | None) -> str:
-    """Returns a whole number with its thousands set apart."""
+def integer(value: float | None) -> str:
+    """Returns an integer with its thousands set apart."""
     return NOTHING if is_missing(value) else f"{int(value):,}".replace(",", THIN)
 
 

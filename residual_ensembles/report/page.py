@@ -1,6 +1,8 @@
 """report.html: the study on one page that needs nothing but itself."""
 
+import re
 from collections.abc import Mapping
+from html import escape
 from typing import NamedTuple
 
 import jinja2
@@ -9,19 +11,9 @@ from markupsafe import Markup
 
 from residual_ensembles.analysis import CLAIMS, Tables, claims_table
 from residual_ensembles.analysis.claims import VERDICTS
-from residual_ensembles.figures import FIGURES, Picture, write_reference
-from residual_ensembles.pages import asset, content_security_policy
-from residual_ensembles.report.inline_svg import inline_svg
-from residual_ensembles.report.networks import (
-    exactness_rows,
-    gate_rows,
-    gradient_sums,
-    half_gate_rows,
-    network_rows,
-)
-from residual_ensembles.report.numbers import quantity, whole
-from residual_ensembles.report.provenance import flattened, provenance_rows
-from residual_ensembles.report.summary import (
+from residual_ensembles.figures import FIGURES, FigureSpec, style, write_reference
+from residual_ensembles.report.assets import asset, content_security_policy
+from residual_ensembles.report.key_results import (
     COUNTED,
     answers,
     how_sure,
@@ -30,10 +22,57 @@ from residual_ensembles.report.summary import (
     tally,
     tally_counted,
 )
+from residual_ensembles.report.network_rows import (
+    exactness_rows,
+    gate_rows,
+    gradient_sums,
+    half_gate_rows,
+    network_rows,
+)
+from residual_ensembles.report.numbers import integer, quantity
+from residual_ensembles.report.provenance_rows import flattened, provenance_rows
 from residual_ensembles.storage.files import write_csv, write_json, write_text
 
+PAGE_COLORS = {
+    style.INK: "currentColor",
+    style.PAPER: "var(--card)",
+    style.GRID: "var(--line)",
+}
+"""What the page puts in the place of ink, paper and grid, so that it can be dark."""
+_DROPPED = re.compile(r"<!--.*?-->|<metadata>.*?</metadata>|<style.*?</style>", re.DOTALL)
+
+
+def inline_svg(svg: str, prefix: str, title: str) -> str:
+    """Returns the <svg> element of a figure, ready to stand in an HTML page.
+
+    Args:
+        svg: The text of an SVG file written by `figures.save`.
+        prefix: Put before every id, since a page holds many figures.
+        title: What a screen reader calls it.
+    """
+    svg = _DROPPED.sub("", svg[svg.index("<svg") :]).strip()
+    for color, replacement in PAGE_COLORS.items():
+        svg = svg.replace(color, replacement)
+    svg = _with_own_ids(svg, prefix)
+    opening, rest = svg.split(">", 1)
+    opening = re.sub(r'\s(width|height|version|xmlns(:xlink)?)="[^"]*"', "", opening)
+    name = f"{prefix}-title"
+    labeled = f'{opening} role="img" aria-labelledby="{name}">'
+    return f'{labeled}<title id="{name}">{escape(title)}</title>{rest}'
+
+
+def _with_own_ids(svg: str, prefix: str) -> str:
+    used = set(re.findall(r'(?:url\(#|href="#)([^")]+)', svg))
+
+    def own(match: re.Match) -> str:
+        return f' id="{prefix}-{match[1]}"' if match[1] in used else ""
+
+    svg = re.sub(r'\sid="([^"]*)"', own, svg)
+    return re.sub(r'(url\(#|href="#)', rf"\g<1>{prefix}-", svg)
+
+
 MARKS = {"reproduced": "✓", "not reproduced": "✗", "inconclusive": "?", "not tested": "–"}
-"""Beside its colour, each verdict has a sign."""
+"""Beside its color, each verdict has a sign."""
 
 _CLAIMS = {claim.id: claim for claim in CLAIMS}
 
@@ -60,20 +99,20 @@ class ClaimRow(NamedTuple):
 class Shown(NamedTuple):
     """A figure with the words around it."""
 
-    picture: Picture
+    spec: FigureSpec
     svg: Markup
     rests_on: str
-    found: str
+    finding: str
     claims: list[ClaimRow]
     files: list[tuple[str, str]]
 
 
 def about_its_networks(tables: Tables, claims: pd.DataFrame) -> pd.DataFrame:
-    """Returns the claims that the page shows: all, unless every network was given.
+    """Returns the claims that the page shows: all, unless every network is external.
 
     Then what the paper says of its own networks is left to claims.csv.
     """
-    given = bool(tables.runs) and all(run.is_given for run in tables.runs)
+    given = bool(tables.runs) and all(run.is_external for run in tables.runs)
     theirs = (claims.network != "") & ~claims.id.isin(COUNTED)
     return claims[theirs] if given else claims
 
@@ -98,7 +137,7 @@ def claim_rows(claims: pd.DataFrame) -> list[ClaimRow]:
             paper=quantity(row.paper_value, _CLAIMS[row.id].unit),
             measured=measured(row),
             keys={name: _key(value) for name, value in _sortable(row).items()},
-            n=whole(row.n),
+            n=integer(row.n),
             rule=row.rule,
             note=row.note,
             verdict=row.verdict,
@@ -108,20 +147,20 @@ def claim_rows(claims: pd.DataFrame) -> list[ClaimRow]:
     ]
 
 
-def _shown(tables: Tables, picture: Picture, rows: list[ClaimRow]) -> Shown | None:
-    svg = tables.folder / "figures" / f"{picture.name}.svg"
+def _shown(tables: Tables, spec: FigureSpec, rows: list[ClaimRow]) -> Shown | None:
+    svg = tables.folder / "figures" / f"{spec.name}.svg"
     if not svg.exists():
         return None
-    found = [(ending.upper(), f"figures/{picture.name}.{ending}") for ending in ("svg", "png")]
-    found += [(name, name) for name in picture.drawn_from(tables)]
+    result = [(ending.upper(), f"figures/{spec.name}.{ending}") for ending in ("svg", "png")]
+    result += [(name, name) for name in spec.drawn_from(tables)]
     return Shown(
-        picture,
+        spec,
         # Words in the file were escaped when it was written; here they stay as they are.
-        Markup(inline_svg(svg.read_text(encoding="utf-8"), picture.number, picture.title)),  # noqa: S704
-        picture.rests_on(tables),
-        picture.found(tables),
-        [row for row in rows if row.figure == picture.number],
-        [(name, file) for name, file in found if (tables.folder / file).exists()],
+        Markup(inline_svg(svg.read_text(encoding="utf-8"), spec.number, spec.title)),  # noqa: S704
+        spec.rests_on(tables),
+        spec.finding(tables),
+        [row for row in rows if row.figure == spec.number],
+        [(name, file) for name, file in result if (tables.folder / file).exists()],
     )
 
 
@@ -151,20 +190,20 @@ def render(
 
     Args:
         tables: The study; its figures are in the folder `figures` beside the tables.
-        claims: Its claims.csv.
+        claims: Rows of claims.csv.
         parameters: What the study was run with, nested as in params.yaml.
         command: The command that remakes the figures.
     """
     about = about_its_networks(tables, claims)
     rows = claim_rows(about)
-    shown = [found for picture in FIGURES if (found := _shown(tables, picture, rows))]
+    shown = [result for spec in FIGURES if (result := _shown(tables, spec, rows))]
     script = asset("report/page.js")
     return (
         _environment()
         .get_template("page.html")
         .render(
             tables=tables,
-            style=Markup(asset("pages/look.css") + asset("report/page.css")),  # noqa: S704 (own files)
+            style=Markup(asset("report/look.css") + asset("report/page.css")),  # noqa: S704 (own files)
             script=Markup(script),  # noqa: S704 (a file of this package)
             policy=content_security_policy(script),
             verdicts=VERDICTS,
@@ -210,7 +249,7 @@ def write_page(tables: Tables, parameters: Mapping[str, object], command: str) -
 
 def _has_explorer(tables: Tables) -> bool:
     """Whether there is an explorer with a network in it: those that are given it cannot run."""
-    ours = [run for run in tables.runs if not run.is_given]
+    ours = [run for run in tables.runs if not run.is_external]
     return bool(ours) and (tables.folder / "explorer.html").exists()
 
 
@@ -229,7 +268,7 @@ _FILES = (
     "half_gates.csv",
     "ensemble.csv",
     "ensemble/members.csv",
-    "worth.csv",
+    "module_importance.csv",
     "reference.csv",
     "metrics.json",
 )

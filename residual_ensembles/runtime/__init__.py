@@ -1,4 +1,4 @@
-"""What runs tasks: this process, processes of this machine, a cluster."""
+"""Execution of tasks: in this process, in processes of this machine, on a cluster."""
 
 import lazy_loader
 

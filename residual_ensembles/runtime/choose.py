@@ -1,4 +1,4 @@
-"""Which executor a program gets.
+"""Choice of the executor of a program.
 
 RESIDUAL_ENSEMBLES_ENGINE says where tasks run: `local` (the default) or `ray`. It is an environment
 variable, because where something runs changes no result.

@@ -1,6 +1,6 @@
 """Tasks on a Ray cluster that someone has, at RAY_ADDRESS: all that the project knows of Ray.
 
-What a task needs is sent with it: the code by Ray's `runtime_env`, networks and pictures through
+What a task needs is sent with it: the code by Ray's `runtime_env`, networks and images through
 its object store. RESIDUAL_ENSEMBLES_REQUIREMENTS may name a file of requirements that Ray installs
 on the nodes; without it, their Python has to have them.
 """
@@ -28,7 +28,7 @@ REQUIREMENTS = "RESIDUAL_ENSEMBLES_REQUIREMENTS"
 ATTEMPTS = 3
 """Failures of a task before the run is stopped."""
 A_NODE_COUNTS = 0.25
-"""A node that died may have been ended by its owner, and four of them count as one failure; a piece
+"""A node that died may have been ended by its owner, and four of them count as one failure; a task
 that takes node after node along is not sent on for ever."""
 AHEAD = 2
 """Tasks under way for each that can run: who ends has the next one there already."""
@@ -174,7 +174,7 @@ class Ray(Executor):
         nodes = self.ray.nodes()
         return [node for node in nodes if node["Alive"] and node["Resources"].get("CPU")]
 
-    def put(self, value):
+    def scatter(self, value):
         return self.ray.put(value)
 
     def run(self, tasks, advance=ignore, finished=ignore, memory_bytes=0):
@@ -184,7 +184,7 @@ class Ray(Executor):
         running: dict = {}
         try:
             while waiting or running:
-                while waiting and len(running) < self.most():
+                while waiting and len(running) < self.max_in_flight():
                     index = waiting.popleft()
                     running[self._submit(tasks[index])] = index
                 (ready, *_), _ = self.ray.wait(list(running), num_returns=1)
@@ -221,7 +221,7 @@ class Ray(Executor):
             )
         self.wanted, self.looked = wanted, -math.inf
 
-    def most(self) -> int:
+    def max_in_flight(self) -> int:
         """Returns how many tasks may be under way."""
         if time.monotonic() > self.looked + SECONDS_BETWEEN_LOOKS:
             nodes = self._nodes()
@@ -256,8 +256,8 @@ class Attempts:
         """Raises an error, unless the task shall be tried again.
 
         Args:
-            name: Of the task.
-            index: Of the task.
+            name: Name of the task.
+            index: Position of the task.
             error: What it failed with.
         """
         if not isinstance(error, self.exceptions.RayError):

@@ -15,18 +15,18 @@ from residual_ensembles.backend import choice
 from residual_ensembles.backend.threads import task_threads
 
 TASK_BYTES = 2**30
-"""What a task takes besides what it says: Python, the libraries, a network and its pictures."""
+"""What a task takes besides what it says: Python, the libraries, a network and its images."""
 
 
 class Task(NamedTuple):
-    """One piece of work that can be sent elsewhere."""
+    """One unit of work that can be sent elsewhere."""
 
     name: str
     """What people call it."""
     function: Callable
     """Of a module that can be imported, called as `function(*arguments, advance)`."""
     arguments: Callable[[], tuple]
-    """Returns what it is called with, when its turn comes; what `Executor.put` returned, at the
+    """Returns what it is called with, when its turn comes; what `Executor.scatter` returned, at the
     top level, becomes the value again."""
 
 
@@ -71,17 +71,17 @@ class Executor(ABC):
                 this machine comes through as it is.
         """
 
-    def put(self, value: object) -> object:
-        """Returns what stands for a value in the arguments of many tasks; it travels once."""
+    def scatter(self, value: object) -> object:
+        """Returns what stands for a value in the arguments of many tasks; it is sent once."""
         return value
 
     def close(self) -> None:  # noqa: B027 - most have none
         """Ends the processes that were started."""
 
-    def told(self) -> str:
+    def summary(self) -> str:
         """Returns in a line which nodes took part."""
         each = (f"{name} ({n})" for name, n in sorted(self.nodes.items()))
-        return f"computed by {self.engine}, pieces by node: {', '.join(each) or 'none'}"
+        return f"computed by {self.engine}, tasks by node: {', '.join(each) or 'none'}"
 
     def provenance(self) -> dict:
         """Returns what took part, to be kept beside a result.

@@ -28,13 +28,13 @@ from pathlib import Path
 import cloudpickle
 import psutil
 
-from residual_ensembles import interruption
+from residual_ensembles.backend import interruption
 from residual_ensembles.backend.threads import processors, task_threads
 from residual_ensembles.runtime.executor import TASK_BYTES, Executor, ignore
 
 PARENT_SECONDS = 1.0
 """Between two looks of a process at whether the program is there."""
-TELL_SECONDS = 0.5
+REPORT_SECONDS = 0.5
 """Between two messages of how far a task is."""
 
 # Limit, use, and the part of the use that is a cache of files which nothing has touched for a
@@ -51,7 +51,7 @@ class Stored:
 
     Args:
         value: What can be pickled.
-        folder: Where to.
+        folder: Folder to write to.
     """
 
     def __init__(self, value: object, folder: str):
@@ -80,17 +80,17 @@ class Local(Executor):
         self.n_processes = n_processes
         self.folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         self.pool: ProcessPoolExecutor | None = None
-        self.steps, self._tells = Pipe(duplex=False)
+        self.steps, self._progress = Pipe(duplex=False)
         self._held, self._holds = Pipe(duplex=False)
         """Whoever has the one learns when the other is closed, here or by our end."""
 
-    def put(self, value):
+    def scatter(self, value):
         return Stored(value, self.folder.name)
 
     def run(self, tasks, advance=ignore, finished=ignore, memory_bytes=0):
         # Processes that are there already do it in the memory that they have.
         room = (available_bytes() + _bytes_of_children()) // (memory_bytes + TASK_BYTES)
-        n_at_once = max(1, min(self.most(), len(tasks), room))
+        n_at_once = max(1, min(self.max_in_flight(), len(tasks), room))
         results: list = [None] * len(tasks)
         waiting, running = iter(enumerate(tasks)), {}
         self.new_steps()  # what is left of tasks that failed
@@ -103,7 +103,7 @@ class Local(Executor):
         try:
             start(n_at_once)
             while running:
-                done, _ = wait(running, TELL_SECONDS, FIRST_COMPLETED)
+                done, _ = wait(running, REPORT_SECONDS, FIRST_COMPLETED)
                 for call in done:
                     index, _ = running.pop(call)
                     results[index], steps = call.result()
@@ -123,7 +123,7 @@ class Local(Executor):
                 call.cancel()
         return results
 
-    def most(self) -> int:
+    def max_in_flight(self) -> int:
         """Returns how many tasks run at once where memory allows."""
         return self.n_processes or max(1, processors() // task_threads())
 
@@ -145,10 +145,10 @@ class Local(Executor):
         from joblib.externals.loky.backend import get_context
 
         return ProcessPoolExecutor(
-            self.most(),
+            self.max_in_flight(),
             mp_context=get_context("loky"),
             initializer=begin,
-            initargs=(os.getpid(), self._held, self._tells),
+            initargs=(os.getpid(), self._held, self._progress),
         )
 
     def _end_processes(self) -> None:
@@ -162,7 +162,7 @@ class Local(Executor):
 
     def close(self):
         self._end_processes()
-        for each in (self.steps, self._tells, self._held, self._holds):
+        for each in (self.steps, self._progress, self._held, self._holds):
             each.close()
         self.folder.cleanup()
 
@@ -215,16 +215,16 @@ def _bytes_of_children() -> int:
     return n_bytes
 
 
-def begin(parent: int, held: Connection, tells: Connection) -> None:
+def begin(parent: int, held: Connection, progress: Connection) -> None:
     """Makes a process of a pool ready: it lives as long as the program, and says how far it is.
 
     Args:
         parent: Process number of the program.
         held: Ends when the program does not want the process any more.
-        tells: Where it says how far its task is.
+        progress: Where it says how far its task is.
     """
     global _steps
-    _steps = tells
+    _steps = progress
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the program, which ends us
     threading.Thread(target=_end_with, args=(parent, held), daemon=True).start()
 
@@ -242,15 +242,15 @@ def _call(content: bytes, threads: int) -> tuple[object, float]:
 
     backend.configure(threads)
     function, arguments = pickle.loads(content)  # noqa: S301 - of the program
-    untold, last = 0.0, time.monotonic()
+    unreported, last = 0.0, time.monotonic()
 
     def advance(steps: float) -> None:
-        nonlocal untold, last
-        untold += steps
-        if time.monotonic() > last + TELL_SECONDS:
+        nonlocal unreported, last
+        unreported += steps
+        if time.monotonic() > last + REPORT_SECONDS:
             # One write of few bytes, which those of other processes cannot come between.
-            _steps.send(untold)
-            untold, last = 0.0, time.monotonic()
+            _steps.send(unreported)
+            unreported, last = 0.0, time.monotonic()
 
     result = function(*arguments, advance)
-    return result, untold
+    return result, unreported

@@ -17,7 +17,7 @@ from residual_ensembles.storage.files import require_file, write_bytes
 from residual_ensembles.storage.fingerprint import digest
 
 MOST_BYTES = 4 * 2**30
-"""What results of one kind may take; those of a thousand lesions of ten thousand pictures take some
+"""What results of one kind may take; those of a thousand lesions of ten thousand images take some
 ten megabytes."""
 _SUFFIX = ".result"
 _DIGEST_BYTES = hashlib.sha256().digest_size
@@ -53,7 +53,7 @@ class ResultCache:
         """Writes a result that can be pickled.
 
         Args:
-            key: Its name.
+            key: Name of the result.
             result: Anything but None.
         """
         if self.folder is not None:
@@ -92,7 +92,7 @@ def kept_results(kind: str, entries: Sequence[str], **facts: object) -> ResultCa
     would take more than `MOST_BYTES`.
 
     Args:
-        kind: Of the results: the name of the folder for all of them.
+        kind: Kind of result: the name of the folder for all of them.
         entries: Modules that compute them.
         **facts: What else decides about all of them, as plain values: network, data, parameters.
     """
@@ -142,7 +142,7 @@ class CachedTask(NamedTuple):
 
 
 class Count(NamedTuple):
-    """How many tasks of a run are finished, and how many there are."""
+    """Number of finished tasks of a run, and of all."""
 
     finished: int
     total: int
@@ -162,7 +162,7 @@ def run_cached(
 
     Args:
         tasks: Of any number of studies; they keep all processors busy together.
-        executor: What computes.
+        executor: Runs the tasks.
         progress: Called with the steps that were made since the last call.
         counted: Called when a task is finished.
         memory_bytes: What each task may take, beside what every task takes.

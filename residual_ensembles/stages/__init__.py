@@ -1,4 +1,4 @@
-"""What a study does with its networks, whoever composed it: DVC's stages or a program alone."""
+"""Stages of a study of networks, for DVC's pipeline and for programs alone."""
 
 import lazy_loader
 

@@ -9,50 +9,50 @@ import pandas as pd
 
 from residual_ensembles import backend, models
 from residual_ensembles.backend.threads import process_threads
-from residual_ensembles.data import Part, Prepared
+from residual_ensembles.data import Prepared, Split
 from residual_ensembles.models.architectures import UNRAVELED, UNRAVELED_PLAIN
 from residual_ensembles.parameters import ExternalNetwork
 from residual_ensembles.storage.files import write_csv
 from residual_ensembles.storage.fingerprint import digest
 from residual_ensembles.storage.provenance import provenance
 from residual_ensembles.training.outputs import Outputs
-from residual_ensembles.unraveling.given import FILE, given
+from residual_ensembles.unraveling.external import FILE, load_external
 
 BATCH = 64
-TRAIN_PICTURES = 2000
-"""Pictures of the train part that the one row of the history is measured on."""
+TRAIN_IMAGES = 2000
+"""Images of the train split that the one row of the history is measured on."""
 
 
-def publish(
+def write_external_run(
     prepared: Prepared, own: ExternalNetwork, seed: int, place: Outputs, network: str
 ) -> dict:
     """Writes what a training would have: model.keras, history.csv of one row, run.json.
 
     Args:
-        prepared: The data.
+        prepared: Prepared data.
         own: Which network, and how it is cut.
-        seed: Of the study; of random weights.
-        place: Where to.
+        seed: Seed of the study; of random weights.
+        place: Folder to write to.
         network: What the network is called in tables.
 
     Returns:
         What is in run.json.
 
     Raises:
-        ValueError: There is no such network, it cannot be cut, or it takes other pictures.
+        ValueError: There is no such network, it cannot be cut, or it takes other images.
     """
     fingerprint = _fingerprint(prepared, own, seed)
     run = place.finished(fingerprint)
     if run is not None and run["network"] == network:
         return run
     keras.utils.set_random_seed(seed)
-    chain, start = given(own, prepared.picture_shape, prepared.n_classes), time.time()
+    chain, start = load_external(own, prepared.image_shape, prepared.n_classes), time.time()
     check_fits(chain, own.model, prepared)
     place.clear()
     models.save(chain, place.model)
-    few = {"train": TRAIN_PICTURES}
+    few = {"train": TRAIN_IMAGES}
     errors = {
-        name: error_fraction(chain, prepared.part(name), few.get(name))
+        name: error_fraction(chain, prepared.split(name), few.get(name))
         for name in ("train", "validation", "test")
     }
     write_csv(place.history, pd.DataFrame({"epoch": [1], "error_fraction": [errors["train"]]}))
@@ -60,7 +60,7 @@ def publish(
     run = {
         "network": network,
         "seed": seed,
-        "given": own.model,
+        "external": own.model,
         "model": UNRAVELED if has_skips else UNRAVELED_PLAIN,
         "gating": "none",
         "n_parameters": int(chain.count_params()),
@@ -68,7 +68,7 @@ def publish(
         "modules": [module.title for module in chain.modules],
         "downsampling": list(chain.downsampling),
         **{f"{name}_error_fraction": errors[name] for name in ("validation", "test")},
-        **{f"n_{name}_images": len(prepared.part(name)) for name in ("validation", "test")},
+        **{f"n_{name}_images": len(prepared.split(name)) for name in ("validation", "test")},
         "dataset": {
             "name": prepared.name,
             "title": prepared.title,
@@ -79,43 +79,43 @@ def publish(
         **provenance(),
     }
     seconds = round(time.time() - start, 1)
-    place.finish(fingerprint, run, {"seconds_training": 0.0, "seconds_publishing": seconds})
+    place.finish(fingerprint, run, {"seconds_training": 0.0, "seconds_evaluation": seconds})
     return run
 
 
 def check_fits(chain, model: str, prepared: Prepared) -> None:
-    """Refuses a network that takes other pictures, or tells fewer classes apart.
+    """Refuses a network that takes other images, or tells fewer classes apart.
 
     Raises:
         ValueError: It does.
     """
     shapes = chain.output_shapes
     tells = shapes[0][0] if len(shapes) == 1 and len(shapes[0]) == 1 else 0
-    if tuple(chain.picture_shape) != tuple(prepared.picture_shape) or tells < prepared.n_classes:
+    if tuple(chain.image_shape) != tuple(prepared.image_shape) or tells < prepared.n_classes:
         raise ValueError(
-            f"Received {model}, which takes {tuple(chain.picture_shape)} and puts out {shapes}, "
-            f"for {prepared.title} with pictures of {tuple(prepared.picture_shape)} and "
+            f"Received {model}, which takes {tuple(chain.image_shape)} and outputs {shapes}, "
+            f"for {prepared.title} with images of {tuple(prepared.image_shape)} and "
             f"{prepared.n_classes} classes, expected a network of these."
         )
 
 
-def error_fraction(chain, part: Part, most: int | None = None) -> float | None:
-    """Returns the error on a part, or on its first pictures; None where it is empty.
+def error_fraction(chain, split: Split, most: int | None = None) -> float | None:
+    """Returns the error on a split, or on its first images; None where it is empty.
 
     Args:
         chain: The network.
-        part: The part.
-        most: Pictures to look at; None for all.
+        split: The split.
+        most: Images to look at; None for all.
     """
-    n = len(part) if most is None else min(most, len(part))
+    n = len(split) if most is None else min(most, len(split))
     if not n:
         return None
     run = backend.compile(lambda x: chain(x, training=False))
     wrong = 0
     for first in range(0, n, BATCH):
         some = slice(first, min(first + BATCH, n))
-        predicted = np.asarray(run(part.pictures(some))).argmax(axis=1)
-        wrong += int((predicted != part.labels[some]).sum())
+        predicted = np.asarray(run(split.images(some))).argmax(axis=1)
+        wrong += int((predicted != split.labels[some]).sum())
     return wrong / n
 
 

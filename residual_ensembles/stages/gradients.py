@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 from tqdm import tqdm
 
-from residual_ensembles import gradients
+from residual_ensembles import paths
 from residual_ensembles.data import Prepared
 from residual_ensembles.parameters import Study
 from residual_ensembles.runtime import Executor
@@ -22,32 +22,32 @@ def write_gradients(study: Study, prepared: Prepared, results: Path, executor: E
 
     Args:
         study: Which networks, and how.
-        prepared: The data.
+        prepared: Prepared data.
         results: Folder of the study's results, with the networks.
-        executor: What computes.
+        executor: Runs the tasks.
 
     Raises:
         ValueError: A network is not there.
     """
     # The networks and their statistics are said with each; all else holds for all.
-    how = gradients.GradientStudy(**study.paths.model_dump(exclude={"networks", "batch_norm"}))
+    how = paths.GradientStudy(**study.paths.model_dump(exclude={"networks", "batch_norm"}))
     networks = {run: epochs_of(study, run, results) for run in study.runs}
     every = [network for each in networks.values() for network in each]
     total = sum(len(network.estimators) for network in every) * how.batches
     kept = {
-        each[0].title: gradients.gradient_cache(each, prepared.checksum, how)
+        each[0].title: paths.gradient_cache(each, prepared.checksum, how)
         for each in networks.values()
     }
     executor.nodes.clear()  # of another table
     with tqdm(total=total, bar_format=BAR) as bar:
-        part = prepared.part("train")
-        found = gradients.measure(every, part, how, executor, bar.update, kept)
-    measured = dict(zip(every, found, strict=True))
-    print(executor.told())
+        split = prepared.split("train")
+        result = paths.measure_gradients(every, split, how, executor, bar.update, kept)
+    measured = dict(zip(every, result, strict=True))
+    print(executor.summary())
     facts = {**provenance(), **executor.provenance()}
     write_json(results / "path_gradients_run.json", facts)
     tables = [how.tables(*run, measured[each]) for run in study.runs for each in networks[run]]
-    gradients.write_tables(tables, results)
+    paths.write_gradient_tables(tables, results)
     for cache in kept.values():
         cache.remove()
     print(f"Gradients of {len(every)} networks by path: {results / 'path_gradients.csv'}")
@@ -64,7 +64,7 @@ def epochs_of(study: Study, run: tuple[str, int], results: Path) -> list:
     files = networks_by_epoch(finished_network(results, *run))
     to_sample = study.paths.samples and run[0] in study.paths.networks
     return [
-        gradients.Network(
+        paths.NetworkSnapshot(
             "{}-{}".format(*run),
             epoch,
             file,

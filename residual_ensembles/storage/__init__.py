@@ -1,1 +1,1 @@
-"""What is written: whole files, what results are named by, and what made them."""
+"""Storage: atomic files and folders, fingerprints, provenance."""

@@ -23,7 +23,7 @@ def network_folder(results: Path, network: str, seed: int) -> Path:
     Args:
         results: Folder of the study's results.
         network: Its name in tables.
-        seed: It was trained with.
+        seed: Seed that the network was trained with.
     """
     return results / "networks" / f"{network}-{seed}"
 
@@ -34,7 +34,7 @@ def finished_network(results: Path, network: str, seed: int) -> Path:
     Args:
         results: Folder of the study's results.
         network: Its name in tables.
-        seed: It was trained with.
+        seed: Seed that the network was trained with.
 
     Raises:
         ValueError: It is not there, or a file of it is no longer what it was.

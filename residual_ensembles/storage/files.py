@@ -149,14 +149,14 @@ def read_manifest(folder: str | os.PathLike) -> dict:
         raise ValueError(f"{folder / MANIFEST} cannot be read ({error})") from None
     for name, content in contents.items():
         try:
-            found = content_of(folder / name, content.get("bytes"))
+            result = content_of(folder / name, content.get("bytes"))
         except OSError as error:
             raise ValueError(f"{folder / name} cannot be read ({error.strerror})") from None
-        if found["bytes"] != content.get("bytes"):
+        if result["bytes"] != content.get("bytes"):
             raise ValueError(
-                f"{folder / name} has {found['bytes']} bytes, {content.get('bytes')} when finished"
+                f"{folder / name} has {result['bytes']} bytes, {content.get('bytes')} when finished"
             )
-        if found != content:
+        if result != content:
             raise ValueError(f"{folder / name} has other content than when it was finished")
     return manifest
 

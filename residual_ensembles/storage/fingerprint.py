@@ -1,4 +1,4 @@
-"""What makes two results the same result, to the byte.
+"""Fingerprint of all that determines a result, to the byte.
 
 Trainings, lesions and path gradients are kept under such a name and found again by it: data,
 parameters, the code that was run, threads, libraries, and the settings of the process.

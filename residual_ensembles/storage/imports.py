@@ -1,4 +1,4 @@
-"""Which of the project's files a file imports, read off its source without running it.
+"""Import graph of the project's files, read off their source without running it.
 
 What a result depends on (`storage.fingerprint`), what a stage of the pipeline depends on
 (`pipelines.deps`) and whether files import each other in a circle are questions to this graph.
@@ -29,7 +29,7 @@ def imported(file: Path) -> frozenset[Path]:
     Args:
         file: One of them.
     """
-    found, packages = set(), {}
+    result, packages = set(), {}
     tree = ast.parse(file.read_bytes())
     for node in _executed(tree):
         names = []
@@ -44,20 +44,20 @@ def imported(file: Path) -> frozenset[Path]:
                 if target.name == "__init__.py" and _dotted(target) == name:
                     packages[bound] = target
                 else:
-                    found.add(target)
+                    result.add(target)
     for bound, name in _uses(tree, packages):
-        found |= _listed(packages[bound]) if name is None else _of_package(packages[bound], name)
-    return frozenset(found - {file})
+        result |= _listed(packages[bound]) if name is None else _of_package(packages[bound], name)
+    return frozenset(result - {file})
 
 
 def reached(*files: Path) -> list[Path]:
     """Returns some files and all that they import, directly or through others, in order of path."""
-    found, waiting = set(files), list(files)
+    result, waiting = set(files), list(files)
     while waiting:
-        new = imported(waiting.pop()) - found
-        found |= new
+        new = imported(waiting.pop()) - result
+        result |= new
         waiting.extend(new)
-    return sorted(found)
+    return sorted(result)
 
 
 def file_of(module: str) -> Path:

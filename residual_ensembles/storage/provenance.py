@@ -1,4 +1,4 @@
-"""What made a result: revision, versions, hardware."""
+"""Provenance of a result: revision, versions, hardware."""
 
 import os
 import platform
@@ -40,13 +40,13 @@ def revision() -> str:
 
 def versions() -> dict[str, str]:
     """Returns the versions of Python and of the packages that results depend on."""
-    found = {"python": platform.python_version()}
+    result = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
-            found[package] = metadata.version(package)
+            result[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
             continue
-    return found
+    return result
 
 
 def hardware() -> dict:

@@ -1,4 +1,4 @@
-"""How networks are trained: gates, schedules, the train step, checkpoints."""
+"""Training of networks: gates, schedules, the train step, checkpoints."""
 
 import lazy_loader
 

@@ -1,9 +1,8 @@
 from .feed import Evaluation, Feed
 from .gating import Gating
-from .optimizer import GatedSGD
+from .optimizer import SCHEDULES, GatedSGD
 from .outputs import Outputs
 from .run import build_network, finished_run, make_trainer, train
-from .schedules import SCHEDULES
 from .settings import Settings
 from .trainer import Trainer, compile_trainer
 

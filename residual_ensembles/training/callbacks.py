@@ -1,4 +1,4 @@
-"""What happens between steps: history, snapshots, checkpoints."""
+"""Callbacks of training: history, snapshots, checkpoints."""
 
 import time
 from pathlib import Path
@@ -27,8 +27,8 @@ class Recorder(keras.callbacks.Callback):
     metrics as well, so that the row of a resumed epoch is that of an unbroken one.
 
     Args:
-        folder: Of the run's checkpoint and snapshots.
-        fingerprint: Of the run.
+        folder: Folder of the run's checkpoint and snapshots.
+        fingerprint: The run's fingerprint.
         progress: How far it is; kept up to date.
         steps_per_epoch: Steps of a whole epoch.
         snapshots: Epochs after which the network is kept.
@@ -57,10 +57,10 @@ class Recorder(keras.callbacks.Callback):
 
     def resume(self) -> bool:
         """Brings the trainer to where the run was; returns whether there was anything."""
-        found = checkpoint.read(self.folder, self.model.state_variables, self.fingerprint)
-        if found is None:
+        result = checkpoint.read(self.folder, self.model.state_variables, self.fingerprint)
+        if result is None:
             return False
-        self.progress.__dict__.update(vars(found))
+        self.progress.__dict__.update(vars(result))
         # fit empties the metrics when it begins an epoch: they are filled again after that.
         self.resumed_metrics = [keras.ops.copy(v.value) for v in self.model.metrics_variables]
         return True

@@ -18,7 +18,7 @@ SNAPSHOTS = "snapshots"
 
 @dataclass
 class Progress:
-    """How far a run is.
+    """Progress of a run.
 
     Args:
         step: Steps done.

@@ -1,4 +1,4 @@
-"""What the train step is given: a function of the step, so that a resumed run misses nothing."""
+"""Inputs of the train step: a function of the step, so that a resumed run misses nothing."""
 
 import functools
 from collections.abc import Iterator
@@ -11,78 +11,78 @@ from residual_ensembles import data
 from residual_ensembles.arguments import require_instance, require_whole_number
 from residual_ensembles.training.gating import Gating
 
-# One permutation of all pictures serves the steps of an epoch.
+# One permutation of all images serves the steps of an epoch.
 _order = functools.lru_cache(maxsize=2)(data.order)
 
 
 @dataclass(frozen=True)
 class Feed:
-    """The training part in batches.
+    """The training split in batches.
 
-    Where the pictures fit in memory they stay on the device, and a batch only says which of them,
-    shifted and mirrored how; otherwise the batch holds the pictures.
+    Where the images fit in memory they stay on the device, and a batch only says which of them,
+    shifted and mirrored how; otherwise the batch holds the images.
 
     Args:
-        part: The training part of prepared data.
-        augmentation: How its pictures are varied.
-        batch_size: Pictures in a step; the last, smaller batch of an epoch is dropped.
+        split: The training split of prepared data.
+        augmentation: How its images are varied.
+        batch_size: Images in a step; the last, smaller batch of an epoch is dropped.
         seed: Of order, augmentation and gates.
         gating: Which modules run.
 
     Raises:
         TypeError: An argument is of the wrong kind.
-        ValueError: There are fewer pictures than one batch.
+        ValueError: There are fewer images than one batch.
     """
 
-    part: data.Part
+    split: data.Split
     augmentation: data.Augmentation
     batch_size: int
     seed: int
     gating: Gating
 
     def __post_init__(self):
-        require_instance("part", self.part, data.Part)
+        require_instance("split", self.split, data.Split)
         require_instance("augmentation", self.augmentation, data.Augmentation)
         require_instance("gating", self.gating, Gating)
         require_whole_number("batch_size", self.batch_size, 1)
         require_whole_number("seed", self.seed)
-        if len(self.part) < self.batch_size:
+        if len(self.split) < self.batch_size:
             raise ValueError(
-                f"Received batch_size={self.batch_size} for {len(self.part)} training pictures, "
-                f"expected at most {len(self.part)}."
+                f"Received batch_size={self.batch_size} for {len(self.split)} training images, "
+                f"expected at most {len(self.split)}."
             )
 
     @property
     def steps_per_epoch(self) -> int:
-        """Steps of one pass over the pictures."""
-        return len(self.part) // self.batch_size
+        """Steps of one pass over the images."""
+        return len(self.split) // self.batch_size
 
     @property
     def on_device(self) -> bool:
-        """Whether the pictures are held by the device, and varied there."""
-        return self.part.array is not None and self.augmentation.kind == "pad_crop"
+        """Whether the images are held by the device, and varied there."""
+        return self.split.array is not None and self.augmentation.kind == "pad_crop"
 
     def batch(self, step: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
         """Returns the inputs of a step, counted from 0 over all epochs, and the labels.
 
         Returns:
             A dictionary with "gates" `(n_modules,)` where modules are left out, and either
-            "index", "top", "left" and "flip", each `(batch,)`, or "pictures"
+            "index", "top", "left" and "flip", each `(batch,)`, or "images"
             `(batch, height, width, channels)`; labels `(batch,)`.
         """
         epoch, within = divmod(step, self.steps_per_epoch)
         epoch += 1  # people count epochs from 1
-        order = _order(self.seed, epoch, len(self.part))
+        order = _order(self.seed, epoch, len(self.split))
         index = order[within * self.batch_size : (within + 1) * self.batch_size]
         if self.on_device:
             drawn = data.draw_augmentation(self.augmentation, self.seed, epoch, index)
             inputs = {"index": index.astype("int32"), **drawn}
         else:
-            inputs = {"pictures": self.part.augmented(index, self.seed, epoch)}
+            inputs = {"images": self.split.augmented(index, self.seed, epoch)}
         gates = self.gating.draw(self.seed, step)
         if gates is not None:
             inputs["gates"] = gates
-        return inputs, self.part.labels[index]
+        return inputs, self.split.labels[index]
 
     def stream(self, first: int, last: int) -> Iterator:
         """Yields the batches of the steps from `first` to before `last`."""
@@ -91,23 +91,23 @@ class Feed:
 
 
 class Evaluation(keras.utils.PyDataset):
-    """A part in order, every picture once, the last batch smaller.
+    """A split in order, every image once, the last batch smaller.
 
     Args:
-        part: A part of prepared data.
-        batch_size: Pictures in a batch.
+        split: A part of prepared data.
+        batch_size: Images in a batch.
     """
 
-    def __init__(self, part: data.Part, batch_size: int):
+    def __init__(self, split: data.Split, batch_size: int):
         super().__init__()
-        require_instance("part", part, data.Part)
+        require_instance("split", split, data.Split)
         require_whole_number("batch_size", batch_size, 1)
-        self.part = part
+        self.split = split
         self.batch_size = batch_size
 
     def __len__(self):
-        return -(-len(self.part) // self.batch_size)
+        return -(-len(self.split) // self.batch_size)
 
     def __getitem__(self, i):
-        index = np.arange(i * self.batch_size, min((i + 1) * self.batch_size, len(self.part)))
-        return {"pictures": self.part.pictures(index)}, self.part.labels[index]
+        index = np.arange(i * self.batch_size, min((i + 1) * self.batch_size, len(self.split)))
+        return {"images": self.split.images(index)}, self.split.labels[index]

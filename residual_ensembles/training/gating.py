@@ -1,4 +1,4 @@
-"""Which modules run in a batch: one implementation for effective paths and stochastic depth."""
+"""Gating of modules in a batch: one implementation for effective paths and stochastic depth."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from residual_ensembles.arguments import require_choice, require_number, require_whole_number
 from residual_ensembles.parameters import GATINGS
-from residual_ensembles.randomness import generator
+from residual_ensembles.statistics.randomness import generator
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from residual_ensembles.storage.files import (
 
 @dataclass(frozen=True)
 class Outputs:
-    """Where the results of a run are."""
+    """Files of the results of a run."""
 
     folder: Path
 
@@ -44,7 +44,7 @@ class Outputs:
 
     @property
     def gates(self) -> Path:
-        """The mean openness of a highway network's gates, before and after."""
+        """The mean transform gate of a highway network's gates, before and after."""
         return self.folder / "gates.csv"
 
     @property
@@ -85,7 +85,7 @@ class Outputs:
         """Writes run.json and, once everything is there, the manifest.
 
         Args:
-            fingerprint: Of the run.
+            fingerprint: The run's fingerprint.
             run: What run.json says.
             seconds: What times.json says.
         """

@@ -8,24 +8,41 @@ import pandas as pd
 
 from residual_ensembles import backend, data, models
 from residual_ensembles.arguments import require_instance, require_path
+from residual_ensembles.backend.threads import process_threads
 from residual_ensembles.storage.files import exclusive, write_csv
+from residual_ensembles.storage.fingerprint import digest
 from residual_ensembles.storage.provenance import provenance
 from residual_ensembles.training import checkpoint
 from residual_ensembles.training.callbacks import Recorder, snapshot_name
 from residual_ensembles.training.checkpoint import SNAPSHOTS, Progress
 from residual_ensembles.training.feed import Evaluation, Feed
-from residual_ensembles.training.fingerprint import fingerprint
 from residual_ensembles.training.live import LiveLog, in_dvc_repository
+from residual_ensembles.training.optimizer import SCHEDULES
 from residual_ensembles.training.outputs import Outputs
-from residual_ensembles.training.schedules import SCHEDULES
 from residual_ensembles.training.settings import Settings
 from residual_ensembles.training.trainer import Trainer, compile_trainer
+
+
+def fingerprint(settings: dict, data_checksum: str) -> str:
+    """Returns the name of a run: 16 hexadecimal digits of everything that determines its result.
+
+    Args:
+        settings: All settings, as plain values.
+        data_checksum: Checksum of the prepared data.
+    """
+    return digest(
+        ["residual_ensembles.training.run"],
+        process_threads(),
+        settings=settings,
+        data=data_checksum,
+    )
+
 
 EVALUATION_BATCH = 256
 
 
 def build_network(settings: Settings, prepared: data.Prepared) -> models.Chain:
-    """Returns the network of `settings` for these pictures, with fresh weights.
+    """Returns the network of `settings` for these images, with fresh weights.
 
     Raises:
         ValueError: It computes in bfloat16, which cannot be done here.
@@ -37,7 +54,7 @@ def build_network(settings: Settings, prepared: data.Prepared) -> models.Chain:
     return models.build(
         settings.model,
         settings.depth,
-        prepared.picture_shape,
+        prepared.image_shape,
         prepared.n_classes,
         prepared.mean,
         prepared.std,
@@ -53,7 +70,7 @@ def make_trainer(settings: Settings, prepared: data.Prepared) -> tuple[Trainer, 
     require_instance("settings", settings, Settings)
     require_instance("prepared", prepared, data.Prepared)
     feed = Feed(
-        prepared.part("train"),
+        prepared.split("train"),
         prepared.augmentation,
         settings.batch_size,
         settings.seed,
@@ -69,7 +86,7 @@ def make_trainer(settings: Settings, prepared: data.Prepared) -> tuple[Trainer, 
 def fit(trainer: Trainer, feed: Feed, settings: Settings, prepared, recorder, callbacks) -> None:
     """Trains from where the recorder's run is to its last step."""
     total = settings.epochs * feed.steps_per_epoch
-    validation = prepared.part("validation")
+    validation = prepared.split("validation")
     options = {
         "callbacks": [recorder, *callbacks],
         "shuffle": False,  # the feed has its own order
@@ -100,7 +117,7 @@ def finished_run(prepared: data.Prepared, settings: Settings, output_dir: Path) 
     """Returns what is in run.json where this very run is finished; None where it is not.
 
     Args:
-        prepared: The pictures.
+        prepared: Prepared data.
         settings: Everything else that determines the result.
         output_dir: Where its results would be.
     """
@@ -116,7 +133,7 @@ def train(
     """Trains a network, or goes on where it was, or finds it finished.
 
     Args:
-        prepared: The pictures.
+        prepared: Prepared data.
         settings: Everything else that determines the result.
         output_dir: Gets model.keras, snapshots/, history.csv, gates.csv (highway), live/,
             times.json, run.json and, last of all, manifest.json.
@@ -129,7 +146,7 @@ def train(
 
     Raises:
         TypeError: An argument is of the wrong kind.
-        ValueError: The pictures do not fit the settings, or the checkpoint cannot be used.
+        ValueError: The images do not fit the settings, or the checkpoint cannot be used.
     """
     require_instance("settings", settings, Settings)
     require_instance("prepared", prepared, data.Prepared)
@@ -196,7 +213,7 @@ def facts(trainer: Trainer, feed: Feed, settings, prepared, name: str) -> dict:
             "name": prepared.name,
             "title": prepared.title,
             "checksum": prepared.checksum,
-            "n_train_images": len(feed.part),
+            "n_train_images": len(feed.split),
             "n_classes": prepared.n_classes,
         },
         "fingerprint": name,
@@ -205,27 +222,28 @@ def facts(trainer: Trainer, feed: Feed, settings, prepared, name: str) -> dict:
 
 
 def errors(trainer: Trainer, prepared: data.Prepared) -> dict:
-    """Returns the final errors on the validation and the test part, as fractions."""
-    found = {}
+    """Returns the final errors on the validation and the test split, as fractions."""
+    result = {}
     for name in ("validation", "test"):
-        part = prepared.part(name)
+        split = prepared.split(name)
         logs = (
-            trainer.evaluate(Evaluation(part, EVALUATION_BATCH), verbose=0, return_dict=True)
-            if len(part)
+            trainer.evaluate(Evaluation(split, EVALUATION_BATCH), verbose=0, return_dict=True)
+            if len(split)
             else {}
         )
-        found[f"n_{name}_images"] = len(part)
-        found[f"{name}_error_fraction"] = logs.get("error_fraction")
-    return found
+        result[f"n_{name}_images"] = len(split)
+        result[f"{name}_error_fraction"] = logs.get("error_fraction")
+    return result
 
 
 def gate_table(settings, before, after, prepared) -> pd.DataFrame:
-    """Returns the mean openness of each gate before and after training.
+    """Returns the mean transform gate of each gate before and after training.
 
-    It is measured on the validation part, or on the train part where there is no validation part.
+    It is measured on the validation split, or on the train split where there is no validation
+    split.
     """
-    validation = prepared.part("validation")
-    part = validation if len(validation) else prepared.part("train")
+    validation = prepared.split("validation")
+    split = validation if len(validation) else prepared.split("train")
     rows = [
         {
             "seed": settings.seed,
@@ -233,19 +251,19 @@ def gate_table(settings, before, after, prepared) -> pd.DataFrame:
             "module": i,
             "bias": settings.gate_bias,
             "mean_gate": mean,
-            "n_images": len(part),
+            "n_images": len(split),
         }
         for when, chain in (("before", before), ("after", after))
-        for i, mean in enumerate(mean_gates(chain, part), start=1)
+        for i, mean in enumerate(mean_gates(chain, split), start=1)
     ]
     return pd.DataFrame(rows)
 
 
-def mean_gates(chain, part: data.Part) -> np.ndarray:
-    """Returns the mean openness of each module's gate over a part, `(n_modules,)`."""
+def mean_gates(chain, split: data.Split) -> np.ndarray:
+    """Returns the mean transform gate of each module's gate over a split, `(n_modules,)`."""
     total = np.zeros(len(chain.modules))
-    batches = Evaluation(part, EVALUATION_BATCH)
+    batches = Evaluation(split, EVALUATION_BATCH)
     for inputs, labels in (batches[i] for i in range(len(batches))):
-        means = models.mean_openness(chain, inputs["pictures"])
+        means = models.mean_gate_values(chain, inputs["images"])
         total += len(labels) * np.array([float(mean) for mean in means])
-    return total / len(part)
+    return total / len(split)

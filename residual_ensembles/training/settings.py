@@ -8,7 +8,7 @@ from residual_ensembles.training.gating import Gating
 
 
 class Settings(Train, TrainedNetwork):
-    """What determines a network, besides the images: its own parameters, and those of `train`.
+    """Settings of a training run: the network's own parameters, and those of `train`.
 
     Raises:
         ValueError: Something in it cannot work.

@@ -1,4 +1,4 @@
-"""The train step: a batch is cut on the device, gates say what runs, the optimiser obeys them."""
+"""The train step: a batch is cut on the device, gates say what runs, the optimizer obeys them."""
 
 import keras
 
@@ -10,13 +10,13 @@ from residual_ensembles.training.optimizer import GatedSGD
 
 
 class Trainer(keras.Model):
-    """A chain and the pictures it learns from, to be trained by `fit`.
+    """A chain and the images it learns from, to be trained by `fit`.
 
     Args:
         chain: The network.
-        feed: Its batches; pictures that fit in memory are copied to the device once.
+        feed: Its batches; images that fit in memory are copied to the device once.
         mean: Mean of each channel, 0..255: what padding is filled with, so that it is 0 after
-            normalisation.
+            normalization.
     """
 
     def __init__(self, chain: Chain, feed: Feed | None = None, mean=()):
@@ -29,30 +29,30 @@ class Trainer(keras.Model):
         self.error = keras.metrics.Mean(name="error_fraction")
         self.held = None
         if feed is not None and feed.on_device:
-            pictures = feed.part.array
+            images = feed.split.array
             self.padding = feed.augmentation.padding
             self.held = self.add_weight(
-                shape=pictures.shape, dtype="uint8", trainable=False, name="pictures"
+                shape=images.shape, dtype="uint8", trainable=False, name="images"
             )
-            self.held.assign(pictures)
+            self.held.assign(images)
         self.built = True
 
     def call(self, inputs, training=None):
         """Returns the logits `(batch, classes)` of a batch as `Feed` or `Evaluation` gives it."""
-        pictures = inputs["pictures"] if "pictures" in inputs else self._cut(inputs)
+        images = inputs["images"] if "images" in inputs else self._cut(inputs)
         gates = inputs.get("gates")
         # They are 0 or 1; as booleans they cost no multiplication, nor the gradient of one.
         is_open = None if gates is None else gates > 0
-        return self.chain(pictures, gates=is_open, training=training)
+        return self.chain(images, gates=is_open, training=training)
 
     def _cut(self, inputs):
-        pictures = keras.ops.take(self.held, inputs["index"], axis=0)
+        images = keras.ops.take(self.held, inputs["index"], axis=0)
         return data.crop_and_flip(
-            pictures, inputs["top"], inputs["left"], inputs["flip"], self.padding, self.mean
+            images, inputs["top"], inputs["left"], inputs["flip"], self.padding, self.mean
         )
 
     def train_step(self, *arguments):
-        """Keras' own step (of either backend), with the batch's gates known to the optimiser."""
+        """Keras' own step (of either backend), with the batch's gates known to the optimizer."""
         inputs = arguments[-1][0]
         with self.optimizer.gated(inputs.get("gates")):
             return super().train_step(*arguments)
@@ -70,7 +70,7 @@ class Trainer(keras.Model):
 
     @property
     def state_variables(self) -> list[keras.Variable]:
-        """All that a resumed run must find as it was; the pictures are not part of it."""
+        """All that a resumed run must find as it was; the images are not part of it."""
         variables = [*self.variables, *self.optimizer.variables, *self.metrics_variables]
         return list({id(v): v for v in variables if v is not self.held}.values())
 
@@ -82,7 +82,7 @@ def gates_of(chain: Chain) -> list[int | None]:
 
 
 def compile_trainer(trainer: Trainer, schedule, weight_decay: float) -> None:
-    """Gives the trainer its optimiser."""
+    """Gives the trainer its optimizer."""
     require_instance("trainer", trainer, Trainer)
     require_number("weight_decay", weight_decay)
     optimizer = GatedSGD(schedule, weight_decay, gates_of(trainer.chain))

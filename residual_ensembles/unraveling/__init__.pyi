@@ -1,10 +1,10 @@
-from . import given
+from . import external
 from .chain import UnraveledChain, unravel
 from .loading import load
 
 __all__ = [
     "UnraveledChain",
-    "given",
+    "external",
     "load",
     "unravel",
 ]

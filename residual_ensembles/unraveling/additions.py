@@ -1,4 +1,4 @@
-"""Where a branch is added back: the places at which a graph can be cut."""
+"""Additions at which a branch joins its skip: the positions at which a graph can be cut."""
 
 from dataclasses import dataclass, field
 
@@ -44,7 +44,7 @@ class Candidate:
 
 @dataclass
 class Found:
-    """What there is in a graph."""
+    """All candidates for modules in a graph."""
 
     candidates: list[Candidate] = field(default_factory=list)
     refused: dict[str, str] = field(default_factory=dict)
@@ -79,17 +79,17 @@ class Additions:
 
     def find(self) -> Found:
         """Returns all candidates, and why other additions are none."""
-        found = Found()
+        result = Found()
         for node in self.nodes:
             try:
-                found.candidates.append(self.candidate(node))
+                result.candidates.append(self.candidate(node))
             except ValueError as error:
-                found.refused[node.name] = str(error)
-        sums = frozenset().union(*(candidate.side_sums for candidate in found.candidates))
-        for candidate in [c for c in found.candidates if c.total in sums and c.skip != c.entry]:
-            found.candidates.remove(candidate)
-            found.refused[candidate.name] = "it adds up what other modules put out on the side"
-        return found
+                result.refused[node.name] = str(error)
+        sums = frozenset().union(*(candidate.side_sums for candidate in result.candidates))
+        for candidate in [c for c in result.candidates if c.total in sums and c.skip != c.entry]:
+            result.candidates.remove(candidate)
+            result.refused[candidate.name] = "it adds up what other modules output on the side"
+        return result
 
     def candidate(self, node: Node, entry: int | None = None, skip: int | None = None) -> Candidate:
         """Returns the module that ends in an addition.
@@ -131,7 +131,7 @@ class Additions:
     def merge(self, node: Node, entry: int, skip: int) -> Candidate:
         """Returns the module that ends in a layer that does not add.
 
-        Its residual is what the layer puts out beyond the skip.
+        Its residual is what the layer outputs beyond the skip.
 
         Args:
             node: Where branches meet.
@@ -159,7 +159,7 @@ class Additions:
 
         None for the latter two where branches come from several values, or all change the shape.
         """
-        found = []
+        result = []
         for node in self.graph.nodes:
             inputs = list(dict.fromkeys(node.inputs))
             if len(inputs) < 2 or len(node.outputs) != 1:
@@ -171,8 +171,8 @@ class Additions:
             whole = self.shapes[node.outputs[0]]
             fits = [t for t in inputs if whole is not None and self.shapes[t] == whole]
             skip = min(fits, key=lambda t: (t != entry, self._size(entry, t)), default=None)
-            found.append((node, entry, skip))
-        return found
+            result.append((node, entry, skip))
+        return result
 
     def layer(self, node: Node) -> Candidate:
         """Returns the module that a layer is by itself.
@@ -236,18 +236,18 @@ class Additions:
 
     def _flat_terms(self, total: int) -> list[int]:
         """Returns what is added, sums within taken apart where nothing else needs them."""
-        found = []
+        result = []
         for term in self.terms[total]:
             whole = term in self.terms and len(self.consumers[term]) == 1
-            found += self._flat_terms(term) if whole else [term]
-        return found
+            result += self._flat_terms(term) if whole else [term]
+        return result
 
     def _entry(self, terms: list[int]) -> int:
         common = self.ancestors[terms[0]]
         for term in terms[1:]:
             common &= self.ancestors[term]
-        found = list(members(common))
-        last = [t for t in found if not any(self.ancestors[u] >> t & 1 for u in found if u != t)]
+        result = list(members(common))
+        last = [t for t in result if not any(self.ancestors[u] >> t & 1 for u in result if u != t)]
         if len(last) != 1:
             names = ", ".join(self.graph.name_of(t) for t in last)
             raise ValueError(

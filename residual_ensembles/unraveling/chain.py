@@ -8,18 +8,19 @@ import numpy as np
 import pandas as pd
 from keras import ops, tree
 
+from residual_ensembles.models import _keras_internals
 from residual_ensembles.models.chain import Chain
 from residual_ensembles.models.nesting import register_all
 from residual_ensembles.models.protocols import Compilation
 from residual_ensembles.unraveling import example
 from residual_ensembles.unraveling.additions import Additions
-from residual_ensembles.unraveling.cut import Cut, Layout
 from residual_ensembles.unraveling.example import EXAMPLES, Trace
 from residual_ensembles.unraveling.graph import Graph, compilation_of, functional, graph_of
+from residual_ensembles.unraveling.graph_partition import Cut, Layout
 from residual_ensembles.unraveling.inputs import in_order, structured
 from residual_ensembles.unraveling.modules import GraphModule, LayerModule
-from residual_ensembles.unraveling.part import Program, Segment, Stem
 from residual_ensembles.unraveling.probing import Probe
+from residual_ensembles.unraveling.program import Program, Segment, Stem
 from residual_ensembles.unraveling.search import Search
 from residual_ensembles.unraveling.state import State
 
@@ -37,7 +38,7 @@ class UnraveledChain(Chain):
     out `(batch, numbers)`, and a call what the model does.
 
     Args:
-        graph: Of the model.
+        graph: Graph of the model.
         cut: What its modules are.
         trace: What one run of it showed.
         choices: What was asked of `unravel`, as plain values: with these and the model, it makes
@@ -50,14 +51,14 @@ class UnraveledChain(Chain):
         keras.Model.__init__(self, name=name, dtype="float32")
         self.stem, self.head = parts.stem(), parts.head()
         self.modules, self.segments = parts.modules(), parts.segments()
-        self.picture_shape = parts.inputs.shape
+        self.image_shape = parts.inputs.shape
         self.network = graph.model
         self.graph = graph
         self.cut = cut
         self.choices = dict(choices)
         self.inputs_state = parts.inputs
         self.outputs_state = parts.outputs
-        self.whole_numbers_travel = any(m.enters.has_whole_numbers for m in self.modules)
+        self.carries_integers = any(m.enters.has_integers for m in self.modules)
         said = choices.get("probabilities")
         self.probabilities = _are_probabilities(graph, trace) if said is None else said
         self.agreement = None
@@ -88,7 +89,7 @@ class UnraveledChain(Chain):
             print_fn: Called with the text in place of `print`.
             **_: What else `keras.Model.summary` takes; there are no layers to be shown here.
         """
-        from residual_ensembles.unraveling.summary import text
+        from residual_ensembles.unraveling.chain_summary import text
 
         (print_fn or print)(text(self, line_length))
 
@@ -101,7 +102,7 @@ class UnraveledChain(Chain):
             example) that deleting the module saves; a layer that is shared with another module
             counts in both.
         """
-        from residual_ensembles.unraveling.summary import module_table
+        from residual_ensembles.unraveling.chain_summary import module_table
 
         return module_table(self)
 
@@ -119,11 +120,13 @@ class UnraveledChain(Chain):
         return flat[0] if len(flat) == 1 else self.inputs_state.packed(flat)
 
     def unpacked_outputs(self, outputs):
-        """Returns what the head puts out, structured as the model does."""
+        """Returns what the head outputs, structured as the model does."""
         flat = self.outputs_state.unpacked(outputs)
         if self.outputs_state.alone or len(flat) == 1:
             return flat[0]
-        return tree.pack_sequence_as(functional(self.network)._outputs_struct, flat)
+        return tree.pack_sequence_as(
+            _keras_internals.outputs_structure(functional(self.network)), flat
+        )
 
     @property
     def output_shapes(self):
@@ -132,8 +135,10 @@ class UnraveledChain(Chain):
     @property
     def names_of_outputs(self):
         own = functional(self.network)
-        if isinstance(own._outputs_struct, Mapping):
-            names = sorted(own._outputs_struct)  # in the order in which Keras flattens them
+        if isinstance(_keras_internals.outputs_structure(own), Mapping):
+            names = sorted(
+                _keras_internals.outputs_structure(own)
+            )  # in the order in which Keras flattens them
             return names if len(names) == len(self.output_shapes) else own.output_names
         return list(own.output_names)
 
@@ -174,14 +179,14 @@ def unravel(
             layer that is named has to keep the shape of what passes through it.
         boundaries: The additions to cut at, by the name of the layer, where others would be taken;
             or, for one that can be read in more than one way, `(begin, end)` or `(begin, end,
-            skip)`: names of the layers that put out what enters the module, the sum, and the branch
+            skip)`: names of the layers that output what enters the module, the sum, and the branch
             that stays. None for as many modules as there are.
         input_shape: Shape of one input without batch, where its size is free; a dictionary by the
             name of the input for several.
         example_inputs: Two or more inputs to compare chain and model with, in place of random ones.
         probabilities: Whether the output is probabilities, as after a softmax, and not logits; None
             to ask the outputs.
-        name: Of the chain; the model's by default.
+        name: Name of the chain; the model's by default.
 
     Raises:
         ValueError: The model's graph is not known or cannot be cut, with the layer and the reason;
@@ -233,13 +238,13 @@ def _checked(chain: UnraveledChain, model: keras.Model, inputs) -> float:
     Raises:
         ValueError: It is larger than rounding.
     """
-    expected, found = (
+    expected, result = (
         [ops.convert_to_numpy(ops.cast(x, "float32")) for x in tree.flatten(made)]
         for made in (model(inputs, training=False), chain(inputs, training=False))
     )
     _check_finite(model, expected)
     largest = 0.0
-    for one, other in zip(found, expected, strict=True):
+    for one, other in zip(result, expected, strict=True):
         scale = max(float(np.abs(other).max()), float(np.finfo("float32").tiny))
         largest = max(largest, float(np.abs(one - other).max()) / scale)
     if not largest <= allowed_difference(chain.graph.dtypes):
@@ -275,14 +280,14 @@ def _check_weights(model: keras.Model) -> None:
 
 
 def _check_finite(model: keras.Model, outputs: list[np.ndarray]) -> None:
-    """Refuses a model that puts out what is no number.
+    """Refuses a model that outputs what is no number.
 
     Raises:
         ValueError: It does.
     """
     if not all(np.isfinite(each).all() for each in outputs):
         raise ValueError(
-            f"Received {model.name}, which puts out NaN or infinity, expected numbers: say "
+            f"Received {model.name}, which outputs NaN or infinity, expected numbers: say "
             "example_inputs=..., if it does so for random inputs in -1..1 alone."
         )
 
@@ -291,7 +296,7 @@ class _Parts:
     """The parts of a chain.
 
     Args:
-        graph: Of the model.
+        graph: Graph of the model.
         cut: What its modules are.
         trace: What one run of it showed.
     """
@@ -333,8 +338,8 @@ class _Parts:
             ops.zeros((EXAMPLES, *self.trace.shapes[t]), self.trace.dtypes[t])
             for t in self.graph.inputs
         ]
-        [found] = Program(self.graph, self.graph.inputs, [tensor])(inputs, training=False)
-        return np.array_equal(ops.convert_to_numpy(found), self.trace.common[tensor])
+        [result] = Program(self.graph, self.graph.inputs, [tensor])(inputs, training=False)
+        return np.array_equal(ops.convert_to_numpy(result), self.trace.common[tensor])
 
     def stem(self) -> Stem:
         return Stem(
@@ -342,25 +347,25 @@ class _Parts:
         )
 
     def modules(self) -> list[GraphModule]:
-        found = []
+        result = []
         for module, layout, enters, leaves in zip(
             self.cut.modules, self.cut.entering, self.entering, self.leaving, strict=True
         ):
             kind = LayerModule if module.skip is None else GraphModule
-            found.append(kind(self.graph, module, layout.carried, enters, leaves))
-        return found
+            result.append(kind(self.graph, module, layout.carried, enters, leaves))
+        return result
 
     def segments(self) -> list[Segment | None]:
-        found = []
+        result = []
         for i in range(1, len(self.cut.modules)):
             before, after = self.cut.leaving[i - 1], self.cut.entering[i]
             known = (before.stream, *before.carried)
-            found.append(
+            result.append(
                 Segment(self._program(known, after), self.leaving[i - 1], self.entering[i])
                 if self.cut.has_segment(i)
                 else None
             )
-        return found
+        return result
 
     def head(self) -> Segment:
         last = self.cut.leaving[-1]
@@ -380,7 +385,7 @@ class FlatState(State):
 
 
 def _are_probabilities(graph: Graph, trace: Trace) -> bool:
-    """Whether the model's one output is probabilities: what a softmax or a sigmoid puts out.
+    """Whether the model's one output is probabilities: what a softmax or a sigmoid outputs.
 
     The outputs themselves are asked: not negative, and of each example they add up to 1. One number
     alone, or several that are independent, are probabilities where what makes them never leaves

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import keras
 from keras import ops
 
-from residual_ensembles.randomness import generator
+from residual_ensembles.statistics.randomness import generator
 from residual_ensembles.unraveling.graph import Graph
 from residual_ensembles.unraveling.inputs import in_order, structured
 
@@ -16,7 +16,7 @@ TOKENS = 2
 
 
 class Trace(NamedTuple):
-    """What one run of a model showed."""
+    """Shapes, types and values seen in one run of a model."""
 
     shapes: list
     """Shape of each tensor without batch, or None where there is no batch."""
@@ -26,23 +26,23 @@ class Trace(NamedTuple):
     common: dict
     """What has no batch, by the number of the tensor."""
     outputs: list
-    """What the model puts out, flat."""
+    """What the model outputs, flat."""
 
 
 def random_example(graph: Graph, shapes=None, seed: int = 0):
     """Returns random inputs, structured as the model takes them.
 
     Args:
-        graph: Of the model.
+        graph: Graph of the model.
         shapes: For an input whose size is free, its shape without batch: one shape, or one by name
             of the input.
-        seed: Of the numbers.
+        seed: Seed of the numbers.
 
     Raises:
         ValueError: A size is free and was not given.
     """
     random = generator(seed, "example")
-    found = []
+    result = []
     for tensor, x in zip(graph.inputs, graph.model.inputs, strict=True):
         shape = shape_of_input(x, shapes)
         if x.dtype.startswith(("float", "bfloat")):
@@ -50,8 +50,8 @@ def random_example(graph: Graph, shapes=None, seed: int = 0):
         else:
             largest = _vocabulary(graph, tensor)
             array = random.integers(0, largest, (EXAMPLES, *shape))
-        found.append(ops.cast(array, x.dtype))
-    return structured(graph.model, found)
+        result.append(ops.cast(array, x.dtype))
+    return structured(graph.model, result)
 
 
 def shape_of_input(x: Any, shapes=None) -> tuple[int, ...]:
@@ -77,14 +77,14 @@ def shape_of_input(x: Any, shapes=None) -> tuple[int, ...]:
         )
     if None in shape:
         raise ValueError(
-            f"Received no size for the input {x.name!r} of shape {shape}, expected whole numbers: "
+            f"Received no size for the input {x.name!r} of shape {shape}, expected integers: "
             f"say for instance input_shape={tuple(size or 32 for size in shape)}."
         )
     return shape
 
 
 def _vocabulary(graph: Graph, tensor: int) -> int:
-    """Returns how many whole numbers an input may be: an embedding knows, nothing else does."""
+    """Returns how many integers an input may be: an embedding knows, nothing else does."""
     sizes = [
         node.operation.input_dim
         for node in graph.nodes

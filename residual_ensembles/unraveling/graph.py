@@ -11,8 +11,9 @@ from typing import Any
 
 import keras
 from keras import ops, tree
-from keras.src.models.functional import Functional
 
+from residual_ensembles.models import _keras_internals
+from residual_ensembles.models._keras_internals import Functional
 from residual_ensembles.models.protocols import Compilation
 
 
@@ -94,7 +95,7 @@ class CastTo:
     """Brings what enters a nested model to the type of its input.
 
     Args:
-        dtype: Of the input.
+        dtype: Dtype of the input.
     """
 
     def __init__(self, dtype: str):
@@ -143,22 +144,22 @@ class Graph:
 
     def consumers(self) -> list[list[Node]]:
         """Returns for each tensor the nodes that it goes into."""
-        found: list[list[Node]] = [[] for _ in self.producers]
+        result: list[list[Node]] = [[] for _ in self.producers]
         for node in self.nodes:
             for tensor in set(node.inputs):
-                found[tensor].append(node)
-        return found
+                result[tensor].append(node)
+        return result
 
     def ancestors(self) -> list[int]:
         """Returns for each tensor the set of those that it depends on, itself too, as bits."""
-        found = [1 << tensor for tensor in range(len(self.producers))]
+        result = [1 << tensor for tensor in range(len(self.producers))]
         for node in self.nodes:
             before = 0
             for tensor in node.inputs:
-                before |= found[tensor]
+                before |= result[tensor]
             for tensor in node.outputs:
-                found[tensor] |= before
-        return found
+                result[tensor] |= before
+        return result
 
 
 def members(bits: int) -> Iterator[int]:
@@ -172,7 +173,11 @@ def members(bits: int) -> Iterator[int]:
 def functional(layer: Any) -> Functional | None:
     """Returns the functional model that a layer is, or None where its graph is not to be seen."""
     if isinstance(layer, keras.Sequential):
-        return layer._functional if type(layer).call is keras.Sequential.call else None
+        return (
+            _keras_internals.functional_of(layer)
+            if type(layer).call is keras.Sequential.call
+            else None
+        )
     return layer if isinstance(layer, Functional) and type(layer).call is Functional.call else None
 
 
@@ -194,7 +199,7 @@ def layers_within(layer: Any) -> list[keras.layers.Layer]:
 
     Of an operation that is no layer, nothing.
     """
-    return layer._flatten_layers() if isinstance(layer, keras.layers.Layer) else []
+    return _keras_internals.flat_layers(layer) if isinstance(layer, keras.layers.Layer) else []
 
 
 def graph_of(model: keras.Model) -> Graph:
@@ -253,8 +258,8 @@ def _enter(graph: Graph, model: Functional, entering: Sequence[int], prefix: str
             cast = graph.add(CastTo(x.dtype), ((Ref(tensor),), {}), [x.dtype], f"{prefix}{x.name}")
             tensor = cast.outputs[0]
         known[id(x)] = tensor
-    for depth in sorted(model._nodes_by_depth, reverse=True):
-        for node in model._nodes_by_depth[depth]:
+    for depth in sorted(_keras_internals.nodes_by_depth(model), reverse=True):
+        for node in _keras_internals.nodes_by_depth(model)[depth]:
             if (
                 node.operation is not None
                 and not node.is_input

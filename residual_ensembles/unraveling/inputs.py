@@ -5,6 +5,7 @@ from typing import Any
 
 from keras import tree
 
+from residual_ensembles.models import _keras_internals
 from residual_ensembles.unraveling.graph import functional
 
 
@@ -46,4 +47,4 @@ def in_order(model, x: Any) -> list:
 
 def _structure(model):
     own = functional(model)
-    return None if own is None else getattr(own, "_inputs_struct", None)
+    return None if own is None else _keras_internals.inputs_structure(own)

@@ -20,7 +20,7 @@ def load(
     modules: Sequence | None = None,
     boundaries: Sequence | None = None,
     input_shape: Any = None,
-    picture_shape: Sequence[int] | None = None,
+    image_shape: Sequence[int] | None = None,
 ) -> Chain:
     """Returns the network in a file as a chain; one that is a chain already as it is.
 
@@ -29,8 +29,8 @@ def load(
         modules: As for `unravel`.
         boundaries: As for `unravel`.
         input_shape: As for `unravel`.
-        picture_shape: Of the data, for sizes that the network leaves free; nothing else is asked
-            of it.
+        image_shape: Image shape of the data, for sizes that the network leaves free; nothing else
+            is asked of it.
 
     Raises:
         ValueError: The file is not there or Keras cannot load it; or the network cannot be cut.
@@ -38,8 +38,8 @@ def load(
     model = read(path)
     if isinstance(model, Chain):
         return model
-    if input_shape is None and picture_shape is not None:
-        input_shape = _filled(model, picture_shape)
+    if input_shape is None and image_shape is not None:
+        input_shape = _filled(model, image_shape)
     return unravel(model, boundaries=boundaries, modules=modules, input_shape=input_shape)
 
 
@@ -63,14 +63,14 @@ def check_file(path: str | os.PathLike) -> None:
         )
 
 
-def _filled(model: keras.Model, picture_shape: Sequence[int]) -> dict[str, tuple] | None:
+def _filled(model: keras.Model, image_shape: Sequence[int]) -> dict[str, tuple] | None:
     """Returns a shape for each input, free sizes filled in; None where nothing is free or fits."""
     shapes = {x.name: tuple(x.shape[1:]) for x in model.inputs or ()}
     free = [name for name, shape in shapes.items() if None in shape]
-    if not free or any(len(shapes[name]) != len(picture_shape) for name in free):
+    if not free or any(len(shapes[name]) != len(image_shape) for name in free):
         return None
     return {
-        name: tuple(a or b for a, b in zip(shape, picture_shape, strict=True))
+        name: tuple(a or b for a, b in zip(shape, image_shape, strict=True))
         if name in free
         else shape
         for name, shape in shapes.items()

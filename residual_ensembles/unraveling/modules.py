@@ -6,7 +6,7 @@ from keras import ops
 from residual_ensembles.models.module import Module, scaled
 from residual_ensembles.unraveling.additions import Candidate
 from residual_ensembles.unraveling.graph import Graph, layers_within
-from residual_ensembles.unraveling.part import Program
+from residual_ensembles.unraveling.program import Program
 from residual_ensembles.unraveling.state import State
 
 
@@ -18,34 +18,42 @@ class GraphModule(Module):
     Args:
         graph: The graph.
         found: Which part of it.
-        carried: Tensors that travel along.
+        carried: Tensors that are carried along.
         enters: State that enters.
         leaves: State that leaves.
     """
 
     def __init__(
-        self, graph: Graph, found: Candidate, carried: tuple[int, ...], enters: State, leaves: State
+        self,
+        graph: Graph,
+        candidate: Candidate,
+        carried: tuple[int, ...],
+        enters: State,
+        leaves: State,
     ):
-        name = "".join(c if c.isalnum() else "_" for c in found.name)
+        name = "".join(c if c.isalnum() else "_" for c in candidate.name)
         super().__init__(None, name=f"{name}_module", dtype=enters.dtypes[0], autocast=False)
-        self.found = found
+        self.candidate = candidate
         self.enters = enters
         self.leaves = leaves
         self.shapes = enters.shape, leaves.shape
         self.kept_layout = (*enters.parts, *carried)
-        known, skip = [found.entry, *carried], [] if found.skip is None else [found.skip]
-        self.whole_program = Program(graph, known, [*skip, *found.residuals])
+        known, skip = (
+            [candidate.entry, *carried],
+            [] if candidate.skip is None else [candidate.skip],
+        )
+        self.whole_program = Program(graph, known, [*skip, *candidate.residuals])
         self.skip_program = Program(graph, known, skip)
-        self.residual_program = Program(graph, known, found.residuals)
-        self.after_program = Program(graph, [found.total], [found.leaves])
-        self.channel_axis = channel_axis(graph, found, len(leaves.shapes[0]))
+        self.residual_program = Program(graph, known, candidate.residuals)
+        self.after_program = Program(graph, [candidate.total], [candidate.leaves])
+        self.channel_axis = channel_axis(graph, candidate, len(leaves.shapes[0]))
         """Where the channels of what it acts on are, as its layers say."""
         self.built = True
 
     @property
     def title(self) -> str:
         """What a person calls it: the name of the layer that it ends in."""
-        return self.found.name
+        return self.candidate.name
 
     @property
     def variables(self):
@@ -62,9 +70,12 @@ class GraphModule(Module):
         return self.kept_layout
 
     @property
-    def leaves_as_it_is(self) -> bool:
+    def is_identity_when_deleted(self) -> bool:
         """Whether what enters leaves unchanged when the module is deleted."""
-        return self.found.skip == self.found.entry and self.found.leaves == self.found.total
+        return (
+            self.candidate.skip == self.candidate.entry
+            and self.candidate.leaves == self.candidate.total
+        )
 
     def stream(self, y):
         return self.enters.unpacked(y)[0]
@@ -79,13 +90,13 @@ class GraphModule(Module):
         return self.enters.with_stream(residual, ops.zeros_like(y))
 
     def skip(self, y, training=False):
-        if self.found.skip == self.found.entry:
+        if self.candidate.skip == self.candidate.entry:
             return y
         [skip] = self.skip_program(self.enters.unpacked(y), bool(training))
         return self.enters.with_stream(skip, y)
 
     def after(self, z):
-        if self.found.leaves == self.found.total:
+        if self.candidate.leaves == self.candidate.total:
             return z
         [left] = self.after_program(self.leaves.unpacked(z)[:1], False)
         return self.leaves.with_stream(left, z)
@@ -114,7 +125,7 @@ class LayerModule(GraphModule):
     scales_residual = False
 
     @property
-    def leaves_as_it_is(self) -> bool:
+    def is_identity_when_deleted(self) -> bool:
         return True
 
     def bypass(self, y, training=False):
@@ -135,7 +146,7 @@ def _sum(tensors: list):
     return total
 
 
-def channel_axis(graph: Graph, found: Candidate, rank: int) -> int:
+def channel_axis(graph: Graph, candidate: Candidate, rank: int) -> int:
     """Returns the axis of the channels in what leaves a module: 1 where they come first, else -1.
 
     The layers of the module say so, by their data format, the axis that they normalize, or by being
@@ -146,8 +157,8 @@ def channel_axis(graph: Graph, found: Candidate, rank: int) -> int:
         found: The module.
         rank: Axes of what leaves it, without batch.
     """
-    own = [node for node in graph.nodes if found.inner.intersection(node.outputs)]
-    place = graph.nodes.index(graph.producers[found.leaves])
+    own = [node for node in graph.nodes if candidate.inner.intersection(node.outputs)]
+    place = graph.nodes.index(graph.producers[candidate.leaves])
     for node in [*own[::-1], *graph.nodes[:place][::-1]]:
         for layer in layers_within(node.operation):
             axis = _says(layer, rank)

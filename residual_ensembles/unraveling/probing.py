@@ -1,4 +1,4 @@
-"""What parts of a graph do, told by trying them on random numbers.
+"""Properties of subgraphs, measured on random numbers.
 
 No list of layers is complete: what somebody wrote themselves is in none. The numbers are a function
 of nothing else, so that a model is cut the same way every time.
@@ -10,10 +10,10 @@ import keras
 import numpy as np
 from keras import ops
 
-from residual_ensembles.randomness import generator
+from residual_ensembles.statistics.randomness import generator
 from residual_ensembles.unraveling.example import Trace
 from residual_ensembles.unraveling.graph import Graph, Node
-from residual_ensembles.unraveling.part import Program
+from residual_ensembles.unraveling.program import Program
 
 TOLERANCE = {"float32": 1e-4, "bfloat16": 0.1, "float16": 0.02}
 """As a share of how much the values vary, by the least type computed in."""
@@ -41,10 +41,10 @@ class Probe:
         """Whether what comes out at `term` is an affine function of what enters.
 
         f(x + a (z − x)) = f(x) + a (f(z) − f(x)): a projection may have a bias, and batch
-        normalisation in inference has one. What does not depend on what enters at all is none.
+        normalization in inference has one. What does not depend on what enters at all is none.
 
         Args:
-            entry: What enters.
+            entry: Tensor that enters.
             term: What comes out.
             nodes: What lies between.
         """
@@ -53,14 +53,14 @@ class Probe:
         x, z = self._numbers("linear", entry, 2)
         try:
             program = Program(self.graph, [entry, *others], [term])
-            found = self._run(
+            result = self._run(
                 lambda tensors: program(tensors, training=False)[0],
                 [np.stack([x, z, x + OUTSIDE * (z - x)]), *self._fixed(others)],
                 [entry, *others],
             )
         except Exception:  # whoever wrote the layer decides of which type: then it is not known
             return False
-        one, other, beyond = found
+        one, other, beyond = result
         change = np.abs(other - one).max(initial=0.0)
         error = np.abs(beyond - one - OUTSIDE * (other - one)).max(initial=0.0)
         return bool(change > 0 and error <= self._tolerance(nodes) * change)
@@ -89,12 +89,12 @@ class Probe:
             rows[i][1 + 3 * i : 4 + 3 * i] = x[i], z[i], x[i] + z[i]
         try:
             with keras.StatelessScope(state_mapping=self._random_weights(node, random)):
-                found = self._run(lambda tensors: _called(node, tensors), rows, inputs)
+                result = self._run(lambda tensors: _called(node, tensors), rows, inputs)
         except Exception:  # whoever wrote the layer decides of which type: then it does not add
             return None
-        whole, nothing = found[0], found[-1]
-        own = found[1:-1].reshape(n, 3, *x.shape[1:])
-        near = self._tolerance([node]) * max(np.abs(found).max(), np.finfo("float32").tiny)
+        whole, nothing = result[0], result[-1]
+        own = result[1:-1].reshape(n, 3, *x.shape[1:])
+        near = self._tolerance([node]) * max(np.abs(result).max(), np.finfo("float32").tiny)
         adds = (
             not nothing.any()
             and np.abs(whole - own[:, 0].sum(axis=0)).max() <= near
@@ -107,7 +107,7 @@ class Probe:
         return [bool(np.array_equal(own[i, 0], x[i])) for i in range(n)]
 
     def is_bounded_by_one(self, tensor: int) -> bool:
-        """Whether what makes a tensor puts out numbers from 0 to 1, whatever it is given."""
+        """Whether what makes a tensor outputs numbers from 0 to 1, whatever it is given."""
         node = self.graph.producers[tensor]
         while node is not None and len(node.inputs) == 1 and _only_moves(node):
             node = self.graph.producers[node.inputs[0]]
@@ -115,10 +115,10 @@ class Probe:
             return False
         large = 100 * self._numbers("bounded", node.inputs[0], 4)
         try:
-            found = self._run(lambda tensors: _called(node, tensors), [large], node.inputs)
+            result = self._run(lambda tensors: _called(node, tensors), [large], node.inputs)
         except Exception:  # as above
             return False
-        return bool(found.min() >= 0 and found.max() <= 1 and found.min() < found.max())
+        return bool(result.min() >= 0 and result.max() <= 1 and result.min() < result.max())
 
     def _fit(self, node: Node) -> bool:
         """Whether all that enters and leaves a node are floats of one shape."""
@@ -133,29 +133,29 @@ class Probe:
 
     def _fixed(self, tensors: Sequence[int]) -> list[np.ndarray]:
         """Returns something for tensors that a branch needs besides: the same in each row."""
-        random, found = generator(0, "beside"), []
+        random, result = generator(0, "beside"), []
         for tensor in tensors:
             shape, dtype = self.trace.shapes[tensor], self.trace.dtypes[tensor]
             if shape is None:
-                found.append(self.trace.common[tensor])
+                result.append(self.trace.common[tensor])
             elif dtype.startswith(("float", "bfloat")):
-                found.append(np.repeat(random.normal(size=(1, *shape)), 3, axis=0))
+                result.append(np.repeat(random.normal(size=(1, *shape)), 3, axis=0))
             else:
-                found.append(np.repeat(random.integers(0, 2, (1, *shape)), 3, axis=0))
-        return found
+                result.append(np.repeat(random.integers(0, 2, (1, *shape)), 3, axis=0))
+        return result
 
     def _run(self, function: Callable, rows: Sequence[np.ndarray], tensors: Sequence[int]):
         """Returns what a function makes of rows, as many at a time as the model takes."""
         n = len(rows[0])
-        size, found = self.batch or n, []
+        size, result = self.batch or n, []
         for start in range(0, n, size):
             some = np.minimum(np.arange(start, start + size), n - 1)
             given = [
                 ops.cast(each if self.trace.shapes[t] is None else each[some], self.trace.dtypes[t])
                 for each, t in zip(rows, tensors, strict=True)
             ]
-            found.append(ops.convert_to_numpy(ops.cast(function(given), "float32")))
-        return np.concatenate(found)[:n]
+            result.append(ops.convert_to_numpy(ops.cast(function(given), "float32")))
+        return np.concatenate(result)[:n]
 
     def _tolerance(self, nodes: Sequence[Node]) -> float:
         dtypes = {self.trace.dtypes[t] for node in nodes for t in node.outputs}

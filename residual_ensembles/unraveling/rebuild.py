@@ -7,6 +7,7 @@ from typing import Any
 import keras
 from keras import ops, tree
 
+from residual_ensembles.models import _keras_internals
 from residual_ensembles.unraveling.graph import Graph, Node, functional, layers_within
 from residual_ensembles.unraveling.sums import Scaled
 
@@ -26,8 +27,8 @@ def rebuilt(chain: Any, deleted: Collection[int]) -> keras.Model:
     """
     stands_in = {}
     for number in deleted:
-        found = chain.modules[number - 1].found
-        stands_in[found.total] = found.entry if found.skip is None else found.skip
+        result = chain.modules[number - 1].candidate
+        stands_in[result.total] = result.entry if result.skip is None else result.skip
     return _Rebuilding(chain.graph, stands_in).model(f"{chain.name}_pruned")
 
 
@@ -65,8 +66,8 @@ class _Rebuilding:
         outputs = [values[self._instead(tensor)] for tensor in self.graph.outputs]
         own = functional(self.graph.model)
         model = keras.Model(
-            tree.pack_sequence_as(own._inputs_struct, inputs),
-            tree.pack_sequence_as(own._outputs_struct, outputs),
+            tree.pack_sequence_as(_keras_internals.inputs_structure(own), inputs),
+            tree.pack_sequence_as(_keras_internals.outputs_structure(own), outputs),
             name=name,
         )
         for layer, copy in self.pairs:
@@ -121,7 +122,7 @@ def _copied(layer, name: str):
     if isinstance(layer, keras.layers.Lambda):
         # Its function is here: nothing of a file has to be run, which `from_config` refuses to do.
         own = {
-            "output_shape": layer._output_shape,
+            "output_shape": _keras_internals.declared_output_shape(layer),
             "mask": layer.mask,
             "arguments": layer.arguments,
         }

@@ -1,4 +1,4 @@
-"""Which parts of a graph shall be its modules: those that are asked for, or all there are."""
+"""Search for the modules of a graph: those that are asked for, or all there are."""
 
 import contextlib
 import math
@@ -7,8 +7,8 @@ from collections import Counter
 import keras
 
 from residual_ensembles.unraveling.additions import Additions, Candidate
-from residual_ensembles.unraveling.cut import longest_chain
 from residual_ensembles.unraveling.graph import Graph, Node, functional, layers_within
+from residual_ensembles.unraveling.graph_partition import longest_chain
 
 SHOWN = 5
 """Reasons and layers that an error names."""
@@ -17,7 +17,7 @@ OFFERED = 3
 
 
 class Search:
-    """What the modules of a graph shall be.
+    """Search settings: which subgraphs become modules.
 
     Args:
         graph: The graph.
@@ -34,9 +34,9 @@ class Search:
         self.by_name = {node.name: node for node in graph.nodes}
         self.layers, named = self._layers(modules)
         if self.boundaries is None:
-            found = additions.find()
-            self.candidates = found.candidates
-            self.refused = found.refused
+            result = additions.find()
+            self.candidates = result.candidates
+            self.refused = result.refused
             forced = {candidate.name for candidate in named}
         else:
             self.candidates = [self._at(boundary) for boundary in self.boundaries]
@@ -158,20 +158,20 @@ class Search:
             return [], []
         chosen = [modules] if callable(modules) else modules
         names = [choice for choice in chosen if isinstance(choice, str)]
-        found = [self._named(name) for name in names]
+        result = [self._named(name) for name in names]
         for node in self.graph.nodes:
             is_layer = isinstance(node.operation, keras.layers.Layer)
             if is_layer and node.name not in names and _is_chosen(node.operation, chosen):
                 try:
-                    found.append(self.additions.layer(node))
+                    result.append(self.additions.layer(node))
                 except ValueError as error:
                     self.notes.append(f"{node.name}: no module, {error}")
-        if not found:
+        if not result:
             raise ValueError(
                 f"Received modules={modules!r}, of which {self.graph.model.name} has none that "
                 f"keeps the shape of what passes through{_told(self.notes)}."
             )
-        return [candidate.name for candidate in found], found
+        return [candidate.name for candidate in result], result
 
     def _named(self, name: str) -> Candidate:
         try:

@@ -1,4 +1,4 @@
-"""What passes from part to part of a chain, as one tensor."""
+"""State between the modules of a chain, packed into one tensor."""
 
 import math
 from collections.abc import Collection, Sequence
@@ -8,7 +8,7 @@ from keras import ops
 
 
 class State:
-    """One tensor, and others that travel along.
+    """One tensor, and others that are carried along.
 
     Alone, a tensor passes as it is. Together, all are flat numbers of each example, one behind the
     other, so that whatever splits, joins or measures examples need not know of them. Whole numbers
@@ -17,7 +17,7 @@ class State:
     What has no batch, such as a table of relative positions, is there once for each example.
 
     Args:
-        shapes: Of the tensors, without batch; the first is the one that modules act on.
+        shapes: Shapes of the tensors, without batch; the first is the one that modules act on.
         dtypes: Their types.
         masks: Shape of the Keras mask of each of them, without batch; None for none.
         common: Places of those that have no batch, which is never the first.
@@ -46,7 +46,7 @@ class State:
         return (sum(map(math.prod, self.parts)),)
 
     @property
-    def has_whole_numbers(self) -> bool:
+    def has_integers(self) -> bool:
         """Whether something in it is no float, and must not be rounded."""
         masked = any(shape is not None for shape in self.masks)
         return masked or not all(dtype.startswith(("float", "bfloat")) for dtype in self.dtypes)
@@ -84,16 +84,18 @@ class State:
         """Returns the tensors of a state."""
         if self.alone:
             return [state]
-        found, first = [], 0
+        result, first = [], 0
         for place, shape in enumerate(self.parts):
             size = math.prod(shape)
             part = state[:, first : first + size]
             alike = place in self.common
-            found.append(ops.reshape(part[:1] if alike else part, shape if alike else (-1, *shape)))
+            result.append(
+                ops.reshape(part[:1] if alike else part, shape if alike else (-1, *shape))
+            )
             first += size
-        masks = iter(found[len(self.shapes) :])
+        masks = iter(result[len(self.shapes) :])
         tensors = []
-        for x, dtype, mask in zip(found, self.dtypes, self.masks, strict=False):
+        for x, dtype, mask in zip(result, self.dtypes, self.masks, strict=False):
             tensor = ops.cast(x, dtype)
             if mask is not None:
                 keras.src.backend.set_keras_mask(tensor, ops.cast(next(masks), "bool"))

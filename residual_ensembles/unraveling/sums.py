@@ -92,7 +92,7 @@ class Scaled:
 
     Args:
         node: The call of the layer.
-        place: Of the tensor among those that go in.
+        place: Place of the tensor among those that go in.
         operation: What to call in place of the node's own, such as a copy of it.
     """
 
@@ -120,7 +120,7 @@ class Scaled:
 
 
 class Repeated:
-    """What is added to something larger, repeated to its shape.
+    """A summand repeated to the shape of a larger one.
 
     Args:
         name: What a person calls it.
@@ -136,7 +136,7 @@ class Repeated:
 
 
 class Difference:
-    """What a layer puts out beyond one of the tensors that go in: its residual.
+    """The residual of a layer: its output minus one of its inputs.
 
     Args:
         name: What a person calls it.

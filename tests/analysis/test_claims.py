@@ -7,14 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from residual_ensembles.analysis import (
-    CLAIMS,
-    claims_table,
-    difference_interval,
-    discordant,
-    mcnemar,
-    read_tables,
-)
+from residual_ensembles.analysis import CLAIMS, claims_table, read_tables
 from residual_ensembles.analysis.claims import VERDICTS
 from residual_ensembles.analysis.claims.claim import (
     NoSignificantDifference,
@@ -25,7 +18,8 @@ from residual_ensembles.analysis.claims.claim import (
     between,
 )
 from residual_ensembles.analysis.claims.effective_paths import intact_wrong
-from residual_ensembles.analysis.estimate import Estimate, exact
+from residual_ensembles.statistics import difference_interval, discordant, mcnemar
+from residual_ensembles.statistics.intervals import Estimate, exact
 
 COLUMNS = [
     *("id", "claim", "source", "network", "paper_value", "measured"),
@@ -33,7 +27,7 @@ COLUMNS = [
 ]
 
 
-def estimate(low, high, over="pictures"):
+def estimate(low, high, over="images"):
     return Estimate((low + high) / 2, low, high, 10, over)
 
 
@@ -71,7 +65,7 @@ def test_all_claims_are_there():
 
 def test_every_claim_is_declared_in_full():
     for claim in CLAIMS:
-        assert claim.words.endswith(".")
+        assert claim.statement.endswith(".")
         assert claim.measure
         assert claim.settle
         assert claim.target.rule in claim.rule
@@ -137,7 +131,7 @@ def test_an_ensemble_beside_a_residual_network(claims, study_of_three_seeds):
     assert list(over_seeds.n["22a"]) == [3, 3]
 
 
-def test_the_networks_at_hand_are_compared_picture_by_picture(study, study_of_three_seeds):
+def test_the_networks_at_hand_are_compared_image_by_image(study, study_of_three_seeds):
     tables = read_tables(study)
     wrong = [intact_wrong(tables, name, 0) for name in ("resnet_effective_paths", "resnet")]
     row = claims_table(tables).set_index("id").loc["15c"]
@@ -145,7 +139,7 @@ def test_the_networks_at_hand_are_compared_picture_by_picture(study, study_of_th
     assert row.measured == pytest.approx((only_a - only_b) / 360)
     assert (row.low, row.high) == pytest.approx(difference_interval(only_a, only_b, 360))
     assert row.n == 360
-    # 360 pictures cannot show that there is no difference.
+    # 360 images cannot show that there is no difference.
     assert row.verdict == ("inconclusive" if row.low <= 0 <= row.high else "not reproduced")
     assert f"p = {mcnemar(only_a, only_b):.2g}." in row.note
     several = claims_table(read_tables(study_of_three_seeds)).set_index("id").loc["15c"]
@@ -244,7 +238,7 @@ def test_what_effective_paths_carry_rests_on_batches(claims):
 
 def test_a_number_without_an_interval_says_so(claims):
     (note,) = claims[claims.id == "20"].note
-    assert "A number on 360 pictures, without an interval." in note
+    assert "A number on 360 images, without an interval." in note
     assert "Interval over" not in note
 
 

@@ -13,13 +13,13 @@ from residual_ensembles.analysis.curves import (
 
 def test_curves_begin_with_the_intact_error(study):
     tables = read_tables(study)
-    found = curves(tables, "resnet", 0, "random_deletion")
-    assert found.shape == (6, 21)
+    result = curves(tables, "resnet", 0, "random_deletion")
+    assert result.shape == (6, 21)
     intact = tables.sweep("resnet", "intact").error_fraction.iloc[0]
-    assert np.all(found[:, 0] == intact)
+    assert np.all(result[:, 0] == intact)
     rows = tables.sweep("resnet", "random_deletion")
     first = rows[(rows.n_operations == 5) & (rows.draw == 2)].error_fraction.iloc[0]
-    assert found[2, 5] == first
+    assert result[2, 5] == first
 
 
 def test_missing_sweeps_have_no_curve(study):

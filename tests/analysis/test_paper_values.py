@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from residual_ensembles.analysis import CLAIMS, spearman
+from residual_ensembles.analysis import CLAIMS
 from residual_ensembles.analysis.curves import largest_step, shrinking_gain
 from residual_ensembles.figures import authors
+from residual_ensembles.statistics import spearman
 
 PAPER = {claim.id: claim.paper_value for claim in CLAIMS}
 

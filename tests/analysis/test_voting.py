@@ -3,8 +3,8 @@ import pytest
 
 from residual_ensembles.analysis import voting
 
-# Three members, three classes. Picture 0: two heads against one louder one. Picture 1: three heads
-# for three classes. Picture 2: all agree.
+# Three members, three classes. Image 0: two heads against one louder one. Image 1: three heads
+# for three classes. Image 2: all agree.
 PROBABILITIES = np.array(
     [
         [[0.55, 0.45, 0.0], [0.6, 0.4, 0.0], [0.0, 0.1, 0.9]],
@@ -34,10 +34,10 @@ def test_certainty_is_less_than_a_head():
 
 
 @pytest.mark.parametrize("n", [1, 2, 5, 10])
-def test_every_committee_once(n):
-    found = list(voting.committees(n))
-    assert len(set(found)) == len(found) == 2**n - 1
-    assert [len(c) for c in found] == sorted(len(c) for c in found)
+def test_every_sub_ensemble_once(n):
+    result = list(voting.sub_ensembles(n))
+    assert len(set(result)) == len(result) == 2**n - 1
+    assert [len(c) for c in result] == sorted(len(c) for c in result)
 
 
 def test_the_table_by_hand():

@@ -1,4 +1,4 @@
-"""Both backends hold to the same logits, order of pictures and gates; `make test-jax`."""
+"""Both backends hold to the same logits, order of images and gates; `make test-jax`."""
 
 import os
 import subprocess
@@ -20,8 +20,8 @@ chain = models.load(sys.argv[1])
 given = np.load(sys.argv[2])
 np.savez(
     sys.argv[3],
-    logits=backend.compile(lambda x: chain(x))(given["pictures"]),
-    gated=backend.compile(lambda x, g: chain(x, gates=g))(given["pictures"], given["gates"]),
+    logits=backend.compile(lambda x: chain(x))(given["images"]),
+    gated=backend.compile(lambda x, g: chain(x, gates=g))(given["images"], given["gates"]),
     order=data.order(5, 2, 1000),
     gates=Gating("effective_paths", 54, 23).draw(5, 7),
     **data.draw_augmentation(data.Augmentation("pad_crop", 4, True), 5, 2, np.arange(50)),
@@ -48,14 +48,14 @@ def test_bfloat16_is_computed_or_refused(isa):
 
 @pytest.mark.jax
 @pytest.mark.parametrize(("model", "depth"), [("resnet", 110), ("highway", 20), ("vgg", 15)])
-def test_backends_agree(build, pictures, tmp_path, model, depth):
+def test_backends_agree(build, images, tmp_path, model, depth):
     chain = build(model, depth)
     for _ in range(3):
-        chain(pictures, training=True)  # moves the statistics
+        chain(images, training=True)  # moves the statistics
     models.save(chain, tmp_path / "model.keras")
     gates = np.ones(len(chain.modules), "float32")
     gates[1] = 0.0
-    np.savez(tmp_path / "given.npz", pictures=pictures, gates=gates)
+    np.savez(tmp_path / "given.npz", images=images, gates=gates)
     subprocess.run(
         [
             os.environ["RESIDUAL_ENSEMBLES_JAX_PYTHON"],
@@ -66,12 +66,12 @@ def test_backends_agree(build, pictures, tmp_path, model, depth):
         check=True,
         env={**os.environ, "KERAS_BACKEND": "jax"},
     )
-    found = np.load(tmp_path / "found.npz")
-    for name, logits in (("logits", chain(pictures)), ("gated", chain(pictures, gates=gates))):
+    result = np.load(tmp_path / "found.npz")
+    for name, logits in (("logits", chain(images)), ("gated", chain(images, gates=gates))):
         scale = np.abs(logits).max()
-        np.testing.assert_allclose(found[name] / scale, np.asarray(logits) / scale, atol=1e-4)
-    np.testing.assert_array_equal(found["order"], data.order(5, 2, 1000))
-    np.testing.assert_array_equal(found["gates"], Gating("effective_paths", 54, 23).draw(5, 7))
+        np.testing.assert_allclose(result[name] / scale, np.asarray(logits) / scale, atol=1e-4)
+    np.testing.assert_array_equal(result["order"], data.order(5, 2, 1000))
+    np.testing.assert_array_equal(result["gates"], Gating("effective_paths", 54, 23).draw(5, 7))
     drawn = data.draw_augmentation(data.Augmentation("pad_crop", 4, True), 5, 2, np.arange(50))
     for name, values in drawn.items():
-        np.testing.assert_array_equal(found[name], values)
+        np.testing.assert_array_equal(result[name], values)

@@ -93,13 +93,13 @@ def prepared(tmp_path_factory):
 @pytest.fixture(scope="session")
 def chain(prepared):
     """A small ResNet in which every module matters."""
-    made = models.build("resnet", 20, prepared.picture_shape, 10, prepared.mean, prepared.std)
+    made = models.build("resnet", 20, prepared.image_shape, 10, prepared.mean, prepared.std)
     random = np.random.default_rng(1)
     for variable in made.trainable_variables:
         if len(variable.shape) == 1:
             noise = random.normal(0.0, 0.3, variable.shape).astype("float32")
             variable.assign(variable.numpy() + noise)
-    reestimate_batch_norm(made, prepared.part("train").array)
+    reestimate_batch_norm(made, prepared.split("train").array)
     return made
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from pipelines.training import Run, train_one
 from residual_ensembles import models
-from residual_ensembles.analysis.gradient_tables import COLUMNS
+from residual_ensembles.paths.study.gradient_tables import COLUMNS
 from residual_ensembles.runtime.choose import ENGINE
 from residual_ensembles.runtime.executor import Task
 from residual_ensembles.storage import checkpoints
@@ -43,9 +43,9 @@ def test_tables_of_gradients_are_those_of_one_machine(
         done = program("pipelines.path_gradients", tmp_path / engine, **{ENGINE: engine})
         printed, _ = done.communicate()
         assert done.returncode == 0, printed
-        # Two pieces of both epochs, and two ranges of lengths of each of twelve batches.
-        (line,) = (line for line in printed.splitlines() if "pieces by node" in line)
-        counts = [int(part.split(")")[0]) for part in line.split("(")[1:]]
+        # Two tasks of both epochs, and two ranges of lengths of each of twelve batches.
+        (line,) = (line for line in printed.splitlines() if "tasks by node" in line)
+        counts = [int(split.split(")")[0]) for split in line.split("(")[1:]]
         assert sum(counts) == 2 + 24
     for suffix in COLUMNS:
         name = f"results/{small_studies.NAME}/path_gradients{suffix}.csv"

@@ -6,8 +6,9 @@ import pandas as pd
 import pytest
 
 from residual_ensembles import models
-from residual_ensembles.lesions import SweepSettings, cut, study_plan
-from residual_ensembles.lesions.sweep import Swept, sweep
+from residual_ensembles.lesions import SweepSettings, study_plan
+from residual_ensembles.lesions.engine import lesion_groups
+from residual_ensembles.lesions.sweep import PlannedNetwork, sweep
 from residual_ensembles.runtime.choose import ENGINE
 from residual_ensembles.runtime.result_cache import ResultCache
 from residual_ensembles.storage.files import write_csv
@@ -17,20 +18,20 @@ PLAN = {"k": 3, "draws": 3, "swaps": 2, "duplications": 2, "seed": 0, "random": 
 
 
 @pytest.fixture(autouse=True)
-def many_pieces(monkeypatch):
-    monkeypatch.setattr(cut, "PIECE_MULTIPLY_ADDS", 1.0)
-    monkeypatch.setattr(cut, "PASSES_IN_PIECE", 4)
+def many_tasks(monkeypatch):
+    monkeypatch.setattr(lesion_groups, "TASK_MULTIPLY_ADDS", 1.0)
+    monkeypatch.setattr(lesion_groups, "PASSES_IN_TASK", 4)
 
 
-def swept(chain, prepared, folder, executor, kept=ResultCache, **options):
+def planned(chain, prepared, folder, executor, kept=ResultCache, **options):
     """Returns the bytes of all files of a sweep of a network under two names."""
     networks = [
-        Swept(name, 0, chain, study_plan(chain, **PLAN), kept(folder / "kept" / name))
+        PlannedNetwork(name, 0, chain, study_plan(chain, **PLAN), kept(folder / "kept" / name))
         for name in ("one", "other")
     ]
     settings = SweepSettings(**options)
-    found = sweep(networks, prepared.part("test"), folder, executor, settings)
-    write_csv(folder / "lesions.csv", pd.concat(each.table for each in found))
+    result = sweep(networks, prepared.split("test"), folder, executor, settings)
+    write_csv(folder / "lesions.csv", pd.concat(each.table for each in result))
     written = [folder / "lesions.csv", *sorted((folder / "predictions").iterdir())]
     return [path.read_bytes() for path in written]
 
@@ -38,15 +39,15 @@ def swept(chain, prepared, folder, executor, kept=ResultCache, **options):
 WAYS = (
     {"precision": "float32", "batch_size": 64},
     {"precision": "cascade"},
-    {"precision": "bfloat16", "error_margin": 0.2},
+    {"precision": "bfloat16", "ci_half_width": 0.2},
 )
 
 
 def test_tables_are_those_of_one_machine(chain, prepared, tmp_path, local_executor, ray_executor):
     for i, options in enumerate(WAYS):
-        local = swept(chain, prepared, tmp_path / f"local-{i}", local_executor, **options)
+        local = planned(chain, prepared, tmp_path / f"local-{i}", local_executor, **options)
         assert len(local) == 3
-        ray = swept(chain, prepared, tmp_path / f"ray-{i}", ray_executor, **options)
+        ray = planned(chain, prepared, tmp_path / f"ray-{i}", ray_executor, **options)
         assert ray == local
     assert len(list((tmp_path / "ray-0/kept/one").glob("float32-*/*.result"))) > 4
     assert len(ray_executor.nodes) == 2
@@ -73,8 +74,8 @@ def test_a_node_dies_half_way(
         cluster.remove_node(another_node, allow_graceful=False)
 
     monkeypatch.setattr(Watched, "after", kill, raising=False)
-    ray = swept(chain, prepared, tmp_path / "ray", ray_executor, Watched, batch_size=8)
-    assert ray == swept(chain, prepared, tmp_path / "local", local_executor, batch_size=8)
+    ray = planned(chain, prepared, tmp_path / "ray", ray_executor, Watched, batch_size=8)
+    assert ray == planned(chain, prepared, tmp_path / "local", local_executor, batch_size=8)
     assert Watched.after is not kill
     assert ray_executor.nodes.total() == local_executor.nodes.total()
 
@@ -88,20 +89,20 @@ def test_a_driver_dies_and_is_started_again(environment, chain, prepared, tmp_pa
     ray, local = (tmp_path / engine / "results" / small_studies.NAME for engine in ("ray", "local"))
     kept = {"RESIDUAL_ENSEMBLES_CHECKPOINTS": str(tmp_path / "kept")}
     first = program("pipelines.lesion_study", tmp_path / "ray", **kept)
-    programs.wait_until(lambda: _pieces(tmp_path) or first.poll() is not None)
+    programs.wait_until(lambda: _tasks(tmp_path) or first.poll() is not None)
     first.send_signal(signal.SIGKILL)
     first.wait()
-    found = _pieces(tmp_path)
-    assert 0 < len(found) < 24, first.stdout.read()
+    result = _tasks(tmp_path)
+    assert 0 < len(result) < 24, first.stdout.read()
     assert not (ray / "lesions.csv").exists()
 
     second = program("pipelines.lesion_study", tmp_path / "ray", **kept)
     printed, _ = second.communicate()
     assert second.returncode == 0, printed
-    # 24 ranges of pictures; the comparison with the reference came before them all.
-    (line,) = (line for line in printed.splitlines() if "pieces by node" in line)
-    counts = [int(part.split(")")[0]) for part in line.split("(")[1:]]
-    assert sum(counts) == 24 - len(found)
+    # 24 ranges of images; the comparison with the reference came before them all.
+    (line,) = (line for line in printed.splitlines() if "tasks by node" in line)
+    counts = [int(split.split(")")[0]) for split in line.split("(")[1:]]
+    assert sum(counts) == 24 - len(result)
     assert "computed by ray" in line
 
     elsewhere = {"RESIDUAL_ENSEMBLES_CHECKPOINTS": str(tmp_path / "elsewhere")}
@@ -112,5 +113,5 @@ def test_a_driver_dies_and_is_started_again(environment, chain, prepared, tmp_pa
         assert (ray / name).read_bytes() == (local / name).read_bytes()
 
 
-def _pieces(folder):
+def _tasks(folder):
     return list(folder.glob("kept/lesions/*/float32-*/[!.]*.result"))

@@ -64,7 +64,7 @@ def test_order_progress_and_values_put_once(ray_executor):
     ]
     assert seen == {i: i * i for i in range(12)}
     assert sum(steps) == sum(range(12))
-    put = ray_executor.put(np.arange(10**6))
+    put = ray_executor.scatter(np.arange(10**6))
     assert ray_executor.run(tasks(total, (put,), (put,))) == [499999500000] * 2
     facts = ray_executor.provenance()
     assert facts["engine"] == "ray"
@@ -107,24 +107,24 @@ def test_nodes_that_die_count_little_and_are_told_as_often_as_they_did(connected
     exceptions = connected.ray.exceptions
     attempts, died = Attempts(exceptions), exceptions.NodeDiedError("gone")
     for _ in range(11):
-        attempts.failed("piece", 5, died)
-    with pytest.raises(OSError, match=r"piece: failed 12 times, at last with NodeDiedError"):
-        attempts.failed("piece", 5, died)
+        attempts.failed("task", 5, died)
+    with pytest.raises(OSError, match=r"task: failed 12 times, at last with NodeDiedError"):
+        attempts.failed("task", 5, died)
 
 
 def test_the_lesions_of_a_failed_task_are_named(ray_executor, chain, prepared):
     class Broken:
-        """Pictures of more channels than the network takes, from the twenty-fourth on."""
+        """Images of more channels than the network takes, from the twenty-fourth on."""
 
         def __len__(self):
             return 48
 
         def __getitem__(self, some):
             first = some.start if isinstance(some, slice) else 0
-            pictures = prepared.part("test").pictures(some)
-            return pictures.repeat(3, axis=-1) if first >= 24 else pictures
+            images = prepared.split("test").images(some)
+            return images.repeat(3, axis=-1) if first >= 24 else images
 
-    with pytest.raises(OSError, match=r", 8 pictures: delete 3: failed 3 times"):
+    with pytest.raises(OSError, match=r", 8 images: delete 3: failed 3 times"):
         evaluate(chain, [Lesion(deletions=[3])], Broken(), batch_size=8, executor=ray_executor)
 
 

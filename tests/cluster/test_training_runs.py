@@ -26,7 +26,7 @@ def project(environment, tmp_path_factory):
 
 def test_networks_are_trained_on_the_cluster(project):
     printed = project.run("dvc", "repro", "train")
-    (line,) = (line for line in printed.splitlines() if "pieces by node" in line)
+    (line,) = (line for line in printed.splitlines() if "tasks by node" in line)
     assert "computed by ray" in line
     assert line.count("(1)") == 2
     assert "resnet-1: 1/1 - " in printed
@@ -66,9 +66,9 @@ def n_checkpoints(project, known) -> int:
 
 def trainings(project) -> list[psutil.Process]:
     """Returns the workers that train networks of the project."""
-    found = []
+    result = []
     for process in psutil.process_iter(["cmdline", "cwd"]):
         words = process.info["cmdline"] or [""]
         if words[0].startswith("ray::") and process.info["cwd"] == str(project.folder):
-            found.append(process)
-    return found
+            result.append(process)
+    return result

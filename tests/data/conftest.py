@@ -15,7 +15,7 @@ if importlib.util.find_spec("tensorflow") is None:  # preparing needs it, readin
 
 
 def encoded(array, format_="PNG"):
-    """The picture of an array, uint8, (height, width, channels), as JPEG or PNG bytes."""
+    """The image of an array, uint8, (height, width, channels), as JPEG or PNG bytes."""
     file = io.BytesIO()
     Image.fromarray(array[..., 0] if array.shape[-1] == 1 else array).save(file, format_)
     return file.getvalue()
@@ -27,29 +27,29 @@ class ListSource:
     name, title, flip, verified = "list", "A list", True, True
 
     def __init__(self, train, test, n_classes=3, format_="PNG"):
-        self._parts = {"train": train, "test": test}
+        self._splits = {"train": train, "test": test}
         self._format = format_
         self.class_names = [f"class {i}" for i in range(n_classes)]
         self.channels = train[0][0].shape[-1]
         self.splits = {"train": "train", "test": "test"}
         self.description = {"source": "list"}
 
-    def batches(self, part, size=7):
-        rows = self._parts[part]
+    def batches(self, split, size=7):
+        rows = self._splits[split]
         for start in range(0, len(rows), size):
             chunk = rows[start : start + size]
             yield SimpleNamespace(
-                pictures=[
-                    picture if isinstance(picture, bytes) else encoded(picture, self._format)
-                    for picture, _ in chunk
+                images=[
+                    image if isinstance(image, bytes) else encoded(image, self._format)
+                    for image, _ in chunk
                 ],
                 labels=np.array([label for _, label in chunk], np.int32),
-                names=[f"{part} {start + i}" for i in range(len(chunk))],
+                names=[f"{split} {start + i}" for i in range(len(chunk))],
             )
 
 
 def random_rows(n, height, width, channels=3, n_classes=3, seed=0):
-    """Random pictures, (array, label), with the classes in turn."""
+    """Random images, (array, label), with the classes in turn."""
     random = np.random.default_rng(seed)
     return [
         (random.integers(0, 256, (height, width, channels)).astype(np.uint8), i % n_classes)
@@ -92,7 +92,7 @@ def write(tmp_path):
 
 @pytest.fixture
 def make_tree(tmp_path):
-    """Writes a tree train|test/<class>/*.jpg of random pictures and returns its root."""
+    """Writes a tree train|test/<class>/*.jpg of random images and returns its root."""
 
     def make(classes=("cat", "dog"), per_class=4, size=(8, 8), name="tree", suffix="jpg"):
         random = np.random.default_rng(0)

@@ -11,11 +11,11 @@ PAD_CROP = data.Augmentation("pad_crop", padding=4, flip=True)
     "augmentation",
     [PAD_CROP, data.Augmentation("none"), data.Augmentation("random_resized_crop", flip=True)],
 )
-def test_draws_depend_on_seed_epoch_and_picture_alone(augmentation):
+def test_draws_depend_on_seed_epoch_and_image_alone(augmentation):
     together = data.draw_augmentation(augmentation, 3, 5, np.arange(100))
-    part = data.draw_augmentation(augmentation, 3, 5, np.array([7, 99, 7]))
+    split = data.draw_augmentation(augmentation, 3, 5, np.array([7, 99, 7]))
     for name, values in together.items():
-        np.testing.assert_array_equal(values[[7, 99, 7]], part[name])
+        np.testing.assert_array_equal(values[[7, 99, 7]], split[name])
 
 
 def test_pad_crop_reaches_every_corner_equally_often():
@@ -40,7 +40,7 @@ def test_digits_are_moved_but_not_mirrored():
     assert not drawn["flip"].any()
 
 
-def test_none_leaves_the_picture_where_it_is():
+def test_none_leaves_the_image_where_it_is():
     drawn = data.draw_augmentation(data.Augmentation("none"), 0, 1, np.arange(5))
     assert not np.any([drawn["top"], drawn["left"], drawn["flip"]])
 

@@ -17,25 +17,25 @@ def test_title_classes_and_sizes(digits):
     assert digits.augmentation == data.Augmentation("pad_crop", padding=1, flip=False)
 
 
-def test_all_of_scikit_learns_pictures_are_there(digits):
+def test_all_of_scikit_learns_images_are_there(digits):
     original = load_digits()
     expected = {
         (np.rint(image * 15.9375).astype(np.uint8).tobytes(), label)
         for image, label in zip(original.images, original.target, strict=True)
     }
-    parts = [digits.part(name) for name in ("train", "validation", "test")]
-    found = {
-        (picture.tobytes(), label)
-        for part in parts
-        for picture, label in zip(part.array, part.labels, strict=True)
+    splits = [digits.split(name) for name in ("train", "validation", "test")]
+    result = {
+        (image.tobytes(), label)
+        for split in splits
+        for image, label in zip(split.array, split.labels, strict=True)
     }
-    assert found == expected
-    assert {pixel for part in parts for pixel in np.unique(part.array)} >= {0, 128, 255}
+    assert result == expected
+    assert {pixel for split in splits for pixel in np.unique(split.array)} >= {0, 128, 255}
 
 
 def test_the_test_part_has_its_share_of_each_class_whatever_the_seed(digits, tmp_path):
-    test = digits.part("test")
+    test = digits.split("test")
     assert np.abs(np.bincount(test.labels) - np.bincount(load_digits().target) / 5).max() < 1.01
     other = data.prepare("digits", tmp_path / "prepared", seed=7, validation_fraction=0)
-    np.testing.assert_array_equal(other.part("test").array, test.array)
-    assert len(other.part("train")) == 1437
+    np.testing.assert_array_equal(other.split("test").array, test.array)
+    assert len(other.split("train")) == 1437

@@ -9,7 +9,7 @@ from residual_ensembles.data.folder import CIFAR10_CLASSES, check_tree, is_cifar
 def test_a_good_tree_is_accepted(make_tree):
     root = make_tree()
     (root / "train" / "cat" / ".DS_Store").write_text("left by a file manager")
-    (root / "README.txt").write_text("beside the parts, where it does no harm")
+    (root / "README.txt").write_text("beside the splits, where it does no harm")
     (root / "test" / "dog" / "0000.jpg").rename(root / "test" / "dog" / "0000.JPEG")
     check_tree(root)
 
@@ -71,7 +71,7 @@ def test_hidden_folders_would_become_classes(make_tree):
         check_tree(root)
 
 
-def test_what_only_is_called_a_picture_is_told_apart(make_tree):
+def test_what_only_is_called_a_image_is_told_apart(make_tree):
     root = make_tree()
     path = root / "test" / "dog" / "z.jpg"
     path.symlink_to("gone.jpg")
@@ -117,9 +117,9 @@ def test_cifar10_is_recognised(make_tree):
     assert not is_cifar10_jpeg(make_tree(("cat", "dog"), 1, (32, 32), "two"))
 
 
-def test_a_broken_picture_is_left_to_the_scan(make_tree):
+def test_a_broken_image_is_left_to_the_scan(make_tree):
     root = make_tree(CIFAR10_CLASSES, 1, (32, 32))
-    (root / "train" / "airplane" / "0000.jpg").write_text("no picture")
+    (root / "train" / "airplane" / "0000.jpg").write_text("no image")
     assert not is_cifar10_jpeg(root)
     with pytest.raises(Image.UnidentifiedImageError):
         Image.open(root / "train" / "airplane" / "0000.jpg")

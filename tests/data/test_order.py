@@ -6,7 +6,7 @@ from residual_ensembles import data
 
 
 @given(seed=st.integers(0, 2**31), epoch=st.integers(0, 500), n=st.integers(0, 300))
-def test_every_picture_comes_once(seed, epoch, n):
+def test_every_image_comes_once(seed, epoch, n):
     order = data.order(seed, epoch, n)
     np.testing.assert_array_equal(np.sort(order), np.arange(n))
     np.testing.assert_array_equal(order, data.order(seed, epoch, n))

@@ -8,9 +8,9 @@ from residual_ensembles import backend, data
 from residual_ensembles.data.pad_crop import crop_and_flip_on_host
 
 
-def on_device(pictures, top, left, flip, padding, fill):
+def on_device(images, top, left, flip, padding, fill):
     compiled = backend.compile(lambda *drawn: data.crop_and_flip(*drawn, padding, fill))
-    arguments = (ops.convert_to_tensor(value) for value in (pictures, top, left, flip))
+    arguments = (ops.convert_to_tensor(value) for value in (images, top, left, flip))
     return ops.convert_to_numpy(compiled(*arguments))
 
 
@@ -25,41 +25,41 @@ def on_device(pictures, top, left, flip, padding, fill):
 )
 def test_device_equals_host(shape, padding, dtype):
     random = np.random.default_rng(0)
-    pictures = random.integers(0, 256, shape).astype(np.uint8)
+    images = random.integers(0, 256, shape).astype(np.uint8)
     augmentation = data.Augmentation("pad_crop", padding=padding, flip=True)
     drawn = data.draw_augmentation(augmentation, 0, 1, np.arange(shape[0]))
     fill = np.arange(1, 1 + shape[-1]) * 10.0
-    expected = crop_and_flip_on_host(pictures, **drawn, padding=padding, fill=fill)
-    result = on_device(pictures.astype(dtype), **drawn, padding=padding, fill=fill)
+    expected = crop_and_flip_on_host(images, **drawn, padding=padding, fill=fill)
+    result = on_device(images.astype(dtype), **drawn, padding=padding, fill=fill)
     assert result.dtype == np.float32
     np.testing.assert_array_equal(result, expected)
 
 
 def test_host_by_hand():
-    picture = np.arange(1, 5, dtype=np.uint8).reshape(1, 2, 2, 1)  # 1 2 / 3 4
+    image = np.arange(1, 5, dtype=np.uint8).reshape(1, 2, 2, 1)  # 1 2 / 3 4
     drawn = {"top": np.array([0]), "left": np.array([2]), "flip": np.array([False])}
-    moved = crop_and_flip_on_host(picture, **drawn, padding=1, fill=np.array([8.6]))
+    moved = crop_and_flip_on_host(image, **drawn, padding=1, fill=np.array([8.6]))
     np.testing.assert_array_equal(moved[0, ..., 0], [[9, 9], [2, 9]])
     drawn["flip"] = np.array([True])
-    mirrored = crop_and_flip_on_host(picture, **drawn, padding=1, fill=np.array([8.6]))
+    mirrored = crop_and_flip_on_host(image, **drawn, padding=1, fill=np.array([8.6]))
     np.testing.assert_array_equal(mirrored[0, ..., 0], [[9, 9], [9, 2]])
 
 
 @settings(max_examples=30, deadline=None)
 @given(top=st.integers(0, 6), left=st.integers(0, 6), flip=st.booleans(), seed=st.integers(0, 99))
 def test_each_pixel_comes_from_where_it_should(top, left, flip, seed):
-    pictures = np.random.default_rng(seed).integers(0, 256, (1, 4, 5, 2)).astype(np.uint8)
+    images = np.random.default_rng(seed).integers(0, 256, (1, 4, 5, 2)).astype(np.uint8)
     fill = np.array([3.0, 7.0])
     result = crop_and_flip_on_host(
-        pictures, np.array([top]), np.array([left]), np.array([flip]), 3, fill
+        images, np.array([top]), np.array([left]), np.array([flip]), 3, fill
     )
     for row, column in np.ndindex(4, 5):
         y, x = row + top - 3, (4 - column if flip else column) + left - 3
         inside = 0 <= y < 4 and 0 <= x < 5
-        np.testing.assert_array_equal(result[0, row, column], pictures[0, y, x] if inside else fill)
+        np.testing.assert_array_equal(result[0, row, column], images[0, y, x] if inside else fill)
 
 
-def test_padding_has_exactly_the_mean_so_that_it_is_zero_after_normalisation():
+def test_padding_has_exactly_the_mean_so_that_it_is_zero_after_normalization():
     mean = np.float32([77.77282724284609])
     result = on_device(
         np.zeros((1, 8, 8, 1), np.uint8), np.int32([0]), np.int32([0]), np.array([False]), 1, mean

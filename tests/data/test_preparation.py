@@ -18,9 +18,9 @@ def source(make_source, make_rows):
 @pytest.mark.parametrize("storage", ["arrays", "records"])
 def test_mean_and_deviation_are_those_of_the_train_part(write, source, storage):
     result = write(source, storage=storage)
-    pictures = result.part("train").pictures(slice(None)).astype(float)
-    np.testing.assert_allclose(result.mean, pictures.mean((0, 1, 2)), rtol=1e-12)
-    np.testing.assert_allclose(result.std, pictures.std((0, 1, 2)), rtol=1e-9)
+    images = result.split("train").images(slice(None)).astype(float)
+    np.testing.assert_allclose(result.mean, images.mean((0, 1, 2)), rtol=1e-12)
+    np.testing.assert_allclose(result.std, images.std((0, 1, 2)), rtol=1e-9)
 
 
 def test_a_channel_of_one_colour_divides_by_one(write, make_source, make_rows):
@@ -31,7 +31,7 @@ def test_a_channel_of_one_colour_divides_by_one(write, make_source, make_rows):
 
 
 def test_a_large_set_is_measured_on_a_sample(write, source, monkeypatch):
-    monkeypatch.setattr(preparation, "STATISTICS_PICTURES", 20)
+    monkeypatch.setattr(preparation, "STATISTICS_IMAGES", 20)
     sampled = [write(source, f"{i}", storage="records").mean for i in range(2)]
     assert sampled[0] == sampled[1] != write(source, "whole", storage="arrays").mean
 
@@ -39,32 +39,32 @@ def test_a_large_set_is_measured_on_a_sample(write, source, monkeypatch):
 def test_the_validation_part_is_cut_by_class(write, source):
     result = write(source, validation_fraction=0.2, seed=3)
     for name, n in (("train", 16), ("validation", 4), ("test", 4)):
-        assert np.bincount(result.part(name).labels).tolist() == [n, n, n]
+        assert np.bincount(result.split(name).labels).tolist() == [n, n, n]
 
 
 def test_the_cut_depends_on_the_seed_alone(write, source):
     one, same, other = (write(source, f"{i}", seed=seed) for i, seed in enumerate((0, 0, 1)))
     assert one.checksum == same.checksum != other.checksum
-    np.testing.assert_array_equal(one.part("train").array, same.part("train").array)
-    np.testing.assert_array_equal(one.part("test").array, other.part("test").array)
+    np.testing.assert_array_equal(one.split("train").array, same.split("train").array)
+    np.testing.assert_array_equal(one.split("test").array, other.split("test").array)
 
 
 @pytest.mark.parametrize("storage", ["arrays", "records"])
 def test_the_validation_part_may_be_empty(write, source, storage):
     result = write(source, validation_fraction=0.0, storage=storage)
-    assert [len(result.part(name)) for name in prepared.PARTS] == [60, 0, 12]
-    assert result.part("validation").pictures(slice(None)).shape == (0, 8, 8, 3)
+    assert [len(result.split(name)) for name in prepared.SPLITS] == [60, 0, 12]
+    assert result.split("validation").images(slice(None)).shape == (0, 8, 8, 3)
 
 
 def test_limits_draw_by_class(write, source):
     result = write(source, limit_train=30, limit_test=6)
     assert result.description["counts"] == {"train": 27, "validation": 3, "test": 6}
-    assert np.bincount(result.part("test").labels).tolist() == [2, 2, 2]
+    assert np.bincount(result.split("test").labels).tolist() == [2, 2, 2]
     everything = write(source, "all", limit_train=0, limit_test=1000)
     assert everything.description["counts"] == {"train": 54, "validation": 6, "test": 12}
 
 
-def test_the_checksum_covers_pictures_labels_and_how_they_are_seen(write, make_source, make_rows):
+def test_the_checksum_covers_images_labels_and_how_they_are_seen(write, make_source, make_rows):
     rows, test = make_rows(12, 8, 8), make_rows(3, 8, 8)
     brighter = [(rows[0][0] ^ 1, rows[0][1]), *rows[1:]]
     swapped = [(rows[0][0], 1), (rows[1][0], 0), *rows[2:]]
@@ -88,13 +88,13 @@ def test_a_repeated_preparation_writes_equal_files(write, source):
 def test_auto_keeps_small_sets_as_arrays_and_large_ones_as_records(write, source, monkeypatch):
     n_bytes = 72 * 8 * 8 * 3
     monkeypatch.setattr(preparation, "ARRAY_BYTES", n_bytes)
-    assert write(source, "small").part("train").array is not None
+    assert write(source, "small").split("train").array is not None
     monkeypatch.setattr(preparation, "ARRAY_BYTES", n_bytes - 1)
-    assert write(source, "large").part("train").array is None
+    assert write(source, "large").split("train").array is None
 
 
 def test_title_may_be_given(write, source):
-    assert write(source, title="My pictures").title == "My pictures"
+    assert write(source, title="My images").title == "My images"
 
 
 def test_unequal_sizes_are_refused_unless_they_are_resized(write, make_source, make_rows):
@@ -103,35 +103,35 @@ def test_unequal_sizes_are_refused_unless_they_are_resized(write, make_source, m
         write(source, "refused")
     for storage in ("arrays", "records"):
         result = write(source, storage, resize=4, storage=storage)
-        assert result.part("train").pictures([0, -1]).shape == (2, 4, 4, 3)
+        assert result.split("train").images([0, -1]).shape == (2, 4, 4, 3)
 
 
 def test_resized_arrays_are_what_resized_records_show(write, make_source, make_rows):
     source = make_source(make_rows(18, 20, 30), make_rows(6, 30, 20))
     one, other = (write(source, name, resize=16, storage=name) for name in prepared.STORAGES)
-    for name in prepared.PARTS:
+    for name in prepared.SPLITS:
         np.testing.assert_array_equal(
-            one.part(name).pictures(slice(None)), other.part(name).pictures(slice(None))
+            one.split(name).images(slice(None)), other.split(name).images(slice(None))
         )
 
 
 def test_jpegs_like_those_of_imagenet_are_kept_encoded_and_read_by_index(
     write, make_source, make_rows, monkeypatch
 ):
-    """A few dozen pictures of about 250×200, varying in size, seen at 224×224."""
+    """A few dozen images of about 250×200, varying in size, seen at 224×224."""
     rows = [make_rows(1, 190 + i, 260 - i, seed=i)[0] for i in range(36)]
     rows = [(array, i % 3) for i, (array, _) in enumerate(rows)]
     source = make_source(rows, rows[:6], format_="JPEG")
     result = write(source, resize=224, storage="records")
     assert result.augmentation == data.Augmentation("random_resized_crop", flip=True)
-    assert result.picture_shape == (224, 224, 3)
-    train = result.part("train")
+    assert result.image_shape == (224, 224, 3)
+    train = result.split("train")
     assert (len(train), train.array) == (32, None)
     stored = train.stored(np.array([5]))[0]
     assert stored[4:6] == b"\xff\xd8"  # the JPEG itself, after its label
-    evaluated = train.pictures([31, 0, 5])
+    evaluated = train.images([31, 0, 5])
     assert evaluated.shape == (3, 224, 224, 3)
-    np.testing.assert_array_equal(train.pictures([0])[0], evaluated[1])
+    np.testing.assert_array_equal(train.images([0])[0], evaluated[1])
     augmented = train.augmented([31, 0, 5], seed=0, epoch=1)
     assert augmented.shape == (3, 224, 224, 3)
     np.testing.assert_array_equal(train.augmented([5], 0, 1)[0], augmented[2])
@@ -171,9 +171,9 @@ def test_one_class_is_refused(write, make_source, make_rows):
 def test_a_source_that_changes_is_refused(write, source):
     batches, looks = source.batches, []
 
-    def changing(part):
-        looks.append(part)
-        return list(batches(part))[: -1 if len(looks) > 2 else None]
+    def changing(split):
+        looks.append(split)
+        return list(batches(split))[: -1 if len(looks) > 2 else None]
 
     source.batches = changing
     with pytest.raises(ValueError, match=r"5\d .*train .*60"):
@@ -184,9 +184,9 @@ def test_a_source_that_changes_its_order_is_refused(write, source, make_rows):
     looks = []
     batches = source.batches
 
-    def changing(part):
-        looks.append(part)
-        return batches(part) if len(looks) < 3 else reversed(list(batches(part, 10)))
+    def changing(split):
+        looks.append(split)
+        return batches(split) if len(looks) < 3 else reversed(list(batches(split, 10)))
 
     source.batches = changing
     with pytest.raises(ValueError, match="labels from list"):
@@ -200,7 +200,7 @@ def test_without_tensorflow_it_says_where_to_prepare(tmp_path, monkeypatch):
         data.prepare("digits", tmp_path / "prepared")
 
 
-def test_one_line_counts_the_pictures_that_are_converted(write, make_source, make_rows, capsys):
+def test_one_line_counts_the_images_that_are_converted(write, make_source, make_rows, capsys):
     def saved(mode, format_):
         file = io.BytesIO()
         Image.new(mode, (8, 8)).save(file, format_)
@@ -209,7 +209,7 @@ def test_one_line_counts_the_pictures_that_are_converted(write, make_source, mak
     odd = [(saved("CMYK", "JPEG"), 0), (saved("RGBA", "PNG"), 1), (saved("RGBA", "PNG"), 2)]
     write(make_source(make_rows(30, 8, 8) + odd, make_rows(6, 8, 8) + odd[:1]))
     assert capsys.readouterr().out == (
-        f"pictures that are converted: 2 {records.CMYK}, 2 {records.TRANSPARENT}\n"
+        f"images that are converted: 2 {records.CMYK}, 2 {records.TRANSPARENT}\n"
     )
     write(make_source(make_rows(30, 8, 8), make_rows(6, 8, 8)), name="usual")
     assert capsys.readouterr().out == ""
@@ -218,7 +218,7 @@ def test_one_line_counts_the_pictures_that_are_converted(write, make_source, mak
 @pytest.mark.parametrize("name", ["seed", "resize", "limit_train", "limit_test"])
 @pytest.mark.parametrize("value", [1.5, float("nan"), True, "8"])
 def test_what_is_no_whole_number_is_refused(tmp_path, name, value):
-    with pytest.raises(TypeError, match=f"Received {name}=.*, expected a whole number"):
+    with pytest.raises(TypeError, match=f"Received {name}=.*, expected an integer"):
         data.prepare("digits", tmp_path / "x", **{name: value})
 
 

@@ -21,7 +21,7 @@ def test_it_says_what_it_is(prepared):
     assert (prepared.name, prepared.title) == ("list", "A list")
     assert prepared.class_names == ["class 0", "class 1", "class 2"]
     assert prepared.n_classes == 3
-    assert prepared.picture_shape == (8, 8, 3)
+    assert prepared.image_shape == (8, 8, 3)
     assert prepared.augmentation == data.Augmentation("pad_crop", padding=1, flip=True)
     assert prepared.description["counts"] == {"train": 27, "validation": 3, "test": 6}
     assert len(prepared.checksum) == 64
@@ -29,12 +29,12 @@ def test_it_says_what_it_is(prepared):
 
 def test_labels_are_integers(prepared):
     for name in ("train", "validation", "test"):
-        assert prepared.part(name).labels.dtype == np.int32
+        assert prepared.split(name).labels.dtype == np.int32
 
 
 def test_an_unknown_part_is_refused(prepared):
     with pytest.raises(ValueError, match="name='dev', expected one of train, validation, test"):
-        prepared.part("dev")
+        prepared.split("dev")
 
 
 def test_a_folder_without_prepared_data_is_refused(tmp_path):
@@ -47,12 +47,12 @@ def test_a_folder_without_prepared_data_is_refused(tmp_path):
 
 def test_a_newer_format_is_refused(prepared):
     path = prepared.folder / "meta.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"format": 2}))
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"format": 3}))
     with pytest.raises(ValueError, match="format 2"):
         data.load(prepared.folder)
 
 
-@pytest.mark.parametrize("meta", [{"format": 1}, {"format": 1, "name": "a", "augmentation": 3}])
+@pytest.mark.parametrize("meta", [{"format": 2}, {"format": 2, "name": "a", "augmentation": 3}])
 def test_damaged_facts_are_refused(tmp_path, meta):
     (tmp_path / "meta.json").write_text(json.dumps(meta))
     files.write_manifest(tmp_path, ["meta.json"])
@@ -68,13 +68,13 @@ DAMAGES = {
 
 
 @pytest.mark.parametrize("damage", [*DAMAGES, "missing", "other"])
-@pytest.mark.parametrize("name", ["train_pictures", "train_labels", "meta"])
+@pytest.mark.parametrize("name", ["train_images", "train_labels", "meta"])
 def test_changed_files_are_refused(prepared, name, damage):
     (path,) = prepared.folder.glob(f"{name}.*")
     if damage == "missing":
         path.unlink()
     elif damage == "other":
-        path.write_bytes(next(prepared.folder.glob("test_pictures.*")).read_bytes())
+        path.write_bytes(next(prepared.folder.glob("test_images.*")).read_bytes())
     else:
         path.write_bytes(DAMAGES[damage](path.read_bytes()))
     with pytest.raises(ValueError, match=f"{path.name}|{prepared.folder}"):
@@ -88,7 +88,7 @@ def test_what_was_never_finished_is_refused(prepared):
 
 
 @pytest.mark.parametrize(
-    ("part", "labels", "told"),
+    ("split", "labels", "told"),
     [
         ("train", [0, 1, 3], "train label 3"),
         ("test", [0, -1], "test label -1"),
@@ -97,14 +97,14 @@ def test_what_was_never_finished_is_refused(prepared):
         ("test", np.empty(0, np.int32), "test"),
     ],
 )
-def test_labels_that_cannot_be_are_refused(prepared, part, labels, told):
-    n = len(labels) and len(prepared.part(part))
-    for path in prepared.folder.glob(f"{part}_*.npy"):
+def test_labels_that_cannot_be_are_refused(prepared, split, labels, told):
+    n = len(labels) and len(prepared.split(split))
+    for path in prepared.folder.glob(f"{split}_*.npy"):
         content = np.load(path)
         is_labels = path.name.endswith("labels.npy")
         np.save(path, np.resize(np.array(labels), n) if is_labels else content[:n])
-    if not n and not (prepared.folder / f"{part}_pictures.npy").exists():
-        writer = records.RecordWriter(prepared.folder / f"{part}_pictures.array_record")
+    if not n and not (prepared.folder / f"{split}_images.npy").exists():
+        writer = records.RecordWriter(prepared.folder / f"{split}_images.array_record")
         writer.close()
     files.write_manifest(prepared.folder, [path.name for path in prepared.folder.iterdir()])
     with pytest.raises(ValueError, match=told):
@@ -130,9 +130,9 @@ def test_statistics_that_cannot_be_are_refused(prepared, name, value):
         data.load(prepared.folder)
 
 
-def test_pictures_of_another_type_are_refused(write, make_source, make_rows):
+def test_images_of_another_type_are_refused(write, make_source, make_rows):
     folder = write(make_source(make_rows(30, 8, 8), make_rows(6, 8, 8)), storage="arrays").folder
-    path = folder / "train_pictures.npy"
+    path = folder / "train_images.npy"
     np.save(path, np.load(path).astype("float32"))
     files.write_manifest(folder, json.loads((folder / files.MANIFEST).read_text())["files"])
     with pytest.raises(ValueError, match=r"train .*float32"):
@@ -147,8 +147,8 @@ package = types.ModuleType("residual_ensembles")
 package.__path__ = [{str(Path(residual_ensembles.__file__).parent)!r}]
 sys.modules["residual_ensembles"] = package
 from residual_ensembles import data
-train = data.load({str(prepared.folder)!r}).part("train")
-assert train.pictures([0, 5]).shape == train.augmented([0, 5], 0, 1).shape == (2, 8, 8, 3)
+train = data.load({str(prepared.folder)!r}).split("train")
+assert train.images([0, 5]).shape == train.augmented([0, 5], 0, 1).shape == (2, 8, 8, 3)
 data.order(0, 1, 10)
 print(*({{"tensorflow", "tensorflow_datasets", "keras", "jax"}} & set(sys.modules)))
 """

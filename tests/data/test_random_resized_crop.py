@@ -4,12 +4,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from residual_ensembles.data import draws
+from residual_ensembles.data import epoch_draws
 from residual_ensembles.data.random_resized_crop import ATTEMPTS, N_DRAWS, box, crop, draw
 
 
 def drawn(n, seed=0):
-    return draw(draws.uniform(seed, 1, np.arange(n), N_DRAWS))
+    return draw(epoch_draws.uniform(seed, 1, np.arange(n), N_DRAWS))
 
 
 def row(values, i):
@@ -26,7 +26,7 @@ def test_areas_and_aspects_stay_in_the_published_ranges():
 
 
 @given(height=st.integers(1, 600), width=st.integers(1, 600), seed=st.integers(0, 100))
-def test_the_box_is_in_the_picture(height, width, seed):
+def test_the_box_is_in_the_image(height, width, seed):
     left, top, right, bottom = box(height, width, **row(drawn(1, seed), 0))
     assert 0 <= left < right <= width
     assert 0 <= top < bottom <= height

@@ -9,7 +9,7 @@ from PIL import Image
 from residual_ensembles.data import records
 
 
-def test_a_record_is_its_picture_and_label():
+def test_a_record_is_its_image_and_label():
     assert records.decode(records.encode(b"\x89PNG...", 999)) == (b"\x89PNG...", 999)
 
 
@@ -39,10 +39,10 @@ def test_equal_records_make_equal_files(tmp_path):
 
 @pytest.mark.parametrize(("mode", "format_"), [("L", "PNG"), ("CMYK", "JPEG"), ("RGBA", "PNG")])
 @pytest.mark.parametrize("channels", [1, 3])
-def test_pictures_of_other_kinds_are_converted(mode, format_, channels):
+def test_images_of_other_kinds_are_converted(mode, format_, channels):
     file = io.BytesIO()
     Image.new(mode, (5, 4)).save(file, format_)
-    image = records.open_picture(file.getvalue(), channels)
+    image = records.open_image(file.getvalue(), channels)
     assert (image.size, image.mode) == ((5, 4), "L" if channels == 1 else "RGB")
 
 
@@ -60,13 +60,13 @@ def turned():
 
 GREY, RGB = Image.new("L", (5, 4)), Image.new("RGB", (5, 4), "red")
 KINDS = {
-    "grey": (saved(GREY, "PNG"), []),
+    "gray": (saved(GREY, "PNG"), []),
     "rgb": (saved(RGB, "JPEG"), []),
     "upright": (saved(RGB, "JPEG", exif=Image.Exif()), []),
     "palette": (saved(RGB.convert("P"), "PNG"), [records.PALETTE]),
     "cmyk": (saved(RGB.convert("CMYK"), "JPEG"), [records.CMYK]),
     "alpha": (saved(Image.new("RGBA", (5, 4)), "PNG"), [records.TRANSPARENT]),
-    "grey alpha": (saved(Image.new("LA", (5, 4)), "PNG"), [records.TRANSPARENT]),
+    "gray alpha": (saved(Image.new("LA", (5, 4)), "PNG"), [records.TRANSPARENT]),
     "clear palette": (
         saved(RGB.convert("P"), "PNG", transparency=0),
         [records.PALETTE, records.TRANSPARENT],
@@ -81,29 +81,29 @@ KINDS = {
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_what_a_picture_is_besides_grey_or_rgb_is_told(name):
-    picture, kinds = KINDS[name]
-    assert records.conversions(Image.open(io.BytesIO(picture))) == kinds
-    image = records.open_picture(picture, 3)
+def test_what_a_image_is_besides_gray_or_rgb_is_told(name):
+    image, kinds = KINDS[name]
+    assert records.conversions(Image.open(io.BytesIO(image))) == kinds
+    image = records.open_image(image, 3)
     assert (image.size, image.mode) == ((5, 4), "RGB")  # as it is stored: nothing is turned
     if name in ("animated", "turned png", "palette", "clear palette"):
         assert image.getpixel((2, 2)) == (255, 0, 0)
 
 
-def test_broken_pictures_are_refused(encode):
+def test_broken_images_are_refused(encode):
     whole = encode(np.random.default_rng(0).integers(0, 256, (32, 32, 3)).astype(np.uint8), "JPEG")
     with pytest.raises(ValueError, match="truncated"):
-        records.open_picture(whole[: len(whole) // 2], 3)
+        records.open_image(whole[: len(whole) // 2], 3)
     with pytest.raises(ValueError, match="JPEG"):
-        records.open_picture(b"no picture", 3)
+        records.open_image(b"no image", 3)
     file = io.BytesIO()
     Image.new("L", (4, 4)).save(file, "GIF")
     with pytest.raises(ValueError, match="JPEG"):
-        records.open_picture(file.getvalue(), 3)
+        records.open_image(file.getvalue(), 3)
 
 
 def png_of_16_bits(channels):
-    """A picture of 4×4, which Pillow reads but cannot write."""
+    """An image of 4×4, which Pillow reads but cannot write."""
     color_type = {1: 0, 2: 4, 3: 2, 4: 6}[channels]
     rows = (b"\0" + bytes(4 * channels * 2)) * 4
     chunks = {
@@ -121,6 +121,6 @@ def png_of_16_bits(channels):
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
-def test_pictures_of_more_than_eight_bits_are_refused(channels):
+def test_images_of_more_than_eight_bits_are_refused(channels):
     with pytest.raises(ValueError, match="bits"):
-        records.open_picture(png_of_16_bits(channels), 3)
+        records.open_image(png_of_16_bits(channels), 3)

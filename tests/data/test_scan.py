@@ -14,15 +14,13 @@ def test_labels_and_sizes_are_found(make_source, make_rows):
 
 @pytest.mark.parametrize("verified", [True, False])
 def test_something_else_is_named(make_source, make_rows, verified):
-    source = make_source([*make_rows(9, 8, 8), (b"no picture", 0)], make_rows(3, 8, 8))
+    source = make_source([*make_rows(9, 8, 8), (b"no image", 0)], make_rows(3, 8, 8))
     source.verified = verified
     with pytest.raises(ValueError, match="train 9"):
         scan(source, "train")
 
 
-def test_truncated_pictures_are_named_where_the_source_does_not_vouch(
-    make_source, make_rows, encode
-):
+def test_truncated_images_are_named_where_the_source_does_not_vouch(make_source, make_rows, encode):
     (array, _), *rows = make_rows(9, 32, 32)
     half = encode(array)[:1000]
     source = make_source([*rows, (half, 0), (half, 1)], rows)
@@ -31,13 +29,13 @@ def test_truncated_pictures_are_named_where_the_source_does_not_vouch(
         scan(source, "train")
 
 
-def test_pictures_without_label_are_refused(make_source, make_rows):
+def test_images_without_label_are_refused(make_source, make_rows):
     rows = make_rows(5, 8, 8)
     source = make_source([*rows, (rows[0][0], -1)], rows)
     with pytest.raises(ValueError, match=r"list with 1 of 6 .*train"):
         scan(source, "train")
 
 
-def test_no_pictures_are_refused(make_source, make_rows):
+def test_no_images_are_refused(make_source, make_rows):
     with pytest.raises(ValueError, match="0 of 0"):
         scan(make_source(make_rows(3, 8, 8), []), "test")

@@ -17,24 +17,24 @@ N = {"train": 300, "validation": 20, "test": 10}  # train is more than one batch
 
 
 class Tiles(tfds.core.GeneratorBasedBuilder):
-    """Grey pictures whose shade is their class; `unlabelled` hides the test part's classes."""
+    """Gray images whose shade is their class; `unlabeled` hides the test split's classes."""
 
     VERSION = tfds.core.Version("1.2.3")
     BUILDER_CONFIGS = [  # noqa: RUF012 - as tfds wants it
-        tfds.core.BuilderConfig(name="labelled"),
-        tfds.core.BuilderConfig(name="unlabelled"),
+        tfds.core.BuilderConfig(name="labeled"),
+        tfds.core.BuilderConfig(name="unlabeled"),
     ]
 
     def _info(self):
         features = {
             "id": tfds.features.Text(),
-            "picture": tfds.features.Image(shape=(6, 6, 1)),
+            "image": tfds.features.Image(shape=(6, 6, 1)),
             "kind": tfds.features.ClassLabel(names=["dark", "light"]),
         }
         return tfds.core.DatasetInfo(
             builder=self,
             features=tfds.features.FeaturesDict(features),
-            supervised_keys=("picture", "kind"),
+            supervised_keys=("image", "kind"),
         )
 
     def _split_generators(self, dl_manager):
@@ -42,10 +42,10 @@ class Tiles(tfds.core.GeneratorBasedBuilder):
 
     def _generate_examples(self, split, n):
         for i in range(n):
-            hidden = split == "test" and self.builder_config.name == "unlabelled"
+            hidden = split == "test" and self.builder_config.name == "unlabeled"
             kind, shade = i % 2, 100 + i % 2
-            picture = np.full((6, 6, 1), shade, np.uint8)
-            yield i, {"id": str(i), "picture": picture, "kind": -1 if hidden else kind}
+            image = np.full((6, 6, 1), shade, np.uint8)
+            yield i, {"id": str(i), "image": image, "kind": -1 if hidden else kind}
 
 
 class Sentences(tfds.core.GeneratorBasedBuilder):
@@ -69,7 +69,7 @@ class Sentences(tfds.core.GeneratorBasedBuilder):
 
 
 class Deep(Sentences):
-    """Pictures of sixteen bits."""
+    """Images of sixteen bits."""
 
     def _info(self):
         features = {
@@ -107,34 +107,34 @@ def test_a_tfds_set_is_read_whole(tmp_path):
     prepared = data.prepare("tfds:tiles", tmp_path / "prepared")
     assert (prepared.name, prepared.title) == ("tiles", "tiles")
     assert prepared.class_names == ["dark", "light"]
-    assert prepared.picture_shape == (6, 6, 1)
+    assert prepared.image_shape == (6, 6, 1)
     assert prepared.description["counts"] == {"train": 270, "validation": 30, "test": 10}
     assert prepared.description["source"] == "tfds:tiles"
     assert prepared.description["source_version"] == "1.2.3"
     assert prepared.description["splits"] == {"train": "train", "test": "test"}
     for name in ("train", "validation", "test"):
-        part = prepared.part(name)
-        shades = part.array.reshape(len(part), -1)
-        np.testing.assert_array_equal(shades, np.repeat(100 + part.labels[:, None], 36, axis=1))
+        split = prepared.split(name)
+        shades = split.array.reshape(len(split), -1)
+        np.testing.assert_array_equal(shades, np.repeat(100 + split.labels[:, None], 36, axis=1))
 
 
 def test_validation_stands_for_a_test_part_without_labels(tmp_path):
-    prepared = data.prepare("tfds:tiles/unlabelled", tmp_path / "prepared")
+    prepared = data.prepare("tfds:tiles/unlabeled", tmp_path / "prepared")
     assert prepared.description["splits"] == {"train": "train", "test": "validation"}
-    assert len(prepared.part("test")) == N["validation"]
+    assert len(prepared.split("test")) == N["validation"]
 
 
 def test_a_set_that_was_made_as_array_records_is_read_too(tmp_path, data_dir):
-    Tiles(data_dir=data_dir, config="labelled", file_format="array_record").download_and_prepare()
-    prepared = data.prepare("tfds:tiles/labelled", tmp_path / "prepared")
+    Tiles(data_dir=data_dir, config="labeled", file_format="array_record").download_and_prepare()
+    prepared = data.prepare("tfds:tiles/labeled", tmp_path / "prepared")
     assert prepared.description["counts"] == {"train": 270, "validation": 30, "test": 10}
 
 
-def test_pictures_stay_encoded_until_they_are_asked_for():
+def test_images_stay_encoded_until_they_are_asked_for():
     with open_source("tfds:tiles") as source:
         batch = next(source.batches("train"))
-    assert batch.pictures[0].startswith(b"\x89PNG")
-    assert batch.names[:2] == ["picture 0 of train", "picture 1 of train"]
+    assert batch.images[0].startswith(b"\x89PNG")
+    assert batch.names[:2] == ["image 0 of train", "image 1 of train"]
 
 
 @pytest.mark.parametrize("name", ["tiles", "tiles:1.2.3"])
@@ -146,11 +146,11 @@ def test_known_sets_have_titles(tmp_path, monkeypatch, name):
 
 def test_what_is_something_else_in_the_mirror_is_not_flipped(tmp_path, monkeypatch):
     monkeypatch.setattr(sources, "NOT_FLIPPED", ("tiles",))
-    prepared = data.prepare("tfds:tiles/unlabelled", tmp_path / "prepared")
+    prepared = data.prepare("tfds:tiles/unlabeled", tmp_path / "prepared")
     assert prepared.augmentation == data.Augmentation("pad_crop", padding=1, flip=False)
 
 
-def test_random_pictures_of_a_mocked_set_are_read(monkeypatch):
+def test_random_images_of_a_mocked_set_are_read(monkeypatch):
     """cifar10 itself cannot be downloaded by a test; its features and keys are tfds' own."""
     with tfds.testing.mock_data(num_examples=5):
         builder = tfds.builder("cifar10")
@@ -160,7 +160,7 @@ def test_random_pictures_of_a_mocked_set_are_read(monkeypatch):
     assert len(source.class_names) == 10
     assert source.channels == 3
     assert source.flip
-    assert [picture[:4] for picture in batch.pictures] == [b"\x89PNG"] * 5
+    assert [image[:4] for image in batch.images] == [b"\x89PNG"] * 5
 
 
 @pytest.mark.parametrize(
@@ -190,18 +190,18 @@ def test_a_folder_is_read_whole(tmp_path, make_tree):
     assert (prepared.name, prepared.title) == ("tree", "tree")
     assert prepared.class_names == ["cat", "dog"]
     assert prepared.description["source"] == "folder:tree"  # and not where it was on this machine
-    for split, parts in {"train": ("train", "validation"), "test": ("test",)}.items():
-        found = {
-            (picture.tobytes(), label)
-            for part in map(prepared.part, parts)
-            for picture, label in zip(part.array, part.labels, strict=True)
+    for split, splits in {"train": ("train", "validation"), "test": ("test",)}.items():
+        result = {
+            (image.tobytes(), label)
+            for split in map(prepared.split, splits)
+            for image, label in zip(split.array, split.labels, strict=True)
         }
         expected = {
             (np.asarray(Image.open(path)).tobytes(), label)
             for label, name in enumerate(prepared.class_names)
             for path in (root / split / name).iterdir()
         }
-        assert found == expected
+        assert result == expected
 
 
 def test_cifar10_as_jpeg_is_named_so(tmp_path, make_tree):
@@ -215,7 +215,7 @@ def test_cifar10_as_jpeg_is_named_so(tmp_path, make_tree):
 def test_a_broken_file_is_named(tmp_path, make_tree, damage):
     root = make_tree(size=(40, 40))
     path = root / "train" / "dog" / "0002.jpg"
-    path.write_bytes(path.read_bytes()[:800] if damage == "truncated" else b"no picture")
+    path.write_bytes(path.read_bytes()[:800] if damage == "truncated" else b"no image")
     with pytest.raises(ValueError, match=r"tree/train/dog/0002\.jpg"):
         data.prepare(f"folder:{root}", tmp_path / "prepared")
 
@@ -226,7 +226,7 @@ def test_unequal_sizes_in_a_folder_are_named(tmp_path, make_tree):
     with pytest.raises(ValueError, match=r"8×8 .* 8×9 .*train/cat/0001\.jpg"):
         data.prepare(f"folder:{root}", tmp_path / "prepared")
     resized = data.prepare(f"folder:{root}", tmp_path / "prepared", resize=16)
-    assert resized.picture_shape == (16, 16, 3)
+    assert resized.image_shape == (16, 16, 3)
 
 
 @pytest.mark.parametrize("storage", ["arrays", "records"])

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from residual_ensembles.data.stratified import stratified_draw
+from residual_ensembles.statistics.randomness import stratified_draw
 
 
 @given(st.lists(st.integers(0, 5), max_size=60), st.data())

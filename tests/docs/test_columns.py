@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from residual_ensembles import pruning
-from residual_ensembles.analysis import gradient_tables, tables, voting
+from residual_ensembles.analysis import tables, voting
 from residual_ensembles.analysis.claims.table import COLUMNS as CLAIM_COLUMNS
 from residual_ensembles.lesions.table import COLUMNS as LESION_COLUMNS
+from residual_ensembles.paths.study import gradient_tables
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "tables.md"
 NAMES = {"network", "seed", "epoch", "estimator", "target", "batch_norm", "length"}
@@ -16,7 +17,7 @@ NAMES = {"network", "seed", "epoch", "estimator", "target", "batch_norm", "lengt
 WRITTEN = {
     "lesions.csv": LESION_COLUMNS,
     "exactness.csv": tables.EXACTNESS_COLUMNS,
-    "worth.csv": pruning.COLUMNS,
+    "module_importance.csv": pruning.COLUMNS,
     "half_gates.csv": tables.HALF_GATE_COLUMNS,
     "ensemble.csv": voting.COLUMNS,
     "members.csv": tables.MEMBER_COLUMNS,

@@ -33,9 +33,9 @@ class _Page(html.parser.HTMLParser):
         self.feed(path.read_text(encoding="utf-8"))
 
     def handle_starttag(self, tag, attrs):
-        found = dict(attrs)
-        self.links += [found[name] for name in ("href", "src") if found.get(name)]
-        self.anchors |= {found[name] for name in ("id", "name") if found.get(name)}
+        result = dict(attrs)
+        self.links += [result[name] for name in ("href", "src") if result.get(name)]
+        self.anchors |= {result[name] for name in ("id", "name") if result.get(name)}
 
 
 @pytest.fixture(scope="module")
@@ -56,11 +56,11 @@ def test_no_link_within_the_site_is_dead(parsed):
             if target.scheme or target.netloc:
                 continue
             path = urllib.parse.unquote(target.path)
-            found = (SITE / page).parent / path if path else SITE / page
-            if not found.exists():
+            result = (SITE / page).parent / path if path else SITE / page
+            if not result.exists():
                 dead.append((page, link))
                 continue
-            content_there = parsed.get(found.resolve().relative_to(SITE).as_posix())
+            content_there = parsed.get(result.resolve().relative_to(SITE).as_posix())
             fragment = urllib.parse.unquote(target.fragment)
             if fragment and content_there and fragment not in content_there.anchors:
                 dead.append((page, link))

@@ -1,7 +1,8 @@
 import pytest
 
-from residual_ensembles.analysis import read_tables, student, wilson
+from residual_ensembles.analysis import read_tables
 from residual_ensembles.figures import errors
+from residual_ensembles.statistics import student, wilson
 
 
 def test_one_seed_has_wilsons_band(study):
@@ -53,8 +54,8 @@ def test_what_was_not_measured_is_empty(study):
 
 def test_basis_says_what_there_is(study, study_of_three_seeds):
     assert errors.basis(read_tables(study), "vgg", "single_deletion") == (
-        "12 lesions × 360 test pictures, 1 seed"
+        "12 lesions × 360 test images, 1 seed"
     )
     assert errors.basis(read_tables(study_of_three_seeds), "vgg", "single_deletion") == (
-        "12 lesions × 360 test pictures, 3 seeds"
+        "12 lesions × 360 test images, 3 seeds"
     )

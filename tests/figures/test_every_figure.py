@@ -5,7 +5,7 @@ import pytest
 from residual_ensembles.analysis import CLAIMS, read_tables
 from residual_ensembles.figures import FIGURES, save
 
-NUMBERS = [picture.number for picture in FIGURES]
+NUMBERS = [spec.number for spec in FIGURES]
 
 
 def words(figure):
@@ -21,50 +21,50 @@ def shows_the_authors(figure):
 
 
 def draw(number, folder):
-    (picture,) = [p for p in FIGURES if p.number == number]
-    return picture.draw(read_tables(folder))
+    (spec,) = [p for p in FIGURES if p.number == number]
+    return spec.draw(read_tables(folder))
 
 
 def test_figures_of_the_paper_and_ours():
     assert [f"fig{i}" for i in range(1, 17)] == NUMBERS
-    assert len({picture.name for picture in FIGURES}) == len(FIGURES)
+    assert len({spec.name for spec in FIGURES}) == len(FIGURES)
 
 
-@pytest.mark.parametrize("picture", FIGURES, ids=NUMBERS)
-def test_drawn_and_named(picture, study, tmp_path):
+@pytest.mark.parametrize("spec", FIGURES, ids=NUMBERS)
+def test_drawn_and_named(spec, study, tmp_path):
     tables = read_tables(study)
-    figure = picture.draw(tables)
+    figure = spec.draw(tables)
     for axes in figure.axes:
         if axes.axison and axes.get_label() != "<colorbar>":
             assert axes.get_xlabel()
-    svg, png = save(figure, tmp_path, picture.name)
+    svg, png = save(figure, tmp_path, spec.name)
     assert svg.stat().st_size < 300_000
     assert png.exists()
-    assert picture.rests_on(tables)
-    assert ("reference.csv" in picture.drawn_from(tables)) == shows_the_authors(figure)
+    assert spec.rests_on(tables)
+    assert ("reference.csv" in spec.drawn_from(tables)) == shows_the_authors(figure)
 
 
-@pytest.mark.parametrize("picture", FIGURES, ids=NUMBERS)
-def test_a_study_without_tables_is_drawn_too(picture, tmp_path):
+@pytest.mark.parametrize("spec", FIGURES, ids=NUMBERS)
+def test_a_study_without_tables_is_drawn_too(spec, tmp_path):
     tables = read_tables(tmp_path)
-    save(picture.draw(tables), tmp_path, picture.name)
-    picture.rests_on(tables)
-    picture.found(tables)
+    save(spec.draw(tables), tmp_path, spec.name)
+    spec.rests_on(tables)
+    spec.finding(tables)
 
 
-@pytest.mark.parametrize("picture", FIGURES[2:], ids=NUMBERS[2:])
-def test_what_it_rests_on_is_written_below(picture, study):
+@pytest.mark.parametrize("spec", FIGURES[2:], ids=NUMBERS[2:])
+def test_what_it_rests_on_is_written_below(spec, study):
     tables = read_tables(study)
-    caption = picture.draw(tables).get_supxlabel().replace("\n", " ")
-    assert caption == picture.rests_on(tables)
+    caption = spec.draw(tables).get_supxlabel().replace("\n", " ")
+    assert caption == spec.rests_on(tables)
 
 
-@pytest.mark.parametrize("picture", FIGURES, ids=NUMBERS)
-def test_what_was_found_is_said_by_a_claim_or_a_sentence(picture, study):
-    claimed = picture.number in {claim.figure for claim in CLAIMS}
+@pytest.mark.parametrize("spec", FIGURES, ids=NUMBERS)
+def test_what_was_found_is_said_by_a_claim_or_a_sentence(spec, study):
+    claimed = spec.number in {claim.figure for claim in CLAIMS}
     tables = read_tables(study)
-    sentence = picture.found(tables)
-    assert claimed or bool(sentence) == picture.wanted(tables)
+    sentence = spec.finding(tables)
+    assert claimed or bool(sentence) == spec.wanted(tables)
     assert not sentence or sentence.endswith(".")
 
 
@@ -78,14 +78,14 @@ def test_the_authors_points_stand_behind(study):
         assert max(theirs) < min(ours, default=3)
 
 
-@pytest.mark.parametrize("picture", FIGURES, ids=NUMBERS)
-def test_without_ours_no_table_of_ours_is_named(picture, study):
+@pytest.mark.parametrize("spec", FIGURES, ids=NUMBERS)
+def test_without_ours_no_table_of_ours_is_named(spec, study):
     whole = read_tables(study)
     nothing = dataclasses.replace(whole, runs=(), lesions=whole.lesions[:0])
-    ours = [name for name in picture.drawn_from(whole) if name != "reference.csv"]
-    assert ours == ([picture.table] if picture.table and picture.number != "fig4" else [])
-    if picture.authors(whole):
-        assert picture.drawn_from(nothing) == ["reference.csv"]
+    ours = [name for name in spec.drawn_from(whole) if name != "reference.csv"]
+    assert ours == ([spec.table] if spec.table and spec.number != "fig4" else [])
+    if spec.authors(whole):
+        assert spec.drawn_from(nothing) == ["reference.csv"]
 
 
 def test_imagenet_is_not_claimed(study):

@@ -5,8 +5,8 @@ from residual_ensembles.figures.fig11_modules import rows
 
 
 def test_a_row_for_each_network_of_as_many_modules(study):
-    found = dict(rows(read_tables(study)))
-    assert list(found) == [
+    result = dict(rows(read_tables(study)))
+    assert list(result) == [
         "resnet",
         "resnet_effective_paths",
         "resnet_stochastic_depth",
@@ -14,5 +14,5 @@ def test_a_row_for_each_network_of_as_many_modules(study):
         "authors",
         "authors, stochastic",
     ]
-    assert found["authors"][0] == pytest.approx(42.15 - 6.032)
-    assert found["resnet"][0] > 50
+    assert result["authors"][0] == pytest.approx(42.15 - 6.032)
+    assert result["resnet"][0] > 50

@@ -28,9 +28,9 @@ def through_training(study):
 
 
 def test_decompositions_by_epoch(study):
-    found = by_epoch(read_tables(study), "resnet", 0)
-    assert list(found) == [30]
-    assert list(found[30].length) == list(range(55))
+    result = by_epoch(read_tables(study), "resnet", 0)
+    assert list(result) == [30]
+    assert list(result[30].length) == list(range(55))
     assert by_epoch(read_tables(study), "vgg", 0) == {}
 
 
@@ -62,4 +62,4 @@ def test_networks_of_one_depth_are_compared_too(through_training):
     assert last.get_title(loc="left") == "(d) After training"
     named = [text.get_text() for text in last.get_legend().texts]
     assert named == ["resnet", "resnet_effective_paths"]
-    assert "in the end: resnet_effective_paths at length" in fig12_training.found(tables)
+    assert "in the end: resnet_effective_paths at length" in fig12_training.finding(tables)

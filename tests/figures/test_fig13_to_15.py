@@ -10,9 +10,9 @@ from residual_ensembles.figures import (
 
 
 def test_votes_in_percent(study):
-    found = fig13_ensemble.votes(read_tables(study))
+    result = fig13_ensemble.votes(read_tables(study))
     table = pd.read_csv(study / "ensemble.csv")
-    for vote, curve in found.items():
+    for vote, curve in result.items():
         rows = table[(table["vote"] == vote) & (table["size"] == 2)]
         assert curve.error[1] == pytest.approx(100 * rows.error_fraction.mean())
         assert (curve.low < curve.error).all()
@@ -26,14 +26,14 @@ def test_both_begin_at_the_whole_cost(study):
 
 
 def test_a_vgg_has_one_path_and_no_share_to_show(study):
-    found = fig14_gradient_by_module.shares(read_tables(study))
-    assert list(found) == ["resnet", "resnet_stochastic_depth", "highway"]
-    assert found["resnet"].share_projected[0] == pytest.approx(30)
-    assert found["resnet"].share_low[0] == pytest.approx(28)
+    result = fig14_gradient_by_module.shares(read_tables(study))
+    assert list(result) == ["resnet", "resnet_stochastic_depth", "highway"]
+    assert result["resnet"].share_projected[0] == pytest.approx(30)
+    assert result["resnet"].share_low[0] == pytest.approx(28)
 
 
 def test_shares_of_modules_add_up_to_the_mean_length(study):
-    text = fig14_gradient_by_module.found(read_tables(study))
+    text = fig14_gradient_by_module.finding(read_tables(study))
     length = fig14_gradient_by_module.shares(read_tables(study))["highway"].share_projected.sum()
     assert f"highway: module 1 (30 %), mean length {length / 100:.1f}" in text
 
@@ -41,6 +41,6 @@ def test_shares_of_modules_add_up_to_the_mean_length(study):
 def test_ranges_have_intervals(study):
     tables = read_tables(study)
     assert list(fig15_effective_ranges.ranges(tables)["vgg"].index) == ["norm_of_sum", "projection"]
-    text = fig15_effective_ranges.found(tables)
+    text = fig15_effective_ranges.finding(tables)
     assert "resnet, norm of the sum: 1 (0–2) to 8 (8–9); 5 to 17 carry 30 %." in text
     assert "resnet, mean norm × number of paths (the paper's): 3 (2–4) to 10 (10–11)" in text

@@ -23,10 +23,10 @@ def test_cancellation_is_what_the_tables_hold(study):
 
 
 def test_cancellation_has_its_band(study):
-    (rows,) = fig10_cancellation.cancelled(read_tables(study))
-    assert list(rows.cancelled) == pytest.approx(0.12 * np.arange(55))
-    assert (rows.low[1:] < rows.cancelled[1:]).all()
-    assert (rows.cancelled[1:] < rows.high[1:]).all()
+    (rows,) = fig10_cancellation.canceled(read_tables(study))
+    assert list(rows.canceled) == pytest.approx(0.12 * np.arange(55))
+    assert (rows.low[1:] < rows.canceled[1:]).all()
+    assert (rows.canceled[1:] < rows.high[1:]).all()
     right = fig10_cancellation.draw(read_tables(study)).axes[1]
     assert len(right.collections) == len(right.lines) == 1
 
@@ -57,7 +57,7 @@ def test_the_exact_curve_has_its_band(study):
 
 def test_what_no_panel_shows_is_said(study):
     tables = read_tables(study)
-    assert fig6_path_gradients.found(tables) == ""
+    assert fig6_path_gradients.finding(tables) == ""
     straight = tables.gradient_fits.assign(part="straight", last=20)
     of_weights = tables.gradient_ranges.assign(target="module_1_weights", first=1, last=7)
     tables = dataclasses.replace(
@@ -65,7 +65,7 @@ def test_what_no_panel_shows_is_said(study):
         gradient_fits=pd.concat([tables.gradient_fits, straight]),
         gradient_ranges=pd.concat([tables.gradient_ranges, of_weights]),
     )
-    assert fig6_path_gradients.found(tables) == (
+    assert fig6_path_gradients.finding(tables) == (
         "The mean norm of one path of resnet keeps within a factor of two of a line from length 0 "
         "to 20; there, a module more changes its log₁₀ by −0.78 (−0.80 to −0.76). Of the gradient "
         "of the weights of module 1, which is what updates them, 95 % (projected) comes by ways of "
@@ -73,7 +73,7 @@ def test_what_no_panel_shows_is_said(study):
     )
     of_one_batch = tables.gradient_fits.assign(slope_low=np.nan, slope_high=np.nan)
     tables = dataclasses.replace(tables, gradient_fits=of_one_batch)
-    assert "by −0.78. Of the" in fig6_path_gradients.found(tables)
+    assert "by −0.78. Of the" in fig6_path_gradients.finding(tables)
 
 
 def test_without_networks_n_is_the_papers(tmp_path):
@@ -85,14 +85,14 @@ def test_the_papers_range_is_said_of_networks_as_deep_as_its_own_alone(study, tm
     shutil.copytree(study, folder)
     for path in folder.glob("networks/*/run.json"):
         facts = json.loads(path.read_text())
-        path.write_text(json.dumps(facts | {"n_modules": 6, "model": "unravelled"}))
+        path.write_text(json.dumps(facts | {"n_modules": 6, "model": "unraveled"}))
     ours, others = read_tables(study), read_tables(folder)
-    assert fig12_training.rests_on(ours).endswith("grey: 5–17")
+    assert fig12_training.rests_on(ours).endswith("gray: 5–17")
     assert fig12_training.rests_on(others).endswith("95 % over batches")
-    assert " is at epoch 30 at length" in fig12_training.found(ours)
-    assert " is as it was given at length" in fig12_training.found(others)
-    assert "5 to 17 carry" in fig15_effective_ranges.found(ours)
-    assert "5 to 17 carry" not in fig15_effective_ranges.found(others)
+    assert " is at epoch 30 at length" in fig12_training.finding(ours)
+    assert " is as it was given at length" in fig12_training.finding(others)
+    assert "5 to 17 carry" in fig15_effective_ranges.finding(ours)
+    assert "5 to 17 carry" not in fig15_effective_ranges.finding(others)
     labels = [
         [text.get_text() for text in fig7_paths_left.draw(tables).axes[0].get_legend().texts]
         for tables in (ours, others)

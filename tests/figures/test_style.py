@@ -58,17 +58,17 @@ def test_a_network_looks_the_same_everywhere():
     assert list(together.values()) == alone
 
 
-def in_grey(look):
+def in_gray(look):
     return look.marker, look.linestyle
 
 
-def test_networks_of_the_default_study_differ_in_grey_too():
+def test_networks_of_the_default_study_differ_in_gray_too():
     studies = Path(__file__).parents[2] / "pipelines" / "conf" / "study"
     shared, own = (yaml.safe_load((studies / f"{n}.yaml").read_text()) for n in ("base", "digits"))
     networks = {**shared, **own}["networks"]
     assert {"highway", "highway_bias0"} <= set(networks)
     looks = style.looks([Run(name, 0, {**shared, **own}["network"][name]) for name in networks])
-    assert len({in_grey(look) for look in looks.values()}) == len(networks)
+    assert len({in_gray(look) for look in looks.values()}) == len(networks)
     assert len(set(looks.values())) == len(networks)
     assert [looks[name] for name in ("resnet", "highway", "vgg")] == [
         style.PLAIN,
@@ -77,13 +77,13 @@ def test_networks_of_the_default_study_differ_in_grey_too():
     ]
 
 
-def test_seven_networks_of_each_kind_differ_in_grey():
+def test_seven_networks_of_each_kind_differ_in_gray():
     kinds = [
         *({"model": model} for model in ("resnet", "highway", "vgg")),
         *({"gating": gating} for gating in ("effective_paths", "stochastic_depth")),
     ]
     runs = [Run(f"{i}-{j}", 0, kind) for i, kind in enumerate(kinds) for j in range(7)]
-    assert len({in_grey(look) for look in style.looks(runs).values()}) == len(runs)
+    assert len({in_gray(look) for look in style.looks(runs).values()}) == len(runs)
 
 
 def test_page_colours_are_nothing_elses():

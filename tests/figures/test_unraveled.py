@@ -24,7 +24,7 @@ def test_valid_paths_by_hand():
 
 
 @pytest.mark.parametrize("n", [1, 3, 5])
-def test_every_path_is_labelled_once(n):
+def test_every_path_is_labeled_once(n):
     labels = [text.get_text() for text in drawn(n).texts]
     codes = [label for label in labels if set(label) <= {"0", "1"}]
     assert sorted(codes) == sorted(format(i, f"0{n}b") for i in range(2**n))

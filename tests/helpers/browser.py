@@ -81,10 +81,10 @@ class Opened:
         """Returns the serious violations that axe finds."""
         from axe_playwright_python.sync_playwright import Axe
 
-        found = Axe().run(self.page).response["violations"]
+        result = Axe().run(self.page).response["violations"]
         return [
             f"{violation['id']}: {node['html'][:200]} {node['failureSummary']}"
-            for violation in found
+            for violation in result
             if violation["impact"] in ("serious", "critical")
             for node in violation["nodes"]
         ]

@@ -5,9 +5,9 @@ import numpy as np
 from keras import ops
 
 from residual_ensembles.lesions import lesion_study
-from residual_ensembles.pruning import prune, worth
+from residual_ensembles.pruning import module_importance, prune
 from residual_ensembles.unraveling import unravel
-from tests.helpers import unravelled_networks as networks
+from tests.helpers import unraveled_networks as networks
 
 
 def titles(chain):
@@ -34,23 +34,23 @@ def check(model, expected, skips=None, tmp_path=None, **options):
         gates = np.ones(len(expected), "float32")
         gates[number] = 0
         without = flat(deleted(model, name, skip)(inputs))
-        found = flat(chain(inputs, gates=gates))
-        np.testing.assert_allclose(found, without, rtol=1e-4, atol=1e-5)
+        result = flat(chain(inputs, gates=gates))
+        np.testing.assert_allclose(result, without, rtol=1e-4, atol=1e-5)
         assert np.abs(without - intact).max() > 1e-3
     one = len(model.outputs) == 1
     targets = np.arange(12) % intact.shape[-1]
     targets = targets if one else [np.zeros(x.shape) for x in model(inputs)]
     assert lesion_study(chain, inputs, targets if one else None).shape[0] == 1 + len(expected)
     loss = None if one else squares
-    table = worth(chain, inputs, targets, loss=loss)
+    table = module_importance(chain, inputs, targets, loss=loss)
     assert np.isfinite(table.drop(columns="name").to_numpy(float)).all()
     if tmp_path is not None:
-        found = prune(chain, 1, (inputs, targets), loss=loss)
-        gates = np.array([i not in found.deleted for i in range(1, 1 + len(expected))], "float32")
+        result = prune(chain, 1, (inputs, targets), loss=loss)
+        gates = np.array([i not in result.deleted for i in range(1, 1 + len(expected))], "float32")
         rest = flat(chain(inputs, gates=gates))
-        np.testing.assert_allclose(flat(found.model(inputs)), rest, rtol=1e-4, atol=1e-5)
-        assert found.agreement < 1e-4
-        found.model.save(tmp_path / "pruned.keras")
+        np.testing.assert_allclose(flat(result.model(inputs)), rest, rtol=1e-4, atol=1e-5)
+        assert result.agreement < 1e-4
+        result.model.save(tmp_path / "pruned.keras")
         loaded = keras.models.load_model(tmp_path / "pruned.keras", safe_mode=False)
         np.testing.assert_allclose(flat(loaded(inputs)), rest, rtol=1e-4, atol=1e-5)
     return chain

@@ -6,12 +6,12 @@ import numpy as np
 from residual_ensembles.models import reestimate_batch_norm
 
 SIZE = 64
-# Smallest picture, where it is not SIZE.
+# Smallest image, where it is not SIZE.
 SIZES = {"InceptionV3": 75, "InceptionResNetV2": 75, "Xception": 71}
 
 
 def build(name: str):
-    """Returns a network of a family, for small pictures, with weights that all matter."""
+    """Returns a network of a family, for small images, with weights that all matter."""
     size = SIZES.get(name, SIZE)
     keras.utils.set_random_seed(0)
     model = getattr(keras.applications, name)(
@@ -21,11 +21,11 @@ def build(name: str):
     for variable in model.trainable_variables:
         if len(variable.shape) == 1:
             variable.assign(variable + random.normal(0, 0.1, variable.shape))
-    reestimate_batch_norm(model, pictures(model, 4))
+    reestimate_batch_norm(model, images(model, 4))
     return model
 
 
-def pictures(model, n=2):
-    """Returns random pictures for a network."""
+def images(model, n=2):
+    """Returns random images for a network."""
     shape = model.inputs[0].shape[1:]
     return np.random.default_rng(1).uniform(0, 255, (n, *shape)).astype("float32")

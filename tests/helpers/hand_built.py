@@ -6,7 +6,7 @@ from keras import layers
 WIDTHS = (16, 32, 64)
 
 
-def resnet(chain, blocks_per_stage, deleted=(), scale=1.0, picture_shape=(8, 8, 1)):
+def resnet(chain, blocks_per_stage, deleted=(), scale=1.0, image_shape=(8, 8, 1)):
     """Returns a functional model with the chain's weights.
 
     The residuals of `deleted` modules are not there; the others are multiplied by `scale`.
@@ -25,10 +25,8 @@ def resnet(chain, blocks_per_stage, deleted=(), scale=1.0, picture_shape=(8, 8, 
         return layer(y)
 
     modules = iter(chain.modules)
-    x = keras.Input(picture_shape)
-    y = layers.Normalization(
-        mean=[100.0] * picture_shape[-1], variance=[2500.0] * picture_shape[-1]
-    )(x)
+    x = keras.Input(image_shape)
+    y = layers.Normalization(mean=[100.0] * image_shape[-1], variance=[2500.0] * image_shape[-1])(x)
     y = conv(y, chain.stem.layers[1])
     for number in range(1, 3 * blocks_per_stage + 1):
         module = next(modules)

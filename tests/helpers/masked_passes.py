@@ -11,10 +11,10 @@ import numpy as np
 from keras import ops
 
 from residual_ensembles import backend, models
-from residual_ensembles.models import ends, highway, resnet
+from residual_ensembles.models import highway, resnet, stem_head
 from residual_ensembles.paths.loss import mean_cross_entropy
 
-SHAPE, CLASSES, PICTURES = (4, 4, 2), 3, 3
+SHAPE, CLASSES, IMAGES = (4, 4, 2), 3, 3
 # JAX has float64 only for a whole process.
 DTYPE, RELATIVE, ROUNDING = (
     ("float64", 1e-6, 1e-12) if backend.NAME == "tensorflow" else ("float32", 2e-3, 1e-5)
@@ -24,17 +24,17 @@ DTYPE, RELATIVE, ROUNDING = (
 class PathGradients:
     """Gradients of single paths of a chain, for one batch."""
 
-    def __init__(self, chain, pictures, labels, training=False):
+    def __init__(self, chain, images, labels, training=False):
         self.chain = chain
         self.training = training
-        self.pictures = ops.cast(pictures, chain.stem.compute_dtype)
+        self.images = ops.cast(images, chain.stem.compute_dtype)
         self.labels = ops.cast(labels, "int32")
         weights = [ops.convert_to_tensor(v.value) for m in chain.modules for v in m.variables]
         self.weights = weights
         self._gradient = backend.compile(self._masked)
 
     def of(self, path) -> list[np.ndarray]:
-        """Returns the gradients of the picture, of y_0, and of all modules' weights, flat."""
+        """Returns the gradients of the image, of y_0, and of all modules' weights, flat."""
         return [np.asarray(g, float) for g in self._gradient(np.asarray(path, DTYPE))]
 
     def of_all(self) -> dict[tuple, list[np.ndarray]]:
@@ -45,9 +45,9 @@ class PathGradients:
     def _masked(self, path):
         chain, training = self.chain, self.training
 
-        def stem(pictures):
+        def stem(images):
             with keras.StatelessScope():
-                return chain.stem(pictures, training=training)
+                return chain.stem(images, training=training)
 
         def loss(y, *weights):
             pairs = [v for m in chain.modules for v in m.variables]
@@ -63,7 +63,7 @@ class PathGradients:
                     y = y if segment is None else segment(y, training=training)
                 return mean_cross_entropy(chain.head(y, training=training), self.labels)
 
-        y, pull_stem = backend.vjp(stem, self.pictures)
+        y, pull_stem = backend.vjp(stem, self.images)
         value, pull = backend.vjp(loss, y, *self.weights)
         y_gradient, *weight_gradients = pull(ops.ones_like(value))
         flat = [ops.reshape(g, (-1,)) for g in weight_gradients]
@@ -77,10 +77,10 @@ def only(value, share):
 
 
 def batch(seed=0):
-    """Returns pictures and labels."""
+    """Returns images and labels."""
     random = np.random.default_rng(seed)
-    pictures = random.integers(0, 256, (PICTURES, *SHAPE)).astype(DTYPE)
-    return pictures, random.integers(0, CLASSES, PICTURES)
+    images = random.integers(0, 256, (IMAGES, *SHAPE)).astype(DTYPE)
+    return images, random.integers(0, CLASSES, IMAGES)
 
 
 def small_chain(kind: str, widths=(3, 4), per_stage=(2, 2), dtype=DTYPE, seed=0):
@@ -100,16 +100,18 @@ def small_chain(kind: str, widths=(3, 4), per_stage=(2, 2), dtype=DTYPE, seed=0)
     head = [
         models.BatchNormalization(name="head_norm", dtype=dtype),
         keras.layers.GlobalAveragePooling2D(name="head_pool", dtype=dtype),
-        ends.dense(CLASSES, seed, "logits", dtype),
+        stem_head.dense(CLASSES, seed, "logits", dtype),
     ]
-    stem = ends.small_picture_stem(widths[0], [128.0] * SHAPE[-1], [60.0] * SHAPE[-1], seed, dtype)
-    head = ends.Pipe(head, name="head", dtype=dtype)
+    stem = stem_head.small_image_stem(
+        widths[0], [128.0] * SHAPE[-1], [60.0] * SHAPE[-1], seed, dtype
+    )
+    head = stem_head.LayerSequence(head, name="head", dtype=dtype)
     chain = models.Chain(stem, modules, head, SHAPE, segments)
-    randomise(chain, seed)
+    randomize(chain, seed)
     return chain
 
 
-def randomise(chain, seed=0) -> None:
+def randomize(chain, seed=0) -> None:
     """Gives every weight and statistic a random value, so that no term is 0 by chance."""
     random = np.random.default_rng(seed)
     for module in [*chain.modules, *filter(None, chain.segments), chain.head]:
@@ -121,7 +123,7 @@ def randomise(chain, seed=0) -> None:
 def _highway_module(place, seed, dtype):
     return models.HighwayModule(
         resnet.basic_transform(place, seed, dtype),
-        highway.openness(place, -1.0, dtype),
+        highway.transform_gate(place, -1.0, dtype),
         resnet.shortcut_at(place, seed, dtype),
         name=f"{place.name}_module",
         dtype=dtype,
@@ -141,7 +143,7 @@ def _first_generation(place, seed, dtype):
 def _segments(widths, dtype):
     """Something with weights after the first of four modules, and after the third."""
     return [
-        ends.Pipe(
+        stem_head.LayerSequence(
             [
                 models.BatchNormalization(name=f"segment{i}_norm", dtype=dtype),
                 keras.layers.Conv2D(width, 1, name=f"segment{i}_conv", dtype=dtype),

@@ -15,7 +15,9 @@ from pathlib import Path
 from subprocess import CompletedProcess
 
 FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["residual_ensembles.registration", "residual_ensembles.training.run"])
+FORKS.set_forkserver_preload(
+    ["residual_ensembles.unraveling.keras_registration", "residual_ensembles.training.run"]
+)
 
 
 def run(module: str, *arguments, folder=None, **environment: str) -> CompletedProcess:
@@ -61,11 +63,11 @@ def wait_until(condition: Callable[[], object], seconds: float = 120.0, pause: f
         TimeoutError: It did not hold in time.
     """
     end = time.monotonic() + seconds
-    while not (found := condition()):
+    while not (result := condition()):
         if time.monotonic() > end:
             raise TimeoutError(f"waited {seconds} seconds in vain")
         time.sleep(pause)
-    return found
+    return result
 
 
 def has_ended(pid: int, seconds: float = 10.0) -> bool:

@@ -4,7 +4,7 @@ import keras
 from keras import layers
 
 from examples import pretrained_resnets
-from tests.helpers import unravelled_networks as networks
+from tests.helpers import unraveled_networks as networks
 
 
 def conv_mixer(depth=3):
@@ -78,7 +78,7 @@ def u_net():
 
 
 def wave_net(depth=4):
-    """Oord et al. 2016: gated, dilated, with the sum of what each module puts out on the side."""
+    """Oord et al. 2016: gated, dilated, with the sum of what each module outputs on the side."""
     x = keras.Input((16, 4))
     y, sides = layers.Conv1D(6, 2, padding="causal")(x), []
     for i in range(1, depth + 1):

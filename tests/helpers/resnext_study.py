@@ -8,7 +8,7 @@ import sys
 
 import keras
 
-from residual_ensembles.models import BatchNormalization, Chain, ends, resnet
+from residual_ensembles.models import BatchNormalization, Chain, resnet, stem_head
 from residual_ensembles.models.architectures import (
     ARCHITECTURES,
     SMALL_WIDTHS,
@@ -30,19 +30,19 @@ STAGES = (
 )
 
 
-def resnext(depth, picture_shape, n_classes, mean, std, *, seed, survival, dtype) -> Chain:
+def resnext(depth, image_shape, n_classes, mean, std, *, seed, survival, dtype) -> Chain:
     """Returns a small ResNeXt (Xie et al. 2017): the middle convolution is in groups."""
     places = resnet.places(small_modules_per_stage(depth), SMALL_WIDTHS, SMALL_WIDTHS[0])
     return Chain(
-        ends.small_picture_stem(SMALL_WIDTHS[0], mean, std, seed, dtype),
+        stem_head.small_image_stem(SMALL_WIDTHS[0], mean, std, seed, dtype),
         resnet.residual_modules(places, transform, survival, seed, dtype),
-        ends.pooled_head(n_classes, seed, dtype),
-        picture_shape,
+        stem_head.pooled_head(n_classes, seed, dtype),
+        image_shape,
         name=f"resnext{depth}",
     )
 
 
-def transform(place: resnet.Place, seed: int, dtype) -> ends.Pipe:
+def transform(place: resnet.Place, seed: int, dtype) -> stem_head.LayerSequence:
     """Returns f of a module: 1×1, 3×3 in groups, 1×1, each behind a norm and a ReLU."""
     narrow = place.filters // 2
     table = [(1, narrow, 1, 1), (3, narrow, place.strides, CARDINALITY), (1, place.filters, 1, 1)]
@@ -54,7 +54,7 @@ def transform(place: resnet.Place, seed: int, dtype) -> ends.Pipe:
             keras.layers.ReLU(name=f"{place.name}_relu{i}", dtype=dtype),
             keras.layers.Conv2D.from_config(made.get_config() | {"groups": groups}),
         ]
-    return ends.Pipe(layers, name=place.name, dtype=dtype)
+    return stem_head.LayerSequence(layers, name=place.name, dtype=dtype)
 
 
 RESNEXT = Architecture("ResNeXt", "tests.helpers.resnext_study:resnext", small_modules_per_stage)

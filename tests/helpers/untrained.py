@@ -1,28 +1,29 @@
-"""Networks to take apart that were not trained, pictures, and the page of them."""
+"""Networks to take apart that were not trained, images, and the page of them."""
 
 import numpy as np
 import pytest
 
-from residual_ensembles import explorer, models
-from residual_ensembles.explorer import Choice, Offered
-from residual_ensembles.explorer.pictures import draw
+from residual_ensembles import models
+from residual_ensembles.report import explorer
+from residual_ensembles.report.explorer import Choice, Offered
+from residual_ensembles.report.explorer.images import draw
 
 SHAPE = (8, 8, 1)
-N_PICTURES = 24
+N_IMAGES = 24
 CLASS_NAMES = ["<script>alert(1)</script>", "five & six", *map(str, range(8))]
 
 
-class Part:
-    """A test part of random pictures."""
+class Split:
+    """A test split of random images."""
 
-    def __init__(self, n=N_PICTURES, shape=SHAPE):
+    def __init__(self, n=N_IMAGES, shape=SHAPE):
         self.array = np.random.default_rng(1).integers(0, 256, (n, *shape)).astype("uint8")
         self.labels = np.arange(n, dtype=np.int32) % 10
 
     def __len__(self):
         return len(self.labels)
 
-    def pictures(self, indices):
+    def images(self, indices):
         return self.array[indices]
 
 
@@ -32,7 +33,7 @@ def grown(chain):
     for variable in chain.trainable_variables:
         if variable.path.endswith(("gamma", "beta")):
             variable.assign(variable + random.uniform(-0.3, 0.3, variable.shape))
-    models.reestimate_batch_norm(chain, Part(64).array)
+    models.reestimate_batch_norm(chain, Split(64).array)
     return chain
 
 
@@ -53,8 +54,8 @@ def chains():
 
 @pytest.fixture(scope="session")
 def shown():
-    """What the page shows of `Part()`: all its pictures."""
-    return draw(Part(), SHAPE)
+    """What the page shows of `Split()`: all its images."""
+    return draw(Split(), SHAPE)
 
 
 @pytest.fixture(scope="session")

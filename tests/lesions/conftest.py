@@ -1,4 +1,4 @@
-"""Small networks of each kind in which every module matters, and pictures."""
+"""Small networks of each kind in which every module matters, and images."""
 
 import numpy as np
 import pytest
@@ -10,11 +10,11 @@ SHAPE = (8, 8, 1)
 
 
 @pytest.fixture(scope="session")
-def pictures():
+def images():
     return np.random.default_rng(0).integers(0, 256, (40, *SHAPE)).astype(np.uint8)
 
 
-def made(model: str, depth: int, pictures, **options):
+def made(model: str, depth: int, images, **options):
     chain = models.build(model, depth, SHAPE, 10, [120.0], [70.0], seed=3, **options)
     random = np.random.default_rng(1)
     for variable in chain.trainable_variables:
@@ -22,27 +22,27 @@ def made(model: str, depth: int, pictures, **options):
         if len(variable.shape) == 1 or "gate" in variable.path:
             noise = random.normal(0.0, 0.3, variable.shape).astype("float32")
             variable.assign(variable.numpy() + noise)
-    reestimate_batch_norm(chain, pictures)
+    reestimate_batch_norm(chain, images)
     return chain
 
 
 @pytest.fixture(scope="session")
-def resnet(pictures):
+def resnet(images):
     """Nine modules, of which 4 and 7 downsample; residuals are scaled, as after gated training."""
     survival = [1.0, 0.9, 0.8, 0.9, 1.0, 0.7, 0.8, 0.9, 1.0]
-    return made("resnet", 20, pictures, survival=survival)
+    return made("resnet", 20, images, survival=survival)
 
 
 @pytest.fixture(scope="session")
-def highway(pictures):
+def highway(images):
     """Nine modules, of which 4 and 7 downsample."""
-    return made("highway", 20, pictures)
+    return made("highway", 20, images)
 
 
 @pytest.fixture(scope="session")
-def vgg(pictures):
+def vgg(images):
     """Twelve modules, of which 1 and 3 pool."""
-    return made("vgg", 15, pictures)
+    return made("vgg", 15, images)
 
 
 @pytest.fixture(scope="session")

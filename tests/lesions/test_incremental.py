@@ -7,9 +7,10 @@ import pandas as pd
 import pytest
 
 from residual_ensembles import data
-from residual_ensembles.lesions import Lesion, SweepSettings, agreement, margin, study_plan
-from residual_ensembles.lesions.sweep import Swept, sweep
-from residual_ensembles.lesions.worker import SweepSpec
+from residual_ensembles.lesions import Lesion, SweepSettings, study_plan
+from residual_ensembles.lesions.engine.worker import SweepSpec
+from residual_ensembles.lesions.exactness import agreement, sequential_sampling
+from residual_ensembles.lesions.sweep import PlannedNetwork, sweep
 from residual_ensembles.runtime.executor import Serial
 from residual_ensembles.runtime.result_cache import ResultCache
 from residual_ensembles.storage.files import write_csv
@@ -19,31 +20,31 @@ REDUCED = pytest.mark.bfloat16
 
 
 @pytest.fixture(scope="module")
-def part(tmp_path_factory):
+def split(tmp_path_factory):
     folder = tmp_path_factory.mktemp("prepared") / "digits"
-    return data.prepare("digits", folder, limit_train=20, limit_test=300).part("test")
+    return data.prepare("digits", folder, limit_train=20, limit_test=300).split("test")
 
 
 @pytest.fixture(autouse=True)
 def several_rounds(monkeypatch):
-    """300 pictures would be one round."""
-    monkeypatch.setattr(margin, "FIRST_ROUND", 64)
-    monkeypatch.setattr(margin, "ROUND", 32)
+    """300 images would be one round."""
+    monkeypatch.setattr(sequential_sampling, "FIRST_ROUND", 64)
+    monkeypatch.setattr(sequential_sampling, "ROUND", 32)
 
 
 class Study:
-    """Sweeps of some networks on a part, each into a folder of its own.
+    """Sweeps of some networks on a split, each into a folder of its own.
 
     Args:
         chains: The networks by name.
-        part: Of prepared data.
+        split: Of prepared data.
         root: Where folders are.
         how: Settings of the sweeps.
     """
 
-    def __init__(self, chains, part, root, **how):
+    def __init__(self, chains, split, root, **how):
         self.chains = chains
-        self.part = part
+        self.split = split
         self.root = root
         self.how = SweepSettings(**how)
         self.kept = ResultCache(root / "kept")
@@ -54,13 +55,15 @@ class Study:
         cache, executor = cache or self.kept, Serial()
         numbers = {**NUMBERS, "seed": self.how.seed, **numbers}
         networks = [
-            Swept(name, 0, chain, study_plan(chain, random=True, **numbers), cache.within(name))
+            PlannedNetwork(
+                name, 0, chain, study_plan(chain, random=True, **numbers), cache.within(name)
+            )
             for name, chain in self.chains.items()
         ]
         folder = self.root / "results"
-        found = sweep(networks, self.part, folder, executor, self.how)
-        write_csv(folder / "lesions.csv", pd.concat(each.table for each in found))
-        write_csv(folder / "exactness.csv", pd.DataFrame([each.exactness for each in found]))
+        result = sweep(networks, self.split, folder, executor, self.how)
+        write_csv(folder / "lesions.csv", pd.concat(each.table for each in result))
+        write_csv(folder / "exactness.csv", pd.DataFrame([each.exactness for each in result]))
         self.n_tasks = executor.nodes.total()
         return {path.name: path.read_bytes() for path in folder.rglob("*.*")}
 
@@ -69,7 +72,7 @@ class Study:
         return self.run(ResultCache(), **numbers)
 
     def computed(self) -> Counter:
-        """Returns how often each lesion was evaluated with each picture, as it is kept."""
+        """Returns how often each lesion was evaluated with each image, as it is kept."""
         files = [file for file in self.kept.folder.rglob("*.result")]
         caches = {file.parent for file in files}
         return Counter(
@@ -77,15 +80,15 @@ class Study:
             for cache in caches
             for result in ResultCache(cache).results()
             for key in result.keys
-            for i in result.pictures
+            for i in result.images
         )
 
 
-REDUCED_MARGIN = {"precision": "bfloat16", "error_margin": 0.1, "seed": 1}
+REDUCED_MARGIN = {"precision": "bfloat16", "ci_half_width": 0.1, "seed": 1}
 WAYS = [
     pytest.param({}, id="float32"),
     pytest.param({"precision": "bfloat16", "seed": 1}, id="bfloat16", marks=REDUCED),
-    pytest.param({"error_margin": 0.1}, id="margin"),
+    pytest.param({"ci_half_width": 0.1}, id="margin"),
     pytest.param(REDUCED_MARGIN, id="both", marks=REDUCED),
 ]
 CASCADES = [
@@ -95,8 +98,8 @@ CASCADES = [
 
 
 @pytest.mark.parametrize("how", WAYS)
-def test_fewer_lesions_take_nothing_and_more_take_the_new_ones(chains, part, tmp_path, how):
-    study = Study({"resnet": chains["resnet"]}, part, tmp_path, **how)
+def test_fewer_lesions_take_nothing_and_more_take_the_new_ones(chains, split, tmp_path, how):
+    study = Study({"resnet": chains["resnet"]}, split, tmp_path, **how)
     whole = study.run()
     assert study.n_tasks > 0
     assert whole == study.fresh()
@@ -118,8 +121,8 @@ def test_fewer_lesions_take_nothing_and_more_take_the_new_ones(chains, part, tmp
 
 
 @pytest.mark.parametrize("how", CASCADES)
-def test_a_cascade_after_another_is_that_of_a_fresh_run(chains, part, tmp_path, how):
-    study = Study({"resnet": chains["resnet"]}, part, tmp_path, **how)
+def test_a_cascade_after_another_is_that_of_a_fresh_run(chains, split, tmp_path, how):
+    study = Study({"resnet": chains["resnet"]}, split, tmp_path, **how)
     whole = study.run()
     assert whole == study.fresh()
     assert study.run() == whole
@@ -131,20 +134,20 @@ def test_a_cascade_after_another_is_that_of_a_fresh_run(chains, part, tmp_path, 
     assert study.n_tasks == 0
 
 
-def test_another_margin_begins_with_the_pictures_that_are_known(chains, part, tmp_path):
-    study = Study({"resnet": chains["resnet"]}, part, tmp_path, error_margin=0.1)
+def test_another_margin_begins_with_the_images_that_are_known(chains, split, tmp_path):
+    study = Study({"resnet": chains["resnet"]}, split, tmp_path, ci_half_width=0.1)
     study.run()
     known = study.computed()
-    study.how = SweepSettings(error_margin=0.14)
+    study.how = SweepSettings(ci_half_width=0.14)
     assert study.run() == study.fresh()
-    study.how = SweepSettings(error_margin=0.06)
+    study.how = SweepSettings(ci_half_width=0.06)
     assert study.run() == study.fresh()
     after = study.computed()
     assert known.keys() < after.keys()
 
 
-def test_another_network_takes_only_its_own_lesions(chains, part, tmp_path):
-    study = Study({"resnet": chains["resnet"]}, part, tmp_path)
+def test_another_network_takes_only_its_own_lesions(chains, split, tmp_path):
+    study = Study({"resnet": chains["resnet"]}, split, tmp_path)
     study.run()
     alone = study.n_tasks
     study.chains = {"resnet": chains["resnet"], "highway": chains["highway"]}
@@ -159,20 +162,20 @@ def test_another_network_takes_only_its_own_lesions(chains, part, tmp_path):
 @pytest.mark.parametrize(
     "other", [{"memory_bytes": 2**28}, {"batch_size": 32}, {"seed": 5}], ids=str
 )
-def test_other_settings_are_those_of_a_fresh_run(chains, part, tmp_path, other):
-    study = Study({"resnet": chains["resnet"]}, part, tmp_path)
+def test_other_settings_are_those_of_a_fresh_run(chains, split, tmp_path, other):
+    study = Study({"resnet": chains["resnet"]}, split, tmp_path)
     study.run(k=1)
     study.how = SweepSettings(**other)
     assert study.run(k=1) == study.fresh(k=1)
 
 
 @pytest.mark.parametrize("n_bytes", [0, 1, 50])
-def test_a_damaged_file_costs_its_own_lesions(chains, part, tmp_path, n_bytes):
-    study = Study({"resnet": chains["resnet"]}, part, tmp_path, batch_size=64)
+def test_a_damaged_file_costs_its_own_lesions(chains, split, tmp_path, n_bytes):
+    study = Study({"resnet": chains["resnet"]}, split, tmp_path, batch_size=64)
     whole = study.run()
     n_all = study.n_tasks
     files = sorted((tmp_path / "kept" / "resnet").glob("float32-*/*.result"))
-    assert len(files) == 5  # 300 pictures by 60
+    assert len(files) == 5  # 300 images by 60
     files[2].write_bytes(files[2].read_bytes()[:n_bytes])
     assert study.run() == whole
     assert study.n_tasks == 1 < n_all
@@ -180,8 +183,8 @@ def test_a_damaged_file_costs_its_own_lesions(chains, part, tmp_path, n_bytes):
     assert study.n_tasks == 0
 
 
-def test_what_is_left_of_a_write_does_no_harm(chains, part, tmp_path):
-    study = Study({"resnet": chains["resnet"]}, part, tmp_path)
+def test_what_is_left_of_a_write_does_no_harm(chains, split, tmp_path):
+    study = Study({"resnet": chains["resnet"]}, split, tmp_path)
     whole = study.run(k=1)
     (folder,) = (tmp_path / "kept" / "resnet").glob("float32-*")
     (folder / ".partial-abc.result").write_bytes(b"half")
@@ -189,12 +192,14 @@ def test_what_is_left_of_a_write_does_no_harm(chains, part, tmp_path):
     assert study.n_tasks == 0
 
 
-def test_a_lesion_that_is_planned_twice_is_evaluated_once(resnet, part, tmp_path):
+def test_a_lesion_that_is_planned_twice_is_evaluated_once(resnet, split, tmp_path):
     plan = [Lesion(deletions=[2]), Lesion(), Lesion(deletions=[2])]
-    network = Swept("one", 0, resnet, [*map(planned, plan)], ResultCache(tmp_path / "kept"))
-    settings = SweepSettings(error_margin=0.2)
-    (found,) = sweep([network], part, tmp_path, Serial(), settings)
-    first, _, again = found.table.drop(columns="draw").to_dict("records")
+    network = PlannedNetwork(
+        "one", 0, resnet, [*map(planned, plan)], ResultCache(tmp_path / "kept")
+    )
+    settings = SweepSettings(ci_half_width=0.2)
+    (result,) = sweep([network], split, tmp_path, Serial(), settings)
+    first, _, again = result.table.drop(columns="draw").to_dict("records")
     assert first == again
 
 
@@ -206,18 +211,18 @@ def planned(lesion):
 
 @pytest.mark.parametrize("precision", ["float32", pytest.param("bfloat16", marks=REDUCED)])
 @pytest.mark.parametrize("n", [40, 300])
-def test_logits_do_not_depend_on_what_is_evaluated_beside_them(chain, part, precision, n):
+def test_logits_do_not_depend_on_what_is_evaluated_beside_them(chain, split, precision, n):
     """What a sweep keeps is true of any other: batches are packed otherwise, to the same bits."""
     numbers = NUMBERS if len(chain.modules) == 9 else {**NUMBERS, "swaps": 1}
     plan = [row.lesion for row in study_plan(chain, random=True, seed=0, **numbers)]
-    pictures = part.pictures(slice(0, n))
+    images = split.images(slice(0, n))
     evaluator = SweepSpec(chain, plan, n).evaluator
-    together = evaluator.logits(pictures, precision)
+    together = evaluator.logits(images, precision)
     for some in (slice(0, None, 7), slice(3, 4), slice(1, None, 2)):
-        alone = evaluator.logits(pictures, precision, lesions=np.arange(len(plan))[some])
+        alone = evaluator.logits(images, precision, lesions=np.arange(len(plan))[some])
         np.testing.assert_array_equal(alone, together[some])
     few = np.arange(n)[3:30:2]
-    np.testing.assert_array_equal(evaluator.logits(pictures[few], precision), together[:, few])
+    np.testing.assert_array_equal(evaluator.logits(images[few], precision), together[:, few])
 
 
 def test_the_sample_of_a_larger_plan_contains_that_of_a_smaller_one(resnet):

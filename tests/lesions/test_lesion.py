@@ -29,8 +29,8 @@ def test_what_is_written_is_read_back(lesion):
 @given(lesions())
 def test_every_module_stands_somewhere(lesion):
     steps = lesion.steps(N)
-    run = [step.module for step in steps if step.does == "run"]
-    deleted = [step.module for step in steps if step.does == "deleted"]
+    run = [step.module for step in steps if step.op == "run"]
+    deleted = [step.module for step in steps if step.op == "deleted"]
     assert sorted(deleted) == list(lesion.deletions)
     assert sorted(run + deleted) == sorted([*range(1, N + 1), *lesion.duplications])
 

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from residual_ensembles.lesions import Lesion, PlannedLesion, intact, lesion_table
-from residual_ensembles.lesions.margin import UNKNOWN
+from residual_ensembles.lesions.exactness.sequential_sampling import UNKNOWN
 from residual_ensembles.lesions.table import COLUMNS
 
 PLAN = [*intact(), PlannedLesion("reorder", 3, Lesion(swaps=[(1, 2)]))]
@@ -30,7 +30,7 @@ def test_a_row_says_what_was_done_and_what_came_of_it():
         "error_on_images_low": 0.5,
         "error_on_images_high": 0.5,
     }
-    # Wilson by hand for 2 of 4: centre ½, half-width z √(n/4 + z²/4) / (n + z²)
+    # Wilson by hand for 2 of 4: center ½, half-width z √(n/4 + z²/4) / (n + z²)
     z = 1.959964
     half = z * np.sqrt(1 + z * z / 4) / (4 + z * z)
     assert (low, high) == (pytest.approx(0.5 - half), pytest.approx(0.5 + half))
@@ -42,7 +42,7 @@ def test_the_intact_row_reads_back_as_text(tmp_path):
     assert [Lesion.parse(text) for text in read["lesion"]] == [row.lesion for row in PLAN]
 
 
-def test_a_sample_has_an_interval_on_the_given_pictures():
+def test_a_sample_has_an_interval_on_the_given_images():
     labels = np.zeros(1000, int)
     predictions = np.full((2, 1000), UNKNOWN)
     predictions[0], predictions[1, :400] = 0, 0

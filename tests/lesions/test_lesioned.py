@@ -7,7 +7,7 @@ from keras import layers
 
 from residual_ensembles.lesions import Lesion, LesionedChain, outputs_of
 from residual_ensembles.unraveling import unravel
-from tests.helpers import unravelled_networks as networks
+from tests.helpers import unraveled_networks as networks
 
 
 def gates_without(chain, deleted):
@@ -24,9 +24,9 @@ def test_without_modules_is_their_gates_closed(deleted):
     expected = np.asarray(chain(inputs, gates=gates_without(chain, deleted)))
     without = chain.without(deleted)
     np.testing.assert_allclose(without(inputs), expected, rtol=1e-5, atol=1e-6)
-    found = without.predict(inputs, batch_size=4)
-    assert isinstance(found, np.ndarray)
-    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+    result = without.predict(inputs, batch_size=4)
+    assert isinstance(result, np.ndarray)
+    np.testing.assert_allclose(result, expected, rtol=1e-5, atol=1e-6)
     assert (np.abs(expected - before).max() > 1e-3) == bool(deleted)
     np.testing.assert_array_equal(chain(inputs), before)  # nothing stays
 
@@ -41,12 +41,12 @@ def test_without_modules_is_their_gates_closed(deleted):
     ],
 )
 def test_any_lesion_of_our_networks_is_the_engines(build, model, depth, lesion):
-    pictures = np.random.default_rng(1).integers(0, 256, (6, 8, 8, 1)).astype("uint8")
+    images = np.random.default_rng(1).integers(0, 256, (6, 8, 8, 1)).astype("uint8")
     chain = build(model, depth)
-    found = LesionedChain(chain, lesion)
-    [(_, expected)] = outputs_of(chain, [Lesion(), found.lesion], pictures)
-    np.testing.assert_allclose(found(pictures), expected[1], rtol=1e-4, atol=1e-5)
-    np.testing.assert_allclose(found.predict(pictures), expected[1], rtol=1e-4, atol=1e-5)
+    result = LesionedChain(chain, lesion)
+    [(_, expected)] = outputs_of(chain, [Lesion(), result.lesion], images)
+    np.testing.assert_allclose(result(images), expected[1], rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(result.predict(images), expected[1], rtol=1e-4, atol=1e-5)
     assert np.abs(expected[1] - expected[0]).max() > 1e-4
 
 
@@ -56,10 +56,10 @@ def test_any_lesion_of_a_model_is_the_engines():
     text = "delete 5; swap 1-3,2-6; duplicate 4"
     packed = np.asarray(chain.packed_inputs(tokens))
     [(_, expected)] = outputs_of(chain, [Lesion.parse(text)], packed)
-    found = chain.with_lesion(text)
-    np.testing.assert_allclose(found(tokens), expected[0], rtol=1e-4, atol=1e-5)
-    np.testing.assert_allclose(found.predict(tokens), expected[0], rtol=1e-4, atol=1e-5)
-    assert repr(found) == f"<{chain.name} after '{Lesion.parse(text)}'>"
+    result = chain.with_lesion(text)
+    np.testing.assert_allclose(result(tokens), expected[0], rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(result.predict(tokens), expected[0], rtol=1e-4, atol=1e-5)
+    assert repr(result) == f"<{chain.name} after '{Lesion.parse(text)}'>"
 
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="a data set of TensorFlow")
@@ -79,8 +79,11 @@ def test_outputs_keep_their_structure():
     outputs = {"kind": layers.Dense(3, name="kind")(y), "place": layers.Dense(2, name="place")(y)}
     model = networks.moved(keras.Model(x, outputs))
     inputs = networks.inputs_for(model, 5)
-    for found in (unravel(model).without([1])(inputs), unravel(model).without([1]).predict(inputs)):
-        for name, made in found.items():
+    for result in (
+        unravel(model).without([1])(inputs),
+        unravel(model).without([1]).predict(inputs),
+    ):
+        for name, made in result.items():
             expected = np.asarray(model.get_layer(name)(inputs))
             np.testing.assert_allclose(made, expected, rtol=1e-5, atol=1e-6)
 

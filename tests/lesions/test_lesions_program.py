@@ -16,7 +16,7 @@ from tests.helpers import programs
 
 def small_net(shape=(8, 8, 1), classes=10):
     """Three modules for digits, one of which downsamples."""
-    x = keras.Input(shape, name="picture")
+    x = keras.Input(shape, name="image")
     y = layers.Conv2D(8, 3, padding="same", name="stem")(layers.Rescaling(1 / 255)(x))
     for i, (width, strides) in enumerate([(8, 1), (12, 2), (12, 1)], start=1):
         f = layers.Conv2D(width, 3, strides, padding="same", activation="relu", name=f"conv{i}")(y)
@@ -59,9 +59,9 @@ def test_from_a_network_to_its_page(folder):
     run_facts = json.loads((out / "networks" / "my_net-0" / "run.json").read_text())
     assert run_facts["modules"] == ["add1", "add2", "add3"]
     assert run_facts["downsampling"] == [2]
-    worth = pd.read_csv(out / "worth.csv")
-    assert worth["name"].tolist() == ["add1", "add2", "add3"]
-    assert len(pd.read_csv(out / "worth_ranks.csv")) == 4
+    module_importance = pd.read_csv(out / "module_importance.csv")
+    assert module_importance["name"].tolist() == ["add1", "add2", "add3"]
+    assert len(pd.read_csv(out / "module_importance_ranks.csv")) == 4
     gradients = pd.read_csv(out / "path_gradients.csv")
     assert set(gradients["estimator"]) == {"exact", "sampled"}
     shares = gradients[(gradients["estimator"] == "exact") & (gradients["target"] == "y0")]
@@ -72,14 +72,21 @@ def test_from_a_network_to_its_page(folder):
     smaller = keras.models.load_model(out / "pruned.keras")
     pruned = pd.read_csv(out / "pruned.csv").set_index("network")
     assert smaller.count_params() == pruned.loc["pruned", "parameters"]
-    part = data.load(folder / "digits").part("test")
+    part = data.load(folder / "digits").split("test")
     assert json.loads((out / "lesions_run.json").read_text())["tasks_by_node"]
     again = run(folder, f"--network={folder / 'my net.keras'}", *flags, f"--output_dir={out}2")
     assert again.returncode == 0, again.stderr
-    for name in ("lesions", "exactness", "worth", "worth_ranks", "path_gradients", "pruned"):
+    for name in (
+        "lesions",
+        "exactness",
+        "module_importance",
+        "module_importance_ranks",
+        "path_gradients",
+        "pruned",
+    ):
         assert (folder / "out2" / f"{name}.csv").read_bytes() == (out / f"{name}.csv").read_bytes()
     assert json.loads((folder / "out2" / "lesions_run.json").read_text())["tasks_by_node"] == {}
-    wrong = (np.asarray(smaller(part.pictures(slice(None)))).argmax(1) != part.labels).mean()
+    wrong = (np.asarray(smaller(part.images(slice(None)))).argmax(1) != part.labels).mean()
     assert pruned.loc["pruned", "error_fraction"] == pytest.approx(wrong)
 
 
@@ -98,9 +105,9 @@ def test_a_file_that_cannot_be_taken_apart_is_refused(folder, name, options, mes
         load(folder / name, **options)
 
 
-def test_a_network_of_other_pictures_is_refused(folder):
+def test_a_network_of_other_images_is_refused(folder):
     path, prepared = folder / "other.keras", data.load(folder / "digits")
-    with pytest.raises(ValueError, match=r"which takes \(6, 6, 1\) and puts out \[\(10,\)\], for"):
+    with pytest.raises(ValueError, match=r"which takes \(6, 6, 1\) and outputs \[\(10,\)\], for"):
         check_fits(load(path), str(path), prepared)
 
 
@@ -118,9 +125,9 @@ def test_a_wrong_call_is_told_in_one_line(folder):
 
 
 def test_sizes_that_are_free_are_those_of_the_data(folder):
-    assert load(folder / "free.keras", picture_shape=(8, 8, 1)).picture_shape == (8, 8, 1)
+    assert load(folder / "free.keras", image_shape=(8, 8, 1)).image_shape == (8, 8, 1)
     # What is not free stays, to be refused with both shapes.
-    assert load(folder / "other.keras", picture_shape=(8, 8, 1)).picture_shape == (6, 6, 1)
+    assert load(folder / "other.keras", image_shape=(8, 8, 1)).image_shape == (6, 6, 1)
     with pytest.raises(ValueError, match="no size for the input"):
         load(folder / "free.keras")
 

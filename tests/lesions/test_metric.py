@@ -6,7 +6,7 @@ import pytest
 from keras import layers
 
 from residual_ensembles import lesion_study, prune, unravel
-from tests.helpers import unravelled_networks as networks
+from tests.helpers import unraveled_networks as networks
 
 
 @pytest.fixture(scope="module")
@@ -56,18 +56,18 @@ def test_a_compiled_accuracy_is_the_error(inputs):
     model, labels = classifier(), np.arange(40) % 4
     expected = lesion_study(unravel(model), inputs, labels)
     model.compile(loss="sparse_categorical_crossentropy", metrics=["accuracy"])
-    found = lesion_study(unravel(model), inputs, labels)
-    assert found.equals(expected)
-    assert found.attrs["metric"] == "error_fraction"
+    result = lesion_study(unravel(model), inputs, labels)
+    assert result.equals(expected)
+    assert result.attrs["metric"] == "error_fraction"
 
 
 def test_errors_alone_where_only_predictions_are_made(inputs):
     model, labels = classifier(), np.arange(40) % 4
     top = keras.metrics.SparseTopKCategoricalAccuracy(2)
     model.compile(loss="sparse_categorical_crossentropy", metrics=[top])
-    found = lesion_study(unravel(model), inputs, labels, error_margin=0.2)
-    assert found.attrs["metric"] == "error_fraction"
-    assert "output_distance" not in found
+    result = lesion_study(unravel(model), inputs, labels, ci_half_width=0.2)
+    assert result.attrs["metric"] == "error_fraction"
+    assert "output_distance" not in result
 
 
 @pytest.mark.parametrize(
@@ -132,16 +132,16 @@ def test_a_metric_of_what_is_pruned_is_reported(inputs):
     chain = unravel(model)
     top = keras.metrics.SparseTopKCategoricalAccuracy(2, name="sparse_top_2")
     plain = prune(chain, 1, (inputs, labels))
-    found = prune(chain, 1, (inputs, labels), metric=top)
-    assert found.deleted == plain.deleted
-    assert found.steps.drop(columns="sparse_top_2").equals(plain.steps)
+    result = prune(chain, 1, (inputs, labels), metric=top)
+    assert result.deleted == plain.deleted
+    assert result.steps.drop(columns="sparse_top_2").equals(plain.steps)
     best = np.argsort(-np.asarray(model(inputs)), axis=1)[:, :2]
     expected = [(best == labels[:, None]).any(1).mean()]
-    best = np.argsort(-np.asarray(found.model(inputs)), axis=1)[:, :2]
+    best = np.argsort(-np.asarray(result.model(inputs)), axis=1)[:, :2]
     expected += [(best == labels[:, None]).any(1).mean()]
-    assert found.steps["sparse_top_2"].tolist() == pytest.approx(expected)
-    assert found.comparison["sparse_top_2"].tolist() == pytest.approx(expected)
-    assert found.steps.attrs == {"loss": "cross_entropy", "metric": "error_fraction, sparse_top_2"}
+    assert result.steps["sparse_top_2"].tolist() == pytest.approx(expected)
+    assert result.comparison["sparse_top_2"].tolist() == pytest.approx(expected)
+    assert result.steps.attrs == {"loss": "cross_entropy", "metric": "error_fraction, sparse_top_2"}
     model.compile(loss="sparse_categorical_crossentropy", metrics=[top])
     by_default = prune(unravel(model), 1, (inputs, labels))
     assert by_default.comparison["sparse_top_2"].tolist() == pytest.approx(expected)

@@ -14,12 +14,12 @@ def test_every_step_is_a_function_that_can_be_opened():
     assert [int(number) for number, _, _ in steps] == list(range(1, len(steps) + 1))
     assert len(steps) == len(re.findall(r"^\d+\. ", page, re.M)) <= 8
     for _, file, name in steps:
-        found = importlib.import_module(file.replace("/", "."))
-        assert found.__file__.endswith(f"{file}.py")
+        result = importlib.import_module(file.replace("/", "."))
+        assert result.__file__.endswith(f"{file}.py")
         for part in name.split("."):
-            found = getattr(found, part)
-        assert callable(found)
-        assert found.__module__ == file.replace("/", ".")
+            result = getattr(result, part)
+        assert callable(result)
+        assert result.__module__ == file.replace("/", ".")
 
 
 def test_other_files_that_it_names_are_there():

@@ -66,7 +66,7 @@ def test_moving_statistics_have_the_bias_of_keras_layer():
 
 
 @pytest.mark.bfloat16
-def test_bfloat16_normalises_within_its_precision():
+def test_bfloat16_normalizes_within_its_precision():
     x = np.random.default_rng(0).normal(2.0, 3.0, (8, 4, 4, 3)).astype("float32")
     ours, plain = pair(x.shape, "mixed_bfloat16")
     a, b = (np.asarray(ops.cast(layer(x, training=True), "float32")) for layer in (ours, plain))
@@ -82,13 +82,13 @@ def test_inference_uses_the_moving_statistics():
     )
 
 
-def test_reestimated_statistics_are_those_of_the_pictures(build, pictures):
+def test_reestimated_statistics_are_those_of_the_images(build, images):
     chain = build("resnet", 8)
-    reestimate_batch_norm(chain, pictures)
+    reestimate_batch_norm(chain, images)
     norm = chain.modules[0].transform.norms[0]
-    y = ops.convert_to_numpy(chain.stem(pictures))
+    y = ops.convert_to_numpy(chain.stem(images))
     np.testing.assert_allclose(norm.moving_mean.numpy(), y.mean((0, 1, 2)), rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(norm.moving_variance.numpy(), y.var((0, 1, 2)), rtol=1e-4)
     assert norm.momentum == 0.9
-    inference, training = chain(pictures), chain(pictures, training=True)
+    inference, training = chain(images), chain(images, training=True)
     np.testing.assert_allclose(inference, training, rtol=1e-3, atol=1e-4)

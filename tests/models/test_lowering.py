@@ -8,8 +8,8 @@ from residual_ensembles.models import BatchNormalization, HighwayModule, Module
 from residual_ensembles.models.lowering import Convolution, Norm, Relu, lowered, steps
 
 
-def kinds(found):
-    return [type(step) for step in found]
+def kinds(result):
+    return [type(step) for step in result]
 
 
 PREACTIVATION = [Norm, Relu, Convolution]

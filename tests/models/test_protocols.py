@@ -4,9 +4,9 @@ import keras
 import numpy as np
 import pytest
 
-from residual_ensembles import gradient_by_length, lesion_study, prune, unravel, worth
+from residual_ensembles import gradient_by_length, lesion_study, module_importance, prune, unravel
 from residual_ensembles.models import ChainLike, HighwayModule, ModuleLike, load, save
-from tests.helpers import unravelled_networks as networks
+from tests.helpers import unraveled_networks as networks
 
 
 @pytest.mark.parametrize("kind", ["resnet", "vgg", "highway", "unraveled", "layers"])
@@ -29,7 +29,7 @@ def test_a_model_is_no_chain():
     inputs, labels = networks.inputs_for(model, 4), np.zeros(4, int)
     for refused in (
         lambda: lesion_study(model, inputs, labels),
-        lambda: worth(model, inputs, labels),
+        lambda: module_importance(model, inputs, labels),
         lambda: prune(model, 1, (inputs, labels)),
         lambda: gradient_by_length(model, inputs, labels),
     ):
@@ -40,13 +40,13 @@ def test_a_model_is_no_chain():
 @pytest.mark.parametrize(
     ("kind", "message"), [("highway", "has a gate of its own"), ("vgg", "has no skip")]
 )
-def test_a_gate_between_is_refused_where_it_means_nothing(kind, message, build, pictures):
+def test_a_gate_between_is_refused_where_it_means_nothing(kind, message, build, images):
     chain = build(kind, 15 if kind == "vgg" else 8)
     gates = np.ones(len(chain.modules), "float32")
-    np.testing.assert_allclose(chain(pictures, gates=gates), chain(pictures), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(chain(images, gates=gates), chain(images), rtol=1e-5, atol=1e-6)
     gates[1] = 0.5
     with pytest.raises(ValueError, match=rf"the gate 0.5 for module 2, which {message}"):
-        chain(pictures, gates=gates)
+        chain(images, gates=gates)
     chain = unravel(networks.sequential_net(), modules=["conv2", "conv3"])
     inputs = networks.inputs_for(chain.network, 3)
     with pytest.raises(ValueError, match=r"the gate 0.25 for module 1, which has no skip"):
@@ -58,9 +58,9 @@ def test_a_gate_between_scales_a_residual():
     chain, inputs = unravel(model), networks.inputs_for(model, 4)
     y = np.asarray(model.get_layer("stem")(inputs))
     module = chain.modules[0]
-    found = np.asarray(module(y, gate=keras.ops.convert_to_tensor(0.25)))
+    result = np.asarray(module(y, gate=keras.ops.convert_to_tensor(0.25)))
     expected = y + 0.25 * np.asarray(module.residual(y))
-    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(result, expected, rtol=1e-5, atol=1e-6)
     assert module.scales_residual
     assert not HighwayModule.scales_residual
 
@@ -69,7 +69,10 @@ def test_tables_join_on_module_and_name():
     model = networks.residual_net()
     chain, inputs = unravel(model), networks.inputs_for(model, 20)
     labels = np.arange(20) % 4
-    study, importance = lesion_study(chain, inputs, labels), worth(chain, inputs, labels)
+    study, importance = (
+        lesion_study(chain, inputs, labels),
+        module_importance(chain, inputs, labels),
+    )
     steps = prune(chain, 2, (inputs, labels)).steps
     joined = study.merge(importance, on=["module", "name"])
     assert joined["module"].tolist() == [1, 2, 3]

@@ -8,7 +8,7 @@ from tests.helpers import hand_built
 
 
 def move_statistics(chain, seed=0):
-    """Gives batch normalisation statistics other than 0 and 1, so that mistakes show."""
+    """Gives batch normalization statistics other than 0 and 1, so that mistakes show."""
     random = np.random.default_rng(seed)
     for variable in chain.non_trainable_variables:
         mean = variable.path.endswith("moving_mean")
@@ -20,12 +20,12 @@ def move_statistics(chain, seed=0):
         variable.assign(values)
 
 
-def logits(chain, pictures, **arguments):
-    return np.asarray(backend.compile(lambda x: chain(x, **arguments))(pictures))
+def logits(chain, images, **arguments):
+    return np.asarray(backend.compile(lambda x: chain(x, **arguments))(images))
 
 
 def test_resnet110_has_the_54_modules_of_the_paper(build):
-    chain = build(depth=110, picture_shape=(32, 32, 3))
+    chain = build(depth=110, image_shape=(32, 32, 3))
     assert len(chain.modules) == 54
     assert chain.downsampling == (19, 37)
     assert chain.shapes[0] == chain.shapes[18] == (32, 32, 16)
@@ -52,7 +52,7 @@ def test_resnet50_has_the_published_shapes_and_parameters(build):
         (7, 7, 2048),
     ]
     # Convolutions and logits of ResNet-50 (He et al. 2016a): 23,454,912 + 2,049,000 weights; the
-    # batch normalisations of this form stand elsewhere and are counted by hand.
+    # batch normalizations of this form stand elsewhere and are counted by hand.
     norms = (
         64
         + 2048
@@ -79,20 +79,20 @@ def test_number_of_parameters_by_hand(build):
 
 
 @pytest.mark.parametrize("deleted", [(), (1,), (3,), (6,), (1, 3, 5)])
-def test_closed_gates_equal_the_network_built_without_the_modules(build, pictures, deleted):
+def test_closed_gates_equal_the_network_built_without_the_modules(build, images, deleted):
     chain = build(depth=14)
     move_statistics(chain)
     gates = np.ones(6, "float32")
     gates[[i - 1 for i in deleted]] = 0.0
-    expected = hand_built.resnet(chain, 2, deleted)(pictures)
-    found = np.asarray(backend.compile(lambda x, g: chain(x, gates=g))(pictures, gates))
-    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
-    booleans = logits(chain, pictures, gates=gates > 0)
-    np.testing.assert_allclose(booleans, found, rtol=1e-4, atol=1e-4)
+    expected = hand_built.resnet(chain, 2, deleted)(images)
+    result = np.asarray(backend.compile(lambda x, g: chain(x, gates=g))(images, gates))
+    np.testing.assert_allclose(result, expected, rtol=1e-4, atol=1e-4)
+    booleans = logits(chain, images, gates=gates > 0)
+    np.testing.assert_allclose(booleans, result, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("training", [False, True])
-def test_a_number_between_scales_the_residual_of_its_module(build, pictures, training):
+def test_a_number_between_scales_the_residual_of_its_module(build, images, training):
     module = build(depth=8, survival=[0.6] * 3).modules[0]
     y = np.random.default_rng(0).normal(size=(4, 8, 8, 16)).astype("float32")
     closed, whole, half = (
@@ -103,41 +103,41 @@ def test_a_number_between_scales_the_residual_of_its_module(build, pictures, tra
     np.testing.assert_allclose(half - y, (whole - y) / 2, atol=1e-6)
 
 
-def test_open_gates_change_nothing(build, pictures):
+def test_open_gates_change_nothing(build, images):
     chain = build(depth=14)
     move_statistics(chain)
     np.testing.assert_array_equal(
-        logits(chain, pictures, gates=np.ones(6, "float32")), logits(chain, pictures)
+        logits(chain, images, gates=np.ones(6, "float32")), logits(chain, images)
     )
 
 
-def test_deleting_a_module_changes_the_output(build, pictures):
+def test_deleting_a_module_changes_the_output(build, images):
     chain = build(depth=14)
     move_statistics(chain)
-    whole = logits(chain, pictures)
+    whole = logits(chain, images)
     for i in range(6):
         gates = np.ones(6, "float32")
         gates[i] = 0.0
-        assert np.abs(logits(chain, pictures, gates=gates) - whole).max() > 1e-2
+        assert np.abs(logits(chain, images, gates=gates) - whole).max() > 1e-2
 
 
-def test_without_gates_residuals_are_scaled_by_the_survival_probability(build, pictures):
+def test_without_gates_residuals_are_scaled_by_the_survival_probability(build, images):
     chain = build(depth=14, survival=[0.4] * 6)
     move_statistics(chain)
-    expected = hand_built.resnet(chain, 2, scale=0.4)(pictures)
-    np.testing.assert_allclose(logits(chain, pictures), expected, rtol=1e-4, atol=1e-4)
+    expected = hand_built.resnet(chain, 2, scale=0.4)(images)
+    np.testing.assert_allclose(logits(chain, images), expected, rtol=1e-4, atol=1e-4)
     # At test time, open gates are no gates; in training a module that runs is not scaled.
-    found = logits(chain, pictures, gates=np.ones(6, "float32"))
-    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
-    unscaled = hand_built.resnet(chain, 2)(pictures, training=True)
-    found = chain(pictures, gates=np.ones(6, "float32"), training=True)
-    np.testing.assert_allclose(found, unscaled, rtol=1e-3, atol=1e-3)
+    result = logits(chain, images, gates=np.ones(6, "float32"))
+    np.testing.assert_allclose(result, expected, rtol=1e-4, atol=1e-4)
+    unscaled = hand_built.resnet(chain, 2)(images, training=True)
+    result = chain(images, gates=np.ones(6, "float32"), training=True)
+    np.testing.assert_allclose(result, unscaled, rtol=1e-3, atol=1e-3)
 
 
-def test_a_module_is_its_skip_plus_its_residual(build, pictures):
+def test_a_module_is_its_skip_plus_its_residual(build, images):
     chain = build(depth=14, survival=[0.7] * 6)
     move_statistics(chain)
-    y = chain.stem(pictures)
+    y = chain.stem(images)
     for module in chain.modules:
         z = module(y)
         np.testing.assert_allclose(module.after(module.skip(y) + module.residual(y)), z, rtol=1e-5)

@@ -38,9 +38,9 @@ def test_initial_weights_are_a_function_of_the_seed(build):
 
 
 @pytest.mark.parametrize("model", ["resnet", "highway"])
-def test_weights_alone(build, pictures, tmp_path, model):
+def test_weights_alone(build, images, tmp_path, model):
     a, b = build(model, 14, seed=1), build(model, 14, seed=2)
-    a(pictures, training=True)  # moves the statistics
+    a(images, training=True)  # moves the statistics
     models.save(a, tmp_path / "a.keras")
     models.load_weights(b, tmp_path / "a.keras")
     for v, w in zip(a.weights, b.weights, strict=True):

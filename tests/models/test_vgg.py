@@ -17,13 +17,13 @@ def test_fifteen_layers_of_128_channels(build):
     ("side", "pooled"),
     [(8, [1, 3]), (16, [1, 3, 6]), (32, [1, 3, 6, 9]), (64, [1, 3, 6, 9, 12]), (2, [])],
 )
-def test_small_pictures_are_pooled_less_often(side, pooled):
+def test_small_images_are_pooled_less_often(side, pooled):
     assert vgg.pooled_modules(side) == pooled
 
 
-def test_a_deleted_layer_keeps_its_pooling(build, pictures):
+def test_a_deleted_layer_keeps_its_pooling(build, images):
     chain = build("vgg", 15)
-    y = chain.stem(pictures)
+    y = chain.stem(images)
     first, second = chain.modules[:2]
     expected = np.asarray(y).reshape(8, 4, 2, 4, 2, 128).max(axis=(2, 4))
     np.testing.assert_array_equal(first.deleted(y), expected)

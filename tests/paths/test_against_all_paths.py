@@ -5,7 +5,7 @@ import pytest
 
 from residual_ensembles import backend, paths
 from residual_ensembles.parameters import BATCH_NORM
-from residual_ensembles.paths.exact_lengths import carry_back
+from residual_ensembles.paths.exact_lengths import backprop_by_length
 from tests.helpers.masked_passes import RELATIVE, ROUNDING, PathGradients, batch, small_chain
 
 KINDS = ["residual", "highway", "first_generation", "partly_plain", "segmented"]
@@ -21,7 +21,7 @@ def case(request):
     """A chain, its point at one batch, and the gradients of all its paths."""
     kind, batch_norm, closed_forms = request.param
     chain = small_chain(kind)
-    point = paths.Linearization(chain, batch_norm, closed_forms).at(*batch())
+    point = paths.Linearization(chain, batch_norm, closed_forms).linearize(*batch())
     every = PathGradients(chain, *batch(), training=batch_norm == "training").of_all()
     return chain, point, every
 
@@ -44,25 +44,25 @@ def all_lengths(chain):
     return list(range(forced, len(chain.modules) + 1))
 
 
-@pytest.mark.parametrize(("target", "of"), [("picture", 0), ("y0", 1)])
+@pytest.mark.parametrize(("target", "of"), [("image", 0), ("y0", 1)])
 def test_exact_is_the_sum_over_all_paths(case, target, of):
     chain, point, every = case
-    found = paths.exact(point, target=target)
+    result = paths.batch_gradient_by_length(point, target=target)
     norms, shares = expected(every, of, all_lengths(chain))
-    assert found.lengths.tolist() == all_lengths(chain)
-    assert 10**found.log10_norms == pytest.approx(norms, rel=RELATIVE)
-    assert found.shares == pytest.approx(shares, rel=RELATIVE, abs=RELATIVE / 1000)
-    assert found.shares.sum() == pytest.approx(1, abs=RELATIVE)
-    assert 10**found.log10_gradient_norm == pytest.approx(
+    assert result.lengths.tolist() == all_lengths(chain)
+    assert 10**result.log10_norms == pytest.approx(norms, rel=RELATIVE)
+    assert result.shares == pytest.approx(shares, rel=RELATIVE, abs=RELATIVE / 1000)
+    assert result.shares.sum() == pytest.approx(1, abs=RELATIVE)
+    assert 10**result.log10_gradient_norm == pytest.approx(
         np.linalg.norm(summed(every, of)), rel=RELATIVE
     )
-    # The stem normalises pictures in float32.
-    assert found.error < (ROUNDING if target == "y0" else 1e-5)
+    # The stem normalizes images in float32.
+    assert result.error < (ROUNDING if target == "y0" else 1e-5)
 
 
 def test_exact_carries_the_very_gradients(case):
     _, point, every = case
-    carried = carry_back(point)
+    carried = backprop_by_length(point)
     for k, row, exponent in zip(
         range(carried.shortest, carried.longest + 1), carried.rows, carried.exponents, strict=True
     ):
@@ -75,25 +75,25 @@ def test_exact_carries_the_very_gradients(case):
 def test_only_short_lengths_are_carried(case):
     chain, point, every = case
     shortest = all_lengths(chain)[0]
-    found = paths.exact(point, max_length=shortest + 1)
+    result = paths.batch_gradient_by_length(point, max_length=shortest + 1)
     norms, shares = expected(every, 1, [shortest, shortest + 1])
-    assert 10**found.log10_norms == pytest.approx(norms, rel=RELATIVE)
-    assert found.shares == pytest.approx(shares, rel=RELATIVE, abs=RELATIVE / 1000)
-    assert np.isnan(found.error)
+    assert 10**result.log10_norms == pytest.approx(norms, rel=RELATIVE)
+    assert result.shares == pytest.approx(shares, rel=RELATIVE, abs=RELATIVE / 1000)
+    assert np.isnan(result.error)
 
 
-@pytest.mark.parametrize(("target", "of"), [("picture", 0), ("y0", 1)])
+@pytest.mark.parametrize(("target", "of"), [("image", 0), ("y0", 1)])
 def test_sampled_norms_are_those_of_masked_passes(case, target, of):
     _, point, every = case
-    found = paths.sampled(point, np.array(list(every)), target)
+    result = paths.batch_path_gradients(point, np.array(list(every)), target)
     whole = summed(every, of)
     gradients = [np.ravel(every[path][of]) for path in every]
-    assert 10**found.log10_norms == pytest.approx(
+    assert 10**result.log10_norms == pytest.approx(
         [np.linalg.norm(g) for g in gradients], rel=RELATIVE
     )
     shares = [g @ whole / (whole @ whole) for g in gradients]
-    assert found.shares == pytest.approx(shares, rel=RELATIVE, abs=RELATIVE / 1000)
-    assert found.shares.sum() == pytest.approx(1, abs=RELATIVE)
+    assert result.shares == pytest.approx(shares, rel=RELATIVE, abs=RELATIVE / 1000)
+    assert result.shares.sum() == pytest.approx(1, abs=RELATIVE)
 
 
 def test_share_by_module_is_that_of_the_paths_through_it(case):
@@ -103,10 +103,10 @@ def test_share_by_module_is_that_of_the_paths_through_it(case):
         summed(every, 1, lambda path, i=i: path[i]) @ whole / (whole @ whole)
         for i in range(len(chain.modules))
     ]
-    found = paths.share_by_module(point)
-    assert found == pytest.approx(through, rel=RELATIVE, abs=RELATIVE / 1000)
-    exact = paths.exact(point)
-    assert found.sum() == pytest.approx(exact.lengths @ exact.shares, rel=RELATIVE)
+    result = paths.share_by_module(point)
+    assert result == pytest.approx(through, rel=RELATIVE, abs=RELATIVE / 1000)
+    exact = paths.batch_gradient_by_length(point)
+    assert result.sum() == pytest.approx(exact.lengths @ exact.shares, rel=RELATIVE)
 
 
 @pytest.mark.parametrize("number", [1, 3, 4])
@@ -133,17 +133,19 @@ def test_weights_gradient_by_length_of_the_way_back(case, number):
             parts.append(summed(kept, of) if kept else 0.0)
         return np.concatenate(parts)
 
-    found = paths.weight_gradient(point, number)
+    result = paths.weight_gradient(point, number)
     whole = gradient()
-    parts = [gradient(k) for k in found.lengths]
-    assert 10**found.log10_norms == pytest.approx([np.linalg.norm(p) for p in parts], rel=RELATIVE)
-    assert found.shares == pytest.approx([p @ whole / (whole @ whole) for p in parts], abs=RELATIVE)
-    assert found.error < ROUNDING
+    parts = [gradient(k) for k in result.lengths]
+    assert 10**result.log10_norms == pytest.approx([np.linalg.norm(p) for p in parts], rel=RELATIVE)
+    assert result.shares == pytest.approx(
+        [p @ whole / (whole @ whole) for p in parts], abs=RELATIVE
+    )
+    assert result.error < ROUNDING
 
 
 def test_the_network_is_as_it_was(case):
     chain, *_ = case
     before = [np.array(w) for w in chain.get_weights()]
-    paths.exact(paths.Linearization(chain, "training").at(*batch(1)))
+    paths.batch_gradient_by_length(paths.Linearization(chain, "training").linearize(*batch(1)))
     for one, other in zip(before, chain.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)

@@ -103,7 +103,7 @@ def test_deletion_leaves_two_to_the_rest_and_hits_long_paths_more(n, data):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: n_paths(-1), "Received n=-1 modules, expected a whole number, 0 or more"),
+        (lambda: n_paths(-1), "Received n=-1 modules, expected an integer, 0 or more"),
         (lambda: binomial(2.5), "Received n=2.5 modules"),
         (lambda: share_within(5, 3, 2), "lengths 3 to 2 of paths through 5 modules"),
         (lambda: share_within(5, 0, 6), "expected 0 <= low <= high <= 5"),

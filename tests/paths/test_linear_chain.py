@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from residual_ensembles import backend, paths
-from residual_ensembles.paths.exact_lengths import scale_of_neighbours
+from residual_ensembles.paths.exact_lengths import scale_of_neighbors
 from tests.helpers.masked_passes import DTYPE, RELATIVE, ROUNDING
 
 
@@ -94,17 +94,17 @@ def test_all_paths_are_as_on_paper(n, width, batch, seed):
     random = np.random.default_rng(seed)
     matrices = random.normal(size=(n, width, width)) * 0.5
     x, labels = random.normal(size=(batch, width)) * 0.3, random.integers(0, width, batch)
-    point = paths.Linearization(LinearChain(matrices)).at(x, labels)
+    point = paths.Linearization(LinearChain(matrices)).linearize(x, labels)
     top, gradients = on_paper(matrices, x, labels)
     np.testing.assert_allclose(point.cotangent, top, rtol=RELATIVE, atol=1e-7)
 
-    single = paths.sampled(point, np.array(list(gradients)))
+    single = paths.batch_path_gradients(point, np.array(list(gradients)))
     norms = [np.linalg.norm(g) for g in gradients.values()]
     assert 10**single.log10_norms == pytest.approx(norms, rel=RELATIVE)
 
     whole = sum(gradients.values())
     parts = [sum(g for p, g in gradients.items() if sum(p) == k) for k in range(n + 1)]
-    exact = paths.exact(point)
+    exact = paths.batch_gradient_by_length(point)
     assert 10**exact.log10_norms == pytest.approx([np.linalg.norm(p) for p in parts], rel=RELATIVE)
     shares = [np.sum(p * whole) / np.sum(whole**2) for p in parts]
     assert exact.shares == pytest.approx(shares, rel=RELATIVE, abs=RELATIVE / 1000)
@@ -113,47 +113,49 @@ def test_all_paths_are_as_on_paper(n, width, batch, seed):
 
 def test_a_module_that_does_not_say_what_it_is_is_computed_on_its_own():
     matrices = np.random.default_rng(0).normal(size=(3, 2, 2))
-    found = [
-        paths.exact(paths.Linearization(LinearChain(matrices, module=module)).at([[1.0, 2]], [0]))
+    result = [
+        paths.batch_gradient_by_length(
+            paths.Linearization(LinearChain(matrices, module=module)).linearize([[1.0, 2]], [0])
+        )
         for module in (Linear, Reticent)
     ]
-    np.testing.assert_allclose(found[0].log10_norms, found[1].log10_norms, atol=1e-6)
+    np.testing.assert_allclose(result[0].log10_norms, result[1].log10_norms, atol=1e-6)
 
 
 @pytest.mark.parametrize("shrinks", [0.3, 1e-2, 1e-4, 1e-7])
 def test_norms_that_float32_has_no_number_for(shrinks):
     n, width = 54, 3
     chain = LinearChain([shrinks * np.eye(width)] * n, "float32")
-    point = paths.Linearization(chain).at(np.ones((2, width)), [0, 1])
+    point = paths.Linearization(chain).linearize(np.ones((2, width)), [0, 1])
     top = math.log10(np.linalg.norm(np.asarray(point.cotangent, float)))
 
-    exact = paths.exact(point)
+    exact = paths.batch_gradient_by_length(point)
     on_paper = [top + k * math.log10(shrinks) + math.log10(math.comb(n, k)) for k in range(n + 1)]
     np.testing.assert_allclose(exact.log10_norms, on_paper, atol=2e-5)
     shares = [math.comb(n, k) * shrinks**k / (1 + shrinks) ** n for k in range(n + 1)]
     np.testing.assert_allclose(exact.shares, shares, rtol=1e-4, atol=1e-7)
 
     drawn = np.concatenate([paths.draw_paths([True] * n, k, 2, 0, 0) for k in (0, 20, 54)])
-    single = paths.sampled(point, drawn)
+    single = paths.batch_path_gradients(point, drawn)
     lengths = np.repeat([0, 20, 54], 2)
     np.testing.assert_allclose(single.log10_norms, top + lengths * math.log10(shrinks), atol=2e-5)
 
 
 def test_a_dead_path_has_no_norm():
     chain = LinearChain([np.eye(2), np.zeros((2, 2))], "float32")
-    point = paths.Linearization(chain).at([[1.0, 0.0]], [1])
-    single = paths.sampled(point, [[1, 0], [0, 1]])
+    point = paths.Linearization(chain).linearize([[1.0, 0.0]], [1])
+    single = paths.batch_path_gradients(point, [[1, 0], [0, 1]])
     assert np.isfinite(single.log10_norms[0])
     assert single.log10_norms[1] == -np.inf
-    exact = paths.exact(point)
+    exact = paths.batch_gradient_by_length(point)
     assert exact.log10_norms[2] == -np.inf
     assert exact.shares == pytest.approx([0.5, 0.5, 0.0])
 
 
 def test_without_a_gradient_there_are_no_shares():
     chain = LinearChain([np.eye(2)] * 2, "float32")
-    point = paths.Linearization(chain).at([[0.0, 1000.0]], [1])
-    exact = paths.exact(point)
+    point = paths.Linearization(chain).linearize([[0.0, 1000.0]], [1])
+    exact = paths.batch_gradient_by_length(point)
     assert np.isneginf(exact.log10_norms).all()
     assert np.isnan(exact.shares).all()
     assert np.isnan(exact.error)
@@ -161,41 +163,50 @@ def test_without_a_gradient_there_are_no_shares():
 
 
 def test_parts_that_are_not_the_gradient_are_refused(monkeypatch):
-    point = paths.Linearization(LinearChain([np.eye(2)] * 3)).at([[1.0, 0.0]], [1])
+    point = paths.Linearization(LinearChain([np.eye(2)] * 3)).linearize([[1.0, 0.0]], [1])
     point.__dict__["gradients"] = [g * 1.001 for g in point.gradients]
     with pytest.raises(ArithmeticError, match="adds up to something else than the gradient"):
-        paths.exact(point)
+        paths.batch_gradient_by_length(point)
 
 
 def test_paths_that_cancel_may_leave_their_rounding():
     # The residuals are −1: of 2^20 paths as large as each other, nothing is left.
     chain = LinearChain([-np.eye(2)] * 20, "float32")
-    exact = paths.exact(paths.Linearization(chain).at([[1.0, 0.0]], [1]))
+    exact = paths.batch_gradient_by_length(paths.Linearization(chain).linearize([[1.0, 0.0]], [1]))
     assert exact.log10_norms[10] > 4
 
 
-def test_neighbours_of_like_size_have_one_scale():
+def test_neighbors_of_like_size_have_one_scale():
     sizes = np.array([5, 3, -40, -60, -61, 10])
-    assert scale_of_neighbours(sizes, 60).tolist() == [5, 5, 5, -60, -60, 10]
+    assert scale_of_neighbors(sizes, 60).tolist() == [5, 5, 5, -60, -60, 10]
 
 
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda point: paths.sampled(point, [[1, 0]]), r"expected \(paths, 3\)"),
-        (lambda point: paths.sampled(point, [[1, 0, 0]], "pixels"), "expected one of y0, picture"),
-        (lambda point: paths.exact(point, target="pixels"), "Received target='pixels'"),
-        (lambda point: paths.exact(point, max_length=-1), "max_length=-1, expected 0 or more"),
+        (lambda point: paths.batch_path_gradients(point, [[1, 0]]), r"expected \(paths, 3\)"),
+        (
+            lambda point: paths.batch_path_gradients(point, [[1, 0, 0]], "pixels"),
+            "expected one of y0, image",
+        ),
+        (
+            lambda point: paths.batch_gradient_by_length(point, target="pixels"),
+            "Received target='pixels'",
+        ),
+        (
+            lambda point: paths.batch_gradient_by_length(point, max_length=-1),
+            "max_length=-1, expected 0 or more",
+        ),
         (lambda point: paths.weight_gradient(point, 0), "Received module 0, expected 1 to 3"),
         (lambda point: paths.weight_gradient(point, 4), "Received module 4, expected 1 to 3"),
     ],
 )
 def test_refused(call, message):
-    point = paths.Linearization(LinearChain([np.eye(2)] * 3)).at([[1.0, 0.0]], [1])
+    point = paths.Linearization(LinearChain([np.eye(2)] * 3)).linearize([[1.0, 0.0]], [1])
     with pytest.raises(ValueError, match=message):
         call(point)
 
 
-def test_other_modes_of_batch_normalisation_are_refused():
+def test_other_modes_of_batch_normalization_are_refused():
     with pytest.raises(ValueError, match="batch_norm='eval', expected one of inference, training"):
         paths.Linearization(LinearChain([np.eye(2)]), "eval")

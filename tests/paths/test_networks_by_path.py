@@ -9,10 +9,10 @@ import pytest
 
 from residual_ensembles import backend, models, paths
 from residual_ensembles.models.convolution import convolution
-from residual_ensembles.models.ends import Pipe
+from residual_ensembles.models.stem_head import LayerSequence
 from residual_ensembles.parameters import BATCH_NORM
 from residual_ensembles.paths.autodiff import Autodiff
-from residual_ensembles.paths.closed_form import HighwayProducts, ResidualProducts
+from residual_ensembles.paths.closed_form_products import HighwayProducts, ResidualProducts
 from residual_ensembles.paths.products import products_for
 from tests.helpers.masked_passes import PathGradients
 
@@ -32,50 +32,54 @@ def network(model, depth, **options):
 
 def test_a_vgg_has_one_path():
     chain = network("vgg", 15)
-    point = paths.Linearization(chain).at(*batch())
-    exact = paths.exact(point)
+    point = paths.Linearization(chain).linearize(*batch())
+    exact = paths.batch_gradient_by_length(point)
     assert exact.lengths.tolist() == [12]
     assert exact.shares == pytest.approx([1])
     assert exact.log10_norms == pytest.approx([exact.log10_gradient_norm])
     assert paths.share_by_module(point) == pytest.approx(np.ones(12))
-    only = paths.sampled(point, np.ones((1, 12)))
+    only = paths.batch_path_gradients(point, np.ones((1, 12)))
     assert only.log10_norms == pytest.approx(exact.log10_norms)
     with pytest.raises(ValueError, match="around module 3, which has no skip"):
-        paths.sampled(point, [[1, 1, 0, *[1] * 9]])
+        paths.batch_path_gradients(point, [[1, 1, 0, *[1] * 9]])
     with pytest.raises(ValueError, match="max_length=5, expected 12 or more"):
-        paths.exact(point, max_length=5)
+        paths.batch_gradient_by_length(point, max_length=5)
 
 
 @pytest.mark.parametrize("model", ["resnet", "highway"])
 @pytest.mark.parametrize("batch_norm", BATCH_NORM)
 def test_in_float32_the_parts_add_up_and_single_paths_are_masked_passes(model, batch_norm):
     chain = network(model, DEPTH)
-    point = paths.Linearization(chain, batch_norm).at(*batch())
-    exact = paths.exact(point)
+    point = paths.Linearization(chain, batch_norm).linearize(*batch())
+    exact = paths.batch_gradient_by_length(point)
     assert exact.error < 1e-5
     assert exact.shares.sum() == pytest.approx(1, abs=1e-5)
     drawn = np.concatenate([paths.draw_paths([True] * N, k, 2, 0, 0) for k in range(N + 1)])
     masked = PathGradients(chain, *batch(), training=batch_norm == "training")
     norms = [np.linalg.norm(masked.of(path)[1].astype(float)) for path in drawn]
-    assert 10 ** paths.sampled(point, drawn).log10_norms == pytest.approx(norms, rel=2e-4)
+    assert 10 ** paths.batch_path_gradients(point, drawn).log10_norms == pytest.approx(
+        norms, rel=2e-4
+    )
 
 
 def test_what_float32_can_hold_is_not_changed_by_the_scale(monkeypatch):
     chain = network("resnet", DEPTH)
-    point = paths.Linearization(chain).at(*batch())
+    point = paths.Linearization(chain).linearize(*batch())
     drawn = paths.draw_paths([True] * N, N // 2, 6, 0, 0)
-    scaled = paths.sampled(point, drawn)
-    monkeypatch.setattr("residual_ensembles.paths.scale.PRODUCTS_BETWEEN", 1)
-    np.testing.assert_array_equal(scaled.log10_norms, paths.sampled(point, drawn).log10_norms)
+    scaled = paths.batch_path_gradients(point, drawn)
+    monkeypatch.setattr("residual_ensembles.paths.scaled_cotangents.PRODUCTS_BETWEEN", 1)
+    np.testing.assert_array_equal(
+        scaled.log10_norms, paths.batch_path_gradients(point, drawn).log10_norms
+    )
 
 
 def test_lengths_are_the_same_in_groups(monkeypatch):
-    point = paths.Linearization(network("resnet", DEPTH)).at(*batch())
+    point = paths.Linearization(network("resnet", DEPTH)).linearize(*batch())
     drawn = np.concatenate([paths.draw_paths([True] * N, k, 3, 0, 0) for k in range(N + 1)])
-    together = paths.sampled(point, drawn)
+    together = paths.batch_path_gradients(point, drawn)
     module = importlib.import_module("residual_ensembles.paths.sampled_paths")  # not the function
     monkeypatch.setattr(module, "NUMBERS_AT_ONCE", 7 * 4 * 8 * 8 * 16)
-    in_groups = paths.sampled(point, drawn)
+    in_groups = paths.batch_path_gradients(point, drawn)
     np.testing.assert_allclose(in_groups.log10_norms, together.log10_norms, atol=1e-5)
 
 
@@ -83,15 +87,20 @@ def test_lengths_are_the_same_in_groups(monkeypatch):
 def test_cotangents_go_through_a_module_alone_or_stacked(model, monkeypatch):
     chain = network(model, 14)  # of three sizes, so that some skips are convolutions
     drawn = np.concatenate([paths.draw_paths([True] * 6, k, 3, 0, 0) for k in range(7)])
-    found = []
+    result = []
     for numbers in (1, 4 * 3 * 8 * 8 * 16, 2**30):
         monkeypatch.setattr("residual_ensembles.paths.products._shared", {})
         monkeypatch.setattr(backend, "NUMBERS_AT_ONCE", numbers)
-        point = paths.Linearization(chain).at(*batch())
-        found.append((paths.exact(point).log10_norms, paths.sampled(point, drawn).log10_norms))
-    for other in found[1:]:
-        np.testing.assert_allclose(other[0], found[0][0], atol=1e-5)
-        np.testing.assert_allclose(other[1], found[0][1], atol=1e-5)
+        point = paths.Linearization(chain).linearize(*batch())
+        result.append(
+            (
+                paths.batch_gradient_by_length(point).log10_norms,
+                paths.batch_path_gradients(point, drawn).log10_norms,
+            )
+        )
+    for other in result[1:]:
+        np.testing.assert_allclose(other[0], result[0][0], atol=1e-5)
+        np.testing.assert_allclose(other[1], result[0][1], atol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["resnet", "highway"])
@@ -137,35 +146,37 @@ def test_a_kind_of_module_that_was_lowered_has_the_closed_form(batch_norm):
         keras.layers.ReLU(),
         convolution(3, 16, 1, 1, "a", "float32"),
     ]
-    module = models.Module(Pipe(layers), survival_probability=0.8)
+    module = models.Module(LayerSequence(layers), survival_probability=0.8)
     chain = models.Chain(chain.stem, [module, *chain.modules], chain.head, SHAPE)
-    found, expected = (
-        paths.Linearization(chain, batch_norm, closed_forms).at(*batch())
+    result, expected = (
+        paths.Linearization(chain, batch_norm, closed_forms).linearize(*batch())
         for closed_forms in (True, False)
     )
-    assert isinstance(found.steps[0].products._method, ResidualProducts)
+    assert isinstance(result.steps[0].products._method, ResidualProducts)
     np.testing.assert_allclose(
-        paths.exact(found).log10_norms, paths.exact(expected).log10_norms, atol=1e-5
+        paths.batch_gradient_by_length(result).log10_norms,
+        paths.batch_gradient_by_length(expected).log10_norms,
+        atol=1e-5,
     )
 
 
 def test_new_weights_are_seen_without_compiling():
     chain, other = network("resnet", 8), network("resnet", 8, seed=1)
     linearization = paths.Linearization(chain)
-    before = paths.exact(linearization.at(*batch()))
+    before = paths.batch_gradient_by_length(linearization.linearize(*batch()))
     chain.set_weights(other.get_weights())
-    after = paths.exact(linearization.at(*batch()))
-    expected = paths.exact(paths.Linearization(other).at(*batch()))
+    after = paths.batch_gradient_by_length(linearization.linearize(*batch()))
+    expected = paths.batch_gradient_by_length(paths.Linearization(other).linearize(*batch()))
     np.testing.assert_allclose(after.log10_norms, expected.log10_norms)
     assert (before.log10_norms != after.log10_norms).all()
 
 
 @pytest.mark.parametrize("model", ["resnet", "highway"])
 def test_another_network_with_a_batch_of_another_size_has_its_own_weights(model):
-    pictures, labels = batch()
+    images, labels = batch()
     for seed, n in enumerate((4, 3, 2, 1)):  # compiled anew each time, for modules known by kind
-        point = paths.Linearization(network(model, 14, seed=seed)).at(pictures[:n], labels[:n])
-        assert paths.exact(point).error < 1e-5
+        point = paths.Linearization(network(model, 14, seed=seed)).linearize(images[:n], labels[:n])
+        assert paths.batch_gradient_by_length(point).error < 1e-5
 
 
 @pytest.mark.parametrize("dtype", ["mixed_bfloat16", "mixed_float16", "float16"])
@@ -178,5 +189,7 @@ def test_reduced_precision_is_taken_apart_in_float32(dtype):
     assert {module.compute_dtype for module in wide.modules} == {"float32"}
     for one, other in zip(chain.get_weights(), wide.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
-    assert paths.exact(paths.Linearization(wide).at(*batch())).error < 1e-5
+    assert (
+        paths.batch_gradient_by_length(paths.Linearization(wide).linearize(*batch())).error < 1e-5
+    )
     assert models.in_float32(wide) is wide

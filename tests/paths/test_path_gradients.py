@@ -6,7 +6,7 @@ import pytest
 from keras import layers
 
 from residual_ensembles import gradient_by_length, paths, sampled_path_gradients, unravel
-from tests.helpers import unravelled_networks as networks
+from tests.helpers import unraveled_networks as networks
 
 
 @pytest.fixture(scope="module")
@@ -25,8 +25,8 @@ LABELS = np.arange(6) % 4
 def test_all_lengths_add_up_to_the_gradient(net, inputs):
     chain = unravel(net)
     table = gradient_by_length(chain, inputs, LABELS)
-    point = paths.Linearization(chain).at(inputs, LABELS)
-    expected = paths.exact(point)
+    point = paths.Linearization(chain).linearize(inputs, LABELS)
+    expected = paths.batch_gradient_by_length(point)
     assert table["length"].tolist() == [0, 1, 2, 3]
     assert table["n_paths"].tolist() == [1, 3, 3, 1]
     assert table["log10_norm"].tolist() == expected.log10_norms.tolist()

@@ -1,4 +1,4 @@
-"""Paths through unravelled Keras models, against all 2^n paths, one masked pass each."""
+"""Paths through unraveled Keras models, against all 2^n paths, one masked pass each."""
 
 import keras
 import numpy as np
@@ -30,7 +30,7 @@ def model_of(softmax: bool, across: bool) -> keras.Model:
     def conv(width, size, name, **options):
         return layers.Conv2D(width, size, padding="same", name=name, dtype=DTYPE, **options)
 
-    x = keras.Input(SHAPE, dtype=DTYPE, name="picture")
+    x = keras.Input(SHAPE, dtype=DTYPE, name="image")
     first = y = conv(3, 3, "stem")(layers.Rescaling(1 / 255, dtype=DTYPE)(x))
     f = conv(3, 3, "f1", activation="tanh")(y)
     y = layers.Add(name="add1", dtype=DTYPE)([y, layers.Rescaling(0.7, dtype=DTYPE)(f)])
@@ -69,15 +69,15 @@ def test_all_paths_of_a_model(case):
     chain, across, every = case
     assert [module.title for module in chain.modules] == ["add1", "add2", "add3"]
     assert (chain.between, chain.modules[0].enters.alone) == ((2,), not across)
-    point = paths.Linearization(chain).at(*batch())
+    point = paths.Linearization(chain).linearize(*batch())
     whole = sum(np.ravel(g[0]) for g in every.values())
-    exact = paths.exact(point, target="picture")
+    exact = paths.batch_gradient_by_length(point, target="image")
     parts = [sum(np.ravel(g[0]) for p, g in every.items() if sum(p) == k) for k in exact.lengths]
     assert exact.lengths.tolist() == [0, 1, 2, 3]
     assert 10**exact.log10_norms == pytest.approx(np.linalg.norm(parts, axis=1), rel=RELATIVE)
     assert exact.shares == pytest.approx([p @ whole / (whole @ whole) for p in parts], rel=RELATIVE)
     assert exact.error < max(ROUNDING, 1e-5)
-    sampled = paths.sampled(point, np.array(list(every)), "picture")
+    sampled = paths.batch_path_gradients(point, np.array(list(every)), "image")
     norms = [np.linalg.norm(g[0]) for g in every.values()]
     assert 10**sampled.log10_norms == pytest.approx(norms, rel=RELATIVE)
     # Against Keras' own gradient of the model, which knows of no path.
@@ -88,26 +88,26 @@ def test_all_paths_of_a_model(case):
 @pytest.mark.parametrize("number", [1, 2])
 def test_weights_of_a_module_and_not_of_the_segment(case, number):
     chain, _, every = case
-    point = paths.Linearization(chain).at(*batch())
+    point = paths.Linearization(chain).linearize(*batch())
     first = 2 + sum(len(module.variables) for module in chain.modules[: number - 1])
     own = [first + i for i in range(len(chain.modules[number - 1].variables))]
     below = {p: g for p, g in every.items() if not any(p[: number - 1])}
-    found = paths.weight_gradient(point, number)
+    result = paths.weight_gradient(point, number)
     norms = []
-    for k in found.lengths:
+    for k in result.lengths:
         kept = [g for p, g in below.items() if sum(p[number:]) == k]
         norms.append(np.linalg.norm(np.concatenate([sum(g[of] for g in kept) for of in own])))
-    assert 10**found.log10_norms == pytest.approx(norms, rel=RELATIVE)
+    assert 10**result.log10_norms == pytest.approx(norms, rel=RELATIVE)
 
 
 def test_a_softmax_changes_no_gradient():
-    found = []
+    result = []
     for softmax in (False, True):
         chain = unravel(model_of(softmax, across=False))
         assert chain.probabilities == softmax
-        point = paths.Linearization(chain).at(*batch())
-        found.append((point.loss, paths.exact(point)))
-    (loss, plain), (other_loss, other) = found
+        point = paths.Linearization(chain).linearize(*batch())
+        result.append((point.loss, paths.batch_gradient_by_length(point)))
+    (loss, plain), (other_loss, other) = result
     assert other_loss == pytest.approx(loss, rel=1e-5)
     assert other.log10_norms == pytest.approx(plain.log10_norms, abs=1e-4)
     assert other.shares == pytest.approx(plain.shares, abs=1e-4)
@@ -124,7 +124,7 @@ def test_one_output_is_the_second_of_two_classes():
         return model
 
     x, labels = np.random.default_rng(9).normal(size=(6, 4)), np.array([0, 1, 1, 0, 1, 0])
-    points = [paths.Linearization(unravel(net(a))).at(x, labels) for a in (None, "sigmoid")]
+    points = [paths.Linearization(unravel(net(a))).linearize(x, labels) for a in (None, "sigmoid")]
     expected = keras.losses.BinaryCrossentropy(from_logits=True)(
         labels[:, None], net(None)(x.astype("float32"))
     )
@@ -138,9 +138,9 @@ def test_another_loss():
         return keras.ops.mean((outputs - targets) ** 2)
 
     model = model_of(softmax=False, across=False)
-    chain, (pictures, _) = unravel(model), batch()
-    targets = np.ones((len(pictures), CLASSES))
-    point = paths.Linearization(chain, loss=squared).at(pictures, targets)
-    expected = float(np.mean((np.asarray(model(pictures)) - 1.0) ** 2))
+    chain, (images, _) = unravel(model), batch()
+    targets = np.ones((len(images), CLASSES))
+    point = paths.Linearization(chain, loss=squared).linearize(images, targets)
+    expected = float(np.mean((np.asarray(model(images)) - 1.0) ** 2))
     assert point.loss == pytest.approx(expected, rel=1e-5)
-    assert paths.exact(point).error < 1e-5
+    assert paths.batch_gradient_by_length(point).error < 1e-5

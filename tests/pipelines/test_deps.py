@@ -9,7 +9,7 @@ from pipelines import deps
 
 PIPELINE = (Path(deps.__file__).parents[1] / "dvc.yaml").read_text()
 STAGE = """\
-# From pictures to page.
+# From images to page.
 stages:
   explorer:
     cmd: python -m {program} --output=page.html  # as a page
@@ -31,9 +31,11 @@ def test_dvc_yaml_is_not_stale():
 
 @pytest.mark.parametrize("code", ["", "    - pipelines/gone.py\n    - residual_ensembles/gone\n"])
 def test_code_is_written_and_all_else_stays(code):
-    found = deps.with_code(STAGE.format(program="residual_ensembles.randomness", code=code))
-    expected = "    - residual_ensembles/randomness.py\n"
-    assert found == STAGE.format(program="residual_ensembles.randomness", code=expected)
+    result = deps.with_code(
+        STAGE.format(program="residual_ensembles.statistics.randomness", code=code)
+    )
+    expected = "    - residual_ensembles/statistics/randomness.py\n"
+    assert result == STAGE.format(program="residual_ensembles.statistics.randomness", code=expected)
 
 
 def places(stage: str) -> list[str]:
@@ -42,8 +44,10 @@ def places(stage: str) -> list[str]:
 
 
 def test_packages_stand_for_their_files_and_what_they_read():
-    assert "residual_ensembles/explorer" in places("explorer")  # with its pages
-    assert not any(place.startswith("residual_ensembles/explorer/") for place in places("explorer"))
+    assert "residual_ensembles/report/explorer" in places("explorer")  # with its pages
+    assert not any(
+        place.startswith("residual_ensembles/report/explorer/") for place in places("explorer")
+    )
     assert "residual_ensembles/pruning" not in places("path_gradients")
     assert "residual_ensembles/parameters.py" not in PIPELINE  # `params` names their values
 

@@ -18,7 +18,7 @@ def ran(printed: str) -> list[str]:
 AFTER_LESIONS = ["lesion_study", "figures", "report"]
 
 
-def test_from_pictures_to_page(clone):
+def test_from_images_to_page(clone):
     results = clone.folder / "results/tiny"
     lesions = pd.read_csv(results / "lesions.csv")
     assert set(lesions["network"]) == {"resnet", "vgg"}
@@ -106,7 +106,7 @@ def test_another_colour_draws_the_figures_and_the_page_again(clone):
     clone.run("dvc", "repro")
     style = clone.folder / "residual_ensembles/figures/style.py"
     text = style.read_text()
-    style.write_text(text + "\n# another colour\n")
+    style.write_text(text + "\n# another color\n")
     assert "figures" in (again := ran(clone.run("dvc", "repro")))
     assert set(again) <= {"figures", "report"}
     style.write_text(text)
@@ -166,15 +166,15 @@ def test_push_and_pull(clone, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_folder_of_jpeg_pictures(clone, tmp_path):
+def test_a_folder_of_jpeg_images(clone, tmp_path):
     names = ["bird", "cat", "deer", "dog", "frog"]
     random = np.random.default_rng(0)
-    for part, count in (("train", 30), ("test", 6)):
+    for split, count in (("train", 30), ("test", 6)):
         for name in names:
-            (tmp_path / part / name).mkdir(parents=True)
+            (tmp_path / split / name).mkdir(parents=True)
             for i in range(count):
                 pixels = random.integers(0, 256, (32, 32, 3)).astype("uint8")
-                Image.fromarray(pixels).save(tmp_path / part / name / f"{i:04d}.jpg")
+                Image.fromarray(pixels).save(tmp_path / split / name / f"{i:04d}.jpg")
     overrides = {
         "study": "cifar10_jpeg",
         "data.source": f"folder:{tmp_path}",

@@ -39,20 +39,20 @@ def finished(folder):
     return place
 
 
-def test_every_committee_votes(folder, finished):
+def test_every_sub_ensemble_votes(folder, finished):
     table = pd.read_csv(finished / "ensemble.csv", dtype={"members": str})
     assert list(table.columns) == COLUMNS
     assert table.members.tolist() == 2 * ["1", "2", "1,2"]
     assert table.n_modules.tolist() == 2 * [3, 3, 6]
     assert set(table.n_images) == {40}
-    part = data.load(folder / "prepared").part("test")
+    split = data.load(folder / "prepared").split("test")
     chains = [models.load(finished / f"ensemble/member{j}-3/model.keras") for j in (1, 2)]
-    found = np.stack([softmax(np.asarray(c(part.array), "float64"), axis=-1) for c in chains])
+    result = np.stack([softmax(np.asarray(c(split.array), "float64"), axis=-1) for c in chains])
     with np.load(finished / "ensemble/predictions-3.npz") as kept:
-        np.testing.assert_array_equal(kept["predictions"][2], average(found))
+        np.testing.assert_array_equal(kept["predictions"][2], average(result))
         wrong = (kept["predictions"] != kept["labels"]).sum(axis=1)
     np.testing.assert_array_equal(table.n_wrong, wrong)
-    assert not np.array_equal(found[0], found[1])
+    assert not np.array_equal(result[0], result[1])
 
 
 def test_members_are_listed(finished):

@@ -11,11 +11,11 @@ from pipelines.check import check
 from pipelines.study import Study
 from residual_ensembles import data, models
 from residual_ensembles.parameters import ExternalNetwork, validated
-from residual_ensembles.stages import publish
+from residual_ensembles.stages import write_external_run
 from residual_ensembles.training import Outputs
-from residual_ensembles.unraveling.given import given, outline
+from residual_ensembles.unraveling.external import build_untrained, load_external
 from tests.helpers import programs, small_studies
-from tests.helpers import unravelled_networks as networks
+from tests.helpers import unraveled_networks as networks
 
 
 @pytest.fixture(scope="module")
@@ -30,14 +30,14 @@ def folder(tmp_path_factory):
 def test_publishing_leaves_what_training_would(folder):
     prepared, place = data.load(folder / "prepared"), Outputs(folder / "published")
     own = ExternalNetwork(model=f"keras:{folder / 'mine.keras'}")
-    run = publish(prepared, own, 0, place, "mine")
-    chain, part = models.load(place.model), prepared.part("test")
-    outputs = np.asarray(keras.models.load_model(folder / "mine.keras")(part.pictures(slice(None))))
-    np.testing.assert_allclose(chain(part.pictures(slice(None))), outputs, atol=1e-5)
-    assert run["test_error_fraction"] == pytest.approx((outputs.argmax(1) != part.labels).mean())
-    assert (run["model"], run["modules"]) == ("unravelled", ["add1", "add2", "add3", "add4"])
+    run = write_external_run(prepared, own, 0, place, "mine")
+    chain, split = models.load(place.model), prepared.split("test")
+    outputs = np.asarray(keras.models.load_model(folder / "mine.keras")(split.images(slice(None))))
+    np.testing.assert_allclose(chain(split.images(slice(None))), outputs, atol=1e-5)
+    assert run["test_error_fraction"] == pytest.approx((outputs.argmax(1) != split.labels).mean())
+    assert (run["model"], run["modules"]) == ("unraveled", ["add1", "add2", "add3", "add4"])
     before = place.model.stat().st_mtime_ns
-    assert publish(prepared, own, 0, place, "mine") == run
+    assert write_external_run(prepared, own, 0, place, "mine") == run
     assert place.model.stat().st_mtime_ns == before  # found finished
     history = pd.read_csv(place.history)
     assert history["epoch"].tolist() == [1]
@@ -46,22 +46,22 @@ def test_publishing_leaves_what_training_would(folder):
 def test_it_is_cut_where_a_study_says(folder):
     model = f"keras:{folder / 'mine.keras'}"
     own = ExternalNetwork(model=model, boundaries=["add2", "add4"])
-    for chain in (given(own, (8, 8, 1), 10), outline(own, (8, 8, 1))):
+    for chain in (load_external(own, (8, 8, 1), 10), build_untrained(own, (8, 8, 1))):
         assert [module.title for module in chain.modules] == ["add2", "add4"]
     prepared, place = data.load(folder / "prepared"), Outputs(folder / "published")
-    publish(prepared, ExternalNetwork(model=model), 0, place, "mine")
-    assert publish(prepared, own, 0, place, "mine")["modules"] == ["add2", "add4"]
+    write_external_run(prepared, ExternalNetwork(model=model), 0, place, "mine")
+    assert write_external_run(prepared, own, 0, place, "mine")["modules"] == ["add2", "add4"]
 
 
-def test_an_application_takes_pictures_as_they_are():
+def test_an_application_takes_images_as_they_are():
     own = ExternalNetwork(model="application:MobileNetV2", weights="random")
-    chain = given(own, (32, 32, 3), 7)
+    chain = load_external(own, (32, 32, 3), 7)
     assert chain.modules[0].title == "mobilenetv2_1.00_32/block_2_add"
     assert (len(chain.modules), chain.output_shapes) == (10, [(7,)])
-    pictures = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3)).astype("uint8")
+    images = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3)).astype("uint8")
     inner = chain.network.get_layer("mobilenetv2_1.00_32")
-    expected = inner(pictures / np.float32(127.5) - 1)
-    np.testing.assert_allclose(chain(pictures), expected, rtol=1e-4, atol=1e-6)
+    expected = inner(images / np.float32(127.5) - 1)
+    np.testing.assert_allclose(chain(images), expected, rtol=1e-4, atol=1e-6)
 
 
 def own_study(model, **changes):
@@ -101,7 +101,7 @@ def test_a_network_that_cannot_be_cut_is_refused_before_anything_runs(folder, tm
 
 
 def test_sizes_that_nobody_knows_yet_are_no_obstacle(folder, tmp_path):
-    x = keras.Input((None, None, 3), name="picture")
+    x = keras.Input((None, None, 3), name="image")
     y = keras.layers.Conv2D(4, 3, padding="same", name="stem")(x)
     for i in range(3):
         f = keras.layers.Conv2D(4, 3, padding="same", activation="relu")(y)
@@ -123,8 +123,13 @@ def test_the_stages_of_a_study_of_ones_own(folder):
     for stage in (*stages, "figures", "report"):
         done = programs.run(f"pipelines.{stage}", folder=folder)
         assert done.returncode == 0, done.stderr
-    assert pd.read_csv(results / "worth.csv")["name"].tolist() == ["add1", "add2", "add3", "add4"]
-    assert pd.read_csv(results / "worth_ranks.csv")["n"].tolist() == [4] * 4
+    assert pd.read_csv(results / "module_importance.csv")["name"].tolist() == [
+        "add1",
+        "add2",
+        "add3",
+        "add4",
+    ]
+    assert pd.read_csv(results / "module_importance_ranks.csv")["n"].tolist() == [4] * 4
     page = (results / "report.html").read_text()
     assert "own" in page
     assert 'data-verdict="not tested"' not in page

@@ -56,10 +56,10 @@ def clone(tmp_path_factory):
 
 def files(clone) -> dict[str, str]:
     """Returns the checksum of every file of the project, and of what lies beside it."""
-    found = (path for path in clone.folder.parent.rglob("*") if path.is_file())
+    result = (path for path in clone.folder.parent.rglob("*") if path.is_file())
     return {
         str(path): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in found
+        for path in result
         if not {".dvc", ".git", "__pycache__"} & set(path.relative_to(clone.folder.parent).parts)
     }
 

@@ -11,7 +11,7 @@ import yaml
 from pipelines import check, reference, study
 from pipelines.compose import compose
 from residual_ensembles import parameters
-from tests.helpers import unravelled_networks as networks
+from tests.helpers import unraveled_networks as networks
 from tests.helpers.clones import Clone
 
 ROOT = Path(__file__).parents[2]
@@ -51,9 +51,9 @@ def test_every_study_is_complete_and_can_work(tmp_path, name):
     if name == "own":
         networks.digits_net().save(tmp_path / "mine.keras")
         overrides.append(f"network.own.model=keras:{tmp_path / 'mine.keras'}")
-    found = composed(tmp_path, *overrides)
-    check.check(found)
-    assert found.name == name
+    result = composed(tmp_path, *overrides)
+    check.check(result)
+    assert result.name == name
 
 
 @pytest.mark.parametrize("name", STUDIES)
@@ -64,10 +64,10 @@ def test_every_study_says_what_it_is(name):
 
 
 def test_the_study_of_ones_own_begins_as_the_program_does(tmp_path):
-    found = composed(tmp_path, "study=own").model_dump()
+    result = composed(tmp_path, "study=own").model_dump()
     for section, values in parameters.EXTERNAL_STUDY.items():
         own = reference.section(section)(**values).model_dump()
-        assert found[section] | {"networks": ()} == own | {"networks": ()}
+        assert result[section] | {"networks": ()} == own | {"networks": ()}
 
 
 def test_a_refused_composition_changes_nothing(tmp_path):

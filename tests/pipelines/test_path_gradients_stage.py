@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from residual_ensembles import data, models
-from residual_ensembles.analysis.gradient_tables import COLUMNS
+from residual_ensembles.paths.study.gradient_tables import COLUMNS
 from residual_ensembles.stages.gradients import networks_by_epoch
 from tests.helpers import programs, small_studies
 
@@ -22,7 +22,7 @@ def study(tmp_path_factory):
     for name, model, depth in (("resnet", "resnet", 8), ("vgg", "vgg", 15)):
         network = folder / "networks" / f"{name}-0"
         chain = models.build(
-            model, depth, prepared.picture_shape, prepared.n_classes, prepared.mean, prepared.std
+            model, depth, prepared.image_shape, prepared.n_classes, prepared.mean, prepared.std
         )
         for epoch in (0, 2):
             models.save(chain, network / "snapshots" / f"epoch-{epoch:04d}.keras")
@@ -104,8 +104,8 @@ def test_a_killed_program_is_started_again(study, tmp_path, monkeypatch):
 
     second = run(folder)
     assert second.returncode == 0, second.stderr
-    (line,) = (line for line in second.stdout.splitlines() if "pieces by node" in line)
-    n_computed = sum(int(part.split(")")[0]) for part in line.split("(")[1:])
+    (line,) = (line for line in second.stdout.splitlines() if "tasks by node" in line)
+    n_computed = sum(int(split.split(")")[0]) for split in line.split("(")[1:])
     # Thirty batches of sampled paths, and ten at a time of what is exact.
     assert 0 < n_computed == 33 - n_found < 33
     assert not list(tmp_path.glob("gradients/*"))

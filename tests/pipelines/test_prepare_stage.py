@@ -20,13 +20,13 @@ def test_digits_are_prepared_as_the_parameters_say(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout == (
-        "Ten digits: 160 train, 40 validation, 50 test pictures of 10×10 in data/prepared/tiny\n"
+        "Ten digits: 160 train, 40 validation, 50 test images of 10×10 in data/prepared/tiny\n"
     )
     prepared = data.load(tmp_path / "data/prepared/tiny")
     assert prepared.title == "Ten digits"
     assert prepared.description["counts"] == {"train": 160, "validation": 40, "test": 50}
     assert prepared.description["seed"] == 1
-    assert prepared.part("train").array is None
+    assert prepared.split("train").array is None
 
 
 def test_a_missing_folder_is_one_line(tmp_path):

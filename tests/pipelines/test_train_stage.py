@@ -83,10 +83,10 @@ def test_killed_with_all_its_processes_it_goes_on(prepared, tmp_path):
 
 
 def test_threads_depend_on_the_study_alone(monkeypatch):
-    found = []
+    result = []
 
     def run(self, tasks, **_):
-        found.append((len(tasks), os.environ[THREADS]))
+        result.append((len(tasks), os.environ[THREADS]))
         return []
 
     monkeypatch.delenv(THREADS, raising=False)
@@ -100,11 +100,11 @@ def test_threads_depend_on_the_study_alone(monkeypatch):
     one = training.Run("resnet", 0, study.settings("resnet"), study.folder("resnet", 0))
     for n in (1, 3, 8, 20):
         train_side_by_side(study, n * [one])
-    assert found == [(1, "8"), (3, "2"), (8, "1"), (20, "1")]
+    assert result == [(1, "8"), (3, "2"), (8, "1"), (20, "1")]
     assert THREADS not in os.environ
     monkeypatch.setenv(THREADS, "5")
     train_side_by_side(study, [one])
-    assert found[-1] == (1, "5")
+    assert result[-1] == (1, "5")
 
 
 def test_one_that_fails_is_named_in_one_line(prepared, tmp_path):

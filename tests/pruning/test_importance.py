@@ -1,4 +1,4 @@
-"""Estimates of what a module is worth, against the definition and against the true cost."""
+"""Estimates of the importance of a module, against the definition and against the true cost."""
 
 import keras
 import numpy as np
@@ -7,12 +7,11 @@ import pytest
 from keras import layers, ops
 
 from residual_ensembles.paths.loss import MeanLoss
-from residual_ensembles.pruning import rank_correlations, worth
-from residual_ensembles.pruning.first_order import first_order
-from residual_ensembles.pruning.influence import block_influence
+from residual_ensembles.pruning import module_importance, rank_correlations
+from residual_ensembles.pruning.importance import block_influence, first_order
 from residual_ensembles.unraveling import unravel
-from tests.helpers import unravelled_networks as networks
-from tests.helpers.travelling import Travelling
+from tests.helpers import unraveled_networks as networks
+from tests.helpers.traveling import Traveling
 
 
 @pytest.fixture(scope="module")
@@ -46,8 +45,8 @@ def test_block_influence_is_one_minus_the_cosine(net, inputs):
     pairs = [(stem, first), (skip, second), (between, third)]
     with np.errstate(invalid="ignore"):
         expected = [1 - np.nan_to_num(cosines(*pair)).mean() for pair in pairs]
-    found = block_influence(unravel(net), inputs, batch_size=16)  # 40 = 16 + 16 + 8
-    assert found == pytest.approx(expected, abs=1e-5)
+    result = block_influence(unravel(net), inputs, batch_size=16)  # 40 = 16 + 16 + 8
+    assert result == pytest.approx(expected, abs=1e-5)
 
 
 @pytest.mark.parametrize("softmax", [pytest.param(False, marks=pytest.mark.slow), True])
@@ -62,9 +61,9 @@ def test_first_order_is_the_derivative_at_the_whole_network(inputs, labels, soft
 
     step = 0.004  # not far, for a ReLU has kinks
     expected = [(loss_at(i, 1 - step) - loss_at(i, 1 + step)) / (2 * step) for i in range(3)]
-    found = first_order(chain, inputs, labels, loss, batch_size=16)
-    assert found == pytest.approx(expected, rel=2e-2, abs=1e-3)
-    assert np.abs(found).min() > 5e-3
+    result = first_order(chain, inputs, labels, loss, batch_size=16)
+    assert result == pytest.approx(expected, rel=2e-2, abs=1e-3)
+    assert np.abs(result).min() > 5e-3
 
 
 @pytest.mark.slow
@@ -82,16 +81,18 @@ def test_a_plain_layer_counts_what_it_does_beyond_the_identity():
             y = get(name)(y)
         return float(MeanLoss(chain)(ops.convert_to_tensor(targets), y))
 
-    found = first_order(chain, inputs, targets, MeanLoss(chain))
-    assert found[0] == pytest.approx((loss_at(0.98) - loss_at(1.02)) / 0.04, rel=5e-2)
+    result = first_order(chain, inputs, targets, MeanLoss(chain))
+    assert result[0] == pytest.approx((loss_at(0.98) - loss_at(1.02)) / 0.04, rel=5e-2)
 
 
 def test_true_costs_stand_beside_the_estimates(net, inputs, labels):
     chain = unravel(net)
-    table = worth(chain, inputs, labels)
+    table = module_importance(chain, inputs, labels)
     assert table["name"].tolist() == ["first", "second", "third"]
-    elsewhere = Travelling()
-    pd.testing.assert_frame_equal(worth(chain, inputs, labels, executor=elsewhere), table)
+    elsewhere = Traveling()
+    pd.testing.assert_frame_equal(
+        module_importance(chain, inputs, labels, executor=elsewhere), table
+    )
     assert elsewhere.nodes.total() == 2  # what is held against the network, and outputs
     loss = MeanLoss(chain)
     whole = np.asarray(net(inputs))
@@ -101,16 +102,18 @@ def test_true_costs_stand_beside_the_estimates(net, inputs, labels):
         rise = float(loss(labels, ops.convert_to_tensor(outputs))) - float(loss(labels, whole))
         assert row.error_increase == pytest.approx(wrong)
         assert row.loss_increase == pytest.approx(rise, rel=1e-4, abs=1e-5)
-    found = rank_correlations(table)
-    assert found["n"].tolist() == [3, 3, 3, 3]
-    assert found["estimate"].tolist() == ["block_influence"] * 2 + ["first_order"] * 2
+    result = rank_correlations(table)
+    assert result["n"].tolist() == [3, 3, 3, 3]
+    assert result["estimate"].tolist() == ["block_influence"] * 2 + ["first_order"] * 2
 
 
 @pytest.mark.slow
 def test_another_loss_needs_no_classes():
     model = networks.u_net()
     inputs, targets = networks.inputs_for(model, 10), np.ones((10, 8, 8, 3))
-    table = worth(unravel(model), inputs, targets, loss=lambda t, o: ops.mean((o - t) ** 2))
+    table = module_importance(
+        unravel(model), inputs, targets, loss=lambda t, o: ops.mean((o - t) ** 2)
+    )
     assert "error_increase" not in table
     assert table["module"].tolist() == [1, 2, 3, 4]
     assert (table["loss_increase"] != 0).all()
@@ -125,18 +128,18 @@ def test_rank_correlations_are_those_of_ranks():
             "error_increase": [4.0, 3.0, 2.0, 1.0],
         }
     )
-    found = rank_correlations(table).set_index(["estimate", "cost"])
-    row = found.loc[("block_influence", "loss_increase")]
+    result = rank_correlations(table).set_index(["estimate", "cost"])
+    row = result.loc[("block_influence", "loss_increase")]
     assert (row["spearman"], row["kendall"]) == pytest.approx((0.8, 4 / 6))
-    row = found.loc[("block_influence", "error_increase")]
+    row = result.loc[("block_influence", "error_increase")]
     assert (row["spearman"], row["kendall"]) == pytest.approx((-1, -1))
-    assert np.isnan(found.loc[("first_order", "loss_increase"), "spearman"])
+    assert np.isnan(result.loc[("first_order", "loss_increase"), "spearman"])
 
 
 @pytest.mark.slow
-def test_our_own_networks_have_worth_too(build, pictures):
+def test_our_own_networks_have_module_importance_too(build, images):
     chain = build("highway", depth=14)
-    table = worth(chain, pictures, np.arange(8) % 10)
+    table = module_importance(chain, images, np.arange(8) % 10)
     assert len(table) == len(chain.modules)
     # The gates are sigmoid(−2) of untrained modules: little turns, but where the width changes.
     assert (table["block_influence"] < 0.5).all()
@@ -145,7 +148,7 @@ def test_our_own_networks_have_worth_too(build, pictures):
 @pytest.mark.parametrize("normalized", [False, True])
 def test_block_influence_where_channels_come_first(normalized):
     """The same network written both ways: one answer."""
-    found = []
+    result = []
     for data_format in ("channels_first", "channels_last"):
         first = data_format == "channels_first"
         keras.utils.set_random_seed(3)
@@ -161,12 +164,12 @@ def test_block_influence_where_channels_come_first(normalized):
         chain = unravel(keras.Model(x, layers.Dense(3)(y)))
         inputs = np.random.default_rng(0).normal(size=(8, 6, 5, 4)).astype("float32")
         assert [m.channel_axis for m in chain.modules] == ([1, 1] if first else [-1, -1])
-        found.append(block_influence(chain, inputs.transpose(0, 3, 1, 2) if first else inputs))
-    assert found[0] == pytest.approx(found[1], abs=1e-5)
-    assert found[0].min() > 0.01
+        result.append(block_influence(chain, inputs.transpose(0, 3, 1, 2) if first else inputs))
+    assert result[0] == pytest.approx(result[1], abs=1e-5)
+    assert result[0].min() > 0.01
 
 
-def test_tokens_of_pictures_whose_channels_come_first_have_theirs_last():
+def test_tokens_of_images_whose_channels_come_first_have_theirs_last():
     x = keras.Input((3, 8, 8))
     y = layers.Conv2D(6, 4, 4, data_format="channels_first")(x)
     y = layers.Permute((2, 1))(layers.Reshape((6, 4))(y))

@@ -8,7 +8,7 @@ import tensorflow as tf
 from keras import layers, ops
 
 from residual_ensembles import paths
-from residual_ensembles.pruning import prune, worth
+from residual_ensembles.pruning import module_importance, prune
 from residual_ensembles.unraveling import unravel
 
 DELETED = np.array([0, 1], "float32")
@@ -52,15 +52,15 @@ PROBABILITIES = {
 
 
 def test_a_softmax_is_one_however_it_is_written(inputs, labels):
-    found = {}
+    result = {}
     for name, end in PROBABILITIES.items():
         chain = unravel(network(end))
         assert chain.probabilities, name
-        found[name] = worth(chain, inputs, labels)["loss_increase"].to_numpy()
+        result[name] = module_importance(chain, inputs, labels)["loss_increase"].to_numpy()
     logits = unravel(network(lambda y: layers.Dense(3)(y)))
     assert not logits.probabilities
-    expected = worth(logits, inputs, labels)["loss_increase"].to_numpy()
-    for name, increase in found.items():
+    expected = module_importance(logits, inputs, labels)["loss_increase"].to_numpy()
+    for name, increase in result.items():
         assert increase == pytest.approx(expected, rel=1e-4, abs=1e-6), name
 
 
@@ -94,8 +94,8 @@ def test_the_user_may_say(inputs, labels, tmp_path):
         np.log(np.exp(logits).sum(axis=1)).mean() - logits[np.arange(32), labels].mean()
         for logits in (without, intact)
     ]
-    found = worth(chain, inputs, labels)["loss_increase"][0]
-    assert found == pytest.approx(losses[0] - losses[1], rel=1e-4)
+    result = module_importance(chain, inputs, labels)["loss_increase"][0]
+    assert result == pytest.approx(losses[0] - losses[1], rel=1e-4)
 
 
 def binary(y):
@@ -140,9 +140,9 @@ def test_a_loss_is_called_as_keras_calls_it(end, targets, said, loss, inputs, la
         expected = increase(model, keras.losses.KLDivergence(), inputs, made["one_hot"])
     else:
         expected = increase(model, loss or said, inputs, made["binary"])
-    found = worth(chain, inputs, made[targets], loss=said)
-    assert found["loss_increase"][0] == pytest.approx(expected, rel=1e-4, abs=1e-6)
-    point = paths.Linearization(chain, loss=said).at(inputs, made[targets])
+    result = module_importance(chain, inputs, made[targets], loss=said)
+    assert result["loss_increase"][0] == pytest.approx(expected, rel=1e-4, abs=1e-6)
+    point = paths.Linearization(chain, loss=said).linearize(inputs, made[targets])
     assert np.isfinite(point.loss)
 
 
@@ -150,26 +150,26 @@ def test_what_a_model_was_compiled_with_is_the_default(inputs, labels):
     targets = (labels > 0).reshape(-1, 1).astype("float32")
     model = network(binary)
     model.compile("sgd", keras.losses.Huber(0.3))
-    table = worth(unravel(model), inputs, targets)
+    table = module_importance(unravel(model), inputs, targets)
     expected = increase(model, keras.losses.Huber(0.3), inputs, targets)
     assert table["loss_increase"][0] == pytest.approx(expected, rel=1e-4)
     assert (table.attrs["loss"], "error_increase" in table) == ("huber_loss", False)
     model = network(PROBABILITIES["softmax"])
     model.compile("sgd", "categorical_crossentropy")
-    table = worth(unravel(model), inputs, labels)
+    table = module_importance(unravel(model), inputs, labels)
     expected = increase(model, keras.losses.SparseCategoricalCrossentropy(), inputs, labels)
     assert table["loss_increase"][0] == pytest.approx(expected, rel=1e-4)
     assert "error_increase" in table
-    found = prune(unravel(model), 1, (inputs, labels))
-    assert {"error_fraction", "loss"} <= set(found.steps)
+    result = prune(unravel(model), 1, (inputs, labels))
+    assert {"error_fraction", "loss"} <= set(result.steps)
 
 
 def test_without_a_loss_it_is_the_one_that_fits(inputs, labels):
     chain = unravel(network(lambda y: layers.Dense(1)(y)))
     numbers = np.random.default_rng(1).normal(size=(32, 1))
-    table = worth(chain, inputs, numbers)
+    table = module_importance(chain, inputs, numbers)
     assert table.attrs["loss"] == "mean_squared_error"
-    table = worth(unravel(network(binary)), inputs, labels > 0)
+    table = module_importance(unravel(network(binary)), inputs, labels > 0)
     expected = increase(
         network(binary), keras.losses.BinaryCrossentropy(), inputs, (labels > 0)[:, None]
     )
@@ -177,7 +177,7 @@ def test_without_a_loss_it_is_the_one_that_fits(inputs, labels):
 
 
 def two_outputs(structure):
-    """A network that puts out numbers and classes, in a list or in a dictionary."""
+    """A network that outputs numbers and classes, in a list or in a dictionary."""
 
     def end(y):
         place = layers.Dense(2, name="place")(y)
@@ -218,14 +218,14 @@ def test_several_outputs_have_a_loss_each(structure, loss, weights, shares, said
     chain = unravel(model)
     gates = DELETED, DELETED[::-1].copy()
     expected = [total(chain(inputs, gates=each)) - total(model(inputs)) for each in gates]
-    table = worth(chain, inputs, targets, loss=loss if said else None)
+    table = module_importance(chain, inputs, targets, loss=loss if said else None)
     assert table["loss_increase"].tolist() == pytest.approx(expected, rel=1e-4)
     assert table["first_order"].notna().all()
     if structure == "list" and not said:
         by_name = {"place": numbers, "kind": labels}
-        pd.testing.assert_frame_equal(worth(chain, inputs, by_name), table)
-        found = prune(chain, 1, (inputs, targets))
-        assert found.deleted == (1 + int(np.argmin(expected)),)
+        pd.testing.assert_frame_equal(module_importance(chain, inputs, by_name), table)
+        result = prune(chain, 1, (inputs, targets))
+        assert result.deleted == (1 + int(np.argmin(expected)),)
 
 
 def test_one_loss_of_keras_is_that_of_each_output(inputs):
@@ -237,12 +237,12 @@ def test_one_loss_of_keras_is_that_of_each_output(inputs):
         return sum(((np.asarray(y) - 1) ** 2).mean() for y in outputs)
 
     expected = total(chain(inputs, gates=DELETED)) - total(model(inputs))
-    said = worth(chain, inputs, targets, loss="mse")
+    said = module_importance(chain, inputs, targets, loss="mse")
     assert said["loss_increase"][0] == pytest.approx(expected, rel=1e-4)
     assert said.attrs["loss"] == "mean_squared_error+mean_squared_error"
     model.compile("sgd", keras.losses.MeanSquaredError())
-    found = worth(unravel(model), inputs, targets)
-    assert found["loss_increase"][0] == pytest.approx(expected, rel=1e-4)
+    result = module_importance(unravel(model), inputs, targets)
+    assert result["loss_increase"][0] == pytest.approx(expected, rel=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -257,7 +257,7 @@ def test_one_loss_of_keras_is_that_of_each_output(inputs):
 def test_losses_that_do_not_fit_several_outputs_are_refused(inputs, loss, targets, message):
     targets = [np.ones((32, 2)), np.ones((32, 3))] if targets is None else targets
     with pytest.raises(ValueError, match=message):
-        worth(unravel(two_outputs("list")), inputs, targets, loss=loss)
+        module_importance(unravel(two_outputs("list")), inputs, targets, loss=loss)
 
 
 def row(value):
@@ -288,9 +288,9 @@ def row(value):
 def test_targets_that_cannot_be_are_refused(inputs, targets, loss, message):
     chain = unravel(network(PROBABILITIES["softmax"]))
     for refused in (
-        lambda: worth(chain, inputs, targets, loss=loss),
+        lambda: module_importance(chain, inputs, targets, loss=loss),
         lambda: prune(chain, 1, (inputs, targets), loss=loss),
-        lambda: paths.Linearization(chain, loss=loss).at(inputs, targets),
+        lambda: paths.Linearization(chain, loss=loss).linearize(inputs, targets),
     ):
         with pytest.raises(ValueError, match=message):
             refused()
@@ -301,6 +301,6 @@ def test_gradients_of_what_is_no_number_are_refused(inputs, labels):
     broken[3] = np.nan
     chain = unravel(network(PROBABILITIES["softmax"]))
     with pytest.raises(ValueError, match="inputs that are NaN or infinite, the first in example 3"):
-        paths.Linearization(chain).at(broken, labels)
-    one_hot = paths.Linearization(chain).at(inputs, np.eye(3)[labels])
-    assert one_hot.loss == paths.Linearization(chain).at(inputs, labels).loss
+        paths.Linearization(chain).linearize(broken, labels)
+    one_hot = paths.Linearization(chain).linearize(inputs, np.eye(3)[labels])
+    assert one_hot.loss == paths.Linearization(chain).linearize(inputs, labels).loss

@@ -10,7 +10,7 @@ from keras import layers, ops
 from residual_ensembles.pruning import prune
 from residual_ensembles.unraveling import unravel
 from residual_ensembles.unraveling.rebuild import rebuilt
-from tests.helpers import unravelled_networks as networks
+from tests.helpers import unraveled_networks as networks
 
 
 @pytest.mark.parametrize(
@@ -30,19 +30,19 @@ def test_a_rebuilt_model_is_the_chain_without(make, options, deleted, tmp_path):
     model = make()
     chain, inputs = unravel(model, **options), networks.inputs_for(model)
     config = model.get_config()
-    found = rebuilt(chain, deleted)
+    result = rebuilt(chain, deleted)
     gates = np.ones(len(chain.modules), "float32")
     gates[np.array(deleted) - 1] = 0
     expected = np.asarray(chain(inputs, gates=gates))
-    np.testing.assert_allclose(found(inputs), expected, rtol=1e-5, atol=1e-5)
-    assert found.count_params() < model.count_params() or make is networks.nested_net
-    assert not {id(v) for v in found.variables} & {id(v) for v in model.variables}
-    found.save(tmp_path / "smaller.keras")
+    np.testing.assert_allclose(result(inputs), expected, rtol=1e-5, atol=1e-5)
+    assert result.count_params() < model.count_params() or make is networks.nested_net
+    assert not {id(v) for v in result.variables} & {id(v) for v in model.variables}
+    result.save(tmp_path / "smaller.keras")
     loaded = keras.models.load_model(tmp_path / "smaller.keras")
-    np.testing.assert_array_equal(loaded(inputs), found(inputs))
+    np.testing.assert_array_equal(loaded(inputs), result(inputs))
     # The original is as it was, in every node.
     assert model.get_config() == config
-    for variable in found.trainable_variables:
+    for variable in result.trainable_variables:
         variable.assign(0 * variable)
     np.testing.assert_allclose(chain(inputs, gates=gates), expected, rtol=1e-5, atol=1e-6)
 
@@ -50,11 +50,11 @@ def test_a_rebuilt_model_is_the_chain_without(make, options, deleted, tmp_path):
 @pytest.mark.slow
 def test_a_rebuilt_model_trains_as_the_original():
     model = networks.residual_net()
-    found = rebuilt(unravel(model), [3])
-    found.compile(optimizer=keras.optimizers.SGD(0.01), loss="mse", jit_compile=False)
-    before = found.get_layer("second_norm").moving_mean.numpy()
-    found.fit(networks.inputs_for(model), np.zeros((20, 4)), epochs=1, verbose=0)
-    assert (found.get_layer("second_norm").moving_mean.numpy() != before).any()
+    result = rebuilt(unravel(model), [3])
+    result.compile(optimizer=keras.optimizers.SGD(0.01), loss="mse", jit_compile=False)
+    before = result.get_layer("second_norm").moving_mean.numpy()
+    result.fit(networks.inputs_for(model), np.zeros((20, 4)), epochs=1, verbose=0)
+    assert (result.get_layer("second_norm").moving_mean.numpy() != before).any()
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,7 @@ def case():
 
 def test_greed_takes_the_cheapest_first(case):
     model, (inputs, labels) = case
-    found = prune(unravel(model), 2, (inputs, labels))
+    result = prune(unravel(model), 2, (inputs, labels))
 
     def cost(names):
         outputs = np.asarray(networks.without(model, dict.fromkeys(names, 0))(inputs))
@@ -76,11 +76,11 @@ def test_greed_takes_the_cheapest_first(case):
     names = ["first", "second", "third"]
     best = min(([n] for n in names), key=cost)
     best = min(([*best, n] for n in names if n not in best), key=cost)
-    assert [names[i - 1] for i in found.deleted] == best
-    assert found.steps["name"].tolist() == ["", *best]
+    assert [names[i - 1] for i in result.deleted] == best
+    assert result.steps["name"].tolist() == ["", *best]
     wrong, loss = cost(best)
-    assert found.steps["error_fraction"].iloc[-1] == pytest.approx(wrong / 80)
-    assert found.steps["loss"].iloc[-1] == pytest.approx(loss, rel=1e-4)
+    assert result.steps["error_fraction"].iloc[-1] == pytest.approx(wrong / 80)
+    assert result.steps["loss"].iloc[-1] == pytest.approx(loss, rel=1e-4)
     assert cost(best) >= min(cost(pair) for pair in itertools.combinations(names, 2))
 
 
@@ -89,14 +89,14 @@ def test_the_result_is_reported_on_the_test_part(case):
     model, validation = case
     inputs = networks.inputs_for(model, 50, seed=9)
     labels = np.asarray(model(inputs)).argmax(1)
-    found = prune(unravel(model), 1, validation, (inputs, labels))
-    table = found.comparison
+    result = prune(unravel(model), 1, validation, (inputs, labels))
+    table = result.comparison
     assert table.index.tolist() == ["original", "pruned"]
     assert table.loc["original", "error_fraction"] == 0
-    wrong = (np.asarray(found.model(inputs)).argmax(1) != labels).mean()
+    wrong = (np.asarray(result.model(inputs)).argmax(1) != labels).mean()
     assert table.loc["pruned", "error_fraction"] == pytest.approx(wrong)
     assert (table["n_examples"] == 50).all()
-    assert table["parameters"].tolist() == [model.count_params(), found.model.count_params()]
+    assert table["parameters"].tolist() == [model.count_params(), result.model.count_params()]
     assert table.loc["pruned", "multiply_adds"] < table.loc["original", "multiply_adds"]
     assert (table["latency_ms"] > 0).all()
     low, high = table.loc["pruned", ["error_low", "error_high"]]
@@ -107,10 +107,10 @@ def test_the_result_is_reported_on_the_test_part(case):
 def test_a_mask_and_tokens_are_pruned_too():
     model = networks.attention_net()
     inputs, labels = networks.inputs_for(model, 30), np.arange(30) % 3
-    found = prune(unravel(model), 3, (inputs, labels))
-    assert len(found.deleted) == 3
-    assert set(found.model.input) == {"ids", "mask"} or len(found.model.inputs) == 2
-    assert found.model(inputs).shape == (30, 3)
+    result = prune(unravel(model), 3, (inputs, labels))
+    assert len(result.deleted) == 3
+    assert set(result.model.input) == {"ids", "mask"} or len(result.model.inputs) == 2
+    assert result.model(inputs).shape == (30, 3)
 
 
 def test_a_function_of_ones_own_is_pruned_too():
@@ -121,10 +121,10 @@ def test_a_function_of_ones_own_is_pruned_too():
     y = layers.Add(name="second")([y, layers.Dense(5, activation="relu", name="g")(y)])
     model = networks.moved(keras.Model(x, layers.Dense(3, name="out")(y)))
     inputs = networks.inputs_for(model)
-    found = rebuilt(unravel(model), [2])
+    result = rebuilt(unravel(model), [2])
     expected = networks.without(model, {"second": 0})(inputs)
-    np.testing.assert_allclose(found(inputs), expected, rtol=1e-5, atol=1e-6)
-    assert found.get_layer("tanh") is not model.get_layer("tanh")
+    np.testing.assert_allclose(result(inputs), expected, rtol=1e-5, atol=1e-6)
+    assert result.get_layer("tanh") is not model.get_layer("tanh")
 
 
 def test_a_layer_that_cannot_be_made_again_is_refused_at_once():
@@ -170,6 +170,6 @@ def test_targets_that_do_not_fit_are_refused(case):
         prune(unravel(model), 1, (inputs, np.zeros(79)), loss=lambda targets, outputs: 0.0)
 
 
-def test_other_chains_are_refused(build, pictures):
+def test_other_chains_are_refused(build, images):
     with pytest.raises(ValueError, match="Received a Chain, expected what unravel"):
-        prune(build(), 1, (pictures, np.zeros(8, int)))
+        prune(build(), 1, (images, np.zeros(8, int)))

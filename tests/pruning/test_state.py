@@ -148,8 +148,8 @@ def test_attention_that_was_quantized_is_refused_by_name(numbers):
         prune(chain, 1, (inputs, np.arange(8) % 3))
 
 
-def test_pictures_normalized_as_keras_does_it(tmp_path):
-    """EfficientNet and its kin take the statistics of their pictures so."""
+def test_images_normalized_as_keras_does_it(tmp_path):
+    """EfficientNet and its kin take the statistics of their images so."""
     inputs = np.random.default_rng(1).uniform(0, 255, (20, 8, 8, 3)).astype("float32")
     x = keras.Input((8, 8, 3))
     y = normalization(inputs / 255, axis=3)(layers.Rescaling(1 / 255)(x))

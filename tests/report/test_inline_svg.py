@@ -1,5 +1,5 @@
 from residual_ensembles.figures import style
-from residual_ensembles.report.inline_svg import inline_svg
+from residual_ensembles.report.page import inline_svg
 
 SVG = f"""<?xml version="1.0"?>
 <!DOCTYPE svg PUBLIC "-//W3C//DTD SVG 1.1//EN" "http://www.w3.org/x.dtd">
@@ -29,7 +29,7 @@ def test_names_do_not_clash():
     assert 'id="fig3-c1"' in svg
 
 
-def test_the_page_lends_its_colours():
+def test_the_page_lends_its_colors():
     svg = inline_svg(SVG, "fig3", "t")
     assert "fill: currentColor; stroke: var(--line)" in svg
     assert "fill: var(--card)" in svg

@@ -1,7 +1,7 @@
 import pandas as pd
 
 from residual_ensembles.analysis import read_tables
-from residual_ensembles.report.networks import (
+from residual_ensembles.report.network_rows import (
     exactness_rows,
     gate_rows,
     gradient_sums,
@@ -49,9 +49,9 @@ def test_networks_that_equal_a_highway_network(study_of_three_seeds):
 
 
 def test_how_well_gradients_add_up(study, tmp_path):
-    found = gradient_sums(read_tables(study))
-    assert "of 2 networks" in found
-    assert "within 9e−07 of it, in each of 10 batches" in found
+    result = gradient_sums(read_tables(study))
+    assert "of 2 networks" in result
+    assert "within 9e−07 of it, in each of 10 batches" in result
     pd.read_csv(study / "lesions.csv").to_csv(tmp_path / "lesions.csv", index=False)
     assert gradient_sums(read_tables(tmp_path)) == ""
 
@@ -59,18 +59,18 @@ def test_how_well_gradients_add_up(study, tmp_path):
 def test_how_exact_the_lesions_are(study, tmp_path):
     row = exactness_rows(read_tables(study))[0]
     assert (row.n_lesions, row.compared, row.difference) == ("55", "0 of 64", "1.5e−06")
-    assert (row.close, row.rounded, row.redone) == ("2 (within 0.0001)", "–", "–")
+    assert (row.close, row.rounded, row.reevaluated) == ("2 (within 0.0001)", "–", "–")
     table = pd.read_csv(study / "exactness.csv").assign(
         precision="cascade",
         n_different=3,
         n_unexplained=1,
         n_rounded=1000,
         n_changed=7,
-        n_redone=300,
-        n_beyond=1,
+        n_reevaluated=300,
+        n_threshold_violations=1,
     )
     table.to_csv(tmp_path / "exactness.csv", index=False)
     pd.read_csv(study / "lesions.csv").to_csv(tmp_path / "lesions.csv", index=False)
     row = exactness_rows(read_tables(tmp_path))[0]
     assert row.compared == "3 of 64, 1 unexplained"
-    assert (row.rounded, row.redone) == ("0.70\u202f% (7 of 1\u202f000)", "300, 1 beyond")
+    assert (row.rounded, row.reevaluated) == ("0.70\u202f% (7 of 1\u202f000)", "300, 1 beyond")

@@ -29,8 +29,8 @@ def test_intervals():
 
 
 def test_whole_numbers_and_percent():
-    assert numbers.whole(1730714) == "1\u202f730\u202f714"
-    assert numbers.whole(pd.NA) == "–"
+    assert numbers.integer(1730714) == "1\u202f730\u202f714"
+    assert numbers.integer(pd.NA) == "–"
     assert numbers.percent(0.0596) == "5.96\u202f%"
     assert numbers.percent(None) == "–"
 

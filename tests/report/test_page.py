@@ -17,8 +17,8 @@ EVIL = "<script>alert(1)</script>"
 
 def page_of(folder, parameters=None, figures=FIGURES):
     tables = read_tables(folder)
-    for picture in figures:
-        save(picture.draw(tables), folder / "figures", picture.name)
+    for spec in figures:
+        save(spec.draw(tables), folder / "figures", spec.name)
     write_reference(folder)
     return render(tables, claims_table(tables), parameters or {}, "dvc repro")
 
@@ -112,7 +112,7 @@ def test_says_what_a_reader_looks_for(page):
         "Intact test error with Wilson's 95 % interval",
         "Gates of the highway networks",
         "A residual network as a highway network",
-        "54 lesions × 360 test pictures, 1 seed",
+        "54 lesions × 360 test images, 1 seed",
         "train.epochs",
         "0123456789ab",
         "dvc repro",
@@ -129,7 +129,7 @@ def test_a_page_of_given_networks_says_nothing_of_the_papers(study, tmp_path):
     table = pd.read_csv(folder / "lesions.csv")
     table[table.network == "resnet"].to_csv(folder / "lesions.csv", index=False)
     path = folder / "networks" / "resnet-0" / "run.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"model": "unravelled"}))
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"model": "unraveled"}))
     page = page_of(folder, figures=())
     assert "rows more, is left to" in " ".join(" ".join(check(page).words).split())
     assert 'data-verdict="reproduced"' in page
@@ -161,7 +161,7 @@ def test_the_explorer_is_linked_only_where_it_is(page, folder, tmp_path):
     (copy / "explorer.html").write_text("")
     assert 'href="explorer.html"' in page_of(copy, figures=())
     for path in copy.glob("networks/*/run.json"):  # the explorer holds none of these
-        path.write_text(json.dumps(json.loads(path.read_text()) | {"model": "unravelled"}))
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"model": "unraveled"}))
     assert "explorer.html" not in page_of(copy, figures=())
 
 
@@ -172,7 +172,7 @@ def test_an_empty_study_has_a_page(tmp_path):
     assert "No network was studied." in " ".join(checker.words)
 
 
-def test_one_picture_is_enough(tmp_path):
+def test_one_image_is_enough(tmp_path):
     from tests.helpers.synthetic_study import write_study
 
     folder = write_study(tmp_path / "tiny", n_images=1, k=3, draws=1, swaps=1)

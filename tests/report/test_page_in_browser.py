@@ -15,8 +15,8 @@ def page(study, claims, tmp_path_factory):
     folder = tmp_path_factory.mktemp("page") / "digits"
     shutil.copytree(study, folder)
     tables = read_tables(folder)
-    for picture in FIGURES:
-        save(picture.draw(tables), folder / "figures", picture.name)
+    for spec in FIGURES:
+        save(spec.draw(tables), folder / "figures", spec.name)
     (folder / "report.html").write_text(render(tables, claims, {}, "dvc repro"))
     return folder / "report.html"
 
@@ -51,12 +51,12 @@ def test_what_is_missing_comes_last_both_ways(open_page, page, heading):
     for direction in ("ascending", "descending"):
         button.click()
         column = shown.locator(f"th[aria-sort={direction}]").evaluate("cell => cell.cellIndex")
-        found = shown.locator(f"#claims-table tbody tr > :nth-child({column + 1})").evaluate_all(
+        result = shown.locator(f"#claims-table tbody tr > :nth-child({column + 1})").evaluate_all(
             "cells => cells.map((cell) => cell.dataset.sort ?? cell.textContent.trim())"
         )
-        filled.append([value for value in found if value])
-        assert 10 < len(filled[-1]) < len(found)
-        assert not any(found[len(filled[-1]) :])
+        filled.append([value for value in result if value])
+        assert 10 < len(filled[-1]) < len(result)
+        assert not any(result[len(filled[-1]) :])
     ascending, descending = filled
     assert descending == ascending[::-1]
     assert heading == "Network" or ascending == sorted(ascending, key=float)

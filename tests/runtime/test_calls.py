@@ -10,7 +10,7 @@ from residual_ensembles.backend import choice
 from residual_ensembles.backend.threads import processors
 from residual_ensembles.runtime import Serial, Task
 from residual_ensembles.runtime.calls import executor_for, progress_bar
-from tests.helpers import unravelled_networks as networks
+from tests.helpers import unraveled_networks as networks
 
 WHERE = Task("where", lambda advance: os.getpid(), tuple)
 
@@ -24,12 +24,16 @@ def test_one_job_is_this_process(n_jobs):
 @pytest.mark.skipif(choice.chosen() == "jax", reason="which has all threads in one process")
 def test_several_jobs_are_processes():
     with executor_for(2) as executor:
-        assert executor.most() == 2
-        found = executor.run([WHERE] * 4)
-    assert os.getpid() not in found
-    assert len(set(found)) <= 2
+        assert executor.max_in_flight() == 2
+        result = executor.run([WHERE] * 4)
+    assert os.getpid() not in result
+    assert len(set(result)) <= 2
     with executor_for(-1) as executor:
-        assert executor.most() == processors() if processors() > 1 else isinstance(executor, Serial)
+        assert (
+            executor.max_in_flight() == processors()
+            if processors() > 1
+            else isinstance(executor, Serial)
+        )
 
 
 def test_an_executor_that_is_given_stays_open():

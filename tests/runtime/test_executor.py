@@ -71,11 +71,11 @@ def test_results_come_in_the_order_of_the_tasks(some):
     assert (os.getpid() in {pid for _, pid in results}) == (type(some) is Serial)
     assert some.nodes.total() >= 3
     assert some.provenance()["tasks_by_node"] == dict(some.nodes)
-    assert f"({some.nodes.total()})" in some.told()
+    assert f"({some.nodes.total()})" in some.summary()
 
 
 def test_a_value_is_put_once_for_many_tasks(some):
-    numbers = some.put(np.arange(1000))
+    numbers = some.scatter(np.arange(1000))
     results = some.run(tasks(total, (numbers,), (numbers,), (numbers,)))
     assert [value for value, _ in results] == [499500] * 3
 
@@ -118,12 +118,12 @@ def test_arguments_are_made_when_their_turn_comes(some):
 
 def test_a_file_goes_with_the_value_it_stands_for():
     with Local() as local:
-        path = local.put(np.arange(3)).path
+        path = local.scatter(np.arange(3)).path
         assert not path.exists()
 
 
 def test_a_value_is_there_until_the_last_task_that_takes_it_ends(some):
-    made = [Task(str(i), total, lambda: (some.put(np.arange(100)),)) for i in range(5)]
+    made = [Task(str(i), total, lambda: (some.scatter(np.arange(100)),)) for i in range(5)]
     assert [value for value, _ in some.run(made)] == [4950] * 5
 
 
@@ -210,14 +210,14 @@ def test_a_killed_process_is_told(monkeypatch):
 def test_no_more_at_once_than_there_is_memory_for(monkeypatch, memory_bytes, n_processes):
     monkeypatch.setattr("residual_ensembles.runtime.local.processors", lambda: 2)
     with Local() as local:
-        found = local.run(tasks(nap, (0.5,), (0.5,), (0.5,)), memory_bytes=memory_bytes)
-    assert len(set(found)) == n_processes
+        result = local.run(tasks(nap, (0.5,), (0.5,), (0.5,)), memory_bytes=memory_bytes)
+    assert len(set(result)) == n_processes
 
 
 def test_what_cannot_be_imported_travels_too(some):
-    factor = some.put(lambda x: 3 * x)
-    (found,) = some.run([Task("a", lambda f, x, advance: f(x), lambda: (factor, 7))])
-    assert found == 21
+    factor = some.scatter(lambda x: 3 * x)
+    (result,) = some.run([Task("a", lambda f, x, advance: f(x), lambda: (factor, 7))])
+    assert result == 21
 
 
 @pytest.mark.parametrize(

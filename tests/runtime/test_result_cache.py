@@ -81,10 +81,10 @@ def tasks(cache, numbers):
 def test_only_what_is_missing_is_computed(tmp_path):
     executor, steps, counts = Serial(), [], []
     assert run_cached(tasks(ResultCache(tmp_path), [1, 3]), executor) == [1, 9]
-    found = run_cached(
+    result = run_cached(
         tasks(ResultCache(tmp_path), [5, 3, 2, 1]), executor, steps.append, counts.append
     )
-    assert found == [25, 9, 4, 1]
+    assert result == [25, 9, 4, 1]
     assert executor.nodes.total() == 2 + 2
     assert sum(steps) == 5 + 3 + 2 + 1
     assert counts == [Count(2, 4), Count(3, 4), Count(4, 4)]

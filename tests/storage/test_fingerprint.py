@@ -6,17 +6,18 @@ import pytest
 
 from residual_ensembles.backend import process
 from residual_ensembles.backend.threads import THREADS
-from residual_ensembles.gradients import GradientStudy, pieces
 from residual_ensembles.lesions import sweep as of_lesions
+from residual_ensembles.paths import GradientStudy
+from residual_ensembles.paths.study import measurement
 from residual_ensembles.storage import fingerprint, imports
 from residual_ensembles.storage.checkpoints import VARIABLE
 from residual_ensembles.training import Settings
-from residual_ensembles.training import fingerprint as of_training
+from residual_ensembles.training import run as of_training
 
 ENTRIES = {
     "training": ["residual_ensembles.training.run"],
     "lesions": of_lesions.ENTRIES,
-    "gradients": pieces.ENTRIES,
+    "gradients": measurement.ENTRIES,
 }
 
 
@@ -48,7 +49,7 @@ def names(tmp_path, monkeypatch):
         return {
             "training": of_training.fingerprint(Settings().as_dict(), "data"),
             "lesions": of_lesions.network_cache("lesions", network, "data").folder.name,
-            "gradients": pieces.gradient_cache([], "data", GradientStudy()).folder.name,
+            "gradients": measurement.gradient_cache([], "data", GradientStudy()).folder.name,
         }
 
     return made
@@ -75,10 +76,10 @@ def test_what_changes_bits_changes_every_fingerprint(names, monkeypatch, what):
 
 
 def test_each_fact_changes_it():
-    entries = ["residual_ensembles.randomness"]
+    entries = ["residual_ensembles.statistics.randomness"]
     facts = [{}, {"a": 1}, {"a": 2}, {"b": 1}]
-    found = {fingerprint.digest(entries, n, **each) for each in facts for n in (1, 2)}
-    assert len(found) == 8
+    result = {fingerprint.digest(entries, n, **each) for each in facts for n in (1, 2)}
+    assert len(result) == 8
 
 
 SOURCE = '''"""A sentence."""

@@ -74,8 +74,8 @@ def test_samples_stand_for_a_large_file(folder, monkeypatch, place):
 
 
 def test_cifar10_is_looked_through_in_a_second(tmp_path):
-    (tmp_path / "pictures").write_bytes(bytes(60_000 * 32 * 32 * 3))
-    files.write_manifest(tmp_path, ["pictures"])
+    (tmp_path / "images").write_bytes(bytes(60_000 * 32 * 32 * 3))
+    files.write_manifest(tmp_path, ["images"])
     start = time.process_time()
     files.read_manifest(tmp_path)
     assert time.process_time() - start < 1.0

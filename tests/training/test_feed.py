@@ -8,10 +8,10 @@ from residual_ensembles.training import Evaluation, Feed, Gating
 @pytest.fixture
 def feed(prepared):
     gating = Gating("effective_paths", 3, 2)
-    return Feed(prepared.part("train"), data.Augmentation("pad_crop", 1, False), 48, 0, gating)
+    return Feed(prepared.split("train"), data.Augmentation("pad_crop", 1, False), 48, 0, gating)
 
 
-def test_an_epoch_shows_every_picture_at_most_once_and_drops_the_last_partial_batch(feed):
+def test_an_epoch_shows_every_image_at_most_once_and_drops_the_last_partial_batch(feed):
     assert feed.steps_per_epoch == 4
     for epoch in range(2):
         steps = [feed.batch(4 * epoch + i)[0]["index"] for i in range(4)]
@@ -36,12 +36,12 @@ def test_gates_go_with_the_batch(feed):
 
 def test_a_batch_larger_than_the_part_is_refused(prepared):
     with pytest.raises(ValueError, match="batch_size=201"):
-        Feed(prepared.part("train"), prepared.augmentation, 201, 0, Gating("none", 3))
+        Feed(prepared.split("train"), prepared.augmentation, 201, 0, Gating("none", 3))
 
 
 def test_evaluation_keeps_the_last_partial_batch(prepared):
-    part = prepared.part("test")
-    batches = list(map(Evaluation(part, 25).__getitem__, range(3)))
+    split = prepared.split("test")
+    batches = list(map(Evaluation(split, 25).__getitem__, range(3)))
     assert [len(labels) for _, labels in batches] == [25, 25, 10]
-    pictures = np.concatenate([inputs["pictures"] for inputs, _ in batches])
-    np.testing.assert_array_equal(pictures, part.array)
+    images = np.concatenate([inputs["images"] for inputs, _ in batches])
+    np.testing.assert_array_equal(images, split.array)

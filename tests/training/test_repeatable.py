@@ -27,9 +27,9 @@ trainer = Trainer(chain)
 compile_trainer(trainer, 0.02, 1e-4)
 draw = np.random.default_rng(0)
 for step in range(int(sys.argv[3])):
-    pictures = draw.integers(0, 256, (32, 8, 8, 1)).astype("uint8")
+    images = draw.integers(0, 256, (32, 8, 8, 1)).astype("uint8")
     gates = (draw.random(len(chain.modules)) < (1.0, 0.5)[step % 2]).astype("float32")
-    trainer.train_on_batch({"pictures": pictures, "gates": gates}, draw.integers(0, 10, 32))
+    trainer.train_on_batch({"images": images, "gates": gates}, draw.integers(0, 10, 32))
 digest = hashlib.sha256()
 for variable in trainer.state_variables:
     digest.update(np.asarray(variable).tobytes())

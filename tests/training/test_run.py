@@ -144,7 +144,7 @@ def test_results(trained, prepared):
     assert run["validation_error_fraction"] == pytest.approx(
         history["validation_error_fraction"].iloc[-1]
     )
-    chain, test = models.load(outputs.model), prepared.part("test")
+    chain, test = models.load(outputs.model), prepared.split("test")
     wrong = np.asarray(chain(test.array)).argmax(axis=1) != test.labels
     assert run["test_error_fraction"] == pytest.approx(wrong.mean())
     assert run["n_modules"] == 3
@@ -237,18 +237,18 @@ def test_equal_trainings_leave_equal_folders(prepared_folder, tmp_path):
         [*git, "commit", "--quiet", "--message", "start"],
     ):
         subprocess.run(command, cwd=tmp_path, check=True)
-    found = []
+    result = []
     for hash_seed in ("1", "2"):
         out = tmp_path / f"out{hash_seed}"
         checkpoints = tmp_path / f"checkpoints{hash_seed}"
         finish(prepared_folder, out, checkpoints, PYTHONHASHSEED=hash_seed)
-        found.append(contents(out))
+        result.append(contents(out))
         again = tmp_path / f"again{hash_seed}"
         finish(prepared_folder, again, checkpoints, PYTHONHASHSEED=hash_seed)
-        assert contents(again) == found[-1]
+        assert contents(again) == result[-1]
         assert seconds_training(again) == seconds_training(out)
-    assert found[0] == found[1]
-    assert "live/metrics.json" in found[0]
+    assert result[0] == result[1]
+    assert "live/metrics.json" in result[0]
 
 
 def test_a_disk_that_is_full_is_named_and_nothing_looks_finished(

@@ -8,7 +8,7 @@ from residual_ensembles.training import Settings
     [
         ({"model": "resnext"}, "model='resnext', expected one of resnet"),
         ({"depth": 111}, "depth=111 for model=resnet"),
-        ({"depth": 110.0}, "depth=110.0, expected a whole number"),
+        ({"depth": 110.0}, "depth=110.0, expected an integer"),
         ({"gating": "dropout"}, "gating='dropout'"),
         ({"gating": "effective_paths", "modules_per_batch": 55}, "expected 1..54"),
         ({"survival_probability": 0.0}, "survival_probability=0.0, expected more than 0"),

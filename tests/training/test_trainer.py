@@ -19,7 +19,7 @@ def trainer(build):
 
 def batch(gates=None, seed=0):
     random = np.random.default_rng(seed)
-    inputs = {"pictures": random.integers(0, 256, (16, 8, 8, 1)).astype("uint8")}
+    inputs = {"images": random.integers(0, 256, (16, 8, 8, 1)).astype("uint8")}
     if gates is not None:
         inputs["gates"] = np.asarray(gates, "float32")
     return inputs, random.integers(0, 10, 16).astype("int32")
@@ -34,14 +34,14 @@ def values(variables):
     return [np.array(ops.convert_to_numpy(v.value)) for v in variables]
 
 
-def gradients(chain, pictures, labels):
+def gradients(chain, images, labels):
     """The gradient of the mean cross-entropy in training, by the weights."""
     frozen = [(v, ops.convert_to_tensor(v.value)) for v in chain.non_trainable_variables]
 
     def loss(*weights):
         mapping = [*zip(chain.trainable_variables, weights, strict=True), *frozen]
         with keras.StatelessScope(state_mapping=mapping):
-            logits = chain(pictures, training=True)
+            logits = chain(images, training=True)
         return ops.mean(
             keras.losses.sparse_categorical_crossentropy(labels, logits, from_logits=True)
         )
@@ -53,7 +53,7 @@ def gradients(chain, pictures, labels):
 
 def test_a_step_is_momentum_sgd_with_l2_in_the_gradient(trainer):
     (inputs, labels), chain = batch(), trainer.chain
-    expected = gradients(chain, inputs["pictures"], labels)
+    expected = gradients(chain, inputs["images"], labels)
     before = values(chain.trainable_variables)
     step(trainer, (inputs, labels))
     for v, w, g in zip(values(chain.trainable_variables), before, expected, strict=True):
@@ -142,7 +142,7 @@ def test_loss_and_error_are_means_over_the_epoch(trainer):
     logs = trainer.fit((b for b in batches), steps_per_epoch=3, verbose=0, shuffle=False).history
     losses, errors = [], []
     for inputs, labels in batches:
-        logits = np.asarray(trainer.chain(inputs["pictures"], training=True))
+        logits = np.asarray(trainer.chain(inputs["images"], training=True))
         logits = logits - logits.max(axis=1, keepdims=True)
         log_p = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
         losses.append(-log_p[np.arange(16), labels].mean())
@@ -151,19 +151,19 @@ def test_loss_and_error_are_means_over_the_epoch(trainer):
     assert logs["error_fraction"][0] == pytest.approx(np.mean(errors))
 
 
-def test_pictures_on_the_device_are_cut_as_on_the_host(prepared, build):
-    part = prepared.part("train")
-    feed = Feed(part, prepared.augmentation, 50, 3, Gating("none", 3))
+def test_images_on_the_device_are_cut_as_on_the_host(prepared, build):
+    split = prepared.split("train")
+    feed = Feed(split, prepared.augmentation, 50, 3, Gating("none", 3))
     trainer = Trainer(build(depth=8), feed, prepared.mean)
     inputs, labels = feed.batch(5)  # epoch 2, second batch
-    order = data.order(3, 2, len(part))[50:100]
-    np.testing.assert_array_equal(labels, part.labels[order])
+    order = data.order(3, 2, len(split))[50:100]
+    np.testing.assert_array_equal(labels, split.labels[order])
     device = np.asarray(trainer._cut({k: ops.convert_to_tensor(v) for k, v in inputs.items()}))
-    np.testing.assert_allclose(device, part.augmented(order, 3, 2), atol=0.5)
+    np.testing.assert_allclose(device, split.augmented(order, 3, 2), atol=0.5)
 
 
-def test_the_pictures_are_no_part_of_the_state(prepared, build):
-    feed = Feed(prepared.part("train"), prepared.augmentation, 50, 3, Gating("none", 3))
+def test_the_images_are_no_part_of_the_state(prepared, build):
+    feed = Feed(prepared.split("train"), prepared.augmentation, 50, 3, Gating("none", 3))
     trainer = Trainer(build(depth=8), feed, prepared.mean)
     compile_trainer(trainer, RATE, DECAY)
     assert all(v is not trainer.held for v in trainer.state_variables)

@@ -7,7 +7,7 @@ import pytest
 
 from residual_ensembles.unraveling import unravel
 from tests.helpers import families
-from tests.helpers import unravelled_networks as networks
+from tests.helpers import unraveled_networks as networks
 
 # Modules found, and which of what an addition adds stays: the first, 0, or the second, 1.
 FOUND = {
@@ -43,16 +43,16 @@ def test_the_document_says_so():
 def test_modules_and_deletions_of_a_family(name):
     n, skip = FOUND[name]
     model = families.build(name)
-    chain, pictures = unravel(model), families.pictures(model)
+    chain, images = unravel(model), families.images(model)
     assert (name, len(chain.modules), chain.agreement < 1e-5) == (name, n, True)
-    whole, n_changed = np.asarray(model(pictures)), 0
+    whole, n_changed = np.asarray(model(images)), 0
     for number in range(1, n + 1):
         gates = np.ones(n, "float32")
         gates[number - 1] = 0
         without = networks.without(model, {chain.modules[number - 1].title: skip})
-        expected = np.asarray(without(pictures))
+        expected = np.asarray(without(images))
         scale = np.abs(expected).max()
-        np.testing.assert_allclose(chain(pictures, gates=gates), expected, atol=1e-4 * scale)
+        np.testing.assert_allclose(chain(images, gates=gates), expected, atol=1e-4 * scale)
         n_changed += np.abs(expected - whole).max() > 1e-4 * scale
     assert n_changed == n
 

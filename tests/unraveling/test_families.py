@@ -6,7 +6,7 @@ import pytest
 from residual_ensembles.lesions import deletable
 from residual_ensembles.unraveling import unravel
 from tests.helpers import families
-from tests.helpers import unravelled_networks as networks
+from tests.helpers import unraveled_networks as networks
 
 # Modules, by the papers; which of what an addition adds is the skip; modules that are deleted here
 # (all of them in the slow tier): one that changes the shape or is near it, the last.
@@ -37,14 +37,14 @@ def test_as_many_modules_as_the_paper_says(case):
 def test_deleting_a_module_is_the_network_without(case):
     name, model, chain = case
     n, skip, numbers = FOUND[name]
-    pictures = families.pictures(model)
-    whole = np.asarray(model(pictures))
+    images = families.images(model)
+    whole = np.asarray(model(images))
     for number in numbers:
         gates = np.ones(n, "float32")
         gates[number - 1] = 0
         expected = np.asarray(
-            networks.without(model, {chain.modules[number - 1].title: skip})(pictures)
+            networks.without(model, {chain.modules[number - 1].title: skip})(images)
         )
         scale = np.abs(expected).max()
-        np.testing.assert_allclose(chain(pictures, gates=gates), expected, atol=1e-5 * scale)
+        np.testing.assert_allclose(chain(images, gates=gates), expected, atol=1e-5 * scale)
         assert np.abs(expected - whole).max() > 1e-3 * scale

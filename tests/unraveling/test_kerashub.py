@@ -9,8 +9,8 @@ import residual_ensembles
 from residual_ensembles import models
 from residual_ensembles.lesions import Lesion
 from residual_ensembles.unraveling import unravel
-from residual_ensembles.unraveling.summary import text
-from tests.helpers import unravelled_networks as networks
+from residual_ensembles.unraveling.chain_summary import text
+from tests.helpers import unraveled_networks as networks
 
 LENGTH, TOKENS, CLASSES = 12, 50, 3
 SIZES = {"num_heads": 2, "hidden_dim": 16, "intermediate_dim": 32, "max_sequence_length": LENGTH}
@@ -40,7 +40,7 @@ def albert(hub, n=3):
     return networks.moved(hub.models.AlbertTextClassifier(backbone, num_classes=CLASSES))
 
 
-def unravelled(hub, model):
+def unraveled(hub, model):
     shapes = {x.name: (LENGTH,) for x in model.inputs}
     return unravel(model, modules=[hub.layers.TransformerEncoder], input_shape=shapes)
 
@@ -58,20 +58,20 @@ def tokens(n=40):
 
 def bert_of(hub, model, blocks):
     """Returns a BERT that has only some of another one's blocks, by number from 0."""
-    found = bert(hub, len(blocks))
+    result = bert(hub, len(blocks))
     places = dict(enumerate(blocks))
-    for own in found.backbone.layers:
+    for own in result.backbone.layers:
         name = own.name
         if name.startswith("transformer_layer_"):
             name = f"transformer_layer_{places[int(name.rsplit('_', 1)[1])]}"
         own.set_weights(model.backbone.get_layer(name).get_weights())
-    found.get_layer("logits").set_weights(model.get_layer("logits").get_weights())
-    return found
+    result.get_layer("logits").set_weights(model.get_layer("logits").get_weights())
+    return result
 
 
 def test_a_block_of_bert_is_a_module(hub):
     model, inputs = bert(hub), tokens()
-    chain = unravelled(hub, model)
+    chain = unraveled(hub, model)
     titles = [f"bert_backbone/transformer_layer_{i}" for i in range(3)]
     assert [module.title for module in chain.modules] == titles
     assert "travels along: padding_mask" in text(chain)
@@ -89,7 +89,7 @@ def test_a_block_of_bert_is_a_module(hub):
 
 def test_lesions_of_bert(hub):
     model, inputs = bert(hub), tokens()
-    chain = unravelled(hub, model)
+    chain = unraveled(hub, model)
     labels = np.asarray(model(inputs)).argmax(1)
     plan = [Lesion(), Lesion(deletions=[2]), Lesion(swaps=[(1, 3)]), Lesion(duplications=[2])]
     table = residual_ensembles.lesion_study(chain, inputs, labels, plan=plan)
@@ -101,13 +101,13 @@ def test_lesions_of_bert(hub):
 
 def test_bert_is_pruned_saved_and_loaded(hub, tmp_path):
     model, inputs = bert(hub), tokens()
-    chain = unravelled(hub, model)
+    chain = unraveled(hub, model)
     models.save(chain, tmp_path / "chain.keras")
     np.testing.assert_array_equal(models.load(tmp_path / "chain.keras")(inputs), chain(inputs))
     labels = np.asarray(model(inputs)).argmax(1)
-    worth = residual_ensembles.worth(chain, inputs, labels)
+    module_importance = residual_ensembles.module_importance(chain, inputs, labels)
     smaller = residual_ensembles.prune(chain, 1, (inputs, labels))
-    cheapest = worth.sort_values(["error_increase", "loss_increase"])["module"].iloc[0]
+    cheapest = module_importance.sort_values(["error_increase", "loss_increase"])["module"].iloc[0]
     assert smaller.deleted == (cheapest,)
     left = [i for i in range(3) if i + 1 != cheapest]
     smaller.model.save(tmp_path / "smaller.keras")
@@ -118,7 +118,7 @@ def test_bert_is_pruned_saved_and_loaded(hub, tmp_path):
 
 def test_a_block_that_is_called_again_and_again(hub):
     model, inputs = albert(hub), tokens()
-    chain = unravelled(hub, model)
+    chain = unraveled(hub, model)
     assert [module.title.rsplit("/", 1)[1] for module in chain.modules] == [
         "group_0_inner_layer_0",
         "group_0_inner_layer_0:2",
@@ -147,6 +147,6 @@ def test_a_resnet_shows_its_additions(hub):
         image_shape=(16, 16, 3),
     )
     networks.moved(model)
-    chain, pictures = unravel(model), networks.inputs_for(model)
+    chain, images = unravel(model), networks.inputs_for(model)
     assert [len(chain.modules), chain.downsampling] == [4, (3,)]
-    np.testing.assert_allclose(chain(pictures), model(pictures), rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(chain(images), model(images), rtol=1e-4, atol=1e-4)

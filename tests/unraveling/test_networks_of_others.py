@@ -7,7 +7,7 @@ from keras import layers, ops
 
 from residual_ensembles import models, paths
 from residual_ensembles.unraveling import unravel
-from tests.helpers import unravelled_networks as networks
+from tests.helpers import unraveled_networks as networks
 from tests.helpers.checks import check, titles
 
 
@@ -168,13 +168,15 @@ def test_a_branch_that_begins_at_zero_is_no_skip():
     x = keras.Input((6, 4), name="x")
     y = layers.Add(name="sum")([Gain(name="gain")(x), layers.TimeDistributed(layers.Dense(4))(x)])
     chain = unravel(keras.Model(x, y))
-    assert chain.graph.name_of(chain.modules[0].found.skip).startswith("time_distributed")
+    assert chain.graph.name_of(chain.modules[0].candidate.skip).startswith("time_distributed")
 
 
 def check_paths(chain):
     """All paths together are the gradient of the model itself."""
     inputs = networks.inputs_for(chain.network, 6)
-    exact = paths.exact(paths.Linearization(chain).at(inputs, np.arange(6) % 3))
+    exact = paths.batch_gradient_by_length(
+        paths.Linearization(chain).linearize(inputs, np.arange(6) % 3)
+    )
     assert exact.error < 1e-4
     assert exact.lengths.tolist() == list(range(1 + len(chain.modules)))
 
@@ -252,7 +254,7 @@ def test_rezero_is_found_before_it_is_trained():
         y = ReZero(name=f"add{i}")([y, layers.Dense(8, activation="relu")(y)])
     chain = unravel(keras.Model(x, y))
     assert titles(chain) == ["add1", "add2"]
-    assert [m.found.skip == m.found.entry for m in chain.modules] == [True, True]
+    assert [m.candidate.skip == m.candidate.entry for m in chain.modules] == [True, True]
 
 
 @keras.saving.register_keras_serializable("tests")
@@ -290,7 +292,7 @@ def test_a_cut_where_branches_meet_in_another_way(tmp_path):
 
 
 def wavenet(n=4, accumulated=False, shared=True):
-    """Oord et al. 2016: each module puts out something on the side, and all of it is added up."""
+    """Oord et al. 2016: each module outputs something on the side, and all of it is added up."""
     x = inputs = keras.Input((16, 8), name="x")
     skips = []
     for i in range(1, n + 1):

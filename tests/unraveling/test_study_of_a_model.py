@@ -1,4 +1,4 @@
-"""Lesions of unravelled models: the engine, the table, and targets of every kind."""
+"""Lesions of unraveled models: the engine, the table, and targets of every kind."""
 
 import keras
 import numpy as np
@@ -16,13 +16,13 @@ from residual_ensembles.lesions import (
     reference_logits,
     swappable,
 )
-from residual_ensembles.lesions.grid import Grid
+from residual_ensembles.lesions.engine.grid import Grid
+from residual_ensembles.lesions.engine.prepared_network import PreparedNetwork
 from residual_ensembles.lesions.outputs import at_a_time
-from residual_ensembles.lesions.prepared_network import PreparedNetwork
-from residual_ensembles.pruning import prune, worth
+from residual_ensembles.pruning import module_importance, prune
 from residual_ensembles.unraveling import unravel
-from tests.helpers import unravelled_networks as networks
-from tests.helpers.travelling import Travelling
+from tests.helpers import unraveled_networks as networks
+from tests.helpers.traveling import Traveling
 
 
 @pytest.fixture(scope="module")
@@ -82,9 +82,9 @@ def test_a_plan_of_every_kind(inputs):
     expected = np.stack(list(reference_logits(chain, plan, packed)))
     [(_, outputs)] = outputs_of(chain, plan, packed)
     np.testing.assert_allclose(outputs, expected, rtol=1e-4, atol=1e-5)
-    found = evaluate(chain, plan, packed)
-    np.testing.assert_array_equal(found.predictions, expected.argmax(-1))
-    assert found.agreement.largest_relative_difference < 1e-5
+    result = evaluate(chain, plan, packed)
+    np.testing.assert_array_equal(result.predictions, expected.argmax(-1))
+    assert result.agreement.largest_relative_difference < 1e-5
     table = lesion_study(chain, tokens, plan=plan)
     assert table["sweep"].tolist() == ["intact", "random_deletion", "mixed", "single_duplication"]
     assert table["module"].tolist() == [0, 0, 0, 2]
@@ -122,7 +122,7 @@ def test_without_labels_the_distance_is_told(net, inputs):
 
 
 def test_outputs_are_computed_wherever_an_executor_does(net, inputs):
-    chain, elsewhere, steps = unravel(net), Travelling(), []
+    chain, elsewhere, steps = unravel(net), Traveling(), []
     table = lesion_study(chain, inputs, executor=elsewhere, memory_bytes=2**20)
     assert elsewhere.nodes.total() > 1
     pd.testing.assert_frame_equal(table, lesion_study(chain, inputs), rtol=1e-4, atol=1e-6)
@@ -138,7 +138,7 @@ def test_outputs_are_held_against_the_network_itself(net, inputs, labels, monkey
     for compute in (
         lambda: lesion_study(chain, inputs),
         lambda: lesion_study(chain, inputs, targets, metric="mean_squared_error"),
-        lambda: worth(chain, inputs, labels),
+        lambda: module_importance(chain, inputs, labels),
         lambda: prune(chain, 1, (inputs, labels)),
     ):
         with pytest.raises(ArithmeticError, match="differ from those of the network itself"):
@@ -146,7 +146,7 @@ def test_outputs_are_held_against_the_network_itself(net, inputs, labels, monkey
 
 
 def test_one_output_is_held_against_the_network_itself(inputs, monkeypatch):
-    x = keras.Input((8, 8, 3), name="picture")
+    x = keras.Input((8, 8, 3), name="image")
     y = layers.Conv2D(4, 3, padding="same", name="stem")(x)
     y = layers.Add(name="sum")([y, layers.Conv2D(4, 3, padding="same", name="f")(y)])
     y = layers.Dense(1, activation="sigmoid", name="out")(layers.GlobalAveragePooling2D()(y))
@@ -163,8 +163,8 @@ def test_outputs_that_exist_at_a_time_are_bounded():
     grid = Grid(25, 10, (8,))
     assert list(at_a_time(grid, 100, 10)) == [[slice(0, 10), slice(10, 20), slice(20, 25)]]
     assert list(at_a_time(grid, 20, 10)) == [[slice(0, 10), slice(10, 20)], [slice(20, 25)]]
-    found = [[(part.start, part.stop) for part in parts] for parts in at_a_time(grid, 6, 10)]
-    assert found == [[(0, 6)], [(6, 10)], [(10, 16)], [(16, 20)], [(20, 25)]]
+    result = [[(part.start, part.stop) for part in parts] for parts in at_a_time(grid, 6, 10)]
+    assert result == [[(0, 6)], [(6, 10)], [(10, 16)], [(16, 20)], [(20, 25)]]
     assert [len(parts) for parts in at_a_time(grid, 20, 4)] == [6, 2]
 
 
@@ -202,13 +202,13 @@ def test_any_metric_of_a_map(metric):
         (np.zeros((60, 4)), {}, "whose row 0 is not one-hot"),
         (np.full((60, 4), 0.1), {}, "whose row 0 is not one-hot"),
         (np.full((60, 4), np.nan), {}, "whose row 0 is not one-hot"),
-        (np.full(60, 99), {"error_margin": 0.1}, "class labels from 99 to 99"),
+        (np.full(60, 99), {"ci_half_width": 0.1}, "class labels from 99 to 99"),
         (np.full((60, 4), np.nan), {"metric": "mean_squared_error"}, "targets that are NaN or inf"),
         (np.zeros((60, 1)), {"metric": "mean_squared_error"}, "compares only by repeating one of"),
         (np.zeros(60), {"metric": "mean_absolute_error"}, "cannot compare the targets with"),
-        (None, {"error_margin": 0.1}, "error_margin=0.1 without class labels"),
+        (None, {"ci_half_width": 0.1}, "ci_half_width=0.1 without class labels"),
         (None, {"metric": "mean_squared_error"}, "and no targets, expected targets for it"),
-        (np.zeros(60, int), {"metric": "mse", "error_margin": 0.1}, "error_margin=0.1 without"),
+        (np.zeros(60, int), {"metric": "mse", "ci_half_width": 0.1}, "ci_half_width=0.1 without"),
         (np.zeros(60, int), {"metric": "no such metric"}, "expected what keras.metrics.get takes"),
         (np.zeros(60, int), {"plan": []}, "Received an empty plan"),
         (np.zeros(60, int), {"n_jobs": 0}, "Received n_jobs=0"),
@@ -233,8 +233,8 @@ def test_targets_that_do_not_fit_are_refused(net, inputs, targets, options, mess
         (np.zeros((8, 8, 3)), r"inputs of shape \(8, 8, 3\), expected"),
         (np.zeros((0, 8, 8, 3)), r"shape \(0, 8, 8, 3\), expected one or more"),
         (None, r"inputs of shape \(\), expected"),
-        ({"photo": np.zeros((4, 8, 8, 3))}, "inputs named photo, expected picture"),
-        ([np.zeros((4, 8, 8, 3))] * 2, "Received 2 inputs, expected 1: picture"),
+        ({"photo": np.zeros((4, 8, 8, 3))}, "inputs named photo, expected image"),
+        ([np.zeros((4, 8, 8, 3))] * 2, "Received 2 inputs, expected 1: image"),
     ],
 )
 def test_inputs_that_do_not_fit_are_refused(net, inputs, message):
@@ -256,16 +256,16 @@ def test_outputs_of_several_kinds():
     inputs, targets = networks.inputs_for(model, 30), {"place": np.ones((30, 2))}
     table = lesion_study(unravel(model), inputs, targets, metric=Distance(name="distance"))
     stem = model.get_layer("stem")(inputs)
-    for found, y in zip(table["distance"], (stem + model.get_layer("f")(stem), stem), strict=True):
+    for result, y in zip(table["distance"], (stem + model.get_layer("f")(stem), stem), strict=True):
         expected = np.abs(np.asarray(model.get_layer("place")(y)) - 1).sum(1).mean()
-        assert found == pytest.approx(expected, rel=1e-5)
+        assert result == pytest.approx(expected, rel=1e-5)
     assert table["distance"].nunique() == 2
 
 
 def test_whole_numbers_are_not_rounded():
     model = networks.attention_net()
     chain = unravel(model)
-    with pytest.raises(ValueError, match="between whose modules whole numbers or masks travel"):
+    with pytest.raises(ValueError, match="between whose modules integers or masks are carried"):
         lesion_study(chain, networks.inputs_for(model), np.zeros(20, int), precision="bfloat16")
 
 
@@ -276,18 +276,18 @@ def test_swaps_across_layouts_are_refused():
         lesion_study(chain, np.zeros((2, 8, 8, 2)), plan=[Lesion(swaps=[(1, 2)])])
 
 
-def test_an_error_margin_takes_fewer_inputs(net):
+def test_a_half_width_takes_fewer_inputs(net):
     inputs = networks.inputs_for(net, 900, seed=3)
     labels = np.asarray(net(inputs)).argmax(1)
     labels[::9] = (labels[::9] + 1) % 4  # the intact network is wrong on a ninth
     chain = unravel(net)
     whole = lesion_study(chain, inputs, labels)
-    found = lesion_study(chain, inputs, labels, error_margin=0.06)
-    assert found["n_examples"].iloc[0] == 900
-    assert found["n_examples"].iloc[1:].min() < 900
-    one_hot = lesion_study(chain, inputs, np.eye(4)[labels], error_margin=0.06)
-    pd.testing.assert_frame_equal(one_hot, found)
-    low, high = found["error_on_examples_low"], found["error_on_examples_high"]
+    result = lesion_study(chain, inputs, labels, ci_half_width=0.06)
+    assert result["n_examples"].iloc[0] == 900
+    assert result["n_examples"].iloc[1:].min() < 900
+    one_hot = lesion_study(chain, inputs, np.eye(4)[labels], ci_half_width=0.06)
+    pd.testing.assert_frame_equal(one_hot, result)
+    low, high = result["error_on_examples_low"], result["error_on_examples_high"]
     assert ((low <= whole["error_fraction"]) & (whole["error_fraction"] <= high)).all()
 
 

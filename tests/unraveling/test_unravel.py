@@ -9,8 +9,8 @@ from residual_ensembles import models
 from residual_ensembles.lesions import Lesion, evaluate
 from residual_ensembles.models import in_float32
 from residual_ensembles.unraveling import unravel
-from residual_ensembles.unraveling.summary import text
-from tests.helpers import unravelled_networks as networks
+from residual_ensembles.unraveling.chain_summary import text
+from tests.helpers import unraveled_networks as networks
 
 
 def titles(chain):
@@ -18,7 +18,7 @@ def titles(chain):
 
 
 def skips(chain):
-    return [module.found.skip is not None for module in chain.modules]
+    return [module.candidate.skip is not None for module in chain.modules]
 
 
 @pytest.mark.parametrize(
@@ -85,8 +85,8 @@ def test_a_table_without_a_batch_travels_along():
     stem = get("stem")(inputs)
     y = get("block3")(get("block1")(stem, get("positions")(stem)), get("positions")(stem))
     expected = get("out")(get("pool")(y))
-    found = chain(inputs, gates=np.array([1, 0, 1], "float32"))
-    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+    result = chain(inputs, gates=np.array([1, 0, 1], "float32"))
+    np.testing.assert_allclose(result, expected, rtol=1e-5, atol=1e-6)
     plan = [Lesion(), Lesion(swaps=[(1, 3)]), Lesion(deletions=[2]), Lesion(duplications=[1])]
     assert evaluate(chain, plan, inputs).agreement.largest_relative_difference < 1e-5
 
@@ -124,7 +124,7 @@ def test_kept_shapes_and_skips():
     chain = unravel(networks.residual_net())
     assert chain.shapes == [(8, 8, 4), (8, 8, 4), (4, 4, 5), (4, 4, 5)]
     assert [module.keeps_shape for module in chain.modules] == [True, False, True]
-    assert [module.leaves_as_it_is for module in chain.modules] == [True, False, False]
+    assert [module.is_identity_when_deleted for module in chain.modules] == [True, False, False]
     assert chain.downsampling == (2,)
 
 
@@ -194,7 +194,10 @@ def test_an_activation_stays_and_sums_are_flat():
     model = networks.moved(keras.Model(x, layers.Dense(2)(ops.relu(y))))
     chain = unravel(model)
     [module] = chain.modules
-    assert (len(module.found.residuals), module.found.total == module.found.leaves) == (2, False)
+    assert (len(module.candidate.residuals), module.candidate.total == module.candidate.leaves) == (
+        2,
+        False,
+    )
     assert chain.agreement < 1e-6
 
 
@@ -215,11 +218,11 @@ def test_where_two_readings_are_possible_the_summary_says_which():
     inputs = networks.inputs_for(model)
     closed = np.zeros(1, "float32")
     stem = model.get_layer("stem")(inputs)
-    for unravelled, name in ((chain, "one"), (other, "other")):
+    for unraveled, name in ((chain, "one"), (other, "other")):
         y = model.get_layer(name)(stem)
         y = model.get_layer("norm")(y) if name == "other" else y
         expected = model.get_layer("out")(y)
-        np.testing.assert_allclose(unravelled(inputs, gates=closed), expected, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(unraveled(inputs, gates=closed), expected, rtol=1e-5, atol=1e-6)
 
 
 def test_the_summary_counts():
@@ -366,7 +369,7 @@ def test_a_network_of_weights_that_are_no_numbers_is_refused():
     with pytest.raises(ValueError, match="net, whose weight second_conv/kernel holds NaN"):
         unravel(model)
     kernel.assign(np.full(kernel.shape, np.inf))
-    with pytest.raises(ValueError, match="net, which puts out NaN or infinity"):
+    with pytest.raises(ValueError, match="net, which outputs NaN or infinity"):
         unravel(model)
 
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from residual_ensembles.analysis.estimate import Estimate
 from residual_ensembles.analysis.tables import Tables
+from residual_ensembles.statistics.intervals import Estimate
 
 REPRODUCED = "reproduced"
 NOT_REPRODUCED = "not reproduced"
@@ -113,7 +113,7 @@ BOTH_SIDES = (
 
 @dataclass(frozen=True)
 class Measurement:
-    """What one network says about a claim."""
+    """The measurement of one network that a claim is decided by."""
 
     network: str
     estimate: Estimate
@@ -126,7 +126,7 @@ class Claim:
 
     Attributes:
         id: Number in the list of claims, with a letter where one claim has several sides.
-        words: The claim, in our words.
+        statement: The claim, in our words.
         source: Section and figure of the paper, and the authors' data where a number is theirs.
         figure: The figure of ours that shows it, such as "fig3"; empty where none does.
         paper_value: The paper's or its authors' number in the units of the measurement, if any.
@@ -142,7 +142,7 @@ class Claim:
     """
 
     id: str
-    words: str
+    statement: str
     source: str
     figure: str
     paper_value: float | None

@@ -8,23 +8,22 @@ from residual_ensembles.analysis.claims.claim import (
     NoSignificantDifference,
     between,
 )
-from residual_ensembles.analysis.estimate import Estimate, over_seeds
-from residual_ensembles.analysis.intervals import student
-from residual_ensembles.analysis.paired import difference_interval, discordant, mcnemar
-from residual_ensembles.analysis.significance import (
-    equivalence_over_pictures,
+from residual_ensembles.analysis.tables import Tables
+from residual_ensembles.models.architectures import residual_kinds
+from residual_ensembles.statistics.intervals import Estimate, over_seeds, student
+from residual_ensembles.statistics.paired import difference_interval, discordant, mcnemar
+from residual_ensembles.statistics.significance import (
+    equivalence_over_images,
     equivalence_over_seeds,
     holm,
 )
-from residual_ensembles.analysis.tables import Tables
-from residual_ensembles.models.architectures import residual_kinds
 
 MARGIN = 0.01
 """One point of error, the difference that would still count as none. The paper's was 0.14."""
 
 
 def intact_wrong(tables: Tables, network: str, seed: int) -> np.ndarray | None:
-    """Returns which pictures the intact network gets wrong, None where it was not kept."""
+    """Returns which images the intact network gets wrong, None where it was not kept."""
     rows = tables.lesions[(tables.lesions.network == network) & (tables.lesions.seed == seed)]
     wrong = tables.wrong(network, seed)
     places = np.flatnonzero(rows.sweep == "intact")
@@ -43,7 +42,7 @@ def _pairs(tables: Tables) -> list[tuple[str, str, list[int]]]:
 
 
 def _differences(tables: Tables, confidence: float) -> list[tuple[str, Estimate, str]]:
-    found = []
+    result = []
     for network, plain, seeds in _pairs(tables):
         estimates, notes, p_equal = [], [], []
         for seed in seeds:
@@ -52,8 +51,8 @@ def _differences(tables: Tables, confidence: float) -> list[tuple[str, Estimate,
                 continue
             only_a, only_b = discordant(a, b)
             interval = difference_interval(only_a, only_b, len(a), confidence)
-            estimates.append(Estimate((only_a - only_b) / len(a), *interval, len(a), "pictures"))
-            p_equal.append(equivalence_over_pictures(only_a, only_b, len(a), MARGIN))
+            estimates.append(Estimate((only_a - only_b) / len(a), *interval, len(a), "images"))
+            p_equal.append(equivalence_over_images(only_a, only_b, len(a), MARGIN))
             notes.append(
                 f"seed {seed}: {100 * a.mean():.2f} % against {100 * b.mean():.2f} %, McNemar "
                 f"p = {mcnemar(only_a, only_b):.2g}, equivalence within one point p = "
@@ -67,17 +66,17 @@ def _differences(tables: Tables, confidence: float) -> list[tuple[str, Estimate,
             values = [e.value for e in estimates]
             joined = Estimate(joined.value, *student(values, confidence), joined.n, "seeds")
             note += f"; over seeds, equivalence p = {equivalence_over_seeds(values, MARGIN):.2g}"
-        found.append((f"{network} − {plain}", joined, note + "."))
-    return found
+        result.append((f"{network} − {plain}", joined, note + "."))
+    return result
 
 
 def _difference(tables: Tables) -> list[Measurement]:
-    return [Measurement(*found) for found in _differences(tables, 0.95)]
+    return [Measurement(*result) for result in _differences(tables, 0.95)]
 
 
 def _equivalence(tables: Tables) -> list[Measurement]:
     # Two one-sided tests at 5 % pass exactly where the 90 % interval lies within the margin.
-    return [Measurement(*found) for found in _differences(tables, 0.90)]
+    return [Measurement(*result) for result in _differences(tables, 0.90)]
 
 
 def _at_hand(tables: Tables) -> list[Measurement]:
@@ -93,7 +92,7 @@ def _at_hand(tables: Tables) -> list[Measurement]:
             p = [mcnemar(only_a, only_b) for only_a, only_b, _ in pairs]
             only_a, only_b, n = pairs[int(np.argmin(p))]
             ends = difference_interval(only_a, only_b, n, confidence=1 - 0.05 / len(pairs))
-            estimate = Estimate((only_a - only_b) / n, *ends, n, "pictures")
+            estimate = Estimate((only_a - only_b) / n, *ends, n, "images")
             note = f"McNemar's exact test after Holm's correction: p = {min(holm(p)):.2g}."
             measurements.append(Measurement(f"{network} − {plain}", estimate, note))
     return measurements
@@ -102,7 +101,7 @@ def _at_hand(tables: Tables) -> list[Measurement]:
 CLAIMS = (
     Claim(
         id="15a",
-        words="Trained on effective paths only, the network is as good as the full one: the "
+        statement="Trained on effective paths only, the network is as good as the full one: the "
         "difference is within one point.",
         source="Section 4.2 (5.96 % against 6.10 %)",
         figure="",
@@ -112,12 +111,12 @@ CLAIMS = (
         "fractions, 90 % interval, over seeds (two one-sided tests with a margin of 0.01)",
         target=between(-MARGIN, MARGIN),
         find=_equivalence,
-        settle="Three seeds or more of both networks, on some thousands of test pictures.",
+        settle="Three seeds or more of both networks, on some thousands of test images.",
         of_training=True,
     ),
     Claim(
         id="15b",
-        words="There is no statistically significant difference between the two.",
+        statement="There is no statistically significant difference between the two.",
         source="Section 4.2 (5.96 % against 6.10 %)",
         figure="",
         unit="points",
@@ -133,17 +132,17 @@ CLAIMS = (
     ),
     Claim(
         id="15c",
-        words="Nor is there one between the two networks at hand, on the same pictures.",
+        statement="Nor is there one between the two networks at hand, on the same images.",
         source="Section 4.2 (5.96 % against 6.10 %)",
         figure="",
         unit="points",
         paper_value=None,
         measure="Error of the network trained on effective paths minus that of the full one on the "
-        "same test pictures, as fractions, score interval; of several seeds the pair that differs "
+        "same test images, as fractions, score interval; of several seeds the pair that differs "
         "most, at a level that is 95 % for all pairs together",
         target=NoSignificantDifference(MARGIN),
         find=_at_hand,
-        settle="Predictions of both networks on some thousands of test pictures.",
+        settle="Predictions of both networks on some thousands of test images.",
         revised="it was added then, first as p of McNemar's test at or above 0.05, which a noisy "
         "study has for nothing, and later held to the rule of 15b.",
     ),

@@ -1,4 +1,4 @@
-"""Claim 22: ensemble-like behaviour (Sections 2 and 4.2).
+"""Claim 22: ensemble-like behavior (Sections 2 and 4.2).
 
 "The performance increase from additional ensemble members gets smaller with increasing ensemble
 size. Even though they are not strict ensembles, we show that residual networks behave similarly."
@@ -15,12 +15,11 @@ from residual_ensembles.analysis.claims.claim import (
     above,
 )
 from residual_ensembles.analysis.claims.random_deletion import ANY, ENOUGH_STEPS
-from residual_ensembles.analysis.committees import error_by_size, wrong_by_size
 from residual_ensembles.analysis.curves import curves, shrinking_gain
-from residual_ensembles.analysis.estimate import Estimate, over_seeds
-from residual_ensembles.analysis.intervals import bootstrap
+from residual_ensembles.analysis.sub_ensembles import error_by_size, wrong_by_size
 from residual_ensembles.analysis.tables import Tables
 from residual_ensembles.analysis.voting import VOTES
+from residual_ensembles.statistics.intervals import Estimate, bootstrap, over_seeds
 
 FEWEST_MEMBERS = 3
 """Two members make one step, which has no second half."""
@@ -52,12 +51,12 @@ def _training(tables: Tables, network: str) -> str:
     )
 
 
-def _committees(tables: Tables) -> list[Measurement]:
+def _sub_ensembles(tables: Tables) -> list[Measurement]:
     measurements = []
     for vote in VOTES:
-        found = [wrong_by_size(tables, seed, vote) for seed in tables.ensemble.seed.unique()]
-        found = [wrong for wrong in found if wrong.shape[1] >= FEWEST_MEMBERS]
-        joined = over_seeds([_estimate(wrong, "pictures") for wrong in found])
+        result = [wrong_by_size(tables, seed, vote) for seed in tables.ensemble.seed.unique()]
+        result = [wrong for wrong in result if wrong.shape[1] >= FEWEST_MEMBERS]
+        joined = over_seeds([_estimate(wrong, "images") for wrong in result])
         if joined is None:
             continue
         curve = error_by_size(tables, vote)
@@ -71,12 +70,12 @@ def _committees(tables: Tables) -> list[Measurement]:
 
 def _beside(tables: Tables, network: str, errors: np.ndarray) -> str:
     """Sets the residual network beside the ensemble, both without about a third of their cost."""
-    committees = error_by_size(tables, next(iter(VOTES)))
+    sub_ensembles = error_by_size(tables, next(iter(VOTES)))
     n = tables.n_modules(network)
     deleted = round(n / 3)
-    if committees.empty or not n or deleted >= len(errors):
+    if sub_ensembles.empty or not n or deleted >= len(errors):
         return ""
-    nearest = committees.loc[(committees.n_modules - (n - deleted)).abs().idxmin()]
+    nearest = sub_ensembles.loc[(sub_ensembles.n_modules - (n - deleted)).abs().idxmin()]
     return (
         f"{network} without {deleted} of {n} modules: {_percent([errors[deleted]])} %. Ensemble of "
         f"{nearest['size']:.0f} members, {nearest.n_modules:.0f} modules in all: "
@@ -106,24 +105,24 @@ _DECLARED = (
 CLAIMS = (
     Claim(
         id="22a",
-        words="The more members an ensemble has, the smaller the gain from one more: small "
+        statement="The more members an ensemble has, the smaller the gain from one more: small "
         "networks that vote.",
         source="Section 2",
         figure="fig13",
         unit="points",
         paper_value=None,
         measure="Fall of the error per member added, mean over the first half of the steps from "
-        "one member to all minus mean over the second half, errors being means over all committees "
-        "of a size, as fractions, interval by bootstrap over test pictures",
+        "one member to all minus mean over the second half, errors being means over all "
+        "sub-ensembles of a size, as fractions, interval by bootstrap over test images",
         target=above(0),
-        find=_committees,
-        settle="An ensemble of three members or more, and more test pictures.",
+        find=_sub_ensembles,
+        settle="An ensemble of three members or more, and more test images.",
         revised=_DECLARED,
     ),
     Claim(
         id="22b",
-        words="A residual network behaves likewise: the more modules it has, the smaller the gain "
-        "from one more.",
+        statement="A residual network behaves likewise: the more modules it has, the smaller the "
+        "gain from one more.",
         source="Sections 2 and 4.2; number: the authors' data",
         figure="fig13",
         unit="points",

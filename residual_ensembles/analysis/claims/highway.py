@@ -8,9 +8,8 @@ from residual_ensembles.analysis.claims.claim import (
     at_most,
     below,
 )
-from residual_ensembles.analysis.estimate import Estimate, over_seeds
-from residual_ensembles.analysis.intervals import student
 from residual_ensembles.analysis.tables import Tables
+from residual_ensembles.statistics.intervals import Estimate, over_seeds, student
 
 
 def lean(gates: pd.DataFrame) -> Estimate | None:
@@ -65,12 +64,12 @@ def _identities(tables: Tables) -> list[Measurement]:
 CLAIMS = (
     Claim(
         id="19",
-        words="Highway gates learn to lean towards the skip, beyond where their bias put them.",
+        statement="Highway gates learn to lean towards the skip, beyond where their bias put them.",
         source="Section 5",
         figure="",
         paper_value=None,
         measure="Mean over modules of the gate after training minus the gate before, on validation "
-        "pictures, over seeds",
+        "images, over seeds",
         target=below(0),
         find=_leans,
         settle="Three seeds or more, for the usual bias and for bias 0.",
@@ -78,14 +77,14 @@ CLAIMS = (
     ),
     Claim(
         id="20",
-        words="A highway module whose gate is ½ is a residual module at half the scale, and a "
+        statement="A highway module whose gate is ½ is a residual module at half the scale, and a "
         "network of them equals a residual one after rescaling.",
         source="Section 2",
         figure="",
         paper_value=0.0,
         measure="Largest difference of any logit between a trained residual network and the "
-        "highway network made from it, all gates at ½, as a share of the picture's largest logit, "
-        "on test pictures in float32",
+        "highway network made from it, all gates at ½, as a share of the image's largest logit, "
+        "on test images in float32",
         target=at_most(1e-5),
         find=_identities,
         settle="A pre-activation residual network among lesion.networks.",

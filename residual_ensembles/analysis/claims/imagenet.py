@@ -15,11 +15,11 @@ def only_on_imagenet(find: Finder) -> Finder:
     return lambda tables: find(tables) if tables.is_imagenet else []
 
 
-def _same(claim: Claim, id: str, words: str, paper_value: float) -> Claim:
+def _same(claim: Claim, id: str, statement: str, paper_value: float) -> Claim:
     return replace(
         claim,
         id=id,
-        words=words,
+        statement=statement,
         source="Section 4.1, Fig. 4; number: the authors' data, ResNet-200",
         figure="fig4",
         paper_value=paper_value,

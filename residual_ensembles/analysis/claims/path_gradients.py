@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 from residual_ensembles.analysis.claims.claim import Claim, Measurement, at_least, below
 from residual_ensembles.analysis.claims.path_lengths import N
-from residual_ensembles.analysis.estimate import Estimate, over_seeds
-from residual_ensembles.analysis.gradients import final_gradients, is_complete
+from residual_ensembles.analysis.gradient_readings import final_gradients, is_complete
 from residual_ensembles.analysis.tables import Tables
+from residual_ensembles.statistics.intervals import Estimate, over_seeds
 
 
 def _of_fit(column: str) -> Callable[[Tables], list[Measurement]]:
@@ -89,7 +89,7 @@ _OVER_BATCHES = f"the interval was put together from those of the norms of each 
 CLAIMS = (
     Claim(
         id="12a",
-        words="The gradient of a path falls with its length.",
+        statement="The gradient of a path falls with its length.",
         source="Section 4.2, Fig. 6 (b)",
         figure="fig6",
         paper_value=None,
@@ -103,7 +103,7 @@ CLAIMS = (
     ),
     Claim(
         id="12b",
-        words="It falls exponentially: on a logarithmic axis, the fall is a straight line.",
+        statement="It falls exponentially: on a logarithmic axis, the fall is a straight line.",
         source="Section 4.2, Fig. 6 (b)",
         figure="fig6",
         paper_value=None,
@@ -117,7 +117,7 @@ CLAIMS = (
     ),
     Claim(
         id="13a",
-        words="Nearly all gradient comes from paths of 5 to 17 modules (the paper's reading).",
+        statement="Nearly all gradient comes from paths of 5 to 17 modules (the paper's reading).",
         source="Section 4.2, Fig. 6 (c)",
         figure="fig6",
         unit="%",
@@ -131,7 +131,7 @@ CLAIMS = (
     ),
     Claim(
         id="13b",
-        words="Nearly all gradient comes from paths of 5 to 17 modules (norms of sums).",
+        statement="Nearly all gradient comes from paths of 5 to 17 modules (norms of sums).",
         source="Section 4.2, Fig. 6 (c); the exact decomposition is ours",
         figure="fig6",
         unit="%",
@@ -145,7 +145,8 @@ CLAIMS = (
     ),
     Claim(
         id="13c",
-        words="Nearly all gradient comes from paths of 5 to 17 modules (projections on the whole).",
+        statement="Nearly all gradient comes from paths of 5 to 17 modules (projections on the "
+        "whole).",
         source="Section 4.2, Fig. 6 (c); the exact decomposition is ours",
         figure="fig6",
         unit="%",

@@ -14,10 +14,10 @@ from residual_ensembles.analysis.claims.claim import (
     below,
     between,
 )
-from residual_ensembles.analysis.estimate import exact
-from residual_ensembles.analysis.length_profile import EFFECTIVE
 from residual_ensembles.analysis.tables import Tables
 from residual_ensembles.paths import lengths
+from residual_ensembles.paths.length_profile import EFFECTIVE
+from residual_ensembles.statistics.intervals import exact
 
 N = 54
 """Modules of the paper's ResNet-110."""
@@ -41,8 +41,8 @@ def steepest_remaining(n: int, deleted: int) -> float:
 CLAIMS = (
     Claim(
         id="8a",
-        words="Path lengths follow Binomial(n, ½): more than 95 % of the paths go through 19 to 35 "
-        "of 54 modules.",
+        statement="Path lengths follow Binomial(n, ½): more than 95 % of the paths go through 19 "
+        "to 35 of 54 modules.",
         source="Section 4.2, Fig. 6 (a)",
         figure="fig6",
         unit="%",
@@ -54,7 +54,7 @@ CLAIMS = (
     ),
     Claim(
         id="8b",
-        words="Most paths of a network of 110 layers are only about 55 layers deep.",
+        statement="Most paths of a network of 110 layers are only about 55 layers deep.",
         source="Sections 1 and 4.2",
         figure="fig6",
         paper_value=55.0,
@@ -67,7 +67,8 @@ CLAIMS = (
     ),
     Claim(
         id="9",
-        words="The effective paths, 5 to 17 modules or 10 to 34 layers long, are 0.45 % of all.",
+        statement="The effective paths, 5 to 17 modules or 10 to 34 layers long, are 0.45 % of "
+        "all.",
         source="Section 4.2",
         figure="fig6",
         unit="%",
@@ -79,7 +80,8 @@ CLAIMS = (
     ),
     Claim(
         id="10",
-        words="With 10 of 54 modules deleted, the paths are roughly a millionth of what they were.",
+        statement="With 10 of 54 modules deleted, the paths are roughly a millionth of what they "
+        "were.",
         source="Section 4.2",
         figure="fig7",
         unit="%",
@@ -96,7 +98,7 @@ CLAIMS = (
     ),
     Claim(
         id="11",
-        words="With 10 modules deleted, many of the effective paths are still valid.",
+        statement="With 10 modules deleted, many of the effective paths are still valid.",
         source="Section 4.3, Fig. 7",
         figure="fig7",
         unit="%",
@@ -115,7 +117,7 @@ CLAIMS = (
     ),
     Claim(
         id="14",
-        words="Training 23 of 54 modules per batch centres path lengths on 11.5.",
+        statement="Training 23 of 54 modules per batch centers path lengths on 11.5.",
         source="Section 4.2",
         figure="",
         paper_value=11.5,
@@ -128,7 +130,7 @@ CLAIMS = (
     ),
     Claim(
         id="16",
-        words="Deleting modules removes mostly long paths.",
+        statement="Deleting modules removes mostly long paths.",
         source="Section 4.3, Fig. 7",
         figure="fig7",
         paper_value=None,

@@ -14,10 +14,9 @@ from residual_ensembles.analysis.claims.claim import (
 )
 from residual_ensembles.analysis.claims.path_lengths import N
 from residual_ensembles.analysis.curves import curves, monotony, steepest
-from residual_ensembles.analysis.estimate import Estimate, over_draws, over_seeds
-from residual_ensembles.analysis.intervals import bootstrap
-from residual_ensembles.analysis.rank import spearman
 from residual_ensembles.analysis.tables import Tables
+from residual_ensembles.statistics.intervals import Estimate, bootstrap, over_draws, over_seeds
+from residual_ensembles.statistics.rank_correlation import spearman
 
 ANY = "random_deletion"
 SPARING = "random_deletion_sparing"
@@ -39,7 +38,7 @@ def on_curves(
         needs: The largest number of operations the curves must reach.
         estimate: Takes curves `(draws, k + 1)`.
         note: What to say beside the number.
-        n_modules: Of the networks that the claim speaks of; by default any.
+        n_modules: Number of modules of the networks that the claim speaks of; by default any.
     """
 
     def find(tables: Tables) -> list[Measurement]:
@@ -87,7 +86,7 @@ _OF_54 = (
 CLAIMS = (
     Claim(
         id="4a",
-        words="The more modules are deleted, the higher the error: it never turns back.",
+        statement="The more modules are deleted, the higher the error: it never turns back.",
         source="Section 4.2, Fig. 5 (a); number: the authors' data",
         figure="fig5",
         paper_value=0.9961,
@@ -100,7 +99,7 @@ CLAIMS = (
     ),
     Claim(
         id="4b",
-        words="Error grows smoothly with the number of deleted modules: there is no cliff.",
+        statement="Error grows smoothly with the number of deleted modules: there is no cliff.",
         source="Section 4.2, Fig. 5 (a); number: the authors' data",
         figure="fig5",
         unit="%",
@@ -114,7 +113,7 @@ CLAIMS = (
     ),
     Claim(
         id="4c",
-        words="Performance follows the number of valid paths.",
+        statement="Performance follows the number of valid paths.",
         source="Section 4.2, Fig. 5 (a); number: the authors' data",
         figure="fig5",
         paper_value=-0.8139,
@@ -127,8 +126,8 @@ CLAIMS = (
     ),
     Claim(
         id="5a",
-        words="With 10 of 54 modules deleted, the first and the downsampling ones spared, error is "
-        "about 0.2.",
+        statement="With 10 of 54 modules deleted, the first and the downsampling ones spared, "
+        "error is about 0.2.",
         source="Section 4.2, Fig. 5 (a); that some are spared: the authors' data",
         figure="fig5",
         unit="%",
@@ -144,7 +143,7 @@ CLAIMS = (
     ),
     Claim(
         id="5b",
-        words="With any 10 of 54 modules deleted, error is about 0.2.",
+        statement="With any 10 of 54 modules deleted, error is about 0.2.",
         source="Section 4.2, Fig. 5 (a), as its text reads",
         figure="fig5",
         unit="%",
@@ -163,7 +162,7 @@ CLAIMS = (
     ),
     Claim(
         id="6a",
-        words="Up to 10 deleted modules, performance drops only slightly.",
+        statement="Up to 10 deleted modules, performance drops only slightly.",
         source="Section 4.3; number: the authors' data",
         figure="fig5",
         unit="points",
@@ -177,7 +176,7 @@ CLAIMS = (
     ),
     Claim(
         id="6b",
-        words="With 20 deleted modules, there is a severe drop.",
+        statement="With 20 deleted modules, there is a severe drop.",
         source="Section 4.3; number: the authors' data",
         figure="fig5",
         unit="points",

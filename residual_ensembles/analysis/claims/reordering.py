@@ -12,10 +12,9 @@ from residual_ensembles.analysis.claims.claim import (
     at_most,
 )
 from residual_ensembles.analysis.curves import largest_step
-from residual_ensembles.analysis.estimate import Estimate, over_seeds
-from residual_ensembles.analysis.intervals import bootstrap
-from residual_ensembles.analysis.rank import spearman
 from residual_ensembles.analysis.tables import Tables
+from residual_ensembles.statistics.intervals import Estimate, bootstrap, over_seeds
+from residual_ensembles.statistics.rank_correlation import spearman
 
 FEWEST = 20
 """Re-orderings below which nothing is said."""
@@ -63,7 +62,7 @@ def over_reorderings(
 CLAIMS = (
     Claim(
         id="7a",
-        words="The more the order of the modules is corrupted, the higher the error.",
+        statement="The more the order of the modules is corrupted, the higher the error.",
         source="Section 4.2, Fig. 5 (b); number: the authors' data",
         figure="fig5",
         paper_value=-0.8002,
@@ -76,7 +75,7 @@ CLAIMS = (
     ),
     Claim(
         id="7b",
-        words="Error grows smoothly as the order is corrupted: there is no cliff.",
+        statement="Error grows smoothly as the order is corrupted: there is no cliff.",
         source="Section 4.2, Fig. 5 (b); number: the authors' data",
         figure="fig5",
         unit="%",

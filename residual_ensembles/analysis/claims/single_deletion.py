@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 
 from residual_ensembles.analysis.claims.claim import Claim, Measurement, above, at_least, at_most
-from residual_ensembles.analysis.costs import BARELY, single_costs
-from residual_ensembles.analysis.estimate import Estimate, over_seeds
-from residual_ensembles.analysis.significance import holm
+from residual_ensembles.analysis.deletion_costs import BARELY, single_costs
 from residual_ensembles.analysis.tables import Tables
+from residual_ensembles.statistics.intervals import Estimate, over_seeds
+from residual_ensembles.statistics.significance import holm
 
 CHANCE_MARGIN = 0.05
 """The authors' own VGG layers end between 88 and 98 % error; chance is 90 %."""
@@ -24,7 +24,7 @@ def median_cost(costs: pd.DataFrame, leave_out: tuple[int, ...]) -> Estimate | N
         return None
     n = int(rest.n_images.iloc[0])
     value, low, high = (float(rest[end].median()) for end in ("cost", "low", "high"))
-    return Estimate(value, low, high, n, "pictures")
+    return Estimate(value, low, high, n, "images")
 
 
 def exceptions(costs: pd.DataFrame) -> list[int]:
@@ -36,8 +36,8 @@ def exceptions(costs: pd.DataFrame) -> list[int]:
 
 def _costs(tables: Tables, network: str) -> list[pd.DataFrame]:
     """Returns the single costs of each seed of a network that has them."""
-    found = [single_costs(tables, network, run.seed) for run in tables.of(network)]
-    return [costs for costs in found if len(costs)]
+    result = [single_costs(tables, network, run.seed) for run in tables.of(network)]
+    return [costs for costs in result if len(costs)]
 
 
 def _barely(tables: Tables) -> list[Measurement]:
@@ -68,7 +68,7 @@ def _peak(costs: pd.DataFrame, downsampling: tuple[int, ...]) -> Estimate | None
         float(peaks.low.min() - rest.high.quantile(0.9)),
         float(peaks.high.min() - rest.low.quantile(0.9)),
         int(costs.n_images.iloc[0]),
-        "pictures",
+        "images",
     )
 
 
@@ -106,7 +106,7 @@ def _above_chance(tables: Tables, network: str, n_classes: int) -> Estimate | No
                 float(best.error_low) - chance,
                 float(best.error_high) - chance,
                 int(best.n_images),
-                "pictures",
+                "images",
             )
         )
     return over_seeds(estimates)
@@ -132,7 +132,7 @@ def _chance(tables: Tables) -> list[Measurement]:
 CLAIMS = (
     Claim(
         id="1",
-        words="Deleting one module of a residual network barely matters.",
+        statement="Deleting one module of a residual network barely matters.",
         source="Section 4.1, Fig. 3; number: the authors' data",
         figure="fig3",
         unit="points",
@@ -141,11 +141,11 @@ CLAIMS = (
         "deleted minus intact error, as fractions)",
         target=at_most(BARELY),
         find=_barely,
-        settle="Single deletions of a plain residual network on enough test pictures.",
+        settle="Single deletions of a plain residual network on enough test images.",
     ),
     Claim(
         id="2",
-        words="The peaks are the downsampling modules.",
+        statement="The peaks are the downsampling modules.",
         source="Section 4.1, Fig. 3; number: the authors' data",
         figure="fig3",
         unit="points",
@@ -154,11 +154,11 @@ CLAIMS = (
         "the other modules, as fractions",
         target=above(0),
         find=_peaks,
-        settle="Single deletions of a plain residual network with stages, on enough test pictures.",
+        settle="Single deletions of a plain residual network with stages, on enough test images.",
     ),
     Claim(
         id="3",
-        words="Deleting any layer of a VGG leads to chance level: its only path is gone.",
+        statement="Deleting any layer of a VGG leads to chance level: its only path is gone.",
         source="Section 4.1, Fig. 3; number: the authors' notebook (lowest 88.4 %)",
         figure="fig3",
         unit="points",
@@ -166,6 +166,6 @@ CLAIMS = (
         measure="Lowest error with one layer deleted minus the error of guessing, as fractions",
         target=at_least(-CHANCE_MARGIN),
         find=_chance,
-        settle="Single deletions of a VGG on enough test pictures.",
+        settle="Single deletions of a VGG on enough test images.",
     ),
 )

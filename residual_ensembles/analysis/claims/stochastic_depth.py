@@ -5,10 +5,10 @@ from collections.abc import Callable
 import pandas as pd
 
 from residual_ensembles.analysis.claims.claim import Claim, Measurement, above
-from residual_ensembles.analysis.costs import single_costs
-from residual_ensembles.analysis.estimate import Estimate, over_seeds
+from residual_ensembles.analysis.deletion_costs import single_costs
 from residual_ensembles.analysis.tables import Tables
 from residual_ensembles.models.architectures import residual_kinds
+from residual_ensembles.statistics.intervals import Estimate, over_seeds
 
 
 def _gain(plain: pd.Series, trained: pd.Series) -> tuple[float, float, float]:
@@ -24,7 +24,7 @@ def typical_gain(plain: pd.DataFrame, trained: pd.DataFrame, downsampling) -> Es
     """Returns by how much the median cost over the ordinary modules is lower after `trained`."""
     columns = ["cost", "low", "high"]
     medians = (c[~c.module.isin(downsampling)][columns].median() for c in (plain, trained))
-    return Estimate(*_gain(*medians), int(plain.n_images.iloc[0]), "pictures")
+    return Estimate(*_gain(*medians), int(plain.n_images.iloc[0]), "images")
 
 
 def extra_gain(plain: pd.DataFrame, trained: pd.DataFrame, downsampling) -> Estimate:
@@ -33,7 +33,7 @@ def extra_gain(plain: pd.DataFrame, trained: pd.DataFrame, downsampling) -> Esti
     means = (c[c.module.isin(downsampling)][columns].mean() for c in (plain, trained))
     value, low, high = _gain(*means)
     rest = typical_gain(plain, trained, downsampling)
-    return Estimate(value - rest.value, low - rest.high, high - rest.low, rest.n, "pictures")
+    return Estimate(value - rest.value, low - rest.high, high - rest.low, rest.n, "images")
 
 
 def _compared(
@@ -68,7 +68,7 @@ _SETTLE = "Single deletions of both networks, three seeds or more each."
 CLAIMS = (
     Claim(
         id="17",
-        words="Training with stochastic depth makes deletion slightly more harmless.",
+        statement="Training with stochastic depth makes deletion slightly more harmless.",
         source="Section 5, Fig. 8; number: the authors' data",
         figure="fig8",
         unit="points",
@@ -82,7 +82,7 @@ CLAIMS = (
     ),
     Claim(
         id="18",
-        words="It does so mostly at the downsampling modules.",
+        statement="It does so mostly at the downsampling modules.",
         source="Section 5, Fig. 8; number: the authors' data",
         figure="fig8",
         unit="points",

@@ -72,7 +72,7 @@ def _basis(claim: Claim, measurement: Measurement, verdict: str) -> str:
     if estimate.over == "exact":
         parts.append("Exact.")
     elif estimate.over == "point":
-        parts.append(f"A number on {estimate.n} pictures, without an interval.")
+        parts.append(f"A number on {estimate.n} images, without an interval.")
     elif estimate.over == "seeds":
         parts.append(f"Interval over {estimate.n} seeds.")
     else:
@@ -93,7 +93,7 @@ def _revised(claim: Claim) -> str:
 def _row(claim: Claim, measurement: Measurement | None) -> dict[str, object]:
     row = {
         "id": claim.id,
-        "claim": claim.words,
+        "claim": claim.statement,
         "source": claim.source,
         "network": "",
         "paper_value": claim.paper_value,

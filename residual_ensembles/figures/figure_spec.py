@@ -1,0 +1,50 @@
+"""Specification of a figure: how it is drawn, and the text around it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from matplotlib.figure import Figure
+
+from residual_ensembles.analysis import Tables
+from residual_ensembles.figures import authors
+
+
+@dataclass(frozen=True)
+class FigureSpec:
+    """One figure.
+
+    Attributes:
+        name: File name without its ending; its first part, such as fig3, is the figure's number.
+        title: What it shows.
+        paper: What the paper says to it, in our words, or why there is one of our own.
+        source: The figure of the paper; empty for one of our own.
+        table: The table of the study that it is drawn from; empty where it is counted.
+        draw: Draws it from a study's tables.
+        rests_on: Says how many lesions, images, draws and seeds are behind it.
+        finding: Says in a sentence what came out, where no claim does; nothing without its table.
+        ours: Whether anything of a study is drawn in it, or the authors' points alone.
+        authors: Whether the authors' points are drawn in it.
+        wanted: Whether a study has anything to show in it; others are drawn for every study.
+    """
+
+    name: str
+    title: str
+    paper: str
+    source: str
+    table: str
+    draw: Callable[[Tables], Figure]
+    rests_on: Callable[[Tables], str]
+    finding: Callable[[Tables], str] = lambda tables: ""
+    ours: Callable[[Tables], bool] = lambda tables: True
+    authors: Callable[[Tables], bool] = lambda tables: False
+    wanted: Callable[[Tables], bool] = lambda tables: True
+
+    @property
+    def number(self) -> str:
+        """The figure's short name, such as fig3."""
+        return self.name.split("_")[0]
+
+    def drawn_from(self, tables: Tables) -> list[str]:
+        """Returns the names of the tables that it is drawn from, the authors' included."""
+        own = [self.table] if self.table and self.ours(tables) else []
+        return own + ([authors.FILE] if self.authors(tables) else [])

@@ -1,0 +1,1 @@
+"""Evaluates many lesions of a network, computing once what they share."""

@@ -1,0 +1,149 @@
+"""Logits of many lesions, by walks through the tree of what they share."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import psutil
+
+from residual_ensembles.lesions.constraints import check_lesion
+from residual_ensembles.lesions.engine.grid import grid
+from residual_ensembles.lesions.engine.prepared_network import PreparedNetwork
+from residual_ensembles.lesions.engine.tree import Tree
+from residual_ensembles.lesions.engine.walk import Walk
+from residual_ensembles.lesions.lesion import Lesion, Step
+from residual_ensembles.models.protocols import ChainLike
+from residual_ensembles.models.targets import first_not_finite
+
+NOT_FINITE = -2
+"""Prediction from logits of which one is NaN or infinite."""
+
+
+def predicted(logits: np.ndarray) -> np.ndarray:
+    """Returns the class with the largest logit, int32 `(...,)` of `(..., classes)`, or NOT_FINITE.
+
+    Args:
+        logits: Logits of all lesions with some examples.
+    """
+    classes = logits.argmax(axis=-1).astype(np.int32)
+    if first_not_finite(logits) is not None:
+        classes[~np.isfinite(logits).all(axis=-1)] = NOT_FINITE
+    return classes
+
+
+def check_finite(
+    chain: ChainLike,
+    lesions: Sequence[Lesion],
+    bad: np.ndarray,
+    examples: Sequence[int] | np.ndarray | None = None,
+) -> None:
+    """Refuses outputs of which some are NaN or infinite.
+
+    Args:
+        chain: The network.
+        lesions: The lesions.
+        bad: Booleans `(n_lesions, n_examples)`: whose outputs are.
+        examples: Positions of the examples; None where these are all.
+
+    Raises:
+        ArithmeticError: There are such, with the first example and the first of its lesions.
+    """
+    if not bad.any():
+        return
+    place, lesion = np.argwhere(bad.T)[0]
+    example = place if examples is None else examples[place]
+    raise ArithmeticError(
+        f"{chain.name} outputs NaN or infinity for example {example} (counted from 0) after the "
+        f"lesion {str(lesions[lesion])!r}, expected outputs that are finite: look for inputs that "
+        "are not, for weights that have grown beyond all bounds, or leave the lesion out."
+    )
+
+
+if TYPE_CHECKING:
+    from residual_ensembles.lesions.engine.worker import SweepSpec
+
+FLOAT32_BYTES = 4
+
+
+class Evaluator:
+    """A network and lesions of it, prepared for one batch of images after another.
+
+    Args:
+        spec: The network, the lesions, and how they are cut.
+
+    Raises:
+        ValueError: The network does not allow a lesion, or the memory is too small for it.
+    """
+
+    def __init__(self, spec: "SweepSpec"):
+        chain = spec.chain
+        for lesion in spec.lesions:
+            check_lesion(lesion, chain)
+        self.chain = chain
+        self.lesions = list(spec.lesions)
+        self.memory_bytes = spec.memory_bytes
+        shapes = [*chain.shapes, *(shape for module in chain.modules for shape in module.shapes)]
+        row_bytes = FLOAT32_BYTES * max(int(np.prod(shape)) for shape in shapes)
+        self.grid = grid(spec.n_images, row_bytes, spec.memory_bytes, spec.batch_size)
+        self.networks: dict[str, PreparedNetwork] = {}
+        self.memory = psutil.Process()
+        self.start_bytes = self.memory.memory_info().rss
+        self.peak_bytes = 0
+        """By how much the process grew, or what the activations took where it had room already."""
+
+    def network(self, precision: str) -> PreparedNetwork:
+        """Returns the network prepared for "float32" or "bfloat16"."""
+        if precision not in self.networks:
+            self.networks[precision] = PreparedNetwork(self.chain, precision)
+        return self.networks[precision]
+
+    def steps(self) -> list[tuple[Step, ...]]:
+        """Returns what has to be computed for each lesion, in order."""
+        network = self.network("float32")
+        return [network.steps(lesion) for lesion in self.lesions]
+
+    def logits(
+        self,
+        images: np.ndarray,
+        precision: str = "float32",
+        wanted: np.ndarray | None = None,
+        lesions: Sequence[int] | None = None,
+        progress: Callable[[float], None] = lambda share: None,
+    ) -> np.ndarray:
+        """Returns float32 logits `(n_lesions, n_images, n_classes)`.
+
+        Args:
+            images: `(n_images, height, width, channels)`, no more than fit in a chunk.
+            precision: "float32" or "bfloat16".
+            wanted: Booleans `(n_lesions, n_images)`: where the answer is needed. None for all.
+            lesions: Positions of the lesions to evaluate. None for all.
+            progress: Called with the share of the work that was done since the last call.
+
+        Returns:
+            NaN where an answer was not wanted.
+        """
+        chosen = self.lesions if lesions is None else [self.lesions[i] for i in lesions]
+        network = self.network(precision)
+        ways = [network.execution_order(lesion) for lesion in chosen]
+        steps = [[step for _, step in way] for way in ways]
+        tree = Tree(steps, [[place for place, _ in way] for way in ways])
+        n_classes = self.chain.compute_output_shape((None, *self.chain.image_shape))[-1]
+        logits = np.full((len(chosen), len(images), n_classes), np.nan, np.float32)
+        needed = None if wanted is None else tree.needed(wanted)
+        n_rows = (tree.n_nodes - 1) * len(images) if needed is None else int(needed[1:].sum())
+
+        def arrive(lesion, positions, rows):
+            logits[lesion, positions] = rows
+
+        def moved(rows):
+            self._watch_memory()
+            progress(rows / n_rows)
+
+        walk = Walk(network, tree, self.grid.batch_sizes, self.memory_bytes, arrive, moved)
+        walk(images, needed)
+        self.peak_bytes = max(self.peak_bytes, walk.peak_bytes)
+        return logits
+
+    def _watch_memory(self) -> None:
+        used = self.memory.memory_info().rss - self.start_bytes
+        self.peak_bytes = max(self.peak_bytes, used)

@@ -1,0 +1,197 @@
+"""Computes what sweeps need next, for all networks together, where no cache knows it.
+
+What is known of lesions with images is known lesion by lesion, whatever plan each was a part of.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from residual_ensembles.lesions.engine.lesion_groups import groups
+from residual_ensembles.lesions.engine.worker import Chunk, ChunkResult, SweepSpec, compute_chunk
+from residual_ensembles.runtime.executor import Executor, Task
+from residual_ensembles.runtime.result_cache import CachedTask, Count, ResultCache, run_cached
+
+LONGEST_NAMES = 2
+"""Lesions that a task is named by; of more, the first and the last."""
+
+
+class LesionResults:
+    """Arrays `(n_lesions, n_images)` by name, filled chunk by chunk.
+
+    A cache has the chunks of all plans that were ever evaluated under its name; of these the
+    lesions and images that are wanted here are taken over when this is made.
+
+    Args:
+        cache: Where chunks are kept.
+        keys: What each lesion is called there, each once.
+        images: Positions of the images that are looked at, ascending.
+        dtypes: Types of the arrays, by name.
+    """
+
+    def __init__(
+        self,
+        cache: ResultCache,
+        keys: Sequence[str],
+        images: np.ndarray,
+        dtypes: Mapping[str, type],
+    ):
+        self.cache = cache
+        self.keys = tuple(keys)
+        self.images = np.asarray(images)
+        self.peak_bytes = 0
+        """Of what was computed for it, not found: by how much the memory of a process grew."""
+        self._row = {key: i for i, key in enumerate(self.keys)}
+        shape = len(self.keys), len(self.images)
+        self.known = np.zeros(shape, bool)
+        self.fields = {name: np.zeros(shape, dtype) for name, dtype in dtypes.items()}
+        for result in cache.results():
+            self.add(result)
+
+    def add(self, result: ChunkResult) -> None:
+        """Takes over what a chunk found of these lesions with these images."""
+        theirs = [i for i, key in enumerate(result.keys) if key in self._row]
+        rows = [self._row[result.keys[i]] for i in theirs]
+        columns = np.searchsorted(self.images, result.images)
+        columns = np.minimum(columns, len(self.images) - 1)
+        wanted = np.flatnonzero(self.images[columns] == result.images)
+        here = np.ix_(rows, columns[wanted])
+        for name, array in self.fields.items():
+            array[here] = result.fields[name][np.ix_(theirs, wanted)]
+        self.known[here] = True
+
+    def missing(self, rows: np.ndarray, images: np.ndarray) -> np.ndarray:
+        """Returns those of `rows` of which not all of some images are known.
+
+        Args:
+            rows: Positions of lesions.
+            images: Positions of images.
+        """
+        return rows[~self.known[np.ix_(rows, self._columns(images))].all(axis=1)]
+
+    def take(self, name: str, rows: np.ndarray, images: np.ndarray) -> np.ndarray:
+        """Returns one of the arrays at some lesions and images, whose results must be known.
+
+        Args:
+            name: Name of the array.
+            rows: Positions of lesions.
+            images: Positions of images.
+        """
+        return self.fields[name][np.ix_(rows, self._columns(images))]
+
+    def _columns(self, images: np.ndarray) -> np.ndarray:
+        return np.searchsorted(self.images, images)
+
+
+class Wanted(NamedTuple):
+    """Results that a sweep needs before it can go on."""
+
+    spec: SweepSpec
+    images: object
+    """All of the sweep: an array, or what returns one for a slice or for positions."""
+    results: LesionResults
+    """Where they shall stand."""
+    lesions: np.ndarray
+    """Positions."""
+    parts: Sequence[slice | np.ndarray]
+    """Positions of the images, no more in one part than a task may have."""
+    function: Callable
+    """That of a `Chunk`."""
+    options: tuple = ()
+    repeats: np.ndarray | None = None
+    """How often each lesion of the sweep counts as progress: as often as it is planned; None for
+    what makes no predictions."""
+
+
+class Scheduler:
+    """Runs what sweeps want, so that all of their networks keep all processors busy together.
+
+    Args:
+        executor: Runs the tasks.
+        progress: Called with the number of predictions that were made since the last call.
+        counted: Called when a task is finished.
+    """
+
+    def __init__(
+        self,
+        executor: Executor,
+        progress: Callable[[float], object] = lambda n_predictions: None,
+        counted: Callable[[Count], object] = lambda count: None,
+    ):
+        self.executor = executor
+        self.progress = progress
+        self.counted = counted
+        self._specs: dict[SweepSpec, object] = {}
+        self._images: tuple = (None, None, None)
+
+    def compute(self, wanted: Sequence[Wanted]) -> None:
+        """Computes what is missing of all that is wanted, and adds it to the results."""
+        missing = [(each, *one) for each in wanted for one in self._missing(each)]
+        tasks = [
+            CachedTask(
+                _key(chunk), each.results.cache, self._task(each, part, chunk), chunk.n_predictions
+            )
+            for each, part, chunk in missing
+        ]
+        memory_bytes = max((each.spec.memory_bytes for each in wanted), default=0)
+        found = run_cached(tasks, self.executor, self.progress, self.counted, memory_bytes)
+        for (each, *_), result in zip(missing, found, strict=True):
+            each.results.add(result)
+            each.results.peak_bytes = max(each.results.peak_bytes, result.peak_bytes)
+
+    def _missing(self, wanted: Wanted) -> Iterator[tuple[slice | np.ndarray, Chunk]]:
+        """Yields the chunks that nobody has computed yet, each with where its images are."""
+        spec, repeats = wanted.spec, wanted.repeats
+        for part in wanted.parts:
+            positions = _positions(part)
+            lesions = wanted.results.missing(wanted.lesions, positions)
+            if repeats is not None:
+                n_known = repeats[wanted.lesions].sum() - repeats[lesions].sum()
+                self.progress(int(n_known) * len(positions))
+            if not len(lesions):
+                continue
+            for group in groups(spec.chain, spec.steps, lesions, len(positions)):
+                keys = tuple(wanted.results.keys[i] for i in group)
+                n = 0 if repeats is None else int(repeats[group].sum()) * len(positions)
+                yield part, Chunk(keys, group, positions, wanted.function, wanted.options, n)
+
+    def _task(self, wanted: Wanted, part: slice | np.ndarray, chunk: Chunk) -> Task:
+        def arguments() -> tuple:
+            return self._spec(wanted.spec), self._part(wanted.images, part), chunk
+
+        return Task(_title(wanted.spec, chunk), compute_chunk, arguments)
+
+    def _spec(self, spec: SweepSpec) -> object:
+        """Returns what stands for a network and its lesions, which are sent once."""
+        if spec not in self._specs:
+            self._specs[spec] = self.executor.scatter(spec)
+        return self._specs[spec]
+
+    def _part(self, images, part: slice | np.ndarray) -> object:
+        """Returns what stands for some images, which chunks that follow each other share."""
+        if self._images[0] is not images or self._images[1] is not part:
+            self._images = images, part, self.executor.scatter(np.asarray(images[part]))
+        return self._images[2]
+
+
+def _positions(part: slice | np.ndarray) -> np.ndarray:
+    return np.arange(part.start, part.stop) if isinstance(part, slice) else part
+
+
+def _key(chunk: Chunk) -> str:
+    """Returns the name of a chunk in a cache: of the same lesions and images, the same."""
+    digest = hashlib.sha256("\n".join(chunk.keys).encode())
+    digest.update(np.asarray(chunk.images, "<i8").tobytes())
+    return digest.hexdigest()[:32]
+
+
+def _title(spec: SweepSpec, chunk: Chunk) -> str:
+    """Returns what people call a chunk: its network, images and lesions."""
+    names = [str(spec.lesions[i]) for i in chunk.lesions]
+    if len(names) <= LONGEST_NAMES:
+        lesions = ", ".join(names)
+    else:
+        lesions = f"{len(names)} lesions from {names[0]!r} to {names[-1]!r}"
+    return f"{spec.title}, {len(chunk.images)} images: {lesions}"

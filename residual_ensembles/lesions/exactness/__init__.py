@@ -1,0 +1,1 @@
+"""Exactness of evaluations: agreement with the reference, ties, reduced precision, sampling."""

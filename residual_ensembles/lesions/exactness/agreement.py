@@ -1,0 +1,258 @@
+"""Agreement of the engine with the reference implementation."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import keras
+import numpy as np
+from keras import ops
+
+from residual_ensembles import backend
+from residual_ensembles.lesions.engine.evaluator import Evaluator
+from residual_ensembles.lesions.engine.reference import CompiledParts
+from residual_ensembles.lesions.exactness.ties import (
+    ROUNDING,
+    logit_scale,
+    relative_top2_margin,
+    rounding_bound,
+)
+from residual_ensembles.lesions.lesion import Lesion
+from residual_ensembles.statistics.randomness import generator
+
+# Before each step the last digit of every float32 number is moved, up or down at random, and the
+# logits are compared with those of the unperturbed network. Two programs that add the same numbers
+# in another order differ by about as much: of VGG-15, ResNet-110 and highway networks, whose logits
+# are moved by between two millionths and a twentieth, the engine and the reference differ by 0.6 to
+# 1.2 times what one such perturbation says (`tests/lesions/exactness/test_agreement.py`). With some
+# kernels it is more: of a small VGG, whose sums have up to 4,608 terms, 1.1 times with Eigen's and
+# 2.2 times with oneDNN's. The largest of a few perturbations is less a matter of chance.
+
+N_PERTURBATIONS = 4
+"""Perturbations of each lesion."""
+LAST_DIGIT = float(np.finfo(np.float32).eps)
+"""Of float32: distance from 1 to the next number."""
+
+
+def perturbed_logits(
+    reference: CompiledParts, lesions: Sequence[Lesion], images: np.ndarray
+) -> np.ndarray:
+    """Returns logits `(N_PERTURBATIONS, n_lesions, n_images, n_classes)` with the last digits
+    moved.
+
+    Args:
+        reference: The network, compiled part by part.
+        lesions: Any that it allows.
+        images: `(n_images, height, width, channels)`.
+    """
+    return np.stack(
+        [
+            [reference(lesion, images, _moving(draw)) for lesion in lesions]
+            for draw in range(N_PERTURBATIONS)
+        ]
+    )
+
+
+def _moving(draw: int) -> Callable:
+    """Returns what moves last digits, from one call to the next in a seeded order.
+
+    What has another type stays: of less than float32, other bounds hold.
+
+    Args:
+        draw: Which perturbation.
+    """
+    random = generator(draw, "last digits")
+
+    def move(y):
+        if keras.backend.standardize_dtype(y.dtype) != "float32":
+            return y
+        signs = random.choice(np.float32([-1, 1]), size=tuple(y.shape))
+        return y * ops.convert_to_tensor(1 + LAST_DIGIT * signs)
+
+    return move
+
+
+SHARE = 1 / 8
+"""Of the lesions of a sweep, how many are compared with the reference."""
+FIRST = 4
+"""And so many at the beginning of a plan always are."""
+IMAGES = 16
+"""Images with which they are."""
+LARGEST = 1e-2
+"""Relative difference of logits above which there is a mistake, and not rounding, unless the
+network itself enlarges rounding that far."""
+NOISE_FACTOR = 3.0
+"""How often what it does so may be seen between the engine and the reference."""
+LARGEST_REDUCED = 0.3
+"""`LARGEST` of a network that computes in less than float32 by itself."""
+
+
+class Agreement(NamedTuple):
+    """Comparison of two evaluations of the same lesions with the same images."""
+
+    n: int
+    """Predictions compared."""
+    n_different: int
+    n_close: int
+    """Predictions whose two best logits lie closer than rounding, in the reference."""
+    n_unexplained: int
+    """Predictions that differ although they are not close: of a sweep, more than is explained by
+    what its other lesions, of which its bound is made, differ by."""
+    largest_relative_difference: float
+    """Of any logit, as a share of the scale of its image."""
+    self_noise: float = 0.0
+    """By how much the network itself enlarges rounding, in the same measure: see
+    `perturbed_logits`. Looked at only where the difference is too large to be rounding in most
+    networks."""
+
+
+def agreement(
+    logits: np.ndarray, reference: np.ndarray, rounding: float | np.ndarray = ROUNDING
+) -> Agreement:
+    """Compares logits `(..., classes)` with those of the reference.
+
+    Args:
+        logits: Logits of the engine.
+        reference: Logits of the reference.
+        rounding: Gap below which two logits are close, as a share of the scale; one for all, or
+            what goes with `(...,)`.
+    """
+    close = relative_top2_margin(reference) < rounding
+    different = logits.argmax(axis=-1) != reference.argmax(axis=-1)
+    relative = differences(logits, reference)
+    return Agreement(
+        n=different.size,
+        n_different=int(different.sum()),
+        n_close=int(close.sum()),
+        n_unexplained=int((different & ~close).sum()),
+        largest_relative_difference=float(relative.max(initial=0.0)),
+    )
+
+
+def differences(logits: np.ndarray, reference: np.ndarray) -> np.ndarray:
+    """Returns by how much the logits of each image differ at most, as a share of its scale."""
+    return np.abs(logits - reference).max(axis=-1) / logit_scale(reference)
+
+
+def bounds_of_others(differences: np.ndarray) -> np.ndarray:
+    """Returns for each lesion the bound that all the others would give, `(n_lesions, 1)`.
+
+    Its own differences must not count: a prediction that differs is always closer than ten times
+    the largest of these.
+
+    Args:
+        differences: Between engine and reference, `(n_lesions, n_images)`.
+    """
+    largest = differences.max(axis=1)
+    others = [np.delete(largest, i).max(initial=0.0) for i in range(len(largest))]
+    return np.array([[rounding_bound(each)] for each in others])
+
+
+def sampled_lesions(lesions: Sequence[Lesion], seed: int) -> np.ndarray:
+    """Returns the positions of the lesions of a plan that are compared with the reference.
+
+    Whether a lesion is one of them is drawn for it alone, or it is one of the first: plans of a
+    network begin alike, so that a larger one compares those of a smaller one and some more.
+
+    Args:
+        lesions: Each once, in the order of the plan.
+        seed: Seed of the sample.
+    """
+    drawn = [generator(seed, "agreement", str(lesion)).random() < SHARE for lesion in lesions]
+    drawn[:FIRST] = [True] * len(drawn[:FIRST])
+    return np.flatnonzero(drawn)
+
+
+def sampled_images(n_images: int, seed: int) -> np.ndarray:
+    """Returns the positions of the images that lesions are compared with the reference on.
+
+    Args:
+        n_images: Images of the sweep.
+        seed: Seed of the sample.
+    """
+    random = generator(seed, "agreement pictures")
+    return np.sort(random.choice(n_images, min(IMAGES, n_images), replace=False))
+
+
+FIELDS = {
+    "difference": np.float32,
+    "gap": np.float32,
+    "different": bool,
+    "self_noise": np.float32,
+    "finite": bool,
+}
+"""What `compare` returns."""
+
+
+def compare(
+    evaluator: Evaluator, images: np.ndarray, lesions: np.ndarray, _
+) -> dict[str, np.ndarray]:
+    """Returns how the engine, in float32, and a plain run of the network compare.
+
+    Args:
+        evaluator: The sweep's evaluator.
+        images: `(n_images, height, width, channels)`.
+        lesions: Positions of the lesions.
+
+    Returns:
+        `(n_lesions, n_images)` each: how far logits differ at most, and the gap between the two
+        best ones of the network itself, as shares of the largest; whether the predictions differ;
+        where logits differ by more than `LARGEST`, by how much the network enlarges rounding; and
+        whether all logits are finite.
+    """
+    reference = CompiledParts(evaluator.chain, compile=lambda function: function)
+    chosen = [evaluator.lesions[i] for i in lesions]
+    logits = evaluator.logits(images, lesions=lesions)
+    with backend.full_precision():
+        expected = np.stack([reference(lesion, images) for lesion in chosen])
+        result = differences(logits, expected)
+        self_noise = np.zeros_like(result)
+        far = np.flatnonzero(result.max(axis=1) > LARGEST)
+        if len(far):
+            moved = perturbed_logits(reference, [chosen[i] for i in far], images)
+            self_noise[far] = differences(moved, expected[far]).max(axis=0)
+    return {
+        "difference": result,
+        "gap": relative_top2_margin(expected)
+        if expected.shape[-1] > 1
+        else np.full_like(result, np.inf),
+        "different": logits.argmax(axis=-1) != expected.argmax(axis=-1),
+        "self_noise": self_noise,
+        "finite": (np.isfinite(expected) & np.isfinite(logits)).all(axis=-1),
+    }
+
+
+def compared(
+    difference: np.ndarray, gap: np.ndarray, different: np.ndarray, self_noise: np.ndarray
+) -> Agreement:
+    """Returns how a sample of lesions compares, from what `compare` found of them."""
+    close = gap < bounds_of_others(difference)
+    return Agreement(
+        n=different.size,
+        n_different=int(different.sum()),
+        n_close=int(close.sum()),
+        n_unexplained=int((different & ~close).sum()),
+        largest_relative_difference=float(difference.max()),
+        self_noise=float(self_noise.max()),
+    )
+
+
+def check_agreement(result: Agreement, chain) -> None:
+    """Refuses a network that the engine does not evaluate as it evaluates itself.
+
+    Args:
+        result: Result of a sample.
+        chain: The network.
+
+    Raises:
+        ArithmeticError: The engine and the network differ by more than rounding explains.
+    """
+    dtypes = {module.compute_dtype for module in chain.modules}
+    largest = LARGEST if dtypes <= {"float32", "float64"} else LARGEST_REDUCED
+    largest = max(largest, NOISE_FACTOR * result.self_noise)
+    if not result.largest_relative_difference <= largest:
+        raise ArithmeticError(
+            f"Of {result.n} predictions of the lesion engine, logits differ from those of the "
+            f"network itself by up to {result.largest_relative_difference:.2g} of the largest one, "
+            f"expected less than {largest:.2g}: a module does something else when it is prepared "
+            "for inference. Please report it, with the network."
+        )

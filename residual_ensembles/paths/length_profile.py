@@ -1,0 +1,104 @@
+"""Profile of gradients by path length: their decay, and the lengths that carry them."""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from scipy.stats import linregress, norm, t
+
+EFFECTIVE = (5, 17)
+"""First and last length, in modules, of the effective paths as the paper reads them (4.2)."""
+
+
+class LogLinearFit(NamedTuple):
+    """A line through log10(norm) against length."""
+
+    slope: float
+    """Change of log10(norm) for one module more; 10 to this power is the factor per module."""
+    slope_low: float
+    slope_high: float
+    intercept: float
+    r_squared: float
+    """Share of the variance of log10(norm) that the line explains."""
+    r_squared_low: float
+    r_squared_high: float
+    n: int
+    """Points the line was fitted to."""
+
+
+def log_linear(
+    lengths: Sequence[float], log10_norms: Sequence[float], confidence: float = 0.95
+) -> LogLinearFit:
+    """Fits exponential decay: `log10(norm) = intercept + slope * length` by least squares.
+
+    The interval of the slope is Student's, that of R² Fisher's (through the correlation); both take
+    the lengths for independent measurements.
+
+    Args:
+        lengths: Path lengths in modules, four different ones or more.
+        log10_norms: Base-10 logarithm of the gradient's norm at each.
+        confidence: Level of the two-sided intervals.
+
+    Raises:
+        ValueError: There are too few points for an interval.
+    """
+    lengths, log10_norms = np.asarray(lengths, float), np.asarray(log10_norms, float)
+    finite = np.isfinite(log10_norms)
+    lengths, log10_norms = lengths[finite], log10_norms[finite]
+    n = len(lengths)
+    if len(np.unique(lengths)) < 4:
+        raise ValueError(
+            f"log_linear got {len(np.unique(lengths))} lengths with a finite norm; expected at "
+            "least 4. Sample more path lengths."
+        )
+    line = linregress(lengths, log10_norms)
+    half = t.ppf((1 + confidence) / 2, n - 2) * line.stderr
+    # Fisher's z of a perfect correlation is infinite; the largest double below 1 is near enough.
+    z = math.atanh(min(abs(line.rvalue), 1 - 1e-16))
+    spread = norm.ppf((1 + confidence) / 2) / math.sqrt(n - 3)
+    low, high = math.tanh(max(z - spread, 0.0)) ** 2, math.tanh(z + spread) ** 2
+    return LogLinearFit(
+        slope=float(line.slope),
+        slope_low=float(line.slope - half),
+        slope_high=float(line.slope + half),
+        intercept=float(line.intercept),
+        r_squared=float(line.rvalue**2),
+        r_squared_low=float(low),
+        r_squared_high=float(high),
+        n=n,
+    )
+
+
+def effective_range(amounts: Sequence[float], share: float = 0.95) -> tuple[int, int]:
+    """Returns the shortest range of lengths whose amounts are at least `share` of the whole.
+
+    Of ranges equally short, the one that carries most; of those, the one of shorter paths.
+    Section 4.2 of the paper reads such a range, 5 to 17, off Fig. 6 (c).
+
+    Args:
+        amounts: What the paths of each length carry, indexed by length from 0. Amounts may be
+            negative (projections are), as long as the whole is not.
+        share: The part to be carried, above 0 and up to 1.
+
+    Returns:
+        First and last length, both included.
+
+    Raises:
+        ValueError: There is nothing to carry, or the share is out of range.
+    """
+    amounts = np.asarray(amounts, float)
+    whole = amounts.sum()
+    if not (np.all(np.isfinite(amounts)) and whole > 0 and 0 < share <= 1):
+        raise ValueError(
+            f"effective_range got a share of {share} and amounts that add up to {whole}; expected "
+            "a share above 0 and up to 1, and finite amounts with a positive sum."
+        )
+    total = np.concatenate([[0.0], np.cumsum(amounts)])
+    enough = share * whole * (1 - 1e-12)  # rounding must not lengthen a range
+    for width in range(1, len(amounts) + 1):
+        carried = total[width:] - total[:-width]
+        best = int(np.argmax(carried))
+        if carried[best] >= enough:
+            return best, best + width - 1
+    return 0, len(amounts) - 1

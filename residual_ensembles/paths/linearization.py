@@ -1,0 +1,226 @@
+"""Linearization of a chain at the forward pass of one batch."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from typing import Any
+
+from keras import ops, tree
+
+from residual_ensembles import backend
+from residual_ensembles.backend.precision import compiled
+from residual_ensembles.models.chain import segment_of
+from residual_ensembles.models.protocols import ChainLike, ModuleLike
+from residual_ensembles.models.targets import check_numbers
+from residual_ensembles.parameters import BATCH_NORM, TARGETS
+from residual_ensembles.paths.autodiff import frozen
+from residual_ensembles.paths.loss import MeanLoss
+from residual_ensembles.paths.products import Products, products_for
+from residual_ensembles.paths.rows import stacked
+
+# No path has a choice in a segment, so going back through it belongs to what comes after the sum.
+
+
+class ModuleWithSegment:
+    """A module whose `after` goes on through a segment.
+
+    It has no config, as no other pair is of one kind with it.
+
+    Args:
+        module: The module.
+        segment: What follows it.
+        training: Whether batch normalization of the segment uses the statistics of the batch.
+    """
+
+    def __init__(self, module, segment, training: bool):
+        self.module = module
+        self.segment = segment
+        self.training = training
+        self.has_skip = module.has_skip
+        self.compute_dtype = module.compute_dtype
+        self.residual = module.residual
+        self.skip = module.skip
+
+    def after(self, z):
+        """Returns what becomes of the sum, and then of what leaves the module."""
+        return self.segment(self.module.after(z), training=self.training)
+
+    @property
+    def own_variables(self) -> list:
+        """The variables of the module itself."""
+        return self.module.variables
+
+    @property
+    def variables(self) -> list:
+        """The variables of both, each once."""
+        both = [*self.module.variables, *self.segment.variables]
+        return list({id(v): v for v in both}.values())
+
+
+def with_segment(module: ModuleLike, segment: Any, training: bool):
+    """Returns the module, with its segment where there is one."""
+    return module if segment is None else ModuleWithSegment(module, segment, training)
+
+
+@dataclass(frozen=True)
+class Step:
+    """A module at the point where the forward pass was."""
+
+    products: Products
+    weights: list
+    y: object
+    """What entered, `(batch, ...)`."""
+    point: tuple
+    """What the products need."""
+
+    @property
+    def row_size(self) -> int:
+        """Numbers in one cotangent."""
+        return math.prod(self.y.shape)
+
+    def backprop(self, cotangent):
+        """Returns (S + R)ᵀ of a cotangent: the ordinary backward pass."""
+        return self.products.backprop(self.weights, self.y, cotangent)
+
+    def to_weights(self, cotangent):
+        """Returns the gradient of the module's trainable weights, in one row."""
+        return self.products.to_weights(self.weights, self.y, cotangent)
+
+
+@dataclass(frozen=True)
+class LinearizedBatch:
+    """One batch's way through a chain."""
+
+    steps: list[Step]
+    cotangent: object
+    """Gradient of the batch's mean loss with respect to y_n, `(batch, ...)`."""
+    loss: float
+    """Mean loss of the batch: cross entropy in nats, where no other loss was given."""
+    through_stem: Callable
+    """From a list of cotangents of y_0 to those of the images."""
+    length_cache: dict = field(default_factory=dict)
+    """What `backprop_by_length` found, so that it need not begin at y_n again."""
+
+    @cached_property
+    def gradients(self) -> list:
+        """The ordinary gradient with respect to y_0, …, y_n, from the forward pass alone."""
+        result = [self.cotangent]
+        for step in reversed(self.steps):
+            result.append(step.backprop(result[-1]))
+        return result[::-1]
+
+    def at_target(self, rows: list, target: str) -> list:
+        """Returns cotangents of y_0, `(batch, ...)` each, or what they are at the images."""
+        if target not in TARGETS:
+            raise ValueError(f"Received target={target!r}, expected one of {', '.join(TARGETS)}.")
+        return rows if target == "y0" else self.through_stem(rows)
+
+
+class Linearization:
+    """Runs batches forward through a chain and keeps what the way back needs.
+
+    The network is not changed: what batch normalization would assign is forgotten. Weights are read
+    at each batch, so those of a snapshot may be set in between.
+
+    Args:
+        chain: Any chain.
+        batch_norm: "inference" uses the moving statistics. "training" uses those of the batch: they
+            couple its images, and their derivative is part of the residual's. Before training the
+            moving statistics are still 0 and 1, and inference mode means nothing.
+        closed_forms: Whether to use the closed form of a module that has one; for tests.
+        loss: Whatever `keras.losses.get` takes; None for what the model was compiled with, else the
+            cross entropy of class labels.
+
+    Raises:
+        ValueError: Another mode of batch normalization, or no such loss.
+
+    Example:
+        >>> import numpy as np
+        >>> from residual_ensembles import models, paths
+        >>> chain = models.build("resnet", 8, (8, 8, 1), 10, mean=[127.0], std=[64.0])
+        >>> images = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 1))
+        >>> point = Linearization(chain).linearize(images, [3, 7])
+        >>> paths.batch_gradient_by_length(point).lengths.tolist()
+        [0, 1, 2, 3]
+    """
+
+    def __init__(
+        self,
+        chain: ChainLike,
+        batch_norm: str = "inference",
+        closed_forms: bool = True,
+        loss: Any = None,
+    ):
+        if batch_norm not in BATCH_NORM:
+            raise ValueError(
+                f"Received batch_norm={batch_norm!r}, expected one of {', '.join(BATCH_NORM)}."
+            )
+        self.chain = chain
+        self._training = batch_norm == "training"
+        self._mean_loss = MeanLoss(chain, loss)
+        self._modules = [
+            with_segment(module, segment_of(chain, i), self._training)
+            for i, module in enumerate(chain.modules, start=1)
+        ]
+        self._products = [
+            products_for(module, shape, self._training, closed_forms)
+            for module, shape in zip(self._modules, chain.shapes, strict=False)
+        ]
+        self._enter = compiled(self._stem)
+        self._enter_back = compiled(self._stem_back)
+        self._leave = compiled(self._loss)
+
+    def linearize(self, images, labels) -> LinearizedBatch:
+        """Runs one batch forward, and back to y_n.
+
+        Args:
+            images: Input `(batch, ...)`; images in 0..255.
+            labels: Class of each, `(batch,)` or one-hot; or what the loss takes.
+
+        Raises:
+            ValueError: Labels or targets do not fit, or are no numbers.
+            ArithmeticError: The loss is not finite.
+        """
+        check_numbers("inputs", images)
+        labels = self._mean_loss.targets(labels, len(images))
+        chain = self.chain
+        stem, head = _weights(chain.stem), _weights(chain.head)
+        images = ops.cast(ops.convert_to_tensor(images), chain.stem.compute_dtype)
+        y, steps = self._enter(stem, images), []
+        for module, products in zip(self._modules, self._products, strict=True):
+            weights = products.weights(module)
+            out, point = products.forward(weights, y)
+            steps.append(Step(products, weights, y, point))
+            y = out
+        targets = tree.map_structure(ops.convert_to_tensor, labels)
+        loss, cotangent = self._leave(head, y, targets)
+        if not math.isfinite(float(loss)):
+            raise ArithmeticError(
+                f"Received a batch for which the loss of {chain.name} is {float(loss)}, expected a "
+                "number: look for inputs or weights that are NaN or infinite."
+            )
+        return LinearizedBatch(
+            steps, cotangent, float(loss), lambda rows: self._enter_back(stem, images, rows)
+        )
+
+    def _stem(self, weights, images):
+        with frozen(self.chain.stem, weights):
+            return self.chain.stem(images, training=self._training)
+
+    def _stem_back(self, weights, images, rows):
+        _, pull = backend.vjp(lambda x: self._stem(weights, x), images)
+        return stacked(partial(backend.map_rows, lambda row: pull(row)[0]), rows)
+
+    def _loss(self, weights, y, labels):
+        def loss(y):
+            with frozen(self.chain.head, weights):
+                outputs = self.chain.head(y, training=self._training)
+            return self._mean_loss(labels, outputs)
+
+        value, pull = backend.vjp(loss, y)
+        return value, pull(ops.ones_like(value))[0]
+
+
+def _weights(layer) -> list:
+    return [ops.convert_to_tensor(v.value) for v in layer.variables]

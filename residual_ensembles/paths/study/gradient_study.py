@@ -1,0 +1,169 @@
+"""Gradients by path of one network: what is measured, batch by batch, and its tables."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from residual_ensembles import paths
+from residual_ensembles.parameters import Paths
+from residual_ensembles.paths.study import gradient_tables
+from residual_ensembles.storage.files import write_csv
+
+DEFAULTS = Paths()
+KEY = ("network", "seed", "epoch", "estimator", "target", "batch_norm")
+
+
+@dataclass(frozen=True)
+class GradientStudy:
+    """How the gradient of a network is taken apart: `parameters.Paths` says what each means."""
+
+    samples: int = DEFAULTS.samples
+    batches: int = DEFAULTS.batches
+    batch_size: int = DEFAULTS.batch_size
+    max_length: int | None = None
+    """Longest path, in modules; None for all."""
+    target: str = DEFAULTS.target
+    weights_of: int = DEFAULTS.weights_of
+    seed: int = DEFAULTS.seed
+
+    def add_exact(self, point, chain, result: dict[str, list]) -> None:
+        """Takes the gradient of a batch apart exactly.
+
+        Args:
+            point: The linearized batch.
+            chain: The network.
+            result: Gets `exact`, `weights` where there are any, `modules` and `errors`, as from
+                `measure`.
+        """
+        if self._has_weights(chain):
+            # Before the rest, which goes on where this ends.
+            weights = paths.weight_gradient(point, self.weights_of, self._longest(chain))
+            result["weights"].append(_columns(weights))
+        exact = paths.batch_gradient_by_length(point, self._longest(chain), self.target)
+        result["exact"].append(_columns(exact))
+        result["errors"].append(exact.error)
+        result["modules"].append(paths.share_by_module(point))
+
+    def _longest(self, chain) -> int:
+        """The longest path looked at; none is shorter than the modules without a skip."""
+        n = len(chain.modules)
+        return n if self.max_length is None else min(max(self.max_length, _shortest(chain)), n)
+
+    def _has_weights(self, chain) -> bool:
+        """Whether there is a module of that number, and something in it is trained."""
+        modules = chain.modules[self.weights_of - 1 : self.weights_of] if self.weights_of else []
+        return any(v.trainable for module in modules for v in module.variables)
+
+    def batch(self, split, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """Returns the images and labels of a batch, a function of (seed, index)."""
+        drawn = paths.draw_batch(len(split), min(self.batch_size, len(split)), self.seed, index)
+        return split.images(drawn), split.labels[drawn]
+
+    @property
+    def paths_of_batch(self) -> int:
+        """Sampled paths of each length in a batch."""
+        return -(-self.samples // self.batches)
+
+    def lengths(self, chain) -> np.ndarray:
+        """Returns the lengths that paths are sampled of."""
+        return np.arange(_shortest(chain), self._longest(chain) + 1)
+
+    def sampled(self, point, chain, index: int, lengths: np.ndarray) -> tuple:
+        """Returns sampled paths of some lengths: these lengths, norms and shares of each.
+
+        Args:
+            point: The linearized batch.
+            chain: The network.
+            index: Number of the batch, from 0.
+            lengths: Path lengths, in modules.
+        """
+        skips, count = skips_of(chain), self.paths_of_batch
+        drawn = [paths.draw_paths(skips, int(k), count, self.seed, index) for k in lengths]
+        result = paths.batch_path_gradients(point, np.concatenate(drawn), self.target)
+        shape = len(lengths), count
+        return lengths, result.log10_norms.reshape(shape), result.shares.reshape(shape)
+
+    def tables(self, network: str, seed: int, measured: "Measured") -> dict:
+        """Returns the rows of one network at one epoch, by the suffix of their table.
+
+        Args:
+            network: Its name in tables.
+            seed: Seed that the network was trained with.
+            measured: What was found of it.
+        """
+        epoch, batch_norm, skips, result = measured
+        key = {"network": network, "seed": seed, "epoch": epoch, "batch_norm": batch_norm}
+        ways = {"exact": (self.target, 0), "sampled": (self.target, 0)}
+        ways["weights"] = f"module_{self.weights_of}_weights", self.weights_of
+        by_batch = {}
+        for name, (target, above) in ways.items():
+            estimator = "sampled" if name == "sampled" else "exact"
+            way = {**key, "estimator": estimator, "target": target}
+            way = {column: way[column] for column in KEY}
+            batches = gradient_tables.batches_of(way, skips[above:], result[name])
+            by_batch |= {} if batches is None else {name: batches}
+        rows = {
+            "": [gradient_tables.by_length(m) for m in by_batch.values()],
+            "_ranges": [gradient_tables.ranges(m) for m in by_batch.values()],
+            "_fits": [gradient_tables.fits(m) for m in by_batch.values()],
+            "_modules": [gradient_tables.by_module(key, np.stack(result["modules"]))],
+            "_sums": [gradient_tables.sums({**key, "target": self.target}, result["errors"])],
+            "_quantiles": [],
+            "_cancellation": [],
+        }
+        if "sampled" in by_batch:
+            rows["_quantiles"] = [gradient_tables.quantiles(by_batch["sampled"])]
+            rows["_cancellation"] = [
+                gradient_tables.cancellation(by_batch["sampled"], by_batch["exact"])
+            ]
+        return {s: [frame for frame in frames if len(frame)] for s, frames in rows.items()}
+
+
+class Measured(NamedTuple):
+    """The gradients of one network at one epoch."""
+
+    epoch: int
+    batch_norm: str
+    skips: list[bool]
+    """Whether each module has a skip."""
+    results: dict[str, list]
+    """From `GradientStudy.measure`."""
+
+
+def empty_results() -> dict[str, list]:
+    """Returns lists to which each batch adds what it finds.
+
+    To `exact`, `weights` and `sampled` it adds (lengths, log10 norms, shares), the latter two
+    `(lengths, paths)`; to `modules` `(n_modules,)`, and to `errors` a number.
+    """
+    return {"exact": [], "weights": [], "sampled": [], "modules": [], "errors": []}
+
+
+def skips_of(chain) -> list[bool]:
+    """Returns whether each module has a skip."""
+    return [module.has_skip for module in chain.modules]
+
+
+def _shortest(chain) -> int:
+    return skips_of(chain).count(False)
+
+
+def _columns(by_length):
+    return by_length.lengths, by_length.log10_norms[:, None], by_length.shares[:, None]
+
+
+def write_gradient_tables(result: Sequence[dict], folder) -> None:
+    """Writes path_gradients*.csv.
+
+    Args:
+        result: What `tables` returned, of one network at one epoch after the other.
+        folder: Folder to write to.
+    """
+    import pandas as pd
+
+    for suffix, columns in gradient_tables.COLUMNS.items():
+        frames = [frame for rows in result for frame in rows[suffix]]
+        table = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+        write_csv(folder / f"path_gradients{suffix}.csv", table.reindex(columns=columns))

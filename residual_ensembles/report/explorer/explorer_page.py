@@ -1,0 +1,116 @@
+"""explorer.html: a study's networks, to be taken apart in a browser, in one file."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+from urllib.parse import urlencode
+
+import jinja2
+from jinja2.utils import htmlsafe_json_dumps
+from markupsafe import Markup
+
+from residual_ensembles.report.assets import asset, content_security_policy
+from residual_ensembles.report.explorer.exported_network import Exported
+from residual_ensembles.report.explorer.images import Images
+from residual_ensembles.report.explorer.network_choice import Choice
+
+WORKER = ("forward.js", "worker.js")
+SCRIPTS = ("lesion.js", "paths.js", "histogram.js", "row.js", "gallery.js", "main.js")
+LIMIT_BYTES = 12_000_000
+"""What the page may take."""
+_BESIDE_WEIGHTS = 1_000_000  # images, programs, names: in practice a tenth of it
+
+
+class Offered(NamedTuple):
+    """A network in the page."""
+
+    choice: Choice
+    exported: Exported
+
+    @property
+    def title(self) -> str:
+        """As people call it."""
+        return self.choice.title
+
+    @property
+    def facts(self) -> dict:
+        """What the page needs to know beside the weights."""
+        percent = f"{100 * self.choice.error_fraction:.2f}"
+        return {
+            "name": self.choice.name,
+            "title": self.title,
+            "whole": f"{percent} % of all {self.choice.n_images} test images",
+            "parts": self.exported.parts,
+        }
+
+
+class Example(NamedTuple):
+    """A lesion to begin with."""
+
+    words: str
+    address: str
+
+
+def fits(offered: Sequence[Offered], exported: Exported) -> bool:
+    """Whether there is room for one more network."""
+    n_bytes = exported.n_bytes + sum(each.exported.n_bytes for each in offered)
+    return n_bytes + _BESIDE_WEIGHTS <= LIMIT_BYTES
+
+
+def render(
+    title: str,
+    class_names: Sequence[str],
+    images: Images,
+    networks: Sequence[Offered],
+    left_out: Sequence[str] = (),
+) -> str:
+    """Returns the page.
+
+    Args:
+        title: Title of the data set.
+        class_names: In the order of the labels.
+        images: What is shown.
+        networks: What can be taken apart; there may be none.
+        left_out: Why other networks are not there, one sentence each.
+    """
+    script = _scripts(SCRIPTS)
+    study = {
+        "class_names": list(class_names),
+        "images": images.facts,
+        "networks": [network.facts for network in networks],
+    }
+    environment = jinja2.Environment(
+        autoescape=True,
+        loader=jinja2.PackageLoader("residual_ensembles.report.explorer", ""),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("explorer.html").render(
+        title=title,
+        style=Markup(asset("report/look.css") + asset("report/explorer/explorer.css")),  # noqa: S704 (own)
+        policy=content_security_policy(script, workers=True),
+        script=Markup(script),  # noqa: S704 (own)
+        worker=Markup(_scripts(WORKER)),  # noqa: S704 (own)
+        study=htmlsafe_json_dumps(study, separators=(",", ":")),
+        images=images,
+        networks=networks,
+        examples=_examples(networks),
+        left_out=left_out,
+    )
+
+
+def _examples(networks: Sequence[Offered]) -> list[Example]:
+    """One module in the middle of each network."""
+    result = []
+    for network in networks:
+        modules = network.exported.parts["modules"]
+        plain = [i for i, m in enumerate(modules, 1) if m["deletable"] and m["keeps_shape"]]
+        if plain:
+            module = plain[len(plain) // 2]
+            address = urlencode({"network": network.choice.name, "lesion": f"delete {module}"})
+            result.append(Example(f"{network.title} without module {module}", address))
+    return result
+
+
+def _scripts(names: Sequence[str]) -> str:
+    return "\n".join(asset(f"report/explorer/{name}") for name in names)

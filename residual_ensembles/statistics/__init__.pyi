@@ -1,0 +1,19 @@
+from .intervals import Estimate, bootstrap, student, wilson
+from .paired import difference_interval, discordant, mcnemar
+from .rank_correlation import kendall_tau, spearman
+from .significance import equivalence_over_images, equivalence_over_seeds, holm
+
+__all__ = [
+    "Estimate",
+    "bootstrap",
+    "difference_interval",
+    "discordant",
+    "equivalence_over_images",
+    "equivalence_over_seeds",
+    "holm",
+    "kendall_tau",
+    "mcnemar",
+    "spearman",
+    "student",
+    "wilson",
+]

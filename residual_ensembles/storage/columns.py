@@ -1,0 +1,71 @@
+"""The columns of a study's tables, for those who write them and those who read them.
+
+Those of path_gradients*.csv are in `gradient_tables`.
+"""
+
+LESION_COLUMNS = [
+    "network",
+    "seed",
+    "sweep",
+    "draw",
+    "lesion",
+    "n_operations",
+    "kendall_tau",
+    "n_images",
+    "n_wrong",
+    "error_fraction",
+    "error_low",
+    "error_high",
+]
+"""Of lesions.csv those that are read; it has `ON_IMAGES` too."""
+ON_IMAGES = ["error_on_images_low", "error_on_images_high"]
+GATE_COLUMNS = ["network", "seed", "when", "module", "bias", "mean_gate"]
+HALF_GATE_COLUMNS = ["network", "seed", "n_images", "largest_relative_difference", "n_different"]
+"""Of half_gates.csv: each residual network that gets random lesions against the highway network
+that equals it, on test images: logits, as a share of an image's largest, and predictions."""
+EXACTNESS_COLUMNS = [
+    "network",
+    "seed",
+    "precision",
+    "n_lesions",
+    "n_images",
+    "n_predictions",
+    "n_close",
+    "rounding",
+    "n_compared",
+    "n_different",
+    "n_unexplained",
+    "largest_relative_difference",
+    "n_rounded",
+    "n_changed",
+    "n_reevaluated",
+    "n_threshold_violations",
+]
+MEMBER_COLUMNS = ["seed", "member", "n_modules", "epochs", "test_error_fraction"]
+HISTORY_COLUMNS = ["epoch", "error_fraction"]
+MODULE_IMPORTANCE_COLUMNS = [
+    "network",
+    "seed",
+    "module",
+    "block_influence",
+    "first_order",
+    "loss_increase",
+]
+RANK_COLUMNS = ["network", "seed", "estimate", "cost", "spearman", "kendall", "n"]
+"""Of module_importance_ranks.csv."""
+
+TEXT_COLUMNS = {
+    "network",
+    "sweep",
+    "lesion",
+    "precision",
+    "when",
+    "estimator",
+    "target",
+    "batch_norm",
+    "reading",
+    "part",
+    "vote",
+    "members",
+}
+"""Columns whose values are never numbers, nor missing: a network may be called `1` or `NA`."""

@@ -1,0 +1,111 @@
+"""External networks, which a study does not train: files, and what Keras brings along."""
+
+import sys
+from collections.abc import Sequence
+
+import keras
+
+from residual_ensembles.models.chain import Chain
+from residual_ensembles.parameters import EXTERNAL, ExternalNetwork
+from residual_ensembles.unraveling.chain import unravel
+from residual_ensembles.unraveling.loading import check_file, load, read
+
+FILE, APPLICATION = EXTERNAL
+FREE_SIZE = 32
+"""Stands for a size that a network leaves free, where only its modules are looked at."""
+
+
+def check_name(own: ExternalNetwork) -> None:
+    """Refuses a network that is not there, before anything is computed.
+
+    Args:
+        own: Which network.
+
+    Raises:
+        ValueError: There is no such file, or no such network in `keras.applications`.
+    """
+    kind, _, name = own.model.partition(":")
+    if kind == "keras":
+        check_file(name)
+    elif not callable(_builder(name)):
+        raise ValueError(
+            f"Received model={own.model}, expected the name of a network in keras.applications, "
+            "such as application:ResNet50V2."
+        )
+
+
+def _builder(name: str):
+    return getattr(keras.applications, name, None) if name[:1].isupper() else None
+
+
+def load_external(own: ExternalNetwork, image_shape: Sequence[int], n_classes: int) -> Chain:
+    """Returns an external network as a chain that takes images in 0..255.
+
+    Args:
+        own: Which network, with which weights, cut where. One of `keras.applications` is told to
+            prepare images as its authors did.
+        image_shape: `(height, width, channels)` of the data.
+        n_classes: Classes of the data; with weights of ImageNet an application has its 1,000.
+
+    Raises:
+        ValueError: There is no such network, or it cannot be had or cut.
+    """
+    check_name(own)
+    name, cut = own.model.partition(":")[2], _cut(own)
+    if own.model.startswith(FILE):
+        return load(name, **cut, image_shape=image_shape)
+    return unravel(_application(name, tuple(image_shape), n_classes, own.weights), **cut)
+
+
+def build_untrained(own: ExternalNetwork, image_shape: Sequence[int | None]) -> Chain:
+    """Returns an external network as a chain of which only the modules count: weights are not
+    fetched.
+
+    Args:
+        own: Which network, cut where.
+        image_shape: Image shape of the data; None where nobody knows it yet, for what the network
+            is made for.
+
+    Raises:
+        ValueError: It cannot be had, or cut, or it takes other images.
+    """
+    check_name(own)
+    name, cut = own.model.partition(":")[2], _cut(own)
+    if own.model.startswith(APPLICATION):
+        *sizes, channels = image_shape
+        shape = None if None in sizes else (*sizes, channels or 3)
+        return unravel(_application(name, shape, 1000, "random"), **cut)
+    network = read(name)
+    if isinstance(network, Chain):
+        return network
+    return unravel(network, **cut, input_shape=_filled(network, image_shape))
+
+
+def _cut(own: ExternalNetwork) -> dict:
+    return {"boundaries": own.boundaries or None, "modules": own.modules or None}
+
+
+def _filled(network: keras.Model, image_shape: Sequence[int | None]) -> dict[str, tuple]:
+    """Returns a shape for each input: that of the data, its own, or FREE_SIZE."""
+    shapes = {x.name: x.shape[1:] for x in network.inputs or ()}
+    if [len(shape) for shape in shapes.values()] == [len(image_shape)]:
+        own = next(iter(shapes))
+        shapes[own] = [a or b for a, b in zip(image_shape, shapes[own], strict=True)]
+    return {name: tuple(size or FREE_SIZE for size in shape) for name, shape in shapes.items()}
+
+
+def _application(name: str, shape: tuple | None, n_classes: int, weights: str) -> keras.Model:
+    build = _builder(name)
+    classes = 1000 if weights == "imagenet" else n_classes
+    try:
+        inner = build(
+            input_shape=shape, weights=None if weights == "random" else weights, classes=classes
+        )
+        x = keras.Input(inner.input_shape[1:], name="image")
+        prepared = sys.modules[build.__module__].preprocess_input(x)
+        return keras.Model(x, inner(prepared), name=name)
+    except Exception as error:  # what a failed download raises has no type of its own
+        raise ValueError(
+            f"Received application:{name} with weights={weights} for images of {shape}, which "
+            f"Keras cannot build: {error}"
+        ) from error

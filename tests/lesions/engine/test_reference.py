@@ -1,0 +1,99 @@
+"""Each lesion against the same network put together by hand, layer after layer."""
+
+import numpy as np
+import pytest
+from keras import ops
+
+from residual_ensembles import backend
+from residual_ensembles.lesions import Lesion, evaluate_reference, reference_logits
+
+
+def logits(chain, *lesions, images):
+    return [np.asarray(each) for each in reference_logits(chain, lesions, images, batch_size=16)]
+
+
+def by_hand(chain, layers, images):
+    @backend.compile
+    def network(x):
+        y = chain.stem(x)
+        for layer in layers:
+            y = layer(y)
+        return chain.head(y)
+
+    return ops.convert_to_numpy(network(ops.convert_to_tensor(images)))
+
+
+def close(result, expected):
+    np.testing.assert_allclose(result, expected, rtol=1e-4, atol=1e-5)
+
+
+def without(chain, module, remains):
+    """The modules, with `remains` (or nothing) in the place of one."""
+    kept = [remains] if remains is not None else []
+    return chain.modules[: module - 1] + kept + chain.modules[module:]
+
+
+def test_no_lesion_is_the_network_itself(chain, images):
+    (result,) = logits(chain, Lesion(), images=images)
+    network = backend.compile(lambda x: chain(x))
+    close(result, ops.convert_to_numpy(network(ops.convert_to_tensor(images))))
+
+
+@pytest.mark.parametrize("module", [1, 2, 4, 7, 9])
+@pytest.mark.parametrize("kind", ["resnet", "highway"])
+def test_a_deleted_module_leaves_its_shortcut(chains, kind, module, images):
+    chain = chains[kind]
+    shortcut = chain.modules[module - 1].shortcut
+    assert (shortcut is not None) == (module in (4, 7))
+    expected = by_hand(chain, without(chain, module, shortcut), images)
+    intact, result = logits(chain, Lesion(), Lesion(deletions=[module]), images=images)
+    close(result, expected)
+    assert np.abs(result - intact).max() > 0.1
+
+
+@pytest.mark.parametrize("module", [1, 2, 3, 12])
+def test_a_deleted_layer_leaves_its_pooling(vgg, module, images):
+    pooling = vgg.modules[module - 1].activation
+    assert (pooling is not None) == (module in (1, 3))
+    expected = by_hand(vgg, without(vgg, module, pooling), images)
+    intact, result = logits(vgg, Lesion(), Lesion(deletions=[module]), images=images)
+    close(result, expected)
+    assert np.abs(result - intact).max() > 0.1
+
+
+def test_all_modules_deleted(resnet, images):
+    expected = by_hand(resnet, [resnet.modules[3].shortcut, resnet.modules[6].shortcut], images)
+    (result,) = logits(resnet, Lesion(deletions=range(1, 10)), images=images)
+    close(result, expected)
+
+
+def test_swaps_and_duplications_are_an_order_of_modules(chain, images):
+    order = [1, 2, 3, 4, 6, 5, 5, 7, 9, 8, *range(10, len(chain.modules) + 1)]
+    lesion = Lesion(swaps=[(5, 6), (8, 9)], duplications=[5])
+    expected = by_hand(chain, [chain.modules[number - 1] for number in order], images)
+    intact, result = logits(chain, Lesion(), lesion, images=images)
+    close(result, expected)
+    assert np.abs(result - intact).max() > 0.1
+
+
+def test_predictions_are_classes_in_the_order_of_the_lesions(resnet, images):
+    lesions = [Lesion(deletions=[2]), Lesion()]
+    result = evaluate_reference(resnet, lesions, images)
+    assert result.dtype == np.int32
+    assert result.shape == (2, len(images))
+    for row, each in zip(result, logits(resnet, *lesions, images=images), strict=True):
+        np.testing.assert_array_equal(row, each.argmax(axis=1))
+
+
+def test_no_lesion_leaves_a_trace(chain, images):
+    weights = [w.copy() for w in chain.get_weights()]
+    config = chain.get_config()
+    evaluate_reference(chain, [Lesion(deletions=[1, 4]), Lesion(swaps=[(5, 6)])], images)
+    for before, after in zip(weights, chain.get_weights(), strict=True):
+        np.testing.assert_array_equal(before, after)
+    assert chain.get_config() == config
+
+
+def test_a_lesion_that_the_network_cannot_bear_is_refused_before_anything_is_computed(resnet):
+    with pytest.raises(ValueError, match="module 4 changes the shape"):
+        evaluate_reference(resnet, [Lesion(), Lesion(duplications=[4])], None)
