@@ -36,7 +36,7 @@ def study(tmp_path_factory, chains):
         np.save(folder / "data" / f"{split}_images.npy", images)
         np.save(folder / "data" / f"{split}_labels.npy", random.integers(0, 10, n).astype(np.int32))
     meta = {
-        "format": 1,
+        "format": 2,
         "name": "noise",
         "title": "Noise",
         "class_names": [str(i) for i in range(10)],
