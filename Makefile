@@ -22,7 +22,7 @@ SUPPORTED := import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <=
 	f"error: this is Python {v[0]}.{v[1]}, TensorFlow 2.21 needs 3.11, 3.12 or 3.13: make PYTHON=python3.11 ...")
 VENV_HINT := error: $(PYTHON) cannot make virtual environments; on Debian: apt install python3-venv
 
-.PHONY: install install-jax install-cluster install-hub reproduce test test-slow test-jax test-cluster test-hub \
+.PHONY: install install-jax install-cluster install-hub reproduce test test-slow test-faults test-jax test-cluster test-hub \
 	docs coverage lint types check build benchmark screenshots lock clean clean-checkpoints
 
 install: $(VENV)/.installed
@@ -112,3 +112,6 @@ clean-checkpoints: install ## says what .checkpoints holds; DAYS=30: removes wha
 docs: $(VENV)/.installed-docs ## the documentation, in docs/_build/html, and its tests
 	python -m sphinx -W --keep-going --quiet -b html docs docs/_build/html
 	pytest -m docs tests/docs
+
+test-faults: install ## bad inputs and kills; FAULTS=1: all 2,000 and 200, which takes hours
+	RESIDUAL_ENSEMBLES_FAULTS=$(or $(FAULTS),0.05) pytest -m faults tests/faults

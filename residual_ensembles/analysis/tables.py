@@ -165,6 +165,9 @@ class Tables:
         answers = self._answers(network, seed)
         if not {"predictions", "labels"} <= set(answers):
             return None
+        rows = self.lesions
+        n = len(rows[(rows.network == network) & (rows.seed == seed)])
+        _check_rows("lesions.csv", n, f"predictions/{network}-{seed}.npz", answers)
         return self.known(network, seed) & (answers["predictions"] != answers["labels"][None])
 
     def known(self, network: str, seed: int) -> np.ndarray | None:
@@ -179,8 +182,12 @@ class Tables:
             Booleans `(rows, images)`, a row per row of ensemble.csv of this seed; None where
             there is no ensemble, or its predictions were not kept.
         """
-        answers = self._read(f"ensemble/predictions-{seed}.npz")
-        return answers["predictions"] != answers["labels"][None] if answers else None
+        name = f"ensemble/predictions-{seed}.npz"
+        answers = self._read(name)
+        if not {"predictions", "labels"} <= set(answers):
+            return None
+        _check_rows("ensemble.csv", int((self.ensemble.seed == seed).sum()), name, answers)
+        return answers["predictions"] != answers["labels"][None]
 
     def _answers(self, network: str, seed: int) -> dict[str, np.ndarray]:
         return self._read(f"predictions/{network}-{seed}.npz")
@@ -218,6 +225,15 @@ class Tables:
     def is_imagenet(self) -> bool:
         """Whether the networks saw ImageNet."""
         return any(str(run.dataset.get("name", "")).startswith("imagenet") for run in self.runs)
+
+
+def _check_rows(table: str, n: int, name: str, answers: Mapping[str, np.ndarray]) -> None:
+    """Refuses predictions that are not those of the rows of a table."""
+    if len(answers["predictions"]) != n:
+        raise ValueError(
+            f"{table} has {n} rows for the {len(answers['predictions'])} of {name}, expected as "
+            "many. Run the stage that writes both again."
+        )
 
 
 def deleted(lesion: str) -> tuple[int, ...]:

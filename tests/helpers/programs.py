@@ -20,13 +20,16 @@ FORKS.set_forkserver_preload(
 )
 
 
-def run(module: str, *arguments, folder=None, **environment: str) -> CompletedProcess:
+def run(
+    module: str, *arguments, folder=None, seconds: float | None = None, **environment: str
+) -> CompletedProcess:
     """Runs a module as a program, to its end.
 
     Args:
         module: Its name, as after `python -m`.
         *arguments: Of the command line.
         folder: Where it runs; None for here.
+        seconds: After which it is killed, and has no status; None for never.
         **environment: Variables beside those of this process. What is looked at when the library
             is imported, such as KERAS_BACKEND, comes too late.
     """
@@ -36,9 +39,12 @@ def run(module: str, *arguments, folder=None, **environment: str) -> CompletedPr
         printed = Path(folder, "out"), Path(folder, "err")
         process = FORKS.Process(target=_main, args=(module, words, place, variables, printed))
         process.start()
-        process.join()
+        process.join(seconds)
+        if late := process.exitcode is None:
+            process.kill()
+            process.join()
         out, err = (path.read_text(errors="replace") for path in printed)
-    return CompletedProcess((module, *words), process.exitcode, out, err)
+    return CompletedProcess((module, *words), None if late else process.exitcode, out, err)
 
 
 def _main(module: str, words: tuple[str, ...], folder: str, variables: dict, printed) -> None:

@@ -126,4 +126,4 @@ def test_a_network_that_is_not_there_is_refused_in_one_line(study):
     assert done.returncode == 1
     *_, last = done.stderr.strip().splitlines()
     assert last.startswith("error:")
-    assert "resnet-7/history.csv" in last
+    assert "resnet-7, in which no training has been finished" in last

@@ -1,0 +1,8 @@
+import campaign
+
+
+def pytest_terminal_summary(terminalreporter):
+    if campaign.TALLIES:
+        terminalreporter.section("faults")
+        for line in campaign.report():
+            terminalreporter.line(line)
