@@ -1,4 +1,4 @@
-import campaign
+from tests.faults import campaign
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -6,7 +6,6 @@ import shutil
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
-import campaign
 import numpy as np
 import pytest
 import yaml
@@ -21,6 +20,7 @@ from residual_ensembles.data import records
 from residual_ensembles.runtime.result_cache import ResultCache
 from residual_ensembles.stages.gradients import networks_by_epoch
 from residual_ensembles.training import checkpoint
+from tests.faults import campaign
 from tests.helpers import programs, small_studies
 from tests.helpers.synthetic_study import write_study
 
@@ -267,7 +267,7 @@ def good(project):
     known |= {"n_classes": 10, "mean": [100.0], "std": [50.0], "path": "made.keras"}
     known |= {"plan": ["delete 2"], "modules": [2, 3], "lesion": lesions.Lesion(deletions=[2])}
     known |= {"k": 1, "draws": 1, "swaps": 1, "duplications": 1, "seed": 0, "random": True}
-    known |= {"pairs": [(2, 3)], "part": part, "prepared": prepared, "folder": "prepared"}
+    known |= {"pairs": [(2, 3)], "split": split, "prepared": prepared, "folder": "prepared"}
     known |= {"source": "digits", "data_dir": "data", "validation_fraction": 0.1, "epoch": 1}
     known |= {"indices": np.arange(4), "augmentation": prepared.augmentation, "n": 2}
     known |= {"top": [0] * 8, "left": [0] * 8, "flip": [False] * 8, "padding": 1, "fill": [9.0]}

@@ -15,10 +15,10 @@ import sys
 import time
 from pathlib import Path
 
-import campaign
 import psutil
 import pytest
 
+from tests.faults import campaign
 from tests.helpers import small_studies
 from tests.helpers.clones import ROOT, Clone
 
