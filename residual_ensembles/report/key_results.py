@@ -5,7 +5,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from residual_ensembles.analysis import CLAIMS, Tables
-from residual_ensembles.analysis.claims import VERDICTS, path_lengths
+from residual_ensembles.analysis.claims import VERDICTS
 from residual_ensembles.report.numbers import interval, quantity
 
 _OF_SHORT = "lengths 5 to 17"
@@ -22,7 +22,7 @@ QUESTIONS = (
 
 ROUNDED = 4
 """Decimals of metrics; more than any study's images can tell."""
-COUNTED = frozenset(claim.id for claim in path_lengths.CLAIMS)
+COUNTED = frozenset(claim.id for claim in CLAIMS if claim.counted)
 """The claims that no network can change."""
 _BY_ID = {claim.id: claim for claim in CLAIMS}
 

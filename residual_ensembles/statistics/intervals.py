@@ -1,7 +1,7 @@
 """Intervals of what was measured: of an error on images, of a mean, of any statistic."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -145,17 +145,17 @@ def exact(value: float) -> Estimate:
     return Estimate(float(value), float(value), float(value), None, "exact")
 
 
-def over_seeds(estimates: Sequence[Estimate]) -> Estimate | None:
+def over_seeds(estimates: Iterable[Estimate | None]) -> Estimate | None:
     """Joins the estimates of a network's seeds.
 
     Args:
-        estimates: One per seed.
+        estimates: One per seed; None or NaN for a seed whose tables lack what it takes.
 
     Returns:
         With one seed, its own estimate, conditional on that network; with more, their mean with
         Student's interval over seeds; None without any.
     """
-    estimates = [e for e in estimates if not math.isnan(e.value)]
+    estimates = [e for e in estimates if e is not None and not math.isnan(e.value)]
     if not estimates:
         return None
     if len(estimates) == 1:

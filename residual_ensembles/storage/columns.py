@@ -53,6 +53,20 @@ MODULE_IMPORTANCE_COLUMNS = [
 ]
 RANK_COLUMNS = ["network", "seed", "estimate", "cost", "spearman", "kendall", "n"]
 """Of module_importance_ranks.csv."""
+CLAIM_COLUMNS = [
+    "id",
+    "claim",
+    "source",
+    "network",
+    "paper_value",
+    "measured",
+    "low",
+    "high",
+    "n",
+    "rule",
+    "verdict",
+    "note",
+]
 
 TEXT_COLUMNS = {
     "network",

@@ -17,7 +17,7 @@ from residual_ensembles.analysis.claims.claim import (
     below,
     between,
 )
-from residual_ensembles.analysis.claims.effective_paths import intact_wrong
+from residual_ensembles.analysis.claims.comparisons import intact_wrong
 from residual_ensembles.statistics import difference_interval, discordant, mcnemar
 from residual_ensembles.statistics.intervals import Estimate, exact
 

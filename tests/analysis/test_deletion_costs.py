@@ -6,7 +6,7 @@ import pytest
 from scipy.stats import norm
 
 from residual_ensembles.analysis import predicted_and_real, read_tables, single_costs
-from residual_ensembles.analysis.claims.single_deletion import exceptions
+from residual_ensembles.analysis.claims.lesion_measurements import exceptions
 from residual_ensembles.analysis.deletion_costs import BARELY
 from residual_ensembles.analysis.tables import UNKNOWN
 from residual_ensembles.lesions.exactness import sequential_sampling

@@ -7,9 +7,9 @@ import pytest
 
 from residual_ensembles import pruning
 from residual_ensembles.analysis import tables, voting
-from residual_ensembles.analysis.claims.table import COLUMNS as CLAIM_COLUMNS
 from residual_ensembles.lesions.table import COLUMNS as LESION_COLUMNS
 from residual_ensembles.paths.study import gradient_tables
+from residual_ensembles.storage.columns import CLAIM_COLUMNS
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "tables.md"
 NAMES = {"network", "seed", "epoch", "estimator", "target", "batch_norm", "length"}

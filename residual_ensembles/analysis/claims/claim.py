@@ -6,7 +6,7 @@ the number: only an interval that lies wholly within the target reproduces a cla
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -103,14 +103,6 @@ def between(low: float, high: float) -> Target:
     return Target(low, high, f"between {low:g} and {high:g}")
 
 
-BOTH_SIDES = (
-    "its bootstrap interval now reaches as far to one side of the number as to the other, for the "
-    "one before could end at the number itself where the statistic is biased; the target is as it "
-    "was."
-)
-"""What became of every rule with a bootstrap over draws."""
-
-
 @dataclass(frozen=True)
 class Measurement:
     """The measurement of one network that a claim is decided by."""
@@ -118,6 +110,21 @@ class Measurement:
     network: str
     estimate: Estimate
     note: str = ""
+
+
+def _basis(estimate: Estimate) -> str:
+    """Says what a number rests on."""
+    if estimate.over == "exact":
+        return "Exact."
+    if estimate.over == "point":
+        return f"A number on {estimate.n} images, without an interval."
+    if estimate.over == "seeds":
+        return f"Interval over {estimate.n} seeds."
+    return f"Interval over {estimate.n} {estimate.over}, conditional on the networks at hand."
+
+
+Finder = Callable[[Tables], Iterable[Measurement]]
+"""Reads a claim's measurements off the tables, one per network; none where data are missing."""
 
 
 @dataclass(frozen=True)
@@ -132,10 +139,11 @@ class Claim:
         paper_value: The paper's or its authors' number in the units of the measurement, if any.
         measure: What is measured, from which tables.
         target: Where the interval has to lie.
-        find: Reads the measurements off the tables, one per network; none where data are missing.
+        find: The measurements that decide it.
         settle: What would settle the claim where this study does not.
         unit: How people read the number: "%" or "points" (of error) for fractions, else as it is.
         of_training: Whether it speaks of a way of training, which one seed cannot.
+        counted: Whether it follows from counting paths, so that no network can change it.
         revised: What of the rule was changed after the first study, and why; empty for a rule that
             is as it was written before. The first study is the one on digits that the README first
             had numbers of (2026-11-25, 1:52 UTC).
@@ -148,10 +156,11 @@ class Claim:
     paper_value: float | None
     measure: str
     target: Target | NoSignificantDifference
-    find: Callable[[Tables], list[Measurement]]
+    find: Finder
     settle: str
     unit: str = ""
     of_training: bool = False
+    counted: bool = False
     revised: str = ""
 
     @property
@@ -165,3 +174,23 @@ class Claim:
         if self.of_training and estimate.over != "seeds":
             return INCONCLUSIVE
         return self.target.verdict(estimate)
+
+    def row(self, measurement: Measurement | None) -> tuple:
+        """Returns the row of claims.csv about one measurement, None where there is none."""
+        network, numbers, verdict = "", (None,) * 4, NOT_TESTED
+        notes = [f"To settle it: {self.settle}"]
+        if measurement is not None:
+            network, estimate = measurement.network, measurement.estimate
+            ends = (None if math.isnan(end) else end for end in (estimate.low, estimate.high))
+            numbers = (estimate.value, *ends, estimate.n)
+            verdict = self.verdict(estimate)
+            notes = [measurement.note, _basis(estimate)]
+            if self.of_training and estimate.over != "seeds":
+                notes.append("One seed does not speak for a way of training.")
+            if verdict == INCONCLUSIVE:
+                notes.append(f"To settle it: {self.settle}")
+        if self.revised:
+            notes.append(f"Rule changed after the first study: {self.revised}")
+        note = " ".join(filter(None, notes))
+        says, paper = (self.id, self.statement, self.source), self.paper_value
+        return (*says, network, paper, *numbers, self.rule, verdict, note)

@@ -1,0 +1,213 @@
+"""What claims 1 to 7 measure: the error of plain networks under lesions (Figs. 3 and 5)."""
+
+import math
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pandas as pd
+
+from residual_ensembles.analysis.claims.claim import Finder, Measurement
+from residual_ensembles.analysis.curves import curves, largest_step
+from residual_ensembles.analysis.deletion_costs import BARELY, single_costs
+from residual_ensembles.analysis.tables import Tables
+from residual_ensembles.statistics.intervals import Estimate, bootstrap, over_draws, over_seeds
+from residual_ensembles.statistics.rank_correlation import spearman
+from residual_ensembles.statistics.significance import holm
+
+ANY = "random_deletion"
+SPARING = "random_deletion_sparing"
+ENOUGH_STEPS = 10
+"""A curve of fewer numbers of modules says nothing about smoothness."""
+FEWEST_REORDERINGS = 20
+"""Re-orderings of one seed below which nothing is said."""
+
+
+def median_cost(costs: pd.DataFrame, downsampling: tuple[int, ...]) -> Estimate | None:
+    """Returns the median cost over the modules that do not downsample.
+
+    A median does not fall when its arguments rise, so the median of the modules' lower ends bounds
+    it from below, and that of their upper ends from above.
+    """
+    rest = costs[~costs.module.isin(downsampling)]
+    if rest.empty:
+        return None
+    value, low, high = (float(rest[end].median()) for end in ("cost", "low", "high"))
+    return Estimate(value, low, high, int(rest.n_images.iloc[0]), "images")
+
+
+def exceptions(costs: pd.DataFrame) -> list[int]:
+    """Returns the modules that cost more than barely, also after Holm's correction."""
+    tested = costs.p_barely.notna().all()
+    sure = np.asarray(holm(list(costs.p_barely))) < 0.05 if tested else costs.low > BARELY
+    return [int(module) for module in costs.module[sure]]
+
+
+def _costs(tables: Tables) -> Iterator[tuple[str, list[pd.DataFrame], tuple[int, ...]]]:
+    """Yields each plain network, the single costs of its seeds, and its downsampling modules."""
+    for network in tables.plain:
+        costs = [single_costs(tables, network, run.seed) for run in tables.of(network)]
+        yield network, [table for table in costs if len(table)], tables.downsampling(network)
+
+
+def typical_cost(tables: Tables) -> Iterator[Measurement]:
+    """Yields the median cost of a single deletion (claim 1)."""
+    for network, costs, downsampling in _costs(tables):
+        if joined := over_seeds(median_cost(of_seed, downsampling) for of_seed in costs):
+            named = sorted({module for of_seed in costs for module in exceptions(of_seed)})
+            note = (
+                "Modules that cost more than two points (one-sided score tests, Holm): "
+                f"{', '.join(map(str, named)) or 'none'}. In the authors' own data: 1, 11, 19 and "
+                "37, of which 19 and 37 downsample."
+            )
+            yield Measurement(network, joined, note)
+
+
+def _peak(costs: pd.DataFrame, downsampling: tuple[int, ...]) -> Estimate | None:
+    peaks = costs[costs.module.isin(downsampling)]
+    rest = costs[~costs.module.isin(downsampling)]
+    if peaks.empty or rest.empty:
+        return None
+    return Estimate(
+        float(peaks.cost.min() - rest.cost.quantile(0.9)),
+        float(peaks.low.min() - rest.high.quantile(0.9)),
+        float(peaks.high.min() - rest.low.quantile(0.9)),
+        int(costs.n_images.iloc[0]),
+        "images",
+    )
+
+
+def downsampling_peaks(tables: Tables) -> Iterator[Measurement]:
+    """Yields how far the downsampling modules stand out among single deletions (claim 2)."""
+    for network, costs, downsampling in _costs(tables):
+        if joined := over_seeds(_peak(of_seed, downsampling) for of_seed in costs):
+            means = pd.concat([of_seed[["module", "cost"]] for of_seed in costs])
+            means = means.groupby("module", as_index=False).cost.mean()
+            top = means.nlargest(4, "cost")
+            named = (
+                f"{m} ({100 * c:.1f} points)" for m, c in zip(top.module, top.cost, strict=True)
+            )
+            note = (
+                f"Downsampling modules: {', '.join(map(str, downsampling))}. Costliest modules: "
+                f"{', '.join(named)}."
+            )
+            if top.module.iloc[0] not in downsampling:
+                note += " The highest peak is no downsampling module."
+            yield Measurement(network, joined, note)
+
+
+def mildest_layer(tables: Tables) -> Iterator[Measurement]:
+    """Yields the lowest error of a VGG without one layer, minus that of guessing (claim 3)."""
+    for network in tables.named(("vgg",)):
+        n_classes = tables.n_classes(network)
+        if not n_classes:
+            continue
+        chance = 1 - 1 / n_classes
+        singles = tables.sweep(network, "single_deletion")
+        best = singles.loc[singles.groupby("seed").error_fraction.idxmin()]
+        joined = over_seeds(
+            Estimate(
+                float(row.error_fraction) - chance,
+                float(row.error_low) - chance,
+                float(row.error_high) - chance,
+                int(row.n_images),
+                "images",
+            )
+            for row in best.itertuples()
+        )
+        if joined:
+            note = (
+                f"Chance is {100 * chance:.1f} % error. Errors range from "
+                f"{100 * singles.error_fraction.min():.1f} to "
+                f"{100 * singles.error_fraction.max():.1f} %. A VGG has one path, and none is left "
+                "once a layer is deleted."
+            )
+            yield Measurement(network, joined, note)
+
+
+def on_curves(
+    sweep: str,
+    k: int,
+    estimate: Callable[[np.ndarray], Estimate],
+    note: str = "",
+    n_modules: int | None = None,
+) -> Finder:
+    """Returns a finder that applies `estimate` to the curves of every plain network.
+
+    Args:
+        sweep: The random deletions, `ANY` or `SPARING`.
+        k: Number of operations that the curves have to reach.
+        estimate: Takes curves `(draws, k + 1)`, errors as fractions.
+        note: What to say beside the number.
+        n_modules: Number of modules of the networks that the claim speaks of; by default any.
+    """
+
+    def find(tables: Tables) -> Iterator[Measurement]:
+        for network in tables.plain:
+            if n_modules not in (None, tables.n_modules(network)):
+                continue
+            drawn = (curves(tables, network, run.seed, sweep) for run in tables.of(network))
+            if joined := over_seeds(estimate(draws) for draws in drawn if draws.shape[1] > k):
+                yield Measurement(network, joined, note)
+
+    return find
+
+
+def error_at(k: int) -> Callable[[np.ndarray], Estimate]:
+    """Returns the estimate of the mean error with `k` modules deleted."""
+    return lambda draws: over_draws(draws[:, k])
+
+
+def rise_to(k: int) -> Callable[[np.ndarray], Estimate]:
+    """Returns the estimate of the mean rise of the error with `k` modules deleted."""
+    return lambda draws: over_draws(draws[:, k] - draws[:, 0])
+
+
+def with_paths(draws: np.ndarray) -> Estimate:
+    """Returns Spearman's correlation of error and number of valid paths over all lesions.
+
+    Of n modules k are deleted and 2^(n-k) paths left; ranks need only the exponent.
+    """
+
+    def correlation(rows: np.ndarray) -> float:
+        exponents = -np.broadcast_to(np.arange(1, rows.shape[1]), rows[:, 1:].shape)
+        return spearman(exponents.ravel(), rows[:, 1:].ravel())
+
+    ends = bootstrap(correlation, draws, limits=(-1, 1))
+    return Estimate(correlation(draws), *ends, len(draws), "draws")
+
+
+def tenths(points: np.ndarray) -> np.ndarray:
+    """Returns the mean error of ten equal groups of re-orderings, from mild to grave.
+
+    Args:
+        points: Kendall's tau and error of each re-ordering, `(lesions, 2)`.
+    """
+    errors = points[np.argsort(-points[:, 0], kind="stable"), 1]
+    return np.array([group.mean() for group in np.array_split(errors, 10)])
+
+
+def _on_reorderings(
+    statistic: Callable[[np.ndarray], float], limits: tuple[float, float]
+) -> Finder:
+    """Returns a finder that applies `statistic` to the points of every plain network."""
+
+    def find(tables: Tables) -> Iterator[Measurement]:
+        for network in tables.plain:
+            rows = tables.sweep(network, "reorder").dropna(subset="kendall_tau")
+            estimates = []
+            for _, lesions in rows.groupby("seed"):
+                points = lesions[["kendall_tau", "error_fraction"]].to_numpy(float)
+                if len(points) >= FEWEST_REORDERINGS:
+                    ends = bootstrap(statistic, points, limits=limits)
+                    estimates.append(Estimate(statistic(points), *ends, len(points), "draws"))
+            if joined := over_seeds(estimates):
+                yield Measurement(network, joined)
+
+    return find
+
+
+order_correlation = _on_reorderings(lambda points: spearman(*points.T), (-1, 1))
+"""Spearman's correlation of Kendall's tau and error (claim 7a)."""
+# Ten groups make nine steps, of which the largest is no smaller than a ninth of the rise.
+order_step = _on_reorderings(lambda points: largest_step(tenths(points)), (1 / 9, math.inf))
+"""The largest step of the error as the order is corrupted, as a share of its rise (claim 7b)."""
