@@ -49,7 +49,7 @@ def test_a_network_is_taken_apart_and_pruned_without_any_extra():
     [
         ("data", "PIL", "data"),
         ("data", "array_record", "data"),
-        ("explorer", "jinja2", "report"),
+        ("report.explorer", "jinja2", "report"),
         ("figures", "matplotlib", "figures"),
         ("figures", "statsmodels", "figures"),
         ("report", "jinja2", "report"),

@@ -1,6 +1,6 @@
 from . import explorer
-from .markdown import results_table
 from .page import render, write_page
+from .rows import results_table
 
 __all__ = [
     "explorer",

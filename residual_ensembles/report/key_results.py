@@ -1,4 +1,4 @@
-"""What a hurried reader gets in ten seconds, and the same for `dvc metrics show`."""
+"""The answers to the paper's main questions, and metrics for `dvc metrics show`."""
 
 from typing import NamedTuple
 
@@ -21,7 +21,7 @@ QUESTIONS = (
 """The paper in a few questions, the claims that answer each, and what their numbers are."""
 
 ROUNDED = 4
-"""Decimals of metrics; more than any study's images can tell."""
+"""Decimals of metrics; more than any study's images resolve."""
 COUNTED = frozenset(claim.id for claim in CLAIMS if claim.counted)
 """The claims that no network can change."""
 _BY_ID = {claim.id: claim for claim in CLAIMS}
@@ -53,22 +53,20 @@ def answers(claims: pd.DataFrame) -> list[Answer]:
     ]
 
 
-def tally(claims: pd.DataFrame) -> dict[str, int]:
-    """Returns how many rows of claims.csv came out how, of those that a study can change."""
-    return _by_verdict(claims[~claims.id.isin(COUNTED)])
+def tally(claims: pd.DataFrame, *, counted: bool = False) -> dict[str, int]:
+    """Returns the number of rows of claims.csv by verdict.
 
-
-def tally_counted(claims: pd.DataFrame) -> dict[str, int]:
-    """Returns the same of the claims that follow from counting paths, whatever was trained."""
-    return _by_verdict(claims[claims.id.isin(COUNTED)])
-
-
-def _by_verdict(rows: pd.DataFrame) -> dict[str, int]:
+    Args:
+        claims: Rows of claims.csv.
+        counted: Whether to take the claims that follow from counting paths, whatever was trained,
+            instead of those that a study can change.
+    """
+    rows = claims[claims.id.isin(COUNTED) == counted]
     return {verdict: int((rows.verdict == verdict).sum()) for verdict in VERDICTS}
 
 
 def how_sure(tables: Tables) -> str:
-    """Says in a sentence what the intervals are about."""
+    """Returns a sentence on what the intervals are over."""
     seeds = {len(tables.of(network)) for network in tables.networks}
     if not seeds:
         return "No network was studied; what follows is counted exactly or from the authors' data."

@@ -1,7 +1,7 @@
 
 "use strict";
 // The claims: sorted by a click on a heading, filtered by words and by verdict. Without script the
-// table is whole, and in order.
+// table is complete, and in order.
 const table = document.getElementById("claims-table");
 const body = table.tBodies[0];
 const rows = [...body.rows];

@@ -20,17 +20,18 @@ from residual_ensembles.report.key_results import (
     measured,
     metrics,
     tally,
-    tally_counted,
 )
-from residual_ensembles.report.network_rows import (
+from residual_ensembles.report.numbers import integer, quantity
+from residual_ensembles.report.rows import (
+    Row,
     exactness_rows,
+    flattened,
     gate_rows,
     gradient_sums,
     half_gate_rows,
     network_rows,
+    provenance_rows,
 )
-from residual_ensembles.report.numbers import integer, quantity
-from residual_ensembles.report.provenance_rows import flattened, provenance_rows
 from residual_ensembles.storage.files import write_csv, write_json, write_text
 
 PAGE_COLORS = {
@@ -38,7 +39,7 @@ PAGE_COLORS = {
     style.PAPER: "var(--card)",
     style.GRID: "var(--line)",
 }
-"""What the page puts in the place of ink, paper and grid, so that it can be dark."""
+"""Replacements for ink, paper and grid, so that the page can be dark."""
 _DROPPED = re.compile(r"<!--.*?-->|<metadata>.*?</metadata>|<style.*?</style>", re.DOTALL)
 
 
@@ -77,33 +78,14 @@ MARKS = {"reproduced": "✓", "not reproduced": "✗", "inconclusive": "?", "not
 _CLAIMS = {claim.id: claim for claim in CLAIMS}
 
 
-class ClaimRow(NamedTuple):
-    """A row of claims.csv in words."""
-
-    id: str
-    claim: str
-    source: str
-    network: str
-    figure: str
-    paper: str
-    measured: str
-    keys: dict[str, str]
-    """What the columns paper, measured and n are sorted by."""
-    n: str
-    rule: str
-    note: str
-    verdict: str
-    mark: str
-
-
 class Shown(NamedTuple):
-    """A figure with the words around it."""
+    """A figure with the text around it."""
 
     spec: FigureSpec
     svg: Markup
     rests_on: str
     finding: str
-    claims: list[ClaimRow]
+    claims: list[Row]
     files: list[tuple[str, str]]
 
 
@@ -112,23 +94,15 @@ def about_its_networks(tables: Tables, claims: pd.DataFrame) -> pd.DataFrame:
 
     Then what the paper says of its own networks is left to claims.csv.
     """
-    given = bool(tables.runs) and all(run.is_external for run in tables.runs)
+    external = bool(tables.runs) and all(run.is_external for run in tables.runs)
     theirs = (claims.network != "") & ~claims.id.isin(COUNTED)
-    return claims[theirs] if given else claims
+    return claims[theirs] if external else claims
 
 
-def _key(value: float) -> str:
-    return "" if pd.isna(value) else repr(float(value))
-
-
-def _sortable(row) -> dict[str, float]:
-    return {"paper": row.paper_value, "measured": row.measured, "n": row.n}
-
-
-def claim_rows(claims: pd.DataFrame) -> list[ClaimRow]:
+def claim_rows(claims: pd.DataFrame) -> list[Row]:
     """Returns the rows of claims.csv as the page shows them."""
     return [
-        ClaimRow(
+        Row(
             id=row.id,
             claim=row.claim,
             source=row.source,
@@ -136,7 +110,14 @@ def claim_rows(claims: pd.DataFrame) -> list[ClaimRow]:
             figure=_CLAIMS[row.id].figure,
             paper=quantity(row.paper_value, _CLAIMS[row.id].unit),
             measured=measured(row),
-            keys={name: _key(value) for name, value in _sortable(row).items()},
+            keys={  # what these columns are sorted by
+                name: "" if pd.isna(value) else repr(float(value))
+                for name, value in (
+                    ("paper", row.paper_value),
+                    ("measured", row.measured),
+                    ("n", row.n),
+                )
+            },
             n=integer(row.n),
             rule=row.rule,
             note=row.note,
@@ -147,7 +128,7 @@ def claim_rows(claims: pd.DataFrame) -> list[ClaimRow]:
     ]
 
 
-def _shown(tables: Tables, spec: FigureSpec, rows: list[ClaimRow]) -> Shown | None:
+def _shown(tables: Tables, spec: FigureSpec, rows: list[Row]) -> Shown | None:
     svg = tables.folder / "figures" / f"{spec.name}.svg"
     if not svg.exists():
         return None
@@ -155,7 +136,7 @@ def _shown(tables: Tables, spec: FigureSpec, rows: list[ClaimRow]) -> Shown | No
     result += [(name, name) for name in spec.drawn_from(tables)]
     return Shown(
         spec,
-        # Words in the file were escaped when it was written; here they stay as they are.
+        # Text in the file was escaped when it was written.
         Markup(inline_svg(svg.read_text(encoding="utf-8"), spec.number, spec.title)),  # noqa: S704
         spec.rests_on(tables),
         spec.finding(tables),
@@ -208,7 +189,7 @@ def render(
             policy=content_security_policy(script),
             verdicts=VERDICTS,
             tally=tally(about),
-            tally_counted=tally_counted(about),
+            tally_counted=tally(about, counted=True),
             answers=answers(about),
             n_left_out=len(claims) - len(about),
             how_sure=how_sure(tables),
@@ -248,7 +229,7 @@ def write_page(tables: Tables, parameters: Mapping[str, object], command: str) -
 
 
 def _has_explorer(tables: Tables) -> bool:
-    """Whether there is an explorer with a network in it: those that are given it cannot run."""
+    """Whether there is an explorer with a network in it; it cannot run external ones."""
     ours = [run for run in tables.runs if not run.is_external]
     return bool(ours) and (tables.folder / "explorer.html").exists()
 

@@ -6,7 +6,7 @@ import pytest
 from residual_ensembles import models
 from residual_ensembles.report import explorer
 from residual_ensembles.report.explorer import Choice, Offered
-from residual_ensembles.report.explorer.images import draw
+from residual_ensembles.report.explorer.selection import draw
 
 SHAPE = (8, 8, 1)
 N_IMAGES = 24

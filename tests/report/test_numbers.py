@@ -18,17 +18,17 @@ from residual_ensembles.report import numbers
         (float("nan"), "", "–"),
     ],
 )
-def test_quantities(value, unit, shown):
+def test_quantities_have_their_unit(value, unit, shown):
     assert numbers.quantity(value, unit) == shown
 
 
-def test_intervals():
+def test_an_interval_without_width_is_empty():
     assert numbers.interval(0.1, 0.2, "%") == "10.00 to 20.00"
     assert numbers.interval(0.1, 0.1, "%") == ""
     assert numbers.interval(None, 0.1, "%") == ""
 
 
-def test_whole_numbers_and_percent():
+def test_integers_and_percent():
     assert numbers.integer(1730714) == "1\u202f730\u202f714"
     assert numbers.integer(pd.NA) == "–"
     assert numbers.percent(0.0596) == "5.96\u202f%"

@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 
 from residual_ensembles.analysis import claims_table, read_tables
-from residual_ensembles.figures import FIGURES, save, write_reference
+from residual_ensembles.figures import FIGURES, save, style, write_reference
 from residual_ensembles.report import render
+from residual_ensembles.report.page import inline_svg
 from tests.helpers.page_checks import check, parse_errors
 
 EVIL = "<script>alert(1)</script>"
@@ -53,17 +54,17 @@ def evil_page(study, tmp_path_factory):
     return page_of(folder, {EVIL: {"'><img src=x onerror=alert(1)>": EVIL}})
 
 
-def test_valid(page):
+def test_the_page_is_valid_html(page):
     assert check(page).errors == []
     assert parse_errors(page) == []
     assert page.startswith("<!DOCTYPE html>\n<html lang=")
 
 
-def test_small(page):
+def test_the_page_is_smaller_than_5_mb(page):
     assert len(page.encode()) < 5_000_000
 
 
-def test_asks_nobody_for_anything(page):
+def test_the_page_requests_nothing(page):
     checker = check(page)
     assert not [link for link in checker.links if link[1] == "src"]
     outside = [link for link in checker.links if re.match(r"[a-z]+:", link[2])]
@@ -120,7 +121,7 @@ def test_says_what_a_reader_looks_for(page):
         assert words in text
 
 
-def test_a_page_of_given_networks_says_nothing_of_the_papers(study, tmp_path):
+def test_a_page_of_external_networks_says_nothing_of_the_papers(study, tmp_path):
     folder = tmp_path / "mine"
     shutil.copytree(study, folder)
     for path in (folder / "networks").glob("*"):
@@ -177,3 +178,37 @@ def test_one_image_is_enough(tmp_path):
 
     folder = write_study(tmp_path / "tiny", n_images=1, k=3, draws=1, swaps=1)
     assert check(page_of(folder)).errors == []
+
+
+SVG = f"""<?xml version="1.0"?>
+<!DOCTYPE svg PUBLIC "-//W3C//DTD SVG 1.1//EN" "http://www.w3.org/x.dtd">
+<svg xmlns:xlink="http://www.w3.org/1999/xlink" width="10pt" height="9pt" viewBox="0 0 10 9" \
+xmlns="http://www.w3.org/2000/svg" version="1.1">
+ <metadata>secret</metadata><!-- a comment -->
+ <defs><style type="text/css">*{{stroke: red}}</style></defs>
+ <g id="unused"><path id="m1" d="M 0 0" style="fill: {style.INK}; stroke: {style.GRID}"/></g>
+ <use xlink:href="#m1" clip-path="url(#c1)" style="fill: {style.PAPER}"/><clipPath id="c1"/>
+</svg>
+"""
+
+
+def test_only_the_element_is_left():
+    svg = inline_svg(SVG, "fig3", "A <title>")
+    assert svg.startswith('<svg viewBox="0 0 10 9" role="img" aria-labelledby="fig3-title">')
+    assert '<title id="fig3-title">A &lt;title&gt;</title>' in svg
+    for gone in ("secret", "comment", "DOCTYPE", "http", "stroke: red", "unused"):
+        assert gone not in svg
+
+
+def test_ids_of_inline_figures_are_prefixed():
+    svg = inline_svg(SVG, "fig3", "t")
+    assert 'id="fig3-m1"' in svg
+    assert 'href="#fig3-m1"' in svg
+    assert "url(#fig3-c1)" in svg
+    assert 'id="fig3-c1"' in svg
+
+
+def test_the_page_lends_its_colors():
+    svg = inline_svg(SVG, "fig3", "t")
+    assert "fill: currentColor; stroke: var(--line)" in svg
+    assert "fill: var(--card)" in svg

@@ -1,4 +1,4 @@
-"""The page on which a reader takes a study's networks apart."""
+"""The page on which a reader deletes and reorders modules of a study's networks."""
 
 import lazy_loader
 

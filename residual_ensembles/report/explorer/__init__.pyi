@@ -1,7 +1,6 @@
 from .explorer_page import Offered, fits, render
 from .exported_network import Exported, export
-from .images import Images, draw
-from .network_choice import Choice, choose
+from .selection import Choice, Images, choose, draw
 
 __all__ = [
     "Choice",

@@ -1,4 +1,4 @@
-"""explorer.html: a study's networks, to be taken apart in a browser, in one file."""
+"""explorer.html: a study's networks, to be lesioned in a browser, in one file."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -10,8 +10,7 @@ from markupsafe import Markup
 
 from residual_ensembles.report.assets import asset, content_security_policy
 from residual_ensembles.report.explorer.exported_network import Exported
-from residual_ensembles.report.explorer.images import Images
-from residual_ensembles.report.explorer.network_choice import Choice
+from residual_ensembles.report.explorer.selection import Choice, Images
 
 WORKER = ("forward.js", "worker.js")
 SCRIPTS = ("lesion.js", "paths.js", "histogram.js", "row.js", "gallery.js", "main.js")
@@ -38,15 +37,15 @@ class Offered(NamedTuple):
         return {
             "name": self.choice.name,
             "title": self.title,
-            "whole": f"{percent} % of all {self.choice.n_images} test images",
+            "intact": f"{percent} % of all {self.choice.n_images} test images",
             "parts": self.exported.parts,
         }
 
 
 class Example(NamedTuple):
-    """A lesion to begin with."""
+    """A link to a lesion to begin with."""
 
-    words: str
+    text: str
     address: str
 
 
@@ -69,7 +68,7 @@ def render(
         title: Title of the data set.
         class_names: In the order of the labels.
         images: What is shown.
-        networks: What can be taken apart; there may be none.
+        networks: Networks that can be lesioned; there may be none.
         left_out: Why other networks are not there, one sentence each.
     """
     script = _scripts(SCRIPTS)

@@ -1,4 +1,4 @@
-"""A network as the explorer's page holds it: what it consists of, and its weights in one block."""
+"""A network as the explorer's page holds it: its operations, and its weights in one block."""
 
 import base64
 from collections.abc import Iterable, Sequence

@@ -1,13 +1,13 @@
 "use strict";
 // The forward pass of a network, in the worker. An activation is {h, w, c, data}: rows, columns,
-// channels, and their values with the channels of a pixel together. What comes in is never changed,
+// channels, and their values, channels last. What comes in is never changed,
 // since the intact network's activations are kept and used again.
 
 function bytes(base64) {
   const text = atob(base64);
-  const found = new Uint8Array(text.length);
-  for (let i = 0; i < text.length; i++) found[i] = text.charCodeAt(i);
-  return found.buffer;
+  const result = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) result[i] = text.charCodeAt(i);
+  return result.buffer;
 }
 
 const EXPONENTS = Float64Array.from({ length: 31 }, (_, e) => 2 ** (Math.max(e, 1) - 25));
@@ -21,7 +21,7 @@ function widened(half) {
   });
 }
 
-// Gives each operation its weights, in the order in which network.py wrote them.
+// Gives each operation its weights, in the order in which exported_network.py wrote them.
 function link(parts, half, single) {
   let h = 0;
   let s = 0;
@@ -49,11 +49,11 @@ const RUN = {
     const top = Math.max((z.h - 1) * op.stride + kh - y.h, 0) >> 1;
     const left = Math.max((z.w - 1) * op.stride + kw - y.w, 0) >> 1;
     const values = new Float64Array(kh * kw * y.c);
-    const places = new Int32Array(kh * kw * y.c);
+    const positions = new Int32Array(kh * kw * y.c);
     for (let oy = 0, o = 0; oy < z.h; oy++) {
       for (let ox = 0; ox < z.w; ox++, o += filters) {
-        const n = inputs(y, op, oy * op.stride - top, ox * op.stride - left, values, places);
-        weigh(op.weights[0], values, places, n, z.data.subarray(o, o + filters));
+        const n = inputs(y, op, oy * op.stride - top, ox * op.stride - left, values, positions);
+        weigh(op.weights[0], values, positions, n, z.data.subarray(o, o + filters));
       }
     }
     return z;
@@ -99,18 +99,18 @@ const RUN = {
 
 // Collects what a pixel of the output sees: values that are not zero (after a ReLU half of them
 // are), and where their weights begin. Returns how many.
-function inputs(y, op, top, left, values, places) {
+function inputs(y, op, top, left, values, positions) {
   const [kh, kw, channels, filters] = op.kernel;
   let n = 0;
   for (let ky = Math.max(0, -top); ky < kh && top + ky < y.h; ky++) {
     for (let kx = Math.max(0, -left); kx < kw && left + kx < y.w; kx++) {
       const from = ((top + ky) * y.w + left + kx) * channels;
-      const place = (ky * kw + kx) * channels * filters;
+      const position = (ky * kw + kx) * channels * filters;
       for (let c = 0; c < channels; c++) {
         const value = y.data[from + c];
         if (value === 0) continue;
         values[n] = value;
-        places[n++] = place + c * filters;
+        positions[n++] = position + c * filters;
       }
     }
   }
@@ -118,18 +118,18 @@ function inputs(y, op, top, left, values, places) {
 }
 
 // Adds to `sums`, one for each filter, values times weights; by fours, which is twice as fast.
-function weigh(kernel, values, places, n, sums) {
+function weigh(kernel, values, positions, n, sums) {
   const filters = sums.length;
   let i = 0;
   for (; i + 3 < n; i += 4) {
     const [a, b, c, d] = [values[i], values[i + 1], values[i + 2], values[i + 3]];
-    const [p, q, r, s] = [places[i], places[i + 1], places[i + 2], places[i + 3]];
+    const [p, q, r, s] = [positions[i], positions[i + 1], positions[i + 2], positions[i + 3]];
     for (let f = 0; f < filters; f++) {
       sums[f] += a * kernel[p + f] + b * kernel[q + f] + c * kernel[r + f] + d * kernel[s + f];
     }
   }
   for (; i < n; i++) {
-    for (let f = 0; f < filters; f++) sums[f] += values[i] * kernel[places[i] + f];
+    for (let f = 0; f < filters; f++) sums[f] += values[i] * kernel[positions[i] + f];
   }
 }
 

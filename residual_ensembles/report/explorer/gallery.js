@@ -26,10 +26,10 @@ class Gallery {
   update(i, predicted) {
     const right = predicted === this.labels[i];
     this.tiles[i].className = right ? "right" : "wrong";
-    const [sign, words] = right ? ["✓", "right"] : ["✗", "wrong"];
+    const [sign, name] = right ? ["✓", "right"] : ["✗", "wrong"];
     const mark = document.createElement("span");
     mark.role = "img";
-    mark.ariaLabel = words;
+    mark.ariaLabel = name;
     mark.textContent = sign;
     this.tiles[i].lastChild.replaceChildren(mark, ` ${this.classNames[predicted]}`);
   }

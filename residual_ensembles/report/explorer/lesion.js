@@ -37,14 +37,14 @@ class Lesion {
   // The shortest list of swaps that leads to this order.
   get swaps() {
     const order = this.modules.map((_, i) => i);
-    const found = [];
+    const result = [];
     this.order.forEach((module, position) => {
       if (order[position] === module) return;
       const other = order.indexOf(module);
       [order[position], order[other]] = [order[other], order[position]];
-      found.push(`${position + 1}-${other + 1}`);
+      result.push(`${position + 1}-${other + 1}`);
     });
-    return found;
+    return result;
   }
 
   toString() {

@@ -27,9 +27,9 @@ function choose(index) {
   row = new Row(byId("row"), modules, { click, swap });
   histogram = new Histogram(byId("histogram"), modules);
   byId(`network-${index}`).checked = true;
-  byId("whole").textContent = network.whole;
-  const spared = modules.flatMap((module, i) => (module.critical ? [i + 1] : []));
-  byId("spared").textContent = spared.join(", ");
+  byId("intact").textContent = network.intact;
+  const critical = modules.flatMap((module, i) => (module.critical ? [i + 1] : []));
+  byId("critical").textContent = critical.join(", ");
   byId("k").max = modules.filter((module) => module.deletable).length;
   byId("k").value = Math.min(byId("k").value, byId("k").max);
   if (loaded.has(index)) return;
@@ -106,8 +106,8 @@ function change(make) {
   }
 }
 
-function complain(words) {
-  byId("problem").textContent = words;
+function complain(text) {
+  byId("problem").textContent = text;
 }
 
 function click(position) {
@@ -131,10 +131,10 @@ function swap(a, b) {
 function random(kind) {
   const { modules } = study.networks[state.network].parts;
   const lesion = new Lesion(modules);
-  const spare = byId("spare").checked;
+  const except = byId("except").checked;
   const k = Math.max(1, Math.min(Number(byId("k").value) || 1, Number(byId("k").max)));
   byId("k").value = k;
-  const free = modules.flatMap((module, i) => (spare && module.critical ? [] : [i]));
+  const free = modules.flatMap((module, i) => (except && module.critical ? [] : [i]));
   if (kind === "delete") {
     for (const module of drawn(free.filter((i) => modules[i].deletable), k)) lesion.toggle(module);
   } else {
@@ -185,6 +185,6 @@ byId("lesion").addEventListener("change", ({ target }) =>
 for (const form of document.forms) form.addEventListener("submit", (event) => event.preventDefault());
 addEventListener("hashchange", ({ newURL }) => {
   // The address of the event: by now `remember` may have written another one.
-  if (new URL(newURL).hash.includes("=")) recall(); // else it is a place in the page
+  if (new URL(newURL).hash.includes("=")) recall(); // else it is an anchor in the page
 });
 recall();

@@ -15,7 +15,7 @@ from residual_ensembles.models.stem_head import LayerSequence
 
 
 class Operation(NamedTuple):
-    """One operation on an activation `(height, width, channels)`, row by row, channels together."""
+    """One operation on an activation `(height, width, channels)`, row by row, channels last."""
 
     facts: dict
     """What it is (`op`) and its shape, as the page's forward pass reads them (forward.js)."""
@@ -108,7 +108,7 @@ _WITHOUT_STEPS = {
     keras.layers.Normalization: _normalization,
     keras.layers.MaxPooling2D: _max_pool,
     keras.layers.GlobalAveragePooling2D: lambda _: [Operation({"op": "mean"})],
-    keras.layers.Flatten: lambda _: [],  # channels stand together in both
+    keras.layers.Flatten: lambda _: [],  # channels are last in both
     keras.layers.Dense: _dense,
 }
 RUNS = (

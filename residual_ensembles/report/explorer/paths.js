@@ -5,23 +5,23 @@
 
 // C(n, 0), C(n, 1), …, C(n, n) as BigInt.
 function binomials(n) {
-  const found = [1n];
-  for (let x = 1n; x <= BigInt(n); x++) found.push((found.at(-1) * (BigInt(n) - x + 1n)) / x);
-  return found;
+  const result = [1n];
+  for (let x = 1n; x <= BigInt(n); x++) result.push((result.at(-1) * (BigInt(n) - x + 1n)) / x);
+  return result;
 }
 
 // Number of paths of each length, 0 to the number of modules.
 function pathsByLength(modules, deleted) {
-  const found = new Array(modules.length + 1).fill(0n);
+  const result = new Array(modules.length + 1).fill(0n);
   const plain = modules.filter((module) => !module.has_skip).length;
-  if ([...deleted].some((module) => !modules[module].has_skip)) return found;
+  if ([...deleted].some((module) => !modules[module].has_skip)) return result;
   binomials(modules.length - plain - deleted.size).forEach((count, x) => {
-    found[plain + x] = count;
+    result[plain + x] = count;
   });
-  return found;
+  return result;
 }
 
 const total = (counts) => counts.reduce((a, b) => a + b, 0n);
 
-// Whole numbers with their thousands set apart.
+// Integers with their thousands set apart.
 const grouped = (number) => String(number).replace(/\B(?=(\d{3})+$)/g, "\u202f");

@@ -124,10 +124,10 @@ class Row {
     const beyond = this.buttons.filter((button) => away(button) > 1);
     const line = Math.min(...beyond.map(away));
     const distance = (button) => Math.abs(box(button).left - here.left);
-    const found = beyond
+    const result = beyond
       .filter((button) => away(button) < line + 1)
       .sort((a, b) => distance(a) - distance(b))[0];
-    return found ? Number(found.dataset.position) : position;
+    return result ? Number(result.dataset.position) : position;
   }
 
   // A finger scrolls the page; it swaps by picking two modules instead.

@@ -30,7 +30,7 @@ def test_the_plain_resnet_and_the_vgg(folder):
     assert result[0].path == folder / "plain-3" / "model.keras"
 
 
-def test_what_there_is(folder):
+def test_without_a_plain_resnet_a_gated_one_is_chosen(folder):
     result = choose(folder, ["effective", "highway"], [3])
     assert names(result) == [("effective", 3, "ResNet-110, effective paths")]
     assert choose(folder, ["highway"], [3]) == []

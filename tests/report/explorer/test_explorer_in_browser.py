@@ -38,7 +38,7 @@ def lesion(shown):
 
 
 def choose(shown, title):
-    shown.get_by_role("radio", name=title).check_lesion()
+    shown.get_by_role("radio", name=title).check()
     done(shown)
 
 
@@ -143,7 +143,7 @@ def test_two_picks_swap(explorer):
 def test_k_at_random(explorer):
     shown = explorer()
     shown.fill("#k", "5")
-    shown.check_lesion("#spare")
+    shown.check("#except")
     shown.click("#random-delete")
     deleted = Lesion.parse(lesion(shown)).deletions
     assert len(deleted) == 5
@@ -194,7 +194,7 @@ def test_the_keyboard_is_enough(explorer):
     done(shown)
 
 
-def test_news_of_a_place_in_the_page_may_come_late(explorer):
+def test_a_late_event_of_an_anchor_does_not_reset_the_lesion(explorer):
     shown = explorer()
     shown.get_by_role("button", name="Module 3").first.click()
     shown.locator(".module >> nth=2").focus()

@@ -9,19 +9,19 @@ import pytest
 from residual_ensembles.report import explorer
 from residual_ensembles.report.assets import asset
 from residual_ensembles.report.explorer.explorer_page import SCRIPTS, WORKER
-from residual_ensembles.report.explorer.images import draw, number_shown
+from residual_ensembles.report.explorer.selection import draw, number_shown
 from tests.helpers.page_checks import check, parse_errors
 from tests.helpers.untrained import CLASS_NAMES, Split
 
 
-def test_valid(page):
+def test_the_page_is_valid_html(page):
     checker = check(page)
     assert checker.errors == []
     assert parse_errors(page) == []
     assert [link for tag, _, link in checker.links if tag != "a"] == []
 
 
-def test_within_what_it_may_take(page):
+def test_the_page_stays_within_its_limit(page):
     assert 9_000_000 < len(page.encode()) < 12_000_000
 
 
@@ -34,7 +34,7 @@ def test_the_policy_allows_the_script_and_its_worker(page):
     assert "http" not in policy
 
 
-def test_asks_nobody_for_anything(page):
+def test_the_page_requests_nothing(page):
     code = re.sub(r"<script type.*?</script>", "", page, flags=re.DOTALL)
     assert not re.search(r"url\((?!#)|@import|fetch\(|XMLHttpRequest|importScripts|eval\(", code)
 

@@ -34,7 +34,7 @@ def test_norms_become_scale_and_offset():
     np.testing.assert_allclose(operation.single, [[0.5], [-38.5]], rtol=1e-6)
 
 
-def test_nothing_is_the_identity():
+def test_no_layer_has_no_operations():
     assert operations(None) == []
 
 
@@ -57,7 +57,7 @@ def test_what_it_cannot_run_is_refused(layer):
         operations(built(layer))
 
 
-def test_a_weight_that_float16_has_not_is_refused():
+def test_a_weight_too_large_for_float16_is_refused():
     assert half([65504.0, 1e-7]).dtype == np.float16
     with pytest.raises(ValueError, match=r"7e\+04.* 65504"):
         half([1.0, -70000.0])

@@ -1,12 +1,17 @@
+import json
+import shutil
+
 import pandas as pd
 
 from residual_ensembles.analysis import read_tables
-from residual_ensembles.report.network_rows import (
+from residual_ensembles.report.rows import (
     exactness_rows,
     gate_rows,
     gradient_sums,
     half_gate_rows,
     network_rows,
+    provenance_rows,
+    results_table,
 )
 
 
@@ -74,3 +79,54 @@ def test_how_exact_the_lesions_are(study, tmp_path):
     row = exactness_rows(read_tables(tmp_path))[0]
     assert row.compared == "3 of 64, 1 unexplained"
     assert (row.rounded, row.reevaluated) == ("0.70\u202f% (7 of 1\u202f000)", "300, 1 beyond")
+
+
+def test_what_made_the_study(study_of_three_seeds):
+    rows = provenance_rows(read_tables(study_of_three_seeds))
+    facts = dict(rows)
+    assert facts["data set, title"] == "Digits (scikit-learn)"
+    assert facts["revision"] == "0123456789ab"
+    assert facts["versions, keras"] == "3.15.1"
+    assert facts["hardware, cores"] == "2"
+    assert facts["seeds"] == "0, 1, 2"
+    assert len(rows) == len(facts)  # what all runs share is said once
+
+
+def test_the_page_says_what_computed_the_tables(study, tmp_path):
+    folder = tmp_path / "digits"
+    shutil.copytree(study, folder)
+    facts = {"engine": "ray", "threads_of_a_task": 1, "tasks_by_node": {"a": 12, "b": 11}}
+    (folder / "lesions_run.json").write_text(json.dumps({"revision": "0", **facts}))
+    rows = provenance_rows(read_tables(folder))
+    assert ("lesions, engine", "ray") in rows
+    assert ("lesions, tasks_by_node.b", "11") in rows
+    assert not [name for name, _ in rows if name.startswith("path gradients,")]
+
+
+def test_markdown_has_the_numbers_of_the_table(study):
+    tables = read_tables(study)
+    lines = results_table(tables).splitlines()
+    assert len(lines) == 2 + len(tables.networks)
+    lesions = pd.read_csv(study / "lesions.csv")
+    resnet = lesions[lesions.network == "resnet"]
+    intact = resnet[resnet.sweep == "intact"].iloc[0]
+    ten = (
+        100
+        * resnet[(resnet.sweep == "random_deletion") & (resnet.n_operations == 10)].error_fraction
+    )
+    row = next(line for line in lines if line.startswith("| `resnet` |"))
+    assert f"| {100 * intact.error_fraction:.2f} ({100 * intact.error_low:.2f}–" in row
+    assert f"| {ten.mean():.1f} ± {ten.std():.1f} (n={len(ten)}) |" in row
+    single = resnet[resnet.sweep == "single_deletion"]
+    worst = single.loc[single.error_fraction.idxmax()]
+    assert f"({worst.lesion.removeprefix('delete ')}) |" in row
+    vgg = next(line for line in lines if line.startswith("| `vgg` |"))
+    assert vgg.endswith("| – | – |")
+
+
+def test_several_seeds_count_once_each_in_markdown(study_of_three_seeds):
+    tables = read_tables(study_of_three_seeds)
+    row = next(line for line in results_table(tables).splitlines() if "`resnet`" in line)
+    rows = tables.sweep("resnet", "random_deletion")
+    means = 100 * rows[rows.n_operations == 10].groupby("seed").error_fraction.mean()
+    assert f"| {means.mean():.1f} ± {means.std():.1f} (n=3 seeds) |" in row
