@@ -10,12 +10,12 @@ from pipelines import study as studies
 from pipelines.study import Study
 from pipelines.training import Run, train_side_by_side
 from residual_ensembles import backend, cli, data, models
+from residual_ensembles.storage.columns import ENSEMBLE_COLUMNS, MEMBER_COLUMNS, MEMBER_FACTS
 from residual_ensembles.storage.files import write_csv, write_npz
 
 SEEDS_APART = 100
 """Member j of the study's seed s is trained with seed 100 s + j: no two members are alike."""
 BATCH = 250
-MEMBER_COLUMNS = ("n_modules", "n_parameters", "epochs", "n_test_images", "test_error_fraction")
 
 
 def runs_of(study: Study) -> list[Run]:
@@ -60,8 +60,6 @@ def main() -> None:
 
     import pandas as pd  # here: whoever is refused shall not wait for it
 
-    from residual_ensembles.analysis.voting import COLUMNS
-
     runs = runs_of(study)
     result = train_side_by_side(study, runs) if runs else []
     backend.configure()
@@ -69,14 +67,14 @@ def main() -> None:
     for i, seed in enumerate(study.seeds if members else ()):
         own = slice(i * members, (i + 1) * members)
         for member, run in enumerate(result[own], start=1):
-            facts = {name: run[name] for name in MEMBER_COLUMNS}
+            facts = {name: run[name] for name in MEMBER_FACTS}
             rows.append({"seed": seed, "member": member, **facts})
         split, folders = data.load(study.prepared).split("test"), [r.folder for r in runs[own]]
         n_modules = result[own][0]["n_modules"]
         tables.append(ballot(split, seed, n_modules, folders, output_dir / "ensemble"))
-    columns = ["seed", "member", *MEMBER_COLUMNS]
-    write_csv(output_dir / "ensemble" / "members.csv", pd.DataFrame(rows, columns=columns))
-    empty = pd.DataFrame(columns=COLUMNS)
+    members_table = pd.DataFrame(rows, columns=MEMBER_COLUMNS)
+    write_csv(output_dir / "ensemble" / "members.csv", members_table)
+    empty = pd.DataFrame(columns=ENSEMBLE_COLUMNS)
     table = pd.concat(tables, ignore_index=True) if tables else empty
     write_csv(output_dir / "ensemble.csv", table)
     print(f"{len(table)} votes of {len(rows)} members: {output_dir / 'ensemble.csv'}")

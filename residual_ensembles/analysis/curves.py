@@ -1,11 +1,12 @@
-"""Error as more and more is done to a network: a curve per draw, and how smooth they are."""
+"""Curves of errors: by number of operations on a network, and by members of an ensemble."""
 
 import math
 
 import numpy as np
+import pandas as pd
 
 from residual_ensembles.analysis.tables import Tables
-from residual_ensembles.statistics.intervals import Estimate, bootstrap
+from residual_ensembles.statistics.intervals import Estimate, bootstrap, student
 from residual_ensembles.statistics.rank_correlation import spearman
 
 
@@ -29,7 +30,7 @@ def curves(tables: Tables, network: str, seed: int, sweep: str) -> np.ndarray:
 
 
 def largest_step(curve: np.ndarray) -> float:
-    """Returns the largest single step of a curve as a share of its whole rise; NaN if it falls."""
+    """Returns the largest single step of a curve as a share of its rise; NaN if it falls."""
     rise = curve[-1] - curve[0]
     return float(np.diff(curve).max() / rise) if rise > 0 else float("nan")
 
@@ -70,3 +71,47 @@ def steepest(draws: np.ndarray) -> Estimate:
     # A rise in equal steps has none larger than the share of one.
     ends = bootstrap(of_mean, draws, limits=(1 / (draws.shape[1] - 1), math.inf))
     return Estimate(of_mean(draws), *ends, len(draws), "draws")
+
+
+def wrong_by_size(tables: Tables, seed: int, vote: str) -> np.ndarray:
+    """Returns the share of the sub-ensembles of each size that get each image wrong.
+
+    Args:
+        tables: Tables of the study.
+        seed: Its seed; each has an ensemble of its own.
+        vote: average or majority.
+
+    Returns:
+        Fractions `(images, sizes)`, from one member to all; no row where there is no ensemble.
+    """
+    wrong = tables.sub_ensembles_wrong(seed)
+    if wrong is None:
+        return np.empty((0, 0))
+    rows = tables.ensemble[tables.ensemble.seed == seed].reset_index(drop=True)
+    rows = rows[rows.vote == vote]
+    sizes = rows.groupby("size").groups.values()  # rows of the table are rows of the predictions
+    return np.stack([wrong[list(of_size)].mean(axis=0) for of_size in sizes], axis=1)
+
+
+def error_by_size(tables: Tables, vote: str) -> pd.DataFrame:
+    """Returns the error of sub-ensembles by their size.
+
+    With one seed the interval is a bootstrap over images, with more Student's over seeds.
+
+    Returns:
+        Columns size, n_modules (of all members), error, low, high (fractions).
+    """
+    rows = tables.ensemble[tables.ensemble.vote == vote]
+    seeds = list(rows.seed.unique())
+    by_image = wrong_by_size(tables, seeds[0], vote) if len(seeds) == 1 else np.empty((0, 0))
+    points = []
+    for (size, n_modules), result in rows.groupby(["size", "n_modules"]):
+        means = result.groupby("seed").error_fraction.mean()
+        if len(seeds) > 1:
+            ends = student(means)
+        elif by_image.size:
+            ends = bootstrap(np.mean, by_image[:, int(size) - 1 : int(size)], limits=(0, 1))
+        else:
+            ends = math.nan, math.nan
+        points.append((int(size), int(n_modules), float(means.mean()), *ends))
+    return pd.DataFrame(points, columns=["size", "n_modules", "error", "low", "high"])

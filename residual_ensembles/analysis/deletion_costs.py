@@ -20,7 +20,7 @@ def additive_prediction(costs: Mapping[int, float], deleted: Iterable[int]) -> f
 
     Args:
         costs: Error of each single deletion minus the intact error, by module (from 1).
-        deleted: The modules deleted together.
+        deleted: The deleted modules.
     """
     return float(sum(costs[module] for module in deleted))
 
@@ -56,9 +56,9 @@ def single_costs(tables: Tables, network: str, seed: int) -> pd.DataFrame:
     Where predictions were kept, the interval is Tango's for the same images, and `p_barely`
     that of his one-sided test of a cost of no more than BARELY, over the images that the lesion
     was evaluated on. If these are a sample in which the intact network's errors are more frequent,
-    it counts for as many as could be drawn alike from it: see `Changes.effective_sample_size`. From
-    counts alone the interval is Newcombe's for independent samples, which is wider, and `p_barely`
-    is missing.
+    it counts for as many as could be drawn uniformly from it: `Changes.effective_sample_size`.
+    From counts alone the interval is Newcombe's for independent samples, which is wider, and
+    `p_barely` is missing.
 
     Returns:
         Columns module (from 1), error, cost, low, high (fractions), p_barely, n_images; sorted by

@@ -35,7 +35,7 @@ def final_gradients(tables: Tables, network: str, seed: int, estimator: str) -> 
 
 
 def is_complete(rows: pd.DataFrame, n: int) -> bool:
-    """Whether there is a norm for every length from 0 to n, so that shares of the whole exist."""
+    """Whether there is a norm for every length from 0 to n, so that shares are defined."""
     return n > 0 and list(rows.length) == list(range(n + 1)) and rows.log10_norm.notna().all()
 
 
@@ -58,7 +58,7 @@ def reading(rows: pd.DataFrame, column: str) -> Reading:
 
 
 def readings(tables: Tables, network: str, seed: int) -> dict[str, Reading]:
-    """Returns what the paths of each length carry, under each reading that the tables allow.
+    """Returns the share of the gradient by path length, under each reading that the tables allow.
 
     Norms of parts do not add up to the norm of the sum, so there are several: `sampled` is the
     paper's (mean norm of one path times number of paths), `exact` the norm of the sum over all

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from residual_ensembles.analysis import voting
 from residual_ensembles.models.architectures import EXTERNAL, residual_kinds
 from residual_ensembles.paths.study import gradient_tables
 from residual_ensembles.storage.checkpoints import network_folder
 from residual_ensembles.storage.columns import (
+    ENSEMBLE_COLUMNS,
     EXACTNESS_COLUMNS,
     GATE_COLUMNS,
     HALF_GATE_COLUMNS,
@@ -25,10 +25,6 @@ from residual_ensembles.storage.columns import (
     TEXT_COLUMNS,
 )
 from residual_ensembles.storage.files import read_npz, require_file
-
-GRADIENT_COLUMNS = list(gradient_tables.COLUMNS[""])
-UNKNOWN = -1
-"""Prediction of an image that a lesion, measured to a margin, was not evaluated on."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +77,7 @@ class Tables:
         gradient_modules: path_gradients_modules.csv, one row per module.
         gradient_ranges: path_gradients_ranges.csv, one row per reading of the effective range.
         gradient_sums: path_gradients_sums.csv, one row per network and epoch.
-        worth: module_importance.csv, one row per module whose importance was estimated.
+        module_importance: module_importance.csv, one row per module whose importance was estimated.
         gradient_fits: path_gradients_fits.csv, one row per line through norms by length.
         gradient_cancellation: path_gradients_cancellation.csv, one row per path length.
         runs: What is known of each trained network, in the order of lesions.csv.
@@ -210,8 +206,8 @@ class Tables:
 
     def history(self, run: Run) -> pd.DataFrame:
         """Returns one row per epoch of training; no row where it was not kept."""
-        place = network_folder(self.folder, run.network, run.seed)
-        return _table(place / "history.csv", HISTORY_COLUMNS)
+        path = network_folder(self.folder, run.network, run.seed) / "history.csv"
+        return _table(path, HISTORY_COLUMNS)
 
     @property
     def dataset_title(self) -> str:
@@ -247,7 +243,30 @@ def deleted(lesion: str) -> tuple[int, ...]:
     return tuple(int(n) for part in numbers for n in re.findall(r"\d+", part))
 
 
-def _table(path: Path, columns: list[str]) -> pd.DataFrame:
+UNKNOWN = -1
+"""In predictions/*.npz, the class of an image that a lesion was not evaluated on."""
+_FORMER_NAMES = {
+    "worth.csv": "module_importance.csv",
+    "n_redone": "n_reevaluated",
+    "n_beyond": "n_threshold_violations",
+    "unravelled": "unraveled",
+    "unravelled_plain": "unraveled_plain",
+    "picture": "image",
+}
+"""What results of an older format hold, and what it is called now."""
+
+
+def _require_current(path: Path, names: Iterable[str]) -> None:
+    """Refuses results of an older format by the names in them."""
+    for name in set(names) & set(_FORMER_NAMES):
+        raise ValueError(
+            f"{path} is of an older format: received {name!r}, expected {_FORMER_NAMES[name]!r}. "
+            "Make the results anew: `dvc repro`, or `python -m residual_ensembles.lesions` for "
+            "networks of your own."
+        )
+
+
+def _table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     if not path.exists():
         return pd.DataFrame(columns=columns)
     try:
@@ -263,6 +282,7 @@ def _table(path: Path, columns: list[str]) -> pd.DataFrame:
         raise ValueError(
             f"{path} cannot be read as a table ({error}). Run the stage that writes it again."
         ) from None
+    _require_current(path, frame.columns)
     missing = [column for column in columns if column not in frame.columns]
     if missing:
         raise ValueError(
@@ -301,20 +321,22 @@ def _facts(path: Path) -> dict:
 
 
 def _run(folder: Path, network: str, seed: int) -> Run:
-    place = network_folder(folder, network, seed)
-    facts, times = _facts(place / "run.json"), _facts(place / "times.json")
+    files = network_folder(folder, network, seed)
+    facts, times = _facts(files / "run.json"), _facts(files / "times.json")
     if times.get("fingerprint") == facts.get("fingerprint"):  # else those of an earlier training
         facts = times | facts
+    _require_current(files / "run.json", [str(facts.get("model"))])
     return Run(network, seed, facts)
 
 
 def _gates(folder: Path, runs: tuple[Run, ...]) -> pd.DataFrame:
     """Reads the study's gates.csv or, where there is none, that of each highway network."""
-    places = [network_folder(folder, run.network, run.seed) for run in runs]
-    result = [path for place in (folder, *places) if (path := place / "gates.csv").exists()]
-    if not result or result[0].parent == folder:
-        return _table(folder / "gates.csv", GATE_COLUMNS)
-    return pd.concat([_table(path, GATE_COLUMNS) for path in result], ignore_index=True)
+    of_study = folder / "gates.csv"
+    of_runs = [network_folder(folder, run.network, run.seed) / "gates.csv" for run in runs]
+    paths = [path for path in of_runs if path.exists()]
+    if of_study.exists() or not paths:
+        return _table(of_study, GATE_COLUMNS)
+    return pd.concat([_table(path, GATE_COLUMNS) for path in paths], ignore_index=True)
 
 
 def read_tables(folder: str | Path) -> Tables:
@@ -338,19 +360,22 @@ def read_tables(folder: str | Path) -> Tables:
     pairs = lesions[["network", "seed"]].drop_duplicates().itertuples(index=False)
     runs = tuple(_run(folder, str(network), int(seed)) for network, seed in pairs)
     gradients = {
-        f"gradient{suffix}": _table(folder / f"path_gradients{suffix}.csv", list(columns))
+        f"gradient{suffix or 's'}": _table(folder / f"path_gradients{suffix}.csv", columns)
         for suffix, columns in gradient_tables.COLUMNS.items()
-        if suffix not in ("", "_quantiles")
+        if suffix != "_quantiles"
     }
+    exactness = _table(folder / "exactness.csv", EXACTNESS_COLUMNS)
+    if not (folder / "module_importance.csv").exists():
+        _require_current(folder, (path.name for path in folder.glob("*.csv")))
+    _require_current(folder / "path_gradients.csv", gradients["gradients"].target)
     return Tables(
         folder=folder,
         lesions=lesions,
-        gradients=_table(folder / "path_gradients.csv", GRADIENT_COLUMNS),
         **gradients,
         gates=_gates(folder, runs),
-        exactness=_table(folder / "exactness.csv", EXACTNESS_COLUMNS),
+        exactness=exactness,
         half_gates=_table(folder / "half_gates.csv", HALF_GATE_COLUMNS),
-        ensemble=_table(folder / "ensemble.csv", voting.COLUMNS),
+        ensemble=_table(folder / "ensemble.csv", ENSEMBLE_COLUMNS),
         members=_table(folder / "ensemble" / "members.csv", MEMBER_COLUMNS),
         module_importance=_table(folder / "module_importance.csv", MODULE_IMPORTANCE_COLUMNS),
         runs=runs,

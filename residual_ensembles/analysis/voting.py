@@ -12,21 +12,7 @@ import numpy as np
 import pandas as pd
 
 from residual_ensembles.statistics.intervals import wilson
-
-COLUMNS = [
-    "seed",
-    "vote",
-    "size",
-    "members",
-    "n_modules",
-    "n_images",
-    "n_wrong",
-    "error_fraction",
-    "error_low",
-    "error_high",
-]
-"""ensemble.csv: one row for each sub-ensemble and way to vote; n_modules are those of its
-members."""
+from residual_ensembles.storage.columns import ENSEMBLE_COLUMNS
 
 
 def average(probabilities: np.ndarray) -> np.ndarray:
@@ -85,4 +71,4 @@ def vote(
             key = (seed, name, len(members), ",".join(map(str, members)), len(members) * n_modules)
             rows.append((*key, n, wrong, wrong / n, *wilson(wrong, n)))
             predictions.append(predicted)
-    return pd.DataFrame(rows, columns=COLUMNS), np.array(predictions)
+    return pd.DataFrame(rows, columns=ENSEMBLE_COLUMNS), np.array(predictions)

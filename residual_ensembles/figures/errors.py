@@ -1,11 +1,21 @@
 """Curves of errors over the seeds of a network, in percent, as figures draw them."""
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 
 from residual_ensembles.analysis import Tables
 from residual_ensembles.analysis.tables import deleted
+from residual_ensembles.figures import style
 from residual_ensembles.statistics import student
+
+SWEEPS = {
+    "random_deletion_sparing": ("sparing first, downsampling", style.SPARING),
+    "random_deletion": ("any module", style.ANY),
+}
+"""Random deletions, with what they are called in figures and their look."""
 
 
 def single_deletions(tables: Tables, network: str) -> pd.DataFrame:
@@ -51,9 +61,19 @@ def repetitions(lesions: pd.DataFrame) -> pd.Series:
 
 
 def repeated(tables: Tables) -> str:
-    """Says what such bands of the plain networks are over."""
+    """Returns what such bands of the plain networks are over."""
     several = any(len(tables.of(network)) > 1 for network in tables.plain)
     return "over seeds" if several else "over draws"
+
+
+def draw_curve(axes: Axes, x, points: pd.DataFrame, look: style.Look, label: str) -> None:
+    """Draws errors with their band: columns error, low, high of `points`, against `x`."""
+    style.curve(axes, x, points.error, look, label, points.low, points.high)
+
+
+def draw_intact(axes: Axes, error: float, color: str, label: str) -> None:
+    """Draws the error of an intact network, in percent, as a dashed line."""
+    axes.axhline(error, color=color, linewidth=0.9, linestyle=style.DASHED, label=label)
 
 
 def intact(tables: Tables, network: str) -> float:
@@ -61,8 +81,13 @@ def intact(tables: Tables, network: str) -> float:
     return 100 * float(tables.sweep(network, "intact").error_fraction.mean())
 
 
+def bases(tables: Tables, networks: Iterable[str], *sweeps: str) -> str:
+    """Returns what curves of several networks rest on."""
+    return "; ".join(f"{network}: {basis(tables, network, *sweeps)}" for network in networks)
+
+
 def basis(tables: Tables, network: str, *sweeps: str) -> str:
-    """Says what curves of these sweeps rest on."""
+    """Returns what curves of these sweeps rest on."""
     rows = tables.sweep(network, *sweeps)
     if rows.empty:
         return "no lesions in this study"

@@ -49,16 +49,13 @@ def draw(tables: Tables) -> Figure:
     figure = Figure(figsize=(7.2, 3.2))
     left, right = figure.subplots(1, 2)
     runs = both(tables)
-    for i, (apart, together) in enumerate(runs):
-        first = i == 0
-        length = np.arange(len(apart))
-        name = "mean norm × number of paths (sampled)"
-        style.curve(left, length, apart, style.PLAIN, name if first else "_")
-        name = "norm of their sum (exact)"
-        style.curve(left, length, together, style.EXACT, name if first else "_")
-    for found_of_run in canceled(tables):
-        length, mean, low, high = (found_of_run[name] for name in found_of_run)
-        style.curve(right, length, mean, style.PROJECTED, "_", low, high)
+    names = "mean norm × number of paths (sampled)", "norm of their sum (exact)"
+    for run in runs:
+        for amount, look, name in zip(run, (style.PLAIN, style.EXACT), names, strict=True):
+            style.curve(left, np.arange(len(amount)), amount, look, name)
+        names = "_", "_"
+    for rows in canceled(tables):
+        style.curve(right, rows.length, rows.canceled, style.PROJECTED, "_", rows.low, rows.high)
     for axes in (left, right):
         if not axes.lines:
             style.missing(axes, "needs sampled and exact\npath gradients")
@@ -73,7 +70,7 @@ def draw(tables: Tables) -> Figure:
 
 
 def finding(tables: Tables) -> str:
-    """Says of how many lengths most of the gradient cancels."""
+    """Returns a sentence on the number of lengths at which most of the gradient cancels."""
     sentences = []
     for rows in canceled(tables):
         most = int((rows.canceled > 1).sum())

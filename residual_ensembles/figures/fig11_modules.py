@@ -78,7 +78,7 @@ def draw(tables: Tables) -> Figure:
 
 
 def finding(tables: Tables) -> str:
-    """Names the costliest modules of every row."""
+    """Returns the costliest modules of every row."""
     named = []
     for name, cost in rows(tables):
         top = np.argsort(-cost)[:3]
@@ -88,8 +88,8 @@ def finding(tables: Tables) -> str:
 
 
 def rests_on(tables: Tables) -> str:
-    """Says what the rows rest on."""
-    return "; ".join(f"{n}: {errors.basis(tables, n, 'single_deletion')}" for n, _ in ours(tables))
+    """Returns what the rows rest on."""
+    return errors.bases(tables, (name for name, _ in ours(tables)), "single_deletion")
 
 
 FIGURE = FigureSpec(

@@ -1,4 +1,4 @@
-"""The exact decomposition of the gradient by path length, through training, network by network."""
+"""The exact decomposition of the gradient by path length, during training, by network."""
 
 import math
 from string import ascii_lowercase
@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from residual_ensembles.analysis import Tables
 from residual_ensembles.analysis.gradient_readings import final_gradients, reading
-from residual_ensembles.figures import paper_range, style
+from residual_ensembles.figures import style
 from residual_ensembles.figures.fig6_path_gradients import modules_of
 from residual_ensembles.figures.figure_spec import FigureSpec
 
@@ -53,7 +53,7 @@ def _curve(axes: Axes, rows: pd.DataFrame, look: style.Look, label: str) -> None
 
 
 def _when(tables: Tables, network: str, epoch: int) -> str:
-    """Returns at which time of its training a network was taken apart, as far as it is known."""
+    """Returns at which time of its training a network was decomposed, as far as it is known."""
     if tables.of(network)[0].is_external:
         return "as it was given"
     return f"at epoch {epoch}" if epoch else BEFORE
@@ -75,22 +75,22 @@ def _through_training(
         line = "-" if epoch else (0, (3, 1.5))
         label = _label(tables, network, epoch, rows)
         _curve(axes, rows, style.Look(colors[epoch], "", line), label)
-    if tables.n_modules(network) == paper_range.PAPER_N:
-        paper_range.shade(axes, tables)
+    if tables.n_modules(network) == style.PAPER_N:
+        style.shade_effective_paths(axes, tables)
 
 
 def _compared(axes: Axes, tables: Tables) -> None:
     """Draws the networks that have as many modules as the plain one, after training."""
     looks = style.looks(tables.runs)
-    for network in alike(tables):
+    for network in of_equal_depth(tables):
         rows = final_gradients(tables, network, tables.of(network)[0].seed, "exact")
         _curve(axes, rows, looks[network], network)
     axes.legend(loc="upper right", fontsize=6.5)
-    if modules_of(tables) == paper_range.PAPER_N:
-        paper_range.shade(axes, tables)
+    if modules_of(tables) == style.PAPER_N:
+        style.shade_effective_paths(axes, tables)
 
 
-def alike(tables: Tables) -> tuple[str, ...]:
+def of_equal_depth(tables: Tables) -> tuple[str, ...]:
     """Returns the networks that share an axis: those of as many modules as the plain one."""
     n = modules_of(tables)
     return tuple(network for network in networks(tables) if tables.n_modules(network) == n)
@@ -103,7 +103,7 @@ def draw(tables: Tables) -> Figure:
     epochs = sorted({epoch for of_network in result.values() for epoch in of_network})
     shades = colormaps["viridis"](np.linspace(0.2, 0.85, max(len(epochs), 1)))
     colors = dict(zip(epochs, map(to_hex, shades), strict=False))
-    compares = len(alike(tables)) > 1
+    compares = len(of_equal_depth(tables)) > 1
     n_panels = max(len(result) + compares, 1)
     columns = min(COLUMNS, n_panels)
     n_rows = math.ceil(n_panels / columns)
@@ -120,30 +120,17 @@ def draw(tables: Tables) -> Figure:
     if not result:
         style.missing(panels[0], "no exact path gradients\nin this study")
     for axes in panels[:n_panels]:
-        axes.set_xlabel("Path length (modules)")
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        style.count_axis(axes, "Path length (modules)")
     for axes in panels[n_panels:]:
         axes.set_axis_off()
     figure.supylabel("Share of the gradient (%), projected", fontsize=9)
-    _legend(figure, panels[: len(result)])
+    style.legend_over_all(figure, panels[: len(result)])
     style.caption(figure, rests_on(tables))
     return figure
 
 
-def _legend(figure: Figure, panels: list[Axes]) -> None:
-    """Names the epochs once, over all panels."""
-    named = {}
-    for axes in panels:
-        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
-            named.setdefault(label, handle)
-    if named:
-        figure.legend(
-            named.values(), named.keys(), loc="outside upper center", ncols=2, fontsize=7.5
-        )
-
-
 def finding(tables: Tables) -> str:
-    """Says where the largest share is, of the plain network at each time, of others in the end."""
+    """Returns the lengths with the largest share: of the plain network by epoch, others at last."""
     plain, others = [], []
     for network, epochs in networks(tables).items():
         for epoch, rows in epochs.items():
@@ -165,7 +152,7 @@ def _peak(rows: pd.DataFrame) -> str:
 
 
 def batch_norms(tables: Tables) -> str:
-    """Says which statistics batch normalization used when, as the table does."""
+    """Returns which statistics batch normalization used when, as the table does."""
     when = {}
     for network, epochs in networks(tables).items():
         for epoch, rows in sorted(epochs.items()):
@@ -177,13 +164,13 @@ def batch_norms(tables: Tables) -> str:
 
 
 def rests_on(tables: Tables) -> str:
-    """Says what the curves rest on."""
+    """Returns what the curves rest on."""
     if not networks(tables):
         return "no exact path gradients in this study"
     return (
         f"exact over all paths of each length, {int(_decompositions(tables).n.max()):,} batches of "
         f"the train split; {batch_norms(tables)}; one seed of each network; bands: 95 % over "
-        f"batches{'; gray: 5–17' if paper_range.is_meant(tables) else ''}"
+        f"batches{'; gray: 5–17' if style.has_paper_depth(tables) else ''}"
     )
 
 

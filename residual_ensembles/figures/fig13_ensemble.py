@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from residual_ensembles.analysis import Tables
-from residual_ensembles.analysis.sub_ensembles import error_by_size
+from residual_ensembles.analysis.curves import error_by_size
 from residual_ensembles.analysis.voting import VOTES
 from residual_ensembles.figures import errors, style
 from residual_ensembles.figures.fig6_path_gradients import modules_of
@@ -27,20 +27,17 @@ def _at_equal_cost(axes: Axes, tables: Tables, result: dict[str, pd.DataFrame]) 
     n = modules_of(tables)
     for plain in tables.plain:
         n_of_plain = tables.n_modules(plain) or n
-        for sweep, label, look in (
-            ("random_deletion_sparing", "sparing first, downsampling", style.SPARING),
-            ("random_deletion", "any module", style.ANY),
-        ):
+        for sweep, (label, look) in errors.SWEEPS.items():
             points = errors.by_operations(tables, plain, sweep)
             if len(points):
                 start = {"n_operations": 0, "error": errors.intact(tables, plain)}
                 points = pd.concat([pd.DataFrame([start]), points], ignore_index=True)
                 left = 100 * (1 - points.n_operations / n_of_plain)
                 label = f"{plain}, modules deleted: {label}"
-                style.curve(axes, left, points.error, look, label, points.low, points.high)
+                errors.draw_curve(axes, left, points, look, label)
     for vote, curve in result.items():
         left = 100 * curve.n_modules / n
-        style.curve(axes, left, curve.error, LOOKS[vote], LABELS[vote], curve.low, curve.high)
+        errors.draw_curve(axes, left, curve, LOOKS[vote], LABELS[vote])
     axes.set_xlabel(f"Modules left (% of {n})")
     axes.set_title("(a) By modules left")
     axes.set_xlim(102, 0)
@@ -49,11 +46,11 @@ def _at_equal_cost(axes: Axes, tables: Tables, result: dict[str, pd.DataFrame]) 
 
 def _closer(axes: Axes, tables: Tables, result: dict[str, pd.DataFrame]) -> None:
     for vote, curve in result.items():
-        style.curve(axes, curve["size"], curve.error, LOOKS[vote], "_", curve.low, curve.high)
+        errors.draw_curve(axes, curve["size"], curve, LOOKS[vote], "_")
     for plain in tables.plain if result else ():
         look, label = style.PLAIN, f"{plain}, intact"
         error = errors.intact(tables, plain)
-        axes.axhline(error, color=look.color, linestyle=(0, (5, 2)), linewidth=1, label=label)
+        axes.axhline(error, color=look.color, linestyle=style.DASHED, linewidth=1, label=label)
     axes.set_xlabel("Members that vote")
     axes.set_ylabel("Test error (%)")
     axes.set_title("(b) The ensemble, closer")
@@ -79,11 +76,8 @@ def draw(tables: Tables) -> Figure:
 
 
 def rests_on(tables: Tables) -> str:
-    """Says what the curves rest on."""
-    deleted = "; ".join(
-        f"{n}: {errors.basis(tables, n, 'random_deletion', 'random_deletion_sparing')}"
-        for n in tables.plain
-    )
+    """Returns what the curves rest on."""
+    deleted = errors.bases(tables, tables.plain, *errors.SWEEPS)
     members = tables.members
     if members.empty:
         return "; ".join(part for part in (deleted, "no ensemble in this study") if part)

@@ -41,8 +41,7 @@ def _panel(axes: Axes, tables: Tables, result: dict[str, pd.DataFrame]) -> None:
             rows.share_low,
             rows.share_high,
         )
-    axes.set_xlabel("Module")
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    style.count_axis(axes, "Module")
     if result:
         axes.legend(loc="lower left", bbox_to_anchor=(-0.02, 1.07), fontsize=7.5)
     else:
@@ -65,7 +64,7 @@ def draw(tables: Tables) -> Figure:
 
 
 def finding(tables: Tables) -> str:
-    """Names the module with the largest share of every network, and says how many a path has."""
+    """Returns the module with the largest share of every network, and says how many a path has."""
     named = []
     for network, rows in shares(tables).items():
         top = rows.loc[rows.share_projected.idxmax()]
@@ -84,7 +83,7 @@ def finding(tables: Tables) -> str:
 
 
 def rests_on(tables: Tables) -> str:
-    """Says what the curves rest on."""
+    """Returns what the curves rest on."""
     result = shares(tables)
     if not result:
         return "no path gradients in this study"

@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from residual_ensembles.analysis import Tables
-from residual_ensembles.figures import paper_range, style
+from residual_ensembles.figures import style
 from residual_ensembles.figures.figure_spec import FigureSpec
 
 READINGS = {
@@ -53,7 +53,7 @@ def draw(tables: Tables) -> Figure:
     result = ranges(tables)
     figure = Figure(figsize=(7.2, 1.7 + 0.55 * max(len(result), 2)))
     axes = figure.subplots()
-    paper_range.shade(axes, tables, "paper: 5–17")
+    style.shade_effective_paths(axes, tables, "paper: 5–17")
     named = set()
     for i, rows in enumerate(result.values()):
         for j, (reading, (label, look)) in enumerate(READINGS.items()):
@@ -63,8 +63,7 @@ def draw(tables: Tables) -> Figure:
                 named.add(reading)
     axes.set_yticks(range(len(result)), list(result))
     axes.set_ylim(max(len(result), 1) - 0.5, -0.5)
-    axes.set_xlabel("Path length (modules)")
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    style.count_axis(axes, "Path length (modules)")
     axes.grid(axis="y", visible=False)
     if result:
         axes.set_xlim(left=-0.5)
@@ -76,7 +75,7 @@ def draw(tables: Tables) -> Figure:
 
 
 def finding(tables: Tables) -> str:
-    """Lists every range with the intervals of its ends."""
+    """Returns every range with the intervals of its ends."""
     named = []
     for network, rows in ranges(tables).items():
         for reading, (label, _) in READINGS.items():
@@ -84,7 +83,7 @@ def finding(tables: Tables) -> str:
                 row = rows.loc[reading]
                 ends = " to ".join(_end(row, end) for end in ("first", "last"))
                 carried = f"; 5 to 17 carry {100 * row.carried:.0f} %"
-                is_meant = tables.n_modules(network) == paper_range.PAPER_N
+                is_meant = tables.n_modules(network) == style.PAPER_N
                 named.append(f"{network}, {label}: {ends}{carried if is_meant else ''}")
     return ". ".join(named) + "." if named else ""
 
@@ -96,7 +95,7 @@ def _end(row, end: str) -> str:
 
 
 def rests_on(tables: Tables) -> str:
-    """Says what the ranges rest on."""
+    """Returns what the ranges rest on."""
     result = ranges(tables)
     if not result:
         return "no path gradients in this study"

@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from scipy import stats
 
 from residual_ensembles.analysis import Tables
 from residual_ensembles.figures import style
 from residual_ensembles.figures.figure_spec import FigureSpec
+from residual_ensembles.statistics import spearman
 
 ESTIMATES = {
     "block_influence": "Block influence (1 − cosine)",
@@ -20,10 +20,9 @@ FEWEST = 3
 
 def rank_correlation(rows: pd.DataFrame, estimate: str) -> float:
     """Returns Spearman's rank correlation of an estimate with the true increase of the loss."""
-    pair = rows[estimate], rows["loss_increase"]
-    if len(rows) < FEWEST or min(column.nunique() for column in pair) < 2:
+    if len(rows) < FEWEST:
         return float("nan")
-    return float(stats.spearmanr(*pair).statistic)
+    return spearman(rows[estimate], rows["loss_increase"])
 
 
 def _points(axes: Axes, tables: Tables, estimate: str) -> None:
@@ -67,7 +66,7 @@ def draw(tables: Tables) -> Figure:
 
 
 def rests_on(tables: Tables) -> str:
-    """Says what the points rest on."""
+    """Returns what the points rest on."""
     if tables.module_importance.empty:
         return "no estimates in this study"
     counts = tables.module_importance.groupby("network", sort=False).size()
@@ -75,7 +74,7 @@ def rests_on(tables: Tables) -> str:
 
 
 def finding(tables: Tables) -> str:
-    """Says how well each estimate ranks the modules of each network."""
+    """Returns how well each estimate ranks the modules of each network."""
     text = []
     for network, rows in tables.module_importance.groupby("network", sort=False):
         influence, first = (rank_correlation(rows, estimate) for estimate in ESTIMATES)

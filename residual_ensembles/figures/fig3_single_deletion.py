@@ -23,58 +23,16 @@ def mark_downsampling(axes: Axes, modules: tuple[int, ...]) -> None:
             )
 
 
-def _residual(axes: Axes, tables: Tables) -> None:
-    reference = authors.points("resnet110", "delete")
-    style.authors_curve(
-        axes, reference.x, 100 * reference.error_mean, "authors: ResNet-110, CIFAR-10"
-    )
-    for network in tables.plain:
+def _panel(
+    axes: Axes, tables: Tables, networks: tuple[str, ...], look: style.Look, reference: str
+) -> None:
+    points = authors.points(reference, "delete")
+    label = "authors: VGG, CIFAR-10" if reference == "vgg" else "authors: ResNet-110, CIFAR-10"
+    style.authors_curve(axes, points.index + 1, 100 * points.error_mean, label)
+    for network in networks:
         points = errors.single_deletions(tables, network)
-        style.curve(
-            axes,
-            points.module,
-            points.error,
-            style.PLAIN,
-            f"ours: {network}",
-            points.low,
-            points.high,
-        )
-        axes.axhline(
-            errors.intact(tables, network),
-            color=style.PLAIN.color,
-            linewidth=0.9,
-            linestyle=(0, (5, 2)),
-            label="ours, intact",
-        )
-        mark_downsampling(axes, tables.downsampling(network))
-    axes.set_xlabel("Deleted module")
-
-
-def _vgg(axes: Axes, tables: Tables) -> None:
-    reference = authors.points("vgg", "delete")
-    style.authors_curve(
-        axes, range(1, len(reference) + 1), 100 * reference.error_mean, "authors: VGG, CIFAR-10"
-    )
-    for network in tables.named(("vgg",)):
-        points = errors.single_deletions(tables, network)
-        style.curve(
-            axes,
-            points.module,
-            points.error,
-            style.VGG,
-            f"ours: {network}",
-            points.low,
-            points.high,
-        )
-        axes.axhline(
-            errors.intact(tables, network),
-            color=style.VGG.color,
-            linewidth=0.9,
-            linestyle=(0, (5, 2)),
-            label="ours, intact",
-        )
-    axes.set_xlabel("Deleted layer")
-    axes.xaxis.get_major_locator().set_params(integer=True)
+        errors.draw_curve(axes, points.module, points, look, f"ours: {network}")
+        errors.draw_intact(axes, errors.intact(tables, network), look.color, "ours, intact")
 
 
 @style.styled
@@ -82,8 +40,12 @@ def draw(tables: Tables) -> Figure:
     """Draws residual networks on the left and VGGs on the right."""
     figure = Figure(figsize=(7.2, 3.5))
     left, right = figure.subplots(1, 2, width_ratios=[2.4, 1], sharey=True)
-    _residual(left, tables)
-    _vgg(right, tables)
+    _panel(left, tables, tables.plain, style.PLAIN, "resnet110")
+    for network in tables.plain:
+        mark_downsampling(left, tables.downsampling(network))
+    left.set_xlabel("Deleted module")
+    _panel(right, tables, tables.named(("vgg",)), style.VGG, "vgg")
+    style.count_axis(right, "Deleted layer")
     style.error_axis(left)
     style.legend_above(left)
     style.legend_above(right, columns=1)
@@ -92,9 +54,9 @@ def draw(tables: Tables) -> Figure:
 
 
 def rests_on(tables: Tables) -> str:
-    """Says what the curves rest on."""
+    """Returns what the curves rest on."""
     networks = (*tables.plain, *tables.named(("vgg",)))
-    return "; ".join(f"{n}: {errors.basis(tables, n, 'single_deletion')}" for n in networks)
+    return errors.bases(tables, networks, "single_deletion")
 
 
 FIGURE = FigureSpec(

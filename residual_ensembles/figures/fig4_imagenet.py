@@ -18,26 +18,13 @@ def draw(tables: Tables) -> Figure:
     axes = figure.subplots()
     reference = authors.points("resnet200", "delete")
     style.authors_curve(axes, reference.x, 100 * reference.error_mean, "authors: ResNet-200")
-    axes.axhline(
-        100 * authors.intact_error("resnet200"),
-        color=style.AUTHORS,
-        linewidth=0.9,
-        linestyle=(0, (5, 2)),
-        label="authors, intact",
-    )
+    intact = 100 * authors.intact_error("resnet200")
+    errors.draw_intact(axes, intact, style.AUTHORS, "authors, intact")
     mark_downsampling(axes, DOWNSAMPLING)
     if tables.is_imagenet:
         for network in tables.plain:
             points = errors.single_deletions(tables, network)
-            style.curve(
-                axes,
-                points.module,
-                points.error,
-                style.PLAIN,
-                f"ours: {network}",
-                points.low,
-                points.high,
-            )
+            errors.draw_curve(axes, points.module, points, style.PLAIN, f"ours: {network}")
     else:
         axes.text(
             0.5,
@@ -57,7 +44,7 @@ def draw(tables: Tables) -> Figure:
 
 
 def rests_on(tables: Tables) -> str:
-    """Says what the curves rest on."""
+    """Returns what the curves rest on."""
     ours = [errors.basis(tables, n, "single_deletion") for n in tables.plain]
     return "; ".join(
         ["authors: 66 single deletions × 50,000 validation images"]

@@ -26,24 +26,12 @@ def _deletion(axes: Axes, tables: Tables) -> None:
         name = f"authors: {label} ({title})"
         style.authors_curve(axes, points.x, 100 * points.error_mean, name, line)
     for plain in tables.plain:
-        for sweep, label, look in (
-            ("random_deletion_sparing", "sparing first, downsampling", style.SPARING),
-            ("random_deletion", "any module", style.ANY),
-        ):
+        for sweep, (label, look) in errors.SWEEPS.items():
             points = errors.by_operations(tables, plain, sweep)
             if len(points):
-                style.curve(
-                    axes,
-                    points.n_operations,
-                    points.error,
-                    look,
-                    f"{plain}: {label}",
-                    points.low,
-                    points.high,
-                )
-    axes.set_xlabel("Number of modules deleted, k")
+                errors.draw_curve(axes, points.n_operations, points, look, f"{plain}: {label}")
+    style.count_axis(axes, "Number of modules deleted, k")
     axes.set_title("(a)")
-    axes.xaxis.get_major_locator().set_params(integer=True)
 
 
 def binned(tau: np.ndarray, error: np.ndarray) -> list[tuple[float, float, float, float]]:
@@ -103,9 +91,9 @@ def draw(tables: Tables) -> Figure:
 
 
 def rests_on(tables: Tables) -> str:
-    """Says what the curves rest on."""
+    """Returns what the curves rest on."""
     return "; ".join(
-        f"{n}: (a) {errors.basis(tables, n, 'random_deletion', 'random_deletion_sparing')}; "
+        f"{n}: (a) {errors.basis(tables, n, *errors.SWEEPS)}; "
         f"(b) {errors.basis(tables, n, 'reorder')}; bands: 95 % {errors.repeated(tables)} (a), "
         "over draws (b)"
         for n in tables.plain

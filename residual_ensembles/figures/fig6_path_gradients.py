@@ -7,9 +7,9 @@ from matplotlib.figure import Figure
 
 from residual_ensembles.analysis import Tables
 from residual_ensembles.analysis.gradient_readings import final_gradients, log10_counts, readings
-from residual_ensembles.figures import paper_range, style
+from residual_ensembles.figures import style
 from residual_ensembles.figures.figure_spec import FigureSpec
-from residual_ensembles.figures.paper_range import PAPER_N
+from residual_ensembles.figures.style import PAPER_N
 from residual_ensembles.paths import effective_range, lengths
 
 LOOKS = {"sampled": style.PLAIN, "exact": style.EXACT, "projected": style.PROJECTED}
@@ -70,7 +70,7 @@ def _norms(axes: Axes, tables: Tables) -> None:
 
 
 def _amounts(axes: Axes, tables: Tables) -> None:
-    paper_range.shade(axes, tables, "paper: 5–17")
+    style.shade_effective_paths(axes, tables, "paper: 5–17")
     ranges = {}
     for network in tables.plain:
         for run in tables.of(network):
@@ -89,15 +89,6 @@ def _amounts(axes: Axes, tables: Tables) -> None:
     axes.set_ylabel("Share of the gradient (%)")
 
 
-def _legend(figure: Figure) -> None:
-    """Puts one legend over all panels; what is drawn twice is named once."""
-    named = {}
-    for axes in figure.axes:
-        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
-            named.setdefault(label, handle)
-    figure.legend(named.values(), named.keys(), loc="outside upper center", ncols=2, fontsize=7.5)
-
-
 @style.styled
 def draw(tables: Tables) -> Figure:
     """Draws the three panels for the study's plain residual network."""
@@ -112,16 +103,15 @@ def draw(tables: Tables) -> Figure:
             style.missing(axes, "no path gradients\nin this study")
     longest = max([n, *map(tables.n_modules, tables.plain)])
     for axes in (a, b, c):
-        axes.set_xlabel("Path length (modules)")
+        style.count_axis(axes, "Path length (modules)")
         axes.set_xlim(-0.5, (n if axes is a else longest) + 0.5)
-        axes.xaxis.get_major_locator().set_params(integer=True)
-    _legend(figure)
+    style.legend_over_all(figure, (a, b, c))
     style.caption(figure, rests_on(tables))
     return figure
 
 
 def measurements(tables: Tables) -> str:
-    """Says what the gradients of the plain networks rest on."""
+    """Returns what the gradients of the plain networks rest on."""
     parts = []
     for network in tables.plain:
         rows = tables.gradients[tables.gradients.network == network]
@@ -143,7 +133,7 @@ def _at_last(rows: pd.DataFrame, network: str) -> pd.DataFrame:
 
 
 def _straight(tables: Tables, network: str) -> list[str]:
-    """Says as far as which length norms of sampled paths lie on a line, where they do."""
+    """Returns a sentence on the lengths at which norms of sampled paths lie on a line, if any."""
     rows = _at_last(tables.gradient_fits, network)
     rows = rows[(rows.estimator == "sampled") & (rows.target == "y0") & (rows.part == "straight")]
     return [
@@ -164,7 +154,7 @@ def _signed(number: float) -> str:
 
 
 def _updates(tables: Tables, network: str) -> list[str]:
-    """Says which lengths of the way back carry the gradient of a module's weights."""
+    """Returns sentences on the path lengths that carry the gradient of a module's weights."""
     rows = _at_last(tables.gradient_ranges, network)
     rows = rows[rows.target.str.endswith("_weights") & (rows.reading == "projection")]
     return [
@@ -176,13 +166,13 @@ def _updates(tables: Tables, network: str) -> list[str]:
 
 
 def finding(tables: Tables) -> str:
-    """Says what no panel shows: where the line ends, and the gradient of weights by length."""
+    """Returns what no panel shows: where the line ends, and the gradient of weights by length."""
     parts = [part for n in tables.plain for part in _straight(tables, n) + _updates(tables, n)]
     return " ".join(parts)
 
 
 def rests_on(tables: Tables) -> str:
-    """Says what the panels rest on."""
+    """Returns what the panels rest on."""
     return f"(a) counted exactly; (b, c) {measurements(tables)}"
 
 

@@ -3,10 +3,10 @@
 from matplotlib.figure import Figure
 
 from residual_ensembles.analysis import Tables
-from residual_ensembles.figures import paper_range, style
+from residual_ensembles.figures import style
 from residual_ensembles.figures.fig6_path_gradients import modules_of
 from residual_ensembles.figures.figure_spec import FigureSpec
-from residual_ensembles.figures.paper_range import PAPER_N
+from residual_ensembles.figures.style import PAPER_N
 from residual_ensembles.paths import lengths
 from residual_ensembles.paths.length_profile import EFFECTIVE
 
@@ -25,7 +25,7 @@ def draw(tables: Tables) -> Figure:
     figure = Figure(figsize=(7.2, 3.2))
     axes = figure.subplots()
     if n == PAPER_N:
-        paper_range.shade(axes, tables, "effective paths (paper): 5–17")
+        style.shade_effective_paths(axes, tables, "effective paths (paper): 5–17")
     for deleted, look in zip(deletions(n), style.SWEPT, strict=False):
         left = [100 * float(share) for share in lengths.remaining(n, deleted)]
         label = f"{deleted} of {n} deleted"
@@ -44,7 +44,7 @@ def draw(tables: Tables) -> Figure:
 
 
 def rests_on(tables: Tables) -> str:
-    """Says what the curves rest on."""
+    """Returns what the curves rest on."""
     return f"counted exactly, n = {modules_of(tables)}"
 
 

@@ -26,7 +26,7 @@ def draw(tables: Tables) -> Figure:
     for network, look in _networks(tables):
         points = errors.single_deletions(tables, network)
         label = f"ours: {network} (intact {errors.intact(tables, network):.2f} %)"
-        style.curve(axes, points.module, points.error, look, label, points.low, points.high)
+        errors.draw_curve(axes, points.module, points, look, label)
     for network in tables.plain[:1]:
         mark_downsampling(axes, tables.downsampling(network))
     axes.set_xlabel("Deleted module")
@@ -37,10 +37,8 @@ def draw(tables: Tables) -> Figure:
 
 
 def rests_on(tables: Tables) -> str:
-    """Says what the curves rest on."""
-    return "; ".join(
-        f"{n}: {errors.basis(tables, n, 'single_deletion')}" for n, _ in _networks(tables)
-    )
+    """Returns what the curves rest on."""
+    return errors.bases(tables, (name for name, _ in _networks(tables)), "single_deletion")
 
 
 FIGURE = FigureSpec(

@@ -8,8 +8,6 @@ from residual_ensembles.figures import errors, style
 from residual_ensembles.figures.figure_spec import FigureSpec
 from residual_ensembles.statistics import spearman
 
-SWEEPS = ("random_deletion", "random_deletion_sparing")
-
 
 def lesions(tables: Tables) -> pd.DataFrame:
     """Returns predicted and real cost of every random deletion of the plain networks."""
@@ -31,10 +29,7 @@ def draw(tables: Tables) -> Figure:
     if points.empty:
         style.missing(axes, "no random deletions with single ones beside them in this study")
         return figure
-    for sweep, label, look in (
-        ("random_deletion_sparing", "sparing first, downsampling", style.SPARING),
-        ("random_deletion", "any module", style.ANY),
-    ):
+    for sweep, (label, look) in errors.SWEEPS.items():
         some = points[points["sweep"] == sweep]
         axes.plot(
             100 * some.predicted,
@@ -54,7 +49,7 @@ def draw(tables: Tables) -> Figure:
         [0, end],
         color=style.INK,
         linewidth=0.9,
-        linestyle=(0, (5, 2)),
+        linestyle=style.DASHED,
         label="costs add up",
     )
     axes.set_xlabel("Sum of the single costs of the deleted modules (points of error)")
@@ -70,7 +65,7 @@ def draw(tables: Tables) -> Figure:
 
 
 def finding(tables: Tables) -> str:
-    """Says how well costs add up, in rank."""
+    """Returns how well costs add up, in rank."""
     points = lesions(tables)
     if points.empty:
         return ""
@@ -82,8 +77,8 @@ def finding(tables: Tables) -> str:
 
 
 def rests_on(tables: Tables) -> str:
-    """Says what the points rest on."""
-    return "; ".join(f"{n}: {errors.basis(tables, n, *SWEEPS)}" for n in tables.plain)
+    """Returns what the points rest on."""
+    return errors.bases(tables, tables.plain, *errors.SWEEPS)
 
 
 FIGURE = FigureSpec(

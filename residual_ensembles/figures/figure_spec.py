@@ -16,12 +16,12 @@ class FigureSpec:
     Attributes:
         name: File name without its ending; its first part, such as fig3, is the figure's number.
         title: What it shows.
-        paper: What the paper says to it, in our words, or why there is one of our own.
+        paper: What the paper says about it, reworded, or why there is one of our own.
         source: The figure of the paper; empty for one of our own.
         table: The table of the study that it is drawn from; empty where it is counted.
         draw: Draws it from a study's tables.
-        rests_on: Says how many lesions, images, draws and seeds are behind it.
-        finding: Says in a sentence what came out, where no claim does; nothing without its table.
+        rests_on: Returns how many lesions, images, draws and seeds are behind it.
+        finding: Returns the result in a sentence, where no claim does; empty without its table.
         ours: Whether anything of a study is drawn in it, or the authors' points alone.
         authors: Whether the authors' points are drawn in it.
         wanted: Whether a study has anything to show in it; others are drawn for every study.

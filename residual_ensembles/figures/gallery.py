@@ -1,7 +1,10 @@
 """Every figure that there is, and all of a study drawn."""
 
+import pandas as pd
+
 from residual_ensembles.analysis import Tables
 from residual_ensembles.figures import (
+    errors,
     fig1_unraveled,
     fig2_deleted_module,
     fig3_single_deletion,
@@ -21,7 +24,6 @@ from residual_ensembles.figures import (
     style,
 )
 from residual_ensembles.figures.figure_spec import FigureSpec
-from residual_ensembles.figures.plots import plot_tables
 from residual_ensembles.storage.files import write_csv
 
 FIGURES: tuple[FigureSpec, ...] = (
@@ -43,6 +45,40 @@ FIGURES: tuple[FigureSpec, ...] = (
     fig16_importance.FIGURE,
 )
 """Every figure, in the order in which they are shown."""
+
+
+def plot_tables(tables: Tables) -> dict[str, pd.DataFrame]:
+    """Returns small tables for `dvc plots show`, by file name without ending.
+
+    Errors are in percent; those of `training` are on the images that it trains on.
+    """
+    training = [
+        tables.history(run).assign(network=run.network, seed=run.seed) for run in tables.runs
+    ]
+    single = [
+        errors.single_deletions(tables, network).assign(network=network)
+        for network in tables.networks
+    ]
+    deletion = [
+        errors.by_operations(tables, network, sweep).assign(network=network, sweep=sweep)
+        for network in tables.networks
+        for sweep in ("random_deletion", "random_deletion_sparing")
+    ]
+    for epochs in training:
+        epochs["error"] = 100.0 * epochs["error_fraction"]
+    return {
+        "training": _joined(training, ["network", "seed", "epoch", "error_percent"]),
+        "single_deletion": _joined(single, ["network", "module", "error_percent"]),
+        "random_deletion": _joined(deletion, ["network", "sweep", "n_deleted", "error_percent"]),
+    }
+
+
+def _joined(frames: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
+    filled = [frame for frame in frames if len(frame)]
+    if not filled:
+        return pd.DataFrame(columns=columns)
+    names = {"error": "error_percent", "n_operations": "n_deleted"}
+    return pd.concat(filled, ignore_index=True).rename(columns=names)[columns].round(4)
 
 
 def draw_figures(tables: Tables) -> int:

@@ -1,9 +1,9 @@
 """One look for all figures: colors, marks, and how they are written. Change a color here.
 
-Colors are after Okabe and Ito's, which color-blind readers tell apart, in shades that stand out
-on white and on black; each network also has a marker and a line of its own, for print in gray. Ink,
-paper and grid are colors that nothing else has, so that the page can put its own in their place
-when it is dark.
+Colors are after Okabe and Ito's, which color-blind readers can distinguish, in shades that stand
+out on white and on black; each network also has a marker and a line of its own, for print in gray.
+Ink, paper and grid are colors that nothing else has, so that the page can replace them when it is
+dark.
 """
 
 import functools
@@ -18,8 +18,9 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 
-from residual_ensembles.analysis.tables import Run
+from residual_ensembles.analysis.tables import Run, Tables
 from residual_ensembles.models.architectures import family
+from residual_ensembles.paths.length_profile import EFFECTIVE
 from residual_ensembles.storage.files import atomic_path
 
 INK = "#1b1b1c"
@@ -29,9 +30,12 @@ AUTHORS = "#8c8c8c"
 """The authors' points, behind ours."""
 DEAD = "#b9bbbe"
 """Paths that are no more."""
-CUT = "#d55e00"
+DELETED = "#d55e00"
 """A module that was deleted."""
 BAND_ALPHA = 0.22
+DASHED = (0, (5, 2))
+PAPER_N = 54
+"""Modules of the paper's network, of which its effective range, 5 to 17, speaks."""
 
 
 class Look(NamedTuple):
@@ -92,7 +96,7 @@ RC = {
     "figure.facecolor": PAPER,
     "figure.constrained_layout.use": True,
     "savefig.facecolor": PAPER,
-    "svg.fonttype": "none",  # words stay words: they can be searched and copied
+    "svg.fonttype": "none",  # text stays text: it can be searched and copied
     "svg.hashsalt": "residual-ensembles",  # equal figures are equal bytes
     "path.simplify": True,
     "text.parse_math": False,  # names from data may hold a dollar sign
@@ -198,20 +202,55 @@ def authors_curve(axes: Axes, x, y, label: str, linestyle: str = "-", marker: st
 
 
 def missing(axes: Axes, text: str) -> None:
-    """Says in an empty panel why it is empty."""
+    """Writes into an empty panel why it is empty."""
     axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", wrap=True)
 
 
 def caption(figure: Figure, text: str) -> None:
-    """Says below a figure what it rests on."""
+    """Writes below a figure what it rests on."""
     lines = textwrap.wrap(text, CAPTION_WIDTH, break_on_hyphens=False)
     figure.supxlabel("\n".join(lines), fontsize=7, x=0.01, ha="left")
+
+
+def count_axis(axes: Axes, name: str) -> None:
+    """Names the horizontal axis, and puts its ticks at integers."""
+    axes.set_xlabel(name)
+    axes.xaxis.get_major_locator().set_params(integer=True)
 
 
 def error_axis(axes: Axes) -> None:
     """Gives an axis of errors its name, unit and range."""
     axes.set_ylabel("Test error (%)")
     axes.set_ylim(0, 100)
+
+
+def has_paper_depth(tables: Tables) -> bool:
+    """Whether a study has a network as deep as the paper's, or none at all."""
+    return not tables.networks or PAPER_N in map(tables.n_modules, tables.networks)
+
+
+def shade_effective_paths(axes: Axes, tables: Tables, label: str = "_") -> None:
+    """Shades the paper's effective range, where the study has a network that it speaks of.
+
+    Args:
+        axes: Where the horizontal axis is path length in modules.
+        tables: Tables of the study.
+        label: Label for the legend.
+    """
+    if has_paper_depth(tables):
+        axes.axvspan(*EFFECTIVE, color=GRID, linewidth=0, zorder=0, label=label)
+
+
+def legend_over_all(figure: Figure, panels: Sequence[Axes]) -> None:
+    """Puts one legend of these panels over all; what is drawn twice is named once."""
+    named = {}
+    for axes in panels:
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+            named.setdefault(label, handle)
+    if named:
+        figure.legend(
+            named.values(), named.keys(), loc="outside upper center", ncols=2, fontsize=7.5
+        )
 
 
 def legend_above(axes: Axes, columns: int = 2) -> None:

@@ -12,7 +12,7 @@ STEP = 3.0
 """Distance from one sum to the next."""
 BOX = 0.62
 LARGEST = 6
-"""Modules beyond which 2^n paths cannot be told apart on paper."""
+"""Modules beyond which 2^n paths cannot be distinguished on paper."""
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
@@ -41,7 +41,7 @@ def subscript(letter: str, number: int) -> str:
 
 
 def _row(suffix: tuple[int, ...], n: int) -> float:
-    """Returns the height of a sum: the mean over the paths that run together in it."""
+    """Returns the height of a sum: the mean over the paths that meet in it."""
     start = n - len(suffix)
     top = sum(bit << (start + i) for i, bit in enumerate(suffix))
     return top + (2**start - 1) / 2
@@ -54,7 +54,7 @@ def _is_alive(suffix: tuple[int, ...], first: int, deleted: Collection[int]) -> 
 
 def draw_box(axes: Axes, x: float, y: float, module: int, state: str, size: float) -> None:
     """Draws a residual module that is alive, deleted, or on a path that is dead elsewhere."""
-    color = {"alive": style.PLAIN.color, "deleted": style.CUT, "dead": style.DEAD}[state]
+    color = {"alive": style.PLAIN.color, "deleted": style.DELETED, "dead": style.DEAD}[state]
     axes.add_patch(
         FancyBboxPatch(
             (x - BOX, y - 0.28),
@@ -83,7 +83,7 @@ def draw_box(axes: Axes, x: float, y: float, module: int, state: str, size: floa
             axes.plot(
                 [x - BOX, x + BOX],
                 [y - 0.28 * sign, y + 0.28 * sign],
-                color=style.CUT,
+                color=style.DELETED,
                 linewidth=1.1,
                 zorder=5,
             )
@@ -186,13 +186,13 @@ def draw_blocks(axes: Axes, n: int, deleted: Collection[int] = (), skips: bool =
         skips: Whether there is a skip around each; a VGG has none.
     """
     axes.text(-1.35, 0, subscript("y", 0), ha="center", va="center", fontsize=9.5)
-    cut = False
+    broken = False  # no path leads on
     for module in range(1, n + 1):
         x = STEP * (module - 1) + 1.2
         gone = module in deleted
-        _line(axes, [x - 2.2, x - BOX], [0, 0], not cut)
-        cut = cut or (gone and not skips)
-        _line(axes, [x + BOX, x + 0.8], [0, 0], not (cut or gone))
+        _line(axes, [x - 2.2, x - BOX], [0, 0], not broken)
+        broken = broken or (gone and not skips)
+        _line(axes, [x + BOX, x + 0.8], [0, 0], not (broken or gone))
         draw_box(axes, x, 0, module, "deleted" if gone else "alive", 8.5)
         if skips:
             top = [0, -0.75, -0.75, -0.2]
@@ -208,7 +208,7 @@ def draw_blocks(axes: Axes, n: int, deleted: Collection[int] = (), skips: bool =
         arrowprops={
             "arrowstyle": "<-",
             "linewidth": 1,
-            "color": style.DEAD if cut else style.INK,
+            "color": style.DEAD if broken else style.INK,
         },
     )
     _frame(axes, -1.8, out + 2, -1.1, 0.6)

@@ -1,7 +1,13 @@
 from .intervals import Estimate, bootstrap, student, wilson
-from .paired import difference_interval, discordant, mcnemar
+from .paired import (
+    difference_interval,
+    discordant,
+    equivalence_over_images,
+    equivalence_over_seeds,
+    holm,
+    mcnemar,
+)
 from .rank_correlation import kendall_tau, spearman
-from .significance import equivalence_over_images, equivalence_over_seeds, holm
 
 __all__ = [
     "Estimate",

@@ -8,7 +8,7 @@ point. The limits of the difference of both follow by squaring and adding (Newco
 in Medicine 17, 873, method 10; for any limits: Zou and Donner 2008, Statistics in Medicine 27,
 1693). They hold where few or no images changed.
 
-All ends are integers of images, rounded outwards: of a small set, a few images of which
+All ends are integer numbers of images, rounded outwards: of a small set, a few images of which
 are left, a limit between two numbers would leave out the larger one.
 """
 
@@ -71,8 +71,8 @@ class Changes(NamedTuple):
     def effective_sample_size(self) -> float:
         """Images that would be left, were the kind that is more frequent thinned to its share.
 
-        What is known says at least as much as so many images drawn alike from both kinds. A kind
-        that is so rare that none of it was drawn counts as unchanged, and for no image.
+        What is known says at least as much as so many images drawn uniformly from both kinds. A
+        kind that is so rare that none of it was drawn counts as unchanged, and for no image.
         """
         of_each = [self.n * s.n_known / s.n for s in self if s.n_known]
         return min([*of_each, float(self.n_known)])
@@ -101,7 +101,7 @@ def changes(wrong: np.ndarray, known: np.ndarray, before: np.ndarray) -> Changes
 
 
 class FiniteInterval(NamedTuple):
-    """An error on the given images, all of which could be looked at; fractions."""
+    """An error on a finite set of images, with its interval; fractions."""
 
     error: float
     low: float

@@ -41,7 +41,22 @@ EXACTNESS_COLUMNS = [
     "n_reevaluated",
     "n_threshold_violations",
 ]
-MEMBER_COLUMNS = ["seed", "member", "n_modules", "epochs", "test_error_fraction"]
+ENSEMBLE_COLUMNS = [
+    "seed",
+    "vote",
+    "size",
+    "members",
+    "n_modules",
+    "n_images",
+    "n_wrong",
+    "error_fraction",
+    "error_low",
+    "error_high",
+]
+"""Of ensemble.csv: one row for each sub-ensemble and way to vote; n_modules are those of its
+members."""
+MEMBER_FACTS = ["n_modules", "n_parameters", "epochs", "n_test_images", "test_error_fraction"]
+MEMBER_COLUMNS = ["seed", "member", *MEMBER_FACTS]
 HISTORY_COLUMNS = ["epoch", "error_fraction"]
 MODULE_IMPORTANCE_COLUMNS = [
     "network",

@@ -20,6 +20,7 @@ from residual_ensembles.analysis.claims.claim import (
 from residual_ensembles.analysis.claims.comparisons import intact_wrong
 from residual_ensembles.statistics import difference_interval, discordant, mcnemar
 from residual_ensembles.statistics.intervals import Estimate, exact
+from tests.helpers.synthetic_study import write_study
 
 COLUMNS = [
     *("id", "claim", "source", "network", "paper_value", "measured"),
@@ -160,14 +161,14 @@ def test_rules_that_were_changed_say_so(claims, tmp_path):
         *("4a", "4b", "4c", "5a", "5b", "6a", "6b", "7a", "7b", "12a", "12b"),
         *("13a", "13b", "13c", "15b", "15c", "20", "21b", "21c", "22a", "22b"),
     }
-    words = "Rule changed after the first study: "
+    begin = "Rule changed after the first study: "
     for table in (claims, claims_table(read_tables(tmp_path))):
-        told = table.note.str.contains(words, regex=False)
-        assert set(table.id[told]) == changed
+        rows = table.note.str.contains(begin, regex=False)
+        assert set(table.id[rows]) == changed
     for claim in CLAIMS:
         assert not claim.revised or claim.revised.endswith(".")
     (note,) = claims[claims.id == "12b"].note
-    assert f"{words}it asked for an R² of at least 0.9" in note
+    assert f"{begin}it asked for an R² of at least 0.9" in note
 
 
 def test_gains_that_do_not_shrink_are_no_ensembles(study, tmp_path):
@@ -260,3 +261,15 @@ def test_what_is_said_of_54_modules_is_not_tested_on_others(study, tmp_path):
 
 def test_exact_numbers_are_held_against_the_target_as_they_are():
     assert at_least(0.5).verdict(exact(0.5)) == "reproduced"
+
+
+def test_a_study_of_imagenet_answers_claim_21(tmp_path):
+
+    folder = write_study(tmp_path / "imagenet", networks=("resnet",), k=10, draws=4)
+    path = folder / "networks" / "resnet-0" / "run.json"
+    run = json.loads(path.read_text())
+    run["dataset"] = {"name": "imagenet2012", "title": "ImageNet", "n_classes": 1000}
+    path.write_text(json.dumps(run))
+    table = claims_table(read_tables(folder)).set_index("id")
+    assert table.verdict["21a"] == table.verdict["1"] == "reproduced"
+    assert table.measured["21c"] == table.measured["7a"]

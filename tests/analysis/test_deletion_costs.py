@@ -135,7 +135,7 @@ def test_what_was_not_measured_has_no_costs(tmp_path):
     assert single_costs(write(tmp_path), "other", 0).empty
 
 
-def test_prediction_and_reality(tmp_path):
+def test_additive_prediction_beside_the_real_cost(tmp_path):
     table = predicted_and_real(write(tmp_path), "net", 0)
     assert list(table.predicted) == pytest.approx([0.2])
     assert list(table.real) == pytest.approx([0.6])

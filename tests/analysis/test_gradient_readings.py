@@ -10,14 +10,14 @@ from residual_ensembles.analysis.gradient_readings import (
     log10_counts,
     readings,
 )
-from residual_ensembles.analysis.tables import GRADIENT_COLUMNS
+from residual_ensembles.paths.study import gradient_tables
 
 
-def test_counts():
+def test_paths_are_counted_by_length():
     assert 10 ** log10_counts(54)[27] == pytest.approx(comb(54, 27))
 
 
-def test_only_the_end_of_training_counts(tmp_path):
+def test_only_gradients_after_training_are_read(tmp_path):
     rows = [
         ("net", 0, epoch, "exact", target, batch_norm, length, -length, 0, 0, 1, *6 * [0])
         for epoch in (1, 30)
@@ -25,7 +25,7 @@ def test_only_the_end_of_training_counts(tmp_path):
         for batch_norm in ("training", "inference")
         for length in (1, 0)
     ]
-    frame = pd.DataFrame(rows, columns=GRADIENT_COLUMNS)
+    frame = pd.DataFrame(rows, columns=list(gradient_tables.COLUMNS[""]))
     frame.to_csv(tmp_path / "path_gradients.csv", index=False)
     result = final_gradients(read_tables(tmp_path), "net", 0, "exact")
     assert list(result.length) == [0, 1]
@@ -34,7 +34,7 @@ def test_only_the_end_of_training_counts(tmp_path):
     assert set(result.batch_norm) == {"inference"}
 
 
-def test_completeness(study):
+def test_rows_are_complete_with_a_norm_for_every_length(study):
     rows = final_gradients(read_tables(study), "resnet", 0, "sampled")
     assert is_complete(rows, 54)
     assert not is_complete(rows[:-1], 54)

@@ -22,7 +22,7 @@ def curve(plan):
     )
 
 
-def test_single_deletions():
+def test_values_of_single_deletions_follow_from_the_authors_points():
     plain, rest = costs("resnet110"), costs("resnet110").drop([19, 37])
     assert PAPER["1"] == pytest.approx(rest.median(), abs=5e-6)
     assert PAPER["2"] == pytest.approx(plain[[19, 37]].min() - rest.quantile(0.9), abs=5e-6)
@@ -32,7 +32,7 @@ def test_single_deletions():
     assert PAPER["21a"] == pytest.approx(imagenet.median(), abs=5e-5)
 
 
-def test_random_deletions():
+def test_values_of_random_deletions_follow_from_the_authors_points():
     anything, sparing = curve(authors.ANY), curve(authors.SPARING)
     assert PAPER["4a"] == pytest.approx(spearman(range(21), anything), abs=5e-5)
     assert PAPER["4b"] == pytest.approx(largest_step(anything), abs=5e-5)
@@ -41,11 +41,11 @@ def test_random_deletions():
     assert sparing[10] == pytest.approx(PAPER["5a"], abs=0.01)
 
 
-def test_modules_as_members():
+def test_value_of_modules_as_members_follows_from_the_authors_points():
     assert PAPER["22b"] == pytest.approx(shrinking_gain(curve(authors.ANY)[::-1]), abs=5e-5)
 
 
-def test_stochastic_depth():
+def test_values_of_stochastic_depth_follow_from_the_authors_points():
     plain, trained = costs("resnet110"), costs("resnet110", "stochastic_depth")
     rest = plain.drop([19, 37]).median() - trained.drop([19, 37]).median()
     peaks = plain[[19, 37]].mean() - trained[[19, 37]].mean()
@@ -53,5 +53,5 @@ def test_stochastic_depth():
     assert PAPER["18"] == pytest.approx(peaks - rest, abs=5e-6)
 
 
-def test_effective_paths():
+def test_value_of_effective_paths_is_the_papers():
     assert PAPER["15a"] == PAPER["15b"] == pytest.approx(0.0596 - 0.0610)

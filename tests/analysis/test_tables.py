@@ -5,7 +5,13 @@ import pandas as pd
 import pytest
 
 from residual_ensembles.analysis import read_tables
-from residual_ensembles.analysis.tables import GATE_COLUMNS, LESION_COLUMNS, Run, deleted
+from residual_ensembles.analysis.tables import Run, deleted
+from residual_ensembles.paths.study import gradient_tables
+from residual_ensembles.storage.columns import (
+    GATE_COLUMNS,
+    LESION_COLUMNS,
+    MODULE_IMPORTANCE_COLUMNS,
+)
 
 
 @pytest.mark.parametrize(
@@ -122,6 +128,34 @@ def test_a_network_may_be_called_like_a_number_or_nothing(tmp_path, name):
     assert list(tables.gates.network) == [name]
 
 
+OLDER = {
+    "exactness.csv": b"network,seed,n_redone,n_beyond\n",
+    "path_gradients.csv": ",".join(gradient_tables.COLUMNS[""]).encode()
+    + b"\n"
+    + b"a,0,1,exact,picture",
+    "worth.csv": b"network,seed,module\n",
+    "networks/a-0/run.json": b'{"model": "unravelled"}',
+}
+
+
+@pytest.mark.parametrize(("name", "content"), OLDER.items())
+def test_results_of_an_older_format_are_refused(tmp_path, name, content):
+    row = dict.fromkeys(LESION_COLUMNS, 0) | {"network": "a"}
+    pd.DataFrame([row]).to_csv(tmp_path / "lesions.csv", index=False)
+    (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ValueError, match=r"older format.*dvc repro"):
+        read_tables(tmp_path)
+
+
+def test_what_an_older_study_left_beside_new_results_does_not_count(tmp_path, study):
+    pd.read_csv(study / "lesions.csv").to_csv(tmp_path / "lesions.csv", index=False)
+    (tmp_path / "worth.csv").write_bytes(OLDER["worth.csv"])
+    importance = pd.DataFrame(columns=MODULE_IMPORTANCE_COLUMNS)
+    importance.to_csv(tmp_path / "module_importance.csv", index=False)
+    assert read_tables(tmp_path).module_importance.empty
+
+
 @pytest.mark.parametrize("cell", ["", "nan"])
 def test_missing_numbers(tmp_path, cell):
     row = dict.fromkeys(LESION_COLUMNS, 0) | {"network": "a", "kendall_tau": cell}
@@ -133,7 +167,7 @@ HEADER = ",".join(LESION_COLUMNS).encode()
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "match"),
     [
         (b"", r"lesions\.csv"),
         (b"\xff\xfe\x00", r"lesions\.csv"),
@@ -146,9 +180,9 @@ HEADER = ",".join(LESION_COLUMNS).encode()
         (HEADER + b"\n,0,s,0,l,1,1,9,1,0,0,0\n", "network"),
     ],
 )
-def test_a_damaged_table_is_named(tmp_path, content, told):
+def test_a_damaged_table_is_named(tmp_path, content, match):
     (tmp_path / "lesions.csv").write_bytes(content)
-    with pytest.raises(ValueError, match=told):
+    with pytest.raises(ValueError, match=match):
         read_tables(tmp_path)
 
 

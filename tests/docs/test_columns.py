@@ -6,23 +6,23 @@ from pathlib import Path
 import pytest
 
 from residual_ensembles import pruning
-from residual_ensembles.analysis import tables, voting
 from residual_ensembles.lesions.table import COLUMNS as LESION_COLUMNS
 from residual_ensembles.paths.study import gradient_tables
-from residual_ensembles.storage.columns import CLAIM_COLUMNS
+from residual_ensembles.storage import columns
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "tables.md"
 NAMES = {"network", "seed", "epoch", "estimator", "target", "batch_norm", "length"}
 """Columns that say what a row is about; they are explained once, at path_gradients.csv."""
 WRITTEN = {
     "lesions.csv": LESION_COLUMNS,
-    "exactness.csv": tables.EXACTNESS_COLUMNS,
+    "exactness.csv": columns.EXACTNESS_COLUMNS,
     "module_importance.csv": pruning.COLUMNS,
-    "half_gates.csv": tables.HALF_GATE_COLUMNS,
-    "ensemble.csv": voting.COLUMNS,
-    "members.csv": tables.MEMBER_COLUMNS,
-    "claims.csv": CLAIM_COLUMNS,
-    "gates.csv": tables.GATE_COLUMNS,
+    "module_importance_ranks.csv": columns.RANK_COLUMNS,
+    "half_gates.csv": columns.HALF_GATE_COLUMNS,
+    "ensemble.csv": columns.ENSEMBLE_COLUMNS,
+    "members.csv": columns.MEMBER_COLUMNS,
+    "claims.csv": columns.CLAIM_COLUMNS,
+    "gates.csv": columns.GATE_COLUMNS,
     **{f"path_gradients{end}.csv": names for end, names in gradient_tables.COLUMNS.items()},
 }
 

@@ -15,5 +15,5 @@ def test_what_the_authors_measured():
     )
 
 
-def test_the_table_is_whole():
+def test_the_table_is_complete():
     assert len(authors.reference()) == 483

@@ -4,6 +4,7 @@ import pytest
 
 from residual_ensembles.analysis import CLAIMS, read_tables
 from residual_ensembles.figures import FIGURES, save
+from residual_ensembles.figures.gallery import plot_tables
 
 NUMBERS = [spec.number for spec in FIGURES]
 
@@ -31,7 +32,7 @@ def test_figures_of_the_paper_and_ours():
 
 
 @pytest.mark.parametrize("spec", FIGURES, ids=NUMBERS)
-def test_drawn_and_named(spec, study, tmp_path):
+def test_every_figure_is_drawn_with_named_axes(spec, study, tmp_path):
     tables = read_tables(study)
     figure = spec.draw(tables)
     for axes in figure.axes:
@@ -96,3 +97,21 @@ def test_costs_that_add_up_are_compared_with_numbers(study):
     text = words(draw("fig9", study))
     assert "Spearman" in text
     assert "costs add up" in text
+
+
+def test_tables_for_dvc(study):
+    result = plot_tables(read_tables(study))
+    training = result["training"]
+    assert list(training.columns) == ["network", "seed", "epoch", "error_percent"]
+    assert training.loc[training["network"] == "vgg", "error_percent"].tolist() == [50, 25]
+    single = result["single_deletion"]
+    assert list(single.columns) == ["network", "module", "error_percent"]
+    assert len(single) == 4 * 54 + 12
+    random = result["random_deletion"]
+    assert set(random["sweep"]) == {"random_deletion", "random_deletion_sparing"}
+    assert list(random.columns) == ["network", "sweep", "n_deleted", "error_percent"]
+
+
+def test_an_empty_study_has_empty_tables_with_columns(tmp_path):
+    result = plot_tables(read_tables(tmp_path))
+    assert list(result["single_deletion"].columns) == ["network", "module", "error_percent"]

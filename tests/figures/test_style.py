@@ -86,7 +86,7 @@ def test_seven_networks_of_each_kind_differ_in_gray():
     assert len({in_gray(look) for look in style.looks(runs).values()}) == len(runs)
 
 
-def test_page_colours_are_nothing_elses():
+def test_colors_of_the_page_are_used_for_nothing_else():
     looks = [v for v in vars(style).values() if isinstance(v, style.Look)]
-    used = {look.color for look in looks} | {style.AUTHORS, style.CUT, style.DEAD}
+    used = {look.color for look in looks} | {style.AUTHORS, style.DELETED, style.DEAD}
     assert not used & {style.INK, style.PAPER, style.GRID}

@@ -42,7 +42,7 @@ def test_codes_of_dead_paths_are_pale():
 
 
 @pytest.mark.parametrize(("n", "deleted"), [(0, ()), (7, ()), (3, (4,)), (3, (0,))])
-def test_what_cannot_be_drawn_is_refused(n, deleted):
+def test_too_many_modules_and_unknown_ones_are_refused(n, deleted):
     with pytest.raises(ValueError, match="counted from 1"):
         drawn(n, deleted)
 

@@ -10,8 +10,15 @@ import pytest
 
 from residual_ensembles.analysis import claims_table, read_tables
 from residual_ensembles.analysis.voting import vote
+from residual_ensembles.paths.study import gradient_tables
 from residual_ensembles.statistics import wilson
 from residual_ensembles.statistics.randomness import generator
+from residual_ensembles.storage.columns import (
+    GATE_COLUMNS,
+    HALF_GATE_COLUMNS,
+    LESION_COLUMNS,
+    MEMBER_COLUMNS,
+)
 
 N = 54
 CRITICAL = {1: 0.9, 2: 0.3, 19: 0.12, 37: 0.11}
@@ -87,11 +94,7 @@ def _lesion_rows(name: str, seed: int, plan: list, predictions, labels) -> pd.Da
         )
         for row, wrong in zip(plan, n_wrong, strict=True)
     ]
-    columns = (
-        "network seed sweep draw lesion n_operations kendall_tau n_images n_wrong "
-        "error_fraction error_low error_high"
-    )
-    return pd.DataFrame(rows, columns=columns.split())
+    return pd.DataFrame(rows, columns=LESION_COLUMNS)
 
 
 def _gradients(seed: int) -> pd.DataFrame:
@@ -117,12 +120,7 @@ def _gradients(seed: int) -> pd.DataFrame:
             ("exact", summed, 4, _shares(summed), _shares(summed)),
         )
     ]
-    columns = (
-        "network seed epoch estimator target batch_norm length log10_norm log10_norm_low "
-        "log10_norm_high n share_projected share_of_norms share_projected_low "
-        "share_projected_high share_of_norms_low share_of_norms_high"
-    )
-    return pd.concat(frames)[columns.split()]
+    return pd.concat(frames)[list(gradient_tables.COLUMNS[""])]
 
 
 def _shares(logs: np.ndarray) -> np.ndarray:
@@ -156,7 +154,7 @@ def _gates(seed: int) -> pd.DataFrame:
         for when, gate in (("before", 0.27), ("after", 0.22))
         for module in range(1, N + 1)
     ]
-    return pd.DataFrame(rows, columns=["network", "seed", "when", "module", "bias", "mean_gate"])
+    return pd.DataFrame(rows, columns=GATE_COLUMNS)
 
 
 def _exactness(network: str, seed: int, n_images: int) -> dict:
@@ -178,8 +176,8 @@ def _sums(seed: int) -> pd.DataFrame:
 
 
 def _half_gates(seed: int, n_images: int) -> pd.DataFrame:
-    columns = ["network", "seed", "n_images", "largest_relative_difference", "n_different"]
-    return pd.DataFrame([("resnet", seed, n_images, 2e-6 + 1e-6 * seed, 0)], columns=columns)
+    row = ("resnet", seed, n_images, 2e-6 + 1e-6 * seed, 0)
+    return pd.DataFrame([row], columns=HALF_GATE_COLUMNS)
 
 
 def _modules_and_ranges(seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -218,10 +216,11 @@ def _write_ensemble(folder: Path, seeds: tuple[int, ...], labels: np.ndarray) ->
         np.savez(file, predictions=predictions, labels=labels)
         for member in range(1, 7):
             error = float(table.error_fraction.iloc[member - 1])
-            members.append((seed, member, 9, 10, error))
+            members.append((seed, member, 9, 44_000, 10, n, error))
     pd.concat(tables).to_csv(folder / "ensemble.csv", index=False)
-    columns = ["seed", "member", "n_modules", "epochs", "test_error_fraction"]
-    pd.DataFrame(members, columns=columns).to_csv(folder / "ensemble/members.csv", index=False)
+    pd.DataFrame(members, columns=MEMBER_COLUMNS).to_csv(
+        folder / "ensemble/members.csv", index=False
+    )
 
 
 def _run(name: str, seed: int, error: float, n_images: int) -> dict:

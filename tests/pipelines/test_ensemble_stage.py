@@ -6,7 +6,8 @@ import pytest
 from scipy.special import softmax
 
 from residual_ensembles import data, models
-from residual_ensembles.analysis.voting import COLUMNS, average
+from residual_ensembles.analysis.voting import average
+from residual_ensembles.storage.columns import ENSEMBLE_COLUMNS
 from tests.helpers import programs, small_studies
 
 
@@ -41,7 +42,7 @@ def finished(folder):
 
 def test_every_sub_ensemble_votes(folder, finished):
     table = pd.read_csv(finished / "ensemble.csv", dtype={"members": str})
-    assert list(table.columns) == COLUMNS
+    assert list(table.columns) == ENSEMBLE_COLUMNS
     assert table.members.tolist() == 2 * ["1", "2", "1,2"]
     assert table.n_modules.tolist() == 2 * [3, 3, 6]
     assert set(table.n_images) == {40}
@@ -78,5 +79,5 @@ def test_a_member_trained_alone_is_the_same(folder, finished):
 def test_without_members_there_are_empty_tables(folder):
     done, place = run(folder, "none", members=0)
     assert done.returncode == 0, done.stderr
-    assert list(pd.read_csv(place / "ensemble.csv").columns) == COLUMNS
+    assert list(pd.read_csv(place / "ensemble.csv").columns) == ENSEMBLE_COLUMNS
     assert pd.read_csv(place / "ensemble/members.csv").empty

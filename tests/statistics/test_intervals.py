@@ -1,8 +1,11 @@
 import math
 
+import numpy as np
 import pytest
 
-from residual_ensembles.statistics import student, wilson
+from residual_ensembles.analysis.curves import largest_step, monotony, steepest
+from residual_ensembles.statistics import bootstrap, student, wilson
+from residual_ensembles.statistics.intervals import Estimate, exact, over_draws, over_seeds
 
 
 @pytest.mark.parametrize(
@@ -42,3 +45,81 @@ def test_student_by_hand():
 
 def test_one_value_has_no_interval():
     assert all(math.isnan(end) for end in student([1.0]))
+
+
+ONE = Estimate(0.1, 0.05, 0.15, 360, "images")
+
+
+def test_one_seed_keeps_its_own_interval():
+    assert over_seeds([ONE]) is ONE
+
+
+def test_seeds_have_students_interval():
+    other = Estimate(0.3, 0.2, 0.4, 360, "images")
+    joined = over_seeds([ONE, other])
+    assert (joined.value, joined.n, joined.over) == (pytest.approx(0.2), 2, "seeds")
+    assert joined.high - joined.value == pytest.approx(12.7062 * 0.1, abs=1e-4)  # t(1), s / √2
+
+
+def test_seeds_without_a_value_are_left_out():
+    assert over_seeds([]) is None
+    assert over_seeds([Estimate(math.nan, 0, 0, 1, "draws")]) is None
+
+
+def test_exact_numbers_have_no_width():
+    assert exact(0.5) == Estimate(0.5, 0.5, 0.5, None, "exact")
+
+
+def test_a_mean_of_draws_has_students_interval():
+    assert over_draws([1, 2, 3]).over == "draws"
+    assert math.isnan(over_draws([1]).low)
+
+
+def test_interval_of_a_mean_is_near_students():
+    rows = np.random.default_rng(0).normal(size=(60, 1))
+    low, high = bootstrap(np.mean, rows)
+    assert (low, high) == pytest.approx(student(rows.ravel()), abs=0.05)
+
+
+def test_same_seed_same_interval():
+    rows = np.arange(12.0).reshape(6, 2)
+    assert bootstrap(np.mean, rows) == bootstrap(np.mean, rows)
+    assert bootstrap(np.mean, rows) != bootstrap(np.mean, rows, seed=1)
+
+
+def test_limits_are_kept():
+    rows = np.array([[0.0], [0.1], [0.9], [1.0]])
+    low, high = bootstrap(np.max, rows, limits=(0.5, 1.0))
+    assert (low, high) == (0.5, 1.0)
+    low, high = bootstrap(np.mean, rows, limits=(0.45, 0.6))
+    assert (low, high) == (0.45, 0.6)
+
+
+SMOOTH = 1 / (1 + np.exp(-(np.arange(21) - 11) / 2.5))
+
+
+def studies_of(curve, n):
+    random = np.random.default_rng(0)
+    return [curve + 0.1 * random.normal(size=(20, len(curve))) for _ in range(n)]
+
+
+def test_the_truth_is_held_where_noise_pushes_one_way():
+    truth = largest_step(SMOOTH)
+    result = [steepest(study) for study in studies_of(SMOOTH, 100)]
+    assert np.mean([one.low <= truth <= one.high for one in result]) >= 0.92
+
+
+def test_the_end_that_decides_does_not_shrink_to_the_number():
+    (study,) = studies_of(SMOOTH, 1)
+    result = monotony(study)  # noise can only disturb an order: all resamples lie below the number
+    assert result.low < result.value < result.high
+    result = steepest(study)
+    assert result.low < result.value < result.high
+
+
+def test_one_row_has_no_interval():
+    assert all(math.isnan(end) for end in bootstrap(np.mean, np.ones((1, 3))))
+
+
+def test_statistics_that_are_not_defined_have_no_interval():
+    assert all(math.isnan(end) for end in bootstrap(lambda rows: math.nan, np.ones((4, 1))))

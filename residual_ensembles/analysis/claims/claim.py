@@ -1,8 +1,8 @@
-"""A claim of the paper as a value: what is said, how it is measured, and the rule that decides.
+"""A claim of the paper: its statement, how it is measured, and the rule that decides.
 
 Most rules were written before the first study was run, and some were sharpened after it; these say
 so themselves (`Claim.revised`). A rule is applied to the interval, where there is one, and not to
-the number: only an interval that lies wholly within the target reproduces a claim.
+the number: only an interval that lies entirely within the target reproduces a claim.
 """
 
 import math
@@ -31,14 +31,14 @@ class Target:
 
     @property
     def rule(self) -> str:
-        """The rule in words."""
+        """The rule as text."""
         return (
             f"Reproduced if the interval lies {self.where}, not reproduced if it lies wholly "
             "outside, inconclusive otherwise"
         )
 
     def verdict(self, estimate: Estimate) -> str:
-        """Holds the interval against the target."""
+        """Compares the interval with the target."""
         if math.isnan(estimate.low) or math.isnan(estimate.high):
             return INCONCLUSIVE
         if self.low <= estimate.low and estimate.high <= self.high:
@@ -62,14 +62,14 @@ class NoSignificantDifference:
 
     @property
     def rule(self) -> str:
-        """The rule in words."""
+        """The rule as text."""
         return (
             f"Reproduced if the interval contains 0 and lies between {-self.margin:g} and "
             f"{self.margin:g}, not reproduced if it does not contain 0, inconclusive otherwise"
         )
 
     def verdict(self, estimate: Estimate) -> str:
-        """Looks for 0 in the interval, and at its width."""
+        """Returns whether the interval contains 0 and is narrow."""
         if math.isnan(estimate.low) or math.isnan(estimate.high):
             return INCONCLUSIVE
         if not estimate.low <= 0 <= estimate.high:
@@ -133,7 +133,7 @@ class Claim:
 
     Attributes:
         id: Number in the list of claims, with a letter where one claim has several sides.
-        statement: The claim, in our words.
+        statement: What the paper says, reworded.
         source: Section and figure of the paper, and the authors' data where a number is theirs.
         figure: The figure of ours that shows it, such as "fig3"; empty where none does.
         paper_value: The paper's or its authors' number in the units of the measurement, if any.
@@ -165,7 +165,7 @@ class Claim:
 
     @property
     def rule(self) -> str:
-        """The rule in words, made from the target that decides."""
+        """The rule as text, made from the target that decides."""
         one_seed = "; inconclusive with one seed." if self.of_training else "."
         return f"{self.measure}. {self.target.rule}{one_seed}"
 

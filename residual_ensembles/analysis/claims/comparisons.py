@@ -13,18 +13,19 @@ import pandas as pd
 
 from residual_ensembles.analysis.claims.claim import Finder, Measurement
 from residual_ensembles.analysis.claims.lesion_measurements import ANY, ENOUGH_STEPS
-from residual_ensembles.analysis.curves import curves, shrinking_gain
+from residual_ensembles.analysis.curves import curves, error_by_size, shrinking_gain, wrong_by_size
 from residual_ensembles.analysis.deletion_costs import single_costs
-from residual_ensembles.analysis.sub_ensembles import error_by_size, wrong_by_size
 from residual_ensembles.analysis.tables import Tables
 from residual_ensembles.analysis.voting import VOTES
 from residual_ensembles.models.architectures import residual_kinds
 from residual_ensembles.statistics.intervals import Estimate, bootstrap, over_seeds, student
-from residual_ensembles.statistics.paired import difference_interval, discordant, mcnemar
-from residual_ensembles.statistics.significance import (
+from residual_ensembles.statistics.paired import (
+    difference_interval,
+    discordant,
     equivalence_over_images,
     equivalence_over_seeds,
     holm,
+    mcnemar,
 )
 
 MARGIN = 0.01

@@ -11,8 +11,8 @@ from residual_ensembles.analysis.curves import curves, largest_step
 from residual_ensembles.analysis.deletion_costs import BARELY, single_costs
 from residual_ensembles.analysis.tables import Tables
 from residual_ensembles.statistics.intervals import Estimate, bootstrap, over_draws, over_seeds
+from residual_ensembles.statistics.paired import holm
 from residual_ensembles.statistics.rank_correlation import spearman
-from residual_ensembles.statistics.significance import holm
 
 ANY = "random_deletion"
 SPARING = "random_deletion_sparing"
