@@ -79,7 +79,7 @@ def code_of(stage: list[str]) -> list[str]:
 def _data_files(folder: Path, is_package: bool) -> set[Path]:
     """Returns what a package has beside code: pages and tables that its modules read."""
     files = folder.rglob("*") if is_package else folder.glob("*")
-    python = {".py", ".pyi", ".pyc"}
+    python = {".py", ".pyi", ".pyc", ".typed"}
     return {file for file in files if file.is_file() and file.suffix not in python}
 
 
