@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from residual_ensembles.data.view import center_crop
+from residual_ensembles.data.split import center_crop
 
 
 @pytest.mark.parametrize("size", [(250, 200), (200, 250), (17, 300), (256, 256), (1000, 999)])

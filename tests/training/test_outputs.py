@@ -53,13 +53,13 @@ def test_what_was_killed_before_its_end_is_not_finished(outputs):
     assert outputs.finished("abc") is None
 
 
-def test_what_is_published_is_whole(outputs, tmp_path):
-    place = Outputs(tmp_path / "published")
-    assert outputs.publish(place, "NA") == {"network": "NA", **RUN}
+def test_what_is_copied_is_whole(outputs, tmp_path):
+    place = Outputs(tmp_path / "copied")
+    assert outputs.copy_to(place, "NA") == {"network": "NA", **RUN}
     assert place.finished("abc") == {"network": "NA", **RUN}
     assert place.times.read_bytes() == outputs.times.read_bytes()
     outputs.times.write_text("damaged, and no result")
-    outputs.publish(place, "NA")
+    outputs.copy_to(place, "NA")
     assert place.finished("abc")
 
 
