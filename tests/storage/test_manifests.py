@@ -62,7 +62,7 @@ def test_none_is_not_a_damaged_one(tmp_path):
 
 @pytest.mark.parametrize("place", [0, 2_000_000, 4_999_999])
 def test_samples_stand_for_a_large_file(folder, monkeypatch, place):
-    monkeypatch.setattr(files, "WHOLE_BYTES", 1000)
+    monkeypatch.setattr(files, "FULL_CHECKSUM_BYTES", 1000)
     content = bytearray(5_000_000)
     (folder / "a.bin").write_bytes(content)
     files.write_manifest(folder, FILES)
