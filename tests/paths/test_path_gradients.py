@@ -25,8 +25,8 @@ LABELS = np.arange(6) % 4
 def test_all_lengths_add_up_to_the_gradient(net, inputs):
     chain = unravel(net)
     table = gradient_by_length(chain, inputs, LABELS)
-    point = paths.Linearization(chain).linearize(inputs, LABELS)
-    expected = paths.batch_gradient_by_length(point)
+    linearized = paths.Linearization(chain).linearize(inputs, LABELS)
+    expected = paths.batch_gradient_by_length(linearized)
     assert table["length"].tolist() == [0, 1, 2, 3]
     assert table["n_paths"].tolist() == [1, 3, 3, 1]
     assert table["log10_norm"].tolist() == expected.log10_norms.tolist()
