@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from pipelines import training
-from pipelines.training import Named, train_side_by_side
+from pipelines.training import Prefixed, train_side_by_side
 from residual_ensembles import data
 from residual_ensembles.backend.threads import THREADS
 from residual_ensembles.runtime import Serial
@@ -118,7 +118,7 @@ def test_one_that_fails_is_named_in_one_line(prepared, tmp_path):
 
 
 def test_lines_stand_behind_a_name(capsys):
-    named = Named("a-0")
+    named = Prefixed("a-0")
     print("one\ntwo", end="", file=named)
     print(" and more", file=named)
     assert capsys.readouterr().out == "a-0: one\na-0: two and more\n"
