@@ -39,7 +39,7 @@ def run(missing, statements):
     return subprocess.run(words, capture_output=True, text=True)
 
 
-def test_a_network_is_taken_apart_and_pruned_without_any_extra():
+def test_a_network_is_unraveled_and_pruned_without_any_extra():
     done = run(OPTIONAL, OWN_NETWORK)
     assert done.returncode == 0, done.stderr
 
@@ -74,7 +74,7 @@ cli.run(lambda: importlib.import_module("residual_ensembles.figures"))
     assert done.stderr.startswith("error: Received no matplotlib")
 
 
-def test_what_is_there_is_not_refused():
+def test_installed_packages_are_accepted():
     extras.require("figures", "json", "numpy")
 
 

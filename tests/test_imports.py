@@ -104,7 +104,7 @@ def test_the_check_of_a_study_loads_nothing_heavy(loaded, tmp_path):
     assert not loaded("pipelines.check", folder=tmp_path) & HEAVY
 
 
-def test_who_reads_tables_loads_no_network(loaded, tmp_path):
+def test_reading_tables_loads_no_network(loaded, tmp_path):
     write_study(small_studies.write(tmp_path))
     for program in ("figures", "report"):
         assert not loaded(f"pipelines.{program}", folder=tmp_path) & NETWORKS, program

@@ -117,7 +117,7 @@ MESSAGES = [
 
 
 @pytest.mark.parametrize(("refused", "message"), MESSAGES)
-def test_what_a_refusal_says(monkeypatch, refused, message):
+def test_errors_have_these_messages(monkeypatch, refused, message):
     monkeypatch.setenv("RESIDUAL_ENSEMBLES_ENGINE", "spark")
     with pytest.raises((ValueError, ImportError)) as caught:
         refused()

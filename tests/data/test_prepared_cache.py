@@ -28,7 +28,7 @@ def test_the_same_data_is_prepared_once(folder_of, make_tree):
     assert folder_of("digits") != folder_of("digits", 0.2)
 
 
-def test_two_trees_do_not_meet_whatever_they_are_called(folder_of, make_tree):
+def test_different_trees_have_different_folders(folder_of, make_tree):
     one, other = make_tree(name="a/b"), make_tree(name="a-b")
     assert folder_of(f"folder:{one}") != folder_of(f"folder:{other}")
 
@@ -58,7 +58,7 @@ def test_damaged_data_is_prepared_again(tmp_path, make_tree, capsys):
     assert "train_labels.npy has 0 bytes" in printed[-1]
 
 
-def test_a_long_path_or_none_at_all(folder_of, make_tree):
+def test_long_paths_and_odd_names_have_a_folder(folder_of, make_tree):
     tree = make_tree(name="/".join(["long" * 30] * 4))
     assert len(folder_of(f"folder:{tree}").name) < 100
     with pytest.raises(ValueError, match=r"folder:.*-not"):

@@ -72,7 +72,7 @@ def test_exact_carries_the_very_gradients(case):
         )
 
 
-def test_only_short_lengths_are_carried(case):
+def test_max_length_gives_the_short_lengths(case):
     chain, linearized, every = case
     shortest = all_lengths(chain)[0]
     result = paths.batch_gradient_by_length(linearized, max_length=shortest + 1)
@@ -110,7 +110,7 @@ def test_share_by_module_is_that_of_the_paths_through_it(case):
 
 
 @pytest.mark.parametrize("number", [1, 3, 4])
-def test_weights_gradient_by_length_of_the_way_back(case, number):
+def test_weight_gradient_is_by_length_above_the_module(case, number):
     chain, linearized, every = case
     first = 2 + sum(len(module.variables) for module in chain.modules[: number - 1])
     variables = chain.modules[number - 1].variables
@@ -143,7 +143,7 @@ def test_weights_gradient_by_length_of_the_way_back(case, number):
     assert result.error < ROUNDING
 
 
-def test_the_network_is_as_it_was(case):
+def test_the_network_is_unchanged(case):
     chain, *_ = case
     before = [np.array(w) for w in chain.get_weights()]
     paths.batch_gradient_by_length(paths.Linearization(chain, "training").linearize(*batch(1)))

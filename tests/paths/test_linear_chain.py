@@ -90,7 +90,7 @@ def on_paper(matrices, x, labels):
     batch=st.integers(1, 4),
     seed=st.integers(0, 1000),
 )
-def test_all_paths_are_as_on_paper(n, width, batch, seed):
+def test_all_paths_equal_the_matrix_products(n, width, batch, seed):
     random = np.random.default_rng(seed)
     matrices = random.normal(size=(n, width, width)) * 0.5
     x, labels = random.normal(size=(batch, width)) * 0.3, random.integers(0, width, batch)
@@ -111,7 +111,7 @@ def test_all_paths_are_as_on_paper(n, width, batch, seed):
     assert exact.error < ROUNDING
 
 
-def test_a_module_that_does_not_say_what_it_is_is_computed_on_its_own():
+def test_a_module_without_config_shares_no_compiled_code():
     matrices = np.random.default_rng(0).normal(size=(3, 2, 2))
     result = [
         paths.batch_gradient_by_length(
@@ -123,7 +123,7 @@ def test_a_module_that_does_not_say_what_it_is_is_computed_on_its_own():
 
 
 @pytest.mark.parametrize("shrinks", [0.3, 1e-2, 1e-4, 1e-7])
-def test_norms_that_float32_has_no_number_for(shrinks):
+def test_norms_beyond_the_range_of_float32(shrinks):
     n, width = 54, 3
     chain = LinearChain([shrinks * np.eye(width)] * n, "float32")
     linearized = paths.Linearization(chain).linearize(np.ones((2, width)), [0, 1])
@@ -141,7 +141,7 @@ def test_norms_that_float32_has_no_number_for(shrinks):
     np.testing.assert_allclose(single.log10_norms, top + lengths * math.log10(shrinks), atol=2e-5)
 
 
-def test_a_dead_path_has_no_norm():
+def test_a_dead_path_has_norm_zero():
     chain = LinearChain([np.eye(2), np.zeros((2, 2))], "float32")
     linearized = paths.Linearization(chain).linearize([[1.0, 0.0]], [1])
     single = paths.batch_path_gradients(linearized, [[1, 0], [0, 1]])
@@ -162,21 +162,21 @@ def test_without_a_gradient_there_are_no_shares():
     assert np.isnan(paths.share_by_module(linearized)).all()
 
 
-def test_parts_that_are_not_the_gradient_are_refused(monkeypatch):
+def test_lengths_that_do_not_add_up_are_refused(monkeypatch):
     linearized = paths.Linearization(LinearChain([np.eye(2)] * 3)).linearize([[1.0, 0.0]], [1])
     linearized.__dict__["gradients"] = [g * 1.001 for g in linearized.gradients]
     with pytest.raises(ArithmeticError, match="adds up to something else than the gradient"):
         paths.batch_gradient_by_length(linearized)
 
 
-def test_paths_that_cancel_may_leave_their_rounding():
+def test_paths_that_cancel_may_leave_rounding():
     # The residuals are −1: of 2^20 paths as large as each other, nothing is left.
     chain = LinearChain([-np.eye(2)] * 20, "float32")
     exact = paths.batch_gradient_by_length(paths.Linearization(chain).linearize([[1.0, 0.0]], [1]))
     assert exact.log10_norms[10] > 4
 
 
-def test_neighbors_of_like_size_have_one_scale():
+def test_neighbors_of_similar_size_share_an_exponent():
     sizes = np.array([5, 3, -40, -60, -61, 10])
     assert largest_of_neighbors(sizes, 60).tolist() == [5, 5, 5, -60, -60, 10]
 
@@ -210,7 +210,7 @@ def test_neighbors_of_like_size_have_one_scale():
         ),
     ],
 )
-def test_refused(call, message):
+def test_bad_arguments_are_refused(call, message):
     linearized = paths.Linearization(LinearChain([np.eye(2)] * 3)).linearize([[1.0, 0.0]], [1])
     with pytest.raises(ValueError, match=message):
         call(linearized)

@@ -48,7 +48,7 @@ def test_a_vgg_has_one_path():
 
 @pytest.mark.parametrize("model", ["resnet", "highway"])
 @pytest.mark.parametrize("batch_norm", BATCH_NORM)
-def test_in_float32_the_parts_add_up_and_single_paths_are_masked_passes(model, batch_norm):
+def test_in_float32_lengths_add_up_and_single_paths_equal_masked_passes(model, batch_norm):
     chain = network(model, DEPTH)
     linearized = paths.Linearization(chain, batch_norm).linearize(*batch())
     exact = paths.batch_gradient_by_length(linearized)
@@ -62,7 +62,7 @@ def test_in_float32_the_parts_add_up_and_single_paths_are_masked_passes(model, b
     )
 
 
-def test_what_float32_can_hold_is_not_changed_by_the_scale(monkeypatch):
+def test_rescaling_changes_no_digit(monkeypatch):
     chain = network("resnet", DEPTH)
     linearized = paths.Linearization(chain).linearize(*batch())
     drawn = paths.draw_paths([True] * N, N // 2, 6, 0, 0)
@@ -132,7 +132,7 @@ def test_survival_probabilities_share_closed_forms_only():
     ("model", "depth", "method"),
     [("resnet", 8, ResidualProducts), ("highway", 8, HighwayProducts), ("vgg", 15, Autodiff)],
 )
-def test_closed_forms_where_there_are_some(model, depth, method):
+def test_known_modules_have_closed_forms(model, depth, method):
     [products] = {type(p._method) for p in paths.Linearization(network(model, depth))._products}
     assert products is method
 
@@ -182,7 +182,7 @@ def test_another_network_with_a_batch_of_another_size_has_its_own_weights(model)
 
 
 @pytest.mark.parametrize("dtype", ["mixed_bfloat16", "mixed_float16", "float16"])
-def test_reduced_precision_is_taken_apart_in_float32(dtype):
+def test_networks_of_reduced_precision_are_measured_in_float32(dtype):
     reduced = network("resnet", 8, dtype="mixed_bfloat16")
     config = json.dumps(reduced.get_config()).replace("mixed_bfloat16", dtype)
     chain = models.Chain.from_config(json.loads(config))

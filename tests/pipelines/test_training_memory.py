@@ -19,7 +19,7 @@ def test_feature_maps_and_weights_are_counted(build, monkeypatch):
     assert training_bytes(chain, 10, 2) == 6 * maps * 10 * 2 + weights
 
 
-def test_a_small_network_takes_what_it_takes_to_start(build):
+def test_a_small_network_takes_the_minimum(build):
     assert training_bytes(build(depth=8), 16) == 2**30
 
 
