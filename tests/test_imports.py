@@ -162,7 +162,6 @@ for package in [importlib.import_module(n) for n in ("residual_ensembles", *name
         done = subprocess.run(words, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         assert set(done.stdout.split()) == {
-            "residual_ensembles.lesions.exactness.agreement",
             "residual_ensembles.lesions.sweep",
             "residual_ensembles.unraveling.external",
         }

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from residual_ensembles import backend, paths
+from residual_ensembles import backend, models, paths
 from residual_ensembles.paths.exact_lengths import largest_of_neighbors
 from tests.helpers.masked_passes import DTYPE, RELATIVE, ROUNDING
 
@@ -56,8 +56,10 @@ class Identity(keras.layers.Layer):
 class LinearChain:
     """A chain, without being one of ours."""
 
+    name = "linear"
     segments = ()
     probabilities = False
+    compiled_with = models.Compilation()
 
     def __init__(self, matrices, dtype=DTYPE, module=Linear):
         self.stem, self.head = Identity(dtype=dtype), Identity(dtype=dtype)

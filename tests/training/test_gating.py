@@ -51,7 +51,7 @@ def test_a_draw_depends_on_seed_and_step_alone():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("dropout", 54), "gating='dropout'"),
+        (("dropout", 54), "scheme='dropout'"),
         (("effective_paths", 54, 55), "modules_per_batch=55"),
         (("effective_paths", 54, 0), "modules_per_batch=0"),
         (("stochastic_depth", 54, 23, 0.0), r"survival_probability=0\.0"),
