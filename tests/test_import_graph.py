@@ -58,14 +58,14 @@ def test_no_rooms_import_each_other():
 
 LAYERS = (
     "arguments",
-    "parameters",
-    "statistics",
     "backend",
+    "statistics",
     "storage",
+    "models",
+    "parameters",
     "cli",
     "runtime",
     "data",
-    "models",
     "unraveling",
     "training",
     "lesions",
