@@ -31,7 +31,7 @@ def require_number(name: str, value: Any) -> float:
 
     Args:
         name: Name of the parameter.
-        value: Its value.
+        value: Value of the parameter: a real number of Python or NumPy.
 
     Raises:
         TypeError: It is not a number.

@@ -51,7 +51,7 @@ class MeanLoss:
             self.function = _function(chain, "mean_squared_error")
         self.is_default = loss is None
         self.name = CROSS_ENTROPY if self.function is None else _name(self.function)
-        """Of the loss, as Keras calls it."""
+        """Name of the loss in Keras."""
         self._was_tried = False
 
     def targets(self, targets, n: int):

@@ -77,9 +77,9 @@ class Ray(Executor):
         super().__init__()
         self.ray = _import_ray()
         self.options: dict = {}
-        """Of each task, as Ray's remote functions take them."""
+        """Options of each task, as Ray's remote functions take them."""
         self.resources: dict = {}
-        """What a task takes: CPU, GPU and memory."""
+        """Resources of each task: CPU, GPU and memory."""
         self.limit, self.last_look = 1, -math.inf
         self.seen: set[str] = set()
         self.probed: dict[str, tuple] = {}

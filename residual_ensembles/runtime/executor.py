@@ -21,7 +21,7 @@ class Task(NamedTuple):
     """One unit of work that can be sent to another process."""
 
     name: str
-    """As printed in errors."""
+    """Name for errors and dashboards."""
     function: Callable
     """Function of an importable module, called as `function(*arguments, advance)`."""
     arguments: Callable[[], tuple]
@@ -41,7 +41,7 @@ class Executor(ABC):
 
     def __init__(self):
         self.nodes: Counter[str] = Counter()
-        """How many tasks each node has finished."""
+        """Number of finished tasks of each node."""
 
     def __enter__(self) -> "Executor":
         return self

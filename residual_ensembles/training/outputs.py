@@ -54,12 +54,12 @@ class Outputs:
 
     @property
     def times(self) -> Path:
-        """How long it took, in seconds."""
+        """Seconds that the run took."""
         return self.folder / "times.json"
 
     @property
     def live(self) -> Path:
-        """What DVCLive writes."""
+        """Folder of DVCLive."""
         return self.folder / "live"
 
     @property

@@ -45,7 +45,7 @@ class NetworkSnapshot(NamedTuple):
     batch_norm: str
     """Statistics that batch normalization uses; before training always those of the batch."""
     estimators: tuple[str, ...]
-    """Of "exact" and "sampled"."""
+    """Estimators to measure: "exact", "sampled" or both."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -91,7 +91,7 @@ class GradientStudy:
         Args:
             network: Name of the network in tables.
             seed: Seed of its training.
-            measured: Its gradients.
+            measured: Gradients of the network at this epoch.
         """
         epoch, batch_norm, skips, result = measured
         key = {"network": network, "seed": seed, "epoch": epoch, "batch_norm": batch_norm}
@@ -129,7 +129,7 @@ class Measured(NamedTuple):
     skips: list[bool]
     """Whether each module has a skip."""
     results: dict[str, list]
-    """As from `empty_results`, filled."""
+    """Results of all batches, in the lists of `empty_results`."""
 
 
 def empty_results() -> dict[str, list]:
