@@ -158,7 +158,7 @@ def test_crops_on_the_device_equal_those_on_the_host(prepared, build):
     inputs, labels = feed.batch(5)  # epoch 2, second batch
     order = data.order(3, 2, len(split))[50:100]
     np.testing.assert_array_equal(labels, split.labels[order])
-    device = np.asarray(trainer._cut({k: ops.convert_to_tensor(v) for k, v in inputs.items()}))
+    device = np.asarray(trainer._cropped({k: ops.convert_to_tensor(v) for k, v in inputs.items()}))
     np.testing.assert_allclose(device, split.augmented(order, 3, 2), atol=0.5)
 
 
