@@ -223,7 +223,7 @@ cli.run(main)
         (["--k=0"], 2, "--k=0: 0 is not a positive integer"),
         (["--precision=int8"], 2, "should be one of <float32|bfloat16|cascade>"),
         (["--train_snapshots=0,x"], 1, "--train_snapshots=0,x, expected integers"),
-        (["--help"], 0, "--k: largest number of modules deleted together\n    (default: '3')"),
+        (["--help"], 0, "--k: largest number of modules deleted at once\n    (default: '3')"),
     ],
 )
 def test_flags_come_from_parameters(flags, status, message):
