@@ -106,7 +106,7 @@ lock: ## pins requirements*.txt anew from pyproject.toml (needs uv); KEEP=1: onl
 clean: ## removes the environments; results and checkpoints stay
 	rm -rf $(VENV) $(JAX_VENV)
 
-clean-checkpoints: install ## says what .checkpoints holds; DAYS=30: removes what is that old
+clean-checkpoints: install ## lists what .checkpoints holds; DAYS=30: removes what is that old
 	python -m pipelines.clean_checkpoints $(if $(DAYS),--older_than=$(DAYS))
 
 docs: $(VENV)/.installed-docs ## the documentation, in docs/_build/html, and its tests

@@ -4,9 +4,9 @@
 
 All single deletions and some random ones of a ResNet, images of 32×32, on two one-core nodes that
 are started on this machine (`ray.cluster_utils.Cluster`). Every task has one thread. Each round
-takes the same tasks with one worker of the cluster, with two, and in one and two bare processes,
-which are the local engine's. Networks are loaded and compiled before the clock starts; what
-starting takes is told on its own, in `seconds_to_start`.
+takes the same tasks with one worker of the cluster, with two, and in one and two bare processes of
+the local engine. Networks are loaded and compiled before the clock starts; what
+starting takes is in `seconds_to_start`.
 
 - `sweep_two_workers`: how many times faster two workers are than one.
 - `two_processes`: the same of bare processes. Two cores that others share rarely give 2.
@@ -25,11 +25,11 @@ from collections.abc import Callable
 
 import numpy as np
 from absl import app, flags
+from sent_bytes import Counting
 from side_by_side import BOTH_OURS, FLAGS, Cost, announce, progress, report
-from travel import Counting
 
 from residual_ensembles import lesions, models
-from residual_ensembles.runtime.cluster import AHEAD, Ray
+from residual_ensembles.runtime.cluster import TASKS_PER_SLOT, Ray
 from residual_ensembles.runtime.executor import Executor
 from residual_ensembles.runtime.local import Local
 
@@ -44,31 +44,20 @@ FIRST = {"first": 1.0}
 """A resource that one of the nodes has."""
 
 
-class Bare(Local):
-    """So many processes, whatever the machine has."""
-
-    def __init__(self, size: int):
-        super().__init__()
-        self.wanted = size
-
-    def most(self):
-        return self.wanted
-
-
 class Workers(Ray):
     """Both workers of the cluster, or one: that of the node which has the resource."""
 
     alone = False
 
-    def _require(self, task_bytes):
-        super()._require(task_bytes)
+    def _set_task_resources(self, task_bytes):
+        super()._set_task_resources(task_bytes)
         self.options |= {"resources": FIRST} if self.alone else {}
 
-    def most(self):
-        return AHEAD if self.alone else super().max_in_flight()
+    def max_in_flight(self):
+        return TASKS_PER_SLOT if self.alone else super().max_in_flight()
 
 
-def subject() -> tuple:
+def network_and_plan() -> tuple:
     """Returns a random network, a plan and images."""
     random = np.random.default_rng(0)
     images = random.integers(0, 256, (FLAGS.images, *SHAPE)).astype(np.uint8)
@@ -104,7 +93,7 @@ class Sweep:
         return time.perf_counter() - begin
 
     def run(self) -> None:
-        """Takes one sweep that counts."""
+        """Times one sweep."""
         self.seconds.append(self.measured())
 
     def over(self, other: "Sweep") -> list[float]:
@@ -112,7 +101,7 @@ class Sweep:
         return [mine / its for mine, its in zip(self.seconds, other.seconds, strict=True)]
 
 
-def told(name: str, ratios: list[float], baseline: str, **more) -> None:
+def report_median(name: str, ratios: list[float], baseline: str, **more) -> None:
     """Reports the median of a ratio over the rounds; processor seconds are spent elsewhere."""
     value = Cost(statistics.median(ratios), 0.0)
     report(name, value, baseline, len(ratios), cpu_ratio=None, **more)
@@ -122,7 +111,7 @@ def main(_):
     from ray.cluster_utils import Cluster
 
     announce(BOTH_OURS)
-    chain, plan, images = subject()
+    chain, plan, images = network_and_plan()
 
     def evaluate(executor: Executor) -> None:
         lesions.evaluate(chain, plan, images, executor=executor)
@@ -142,7 +131,7 @@ def main(_):
     cluster.wait_for_nodes()
     os.environ["RAY_ADDRESS"] = cluster.address
     begin = time.perf_counter()
-    with Bare(1) as one, Bare(2) as two, Workers() as workers:
+    with Local(1) as one, Local(2) as two, Workers() as workers:
         connecting = time.perf_counter() - begin
         kinds = {
             "two workers": (both := Sweep(evaluate, workers, alone=False)),
@@ -158,11 +147,11 @@ def main(_):
 
     start = connecting + both.seconds_to_start - statistics.median(both.seconds)
     gained, limit = alone.over(both), process.over(processes)
-    told("sweep_two_workers", gained, "one worker of the cluster", seconds_to_start=start)
-    told("two_processes", limit, "one bare process")
-    shares = [gain / most for gain, most in zip(gained, limit, strict=True)]
-    told("of_limit", shares, "two_processes")
-    told("overhead", alone.over(process), "the local engine in one process of one thread")
+    report_median("sweep_two_workers", gained, "one worker of the cluster", seconds_to_start=start)
+    report_median("two_processes", limit, "one bare process")
+    shares = [gain / bound for gain, bound in zip(gained, limit, strict=True)]
+    report_median("of_limit", shares, "two_processes")
+    report_median("overhead", alone.over(process), "the local engine in one process of one thread")
 
 
 if __name__ == "__main__":

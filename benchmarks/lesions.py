@@ -1,11 +1,11 @@
-"""How many times faster the lesion engine is than one whole evaluation for each lesion.
+"""How many times faster the lesion engine is than one full evaluation for each lesion.
 
     python benchmarks/lesions.py --json
 
 ResNet-110, images of 32×32, two cores, side by side in one process, both under our settings. The
 bfloat16 and cascade rows are left out where the processor has no bfloat16. The reference is the
-whole network compiled in float32 for one lesion, deleted modules left out, at its best batch size,
-for which images are repeated where a sweep has fewer; it is timed on a few lesions of each plan
+full network compiled in float32 for one lesion, deleted modules left out, at its best batch size,
+where images are repeated if a sweep has fewer; it is timed on a few lesions of each plan
 and multiplied up to all of them, before and after each sweep of the engine, which is timed on all.
 Compiling is left out on both sides (the reference's takes seconds for each lesion). `ratio` is the
 median over the rounds; `cpu_ratio` is the same in processor seconds, which other programs on the
@@ -21,8 +21,8 @@ the cascade is worth. `shared` says how many times as often modules would run, l
 `share_of_peak` sets the multiply-adds of the modules that a sweep in float32 computes against what
 a product of large matrices reaches. The row `single_deletion_convolutions_only` says what sharing
 could reach if all but the convolutions were free. `application_resnet50v2_single_deletion` is
-ResNet50V2 of `keras.applications` as `unravel` takes it apart, 224×224; its sixteen modules allow
-about 1.8.
+ResNet50V2 of `keras.applications` as `unravel` splits it, 224×224; its sixteen modules allow about
+1.8.
 An hour and a half on two cores; `--rounds=1` takes forty minutes.
 """
 
@@ -86,7 +86,7 @@ BECOMING_RIGHT = 0.01
 error is 0.4 points higher, 2.4 % of the images are discordant."""
 PEAK_SIZE = 2048
 """Rows and columns of the matrices whose product says what the machine can do."""
-BASELINE = "one whole compiled float32 evaluation per lesion"
+BASELINE = "one full compiled float32 evaluation per lesion"
 
 
 def labeled_images(n: int) -> tuple[np.ndarray, np.ndarray]:
@@ -117,7 +117,7 @@ def network(images: np.ndarray, labels: np.ndarray):
 
 
 class Reference:
-    """Some lesions of a plan, the whole network compiled for each.
+    """Some lesions of a plan, the full network compiled for each.
 
     Args:
         chain: The network.
@@ -128,11 +128,11 @@ class Reference:
 
     def __init__(self, chain, plan: Sequence, images: np.ndarray, batch_sizes=None):
         self.batch_sizes = list(map(int, batch_sizes or FLAGS.batch_sizes))
-        places = np.linspace(0, len(plan) - 1, FLAGS.timed_lesions).round().astype(int)
+        positions = np.linspace(0, len(plan) - 1, FLAGS.timed_lesions).round().astype(int)
         self.n_plan = len(plan)
-        self.places = places.tolist()
+        self.positions = positions.tolist()
         self.images = images[np.resize(np.arange(len(images)), max(self.batch_sizes))]
-        self.functions = [compiled(chain, plan[i].lesion) for i in places]
+        self.functions = [compiled(chain, plan[i].lesion) for i in positions]
         self.size = self._best_batch_size()
         self.run()  # compiles
 
@@ -150,7 +150,7 @@ class Reference:
         return min(self.batch_sizes, key=lambda n: min(each.wall for each in costs[n]) / n)
 
     def cost(self, n_images: int) -> Cost:
-        """Returns what the whole plan takes with so many images."""
+        """Returns the cost of the full plan on `n_images` images."""
         factor = self.n_plan * n_images / (len(self.functions) * self.size)
         return cost(self.run).times(factor)
 
@@ -162,16 +162,16 @@ class Reference:
 
 
 def compiled(chain, lesion) -> Callable:
-    """Returns the whole network with one lesion as one compiled function."""
+    """Returns the full network with one lesion as one compiled function."""
     steps = lesion.steps(len(chain.modules), chain.between)
 
-    def whole(x):
+    def network(x):
         y = chain.stem(x, training=False)
         for step in steps:
             y = function_of(chain, step)(y, training=False)
         return chain.head(y, training=False)
 
-    return backend.compile(whole)
+    return backend.compile(network)
 
 
 class Sweep:
@@ -242,7 +242,7 @@ def measure(
     reference = Reference(chain, plan, images, batch_sizes)
     sweep = Sweep(chain, plan, images, precision, others)
     logits, n_both = sweep.logits(), min(reference.size, len(images))
-    same = agreement(logits[reference.places, :n_both], reference.run()[:, :n_both])
+    same = agreement(logits[reference.positions, :n_both], reference.run()[:, :n_both])
     more = {"shared": shared(sweep.evaluator)}
     if precision == "cascade":
         more["reevaluated"] = float(np.mean(sweep.reevaluated))
@@ -251,7 +251,7 @@ def measure(
     if precision == "float32" and not chain.between:
         seconds = median([engine for _, engine in costs]).wall
         more["share_of_peak"] = work(sweep.evaluator) / seconds / peak()
-    tell(
+    report_costs(
         row,
         costs,
         peak_bytes=sweep.evaluator.peak_bytes,
@@ -331,7 +331,7 @@ def measure_margin(chain, images: np.ndarray) -> None:
 
     evaluator.logits(every[: evaluator.grid.chunk])  # compiles
     intact.evaluator.logits(every[: intact.evaluator.grid.chunk])
-    tell(
+    report_costs(
         row,
         [reference.around(n, lambda: cost(estimate)) for _ in range(FLAGS.rounds)],
         peak_bytes=max(evaluator.peak_bytes, intact.evaluator.peak_bytes),
@@ -368,11 +368,11 @@ def measure_limit(chain, plan: Sequence, images: np.ndarray) -> None:
     reference = Reference(chain, plan, images)
     evaluator = SweepSpec(chain, [each.lesion for each in plan], len(images)).evaluator
     work = partial(convolutions, chain, evaluator)
-    tell(row, [reference.around(len(images), work) for _ in range(FLAGS.rounds)])
+    report_costs(row, [reference.around(len(images), work) for _ in range(FLAGS.rounds)])
 
 
 def measure_application() -> None:
-    """Measures the single deletions of a network as Keras has it, taken apart."""
+    """Measures the single deletions of a network of `keras.applications`."""
     row = "application_resnet50v2_single_deletion"
     if not wanted(row):
         return
@@ -386,11 +386,10 @@ def measure_application() -> None:
     measure(row, chain, plan, images, "float32", batch_sizes=(8, 16, 32))
 
 
-def tell(row: str, costs: list[tuple[Cost, Cost]], **more) -> None:
+def report_costs(row: str, costs: list[tuple[Cost, Cost]], **more) -> None:
     """Reports the costs of the reference and of the engine, round by round."""
     reference, engine = zip(*costs, strict=True)
-    told = {"seconds": median(engine).wall, **more}
-    report(row, ratio(reference, engine), BASELINE, len(costs), **told)
+    report(row, ratio(reference, engine), BASELINE, len(costs), seconds=median(engine).wall, **more)
 
 
 def main(_):

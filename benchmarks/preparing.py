@@ -6,7 +6,7 @@ The lesion engine compiles one function for each kind of module and hands it the
 module; a function for each module, with its weights as constants, TensorFlow could lay out once.
 ResNet-110, images of 32×32, both under our settings. `ratio` is constants by arguments: for
 `prepare` the time until every module has run once, for `run` that of all modules once more on a
-batch, and for `sweep` that of all single deletions of as many images as told, preparing included.
+batch, and for `sweep` that of all single deletions of `--images` images, preparing included.
 Below 1, constants are faster. About two minutes on two cores.
 """
 
@@ -96,12 +96,12 @@ def rounded(form, convert: Callable) -> tuple:
     )
 
 
-def whole_sweep(prepare: Cost, run: Cost, n: int) -> Cost:
+def full_sweep(prepare: Cost, run: Cost, n: int) -> Cost:
     """Returns what all single deletions take: n²/2 modules for each image, n a passage."""
     return prepare.plus(run.times((n + 1) / 2 * FLAGS.images / FLAGS.batch_size))
 
 
-def tell(row: str, costs: dict[str, list[Cost]]) -> None:
+def report_costs(row: str, costs: dict[str, list[Cost]]) -> None:
     """Reports what both took, round by round."""
     seconds = {f"{name}_seconds": median(each).wall for name, each in costs.items()}
     result = ratio(costs["constants"], costs["arguments"])
@@ -127,13 +127,13 @@ def main(_):
                 made[name].run(y)
 
             prepared[name].append(cost(prepare))
-    tell("prepare", prepared)
+    report_costs("prepare", prepared)
     progress("run")
     runs = interleaved({n: lambda n=n: made[n].run(y) for n in makers}, FLAGS.rounds)
-    tell("run", runs)
+    report_costs("run", runs)
     n = len(chain.modules)
     pairs = {name: zip(prepared[name], runs[name], strict=True) for name in makers}
-    tell("sweep", {name: [whole_sweep(*pair, n) for pair in pairs[name]] for name in makers})
+    report_costs("sweep", {name: [full_sweep(*pair, n) for pair in pairs[name]] for name in makers})
 
 
 if __name__ == "__main__":

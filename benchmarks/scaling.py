@@ -122,10 +122,10 @@ def main(_):
         costs = measure(n)
         result.append(costs)
         faster = ratio([costs["reference_sweep"]], [costs["engine_sweep"]])
-        told = {name: taken.wall for name, taken in costs.items()}
-        told["peak_bytes"] = peak_bytes() - start
-        peaks.append(told["peak_bytes"])
-        report(f"single_deletion_n{n}", faster, BASELINE, 1, **told)
+        more = {name: taken.wall for name, taken in costs.items()}
+        more["peak_bytes"] = peak_bytes() - start
+        peaks.append(more["peak_bytes"])
+        report(f"single_deletion_n{n}", faster, BASELINE, 1, **more)
     for name in result[0] if len(sizes) > 1 else ():
         slope = exponent(sizes, [costs[name].wall for costs in result])
         report(f"exponent_{name}", None, "log seconds over log modules", 1, **slope)

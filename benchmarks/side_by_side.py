@@ -133,7 +133,7 @@ def ratio(costs: Sequence[Cost], baseline: Sequence[Cost]) -> Cost:
 
 
 def announce(sides: str) -> None:
-    """Tells, before the first row, what is computed on and under which settings.
+    """Prints, before the first row, the machine and the settings.
 
     Args:
         sides: Which settings the sides of a ratio have.
@@ -188,7 +188,7 @@ def report(name: str, value: Cost | None, baseline: str, n: int, **more) -> None
 
 
 def progress(text: str) -> None:
-    """Tells on stderr what is being done."""
+    """Prints on stderr what is being done."""
     print(text, file=sys.stderr, flush=True)
 
 

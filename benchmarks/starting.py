@@ -6,7 +6,7 @@ Seconds on the wall and of all processors, medians over the rounds, each in a fr
 the files that Python reads in memory. A worker is started as `lesions` and `paths` start theirs,
 with one thread; `worker` is until it has imported what a task needs. The others are of a
 ResNet-110 for images of 8×8, as the default study has it: `build` draws one anew, `load` reads it
-from its file, and the rest is told twice, for the first call, which traces, and for the second:
+from its file, and the rest is timed twice, for the first call, which traces, and for the second:
 `lesions` all single deletions of a few images, `paths` the exact decomposition of a batch,
 `training` one step. What tracing costs is the difference. Two minutes on two cores.
 """
@@ -107,7 +107,7 @@ def lesion_task(path: str, _, images: np.ndarray) -> list[Cost]:
 
 
 def path_task(path: str, _, images: np.ndarray) -> list[Cost]:
-    """Takes the gradient of a batch apart by the length of paths, twice."""
+    """Decomposes the gradient of a batch by path length, twice."""
     from residual_ensembles import models, paths
 
     linearization = paths.Linearization(models.load(path))
@@ -142,9 +142,9 @@ def measure(name: str, work: Callable[[], list[Cost]]) -> None:
     calls = [median(each) for each in zip(*(work() for _ in range(FLAGS.rounds)), strict=True)]
     fields = ("seconds", "cpu_seconds", "seconds_again", "cpu_seconds_again")
     seconds = [round(value, 3) for call in calls for value in call]
-    told = dict(zip(fields, seconds, strict=False))
+    more = dict(zip(fields, seconds, strict=False))
     text = f"{name:16}" + "".join(f"{value:13.2f}" for value in seconds)
-    emit({"name": name, "n": FLAGS.rounds, **told}, text)
+    emit({"name": name, "n": FLAGS.rounds, **more}, text)
 
 
 def main(_):

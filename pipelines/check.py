@@ -1,8 +1,7 @@
-"""Stage `check`: refuses what only a look at the data or at a network's file can tell.
+"""Stage `check`: validates the study against its data and the files of external networks.
 
-What params.yaml itself tells is checked by every stage. The output never changes, and the other
-stages depend on it: nothing is computed on wrong parameters, and a changed one re-runs only what it
-concerns.
+Every stage validates params.yaml itself. The output never changes, and the other stages depend on
+it: nothing is computed with wrong parameters, and a changed one re-runs only what it concerns.
 """
 
 from pathlib import Path
@@ -15,10 +14,10 @@ from residual_ensembles.storage.files import write_text
 
 
 def check(study: Study) -> None:
-    """Refuses a study whose data are not there, or whose external networks do not bear it.
+    """Raises an error for a study that its data or external networks do not allow.
 
     Raises:
-        ValueError: They are not, or do not.
+        ValueError: Data are missing, or an external network does not allow the lesions.
     """
     source = study.data.source
     if source.startswith("folder:") and not (
@@ -41,10 +40,10 @@ def check(study: Study) -> None:
 
 
 def outlines(study: Study) -> dict:
-    """Returns the external networks of a study by name, as chains whose modules can be looked at.
+    """Returns the external networks of a study by name, as chains without trained weights.
 
     Raises:
-        ValueError: One is not there, cannot be cut, or takes other images than the study has.
+        ValueError: One is missing, cannot be cut into modules, or takes other images.
     """
     result = {}
     for network in (name for name in study.networks if name not in study.trained):
@@ -57,7 +56,7 @@ def outlines(study: Study) -> dict:
 
 
 def _image_shape(data) -> tuple:
-    """Returns the shape of an image, with None for what is known once the data are there."""
+    """Returns the shape of an image, with None for what only the prepared data tells."""
     size = data.resize or None
     if data.source == "digits":
         return size or DIGITS[0], size or DIGITS[1], DIGITS[2]
@@ -65,7 +64,7 @@ def _image_shape(data) -> tuple:
 
 
 def main() -> None:
-    """Checks the study and says that all is well."""
+    """Checks the study."""
     study = studies.load()
     check(study)
     write_text(study.results / "checked.txt", "The parameters can work.\n")

@@ -1,10 +1,8 @@
-"""Says what the checkpoints' folder holds, and removes what has not been touched for long.
+"""Lists the content of the folder of checkpoints, and removes what is old.
 
     python -m pipelines.clean_checkpoints [--older_than=30]
 
-A training or sweep that is removed begins anew when it is asked for again; results elsewhere stay.
-
-`python -m pipelines.clean_checkpoints --help`
+A removed training or sweep starts from the beginning next time; results elsewhere stay.
 """
 
 import re
@@ -20,7 +18,7 @@ from residual_ensembles.storage import checkpoints
 
 FLAGS = flags.FLAGS
 WORK = re.compile("[0-9a-f]{16}")
-"""The name of the folder of one training; or of one sweep, within the folder of its kind."""
+"""Name of the folder of a training, or of a sweep within the folder of its kind."""
 DAY = 86400.0
 
 
@@ -29,27 +27,27 @@ def define_flags() -> None:
     flags.DEFINE_float(
         "older_than",
         None,
-        "days: remove what no file was added to for as long; default: remove nothing",
+        "days: remove what has no newer file; default: remove nothing",
         0.0,
     )
 
 
 class Work(NamedTuple):
-    """What is kept of one training or sweep."""
+    """Checkpoints of one training or sweep."""
 
     kind: str
     folder: Path
     n_bytes: int
     days: float
-    """Since a file of it was last written."""
+    """Days since a file was last written."""
 
 
-def kept(folder: Path, now: float) -> list[Work]:
-    """Returns what the folder holds, the oldest first.
+def list_work(folder: Path, now: float) -> list[Work]:
+    """Returns trainings and sweeps in the folder, the oldest first.
 
     Args:
-        folder: Of all checkpoints.
-        now: Seconds since 1970.
+        folder: Folder of all checkpoints.
+        now: Current time, in seconds since 1970.
     """
     result = []
     for work in (*folder.glob("*/"), *folder.glob("*/*/")):
@@ -65,7 +63,7 @@ def kept(folder: Path, now: float) -> list[Work]:
 def main() -> None:
     """Lists the folder, and removes what is older than asked."""
     folder = checkpoints.folder()
-    works = kept(folder, time.time())
+    works = list_work(folder, time.time())
     for work in works:
         is_old = FLAGS.older_than is not None and work.days > FLAGS.older_than
         print(

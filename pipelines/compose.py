@@ -23,11 +23,11 @@ def compose(output: Path, overrides: list[str]) -> None:
     """Composes a study.
 
     Args:
-        output: File to write, if the study can work.
+        output: File to write, if the study is valid.
         overrides: As after `dvc exp run -S`, for instance `["study=cifar10", "lesion.k=10"]`.
 
     Raises:
-        ValueError: There is no such study or parameter, or the study cannot work.
+        ValueError: There is no such study or parameter, or the study is invalid.
     """
     with tempfile.TemporaryDirectory(dir=output.parent) as folder:
         composed = Path(folder) / output.name

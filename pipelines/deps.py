@@ -1,9 +1,9 @@
-"""Writes into dvc.yaml which code each stage depends on, as the imports of its programs say.
+"""Writes the code that each stage depends on, by the imports of its program, into dvc.yaml.
 
     python -m pipelines.deps
 
-To be run after a change of imports; a test says when. A package stands for its files where a stage
-imports most of them: it is then run again a little too often, and its list can be read.
+Run it after a change of imports; a test fails until then. Where a stage imports most files of a
+package, the package is listed: the stage then runs a little too often, but the list stays short.
 """
 
 import re
@@ -22,7 +22,7 @@ from residual_ensembles.storage.imports import (
 
 PIPELINE = "dvc.yaml"
 NETWORKS = "    - results/${name}/networks"
-"""A stage that depends on these may meet any class that a network consists of."""
+"""A dependency of stages that load networks, which may have any class of the project."""
 READS_NETWORKS = LIBRARY / "models" / "saving.py"
 CLASSES = LIBRARY / "unraveling" / "keras_registration.py"
 
@@ -36,13 +36,13 @@ def with_code(pipeline: str) -> str:
     """Returns the text of a dvc.yaml with the code of each stage at the end of its `deps`.
 
     Args:
-        pipeline: The text; what it has beside code stays as it is, comments too.
+        pipeline: Text of dvc.yaml; all but the code stays unchanged, with comments.
     """
     lines, stage, key = [], [], None
     for line in [*pipeline.splitlines(), ""]:
         begins_stage = _STAGE.match(line) or not line.startswith("  ")
         if key == "deps" and (begins_stage or _KEY.match(line) or not line.strip()):
-            lines += [f"    - {place}" for place in code_of(stage)]
+            lines += [f"    - {path}" for path in code_of(stage)]
         if begins_stage:
             stage, key = [], None
         elif result := _KEY.match(line):
@@ -56,35 +56,35 @@ def with_code(pipeline: str) -> str:
 
 
 def code_of(stage: list[str]) -> list[str]:
-    """Returns the code that a stage runs, as paths: files, and packages for most of their files.
+    """Returns the paths of the code of a stage: files, or a package for most of its files.
 
     Args:
-        stage: Its lines in dvc.yaml, as far as its `deps`.
+        stage: Lines of the stage in dvc.yaml, up to its `deps`.
     """
     files = set(reached(*map(file_of, _PROGRAM.findall("\n".join(stage)))))
     if NETWORKS in stage and READS_NETWORKS in files:
         files.update(reached(CLASSES))
     files.discard(DECLARATIONS)
-    places = set()
+    paths = set()
     for folder in {file.parent for file in files}:
         here = {file for file in files if file.parent == folder}
         everything = {file for file in folder.glob("*.py") if file.name != "__init__.py"}
         is_package = folder not in [ROOT / name for name in PACKAGES]
-        most = is_package and 2 * len(here) > len(everything)
-        places |= {folder} if most else here | _data_files(folder, is_package)
-    inner = {place for place in places if any(other in place.parents for other in places)}
-    return sorted(place.relative_to(ROOT).as_posix() for place in places - inner)
+        lists_package = is_package and 2 * len(here) > len(everything)
+        paths |= {folder} if lists_package else here | _data_files(folder, is_package)
+    inner = {path for path in paths if any(other in path.parents for other in paths)}
+    return sorted(path.relative_to(ROOT).as_posix() for path in paths - inner)
 
 
 def _data_files(folder: Path, is_package: bool) -> set[Path]:
-    """Returns what a package has beside code: pages and tables that its modules read."""
+    """Returns the data files of a package: pages and tables that its modules read."""
     files = folder.rglob("*") if is_package else folder.glob("*")
-    python = {".py", ".pyi", ".pyc"}
+    python = {".py", ".pyi", ".pyc", ".typed"}
     return {file for file in files if file.is_file() and file.suffix not in python}
 
 
 def main() -> None:
-    """Writes dvc.yaml anew."""
+    """Rewrites dvc.yaml."""
     write_text(PIPELINE, with_code(Path(PIPELINE).read_text(encoding="utf-8")))
 
 

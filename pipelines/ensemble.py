@@ -1,6 +1,4 @@
-"""Stage `ensemble`: trains a few small networks, together as many modules as one large, and lets
-them vote.
-"""
+"""Stage `ensemble`: trains small networks with as many modules in all as a large one; they vote."""
 
 from pathlib import Path
 
@@ -14,7 +12,7 @@ from residual_ensembles.storage.columns import ENSEMBLE_COLUMNS, MEMBER_COLUMNS,
 from residual_ensembles.storage.files import write_csv, write_npz
 
 SEEDS_APART = 100
-"""Member j of the study's seed s is trained with seed 100 s + j: no two members are alike."""
+"""Member j of the study's seed s is trained with seed 100 s + j."""
 BATCH = 250
 
 
@@ -39,7 +37,7 @@ def probabilities(chain, split):
 
 
 def ballot(split, seed: int, n_modules: int, folders: list[Path], output: Path):
-    """Lets the members of one seed vote, keeps predictions, and returns rows of the table."""
+    """Writes predictions of the members of one seed, and returns the table of their votes."""
     from residual_ensembles.analysis.voting import vote
 
     result = [probabilities(models.load(folder / "model.keras"), split) for folder in folders]
@@ -53,12 +51,12 @@ def ballot(split, seed: int, n_modules: int, folders: list[Path], output: Path):
 
 
 def main() -> None:
-    """Trains the members, and writes how their sub-ensembles vote."""
+    """Trains the members, and writes the votes of their sub-ensembles."""
     study = studies.load()
     output_dir, members = study.results, study.ensemble.members
     cli.require_writable_folder(output_dir)
 
-    import pandas as pd  # here: whoever is refused shall not wait for it
+    import pandas as pd  # here, so that errors come fast
 
     runs = runs_of(study)
     result = train_side_by_side(study, runs) if runs else []

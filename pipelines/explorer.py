@@ -1,4 +1,4 @@
-"""Stage `explorer`: writes the page on which a reader takes the networks apart."""
+"""Stage `explorer`: writes the interactive page of lesions in the reader's browser."""
 
 from pipelines import study as studies
 from residual_ensembles import cli, data, models
@@ -8,7 +8,7 @@ from residual_ensembles.storage.files import write_text
 
 
 def offers(choices):
-    """Returns the networks that the page can hold, and a sentence about each that it cannot."""
+    """Returns the networks that fit into the page, and a sentence about each other one."""
     offered, left_out = [], []
     for choice in choices:
         try:
@@ -22,7 +22,7 @@ def offers(choices):
             size = f"{exported.n_bytes / 1e6:.0f} MB"
             left_out.append(f"{choice.title} is not in this page: it would take {size}.")
     if not choices:
-        left_out.append("This study has no ResNet and no VGG: nothing can be taken apart here.")
+        left_out.append("This study has no ResNet and no VGG: it offers no lesions.")
     return offered, left_out
 
 

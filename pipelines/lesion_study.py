@@ -1,11 +1,11 @@
-"""Stage `lesion_study`: takes every network of a study apart."""
+"""Stage `lesion_study`: evaluates the lesions of every network of a study."""
 
 from pipelines import study as studies
 from residual_ensembles import backend, cli, data, runtime, stages
 
 
 def main() -> None:
-    """Takes every network apart and writes the tables."""
+    """Evaluates all lesions and writes the tables."""
     study = studies.load()
     cli.require_writable_folder(study.results)
     backend.configure()

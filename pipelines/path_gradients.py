@@ -1,11 +1,11 @@
-"""Stage `path_gradients`: takes the gradient of every network of a study apart, by path."""
+"""Stage `path_gradients`: measures the path gradients of every network of a study."""
 
 from pipelines import study as studies
 from residual_ensembles import backend, cli, data, runtime, stages
 
 
 def main() -> None:
-    """Takes every network apart and writes the tables."""
+    """Measures all path gradients and writes the tables."""
     study = studies.load()
     cli.require_writable_folder(study.results)
     backend.configure()

@@ -1,4 +1,4 @@
-"""Stage `prepare`: brings a source of images into the format that every other stage reads."""
+"""Stage `prepare`: writes a source of images in the format that every other stage reads."""
 
 from pipelines import study as studies
 from residual_ensembles import cli, data

@@ -1,6 +1,8 @@
-"""Writes what follows from the schema of parameters: `python -m pipelines.reference`.
+"""Writes defaults and documentation from the schema of parameters.
 
-That is pipelines/conf/study/defaults.yaml, which all studies begin with, and
+    python -m pipelines.reference
+
+writes pipelines/conf/study/defaults.yaml, which all studies start from, and
 docs/reference/parameters.md.
 """
 
@@ -26,11 +28,11 @@ DEFAULTS = Path("pipelines/conf/study/defaults.yaml")
 PAGE = Path("docs/reference/parameters.md")
 _HEAD = """# Parameters
 
-What `params.yaml` holds, and what `pipelines/conf` is composed of. `dvc exp run -S lesion.k=7` sets
-one; nothing is converted, and a name that is not here is refused. Written by `python -m
+The parameters in `params.yaml` and `pipelines/conf`. `dvc exp run -S lesion.k=7` sets
+one; nothing is converted, and unknown names are refused. Written by `python -m
 pipelines.reference` from `residual_ensembles/parameters.py`.
 """
-_TABLE = "| parameter | default | range | unit | what it is |\n|---|---|---|---|---|"
+_TABLE = "| parameter | default | range | unit | meaning |\n|---|---|---|---|---|"
 
 
 def section(name: str) -> type[BaseModel]:
@@ -57,8 +59,8 @@ def page() -> str:
     """Returns the page of reference, in Markdown."""
     models = {
         "The study": Study,
-        "network.NAME, of this project": TrainedNetwork,
-        "network.NAME, brought along": ExternalNetwork,
+        "network.NAME, trained": TrainedNetwork,
+        "network.NAME, external": ExternalNetwork,
         **{name: section(name) for name in SECTIONS},
     }
     parts = [_HEAD]
@@ -77,8 +79,8 @@ def _row(name: str, field: FieldInfo) -> str:
 
 def _range(field: FieldInfo) -> str:
     words = {"ge": "{} or more", "gt": "more than {}", "le": "at most {}", "lt": "below {}"}
-    said = (words[name].format(number) for name, number in limits(field).items())
-    return ", ".join(choices(field)) or ", ".join(said)
+    texts = (words[name].format(number) for name, number in limits(field).items())
+    return ", ".join(choices(field)) or ", ".join(texts)
 
 
 def _value(field: FieldInfo) -> str:
@@ -88,7 +90,7 @@ def _value(field: FieldInfo) -> str:
 
 
 def write_defaults() -> None:
-    """Writes the defaults, where they are not what the file says already."""
+    """Writes the defaults, if they have changed."""
     if not DEFAULTS.exists() or DEFAULTS.read_text(encoding="utf-8") != defaults():
         write_text(DEFAULTS, defaults())
 

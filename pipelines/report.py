@@ -4,7 +4,7 @@ from pipelines import study as studies
 from residual_ensembles import analysis, cli, report
 
 COMMAND = "dvc repro --force --single-item figures"
-"""What remakes the figures, shown below each."""
+"""Command that redraws the figures, shown below each."""
 
 
 def main() -> None:

@@ -1,9 +1,8 @@
-"""The whole default study, from images to page, and what each stage of it cost.
+"""The full default study, from images to page, and the cost of each stage.
 
 `make reproduce` runs this after the installation. At the end it prints, for each program that ran,
-seconds on the clock, processor seconds of its processes together, and the memory of the largest of
-them, and writes the same to `results/<study>/cost.csv`. What was found finished costs nothing and
-is not listed.
+wall-clock seconds, processor seconds of all its processes, and the peak memory of the largest, and
+writes the same to `results/<study>/cost.csv`. Finished stages cost nothing and are not listed.
 """
 
 import os
@@ -44,7 +43,7 @@ def main() -> int:
     if status and not costs:  # the parameters themselves may be what was refused
         return status
     results = Path("results") / study.load().name
-    if costs:  # else everything was finished, and what it cost is known from before
+    if costs:  # else everything was finished, and cost.csv is there
         table = cost_table(costs, time.perf_counter() - begun)
         write_csv(results / "cost.csv", table)
         print(table.to_string(index=False, float_format="{:.1f}".format))
@@ -54,11 +53,11 @@ def main() -> int:
 
 
 def cost_table(costs: list[dict], seconds: float) -> pd.DataFrame:
-    """Returns what each program took, and in two last rows DVC with all the rest, and the total.
+    """Returns the cost of each program, then of DVC with all the rest, then the total.
 
     Args:
-        costs: As programs wrote them.
-        seconds: On the clock, of all together.
+        costs: Lines of the cost file.
+        seconds: Wall-clock seconds in all.
     """
     table = pd.DataFrame(costs, columns=["program", "seconds", "processor_seconds", "peak_mib"])
     used = resource.getrusage(resource.RUSAGE_CHILDREN)

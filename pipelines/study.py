@@ -1,4 +1,4 @@
-"""The study that params.yaml describes: what every stage reads, checked before it does anything."""
+"""The study that params.yaml describes, read and validated by every stage."""
 
 from pathlib import Path
 
@@ -17,9 +17,9 @@ DIGITS = 8, 8, 1
 
 
 class Study(parameters.Study):
-    """A study whose networks can be trained, and lose as many modules as is asked for.
+    """A study whose networks can be trained and allow its lesions.
 
-    What only a look at the data or at a file can tell is left to the stage `check`.
+    What depends on data or on files of networks is left to the stage `check`.
     """
 
     @property
@@ -29,18 +29,18 @@ class Study(parameters.Study):
 
     @property
     def results(self) -> Path:
-        """Folder of all that comes out."""
+        """Folder of the results."""
         return Path("results") / self.name
 
     def folder(self, network: str, seed: int) -> Path:
-        """Returns where the results of a trained network are."""
+        """Returns the folder of a trained network."""
         return network_folder(self.results, network, seed)
 
     def settings(self, network: str, seed: int = 0) -> Settings:
-        """Returns what training is told about a network that is not brought along.
+        """Returns the settings of the training of a network.
 
         Raises:
-            ValueError: It cannot be trained so.
+            ValueError: The settings are invalid.
         """
         own = self.network[network].model_dump()
         try:
@@ -49,10 +49,10 @@ class Study(parameters.Study):
             raise ValueError(f"network.{network}: {error}") from error
 
     def member_settings(self, seed: int = 0) -> Settings:
-        """Returns what training is told about a member of the ensemble.
+        """Returns the settings of the training of a member of the ensemble.
 
         Raises:
-            ValueError: It cannot be trained so.
+            ValueError: The settings are invalid.
         """
         train = self.train.model_dump() | {"epochs": self.ensemble.epochs, "snapshots": ()}
         try:
@@ -61,7 +61,7 @@ class Study(parameters.Study):
             raise ValueError(f"ensemble: {error}") from error
 
     @model_validator(mode="after")
-    def _networks_bear_it(self):
+    def _networks_allow_it(self):
         for network in self.trained:
             self.settings(network)
         self.member_settings()
@@ -73,7 +73,7 @@ class Study(parameters.Study):
         return self
 
     def _check_lesions(self, network: str) -> None:
-        """Refuses more operations than there are modules once those that matter most are spared."""
+        """Raises an error for more operations than the network has modules that may be deleted."""
         own = self.trained[network]
         if not is_reorderable(own.model, own.depth):
             raise ValueError(
@@ -91,27 +91,27 @@ class Study(parameters.Study):
                     f"downsampling ones), expected 1..{may_be_deleted}."
                 )
 
-    def check_weights_of(self, most: int) -> None:
-        """Refuses a module that no network has: its rows would be missing and nobody told.
+    def check_weights_of(self, n_modules: int) -> None:
+        """Raises an error for a module that no network has.
 
         Args:
-            most: Modules of the largest network.
+            n_modules: Modules of the largest network.
 
         Raises:
-            ValueError: No network has so many.
+            ValueError: No network has the module `paths.weights_of`.
         """
-        if self.paths.weights_of > most:
+        if self.paths.weights_of > n_modules:
             raise ValueError(
-                f"Received paths.weights_of={self.paths.weights_of}, expected 0..{most}: no "
+                f"Received paths.weights_of={self.paths.weights_of}, expected 0..{n_modules}: no "
                 "network of the study has more modules."
             )
 
 
 def read(path: Path = PARAMS) -> dict:
-    """Returns what a file of parameters says, whatever that is.
+    """Returns the content of a file of parameters, without validation.
 
     Raises:
-        ValueError: The file is not there or is not YAML with names and values.
+        ValueError: The file is missing or is not YAML with names and values.
     """
     try:
         require_file(Path(path))
@@ -130,16 +130,16 @@ def read(path: Path = PARAMS) -> dict:
 def load(path: Path = PARAMS) -> Study:
     """Returns the study that a file of parameters describes.
 
-    Every parameter has to be there: DVC compares values, and would not see another default.
+    Every parameter must be in the file: DVC compares values, and would not see a new default.
 
     Raises:
-        ValueError: There is none, or it cannot work: in one line, each parameter that is wrong.
+        ValueError: In one line, each parameter that is wrong or missing.
     """
     written = read(path)
     try:
         study = parameters.validated(Study, written)
     except ValueError as error:
-        # `dvc exp run` has written what it was told to into the file before this can refuse it.
+        # `dvc exp run` writes the file before this can refuse it.
         raise ValueError(f"{error} It is what {path} says.") from error
     for section in parameters.SECTIONS:
         own = getattr(study, section)

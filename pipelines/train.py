@@ -1,6 +1,6 @@
-"""Stage `train`: trains every network of a study with every seed, side by side.
+"""Stage `train`: trains every network of a study with every seed, in parallel.
 
-An interrupted training goes on where it was when this is started again; a finished one is found.
+Started again, it resumes interrupted trainings and skips finished ones.
 """
 
 from pipelines import study as studies
@@ -10,7 +10,7 @@ from residual_ensembles import cli
 
 
 def runs_of(study: Study) -> list[Run]:
-    """Returns what there is to train, or to take apart, in the order of tables."""
+    """Returns the runs of the study, in the order of tables."""
     return [
         Run(
             network,
@@ -23,7 +23,7 @@ def runs_of(study: Study) -> list[Run]:
 
 
 def main() -> None:
-    """Trains what is not trained yet."""
+    """Trains all networks that are not trained yet."""
     study = studies.load()
     folder = study.results / "networks"
     cli.require_writable_folder(folder)

@@ -1,9 +1,8 @@
-"""Networks trained side by side: what the stages `train` and `ensemble` have in common.
+"""Parallel training, for the stages `train` and `ensemble`.
 
-Each training is a task: a process with its share of the processors on this machine, or a node of a
-cluster that has room for it (`residual_ensembles.runtime`). Its state lies under `.checkpoints` by
-all that determines the result, so that an interrupted one goes on where it was and a finished one
-is found, whichever program asks for it.
+Each training is a task: a process with its share of the processors of this machine, or on a node of
+a cluster (`residual_ensembles.runtime`). Its state is under `.checkpoints` by all that determines
+the result, so that any program resumes an interrupted training and finds a finished one.
 """
 
 import contextlib
@@ -23,45 +22,45 @@ from residual_ensembles.parameters import ExternalNetwork
 from residual_ensembles.storage import checkpoints
 from residual_ensembles.training.settings import Settings
 
-MAPS_OF_CONVOLUTION = 6
-"""Feature maps that are there for each convolution at the end of the forward pass, of its output's
-size: normalized, rectified and convolved, and the gradient of each at the worst."""
+MAPS_PER_CONVOLUTION = 6
+"""Feature maps in memory for each convolution, of the size of its output: normalized, rectified and
+convolved, and at worst the gradient of each."""
 COPIES_OF_WEIGHTS = 4
-"""Weights, gradients, momentum, and a checkpoint on its way to the disk."""
+"""Weights, gradients, momentum, and a checkpoint that is being written."""
 WEIGHT_BYTES = 4
-"""In float32, whatever is computed in."""
-LEAST_BYTES = 2**30
-"""What evaluating between epochs takes, however small the network."""
+"""Of float32, whatever the precision of the computation."""
+MIN_BYTES = 2**30
+"""Memory of the evaluation between epochs, however small the network."""
 NUMBER_BYTES = {"float32": 4, "mixed_bfloat16": 2}
-"""By precision."""
+"""Bytes of a computed number, by precision."""
 
 
 class Run(NamedTuple):
-    """One network to be trained, or one that is brought along, to be taken apart."""
+    """One network to train, or one external network."""
 
     network: str
-    """Its name in tables."""
+    """Name in tables."""
     seed: int
     what: Settings | ExternalNetwork
     folder: Path
-    """Of its results, below the project's folder."""
+    """Folder of its results, relative to that of the project."""
 
 
 def train_side_by_side(study: Study, runs: Sequence[Run]) -> list[dict]:
-    """Trains networks, as many at once as there are processors for, and returns each run.json.
+    """Trains networks in parallel, and returns the run.json of each.
 
-    Threads depend on the number of runs and of processors alone, not on what is finished already:
-    another number of threads is another result, to rounding.
+    The number of threads depends on the number of runs and of processors, not on what is finished:
+    another number of threads changes results by rounding.
 
     Args:
-        study: What they are part of.
-        runs: What to train, at least one.
+        study: Study of the networks.
+        runs: Networks to train, at least one.
 
     Raises:
-        ValueError: One cannot be trained; what the others have done is kept.
-        OSError: A process was killed, or failed again and again.
+        ValueError: One cannot be trained; progress of the others is kept.
+        OSError: A process was killed, or a task of a cluster failed repeatedly.
     """
-    data.load(study.prepared)  # refuses what is not there, before a process is started
+    data.load(study.prepared)  # raises errors before a process is started
     # Absolute, for tasks run in folders of their own on a cluster.
     where = Path.cwd(), checkpoints.folder().absolute()
     tasks = [
@@ -69,7 +68,7 @@ def train_side_by_side(study: Study, runs: Sequence[Run]) -> list[dict]:
         for run in runs
     ]
     on_cluster = runtime.choose_engine() == "ray"
-    memory_bytes = most_bytes(study) if on_cluster else 0
+    memory_bytes = largest_training_bytes(study) if on_cluster else 0
     threads = 1 if on_cluster else max(1, processors() // len(runs))
     with _threads(threads), runtime.choose_executor(show=True) as chosen:
         if isinstance(chosen, runtime.Serial):
@@ -79,11 +78,11 @@ def train_side_by_side(study: Study, runs: Sequence[Run]) -> list[dict]:
     return result
 
 
-def most_bytes(study: Study) -> int:
-    """Returns what the largest training takes, beside Python, the libraries and the images.
+def largest_training_bytes(study: Study) -> int:
+    """Returns the memory of the largest training, beside Python, libraries and images.
 
     Args:
-        study: The study.
+        study: Study with the networks.
 
     Raises:
         ValueError: Its images are not prepared.
@@ -106,16 +105,16 @@ def most_bytes(study: Study) -> int:
     )
     number = NUMBER_BYTES[train.precision]
     each = (training_bytes(chain, train.batch_size, number) for chain in chains)
-    return max(each, default=LEAST_BYTES)
+    return max(each, default=MIN_BYTES)
 
 
 def training_bytes(chain, batch_size: int, number_bytes: int = 4) -> int:
-    """Returns what training may take, beside Python, the libraries and the images: by shapes alone.
+    """Returns an estimate of the memory of training, beside Python, libraries and images.
 
     Args:
-        chain: The network.
+        chain: Network to train.
         batch_size: Images in a step.
-        number_bytes: Of a number that is computed: 4 in float32, 2 in bfloat16.
+        number_bytes: Bytes of a computed number: 4 in float32, 2 in bfloat16.
     """
     maps = sum(
         math.prod(shape[:-1]) * variable.shape[-1]
@@ -124,13 +123,13 @@ def training_bytes(chain, batch_size: int, number_bytes: int = 4) -> int:
         if len(variable.shape) > 1
     )
     weights = COPIES_OF_WEIGHTS * WEIGHT_BYTES * chain.count_params()
-    activations = MAPS_OF_CONVOLUTION * maps * batch_size * number_bytes
-    return max(LEAST_BYTES, activations + weights)
+    activations = MAPS_PER_CONVOLUTION * maps * batch_size * number_bytes
+    return max(MIN_BYTES, activations + weights)
 
 
 @contextlib.contextmanager
 def _threads(n: int):
-    """Gives tasks `n` threads, unless the environment says how many."""
+    """Sets the number of threads of tasks, unless the environment does."""
     if given_threads() is not None:
         yield
         return
@@ -142,10 +141,10 @@ def _threads(n: int):
 
 
 def train_one(run: Run, prepared: Path, project: Path, kept: Path, advance) -> dict:
-    """Trains one network, or finds it finished, and returns what is in its run.json.
+    """Trains one network, unless it is finished, and returns its run.json.
 
     Args:
-        run: What to train.
+        run: Network to train.
         prepared: Folder of the prepared data.
         project: Folder of the project.
         kept: Folder of the checkpoints.
@@ -153,14 +152,14 @@ def train_one(run: Run, prepared: Path, project: Path, kept: Path, advance) -> d
 
     Raises:
         ValueError: It cannot be trained.
-        FileNotFoundError: The project is not there.
+        FileNotFoundError: This node does not reach the folder of the project.
     """
     if not project.is_dir():
         raise FileNotFoundError(
             f"The node {platform.node()} does not reach {project}, expected a folder on storage "
             "that all nodes have under that name."
         )
-    with contextlib.chdir(project), contextlib.redirect_stdout(Named(run.folder.name)):
+    with contextlib.chdir(project), contextlib.redirect_stdout(Prefixed(run.folder.name)):
         try:
             result = _trained(run, data.load(prepared), kept)
         except ValueError as error:
@@ -172,15 +171,15 @@ def train_one(run: Run, prepared: Path, project: Path, kept: Path, advance) -> d
 def _trained(run: Run, prepared: data.Prepared, kept: Path) -> dict:
     if isinstance(run.what, Settings):
         return training.train(prepared, run.what, run.folder, kept, run.network)
-    place = training.Outputs(run.folder)
-    return stages.write_external_run(prepared, run.what, run.seed, place, run.network)
+    outputs = training.Outputs(run.folder)
+    return stages.write_external_run(prepared, run.what, run.seed, outputs, run.network)
 
 
-class Named(io.TextIOBase):
-    """Prints each line behind a name, so that those who print at once can be told apart.
+class Prefixed(io.TextIOBase):
+    """Prints each line behind a name, which distinguishes trainings that run at once.
 
     Args:
-        name: The name.
+        name: Name of the training.
     """
 
     def __init__(self, name: str):

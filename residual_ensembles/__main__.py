@@ -2,13 +2,13 @@
 
 PROGRAMS = {
     "residual_ensembles.train": "trains one network and writes model.keras, history.csv, run.json",
-    "residual_ensembles.lesions": "takes any Keras network apart: tables, figures and a page",
+    "residual_ensembles.lesions": "lesions and paths of any Keras network: tables, figures, a page",
     "pipelines.reproduce": "runs the study that params.yaml describes, from images to the page",
     "pipelines.compose": "writes params.yaml from a study: study=cifar10 lesion.k=10",
     "pipelines.summary": "prints the results of a study as a Markdown table",
-    "pipelines.clean_checkpoints": "says what .checkpoints holds, and removes what is old",
+    "pipelines.clean_checkpoints": "lists what .checkpoints holds, and removes what is old",
 }
-"""What each program is for. `pipelines` comes with the repository, not with the package."""
+"""Purpose of each program. `pipelines` comes with the repository, not with the package."""
 
 
 def listing() -> str:

@@ -1,7 +1,7 @@
-"""Command-line flags of all programs: checked, and errors printed, in one line.
+"""Command lines of all programs: flags, and errors in one line.
 
-A program defines its flags, then calls `run(main)`. It ends with 0 when it did its work, with 2
-when it was called wrongly, and with 1 when the work could not be done.
+A program defines its flags, then calls `run(main)`. Its exit status is 0 for success, 2 for wrong
+arguments, and 1 for other errors.
 """
 
 import atexit
@@ -27,21 +27,19 @@ from residual_ensembles.storage import files
 flags.disclaim_key_flags()  # `define_flags` defines those of the program that calls it
 
 COST_FILE = "RESIDUAL_ENSEMBLES_COST_FILE"
-"""The environment variable that names a file to which a program adds a line: what it cost."""
-WHOLE_NUMBERS = get_args(Integers)[0]
+"""The environment variable with a file to which each program adds a line with its cost."""
+INTEGER_LIST = get_args(Integers)[0]
 _MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024  # bytes
 
 
 def run(main: Callable[[], None]) -> NoReturn:
     """Runs a program: parses the flags, runs `main`, and exits.
 
-    What `main` refuses with a `ValueError`, or cannot do (`OSError`, `ArithmeticError` where a
-    result would be wrong, `MissingExtraError`), becomes one line on stderr; `--verbosity=1` shows
-    where it came from. Ctrl-C and SIGTERM become one,
-    too.
+    `ValueError`, `OSError`, `ArithmeticError` and `MissingExtraError` of `main`, Ctrl-C and SIGTERM
+    become one line on stderr; `--verbosity=1` adds the traceback.
 
     Args:
-        main: The program. It takes its arguments from the flags.
+        main: Body of the program, which reads the flags.
     """
     _write_cost_at_exit()
     app.run(lambda _: _guarded(main), flags_parser=_parse)
@@ -53,14 +51,14 @@ def read_costs(path: Path) -> list[dict]:
 
 
 def children_peak_mib() -> float:
-    """Returns the memory of the largest of the processes that this one has waited for, in MiB."""
+    """Returns the peak memory of the largest child process that has ended, in MiB."""
     return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * _MAXRSS_UNIT / 2**20
 
 
 def _peak_mib() -> float:
-    """Returns the most memory that this process has had, in MiB.
+    """Returns the peak memory of this process, in MiB.
 
-    Not of `getrusage`, where Linux counts what the process that started this one had.
+    Not from `getrusage`, where Linux includes the memory of the parent before `exec`.
     """
     try:
         lines = Path("/proc/self/status").read_text().splitlines()
@@ -70,9 +68,9 @@ def _peak_mib() -> float:
 
 
 def _write_cost_at_exit() -> None:
-    """Adds to the cost file, where one is named, what this process and its children cost.
+    """Adds the cost of this process and its children to the cost file, if there is one.
 
-    Programs that this one starts are among its children and write nothing of their own.
+    Programs that this one starts are among its children and write no line of their own.
     """
     path = os.environ.pop(COST_FILE, None)
     if path is None:
@@ -103,30 +101,30 @@ def define_flags(
     """Defines a flag for each parameter, with its default, range and help.
 
     Args:
-        model: The parameters, a model of `residual_ensembles.parameters`.
-        *names: Which of them.
-        prefix: What the names of their flags begin with.
-        defaults: Of some, others than their own.
+        model: Section of parameters, from `residual_ensembles.parameters`.
+        *names: Names of the parameters.
+        prefix: Prefix of the flags.
+        defaults: Defaults that differ from those of the section.
     """
     for name in names:
         field = model.model_fields[name]
         default = (defaults or {}).get(name, field.default)
-        flag, words, result = f"{prefix}{name}", help_text(field), limits(field)
+        flag, text, range_ = f"{prefix}{name}", help_text(field), limits(field)
         if choices(field):
-            flags.DEFINE_enum(flag, default, choices(field), words)
+            flags.DEFINE_enum(flag, default, choices(field), text)
         elif field.annotation is int:
-            flags.DEFINE_integer(flag, default, words, result.get("ge"), result.get("le"))
+            flags.DEFINE_integer(flag, default, text, range_.get("ge"), range_.get("le"))
         elif field.annotation is float:
-            low, high = (result.get(a, result.get(b)) for a, b in (("ge", "gt"), ("le", "lt")))
-            flags.DEFINE_float(flag, default, words, low, high)
+            low, high = (range_.get(a, range_.get(b)) for a, b in (("ge", "gt"), ("le", "lt")))
+            flags.DEFINE_float(flag, default, text, low, high)
         elif field.annotation is str:
-            flags.DEFINE_string(flag, default, words)
+            flags.DEFINE_string(flag, default, text)
         else:
-            flags.DEFINE_list(flag, [str(value) for value in default], words)
+            flags.DEFINE_list(flag, [str(value) for value in default], text)
 
 
 def flag_values(model: type[BaseModel], *names: str, prefix: str = "") -> dict[str, object]:
-    """Returns what the flags say that `define_flags` defined, by name of the parameter.
+    """Returns the values of the flags of `define_flags`, by name of the parameter.
 
     Raises:
         ValueError: A list is not of integers.
@@ -134,7 +132,7 @@ def flag_values(model: type[BaseModel], *names: str, prefix: str = "") -> dict[s
     result = {}
     for name in names:
         value = flags.FLAGS[f"{prefix}{name}"].value
-        if model.model_fields[name].annotation == WHOLE_NUMBERS:
+        if model.model_fields[name].annotation == INTEGER_LIST:
             value = integers(f"{prefix}{name}", value)
         result[name] = tuple(value) if isinstance(value, list) else value
     return result
@@ -144,8 +142,8 @@ def integers(name: str, values: Sequence[str]) -> list[int]:
     """Returns a flag's list as integers.
 
     Args:
-        name: The flag's, without dashes.
-        values: What was given.
+        name: Name of the flag, without dashes.
+        values: Items of the list.
 
     Raises:
         ValueError: One is not an integer, 0 or larger.
@@ -159,15 +157,15 @@ def integers(name: str, values: Sequence[str]) -> list[int]:
 
 
 def require_writable_folder(folder: str | os.PathLike) -> None:
-    """Makes an output folder where there is none, and sees that it can be written.
+    """Creates an output folder, and checks that it can be written.
 
-    What killed processes left half written in it is removed.
+    Temporary files of killed processes in it are removed.
 
     Args:
-        folder: The folder.
+        folder: Output folder of a program.
 
     Raises:
-        ValueError: It is a file, or cannot be made or written.
+        ValueError: It is a file, or cannot be created or written.
     """
     try:
         Path(folder).mkdir(parents=True, exist_ok=True)
@@ -193,7 +191,7 @@ def _parse(arguments: Sequence[str]) -> Sequence[str]:
         if is_path and flags.FLAGS[name].present and flags.FLAGS[name].value == "":
             _fail(f"Received --{name}= without a path, expected one (see --help)", 2)
     if flags.FLAGS["verbosity"].using_default_value:
-        flags.FLAGS.verbosity = logging.WARNING  # absl would tell everything
+        flags.FLAGS.verbosity = logging.WARNING  # absl would log everything
     if leftover:
         _fail(
             f"Received {leftover[0]!r}, which is not a flag, expected only --name=value (see "
@@ -204,7 +202,7 @@ def _parse(arguments: Sequence[str]) -> Sequence[str]:
 
 
 def _flag_message(error: flags.Error) -> str:
-    """absl's message, with what the flag takes added where it does not say so."""
+    """Returns the message of absl, with the expected value added if it is missing."""
     message = re.sub(
         r"flag --(\w+)=None: Flag --\1 must have a value other than None\.",
         r"--\1 is missing.",

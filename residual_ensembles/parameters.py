@@ -1,12 +1,12 @@
-"""Every parameter of a study once: type, default, range, unit, and what it means.
+"""Schema of a study: type, default, range, unit and meaning of every parameter, once.
 
 From here come the validation of params.yaml and of what is composed from pipelines/conf, the flags
 of `python -m residual_ensembles.train` and `python -m residual_ensembles.lesions`
 (`cli.define_flags`), and, by `python -m pipelines.reference`, the defaults that all studies share
 and the page docs/reference/parameters.md.
 
-A new parameter is a line here and its use. Neither Keras nor a backend is imported, so that a
-program can say what it takes at once.
+A new parameter is a line here and its use. Neither Keras nor a backend is imported, so that
+`--help` is fast.
 """
 
 from collections.abc import Mapping
@@ -25,42 +25,43 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from residual_ensembles.arguments import shown
 from residual_ensembles.models.architectures import ARCHITECTURES, GATE_BIAS, TRAINING_PRECISIONS
 
 MODELS = ARCHITECTURES.keys()
-"""Kinds of networks that are trained here."""
+"""Kinds of networks that can be trained."""
 EXTERNAL = ("keras:", "application:")
-"""What the name of a network begins with that is brought along and not trained: a file of Keras, or
-a network of `keras.applications`."""
+"""Prefixes of external networks, which are not trained: a file of Keras, or a network of
+`keras.applications`."""
 WEIGHTS = ("imagenet", "random")
-"""Of a network of `keras.applications`."""
+"""Weights of a network of `keras.applications`."""
 GATINGS = ("none", "effective_paths", "stochastic_depth")
-"""Which modules run in a batch of training."""
+"""Schemes of gating: which modules run in a batch of training."""
 SCHEDULES = ("paper", "cosine", "imagenet")
-"""Courses of the learning rate."""
+"""Schedules of the learning rate."""
 LESION_PRECISIONS = ("float32", "bfloat16", "cascade")
 BATCH_NORM = ("inference", "training")
-"""Statistics that batch normalization uses where gradients are taken apart."""
+"""Mode of batch normalization in path gradients."""
 TARGETS = ("y0", "image")
-"""What a gradient is taken to."""
+"""Targets of a gradient: with respect to y_0 or to the input."""
 STORAGES = ("auto", "arrays", "records")
-"""How prepared images are stored."""
+"""Storage of prepared images."""
 MAX_MEMBERS = 10
-"""Of an ensemble: every sub-ensemble of them votes, and ten members form 1,023."""
+"""Of an ensemble: every sub-ensemble votes, and ten members form 1,023."""
 MAX_SEED = 2**32 - 1
-"""The largest that NumPy's and Keras' own generators take."""
+"""Largest seed of the generators of NumPy and Keras."""
 MAX_SIDE = 4096
-"""Pixels; an image of it, decoded, takes 50 MB."""
+"""In pixels; a decoded image of this size takes 50 MB."""
 MAX_EPOCHS = 100_000
 MAX_DEPTH = 100_000
 MAX_RANDOM_LESIONS = 1_000_000
-"""Of one network: predictions of ten thousand images alone take 20 GB then."""
+"""Of one network: the predictions for ten thousand images then take 20 GB."""
 PLAIN = r"^[A-Za-z0-9_][A-Za-z0-9_-]*$"
-"""A name that can be a folder's, and that a shell would leave as it is."""
+"""Names that can be those of folders, and that a shell leaves unchanged."""
 
 
 def is_external(model: object) -> bool:
-    """Whether the name of a model is that of a network that is brought along."""
+    """Whether a model is an external network, by its prefix."""
     return isinstance(model, str) and model.startswith(EXTERNAL)
 
 
@@ -68,10 +69,10 @@ def parameter(default: Any, description: str, unit: str = "", **constraints) -> 
     """Declares a parameter.
 
     Args:
-        default: Its value where nobody gives one; `...` where somebody must.
-        description: What it means, as `--help` and the page of reference say it.
-        unit: What it counts, or is measured in.
-        **constraints: As pydantic has them: `ge`, `gt`, `le`, `lt`, `min_length`.
+        default: Default value; `...` for a required parameter.
+        description: Meaning, for `--help` and the page of reference.
+        unit: Unit, or what it counts.
+        **constraints: Constraints of pydantic: `ge`, `gt`, `le`, `lt`, `min_length`.
     """
     return Field(default, description=description, json_schema_extra={"unit": unit}, **constraints)
 
@@ -108,7 +109,7 @@ def _without_repetitions(values: tuple) -> tuple:
 
 Name = Annotated[str, Field(pattern=PLAIN, max_length=100)]
 Names = Annotated[tuple[Name, ...], Field(strict=False), AfterValidator(_without_repetitions)]
-"""A list, as YAML has it; what is in it is not converted."""
+"""A list, as in YAML; its items are not converted."""
 Integers = Annotated[
     tuple[Annotated[int, Field(ge=0, le=MAX_SEED)], ...],
     Field(strict=False),
@@ -117,13 +118,13 @@ Integers = Annotated[
 
 
 class Section(BaseModel):
-    """Parameters that belong together: nothing is converted, and nothing else is taken."""
+    """A section of parameters: nothing is converted, and unknown names are refused."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Data(Section):
-    """The images, and what is made of them before anything is trained."""
+    """Source of the images, their splits, and their storage."""
 
     source: Annotated[str, AfterValidator(_source)] = parameter(
         "digits", "data set: digits, tfds:NAME, or folder:PATH with train|test/<class>/*.jpg in it"
@@ -136,12 +137,12 @@ class Data(Section):
     )
     seed: int = parameter(0, "seed of the validation split and of the limits", ge=0, le=MAX_SEED)
     resize: int = parameter(
-        0, "height and width to bring images to; 0: the images' own", "pixels", ge=0, le=MAX_SIDE
+        0, "height and width to resize images to; 0: the images' own", "pixels", ge=0, le=MAX_SIDE
     )
     limit_train: int = parameter(0, "images of train and validation; 0: all", "images", ge=0)
     limit_test: int = parameter(0, "images of test; 0: all", "images", ge=0)
     storage: Literal[STORAGES] = parameter(
-        "auto", "arrays in memory, records on disk, or what fits the size"
+        "auto", "arrays in memory, records on disk, or auto, by size"
     )
 
 
@@ -172,7 +173,7 @@ Layers = Annotated[tuple[Annotated[str, AfterValidator(_printable)], ...], Field
 
 
 class ExternalNetwork(Section):
-    """A network that is brought along: taken apart as it is, not trained."""
+    """An external network, which is not trained."""
 
     model: Annotated[str, AfterValidator(_external_model)] = parameter(
         ..., "keras:PATH.keras, or application:NAME of keras.applications"
@@ -205,7 +206,7 @@ class Train(Section):
     weight_decay: float = parameter(1e-4, "L2 term of the gradient", ge=0)
     precision: Literal[TRAINING_PRECISIONS] = parameter("float32", "precision of the computation")
     snapshots: Integers = parameter(
-        (0,), "epochs after which the network is kept; 0: before training", "epochs"
+        (0,), "epochs after which the network is saved; 0: before training", "epochs"
     )
 
     @model_validator(mode="after")
@@ -230,35 +231,36 @@ class Ensemble(Section):
 
 
 class Lesion(Section):
-    """Parameters of the lesions, and of their evaluation on the test split."""
+    """Lesions, and their evaluation on the test split."""
 
     networks: Names = parameter(
-        ("resnet",), "networks that get random deletions, re-orderings and duplications too"
+        ("resnet",), "networks that also get random deletions, re-orderings and duplications"
     )
-    k: int = parameter(20, "largest number of modules deleted together", "modules", ge=1)
+    k: int = parameter(20, "largest number of modules deleted at once", "modules", ge=1)
     swaps: int = parameter(10, "largest number of swaps", "swaps", ge=1)
     duplications: int = parameter(
-        10, "largest number of modules duplicated together", "modules", ge=1
+        10, "largest number of modules duplicated at once", "modules", ge=1
     )
     draws: int = parameter(20, "random lesions for each number of operations", "lesions", ge=1)
     seed: int = parameter(0, "seed of the draws, and of samples of images", ge=0, le=MAX_SEED)
     precision: Literal[LESION_PRECISIONS] = parameter(
-        "float32", "of the computation; cascade: bfloat16, and float32 where that could be wrong"
+        "float32",
+        "precision; cascade: bfloat16, and float32 where that could be wrong",
     )
     ci_half_width: float = parameter(
         0.0,
-        "half-width of each error's 95 % interval at which it is known well enough; 0: evaluate "
+        "half-width of the 95 % interval of each error at which its evaluation stops; 0: evaluate "
         "all test images",
         "fraction",
         ge=0,
         lt=1,
     )
     memory_mib: int = parameter(
-        2048, "what activations may take in each process, one for each processor", "MiB", ge=1
+        2048, "memory for activations in each process, one for each processor", "MiB", ge=1
     )
     batch_size: int = parameter(
         0,
-        "largest number of activations that pass a module together; 0: as many as are fast",
+        "largest number of activations in a batch of a module; 0: as many as are fast",
         "activations",
         ge=0,
     )
@@ -270,12 +272,12 @@ class Lesion(Section):
 
     @property
     def plan(self) -> dict[str, int]:
-        """Which lesions: `k`, `draws`, `swaps` and `duplications`."""
+        """Parameters of the plan: `k`, `draws`, `swaps` and `duplications`."""
         return {name: getattr(self, name) for name in PLAN}
 
     @property
     def options(self) -> dict[str, Any]:
-        """How they are evaluated, as `lesions.evaluate` takes it."""
+        """Arguments of `lesions.evaluate`."""
         return {
             "precision": self.precision,
             "ci_half_width": self.ci_half_width or None,
@@ -289,13 +291,13 @@ PLAN = ("k", "draws", "swaps", "duplications")
 
 
 def require_an_end(k: int, draws: int, swaps: int, duplications: int) -> None:
-    """Refuses more random lesions of a network than anybody could evaluate.
+    """Raises an error for more random lesions of a network than can be evaluated.
 
     Args:
-        k: Largest number of modules deleted together, among all modules and among few.
+        k: Largest number of modules deleted at once, among all modules and among few.
         draws: Random lesions for each number of operations.
         swaps: Largest number of swaps.
-        duplications: Largest number of modules duplicated together.
+        duplications: Largest number of modules duplicated at once.
 
     Raises:
         ValueError: There are more than `MAX_RANDOM_LESIONS`.
@@ -304,17 +306,15 @@ def require_an_end(k: int, draws: int, swaps: int, duplications: int) -> None:
     if n > MAX_RANDOM_LESIONS:
         raise ValueError(
             f"Received lesion.k={k}, lesion.draws={draws}, lesion.swaps={swaps} and "
-            f"lesion.duplications={duplications}, together {n:,} random lesions of each network, "
+            f"lesion.duplications={duplications}, in all {n:,} random lesions of each network, "
             f"expected at most {MAX_RANDOM_LESIONS:,}: draws · (2 k + swaps + duplications)."
         )
 
 
 class Paths(Section):
-    """Parameters of the decomposition of the gradient by path length."""
+    """Decomposition of the gradient by path length."""
 
-    networks: Names = parameter(
-        ("resnet",), "networks whose trained state is sampled path by path too"
-    )
+    networks: Names = parameter(("resnet",), "networks whose paths are sampled too, once trained")
     samples: int = parameter(
         1000,
         "sampled paths of each length, as in section 4.3; 0: none",
@@ -324,7 +324,7 @@ class Paths(Section):
     )
     batches: int = parameter(
         10,
-        "random batches of the train split, each with its share of the samples",
+        "random batches of the train split, which share the samples",
         "batches",
         ge=1,
         le=100_000,
@@ -332,25 +332,25 @@ class Paths(Section):
     batch_size: int = parameter(16, "images in a batch; 1: norms per image", "images", ge=1)
     batch_norm: Literal[BATCH_NORM] = parameter(
         "inference",
-        "statistics that batch normalization uses: the moving ones, or the batch's, whose "
-        "derivative then is part of the residual; an untrained network always uses the batch's",
+        "statistics of batch normalization: the moving ones, or the batch's, whose derivative "
+        "then is part of the residual; an untrained network always uses the batch's",
     )
-    target: Literal[TARGETS] = parameter("y0", "what the gradient is taken to")
+    target: Literal[TARGETS] = parameter("y0", "gradient with respect to y0 or to the image")
     weights_of: int = parameter(
-        1, "module whose weights' gradient is taken apart too, from 1; 0: none", ge=0
+        1, "module whose weight gradient is decomposed too, from 1; 0: none", ge=0
     )
     seed: int = parameter(0, "seed of batches and paths", ge=0, le=MAX_SEED)
 
 
 class Study(Section):
-    """All parameters of a study, as params.yaml has them."""
+    """All parameters of a study, as in params.yaml."""
 
     name: Name = parameter(..., "name of the study, and of its folder under results/")
     network: dict[Name, Network] = parameter(
-        ..., "networks by name; `networks` says which are part of the study"
+        ..., "networks by name; `networks` lists those of the study"
     )
     networks: Names = parameter(..., "networks of the study, in the order of tables", min_length=1)
-    seeds: Integers = parameter(..., "seeds that each network is trained with", min_length=1)
+    seeds: Integers = parameter(..., "seeds of the trainings of each network", min_length=1)
     data: Data = parameter(Data(), "")
     train: Train = parameter(Train(), "")
     ensemble: Ensemble = parameter(Ensemble(), "")
@@ -364,7 +364,7 @@ class Study(Section):
 
     @property
     def trained(self) -> dict[str, TrainedNetwork]:
-        """The networks of the study that are not brought along, by name."""
+        """Networks of the study that are trained, by name."""
         listed = {name: self.network[name] for name in self.networks}
         return {name: own for name, own in listed.items() if not is_external(own.model)}
 
@@ -390,7 +390,7 @@ EXTERNAL_STUDY = {
     "lesion": {"k": 3, "swaps": 2, "duplications": 2},
     "paths": {"samples": 100},
 }
-"""What a study of one network that is brought along begins with: few modules may be all it has."""
+"""Defaults of a study of one external network, which may have few modules."""
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -399,7 +399,7 @@ def validated(model: type[Model], values: object) -> Model:
     """Returns values as a model of this module.
 
     Raises:
-        ValueError: Something in them cannot be: in one line, each parameter that is wrong.
+        ValueError: In one line, each parameter that is wrong.
     """
     try:
         return model.model_validate(values)
@@ -408,18 +408,18 @@ def validated(model: type[Model], values: object) -> Model:
 
 
 def one_line(model: type[BaseModel], error: ValidationError) -> str:
-    """Returns all that pydantic found wrong: "Received lesion.k=0, expected 1 or more."."""
+    """Returns all errors of pydantic in one line: "Received lesion.k=0, expected 1 or more."."""
     return " ".join(_sentence(model, each) for each in error.errors())
 
 
 def _sentence(model: type[BaseModel], error: ErrorDetails) -> str:
-    kind, context, place = error["type"], error.get("ctx", {}), error["loc"]
-    parts = [str(part) for part in place if part not in (*_KINDS, "[key]")]
+    kind, context, location = error["type"], error.get("ctx", {}), error["loc"]
+    parts = [str(part) for part in location if part not in (*_KINDS, "[key]")]
     name = ".".join(part if part.isprintable() else repr(part) for part in parts) or "parameters"
-    received = f"{name}={_shown(error['input'])}"
+    received = f"{name}={shown(error['input'])}"
     match kind:
         case "extra_forbidden":
-            known = ", ".join(_model_at(model, place[:-1]).model_fields)
+            known = ", ".join(_model_at(model, location[:-1]).model_fields)
             return f"Received the unknown parameter {name}, expected {known}."
         case "missing":
             return f"The parameter {name} is missing; see pipelines/conf/study."
@@ -462,9 +462,9 @@ def _expected(kind: str, context: Mapping, received: object) -> str:
     return kind.replace("_", " ")
 
 
-def _model_at(model: type[BaseModel], place: tuple) -> type[BaseModel]:
-    """Returns the model of the section in which pydantic found something."""
-    for part in place:
+def _model_at(model: type[BaseModel], location: tuple) -> type[BaseModel]:
+    """Returns the model of the section at the location of an error."""
+    for part in location:
         if part in _KINDS:
             return _KINDS[part]
         if part in SECTIONS:
@@ -472,17 +472,12 @@ def _model_at(model: type[BaseModel], place: tuple) -> type[BaseModel]:
     return model
 
 
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."
-
-
 def _list(values) -> str:
     return f"[{', '.join(values)}]"
 
 
 def limits(field: FieldInfo) -> dict[str, float]:
-    """Returns the range of a parameter: `ge`, `gt`, `le` and `lt`, as far as there are any."""
+    """Returns the limits of a parameter among `ge`, `gt`, `le` and `lt`."""
     result = {}
     for each in field.metadata:
         for name in ("ge", "gt", "le", "lt"):
@@ -492,17 +487,17 @@ def limits(field: FieldInfo) -> dict[str, float]:
 
 
 def choices(field: FieldInfo) -> tuple[str, ...]:
-    """Returns what a parameter may be, where that is a list of words; else nothing."""
+    """Returns the choices of a parameter, or nothing."""
     is_choice = get_origin(field.annotation) is Literal
     return get_args(field.annotation) if is_choice else ()
 
 
 def help_text(field: FieldInfo) -> str:
-    """Returns what a parameter means, with its unit where the words do not say it."""
+    """Returns the meaning of a parameter, with its unit if that is not mentioned."""
     text, counted = field.description, unit(field)
     return text if counted in text else f"{text} [{counted}]"
 
 
 def unit(field: FieldInfo) -> str:
-    """Returns what a parameter counts, or is measured in; empty for nothing."""
+    """Returns the unit of a parameter, or an empty string."""
     return (field.json_schema_extra or {}).get("unit", "")

@@ -1,7 +1,7 @@
 """Trains one network: `python -m residual_ensembles.train --help`.
 
 An external network, `--model=keras:PATH.keras` or `--model=application:NAME`, is not trained:
-it is taken apart, and stands where a trained one would.
+it is cut into modules, and its folder has the files of a trained one.
 """
 
 from pathlib import Path
@@ -14,14 +14,12 @@ from residual_ensembles.storage import checkpoints
 from residual_ensembles.training.settings import Settings
 
 FLAGS = flags.FLAGS
-
-
 PARAMETERS = tuple(name for name in Settings.model_fields if name != "model")
 EXTERNAL = tuple(name for name in ExternalNetwork.model_fields if name != "model")
 
 
 def define_flags() -> None:
-    """Defines the flags: those of `Settings`, and where things are."""
+    """Defines the flags: those of `Settings`, data and output."""
     flags.DEFINE_string("network", None, "name in tables; default: that of the output folder")
     flags.DEFINE_string(
         "model",
@@ -42,9 +40,9 @@ def define_flags() -> None:
 
 
 def define_data_flags() -> None:
-    """Defines the flags that say what the data are."""
+    """Defines the flags of the data."""
     flags.DEFINE_string("dataset", "digits", "digits, tfds:NAME, folder:PATH, or a prepared folder")
-    flags.DEFINE_string("data_dir", "data", "folder in which a data set that is named is prepared")
+    flags.DEFINE_string("data_dir", "data", "folder for prepared data sets")
     cli.define_flags(Data, "validation_fraction")
 
 
@@ -54,7 +52,7 @@ def settings_from_flags() -> Settings:
 
 
 def prepared_data():
-    """Returns the prepared data that `--dataset` names, prepared the first time it is named."""
+    """Returns the data of `--dataset`, prepared unless that was done before."""
     source = FLAGS.dataset
     if source != "digits" and ":" not in source:
         return data.load(Path(source))
@@ -62,18 +60,18 @@ def prepared_data():
 
 
 def summary(run: dict, folder: Path) -> str:
-    """Returns the last line: where the results are and how good."""
+    """Returns the last line of output: folder and error."""
     error, n = run["test_error_fraction"], run["n_test_images"]
     return f"results in {folder}: {100 * error:.2f} % error on {n} test images"
 
 
 def register_external(folder: Path) -> None:
-    """Takes an external network apart and leaves it as training leaves a trained one."""
+    """Cuts an external network into modules, and writes the files of a trained one."""
     own = validated(ExternalNetwork, cli.flag_values(ExternalNetwork, "model", *EXTERNAL))
     unraveling.external.check_name(own)
     backend.configure()
-    place, network = training.Outputs(folder), FLAGS.network or folder.name
-    run = stages.write_external_run(prepared_data(), own, FLAGS.seed, place, network)
+    outputs, network = training.Outputs(folder), FLAGS.network or folder.name
+    run = stages.write_external_run(prepared_data(), own, FLAGS.seed, outputs, network)
     print(f"{own.model}: {run['n_modules']} modules, nothing to train")
     print(summary(run, folder))
 

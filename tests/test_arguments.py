@@ -11,13 +11,13 @@ NAN, INF = float("nan"), float("inf")
 
 
 @pytest.mark.parametrize("value", [0, 3, np.int64(3), np.uint8(3)])
-def test_whole_numbers(value):
+def test_integers_are_returned(value):
     result = arguments.require_whole_number("n", value, 0, 3)
     assert (result, type(result)) == (value, int)
 
 
 @pytest.mark.parametrize("value", [1.0, 1.5, NAN, True, np.True_, "1", None, [1], np.array([1])])
-def test_what_is_no_whole_number(value):
+def test_what_is_no_integer_is_refused(value):
     with pytest.raises(TypeError, match=r"Received n=.*, expected an integer\."):
         arguments.require_whole_number("n", value)
 
@@ -26,7 +26,7 @@ def test_what_is_no_whole_number(value):
     ("value", "most", "message"),
     [(-1, None, "n=-1, expected 0 or more"), (4, 3, "n=4, expected 0 to 3")],
 )
-def test_a_whole_number_out_of_range(value, most, message):
+def test_an_integer_out_of_range_is_refused(value, most, message):
     with pytest.raises(ValueError, match=message):
         arguments.require_whole_number("n", value, 0, most)
 
@@ -42,7 +42,7 @@ def test_numbers():
             arguments.require_number("p", value)
 
 
-def test_words():
+def test_choices():
     assert arguments.require_choice("kind", "a", ("a", "b")) == "a"
     with pytest.raises(ValueError, match=r"Received kind='c', expected one of a, b\."):
         arguments.require_choice("kind", "c", ("a", "b"))
@@ -61,7 +61,7 @@ def test_paths():
             arguments.require_path("folder", value)
 
 
-def test_a_long_value_is_shown_in_part():
+def test_a_long_value_is_shortened():
     with pytest.raises(TypeError) as caught:
         arguments.require_number("p", "x" * 1000)
     assert len(str(caught.value)) < 150

@@ -64,7 +64,7 @@ def test_wrong_calls_are_one_line_and_status_2(arguments, message):
         ("raise ArithmeticError('The parts are off.')", "error: The parts are off.\n"),
     ],
 )
-def test_what_cannot_be_done_is_one_line_and_status_1(main, message):
+def test_errors_are_one_line_and_status_1(main, message):
     done = run("--output_dir=x", main=main)
     assert (done.stdout, done.stderr, done.returncode) == ("", message, 1)
 
@@ -83,13 +83,13 @@ def test_a_full_disk_is_one_line(tmp_path):
     )
 
 
-def test_no_space_names_the_file():
+def test_a_full_disk_names_the_file():
     error = OSError(errno.ENOSPC, "No space left on device", "results/model.keras")
     message = cli._system_message(error)
     assert message.startswith("The disk is full at results/model.keras (No space left on device)")
 
 
-def test_of_a_copy_the_full_disk_is_that_of_the_copy():
+def test_a_full_disk_names_the_target_of_a_copy():
     error = OSError(errno.ENOSPC, "No space left on device", "/data/from", None, "/results/to")
     assert cli._system_message(error).startswith("The disk is full at /results/to (No space")
 
@@ -102,7 +102,7 @@ def test_an_empty_path_is_not_the_current_folder():
     assert done.returncode == 2
 
 
-def test_a_mistake_of_ours_keeps_its_traceback():
+def test_unexpected_errors_keep_their_traceback():
     done = run("--output_dir=x", main="raise KeyError('bug')")
     assert "Traceback" in done.stderr
     assert done.returncode == 1
@@ -125,7 +125,7 @@ def test_help_succeeds():
     assert (done.stderr, done.returncode) == ("", 0)
 
 
-def test_a_program_writes_what_it_and_its_children_cost(tmp_path):
+def test_a_program_writes_its_cost(tmp_path):
     child = "import os; sum(range(10**7)); print(os.environ.get('RESIDUAL_ENSEMBLES_COST_FILE'))"
     main = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])"
     file = tmp_path / "costs.jsonl"
@@ -179,7 +179,7 @@ def test_settings_of_keras_that_fit_are_left_alone(tmp_path, monkeypatch, text):
     assert choice.problem() is None
 
 
-def test_whole_numbers():
+def test_lists_of_integers():
     assert cli.integers("seeds", ["0", " 12"]) == [0, 12]
     assert cli.integers("seeds", []) == []
 
@@ -190,7 +190,7 @@ def test_other_lists_are_refused(values):
         cli.integers("seeds", values)
 
 
-def test_a_writable_folder_is_made(tmp_path):
+def test_an_output_folder_is_created(tmp_path):
     cli.require_writable_folder(tmp_path / "a" / "b")
     assert list((tmp_path / "a" / "b").iterdir()) == []
 
@@ -223,9 +223,9 @@ cli.run(main)
         (["--k=0"], 2, "--k=0: 0 is not a positive integer"),
         (["--precision=int8"], 2, "should be one of <float32|bfloat16|cascade>"),
         (["--train_snapshots=0,x"], 1, "--train_snapshots=0,x, expected integers"),
-        (["--help"], 0, "--k: largest number of modules deleted together\n    (default: '3')"),
+        (["--help"], 0, "--k: largest number of modules deleted at once\n    (default: '3')"),
     ],
 )
-def test_flags_are_made_of_parameters(flags, status, message):
+def test_flags_come_from_parameters(flags, status, message):
     done = subprocess.run([sys.executable, "-c", SCHEMA, *flags], capture_output=True, text=True)
     assert (done.returncode, message in done.stdout + done.stderr) == (status, True), done

@@ -19,7 +19,7 @@ WITHOUT = "import sys; sys.modules.update(dict.fromkeys(sys.argv[1].split(',')))
 OWN_NETWORK = """
 import keras
 import numpy as np
-from residual_ensembles import lesion_study, prune, unravel, worth
+from residual_ensembles import lesion_study, module_importance, prune, unravel
 
 x = keras.Input((8, 8, 1))
 y = keras.layers.Conv2D(4, 3, padding="same")(x)
@@ -29,7 +29,7 @@ y = keras.layers.Dense(10)(keras.layers.GlobalAveragePooling2D()(y))
 chain = unravel(keras.Model(x, y))
 images, labels = np.random.default_rng(0).random((30, 8, 8, 1)), np.arange(30) % 10
 assert len(lesion_study(chain, images, labels)) == 4
-assert len(worth(chain, images, labels)) == 3
+assert len(module_importance(chain, images, labels)) == 3
 assert len(prune(chain, 1, (images, labels)).deleted) == 1
 """
 
@@ -39,7 +39,7 @@ def run(missing, statements):
     return subprocess.run(words, capture_output=True, text=True)
 
 
-def test_a_network_is_taken_apart_and_pruned_without_any_extra():
+def test_a_network_is_unraveled_and_pruned_without_any_extra():
     done = run(OPTIONAL, OWN_NETWORK)
     assert done.returncode == 0, done.stderr
 
@@ -74,7 +74,7 @@ cli.run(lambda: importlib.import_module("residual_ensembles.figures"))
     assert done.stderr.startswith("error: Received no matplotlib")
 
 
-def test_what_is_there_is_not_refused():
+def test_installed_packages_are_accepted():
     extras.require("figures", "json", "numpy")
 
 

@@ -22,7 +22,7 @@ def image_folder(folder, n_train=12, n_test=4):
 
 
 @pytest.mark.slow
-def test_resnet200_trains_a_step_and_is_taken_apart(tmp_path):
+def test_resnet200_trains_a_step_and_has_lesions(tmp_path):
     tree = image_folder(tmp_path / "tree")
     prepared = data.prepare(
         f"folder:{tree}",

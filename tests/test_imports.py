@@ -104,7 +104,7 @@ def test_the_check_of_a_study_loads_nothing_heavy(loaded, tmp_path):
     assert not loaded("pipelines.check", folder=tmp_path) & HEAVY
 
 
-def test_who_reads_tables_loads_no_network(loaded, tmp_path):
+def test_reading_tables_loads_no_network(loaded, tmp_path):
     write_study(small_studies.write(tmp_path))
     for program in ("figures", "report"):
         assert not loaded(f"pipelines.{program}", folder=tmp_path) & NETWORKS, program
@@ -162,7 +162,6 @@ for package in [importlib.import_module(n) for n in ("residual_ensembles", *name
         done = subprocess.run(words, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         assert set(done.stdout.split()) == {
-            "residual_ensembles.lesions.exactness.agreement",
             "residual_ensembles.lesions.sweep",
             "residual_ensembles.unraveling.external",
         }

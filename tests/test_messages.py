@@ -27,16 +27,16 @@ MESSAGES = [
     ),
     (
         lambda: data.Augmentation("mixup"),
-        "Received augmentation 'mixup'; expected one of none, pad_crop, random_resized_crop.",
+        "Received kind='mixup', expected one of none, pad_crop, random_resized_crop.",
     ),
     (
         lambda: data.Augmentation("none", 4),
-        "Received padding 4 for augmentation 'none'; expected 0, or a positive number of pixels "
-        "with 'pad_crop'.",
+        "Received padding=4 for kind='none', expected 0, or a positive number of pixels with "
+        "'pad_crop'.",
     ),
     (
         lambda: data.prepare("digits", "nowhere", storage="zip"),
-        "Received storage 'zip'; expected one of auto, arrays, records.",
+        "Received storage='zip', expected one of auto, arrays, records.",
     ),
     (
         lambda: stratified_draw(np.zeros(3), 4, np.random.default_rng(0)),
@@ -117,7 +117,7 @@ MESSAGES = [
 
 
 @pytest.mark.parametrize(("refused", "message"), MESSAGES)
-def test_what_a_refusal_says(monkeypatch, refused, message):
+def test_errors_have_these_messages(monkeypatch, refused, message):
     monkeypatch.setenv("RESIDUAL_ENSEMBLES_ENGINE", "spark")
     with pytest.raises((ValueError, ImportError)) as caught:
         refused()

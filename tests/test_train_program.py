@@ -55,7 +55,7 @@ def test_another_backend_is_refused_in_one_line(tmp_path):
     assert done.stderr.count("\n") == 1
 
 
-def test_digits_from_nothing_and_again(tmp_path):
+def test_digits_are_trained_once(tmp_path):
     arguments = [
         "--depth=8",
         "--epochs=1",
@@ -74,7 +74,7 @@ def test_digits_from_nothing_and_again(tmp_path):
     assert "Epoch" not in second.stdout
 
 
-def test_flags_take_what_the_library_takes_and_begin_where_it_begins():
+def test_flags_have_the_range_and_defaults_of_the_library():
     # A subprocess, because flags are the program's own.
     script = """
 from absl import flags

@@ -1,14 +1,14 @@
-"""Everything in which the backends differ, one small file for each of them.
+"""Everything in which the backends differ, one file for each.
 
-`compile` traces a function of tensors once and runs it fast; `vjp` gives a value and its pullback;
-`map_rows` applies a function, such as a pullback, to many rows at once; `take_rows` chooses some,
-outside of compiled functions; `NUMBERS_AT_ONCE` is how many numbers an operation should get;
-`fused_batch_norm` is the backend's own single operation for batch normalization in training, or
-None where it has none; `scale_channels` is what is left of it when nothing is trained;
-`JIT_COMPILE` is what `keras.Model.compile` should be told (on a CPU, TensorFlow is faster without
-XLA); `configure` makes a program's runs repeatable bit for bit; `devices` names what it computes
-on; `bfloat16_problem` says why that cannot be computed in, if so; within `full_precision()` float32
-is not shortened to what a GPU multiplies faster; `multiply_adds` counts what a function costs.
+`compile` traces a function of tensors once and runs it fast; `vjp` returns a value and its
+pullback; `map_rows` applies a function, such as a pullback, to many rows at once; `take_rows` takes
+some, outside of compiled functions; `NUMBERS_AT_ONCE` is a good size of the input of an operation;
+`fused_batch_norm` is the backend's own operation for batch normalization in training, or None;
+`scale_channels` is that of inference; `JIT_COMPILE` is the argument for `keras.Model.compile` (on a
+CPU, TensorFlow is faster without XLA); `configure` makes runs repeatable bit for bit; `devices`
+names the devices; `bfloat16_problem` says why bfloat16 cannot be computed here, or is None; within
+`full_precision()` float32 is not shortened to what a GPU multiplies faster; `multiply_adds` counts
+what a function costs.
 
 Keras and the backend are imported when the first of these is used, not with the package.
 """

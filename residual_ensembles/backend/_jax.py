@@ -1,4 +1,4 @@
-"""The JAX backend: everything compiled whole by XLA; the way to a GPU."""
+"""The JAX backend, which XLA compiles; for GPUs."""
 
 import contextlib
 import math
@@ -26,18 +26,18 @@ def compile(function: Callable) -> Callable:
 def configure(threads: int | None = None) -> None:
     """Makes runs repeatable bit for bit; call it before anything is computed.
 
-    On a CPU they are; on a GPU XLA must be told not to take kernels whose sums have no order.
+    On a CPU they are; on a GPU a flag keeps XLA from kernels whose sums have no fixed order.
 
     Args:
-        threads: XLA takes the threads it finds.
+        threads: Ignored; XLA takes the threads that it finds.
     """
-    given = os.environ.get("XLA_FLAGS", "")
-    if "xla_gpu_deterministic_ops" not in given:
-        os.environ["XLA_FLAGS"] = f"{given} --xla_gpu_deterministic_ops=true".strip()
+    xla_flags = os.environ.get("XLA_FLAGS", "")
+    if "xla_gpu_deterministic_ops" not in xla_flags:
+        os.environ["XLA_FLAGS"] = f"{xla_flags} --xla_gpu_deterministic_ops=true".strip()
 
 
 def devices() -> list[str]:
-    """Returns the names of the devices that are computed on."""
+    """Returns the names of the devices."""
     return [device.device_kind for device in jax.devices()]
 
 
@@ -51,7 +51,7 @@ def full_precision() -> contextlib.AbstractContextManager:
 
 
 def map_rows(function: Callable, rows):
-    """Returns `function` of each row, `(rows, ...)`, computed together."""
+    """Returns `function` of each row, `(rows, ...)`, computed at once."""
     return jax.vmap(function)(rows)
 
 
@@ -62,7 +62,7 @@ def take_rows(x, rows):
 
 
 def vjp(function: Callable, *inputs):
-    """Returns `function(*inputs)` and the function that pulls a cotangent of it back to them."""
+    """Returns `function(*inputs)` and its pullback, from a cotangent to those of the inputs."""
     return jax.vjp(function, *inputs)
 
 
@@ -80,12 +80,11 @@ def scale_channels(x, scale, offset):
 def multiply_adds(function: Callable, shapes: Sequence[tuple], dtypes: Sequence[str]) -> int:
     """Returns the multiply-adds that convolutions and products of matrices take for one example.
 
-    What goes through numbers one by one, as norms and activations do, is not counted; of a loop,
-    one turn is.
+    Elementwise operations, such as norms and activations, are not counted; of a loop, one pass is.
 
     Args:
-        function: From tensors to tensors.
-        shapes: Shapes of the tensors, without batch.
+        function: Function of tensors with a batch axis.
+        shapes: Shapes of its arguments, without batch.
         dtypes: Their types.
     """
     specs = [jax.ShapeDtypeStruct((1, *s), d) for s, d in zip(shapes, dtypes, strict=True)]

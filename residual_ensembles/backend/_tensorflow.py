@@ -28,8 +28,8 @@ def compile(function: Callable) -> Callable:
 def configure(threads: int | None = None) -> None:
     """Makes runs repeatable bit for bit; call it once, before anything is computed.
 
-    The number of threads within an operation decides where sums are cut, and with that the last
-    bits of a result; how many operations go on at once does not (`tests/training`).
+    The number of threads within an operation decides the order of sums, and with it the last bits
+    of a result; the number of operations at a time does not (`tests/training`).
 
     Args:
         threads: Threads within an operation; None for RESIDUAL_ENSEMBLES_THREADS, or else one for
@@ -40,18 +40,18 @@ def configure(threads: int | None = None) -> None:
     tf.config.threading.set_inter_op_parallelism_threads(min(2, threads))
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     if 1 < threads == processors() and hasattr(os, "sched_setaffinity"):
-        with contextlib.suppress(OSError):  # without it all goes on, at times more slowly
+        with contextlib.suppress(OSError):  # without it steps are slower at times
             _pin_threads(threads)
 
 
 def _pin_threads(n: int) -> None:
-    """Starts TensorFlow and keeps each of its threads within an operation on its own processor.
+    """Starts TensorFlow and pins each of its threads within an operation to its own processor.
 
     Linux leaves two threads that wait for each other on one processor as long as anything else, of
     whatever priority, runs on the other: a step then takes up to twice as long.
 
     Args:
-        n: How many such threads there are.
+        n: Number of these threads.
     """
     tasks = Path("/proc/self/task")
     before = set(os.listdir(tasks))
@@ -68,24 +68,24 @@ def _pin_threads(n: int) -> None:
 
 
 def devices() -> list[str]:
-    """Returns the names of the devices that are computed on."""
+    """Returns the names of the devices."""
     return [device.device_type for device in tf.config.list_logical_devices()]
 
 
 @functools.cache
 def bfloat16_problem() -> str | None:
-    """Returns why nothing can be computed in bfloat16 here, and how to mend it; None if it can.
+    """Returns why bfloat16 cannot be computed here, and how to mend it; None if it can.
 
-    TensorFlow gives bfloat16 to oneDNN wherever the processor has AVX-512, and does not ask whether
-    oneDNN may use it. Where it may not, a convolution raises, and a product of matrices ends the
-    process.
+    TensorFlow gives bfloat16 to oneDNN wherever the processor has AVX-512, even where
+    ONEDNN_MAX_CPU_ISA forbids oneDNN to use it: a convolution then raises, and a product of
+    matrices ends the process.
     """
     one = tf.ones((1, 1, 1, 1), tf.bfloat16)
     try:
         tf.nn.conv2d(one, one, 1, "SAME")
     except tf.errors.AbortedError:
         return (
-            "oneDNN was told not to use what TensorFlow takes for granted on this processor. "
+            "oneDNN is forbidden instructions that TensorFlow relies on on this processor. "
             "Unset ONEDNN_MAX_CPU_ISA, or set TF_ENABLE_ONEDNN_OPTS=0"
         )
     return None
@@ -97,28 +97,28 @@ def full_precision() -> contextlib.AbstractContextManager:
 
 
 def map_rows(function: Callable, rows):
-    """Returns `function` of each row, `(rows, ...)`, computed together."""
+    """Returns `function` of each row, `(rows, ...)`, computed at once."""
     return tf.vectorized_map(function, rows)
 
 
 def take_rows(x, rows):
     """Returns rows of a tensor by their positions, 0 or more; outside of compiled functions.
 
-    `keras.ops.take` allows for negative positions too, which takes longer than the copying.
+    `keras.ops.take` also allows negative positions, which takes longer than the copying.
     """
     return tf.gather(x, rows)
 
 
 def vjp(function: Callable, *inputs):
-    """Returns `function(*inputs)` and the function that pulls a cotangent of it back to them.
+    """Returns `function(*inputs)` and its pullback, from a cotangent to those of the inputs.
 
     Args:
-        function: From tensors to one tensor.
+        function: Function of tensors that returns one tensor.
         *inputs: Tensors.
 
     Returns:
-        The value, and `pullback(cotangent)`, a tuple with one cotangent for each input. It may be
-        called more than once.
+        The value, and `pullback(cotangent)`, a tuple with one cotangent for each input, which may
+        be called repeatedly.
     """
     inputs = tuple(tf.convert_to_tensor(x) for x in inputs)
     with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
@@ -146,7 +146,7 @@ def fused_batch_norm(x, gamma, beta, epsilon: float):
 
     Returns:
         The normalized tensor, the batch's mean, and its variance without Bessel's correction (the
-        operation applies the correction, Keras does not: it is taken back here).
+        operation applies the correction, Keras does not: it is undone here).
     """
     y, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
         x=x,
@@ -188,12 +188,11 @@ def scale_channels(x, scale, offset):
 def multiply_adds(function: Callable, shapes: Sequence[tuple], dtypes: Sequence[str]) -> int:
     """Returns the multiply-adds that convolutions and products of matrices take for one example.
 
-    What goes through numbers one by one, as norms and activations do, is not counted; of a loop,
-    nothing is.
+    Elementwise operations, such as norms and activations, are not counted; of a loop, nothing is.
 
     Args:
-        function: From tensors to tensors.
-        shapes: Shapes of the tensors, without batch.
+        function: Function of tensors with a batch axis.
+        shapes: Shapes of its arguments, without batch.
         dtypes: Their types.
     """
     specs = [tf.TensorSpec((1, *s), d) for s, d in zip(shapes, dtypes, strict=True)]

@@ -1,4 +1,4 @@
-"""Keras backends and settings that the project runs on; known before Keras is imported."""
+"""Keras' backend and settings, read before Keras is imported."""
 
 import importlib.util
 import json
@@ -7,11 +7,11 @@ from pathlib import Path
 
 SUPPORTED = ("tensorflow", "jax")
 SETTINGS = {"floatx": "float32", "image_data_format": "channels_last"}
-"""What Keras' own file has to say of these, where it says anything: the networks are built so."""
+"""Required values in keras.json, where it has any: the networks are built for them."""
 
 
 def chosen() -> str:
-    """Returns the backend that Keras will use: its environment variable, then its own file."""
+    """Returns the backend that Keras will use, from KERAS_BACKEND or keras.json."""
     name = os.environ.get("KERAS_BACKEND")
     if name:
         return name
@@ -22,27 +22,27 @@ def chosen() -> str:
 
 
 def _keras_file() -> tuple[Path, dict]:
-    """Where Keras' own file is, and what it says; one that Keras is just making says nothing."""
+    """Returns path and content of keras.json; nothing for one that Keras is just writing."""
     path = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras"), "keras.json")
     if path.exists() and not path.is_file():
         raise ValueError(f"{path} is no file")
     text = path.read_text(encoding="utf-8") if path.exists() else ""
-    said = json.loads(text) if text.strip() else {}
-    if not isinstance(said, dict):
-        raise ValueError(f"it holds {said!r}")
-    return path, said
+    settings = json.loads(text) if text.strip() else {}
+    if not isinstance(settings, dict):
+        raise ValueError(f"it holds {settings!r}")
+    return path, settings
 
 
 def problem() -> str | None:
-    """Returns in one sentence why Keras cannot be used as it is set up, or None if it can."""
+    """Returns in one sentence why Keras cannot be used with its settings, or None."""
     try:
-        path, said = _keras_file()
+        path, settings = _keras_file()
     except (OSError, ValueError) as error:
         return f"Keras' file keras.json cannot be read ({error}), expected JSON: mend or remove it"
     for setting, expected in SETTINGS.items():
-        if said.get(setting, expected) != expected:
+        if settings.get(setting, expected) != expected:
             return (
-                f"{path} sets {setting} to {said[setting]!r}, expected {expected!r}: change it "
+                f"{path} sets {setting} to {settings[setting]!r}, expected {expected!r}: change it "
                 "there, or name another folder in the environment variable KERAS_HOME"
             )
     name = chosen()

@@ -1,10 +1,10 @@
-"""Packages that only a part of the library needs: they are installed as extras."""
+"""Optional packages, which are installed as extras."""
 
 from importlib.util import find_spec
 
 
 class MissingExtraError(ImportError):
-    """A package that is not installed, and the extra that installs it."""
+    """An optional package is not installed."""
 
 
 def require(extra: str, *packages: str) -> None:

@@ -1,11 +1,11 @@
-"""Programs that are told to end: in one line, within seconds, and never beside a successor.
+"""Interruption of programs: they end with one line, within seconds.
 
-Ctrl-C and SIGTERM do the same. While a program is being imported nothing has been made, and it ends
-at once; from then on an exception goes through what it does, so that temporary files and processes
-go too, and who has not ended after `GRACE_SECONDS` is ended.
+Ctrl-C and SIGTERM do the same. While a program is being imported it ends at once; later an
+exception is raised, so that temporary files and processes are removed, and after `GRACE_SECONDS`
+the process ends in any case.
 
-A stage that DVC started ends with DVC. DVC killed alone leaves its stage running, and started again
-it would run the stage once more beside that one; the later one waits until the earlier has ended.
+A stage that DVC started ends with DVC. Where DVC alone is killed and started again, its new stage
+waits until the old one has ended.
 """
 
 import contextlib
@@ -22,13 +22,13 @@ from pathlib import Path
 from typing import NoReturn
 
 SIGNALS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
-"""Those that end a program, and what it says then."""
+"""Signals that end a program, and what it prints."""
 GRACE_SECONDS = 5.0
-"""Between a signal and the end of a program that has not come to it by itself."""
+"""Between a signal and the forced end of a program."""
 DVC_SECONDS = 0.5
-"""Between two looks of a stage at whether DVC is there."""
+"""Between two checks of a stage whether DVC still runs."""
 DVC_STAGE = "DVC_STAGE"
-"""The environment variable in which DVC tells a program which stage it is."""
+"""The environment variable in which DVC passes the name of the stage."""
 _PR_SET_PDEATHSIG = 1  # of prctl(2)
 _LOCKS = Path(".dvc/tmp")
 _SHELLS = ("sh", "ash", "bash", "dash", "fish", "ksh", "zsh")
@@ -37,7 +37,7 @@ _received: int | None = None
 
 
 class InterruptionError(Exception):
-    """A program was told to end; `status` is what it exits with."""
+    """A program was interrupted; `status` is its exit status."""
 
     def __init__(self, number: int):
         super().__init__(SIGNALS[number])
@@ -45,17 +45,17 @@ class InterruptionError(Exception):
 
 
 def end_at_once() -> None:
-    """Lets the signals end this process at once, in one line: nothing has been made yet."""
+    """Makes the signals end this process at once, with one line."""
     for number in SIGNALS:
         signal.signal(number, lambda number, _: _exit(number))
 
 
 @contextlib.contextmanager
 def obeyed() -> Iterator[None]:
-    """Lets the signals end the block.
+    """Makes the signals raise an exception in the block.
 
     Raises:
-        InterruptionError: One was received, whatever became of the exception that it raised.
+        InterruptionError: A signal was received, whatever became of the exception that it raised.
     """
     before = {number: signal.signal(number, _interrupt) for number in SIGNALS}
     try:
@@ -71,7 +71,7 @@ def obeyed() -> Iterator[None]:
 
 @contextlib.contextmanager
 def withheld() -> Iterator[None]:
-    """Holds Ctrl-C back; processes that are started in the block never hear of it."""
+    """Blocks Ctrl-C, also in processes that are started in the block."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -80,17 +80,17 @@ def withheld() -> Iterator[None]:
 
 
 def end_with_parent() -> None:
-    """Lets the system end this process, by SIGTERM, when the one that started it ends."""
+    """Makes the system end this process, by SIGTERM, when its parent ends."""
     with contextlib.suppress(AttributeError):  # Linux has it
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM))
 
 
 def _interrupt(number: int, _) -> None:
     global _received
-    if _received is not None:  # a person who asks twice does not want to wait
+    if _received is not None:  # the second Ctrl-C: do not wait
         _exit(number)
     _received = number
-    # An exception that is raised within a callback is shown, and goes no further.
+    # An exception that is raised within a callback is printed, and goes no further.
     sys.unraisablehook = lambda _: None
     end = threading.Timer(GRACE_SECONDS, _exit, (number,))
     end.daemon = True
@@ -105,7 +105,7 @@ def _exit(number: int) -> NoReturn:
 
 @contextlib.contextmanager
 def only_one_of_its_stage() -> Iterator[None]:
-    """Where DVC runs this program: waits for one of the same stage, and ends with DVC."""
+    """In a stage of DVC, waits for another process of the same stage, and ends with DVC."""
     stage = os.environ.get(DVC_STAGE)
     if stage is None or not _LOCKS.is_dir():
         yield
@@ -118,7 +118,7 @@ def only_one_of_its_stage() -> Iterator[None]:
 
 
 def _ancestors() -> list[int]:
-    """Returns the process that started this one and, where that is a shell, its own."""
+    """Returns the ids of the parent process and, where that is a shell, of its parent."""
     parent = os.getppid()
     try:
         name, grandparent = _named(parent)
@@ -128,7 +128,7 @@ def _ancestors() -> list[int]:
 
 
 def _named(pid: int) -> tuple[str, int]:
-    """Returns a process's name and its parent, from /proc."""
+    """Returns name and parent of a process, from /proc."""
     name, _, rest = Path(f"/proc/{pid}/stat").read_text().partition("(")[2].rpartition(")")
     return name, int(rest.split()[1])
 

@@ -1,8 +1,8 @@
 """Settings of a process that count only before TensorFlow is imported.
 
-`prepare` is called when the package is imported, so that programs, workers and the processes of
-those who use the library have the same settings. What the environment says already is left alone,
-and a process that has imported TensorFlow is too.
+`prepare` is called when the package is imported, so that programs, workers and users' processes
+have the same settings. Variables that the environment already sets are left alone, and so is a
+process that has imported TensorFlow.
 """
 
 import contextlib
@@ -17,13 +17,13 @@ from pathlib import Path
 from residual_ensembles.backend import choice
 
 ALLOCATOR = "RESIDUAL_ENSEMBLES_ALLOCATOR"
-"""The environment variable that says what becomes of memory that is freed."""
+"""The environment variable that chooses how glibc treats freed memory."""
 ALLOCATORS = ("keep", "system")
-"""`keep` (the default): for the next step. `system`: as glibc does by itself."""
+"""`keep` (the default) for the next step; `system` as glibc does by default."""
 ONEDNN = "TF_ENABLE_ONEDNN_OPTS"
-"""TensorFlow's own: whether its operations are those of oneDNN."""
+"""TensorFlow's variable: whether its operations are those of oneDNN."""
 MAX_CPU_ISA = "ONEDNN_MAX_CPU_ISA"
-"""oneDNN's own: the largest instruction set that it may use."""
+"""oneDNN's variable: the largest instruction set that it may use."""
 
 # Of mallopt(3). Without them glibc maps large blocks anew and gives them back after each step, and
 # the kernel clears every page again, which on some machines takes as long as the computation.
@@ -46,7 +46,7 @@ _allocator = "system"
 
 
 def prepare() -> None:
-    """Sets what is set before TensorFlow is imported; does nothing where it has been."""
+    """Makes the settings, unless TensorFlow has been imported."""
     global _allocator
     if "tensorflow" in sys.modules:
         return
@@ -62,14 +62,14 @@ def problem() -> str | None:
     """Returns in one sentence why nothing can be computed in this environment, or None."""
     if choice.problem() is not None:
         return choice.problem()
-    given = os.environ.get(ALLOCATOR) or ALLOCATORS[0]
-    if given not in ALLOCATORS:
-        return f"Received {ALLOCATOR}={given!r}, expected one of {', '.join(ALLOCATORS)}."
+    allocator = os.environ.get(ALLOCATOR) or ALLOCATORS[0]
+    if allocator not in ALLOCATORS:
+        return f"Received {ALLOCATOR}={allocator!r}, expected one of {', '.join(ALLOCATORS)}."
     return None
 
 
 def settings() -> dict:
-    """Returns the settings in force, to be kept beside a result."""
+    """Returns the settings in force, to be saved beside a result."""
     return {"allocator": _allocator, "instruction_sets": instruction_sets(), **rounding()}
 
 
@@ -84,7 +84,7 @@ def rounding() -> dict:
 
 
 def instruction_sets() -> list[str]:
-    """Returns the instruction sets of the processor that matter here; none where none are known."""
+    """Returns the relevant instruction sets of the processor; none where they are not known."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
@@ -102,7 +102,7 @@ def _user_chose_allocator() -> bool:
 
 
 def _keep_memory() -> bool:
-    """Lets glibc keep freed memory; returns whether it does, which only glibc can."""
+    """Makes glibc keep freed memory; returns False for another C library."""
     if platform.libc_ver()[0] != "glibc":
         return False
     mallopt = ctypes.CDLL(None).mallopt
@@ -110,10 +110,10 @@ def _keep_memory() -> bool:
 
 
 class _QuietTensorFlow(importlib.abc.MetaPathFinder):
-    """Holds back TensorFlow's greeting, whoever imports it.
+    """Suppresses the messages that TensorFlow prints while it is imported.
 
-    It announces its instruction sets and the absence of a GPU on every start, before its own log
-    level counts; a program's one line of explanation would drown in it.
+    They list its instruction sets and the absence of a GPU, before its own log level counts, and
+    would hide a program's one line of explanation.
     """
 
     def find_spec(self, fullname, path, target=None):
@@ -126,7 +126,7 @@ class _QuietTensorFlow(importlib.abc.MetaPathFinder):
             load = spec.loader.exec_module
 
             def load_quietly(module):
-                with _held_back():
+                with _suppressed_stderr():
                     load(module)
 
             spec.loader.exec_module = load_quietly
@@ -134,8 +134,8 @@ class _QuietTensorFlow(importlib.abc.MetaPathFinder):
 
 
 @contextlib.contextmanager
-def _held_back():
-    """Holds back what native libraries write to stderr; if it fails inside, everything is shown."""
+def _suppressed_stderr():
+    """Suppresses what native libraries write to stderr, unless the block fails."""
     try:
         stderr = os.dup(2)
     except OSError:  # it is closed, and nothing is shown anyway

@@ -1,36 +1,35 @@
-"""Number of threads an operation may use; it changes speed, not results."""
+"""Number of threads of an operation; another number changes results by rounding only."""
 
 import os
 
 THREADS = "RESIDUAL_ENSEMBLES_THREADS"
-"""The environment variable that says how many threads an operation may use."""
+"""The environment variable with the number of threads of an operation."""
 
 
 def processors() -> int:
-    """Returns how many processors this process may use."""
+    """Returns the number of processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 def given_threads() -> int | None:
-    """Returns how many threads the environment gives to an operation; None where it says nothing.
+    """Returns the number of threads that the environment sets, or None.
 
     Raises:
-        ValueError: It says something else than an integer, 1 or larger.
+        ValueError: It is not an integer, 1 or larger.
     """
-    given = os.environ.get(THREADS, "")
-    if not given:
+    threads = os.environ.get(THREADS, "")
+    if not threads:
         return None
-    if not given.isdecimal() or int(given) < 1:
-        raise ValueError(f"Received {THREADS}={given!r}, expected an integer, 1 or larger.")
-    return int(given)
+    if not threads.isdecimal() or int(threads) < 1:
+        raise ValueError(f"Received {THREADS}={threads!r}, expected an integer, 1 or larger.")
+    return int(threads)
 
 
 def process_threads() -> int:
-    """Returns how many threads a program has that runs by itself: one for each processor, or as
-    many as the environment says."""
+    """Returns the number of threads of a program: as set, or one for each processor."""
     return given_threads() or processors()
 
 
 def task_threads() -> int:
-    """Returns how many threads a task has: one, if the environment does not say more."""
+    """Returns the number of threads of a task: as set, or one."""
     return given_threads() or 1

@@ -1,9 +1,8 @@
 from .augmentation import Augmentation, draw_augmentation
 from .epoch_draws import order
 from .pad_crop import crop_and_flip
-from .preparation import prepare
+from .preparation import prepare, prepared_once
 from .prepared import Prepared, load
-from .prepared_cache import prepared_once
 from .split import Split
 
 __all__ = [

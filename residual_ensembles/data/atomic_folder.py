@@ -1,4 +1,4 @@
-"""A folder of files that is either whole or not there."""
+"""Atomic replacement of a folder: it is complete or not there."""
 
 import contextlib
 import os
@@ -10,22 +10,22 @@ from pathlib import Path
 from residual_ensembles.storage.files import is_in_use, mark_in_use, naming_full_disk
 
 LOCK = "lock"
-"""The file in a temporary folder that is held by the process which fills it."""
+"""Name of the file in a temporary folder that the process which fills it holds locked."""
 
 
 @contextlib.contextmanager
 def atomic_folder(folder: Path, marker: str) -> Iterator[Path]:
-    """Yields a temporary folder that takes the place of `folder` if the block ends well.
+    """Yields a temporary folder that replaces `folder` if the block ends without an error.
 
-    What killed processes left beside it is removed first.
+    Temporary folders of killed processes beside it are removed first.
 
     Args:
-        folder: The folder to write. What was there before stays whole until the new one is.
-        marker: A file that every folder of this kind has. A folder with other things in it is
+        folder: Folder to write. Its old content stays until the new is complete.
+        marker: Name of a file that every folder of this kind has. A folder with other files is
             never replaced.
 
     Yields:
-        An empty folder beside it, to be filled with files.
+        An empty folder beside `folder`, to be filled with files.
 
     Raises:
         ValueError: `folder` is a file, holds something else, or cannot be written.
@@ -61,7 +61,7 @@ def atomic_folder(folder: Path, marker: str) -> Iterator[Path]:
 def remove_partial_folders(parent: Path) -> None:
     """Removes the temporary folders of processes that were killed.
 
-    A folder whose replacement was about to take its place when that happened is put back.
+    A folder that was moved away to be replaced is moved back.
     """
     for temporary in parent.glob(".*-partial-*"):
         if is_in_use(temporary / LOCK):
@@ -79,7 +79,7 @@ def _beside(folder: Path) -> Path:
     except OSError as error:
         raise ValueError(
             f"Received output folder {folder}, which cannot be written ({error.strerror}); "
-            "expected a place of yours where there is room."
+            "expected a folder of yours on a disk with room."
         ) from None
 
 

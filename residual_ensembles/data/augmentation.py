@@ -16,9 +16,9 @@ class Augmentation:
 
     Args:
         kind: `none`; `pad_crop`, a crop of the image's own size out of the padded image
-            (CIFAR-10 in the paper: padding 4 and flip); `random_resized_crop`, a part of the
-            image brought to the size of the network's input (ImageNet in He et al. 2016b).
-        padding: Pixels added on each side, for `pad_crop`.
+            (CIFAR-10 in the paper: padding 4 and flip); `random_resized_crop`, a box of the
+            image resized to the network's input (ImageNet in He et al. 2016b).
+        padding: Width of the border added on each side, in pixels, for `pad_crop`.
         flip: Whether half of the images are mirrored left to right. Digits are not.
 
     Raises:
@@ -47,12 +47,12 @@ class Augmentation:
 
 
 def default_augmentation(height: int, width: int, flip: bool = True) -> Augmentation:
-    """Returns the augmentation that fits images of a size, where nobody chose one.
+    """Returns the default augmentation for images of a size.
 
     Args:
         height: Height of the input, in pixels.
         width: Width of the input, in pixels.
-        flip: False for images that mean something else mirrored, as digits do.
+        flip: Whether to mirror; False for images that mean something else mirrored, as digits do.
 
     Returns:
         An eighth of the side as padding (4 at 32×32 as in the paper, 1 at 8×8), or random resized
@@ -67,11 +67,11 @@ def default_augmentation(height: int, width: int, flip: bool = True) -> Augmenta
 def draw_augmentation(
     augmentation: Augmentation, seed: int, epoch: int, indices: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """Draws how each image is varied, a function of (seed, epoch, index of the image).
+    """Draws the augmentation of each image, a function of (seed, epoch, index of the image).
 
     Args:
-        augmentation: What to draw.
-        seed: The study's seed.
+        augmentation: Kind of augmentation.
+        seed: Seed of the study.
         epoch: The epoch, counted from 1.
         indices: Positions of the images in their split, shape `(batch,)`.
 
@@ -87,7 +87,8 @@ def draw_augmentation(
         {'top': (5,), 'left': (5,), 'flip': (5,)}
     """
     require_instance("augmentation", augmentation, Augmentation)
-    epoch_draws.require_place(seed, epoch)
+    require_whole_number("seed", seed)
+    require_whole_number("epoch", epoch)
     if augmentation.kind == "random_resized_crop":
         numbers = epoch_draws.uniform(seed, epoch, indices, 1 + random_resized_crop.N_DRAWS)
         drawn = random_resized_crop.draw(numbers[:, 1:])

@@ -1,4 +1,4 @@
-"""The digits of scikit-learn as a TensorFlow dataset: a study that needs no network."""
+"""The digits of scikit-learn as a TensorFlow dataset, which needs no download."""
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -7,7 +7,7 @@ from sklearn.datasets import load_digits
 from residual_ensembles.statistics.randomness import generator, stratified_draw
 
 TEST_IMAGES = 360  # a fifth of the 1,797
-SPLIT_SEED = 2016  # the split is part of the data set: it is the same in every study
+SPLIT_SEED = 2016  # of the split into train and test, which is the same in every study
 GRAY_LEVELS = 16  # the images count ink from 0 to 16; 255 / 16 a step, as other images have
 
 

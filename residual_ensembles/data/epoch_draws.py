@@ -1,9 +1,9 @@
 """Random draws of an epoch: the order of its images, and uniform numbers for each.
 
 An image's numbers depend on (seed, epoch, index of the image) and not on the batch that it is
-in, so any batch of any epoch can be made at once, in any order and on any machine. NumPy's
+in, so any batch of any epoch can be computed at once, in any order and on any machine. NumPy's
 generators are fast for one long stream and slow for many short ones; here each number is the hash
-of its own position instead, computed for a whole batch together.
+of its own position instead, computed for a batch at once.
 """
 
 import numpy as np
@@ -21,7 +21,7 @@ def order(seed: int, epoch: int, n: int) -> np.ndarray:
     """Returns the order of the images in an epoch, a function of (seed, epoch).
 
     Args:
-        seed: The study's seed.
+        seed: Seed of the study.
         epoch: The epoch, counted from 1.
         n: The number of images in the split.
 
@@ -29,36 +29,26 @@ def order(seed: int, epoch: int, n: int) -> np.ndarray:
         A permutation of 0..n-1, int64.
 
     Raises:
-        TypeError: A number is not a whole one.
+        TypeError: An argument is not an integer.
         ValueError: One is negative.
 
     Example:
         >>> sorted(order(seed=0, epoch=1, n=4).tolist())
         [0, 1, 2, 3]
     """
-    require_place(seed, epoch)
-    return generator(seed, "order", epoch).permutation(require_whole_number("n", n))
-
-
-def require_place(seed: int, epoch: int) -> None:
-    """Refuses what is no seed, or no epoch.
-
-    Raises:
-        TypeError: One is not an integer.
-        ValueError: One is negative.
-    """
     require_whole_number("seed", seed)
     require_whole_number("epoch", epoch)
+    return generator(seed, "order", epoch).permutation(require_whole_number("n", n))
 
 
 def uniform(seed: int, epoch: int, indices: np.ndarray, n: int) -> np.ndarray:
     """Returns `n` uniform numbers for each image, a function of (seed, epoch, index).
 
     Args:
-        seed: The study's seed.
+        seed: Seed of the study.
         epoch: The epoch, counted from 1.
         indices: Positions of the images in their split, shape `(batch,)`.
-        n: How many numbers each image gets.
+        n: Numbers for each image.
 
     Returns:
         Numbers in [0, 1), float64, shape `(batch, n)`.

@@ -1,8 +1,8 @@
-"""A tree of images: train|test / class / image.
+"""Validation of a tree of images, train|test / class / image.
 
 `tfds.folder_dataset.ImageFolder` reads such a tree, and reads whatever it finds: an empty folder
 becomes a class and shifts the labels of those after it, and files that it does not know are passed
-over. So the tree is looked at first, and refused if it is not what it seems.
+over. So the tree is checked first, and refused where it would be misread.
 """
 
 import os
@@ -28,13 +28,13 @@ CIFAR10_CLASSES = [
 
 
 def check_tree(root: Path) -> None:
-    """Refuses a tree that would be misread. Looks at names only, not into the images.
+    """Raises an error for a tree that would be misread; checks names, not images.
 
     Args:
-        root: The folder with `train` and `test` (or `validation`) in it.
+        root: Folder that holds `train` and `test` (or `validation`).
 
     Raises:
-        ValueError: The folder or a part of it is missing, empty, or has something in it that is
+        ValueError: The folder or a subfolder is missing, empty, or has something in it that is
             not an image, or a name that is not UTF-8; there is one class; or the splits have
             different classes.
     """
@@ -110,7 +110,7 @@ def _folders(parent: Path) -> list[Path]:
 
 
 def _visible(folder: Path) -> list[Path]:
-    """What is in a folder, sorted, without the hidden files that file managers leave.
+    """Returns the content of a folder, sorted, without hidden files that file managers leave.
 
     Hidden folders stay: ImageFolder makes classes of them.
     """

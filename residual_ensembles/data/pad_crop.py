@@ -1,6 +1,6 @@
-"""Pad, crop and flip: the augmentation of CIFAR-10 in the paper's code.
+"""Pad, crop and flip: the augmentation of CIFAR-10 in the paper's code, implemented twice.
 
-Twice: `crop_and_flip` runs on the device inside a compiled training step, on any backend;
+`crop_and_flip` runs on the device inside a compiled training step, on any backend;
 `crop_and_flip_on_host` is the obvious version in NumPy, for images that are read from disk, and
 the reference of the other.
 """
@@ -9,17 +9,17 @@ import numpy as np
 
 
 def crop_and_flip(images, top, left, flip, padding: int, fill):
-    """Crops each image out of itself padded, and mirrors some, on the device.
+    """Crops each padded image, and mirrors some, on the device.
 
-    Every pixel of the result is fetched from where it comes from, with `fill` where that is in the
-    padding, in a single gather. The padded image is never made.
+    One gather fetches every pixel of the result, with `fill` for those of the padding. The padded
+    image is never built.
 
     Args:
         images: In 0..255, uint8 or float, `(batch, height, width, channels)`.
         top: Row of the crop's corner in the padded image, 0..2 × padding, `(batch,)`.
         left: Column of the crop's corner, likewise.
         flip: Whether the crop is mirrored left to right, bool, `(batch,)`.
-        padding: Pixels added on each side.
+        padding: Width of the border added on each side, in pixels.
         fill: Color of the padding in 0..255, `(channels,)`. The train split's mean makes it
             exactly 0 after normalization, as in the authors' code, which pads afterwards.
 
@@ -61,14 +61,14 @@ def crop_and_flip_on_host(
     padding: int,
     fill: np.ndarray,
 ) -> np.ndarray:
-    """Crops each image out of itself padded, and mirrors some, in NumPy.
+    """Crops each padded image, and mirrors some, in NumPy.
 
     Args:
         images: uint8, `(batch, height, width, channels)`.
         top: Row of the crop's corner in the padded image, 0..2 × padding, `(batch,)`.
         left: Column of the crop's corner, likewise.
         flip: Whether the crop is mirrored left to right, bool, `(batch,)`.
-        padding: Pixels added on each side.
+        padding: Width of the border added on each side, in pixels.
         fill: Color of the padding in 0..255, `(channels,)`, rounded to integers.
 
     Returns:

@@ -1,10 +1,11 @@
-"""From any source to the prepared format."""
+"""Preparation of data: from any source to the prepared format, once."""
 
 import dataclasses
 import hashlib
 import importlib.util
 import math
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,20 +19,20 @@ from residual_ensembles.arguments import (
     require_whole_number,
 )
 from residual_ensembles.backend import extras
+from residual_ensembles.data import folder as folders
 from residual_ensembles.data import prepared
 from residual_ensembles.data.atomic_folder import atomic_folder
 from residual_ensembles.data.augmentation import Augmentation, default_augmentation
 from residual_ensembles.data.scan import Scan, scan
-from residual_ensembles.data.split import Split
-from residual_ensembles.data.view import SHORTER_SIDE_PER_CROP, View
-from residual_ensembles.data.writers import ArrayWriter, RecordWriter, save_array
-from residual_ensembles.parameters import MAX_SEED, MAX_SIDE, STORAGES
+from residual_ensembles.data.split import SHORTER_SIDE_PER_CROP, Split, View
+from residual_ensembles.data.writers import write_splits
+from residual_ensembles.parameters import MAX_SEED, MAX_SIDE, STORAGES, Data
 from residual_ensembles.statistics.randomness import generator, stratified_draw
 from residual_ensembles.storage import files
 
 ARRAY_BYTES = 2 * 1024**3  # the largest set, decoded, that "auto" keeps as arrays
 STATISTICS_IMAGES = 50_000  # how many stand for the mean of a set that is not kept so
-_CHUNK = 512  # images that are decoded together
+_CHUNK = 512  # images that are decoded at a time
 
 
 def prepare(
@@ -47,22 +48,22 @@ def prepare(
     limit_test: int | None = None,
     storage: str = "auto",
 ) -> prepared.Prepared:
-    """Brings a source into the prepared format.
+    """Writes a source of images in the prepared format.
 
     Args:
         source: `digits`, `tfds:NAME` or `folder:PATH`; see `sources.open_source`.
-        folder: Where to write. Prepared data that is there is replaced once the new is whole.
+        folder: Folder to write. Prepared data in it is replaced once the new is complete.
         validation_fraction: Share of the train images that becomes the validation split, in
             [0, 1); drawn by class. 0 leaves that split empty, as in the paper's schedule.
         seed: Seed of the validation split and of the limits.
-        resize: Height and width that images are brought to, in pixels, by their shorter side and
-            a crop of the center. None or 0: they keep their size, and must have the same.
-        title: As people call the data; None for the source's own.
-        augmentation: What training varies; None for what fits the source and the size.
-        limit_train: Train and validation images together, drawn by class; None or 0 for all.
-        limit_test: Test images, drawn by class; None or 0 for all.
+        resize: Height and width of the prepared images, in pixels, by a resize of the shorter side
+            and a crop of the center. None or 0: they keep their size, and must have the same.
+        title: Name of the data as shown to people; None for the source's own.
+        augmentation: Augmentation of training; None for the one that fits source and size.
+        limit_train: Number of train and validation images, drawn by class; None or 0 for all.
+        limit_test: Number of test images, drawn by class; None or 0 for all.
         storage: `arrays`, decoded, for images that fit in memory; `records`, as the source has
-            them, read one by one, so that random resized crops see the whole image; `auto`,
+            them, read one by one, so that random resized crops see the full image; `auto`,
             arrays up to `ARRAY_BYTES`.
 
     Returns:
@@ -87,48 +88,58 @@ def prepare(
         require_instance("augmentation", augmentation, Augmentation)
     open_source = _import_sources().open_source
     folder = Path(folder)
+    settings = Data.model_construct(
+        title=title or "",
+        validation_fraction=validation_fraction,
+        seed=seed,
+        resize=resize or 0,
+        limit_train=limit_train or 0,
+        limit_test=limit_test or 0,
+        storage=storage,
+    )
     with atomic_folder(folder, prepared.META) as partial, open_source(source) as opened:
-        write_prepared(
-            opened,
-            partial,
-            validation_fraction=validation_fraction,
-            seed=seed,
-            resize=resize,
-            title=title,
-            augmentation=augmentation,
-            limit_train=limit_train,
-            limit_test=limit_test,
-            storage=storage,
-        )
+        write_prepared(opened, partial, settings, augmentation)
     return prepared.load(folder)
 
 
-def write_prepared(
-    source,
-    folder: Path,
-    *,
-    validation_fraction: float = 0.1,
-    seed: int = 0,
-    resize: int | None = None,
-    title: str | None = None,
-    augmentation: Augmentation | None = None,
-    limit_train: int | None = None,
-    limit_test: int | None = None,
-    storage: str = "auto",
-) -> None:
-    """Writes a source that is open into an empty folder; the rest is as in `prepare`.
+def prepared_once(
+    source: str, data_dir: str | os.PathLike, validation_fraction: float
+) -> prepared.Prepared:
+    """Returns the prepared data of a source, which is prepared unless that was done before.
 
     Args:
-        source: Whatever has the attributes and the `batches` of `sources.Source`.
+        source: `digits`, `tfds:NAME` or `folder:PATH`, as in `prepare`.
+        data_dir: Folder with one folder for each prepared source. Its name has a digest of the
+            source and, for folder:PATH, of the sizes and times of its files.
+        validation_fraction: Share of the train images that becomes the validation split.
+
+    Raises:
+        TypeError: An argument is of the wrong kind.
+        ValueError: The source or an argument cannot be used.
+        OSError: The folder cannot be written, or the disk is full.
+    """
+    require_instance("source", source, str)
+    require_path("data_dir", data_dir)
+    require_number("validation_fraction", validation_fraction)
+    kept = Path(data_dir) / _folder_name(source, validation_fraction)
+    if kept.exists():
+        try:
+            return prepared.load(kept)
+        except ValueError as error:
+            print(f"{error} This is done now.", flush=True)
+    return prepare(source, kept, validation_fraction=validation_fraction, seed=0)
+
+
+def write_prepared(
+    source, folder: Path, settings: Data, augmentation: Augmentation | None = None
+) -> None:
+    """Writes an open source into an empty folder.
+
+    Args:
+        source: Any object with the attributes and the `batches` of `sources.Source`.
         folder: An empty folder.
-        validation_fraction: As in `prepare`.
-        seed: As in `prepare`.
-        resize: As in `prepare`.
-        title: As in `prepare`.
-        augmentation: As in `prepare`.
-        limit_train: As in `prepare`.
-        limit_test: As in `prepare`.
-        storage: As in `prepare`.
+        settings: Splits, size and storage of the images.
+        augmentation: Augmentation of training; None for the one that fits source and size.
 
     Raises:
         ValueError: The source's images cannot be used as asked.
@@ -144,17 +155,16 @@ def write_prepared(
     if converted:
         counts = ", ".join(f"{n} {kind}" for kind, n in converted.items())
         print(f"images that are converted: {counts}", flush=True)
-    positions = _cut(scans, validation_fraction, seed, limit_train, limit_test)
-    shape = (*_image_size(scans, resize), source.channels)
+    positions = _split_positions(scans, settings)
+    shape = (*_image_size(scans, settings.resize), source.channels)
     augmentation = augmentation or default_augmentation(*shape[:2], flip=source.flip)
-    view = View(shape, _shorter_side(resize, augmentation), augmentation, (0.0,) * shape[-1])
-    storage = _storage(storage, sum(map(len, positions.values())), shape)
-    _write(source, folder, scans, positions, view, storage)
+    shorter_side = _shorter_side(settings.resize, augmentation)
+    view = View(shape, shorter_side, augmentation, (0.0,) * shape[-1])
+    storage = _storage(settings.storage, sum(map(len, positions.values())), shape)
+    write_splits(source, folder, scans, positions, view, storage)
     if storage == "arrays":
         view = dataclasses.replace(view, shorter_side=None)  # as they were written
-    meta = _meta(source, folder, view, storage, seed)
-    meta["title"] = title or source.title
-    meta["description"] |= {"validation_fraction": validation_fraction, "seed": seed}
+    meta = _meta(source, folder, view, storage, settings)
     files.write_json(folder / prepared.META, meta)
     files.write_manifest(folder, [path.name for path in folder.iterdir()])
 
@@ -185,7 +195,7 @@ def _check(validation_fraction, seed, resize, limit_train, limit_test, storage) 
     require_choice("storage", storage, STORAGES)
 
 
-def _image_size(scans: dict[str, Scan], resize: int | None) -> tuple[int, int]:
+def _image_size(scans: dict[str, Scan], resize: int) -> tuple[int, int]:
     if resize:
         return resize, resize
     sizes = scans["test"].sizes | scans["train"].sizes
@@ -205,7 +215,7 @@ def _storage(storage: str, n_images: int, shape: tuple[int, int, int]) -> str:
     return "arrays" if n_images * math.prod(shape) <= ARRAY_BYTES else "records"
 
 
-def _shorter_side(resize: int | None, augmentation: Augmentation) -> int | None:
+def _shorter_side(resize: int, augmentation: Augmentation) -> int | None:
     if not resize:
         return None
     if augmentation.kind == "random_resized_crop":
@@ -213,19 +223,14 @@ def _shorter_side(resize: int | None, augmentation: Augmentation) -> int | None:
     return resize
 
 
-def _cut(
-    scans: dict[str, Scan],
-    validation_fraction: float,
-    seed: int,
-    limit_train: int | None,
-    limit_test: int | None,
-) -> dict[str, np.ndarray]:
-    """Positions in the source of the images of each split."""
-    train = _limited(scans["train"].labels, limit_train, seed, "train")
-    n_validation = round(validation_fraction * len(train))
-    if n_validation == len(train) or (validation_fraction > 0 and n_validation == 0):
+def _split_positions(scans: dict[str, Scan], settings: Data) -> dict[str, np.ndarray]:
+    """Returns the positions in the source of the images of each split."""
+    seed, fraction = settings.seed, settings.validation_fraction
+    train = _limited(scans["train"].labels, settings.limit_train, seed, "train")
+    n_validation = round(fraction * len(train))
+    if n_validation == len(train) or (fraction > 0 and n_validation == 0):
         raise ValueError(
-            f"Received validation_fraction {validation_fraction} of {len(train)} images, which "
+            f"Received validation_fraction {fraction} of {len(train)} images, which "
             "leaves a split empty; expected some for both, or 0."
         )
     drawn = stratified_draw(
@@ -234,70 +239,25 @@ def _cut(
     return {
         "train": np.delete(train, drawn),
         "validation": train[drawn],
-        "test": _limited(scans["test"].labels, limit_test, seed, "test"),
+        "test": _limited(scans["test"].labels, settings.limit_test, seed, "test"),
     }
 
 
-def _limited(labels: np.ndarray, limit: int | None, seed: int, split: str) -> np.ndarray:
+def _limited(labels: np.ndarray, limit: int, seed: int, split: str) -> np.ndarray:
     if not limit or limit >= len(labels):
         return np.arange(len(labels))
     return stratified_draw(labels, limit, generator(seed, "limit", split))
 
 
-def _write(
-    source,
-    folder: Path,
-    scans: dict[str, Scan],
-    positions: dict[str, np.ndarray],
-    view: View,
-    storage: str,
-) -> None:
-    for source_split, splits in {"train": ("train", "validation"), "test": ("test",)}.items():
-        labels = scans[source_split].labels
-        writers = {}
-        for split in splits:
-            n = len(positions[split])
-            path = prepared.images_path(folder, split, storage)
-            writers[split] = (
-                ArrayWriter(path, n, view) if storage == "arrays" else RecordWriter(path)
-            )
-            save_array(prepared.labels_path(folder, split), labels[positions[split]])
-        _copy(source, source_split, labels, {writers[split]: positions[split] for split in splits})
-        for split, writer in writers.items():
-            n_written = writer.close()
-            if n_written != len(positions[split]):
-                raise ValueError(
-                    f"Received {n_written} images for the {split} split; expected "
-                    f"{len(positions[split])}, as many as the first look at the source found."
-                )
-
-
-def _copy(source, split: str, labels: np.ndarray, writers: dict) -> None:
-    """Reads a part of the source once and hands each writer the images at its positions."""
-    start = 0
-    for batch in source.batches(split):
-        stop = start + len(batch.images)
-        if not np.array_equal(batch.labels, labels[start:stop]):
-            raise ValueError(
-                f"Received other labels from {source.description['source']} than at the first "
-                "look; expected a source that does not change while it is read."
-            )
-        for writer, positions in writers.items():
-            low, high = np.searchsorted(positions, (start, stop))
-            chosen = positions[low:high] - start
-            writer.add([batch.images[i] for i in chosen], batch.labels[chosen])
-        start = stop
-
-
-def _meta(source, folder: Path, view: View, storage: str, seed: int) -> dict:
-    """What is known of the images once they are written, read back from the files."""
+def _meta(source, folder: Path, view: View, storage: str, settings: Data) -> dict:
+    """Returns the content of meta.json, from the written files."""
     splits = {split: prepared.load_split(folder, split, storage, view) for split in prepared.SPLITS}
-    mean, std = _statistics(splits["train"], seed)
+    mean, std = _statistics(splits["train"], settings.seed)
     view = dataclasses.replace(view, mean=tuple(mean))
     return {
         "format": prepared.FORMAT,
         "name": source.name,
-        "title": source.title,
+        "title": settings.title or source.title,
         "class_names": source.class_names,
         "image_shape": view.image_shape,
         "shorter_side": view.shorter_side,
@@ -309,12 +269,14 @@ def _meta(source, folder: Path, view: View, storage: str, seed: int) -> dict:
         "description": {
             **source.description,
             "counts": {split: len(splits[split]) for split in prepared.SPLITS},
+            "validation_fraction": settings.validation_fraction,
+            "seed": settings.seed,
         },
     }
 
 
 def _statistics(train: Split, seed: int) -> tuple[list[float], list[float]]:
-    """Mean and standard deviation per channel; the sums are integers, so they are exact."""
+    """Returns mean and standard deviation per channel; the sums are integers, thus exact."""
     positions = np.arange(len(train))
     if train.array is None and len(train) > STATISTICS_IMAGES:
         random = generator(seed, "statistics")
@@ -331,7 +293,7 @@ def _statistics(train: Split, seed: int) -> tuple[list[float], list[float]]:
 
 
 def _checksum(splits: dict[str, Split], view: View, std: list[float]) -> str:
-    """Of images and labels, and of how they are seen: of all that training depends on."""
+    """Returns the SHA-256 of all that training depends on: images, labels, and view."""
     digest = hashlib.sha256(repr((view, std)).encode())
     for split in splits.values():
         digest.update(split.labels.tobytes())
@@ -344,3 +306,27 @@ def _checksum(splits: dict[str, Split], view: View, std: list[float]) -> str:
 def _chunks(positions: np.ndarray) -> Iterator[np.ndarray]:
     for start in range(0, len(positions), _CHUNK):
         yield positions[start : start + _CHUNK]
+
+
+def _folder_name(source: str, validation_fraction: float) -> str:
+    """Returns the end of the source, for people, and a digest of what determines the result."""
+    digest = hashlib.sha256(repr((source, validation_fraction)).encode())
+    kind, _, path = source.partition(":")
+    if kind == "folder":
+        root = Path(path).expanduser().resolve()
+        folders.check_tree(root)
+        for entry in _listing(root):
+            digest.update(repr(entry).encode())
+    end = re.sub(r"[^a-z0-9]+", "-", source.lower())[-40:].strip("-")
+    return f"{end}-{digest.hexdigest()[:16]}"
+
+
+def _listing(root: Path) -> Iterator[tuple[str, int, int]]:
+    """Yields path, size and time of every file, which change when images do."""
+    yield str(root), 0, 0
+    for parent, subfolders, names in os.walk(root, followlinks=True):
+        subfolders.sort()
+        for name in sorted(names):
+            path = os.path.join(parent, name)
+            result = os.stat(path)
+            yield path, result.st_size, result.st_mtime_ns

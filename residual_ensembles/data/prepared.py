@@ -1,4 +1,4 @@
-"""The one format in which every study reads its images.
+"""The prepared format, in which every study reads its images.
 
 A folder with, for each split, its labels as integers and its images: either one uint8 array or one
 ArrayRecord file of encoded images; `meta.json`, which says what they are and where they came
@@ -15,8 +15,7 @@ import numpy as np
 from residual_ensembles import parameters
 from residual_ensembles.arguments import require_choice, require_path
 from residual_ensembles.data.augmentation import Augmentation
-from residual_ensembles.data.split import ArraySplit, RecordSplit, Split
-from residual_ensembles.data.view import View
+from residual_ensembles.data.split import ArraySplit, RecordSplit, Split, View
 from residual_ensembles.storage import files
 
 FORMAT = 2  # raised when a change makes older readers wrong
@@ -26,12 +25,12 @@ STORAGES = parameters.STORAGES[1:]  # "auto" leaves the choice to the size
 
 
 def labels_path(folder: Path, split: str) -> Path:
-    """Where the labels of a split are."""
+    """Returns the file of the labels of a split."""
     return folder / f"{split}_labels.npy"
 
 
 def images_path(folder: Path, split: str, storage: str) -> Path:
-    """Where the images of a split are."""
+    """Returns the file of the images of a split."""
     return folder / f"{split}_images.{'npy' if storage == 'arrays' else 'array_record'}"
 
 
@@ -39,15 +38,15 @@ class Prepared:
     """A prepared data set.
 
     Attributes:
-        folder: Where it is.
+        folder: Folder of its files.
         name: Short name, for files, such as `cifar10`.
-        title: As people call it, such as `CIFAR-10`.
+        title: Name as shown to people, such as `CIFAR-10`.
         class_names: Name of each class, in the order of the labels.
         image_shape: `(height, width, channels)` of what a network sees.
         mean: Mean over the train split per channel, in units of 0..255.
         std: Standard deviation over the train split per channel, in units of 0..255.
         checksum: SHA-256 of images and labels, hexadecimal.
-        augmentation: What training varies.
+        augmentation: Augmentation of training images.
         description: Where the images came from: source, versions, counts.
     """
 
@@ -82,7 +81,7 @@ class Prepared:
         return self._splits[require_choice("name", name, SPLITS)]
 
     def _problem(self) -> str | None:
-        """What cannot be trained on, whoever wrote it."""
+        """Returns why the data cannot be used, whoever wrote it, or None."""
         channels = self.image_shape[-1]
         for name, values in {"mean": self.mean, "std": self.std}.items():
             least = 0 if name == "mean" else np.finfo(np.float32).tiny
@@ -103,12 +102,12 @@ class Prepared:
 
 
 def load(folder: str | os.PathLike) -> Prepared:
-    """Opens a prepared data set, once its files are found to be what was written.
+    """Opens a prepared data set after checking that its files are what was written.
 
-    Needs no TensorFlow. Looking through CIFAR-10 takes 0.2 seconds (`files.read_manifest`).
+    Needs no TensorFlow. Checking CIFAR-10 takes 0.2 seconds (`files.read_manifest`).
 
     Args:
-        folder: What `prepare` wrote.
+        folder: Folder that `prepare` wrote.
 
     Returns:
         The data set; images are read when they are asked for.
@@ -156,10 +155,10 @@ def load_split(folder: Path, split: str, storage: str, view: View) -> Split:
     """Opens one split.
 
     Args:
-        folder: Where its files are.
+        folder: Folder of the prepared data.
         split: Name of the split.
         storage: How its images are stored, one of `STORAGES`.
-        view: How they are seen.
+        view: Size and augmentation of the images.
 
     Raises:
         ValueError: A file is missing or damaged.

@@ -1,8 +1,8 @@
 """Scale and aspect ratio augmentation (Szegedy et al. 2015, "Going deeper with convolutions").
 
-He et al. 2016b train on ImageNet with it: a part of the image with 8 to 100 % of its area and an
-aspect ratio of 3/4 to 4/3, brought to the size of the network's input. What is drawn does not
-depend on the size of the image; the box does.
+He et al. 2016b train on ImageNet with it: a box with 8 to 100 % of the area of the image and an
+aspect ratio of 3/4 to 4/3, resized to the network's input. The drawn numbers do not depend on the
+size of the image; the box does.
 """
 
 import math
@@ -17,7 +17,7 @@ N_DRAWS = 2 * ATTEMPTS + 2
 
 
 def draw(numbers: np.ndarray) -> dict[str, np.ndarray]:
-    """Turns uniform numbers into crops that are not yet bound to an image's size.
+    """Returns relative crops, which fit images of any size, from uniform numbers.
 
     Args:
         numbers: Uniform in [0, 1), shape `(batch, N_DRAWS)`.
@@ -82,16 +82,16 @@ def crop(
     left: float,
     flip: bool,
 ) -> Image.Image:
-    """Cuts the drawn box out of an image, resizes and maybe mirrors it.
+    """Crops the drawn box, resizes it to the input, and mirrors it where asked.
 
     Args:
         image: An image of any size.
         height: Height of the result, in pixels.
         width: Width of the result, in pixels.
-        area: As in `box`.
-        aspect: As in `box`.
-        top: As in `box`.
-        left: As in `box`.
+        area: Drawn areas, fractions of the image's, shape `(ATTEMPTS,)`.
+        aspect: Drawn aspect ratios, width / height, shape `(ATTEMPTS,)`.
+        top: Drawn position as a fraction of the room above and below.
+        left: Drawn position as a fraction of the room to the left and right.
         flip: Whether the result is mirrored left to right.
 
     Returns:

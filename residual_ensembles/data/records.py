@@ -12,6 +12,7 @@ import struct
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 from array_record.python.array_record_module import ArrayRecordReader, ArrayRecordWriter
 from PIL import Image
 
@@ -53,7 +54,7 @@ def open_image(encoded: bytes, channels: int) -> Image.Image:
         The decoded image.
 
     Raises:
-        ValueError: The bytes are not a whole image; says what is wrong with them.
+        ValueError: The bytes are not an intact image; says what is wrong with them.
     """
     try:
         image = Image.open(io.BytesIO(encoded), formats=("JPEG", "PNG"))
@@ -93,10 +94,10 @@ def _is_turned(image: Image.Image) -> bool:
 
 
 class RecordWriter:
-    """Writes records to a new ArrayRecord file.
+    """Writes encoded images and their labels to a new ArrayRecord file.
 
     Args:
-        path: The file.
+        path: The file to write.
 
     Raises:
         OSError: The file cannot be written, or the disk is full.
@@ -107,19 +108,25 @@ class RecordWriter:
         with self._system_errors():
             self._writer = ArrayRecordWriter(str(path), _WRITER_OPTIONS)
 
+    def add(self, images: list[bytes], labels: np.ndarray) -> None:
+        """Appends encoded images, JPEG or PNG, with their labels."""
+        for image, label in zip(images, labels.tolist(), strict=True):
+            self.write(encode(image, label))
+
     def write(self, record: bytes) -> None:
         """Appends a record."""
         with self._system_errors():
             self._writer.write(record)
 
-    def close(self) -> None:
-        """Finishes the file; without it nothing can be read back."""
+    def close(self) -> int:
+        """Finishes the file, and returns how many images can be read back."""
         with self._system_errors():
             self._writer.close()
+        return open_records(self._path).num_records()
 
     @contextlib.contextmanager
     def _system_errors(self) -> Iterator[None]:
-        """The library's errors carry the system's only as text."""
+        """Raises the system's errors, which the library's carry as text only."""
         try:
             yield
         except RuntimeError as error:

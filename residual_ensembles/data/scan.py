@@ -1,4 +1,4 @@
-"""The first look at a source: labels and sizes of all images, before anything is written."""
+"""Scan of a source: labels and sizes of all images, before anything is written."""
 
 import collections
 import concurrent.futures
@@ -29,14 +29,14 @@ class Scan:
 
 
 def scan(source, split: str) -> Scan:
-    """Looks at every image of a split.
+    """Reads the header of every image of a split.
 
     Args:
-        source: A `Source`. Where it does not vouch for its images, each is decoded.
+        source: A `Source`. Images that it does not vouch for are decoded.
         split: `train` or `test`.
 
     Returns:
-        What was found.
+        Labels, sizes and conversions.
 
     Raises:
         ValueError: An image is broken or is none, or has no label.
@@ -44,8 +44,8 @@ def scan(source, split: str) -> Scan:
     labels, sizes, converted, broken = [], {}, collections.Counter(), []
     with concurrent.futures.ThreadPoolExecutor(THREADS) as threads:
         for batch in source.batches(split):
-            look = functools.partial(_look, decode=not source.verified)
-            for name, result in zip(batch.names, threads.map(look, batch.images), strict=True):
+            inspect = functools.partial(_inspect, decode=not source.verified)
+            for name, result in zip(batch.names, threads.map(inspect, batch.images), strict=True):
                 if isinstance(result, str):
                     broken.append(f"{name}, {result}")
                 else:
@@ -67,8 +67,8 @@ def scan(source, split: str) -> Scan:
     return Scan(labels, sizes, converted)
 
 
-def _look(encoded: bytes, decode: bool) -> tuple[tuple[int, int], list[str]] | str:
-    """Size and conversions of an image, or what is wrong with it."""
+def _inspect(encoded: bytes, decode: bool) -> tuple[tuple[int, int], list[str]] | str:
+    """Returns size and conversions of an image, or what is wrong with it."""
     try:
         if decode:
             records.open_image(encoded, channels=3)

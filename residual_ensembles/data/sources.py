@@ -1,7 +1,7 @@
 """Sources of images; every source is a TensorFlow dataset.
 
-This is the one room that TensorFlow may be imported in besides the backend, and only while data is
-being prepared; `prepare` imports this file when it is called.
+Beside the backend, this is the only file that imports TensorFlow; `prepare` imports it when it is
+called.
 """
 
 import contextlib
@@ -25,12 +25,12 @@ from tqdm import tqdm
 
 from residual_ensembles.data import folder
 
-_BATCH = 256  # images that are read together; a few megabytes even at ImageNet's size
+_BATCH = 256  # images read at a time; a few megabytes even at ImageNet's size
 _PORTS = {"http": 80, "https": 443}
 _HOSTS_TRIED, _SECONDS_TO_ANSWER = 3, 5.0
 _FILE = "image/filename"  # ImageFolder's name for where an image is
 
-# Shown to people; a name that is not here is shown as it is.
+# As shown to people; other sets have no other title than their name.
 TITLES = {
     "cifar10": "CIFAR-10",
     "cifar100": "CIFAR-100",
@@ -50,8 +50,8 @@ class Batch:
 
     Attributes:
         images: JPEG or PNG bytes of each.
-        labels: Class of each, int32, `(batch,)`; −1 where the source does not tell.
-        names: What an error calls each.
+        labels: Class of each, int32, `(batch,)`; −1 for none.
+        names: Name of each, for errors.
     """
 
     images: list[bytes]
@@ -64,12 +64,12 @@ class Source:
 
     Attributes:
         name: Short name, for files.
-        title: As people call it.
+        title: Name as shown to people.
         class_names: Name of each class, in the order of the labels.
         channels: 1 for gray images, 3 for color.
         flip: Whether a mirrored image is still of its class.
         splits: The dataset's split that each of `train` and `test` is read from.
-        verified: Whether the images are known to be whole.
+        verified: Whether the images are known to be intact.
         description: Source, its version and splits.
     """
 
@@ -111,7 +111,7 @@ class Source:
             )
 
     def _rows(self, split: str) -> Iterator[dict]:
-        """Batches of what is read, as columns."""
+        """Yields batches, as columns."""
         keys = {self._image, self._label} | (set() if self.verified else {_FILE})
         decoders = {self._image: tfds.decode.SkipDecoding()}
         if self._builder.info.file_format == tfds.core.FileFormat.ARRAY_RECORD:
@@ -125,7 +125,7 @@ class Source:
             yield from tfds.as_numpy(data)
 
     def _test_split(self, specification: str) -> str:
-        """The first split to test on whose labels are published (ImageNet's `test` has none)."""
+        """Returns the first test split with published labels (ImageNet's `test` has none)."""
         splits = self._builder.info.splits
         if "train" in splits:
             for split in folder.TEST_SPLITS:
@@ -140,7 +140,7 @@ class Source:
 
 @contextlib.contextmanager
 def open_source(specification: str) -> Iterator[Source]:
-    """Opens a source for reading.
+    """Opens a source of images for reading.
 
     Args:
         specification: `digits`; `tfds:NAME`, any image classification set of TensorFlow Datasets
@@ -223,7 +223,7 @@ def _require_reachable(builder, name: str) -> None:
     """Refuses a set that would have to be downloaded where none of its hosts answers.
 
     TensorFlow Datasets would try for minutes, with a warning each time. What it has downloaded
-    before it does not download again; and what a proxy reaches, nobody else can tell.
+    before it does not download again; what a proxy reaches is not known here.
     """
     root = Path(builder.data_dir).parents[2 if builder.builder_config else 1]
     urls = [urllib.parse.urlsplit(url) for url in builder.url_infos or ()]
@@ -251,7 +251,7 @@ def _require_reachable(builder, name: str) -> None:
 
 
 def _keys(builder, specification: str) -> tuple[str, str]:
-    """The features that are the image and its label."""
+    """Returns the names of the image and of its label among the features."""
     features = builder.info.features
     keys = builder.info.supervised_keys or ("image", "label")
     kinds = (tfds.features.Image, tfds.features.ClassLabel)

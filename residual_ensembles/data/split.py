@@ -1,7 +1,8 @@
-"""One part of a prepared data set, read by index."""
+"""Splits of a prepared data set, read by index, and the size at which images are seen."""
 
 import abc
 import concurrent.futures
+import dataclasses
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,11 +11,62 @@ import numpy as np
 from PIL import Image
 
 from residual_ensembles.data import random_resized_crop, records
-from residual_ensembles.data.augmentation import draw_augmentation
+from residual_ensembles.data.augmentation import Augmentation, draw_augmentation
 from residual_ensembles.data.pad_crop import crop_and_flip_on_host
-from residual_ensembles.data.view import View
 
 THREADS = min(16, os.cpu_count() or 1)  # Pillow works outside Python's lock
+
+# ImageNet's single-crop test: shorter side 256, then the central 224 × 224 (He et al. 2016b; the
+# authors' lesion study evaluates so).
+SHORTER_SIDE_PER_CROP = 256 / 224
+
+
+def center_crop(image: Image.Image, height: int, width: int, shorter_side: int) -> Image.Image:
+    """Resizes an image by its shorter side and crops the center.
+
+    Args:
+        image: An image of any size.
+        height: Height of the result, in pixels, at most `shorter_side`.
+        width: Width of the result, in pixels, at most `shorter_side`.
+        shorter_side: Length of the shorter side before the crop, in pixels.
+
+    Returns:
+        The image as the network sees it in evaluation.
+
+    Example:
+        >>> center_crop(Image.new("RGB", (500, 375)), 224, 224, shorter_side=256).size
+        (224, 224)
+    """
+    scale = shorter_side / min(image.size)
+    size = tuple(max(shorter_side, round(side * scale)) for side in image.size)
+    if size != image.size:
+        image = image.resize(size, Image.Resampling.BILINEAR)
+    left, top = (size[0] - width) // 2, (size[1] - height) // 2
+    return image.crop((left, top, left + width, top + height))
+
+
+@dataclasses.dataclass(frozen=True)
+class View:
+    """Properties that all splits of a prepared data set share.
+
+    Args:
+        image_shape: `(height, width, channels)` of what the network sees.
+        shorter_side: Length to which evaluation resizes the shorter side before it crops the
+            center, in pixels; None where stored images have the right size already.
+        augmentation: Augmentation of training images.
+        mean: Mean of the train split per channel, in 0..255.
+    """
+
+    image_shape: tuple[int, int, int]
+    shorter_side: int | None
+    augmentation: Augmentation
+    mean: tuple[float, ...]
+
+    def of_evaluation(self, image: Image.Image) -> Image.Image:
+        """Returns the image as evaluation sees it."""
+        if self.shorter_side is None:
+            return image
+        return center_crop(image, *self.image_shape[:2], self.shorter_side)
 
 
 class Split(abc.ABC):
@@ -83,7 +135,7 @@ class Split(abc.ABC):
     def _stack(
         self, indices: np.ndarray, view: Callable[[int, Image.Image], Image.Image]
     ) -> np.ndarray:
-        """Returns `view(row, image)` of each row of a batch, made in threads."""
+        """Returns `view(row, image)` of each row of a batch, computed in threads."""
         result = np.empty((len(indices), *self._view.image_shape), np.uint8)
 
         def fill(row: int, stored: object) -> None:
@@ -91,8 +143,8 @@ class Split(abc.ABC):
                 image = view(row, self._open(stored))
             except ValueError as error:
                 raise ValueError(
-                    f"Received image {indices[row]} of its split, {error}; expected an image "
-                    "that is whole. Mend the source and prepare the data again."
+                    f"Received image {indices[row]} of its split, {error}; expected an intact "
+                    "image. Mend the source and prepare the data again."
                 ) from None
             result[row] = np.asarray(image).reshape(result.shape[1:])
 
@@ -103,11 +155,11 @@ class Split(abc.ABC):
 
     @abc.abstractmethod
     def stored(self, indices: np.ndarray) -> Sequence:
-        """The images at these positions as they are stored."""
+        """Returns the images at these positions as they are stored."""
 
     @abc.abstractmethod
     def _open(self, stored: object) -> Image.Image:
-        """The image that is stored so."""
+        """Decodes a stored image."""
 
 
 class ArraySplit(Split):

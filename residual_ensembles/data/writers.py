@@ -1,13 +1,13 @@
-"""Writers that store the images of one split while data is prepared."""
+"""Images and labels of a source, written split by split while data is prepared."""
 
 import concurrent.futures
 from pathlib import Path
 
 import numpy as np
 
-from residual_ensembles.data import records
-from residual_ensembles.data.split import THREADS
-from residual_ensembles.data.view import View
+from residual_ensembles.data import prepared, records
+from residual_ensembles.data.scan import Scan
+from residual_ensembles.data.split import THREADS, View
 
 
 def save_array(path: Path, array: np.ndarray) -> None:
@@ -19,13 +19,14 @@ def save_array(path: Path, array: np.ndarray) -> None:
 
 
 class ArrayWriter:
-    """Decodes images into one array. It is kept in memory until it is written: a file that is
-    mapped and then filled kills the process when the disk is full.
+    """Decodes images into one array, which is in memory until it is written.
+
+    A file that is mapped and then filled kills the process when the disk is full.
 
     Args:
         path: The .npy file.
-        n: How many images there will be.
-        view: Brings them to one size.
+        n: Number of images.
+        view: Resizes them.
     """
 
     def __init__(self, path: Path, n: int, view: View):
@@ -35,7 +36,7 @@ class ArrayWriter:
         self._n_written = 0
 
     def add(self, images: list[bytes], labels: np.ndarray) -> None:
-        """Appends encoded images; their labels are stored elsewhere."""
+        """Appends encoded images; their labels have a file of their own."""
         with concurrent.futures.ThreadPoolExecutor(THREADS) as threads:
             for image in threads.map(self._decode, images):
                 self._array[self._n_written] = image
@@ -51,23 +52,60 @@ class ArrayWriter:
         return np.asarray(self._view.of_evaluation(image)).reshape(self._view.image_shape)
 
 
-class RecordWriter:
-    """Stores images as they are encoded, one by one.
+def write_splits(
+    source,
+    folder: Path,
+    scans: dict[str, Scan],
+    positions: dict[str, np.ndarray],
+    view: View,
+    storage: str,
+) -> None:
+    """Writes the images and labels of each split of a source.
 
     Args:
-        path: The ArrayRecord file.
+        source: The open source.
+        folder: Folder to write to.
+        scans: Scan of `train` and of `test`.
+        positions: Positions in the source of the images of each split, ascending.
+        view: Resizes images that are stored as arrays.
+        storage: "arrays" or "records".
+
+    Raises:
+        ValueError: The source changes while it is read.
+        OSError: The disk is full.
     """
+    for source_split, splits in {"train": ("train", "validation"), "test": ("test",)}.items():
+        labels = scans[source_split].labels
+        writers = {}
+        for split in splits:
+            n = len(positions[split])
+            path = prepared.images_path(folder, split, storage)
+            writers[split] = (
+                ArrayWriter(path, n, view) if storage == "arrays" else records.RecordWriter(path)
+            )
+            save_array(prepared.labels_path(folder, split), labels[positions[split]])
+        _copy(source, source_split, labels, {writers[split]: positions[split] for split in splits})
+        for split, writer in writers.items():
+            n_written = writer.close()
+            if n_written != len(positions[split]):
+                raise ValueError(
+                    f"Received {n_written} images for the {split} split; expected "
+                    f"{len(positions[split])}, as many as the first look at the source found."
+                )
 
-    def __init__(self, path: Path):
-        self._path = path
-        self._writer = records.RecordWriter(path)
 
-    def add(self, images: list[bytes], labels: np.ndarray) -> None:
-        """Appends encoded images with their labels."""
-        for image, label in zip(images, labels.tolist(), strict=True):
-            self._writer.write(records.encode(image, label))
-
-    def close(self) -> int:
-        """Finishes the file and returns how many images can be read back."""
-        self._writer.close()
-        return records.open_records(self._path).num_records()
+def _copy(source, split: str, labels: np.ndarray, writers: dict) -> None:
+    """Reads a split of the source once and gives each writer the images at its positions."""
+    start = 0
+    for batch in source.batches(split):
+        stop = start + len(batch.images)
+        if not np.array_equal(batch.labels, labels[start:stop]):
+            raise ValueError(
+                f"Received other labels from {source.description['source']} than at the first "
+                "look; expected a source that does not change while it is read."
+            )
+        for writer, positions in writers.items():
+            low, high = np.searchsorted(positions, (start, stop))
+            chosen = positions[low:high] - start
+            writer.add([batch.images[i] for i in chosen], batch.labels[chosen])
+        start = stop

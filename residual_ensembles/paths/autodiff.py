@@ -1,7 +1,7 @@
-"""The products of any module with a cotangent, by automatic differentiation.
+"""Products of any module with a cotangent, by automatic differentiation.
 
-S and R are the Jacobians of after∘(skip part) and after∘(residual part), both at the point where
-the forward pass was. Going backwards, a path takes Sᵀ or Rᵀ of each module.
+S and R are the Jacobians of `after` ∘ skip and of `after` ∘ residual, both at the activations of
+the forward pass. Backwards, a path takes Sᵀ or Rᵀ of each module.
 """
 
 from typing import Any
@@ -13,10 +13,10 @@ from residual_ensembles import backend
 
 
 class Autodiff:
-    """Forward pass and backward products of a kind of module.
+    """Forward pass and backward products of modules that differ in their weights only.
 
     Args:
-        module: One of the kind; the others differ in their weights only.
+        module: One of these modules.
         training: Whether batch normalization uses the statistics of the batch.
     """
 
@@ -27,35 +27,35 @@ class Autodiff:
         self.training = training
 
     def weights(self, module) -> list:
-        """Returns what distinguishes `module` from others of its kind, as tensors."""
+        """Returns the variables of `module` as tensors."""
         return [ops.convert_to_tensor(v.value) for v in module.variables]
 
     @property
     def trainable(self) -> list[bool]:
-        """Whether each of `weights` is trained, and belongs to the module and not to a segment."""
+        """Whether each of `weights` is trainable and belongs to the module, not to a segment."""
         own = {id(v) for v in self.module.own_variables}
         return [v.trainable and id(v) in own for v in self.module.variables]
 
     def forward(self, weights: list, y):
-        """Returns what leaves a module, and what `residual` and `skip` need of this batch."""
+        """Returns the output of a module, and what `residual` and `skip` need of this batch."""
         z, _, _ = self._sum(weights, y)
         with frozen(self.module, weights):
             return self.module.after(z), (y, *weights)
 
-    def residual(self, point, rows: list) -> list:
+    def residual(self, saved, rows: list) -> list:
         """Returns Rᵀ of each row.
 
         Args:
-            point: From `forward`.
-            rows: Cotangents of what leaves the module, `(batch, ...)` each.
+            saved: Second result of `forward`.
+            rows: Cotangents of the output of the module, `(batch, ...)` each.
         """
-        y, *weights = point
+        y, *weights = saved
         z, pull, _ = self._sum(weights, y)
         return _pulled(rows, self._after(weights, z), pull)
 
-    def skip(self, point, rows: list) -> list:
+    def skip(self, saved, rows: list) -> list:
         """Returns Sᵀ of each row; arguments as for `residual`."""
-        y, *weights = point
+        y, *weights = saved
         z, _, pull = self._sum(weights, y)
         return _pulled(rows, self._after(weights, z), pull)
 
@@ -75,10 +75,10 @@ class Autodiff:
 
 
 def frozen(layer: Any, weights: list) -> keras.StatelessScope:
-    """Returns a scope in which `layer` has these weights, and what it assigns is forgotten."""
+    """Returns a scope in which `layer` has these weights and assigns to no variable."""
     return keras.StatelessScope(state_mapping=list(zip(layer.variables, weights, strict=True)))
 
 
-def _pulled(rows: list, after, part) -> list:
-    pulled = backend.map_rows(lambda row: part(after(row)[0])[0], ops.stack(rows))
+def _pulled(rows: list, after, pull) -> list:
+    pulled = backend.map_rows(lambda row: pull(after(row)[0])[0], ops.stack(rows))
     return ops.unstack(pulled)

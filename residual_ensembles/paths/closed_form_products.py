@@ -1,8 +1,8 @@
-"""The products of pre-activation modules with a cotangent, written out.
+"""Products of pre-activation modules with a cotangent, in closed form.
 
 They equal those of automatic differentiation and are about twice as fast: nothing of the forward
-pass is repeated, and what stands between two convolutions is one multiplication by 0 or 1. What
-batch normalization and the survival probability multiply by is in the kernels.
+pass is repeated, and between two convolutions there is one multiplication by 0 or 1. The factors of
+batch normalization and the survival probability are in the kernels.
 """
 
 from functools import partial
@@ -13,11 +13,11 @@ from keras import ops
 from residual_ensembles import backend
 from residual_ensembles.models.lowering import Convolution, lowered
 from residual_ensembles.paths.autodiff import Autodiff, frozen
-from residual_ensembles.paths.rows import stacked
+from residual_ensembles.paths.cotangents import stacked
 
 
 def products_of(module: Any) -> type[Autodiff]:
-    """Returns the class that has the closed form of a module, or `Autodiff` where there is none."""
+    """Returns the class with the closed form of a module, or `Autodiff` if it has none."""
     known = lowered(module)
     if known is None or known.preactivation is None:
         return Autodiff
@@ -25,7 +25,7 @@ def products_of(module: Any) -> type[Autodiff]:
 
 
 class _Preactivation(Autodiff):
-    """Of a module whose residual is a norm, a ReLU and a convolution, once or more."""
+    """Products of a module whose residual repeats norm, ReLU, convolution."""
 
     def __init__(self, module, training: bool):
         super().__init__(module, training)
@@ -34,7 +34,7 @@ class _Preactivation(Autodiff):
         self.projection = known.skip[0] if known.skip else None
 
     def _transform(self, y):
-        """Returns f(y) and, for each convolution, what its way back needs."""
+        """Returns f(y) and, for each convolution, what its backward pass needs."""
         steps = []
         for norm, convolution in self.steps:
             gamma, beta = _value(norm.gamma), _value(norm.beta)
@@ -51,10 +51,10 @@ class _Preactivation(Autodiff):
         return y, tuple(steps)
 
     def _transform_back(self, steps, rows):
-        """Pulls rows back through f.
+        """Propagates rows backwards through f.
 
-        In training the mean and the variance of the batch depend on y as well: what the rows have
-        in common with either of them does not pass.
+        In training, mean and variance of the batch depend on y too: the components of the rows
+        along their gradients vanish.
         """
         backwards = zip(self.steps[::-1], steps[::-1], strict=True)
         for (_, convolution), (kernel, passes, *normal) in backwards:
@@ -66,10 +66,10 @@ class _Preactivation(Autodiff):
 
 
 class ResidualProducts(_Preactivation):
-    """Of a pre-activation module: `skip(y) + p f(y)` (equation 1).
+    """Products of a pre-activation module: `skip(y) + p f(y)` (equation 1).
 
     The survival probability p counts as a weight, so that the modules of a network trained with
-    stochastic depth, each of which has its own, share compiled code.
+    stochastic depth, which differ in p, share compiled code.
     """
 
     ignored = ("survival_probability",)
@@ -90,19 +90,18 @@ class ResidualProducts(_Preactivation):
         *steps, (kernel, *rest) = steps
         return skipped + survival * f, ((*steps, (survival * kernel, *rest)), projection)
 
-    def residual(self, point, rows):
-        return stacked(partial(self._transform_back, point[0]), rows)
+    def residual(self, saved, rows):
+        return stacked(partial(self._transform_back, saved[0]), rows)
 
-    def skip(self, point, rows):
-        back = partial(_convolve_back, self.projection, point[1], self.module.shapes[0])
+    def skip(self, saved, rows):
+        back = partial(_convolve_back, self.projection, saved[1], self.module.shapes[0])
         return stacked(back, rows)
 
 
 class HighwayProducts(_Preactivation):
-    """Of a highway module: `t(y) f(y) + (1 − t(y)) carry(y)` (equation 3).
+    """Products of a highway module: `t(y) f(y) + (1 − t(y)) carry(y)` (equation 3).
 
-    The gate belongs to both: the derivative of t, times f, is part of the residual's, and times
-    −carry it is part of the skip's.
+    The gate is part of both: R has a term t′ f, and S a term −t′ carry.
     """
 
     def forward(self, weights, y):
@@ -114,19 +113,19 @@ class HighwayProducts(_Preactivation):
         out = t * f + (1.0 - t) * carried
         return out, (steps, projection, gate, t, 1.0 - t, slope * f, -slope * carried)
 
-    def residual(self, point, rows):
-        return stacked(partial(self._residual, point), rows)
+    def residual(self, saved, rows):
+        return stacked(partial(self._residual, saved), rows)
 
-    def skip(self, point, rows):
-        return stacked(partial(self._skip, point), rows)
+    def skip(self, saved, rows):
+        return stacked(partial(self._skip, saved), rows)
 
-    def _residual(self, point, rows):
-        steps, _, gate, t, _, gated, _ = point
+    def _residual(self, saved, rows):
+        steps, _, gate, t, _, gated, _ = saved
         through_f = self._transform_back(steps, _times(t, rows))
         return through_f + self._through_gate(gate, _times(gated, rows))
 
-    def _skip(self, point, rows):
-        _, projection, gate, _, closed, _, gated = point
+    def _skip(self, saved, rows):
+        _, projection, gate, _, closed, _, gated = saved
         shape, carried = self.module.shapes[0], _times(closed, rows)
         through_carry = _convolve_back(self.projection, projection, shape, carried)
         return through_carry + self._through_gate(gate, _times(gated, rows))
@@ -136,25 +135,25 @@ class HighwayProducts(_Preactivation):
 
 
 def _value(variable):
-    """Returns what a variable is in the scope that is open.
+    """Returns the value of a variable in the open scope.
 
-    The variable itself, which Keras may take for a tensor, would be read when the scope is closed.
+    Keras may read the variable itself after the scope is closed.
     """
     return ops.convert_to_tensor(variable.value)
 
 
 def _convolve(convolution: Convolution | None, y):
-    """Returns what the layer makes of y, and its kernel; y and None for the identity."""
+    """Returns the convolution of y, and its kernel; y and None for the identity."""
     return (y, None) if convolution is None else (convolution.layer(y), _value(convolution.kernel))
 
 
 def _convolve_back(convolution: Convolution | None, kernel, input_shape, rows):
-    """Pulls rows back through a convolution with this kernel, or through the identity."""
+    """Propagates rows backwards through a convolution, or through the identity."""
     if convolution is None:
         return rows
     n_rows, batch = rows.shape[:2]
     merged = ops.reshape(rows, (n_rows * batch, *rows.shape[2:]))
-    # It is linear, so any point will do; the value is not used, and not computed.
+    # It is linear, so zeros will do; the value is not used, and not computed.
     zeros = ops.zeros((n_rows * batch, *input_shape), rows.dtype)
     strides = convolution.strides
     _, pull = backend.vjp(lambda x: ops.conv(x, kernel, strides, "same", "channels_last"), zeros)
@@ -162,6 +161,6 @@ def _convolve_back(convolution: Convolution | None, kernel, input_shape, rows):
 
 
 def _times(factor, rows):
-    """Returns each row times `factor` `(batch, ...)`; in two dimensions, which is fast."""
+    """Returns each row times `factor` `(batch, ...)`, in two dimensions, which is fast."""
     flat = ops.reshape(rows, (rows.shape[0], -1)) * ops.reshape(factor, (1, -1))
     return ops.reshape(flat, rows.shape)

@@ -1,6 +1,6 @@
-"""The exact gradient of all paths of each length, all 2^n of them counted.
+"""The exact gradient by path length, over all 2^n paths.
 
-Backwards through the modules goes one cotangent for each length: at module i,
+One cotangent for each length is propagated backwards: at module i,
 `G[k] ← Sᵢᵀ G[k] + Rᵢᵀ G[k−1]`. After n modules G[k] is the sum over all C(n, k) paths of length k,
 and the sum over k is the ordinary gradient.
 """
@@ -14,32 +14,33 @@ from itertools import pairwise
 
 import numpy as np
 
-from residual_ensembles.paths import rows, scaled_cotangents
+from residual_ensembles.paths import cotangents
 from residual_ensembles.paths.linearization import LinearizedBatch, Step
 
-# float32 goes from 2^−126 to 2^127. A scale keeps its largest number near 2^TOP, and lets lengths
-# in that are smaller by no more than the span. What is left is for what shrinks until sizes are
-# looked at again, and for what grows: the long lengths, by the number of their paths.
-TOP = 40
-SPAN = 60
-ROOM_BELOW = TOP - SPAN + 110
-ROOM_ABOVE = 110 - TOP
-MOST_MODULES_BETWEEN = 8
-# Scales move in steps, so that few cotangents are multiplied.
-STEP = 16
+# float32 goes from 2^−126 to 2^127. Neighboring lengths share an exponent that keeps their largest
+# number near 2^LARGEST_EXPONENT, if the others are smaller by at most the span. The rest of the
+# range is for cotangents that shrink until the next rescaling, and for long lengths, which grow by
+# the number of their paths.
+LARGEST_EXPONENT = 40
+EXPONENT_SPAN = 60
+ROOM_BELOW = LARGEST_EXPONENT - EXPONENT_SPAN + 110
+ROOM_ABOVE = 110 - LARGEST_EXPONENT
+MAX_MODULES_BETWEEN = 8
+# Exponents change in steps, so that few cotangents are multiplied.
+EXPONENT_STEP = 16
 
-# How far the sum of the parts may be from the gradient. Where paths cancel, the parts are larger
-# than the gradient, and it is their rounding that counts.
-LARGEST_ERROR = 1e-5
-LARGEST_ERROR_OF_PARTS = 2e-6
+# Largest error of the sum over lengths, relative to the gradient or, where paths cancel and single
+# lengths are larger than the gradient, to the sum of their norms.
+MAX_ERROR = 1e-5
+MAX_ERROR_OF_NORMS = 2e-6
 
 
 @dataclass(frozen=True)
 class GradientByLength:
-    """A gradient by path length."""
+    """The gradient of a batch by path length."""
 
     lengths: np.ndarray
-    """In modules, `(lengths,)`; those that paths of this chain have."""
+    """Path lengths of this chain in modules, `(lengths,)`."""
     log10_norms: np.ndarray
     """Base-10 logarithm of the norm of the sum over all paths of a length, `(lengths,)`."""
     shares: np.ndarray
@@ -47,35 +48,35 @@ class GradientByLength:
     log10_gradient_norm: float
     """Base-10 logarithm of the norm of the full gradient."""
     error: float
-    """‖Σ G[k] − G‖ / ‖G‖; NaN where only some lengths were carried, or the gradient is 0."""
+    """‖Σ G[k] − G‖ / ‖G‖; NaN where `max_length` left some out, or the gradient is 0."""
 
 
 def batch_gradient_by_length(
     batch: LinearizedBatch, max_length: int | None = None, target: str = "y0"
 ) -> GradientByLength:
-    """Returns the exact gradient of all paths of each length.
+    """Returns the exact gradient of a batch by path length.
 
     Args:
-        batch: One batch.
-        max_length: Longest length to carry, in modules; None for all.
+        batch: Linearized batch.
+        max_length: Largest path length, in modules; None for all.
         target: "y0", or "image" for the gradient with respect to the input.
 
     Raises:
         ValueError: There is no path so short, or no such target.
-        ArithmeticError: The parts do not add up to the gradient.
+        ArithmeticError: The lengths do not add up to the gradient.
     """
     [gradient] = batch.at_target(batch.gradients[:1], target)
-    return backprop_by_length(batch, max_length).measured(
+    return backprop_by_length(batch, max_length).projected(
         gradient, lambda some: batch.at_target(some, target)
     )
 
 
 def backprop_by_length(
     batch: LinearizedBatch, max_length: int | None = None, above: int = 0
-) -> "Lengths":
-    """Returns G[k] at the output of module `above` (0: at y_0), by residuals passed so far.
+) -> "CotangentsByLength":
+    """Returns G[k] at the output of module `above` (0: at y_0), by the number of residuals passed.
 
-    What was carried to a module above it for the same batch goes on from there.
+    Cotangents of this batch that were computed down to a higher module are reused.
     """
     forced = sum(not step.products.has_skip for step in batch.steps[above:])
     longest = len(batch.steps) if max_length is None else max_length
@@ -86,20 +87,21 @@ def backprop_by_length(
         )
     known = [key for key in batch.length_cache if key[0] == longest and key[1] >= above]
     _, start = min(known, default=(longest, len(batch.steps)))
-    lengths = batch.length_cache.get((longest, start)) or Lengths(batch.cotangent, longest)
-    lengths = copy.copy(lengths)
+    result = copy.copy(
+        batch.length_cache.get((longest, start)) or CotangentsByLength(batch.cotangent, longest)
+    )
     for step in reversed(batch.steps[above:start]):
-        lengths.pass_through(step)
-    batch.length_cache[longest, above] = lengths
-    return lengths
+        result.pass_through(step)
+    batch.length_cache[longest, above] = result
+    return result
 
 
-class Lengths:
-    """One cotangent for each length, neighbors of like size in one scale.
+class CotangentsByLength:
+    """One cotangent for each path length; neighbors of similar size share an exponent.
 
     Args:
-        cotangent: What arrives at y_n, `(batch, ...)`.
-        max_length: Longest length to carry.
+        cotangent: Gradient of the loss with respect to y_n, `(batch, ...)`.
+        max_length: Largest path length, in modules.
     """
 
     def __init__(self, cotangent, max_length: int):
@@ -114,27 +116,27 @@ class Lengths:
 
     @property
     def longest(self) -> int:
-        """Longest length carried, in modules."""
+        """Largest path length so far, in modules."""
         return self.shortest + len(self.rows) - 1
 
     def pass_through(self, step: Step) -> None:
-        """Goes backwards through a module."""
+        """Propagates the cotangents backwards through a module."""
         if step.products.has_skip:
-            self._pass_either_way(step)
+            self._pass_skip_and_residual(step)
         else:
             self._pass_residual_only(step)
         self.n_passed += 1
         if self.n_passed >= self._rescale_at:
             self.rescale()
 
-    def _pass_either_way(self, step: Step) -> None:
+    def _pass_skip_and_residual(self, step: Step) -> None:
         passed, below = [], None
         for part in self._in_calls():
             first = len(passed)
             change = self.exponents[max(0, first - 1) : first] - self.exponents[first]
             if change.any():
-                [below] = scaled_cotangents.multiplied([below], scaled_cotangents.factors(change))
-            new, below = step.products.either(step.point, part, below)
+                [below] = cotangents.multiplied([below], cotangents.factors(change))
+            new, below = step.products.recurrence(step.saved, part, below)
             passed += new
         if self.longest < self.max_length:
             passed.append(below)
@@ -142,61 +144,59 @@ class Lengths:
         self.rows = passed
 
     def _in_calls(self) -> Iterator[list]:
-        """Yields the rows in parts that have one scale."""
+        """Yields slices of the rows that share an exponent."""
         ends = np.flatnonzero(np.diff(self.exponents)) + 1
         for first, end in pairwise([0, *ends.tolist(), len(self.rows)]):
-            yield from rows.in_calls(self.rows[first:end], self.rows[0])
+            yield from cotangents.in_calls(self.rows[first:end], self.rows[0])
 
     def _pass_residual_only(self, step: Step) -> None:
-        self.rows = rows.mapped(partial(step.products.residual, step.point), self.rows)
+        self.rows = cotangents.mapped(partial(step.products.residual, step.saved), self.rows)
         self.shortest += 1
         if self.longest > self.max_length:
             del self.rows[-1]
             self.exponents = self.exponents[:-1]
 
     def rescale(self) -> None:
-        """Gives neighbors of like size one scale, in which the largest is near 2^TOP."""
-        parts = rows.in_calls(self.rows, self.rows[0])
-        largest = np.concatenate([scaled_cotangents.largest(some) for some in parts])
-        sizes = self.exponents + scaled_cotangents.exponents(largest)
-        exponents = (scale_of_neighbors(sizes, SPAN) - TOP) // STEP * STEP
+        """Gives neighbors of similar size one exponent; see `LARGEST_EXPONENT`."""
+        parts = cotangents.in_calls(self.rows, self.rows[0])
+        largest = np.concatenate([cotangents.largest(some) for some in parts])
+        sizes = self.exponents + cotangents.exponents(largest)
+        exponents = _shared_exponents(sizes)
         shifts = self.exponents - exponents
         due = np.flatnonzero(shifts)
-        moved = rows.mapped(_shifted, [self.rows[i] for i in due], shifts[due])
+        moved = cotangents.mapped(_shifted, [self.rows[i] for i in due], shifts[due])
         moved = dict(zip(due, moved, strict=True))
         self.rows = [moved.get(i, row) for i, row in enumerate(self.rows)]
         self.exponents = exponents
         self._plan(sizes)
 
     def _plan(self, sizes: np.ndarray) -> None:
-        """Decides after how many modules sizes are looked at again."""
+        """Sets the number of modules until the next rescaling."""
         falls = max([1, *(sizes[:-1] - sizes[1:])])  # by one length more: by one module more
         grows = 1
         if self._largest is not None:
             grows = (sizes.max() - self._largest) / (self.n_passed - self._rescaled_at)
         safe = min(ROOM_BELOW / falls, ROOM_ABOVE / max(1, grows))
-        self._rescale_at = self.n_passed + int(np.clip(safe, 1, MOST_MODULES_BETWEEN))
+        self._rescale_at = self.n_passed + int(np.clip(safe, 1, MAX_MODULES_BETWEEN))
         self._rescaled_at, self._largest = self.n_passed, sizes.max()
 
-    def measured(self, gradient, to_target: Callable) -> GradientByLength:
-        """Compares the cotangents with the full gradient.
+    def projected(self, gradient, to_target: Callable) -> GradientByLength:
+        """Returns norms of the cotangents and their projections on the full gradient.
 
         Args:
-            gradient: The ordinary gradient with respect to the target.
-            to_target: From a list of cotangents of y_0 to those of the target.
+            gradient: Ordinary gradient with respect to the target.
+            to_target: Maps a list of cotangents of y_0 to those of the target.
         """
-        full = scaled_cotangents.FullGradient(gradient)
+        full = cotangents.FullGradient(gradient)
         log10_norms, shares, total = [], [], 0.0
-        parts = (rows.in_calls(x, self.rows[0]) for x in (self.rows, self.exponents))
+        parts = (cotangents.in_calls(x, self.rows[0]) for x in (self.rows, self.exponents))
         for part, exponents in zip(*parts, strict=True):
-            near_one, shifts = scaled_cotangents.near_one(part)
+            near_one, shifts = cotangents.near_one(part)
             own = exponents + shifts
             arrived = to_target(near_one)
-            log10_norms.append(scaled_cotangents.log10(scaled_cotangents.norms(arrived), own))
+            log10_norms.append(cotangents.log10(cotangents.norms(arrived), own))
             shares.append(full.shares(arrived, own))
-            total = total + scaled_cotangents.total(
-                arrived, scaled_cotangents.factors(own - full.exponent)
-            )
+            total = total + cotangents.total(arrived, cotangents.factors(own - full.exponent))
         by_length = GradientByLength(
             lengths=np.arange(self.shortest, self.longest + 1),
             log10_norms=np.concatenate(log10_norms),
@@ -208,41 +208,42 @@ class Lengths:
         return self._checked(by_length, total, full) if complete else by_length
 
     def _checked(
-        self, result: GradientByLength, total, full: scaled_cotangents.FullGradient
+        self, result: GradientByLength, total, full: cotangents.FullGradient
     ) -> GradientByLength:
-        """Returns what was found, with its error.
+        """Returns `result` with its error.
 
         Raises:
             ArithmeticError: The error is too large.
         """
-        off = float(scaled_cotangents.norms([total - full.row])[0])
-        parts = np.sum(10.0 ** (result.log10_norms - full.exponent * math.log10(2.0)))
-        if not off <= max(LARGEST_ERROR * full.norm, LARGEST_ERROR_OF_PARTS * parts):
+        off = float(cotangents.norms([total - full.row])[0])
+        norms = np.sum(10.0 ** (result.log10_norms - full.exponent * math.log10(2.0)))
+        if not off <= max(MAX_ERROR * full.norm, MAX_ERROR_OF_NORMS * norms):
             raise ArithmeticError(
                 "The gradient by path length adds up to something else than the gradient: off by "
-                f"{off:.2e} where it is {full.norm:.2e}, expected {LARGEST_ERROR:.0e} of it or "
+                f"{off:.2e} where it is {full.norm:.2e}, expected {MAX_ERROR:.0e} of it or "
                 "less."
             )
         return replace(result, error=off / full.norm if full.norm else float("nan"))
 
 
 def _shifted(some: list, shifts: np.ndarray) -> list:
-    """Returns rows times two to these powers, which float32 need not have in one factor."""
+    """Returns rows times two to the power of `shifts`, in two factors that float32 can hold."""
     for part in (shifts // 2, shifts - shifts // 2):
-        some = (
-            scaled_cotangents.multiplied(some, scaled_cotangents.factors(part))
-            if part.any()
-            else some
-        )
+        some = cotangents.multiplied(some, cotangents.factors(part)) if part.any() else some
     return some
 
 
-def scale_of_neighbors(sizes: np.ndarray, span: int) -> np.ndarray:
-    """Returns, for each size, the largest of the run that it is in.
+def _shared_exponents(sizes: np.ndarray) -> np.ndarray:
+    shared = largest_of_neighbors(sizes, EXPONENT_SPAN) - LARGEST_EXPONENT
+    return shared // EXPONENT_STEP * EXPONENT_STEP
+
+
+def largest_of_neighbors(sizes: np.ndarray, span: int) -> np.ndarray:
+    """Returns, for each size, the largest in its run of neighbors.
 
     Args:
-        sizes: Powers of two, in the order of the lengths.
-        span: By how much the sizes of one run may differ.
+        sizes: Exponents of two, in the order of the lengths.
+        span: Largest difference of the sizes of one run.
     """
     largest, first = np.array(sizes), 0
     for i in range(1, len(sizes) + 1):
@@ -252,30 +253,28 @@ def scale_of_neighbors(sizes: np.ndarray, span: int) -> np.ndarray:
     return largest
 
 
-# The paper speaks of the paths that contribute "gradient updates" (section 4.2); this is what they
-# contribute to.
-
-
 def weight_gradient(
     batch: LinearizedBatch, number: int, max_length: int | None = None
 ) -> GradientByLength:
-    """Returns the exact gradient of one module's weights, by residuals passed above the module.
+    """Returns the exact gradient of one module's weights, by path length above the module.
+
+    These are the "gradient updates" that paths contribute (section 4.2).
 
     Args:
-        batch: One batch.
-        number: The module, from 1. Its own residual is not counted.
-        max_length: Longest way to carry, in modules; None for all.
+        batch: Linearized batch.
+        number: Number of the module, from 1; its own residual is not counted.
+        max_length: Largest path length, in modules; None for all.
 
     Raises:
-        ValueError: There is no such module, or no way so short.
-        ArithmeticError: The parts do not add up to the gradient.
+        ValueError: There is no such module, or no path so short.
+        ArithmeticError: The lengths do not add up to the gradient.
     """
     if not 1 <= number <= len(batch.steps):
         raise ValueError(f"Received module {number}, expected 1 to {len(batch.steps)}.")
     step = batch.steps[number - 1]
     gradient = step.to_weights(batch.gradients[number])
-    arrived = backprop_by_length(batch, max_length, above=number)
-    return arrived.measured(gradient, lambda rows: [step.to_weights(row) for row in rows])
+    by_length = backprop_by_length(batch, max_length, above=number)
+    return by_length.projected(gradient, lambda rows: [step.to_weights(row) for row in rows])
 
 
 def share_by_module(batch: LinearizedBatch) -> np.ndarray:
@@ -285,21 +284,20 @@ def share_by_module(batch: LinearizedBatch) -> np.ndarray:
     length k counts for each of its k modules, so the shares add up to the mean length under the
     shares by length.
 
-    What comes through the residual of module i goes on through everything below it. Instead of
-    sending one cotangent down from each module, the gradient G is sent up once, as a tangent:
+    A cotangent from the residual of module i passes all modules below. Instead of one backward pass
+    for each module, one forward pass propagates the gradient G as a tangent:
     ⟨Jᵀ Rᵢᵀ gᵢ, G⟩ = ⟨Rᵢᵀ gᵢ, J G⟩.
 
     Args:
-        batch: One batch.
+        batch: Linearized batch.
 
     Returns:
         `(n_modules,)`; NaN where the gradient is 0.
     """
-    cotangents = batch.gradients
-    full = scaled_cotangents.FullGradient(cotangents[0])
+    full = cotangents.FullGradient(batch.gradients[0])
     tangent, shares = full.row, []
-    for step, cotangent in zip(batch.steps, cotangents[1:], strict=True):
-        through = step.products.residual(step.point, [cotangent])
+    for step, cotangent in zip(batch.steps, batch.gradients[1:], strict=True):
+        through = step.products.residual(step.saved, [cotangent])
         shares.append(full.shares(through, np.zeros(1, int), tangent))
         tangent = step.products.tangent(step.weights, step.y, tangent)
     return np.concatenate(shares)

@@ -1,4 +1,4 @@
-"""Profile of gradients by path length: their decay, and the lengths that carry them."""
+"""Gradient by path length: exponential decay, and the range of effective lengths."""
 
 import math
 from collections.abc import Sequence
@@ -8,14 +8,14 @@ import numpy as np
 from scipy.stats import linregress, norm, t
 
 EFFECTIVE = (5, 17)
-"""First and last length, in modules, of the effective paths as the paper reads them (4.2)."""
+"""Smallest and largest length, in modules, of the paper's effective paths (section 4.2)."""
 
 
 class LogLinearFit(NamedTuple):
-    """A line through log10(norm) against length."""
+    """Least-squares line of log10(norm) against length, with intervals."""
 
     slope: float
-    """Change of log10(norm) for one module more; 10 to this power is the factor per module."""
+    """Change of log10(norm) per module; 10 to this power is the factor per module."""
     slope_low: float
     slope_high: float
     intercept: float
@@ -24,7 +24,7 @@ class LogLinearFit(NamedTuple):
     r_squared_low: float
     r_squared_high: float
     n: int
-    """Points the line was fitted to."""
+    """Number of points."""
 
 
 def log_linear(
@@ -32,8 +32,8 @@ def log_linear(
 ) -> LogLinearFit:
     """Fits exponential decay: `log10(norm) = intercept + slope * length` by least squares.
 
-    The interval of the slope is Student's, that of R² Fisher's (through the correlation); both take
-    the lengths for independent measurements.
+    The interval of the slope is Student's, that of R² Fisher's (through the correlation); both
+    assume independent lengths.
 
     Args:
         lengths: Path lengths in modules, four different ones or more.
@@ -71,33 +71,33 @@ def log_linear(
 
 
 def effective_range(amounts: Sequence[float], share: float = 0.95) -> tuple[int, int]:
-    """Returns the shortest range of lengths whose amounts are at least `share` of the whole.
+    """Returns the shortest range of lengths with at least `share` of the total amount.
 
-    Of ranges equally short, the one that carries most; of those, the one of shorter paths.
+    Among equally short ranges it is the one with the largest amount, then the one of shorter paths.
     Section 4.2 of the paper reads such a range, 5 to 17, off Fig. 6 (c).
 
     Args:
-        amounts: What the paths of each length carry, indexed by length from 0. Amounts may be
-            negative (projections are), as long as the whole is not.
-        share: The part to be carried, above 0 and up to 1.
+        amounts: Amount of gradient of each length from 0, `(lengths,)`. Amounts may be negative
+            (projections are), but not their sum.
+        share: Share of the total, above 0 and up to 1.
 
     Returns:
-        First and last length, both included.
+        Smallest and largest length, both included.
 
     Raises:
-        ValueError: There is nothing to carry, or the share is out of range.
+        ValueError: The amounts have no positive sum, or the share is out of range.
     """
     amounts = np.asarray(amounts, float)
-    whole = amounts.sum()
-    if not (np.all(np.isfinite(amounts)) and whole > 0 and 0 < share <= 1):
+    total = amounts.sum()
+    if not (np.all(np.isfinite(amounts)) and total > 0 and 0 < share <= 1):
         raise ValueError(
-            f"effective_range got a share of {share} and amounts that add up to {whole}; expected "
+            f"effective_range got a share of {share} and amounts that add up to {total}; expected "
             "a share above 0 and up to 1, and finite amounts with a positive sum."
         )
-    total = np.concatenate([[0.0], np.cumsum(amounts)])
-    enough = share * whole * (1 - 1e-12)  # rounding must not lengthen a range
+    cumulative = np.concatenate([[0.0], np.cumsum(amounts)])
+    enough = share * total * (1 - 1e-12)  # rounding must not lengthen a range
     for width in range(1, len(amounts) + 1):
-        carried = total[width:] - total[:-width]
+        carried = cumulative[width:] - cumulative[:-width]
         best = int(np.argmax(carried))
         if carried[best] >= enough:
             return best, best + width - 1

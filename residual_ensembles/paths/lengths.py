@@ -1,8 +1,7 @@
 """Distribution of path lengths, in closed form and exact (section 4.2; figures 6a and 7).
 
-A path takes, at each of n modules, the residual or the skip; its length is the number of residuals.
-Everything here is a ratio of binomial coefficients and is kept as a fraction: of 2^54 paths, no
-float loses any.
+At each of n modules a path takes the residual or the skip; its length is the number of residuals.
+All results are ratios of binomial coefficients, as exact fractions.
 """
 
 from fractions import Fraction
@@ -38,8 +37,8 @@ def binomial(n: int) -> list[Fraction]:
         >>> [str(share) for share in binomial(3)]
         ['1/8', '3/8', '3/8', '1/8']
     """
-    whole = n_paths(n)
-    return [Fraction(comb(n, length), whole) for length in range(n + 1)]
+    total = n_paths(n)
+    return [Fraction(comb(n, length), total) for length in range(n + 1)]
 
 
 def share_within(n: int, low: int, high: int) -> Fraction:
@@ -47,8 +46,8 @@ def share_within(n: int, low: int, high: int) -> Fraction:
 
     Args:
         n: Number of modules.
-        low: Shortest length, modules.
-        high: Longest length, modules.
+        low: Smallest length, in modules.
+        high: Largest length, in modules.
 
     Raises:
         ValueError: The lengths are not `0 <= low <= high <= n`.
@@ -66,11 +65,11 @@ def expected_length(n: int, modules_per_batch: int | None = None) -> Fraction:
 
     Args:
         n: Number of modules.
-        modules_per_batch: How many of them run in a batch where only effective paths are trained;
-            None for all. With 23 of 54 the mean is 11.5 (section 4.2).
+        modules_per_batch: Number of modules that run in a batch of gated training; None for all.
+            With 23 of 54 the mean is 11.5 (section 4.2).
 
     Raises:
-        ValueError: More modules run than there are, or fewer than none.
+        ValueError: `modules_per_batch` is not between 0 and `n`.
     """
     _check_modules(n)
     running = n if modules_per_batch is None else modules_per_batch
@@ -89,13 +88,13 @@ def remaining(n: int, deleted: int) -> list[Fraction]:
 
     Args:
         n: Number of modules.
-        deleted: How many of them are deleted, any ones.
+        deleted: Number of deleted modules, whichever they are.
 
     Returns:
         n + 1 fractions; the index is the length x.
 
     Raises:
-        ValueError: More are deleted than there are, or fewer than none.
+        ValueError: `deleted` is not between 0 and `n`.
     """
     _check_deleted(n, deleted)
     return [Fraction(comb(n - deleted, x), comb(n, x)) for x in range(n + 1)]
@@ -106,12 +105,12 @@ def remaining_within(n: int, deleted: int, low: int, high: int) -> Fraction:
 
     Args:
         n: Number of modules.
-        deleted: How many of them are deleted, any ones.
-        low: Shortest length, modules.
-        high: Longest length, modules, included.
+        deleted: Number of deleted modules, whichever they are.
+        low: Smallest length, in modules.
+        high: Largest length, in modules.
 
     Raises:
-        ValueError: The lengths are not `0 <= low <= high <= n`, or there are not so many modules.
+        ValueError: Not `0 <= low <= high <= n`, or `deleted` is not between 0 and `n`.
 
     Example:
         >>> round(float(remaining_within(54, 10, 5, 17)), 4)

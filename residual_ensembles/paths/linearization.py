@@ -1,4 +1,4 @@
-"""Linearization of a chain at the forward pass of one batch."""
+"""Linearization of a chain at the activations of one batch."""
 
 import math
 from collections.abc import Callable
@@ -15,21 +15,19 @@ from residual_ensembles.models.protocols import ChainLike, ModuleLike
 from residual_ensembles.models.targets import check_numbers
 from residual_ensembles.parameters import BATCH_NORM, TARGETS
 from residual_ensembles.paths.autodiff import frozen
+from residual_ensembles.paths.cotangents import stacked
 from residual_ensembles.paths.loss import MeanLoss
 from residual_ensembles.paths.products import Products, products_for
-from residual_ensembles.paths.rows import stacked
-
-# No path has a choice in a segment, so going back through it belongs to what comes after the sum.
 
 
 class ModuleWithSegment:
-    """A module whose `after` goes on through a segment.
+    """A module with the segment that follows it, on all paths, as part of its `after`.
 
-    It has no config, as no other pair is of one kind with it.
+    It has no config, so that it shares no compiled code.
 
     Args:
-        module: The module.
-        segment: What follows it.
+        module: Module of a chain.
+        segment: Layers between this module and the next.
         training: Whether batch normalization of the segment uses the statistics of the batch.
     """
 
@@ -43,7 +41,7 @@ class ModuleWithSegment:
         self.skip = module.skip
 
     def after(self, z):
-        """Returns what becomes of the sum, and then of what leaves the module."""
+        """Returns the output of module and segment for skip plus residual `z`."""
         return self.segment(self.module.after(z), training=self.training)
 
     @property
@@ -65,14 +63,14 @@ def with_segment(module: ModuleLike, segment: Any, training: bool):
 
 @dataclass(frozen=True)
 class Step:
-    """A module at the point where the forward pass was."""
+    """A module linearized at the activations of one batch."""
 
     products: Products
     weights: list
     y: object
-    """What entered, `(batch, ...)`."""
-    point: tuple
-    """What the products need."""
+    """Input of the module, `(batch, ...)`."""
+    saved: tuple
+    """Second result of `products.forward`."""
 
     @property
     def row_size(self) -> int:
@@ -90,44 +88,44 @@ class Step:
 
 @dataclass(frozen=True)
 class LinearizedBatch:
-    """One batch's way through a chain."""
+    """A chain linearized at the activations of one batch."""
 
     steps: list[Step]
     cotangent: object
     """Gradient of the batch's mean loss with respect to y_n, `(batch, ...)`."""
     loss: float
-    """Mean loss of the batch: cross entropy in nats, where no other loss was given."""
-    through_stem: Callable
-    """From a list of cotangents of y_0 to those of the images."""
+    """Mean loss of the batch: cross entropy in nats, by default."""
+    backprop_stem: Callable
+    """Maps a list of cotangents of y_0 to those of the images."""
     length_cache: dict = field(default_factory=dict)
-    """What `backprop_by_length` found, so that it need not begin at y_n again."""
+    """Results of `backprop_by_length` by largest length and module."""
 
     @cached_property
     def gradients(self) -> list:
-        """The ordinary gradient with respect to y_0, …, y_n, from the forward pass alone."""
+        """The ordinary gradient with respect to y_0, …, y_n."""
         result = [self.cotangent]
         for step in reversed(self.steps):
             result.append(step.backprop(result[-1]))
         return result[::-1]
 
     def at_target(self, rows: list, target: str) -> list:
-        """Returns cotangents of y_0, `(batch, ...)` each, or what they are at the images."""
+        """Returns cotangents of the target, "y0" or "image", from those of y_0."""
         if target not in TARGETS:
             raise ValueError(f"Received target={target!r}, expected one of {', '.join(TARGETS)}.")
-        return rows if target == "y0" else self.through_stem(rows)
+        return rows if target == "y0" else self.backprop_stem(rows)
 
 
 class Linearization:
-    """Runs batches forward through a chain and keeps what the way back needs.
+    """Runs batches forward through a chain and saves what backward passes need.
 
-    The network is not changed: what batch normalization would assign is forgotten. Weights are read
+    The network is not changed, nor the moving statistics of batch normalization. Weights are read
     at each batch, so those of a snapshot may be set in between.
 
     Args:
-        chain: Any chain.
+        chain: Network to linearize.
         batch_norm: "inference" uses the moving statistics. "training" uses those of the batch: they
             couple its images, and their derivative is part of the residual's. Before training the
-            moving statistics are still 0 and 1, and inference mode means nothing.
+            moving statistics are still 0 and 1, and inference mode is meaningless.
         closed_forms: Whether to use the closed form of a module that has one; for tests.
         loss: Whatever `keras.losses.get` takes; None for what the model was compiled with, else the
             cross entropy of class labels.
@@ -140,8 +138,8 @@ class Linearization:
         >>> from residual_ensembles import models, paths
         >>> chain = models.build("resnet", 8, (8, 8, 1), 10, mean=[127.0], std=[64.0])
         >>> images = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 1))
-        >>> point = Linearization(chain).linearize(images, [3, 7])
-        >>> paths.batch_gradient_by_length(point).lengths.tolist()
+        >>> batch = Linearization(chain).linearize(images, [3, 7])
+        >>> paths.batch_gradient_by_length(batch).lengths.tolist()
         [0, 1, 2, 3]
     """
 
@@ -167,16 +165,16 @@ class Linearization:
             products_for(module, shape, self._training, closed_forms)
             for module, shape in zip(self._modules, chain.shapes, strict=False)
         ]
-        self._enter = compiled(self._stem)
-        self._enter_back = compiled(self._stem_back)
-        self._leave = compiled(self._loss)
+        self._stem_forward = compiled(self._stem)
+        self._stem_backprop = compiled(self._stem_back)
+        self._loss_and_cotangent = compiled(self._loss)
 
     def linearize(self, images, labels) -> LinearizedBatch:
-        """Runs one batch forward, and back to y_n.
+        """Returns the chain linearized at one batch.
 
         Args:
             images: Input `(batch, ...)`; images in 0..255.
-            labels: Class of each, `(batch,)` or one-hot; or what the loss takes.
+            labels: Class of each, `(batch,)` or one-hot; or targets of the loss.
 
         Raises:
             ValueError: Labels or targets do not fit, or are no numbers.
@@ -187,21 +185,21 @@ class Linearization:
         chain = self.chain
         stem, head = _weights(chain.stem), _weights(chain.head)
         images = ops.cast(ops.convert_to_tensor(images), chain.stem.compute_dtype)
-        y, steps = self._enter(stem, images), []
+        y, steps = self._stem_forward(stem, images), []
         for module, products in zip(self._modules, self._products, strict=True):
             weights = products.weights(module)
-            out, point = products.forward(weights, y)
-            steps.append(Step(products, weights, y, point))
+            out, saved = products.forward(weights, y)
+            steps.append(Step(products, weights, y, saved))
             y = out
         targets = tree.map_structure(ops.convert_to_tensor, labels)
-        loss, cotangent = self._leave(head, y, targets)
+        loss, cotangent = self._loss_and_cotangent(head, y, targets)
         if not math.isfinite(float(loss)):
             raise ArithmeticError(
                 f"Received a batch for which the loss of {chain.name} is {float(loss)}, expected a "
                 "number: look for inputs or weights that are NaN or infinite."
             )
         return LinearizedBatch(
-            steps, cotangent, float(loss), lambda rows: self._enter_back(stem, images, rows)
+            steps, cotangent, float(loss), lambda rows: self._stem_backprop(stem, images, rows)
         )
 
     def _stem(self, weights, images):

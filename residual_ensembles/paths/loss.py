@@ -1,4 +1,4 @@
-"""The mean loss of what a chain outputs: what Keras takes, or what fits outputs and targets."""
+"""Mean loss of the outputs of a chain: any loss of Keras, or a default that fits."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -16,29 +16,29 @@ from residual_ensembles.models.targets import (
     tells_two_classes,
 )
 
-# Below this, float32 knows no probability; the gradient of a class that is less likely is 0.
+# Smallest probability in float32; the gradient of a class that is less likely is 0.
 SMALLEST = float(np.finfo(np.float32).tiny)
 OTHERWISE = "loss=..., for instance loss='mean_squared_error'"
 CROSS_ENTROPY = "cross_entropy"
-"""Ours, of class labels: from logits, or from probabilities however small."""
+"""Name of our cross entropy of class labels, from logits or from probabilities however small."""
 
 
 class MeanLoss:
-    """A loss as `keras.Model.compile` takes it, called with targets and what a head outputs.
+    """A loss as `keras.Model.compile` takes it, called with targets and outputs of a head.
 
     Args:
-        chain: The network.
+        chain: Network that the loss is for.
         loss: Whatever `keras.losses.get` takes: a name, an object, or a function of (y_true,
-            y_pred) that returns one number, or one for each example. Of several outputs, a loss of
-            Keras is that of each and their sum counts; a list or a dictionary of them, structured
-            as the outputs, has one for each; and a function of one's own compares them all. None
-            for the loss that the model was compiled with, and its loss weights; without one, the
-            cross entropy of class labels, one output alone being that of the second of two classes;
-            and for outputs that tell no classes, the mean squared error of targets of their shape.
-        targets: What will be compared, where that shall decide between the last two.
+            y_pred) that returns one number, or one for each example. With several outputs, a loss
+            of Keras is applied to each and summed, a list or a dictionary has one for each output,
+            and another function compares all outputs at once. None for the loss and loss weights
+            that the model was compiled with; without them, the cross entropy of class labels, where
+            a single output is that of the second of two classes; for outputs that are no classes,
+            the mean squared error.
+        targets: Targets, which choose between the last two where outputs alone do not.
 
     Raises:
-        ValueError: Keras knows no such loss, or there are not as many as outputs.
+        ValueError: Keras knows no such loss, or the number of losses is not that of outputs.
     """
 
     def __init__(self, chain: ChainLike, loss: Any = None, targets: Any = None):
@@ -51,18 +51,18 @@ class MeanLoss:
             self.function = _function(chain, "mean_squared_error")
         self.is_default = loss is None
         self.name = CROSS_ENTROPY if self.function is None else _name(self.function)
-        """Of the loss, as Keras calls it."""
+        """Name of the loss in Keras."""
         self._was_tried = False
 
     def targets(self, targets, n: int):
         """Returns targets as the loss takes them.
 
         Args:
-            targets: One for each example; of classes, their numbers or one-hot.
-            n: Examples.
+            targets: Target of each example; classes as numbers or one-hot.
+            n: Number of examples.
 
         Raises:
-            ValueError: They are not as many, are no numbers, or do not fit the outputs.
+            ValueError: Targets have another number, are no numbers, or do not fit the outputs.
         """
         if self.function is None:
             return class_labels(self.chain, targets, n, OTHERWISE, self._classes)
@@ -80,11 +80,11 @@ class MeanLoss:
         return targets
 
     def labels(self, targets, n: int) -> np.ndarray | None:
-        """Returns the class of each example where errors can be counted, and the user said no loss.
+        """Returns the class of each example if the loss is the default and targets are classes.
 
         Args:
-            targets: As for `targets`.
-            n: Examples.
+            targets: Target of each example; classes as numbers or one-hot.
+            n: Number of examples.
         """
         if not self.is_default or n_classes(self.chain) is None:
             return None
@@ -100,19 +100,19 @@ class MeanLoss:
 
         Args:
             targets: As `targets` returns them.
-            outputs: Outputs of the head, `(batch, numbers)`.
+            outputs: Packed outputs of the head, `(batch, numbers)`.
         """
         if self.function is None:
             return mean_cross_entropy(logits_of(outputs, self.chain.probabilities), targets)
-        made = self.chain.unpacked_outputs(ops.cast(outputs, "float32"))
-        return _mean(self.function, targets, made)
+        unpacked = self.chain.unpacked_outputs(ops.cast(outputs, "float32"))
+        return _mean(self.function, targets, unpacked)
 
     @property
     def _classes(self) -> int | None:
         return 2 if [tuple(s) for s in self.chain.output_shapes] == [(1,)] else None
 
     def _of_classes(self, targets, n: int):
-        """Returns class numbers or one-hot rows as the loss wants them; mixtures stay."""
+        """Returns class numbers or one-hot rows as the loss takes them; soft labels stay."""
         classes, is_sparse = n_classes(self.chain), self.name.startswith("sparse")
         if classes is None or not hasattr(targets, "shape"):
             return targets
@@ -171,9 +171,9 @@ class PerOutput:
     """A loss for each of several outputs: the sum of their means, each times its weight.
 
     Args:
-        losses: What Keras takes, one for each output in the order of the model's; None for an
+        losses: Loss of each output, in the order of the model, as Keras takes them; None for an
             output that does not count.
-        weights: As many numbers.
+        weights: Weight of each loss.
     """
 
     def __init__(self, losses: list, weights: list[float]):
@@ -195,7 +195,7 @@ class PerOutput:
 
 
 def _function(chain: ChainLike, loss: Any) -> Callable | None:
-    """Returns a loss, or None where neither the user nor the model has one."""
+    """Returns the loss of the user, else of the model, else None."""
     weights = None
     if loss is None:
         compiled = chain.compiled_with
@@ -224,33 +224,33 @@ def _of_keras(loss: Any) -> Callable:
         ) from error
 
 
-def _one_each(chain: ChainLike, name: str, given: Any) -> list:
+def _one_each(chain: ChainLike, name: str, values: Any) -> list:
     """Returns losses or weights in the order of a chain's outputs; weights of 1 for None.
 
     Args:
-        chain: The network.
+        chain: Network with these outputs.
         name: Name of the argument.
-        given: A list in that order, or a dictionary by the names of outputs; None for nothing.
+        values: List in that order, or dictionary by the names of outputs; None for the default.
 
     Raises:
-        ValueError: There are not as many, or of other outputs.
+        ValueError: The number or the names differ from those of the outputs.
     """
     n = len(chain.output_shapes)
-    if given is None:
+    if values is None:
         return [1.0] * n
-    if isinstance(given, Mapping):
+    if isinstance(values, Mapping):
         names = chain.names_of_outputs
-        if not set(given) <= set(names):
+        if not set(values) <= set(names):
             raise ValueError(
-                f"Received {name} for {', '.join(map(str, given))}, expected names of outputs of "
+                f"Received {name} for {', '.join(map(str, values))}, expected names of outputs of "
                 f"{chain.name}: {', '.join(names)}."
             )
-        return [given.get(each, None if name == "loss" else 1.0) for each in names]
-    if len(given) != n:
+        return [values.get(each, None if name == "loss" else 1.0) for each in names]
+    if len(values) != n:
         raise ValueError(
-            f"Received {len(given)} of {name} for {n} outputs of {chain.name}, expected one each."
+            f"Received {len(values)} of {name} for {n} outputs of {chain.name}, expected one each."
         )
-    return list(given)
+    return list(values)
 
 
 def _name(function) -> str:
@@ -259,20 +259,20 @@ def _name(function) -> str:
 
 
 def _is_of_keras(function) -> bool:
-    """Whether a loss is one that Keras brings along, whose targets are known."""
+    """Whether a loss is one of Keras, whose targets are known."""
     owner = type(function) if isinstance(function, keras.losses.Loss) else function
     return getattr(owner, "__module__", "").startswith("keras.")
 
 
 def mean_cross_entropy(logits: Tensor, labels: Any):
-    """Returns the loss that networks are trained with: the mean over a batch, in nats."""
+    """Returns the mean cross entropy of a batch, in nats."""
     labels = ops.cast(labels, "int32")
     own = ops.take_along_axis(ops.log_softmax(logits), labels[:, None], axis=-1)
     return -ops.mean(own)
 
 
 def logits_of(outputs: Tensor, probabilities: bool):
-    """Returns logits `(batch, classes)` whose softmax is what the network says.
+    """Returns logits `(batch, classes)` whose softmax is the prediction of the network.
 
     Args:
         outputs: `(batch, classes)`, or `(batch, 1)` for two classes.

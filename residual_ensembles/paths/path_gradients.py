@@ -1,7 +1,7 @@
-"""How much of a network's gradient comes through paths of each length: one call, a table.
+"""Path gradients in one call: exact by length, or sampled, as a table.
 
-The examples given are one batch, whose mean loss is differentiated. A path takes, at each module,
-the residual or the skip; its length is the number of residuals (section 4.2).
+The examples are one batch, whose mean loss is differentiated. At each module a path takes the
+residual or the skip; its length is the number of residuals (section 4.2).
 """
 
 import math
@@ -29,19 +29,19 @@ def gradient_by_length(
     target: str = "y0",
     batch_norm: str = "inference",
 ) -> pd.DataFrame:
-    """Returns the gradient of the loss by path length, exactly, from all 2^n paths (Fig. 6c).
+    """Returns the exact gradient of the loss by path length, over all 2^n paths (Fig. 6c).
 
     Args:
-        chain: The network; nothing about it changes.
-        x: One batch of inputs, as `keras.Model.predict` takes them; memory grows with it and with
-            the number of modules.
-        y: Class of each example, numbers or one-hot, or what the loss compares with; None for those
+        chain: Network, which is not changed.
+        x: One batch of inputs, as `keras.Model.predict` takes them; memory grows with the batch and
+            with the number of modules.
+        y: Class of each example, numbers or one-hot, or other targets of the loss; None for those
             of a data set.
         loss: Whatever `keras.losses.get` takes: a name, an object, or a function of (y_true,
             y_pred). None for the loss that the model was compiled with, else the cross entropy of
             class labels, else the mean squared error.
-        max_length: Longest paths to follow, in modules; None for all.
-        target: What the gradient is taken to: "y0", what enters the first module, or "image", the
+        max_length: Largest path length, in modules; None for all.
+        target: The gradient is with respect to "y0", the input of the first module, or "image", the
             packed input.
         batch_norm: "inference" uses the moving statistics, "training" those of the batch, whose
             derivative then is part of the residual.
@@ -50,10 +50,10 @@ def gradient_by_length(
         `length` (modules), `n_paths`, `log10_norm` of the sum over all paths of that length, and
         `share`: its projection on the full gradient, as a fraction of that; all shares add up to
         1. `attrs`: `loss` (name), `loss_value`, `log10_gradient_norm`, `relative_error` (of the sum
-        of all lengths; NaN where not all were followed) and `n_examples`.
+        of all lengths; NaN with `max_length`) and `n_examples`.
 
     Raises:
-        TypeError: `chain` is none.
+        TypeError: `chain` is no chain.
         ValueError: Targets do not fit, there is no such loss, target or mode of batch
             normalization, or no path is so short.
         ArithmeticError: The loss is not finite, or the lengths do not add up to the gradient.
@@ -72,8 +72,8 @@ def gradient_by_length(
         >>> round(float(table.share.sum()), 4)
         1.0
     """
-    point, attrs = _linearized(chain, x, y, loss, batch_norm)
-    result = batch_gradient_by_length(point, max_length, target)
+    batch, attrs = _linearized(chain, x, y, loss, batch_norm)
+    result = batch_gradient_by_length(batch, max_length, target)
     n_free = sum(module.has_skip for module in chain.modules)
     forced = len(chain.modules) - n_free
     table = pd.DataFrame(
@@ -101,18 +101,19 @@ def sampled_path_gradients(
     target: str = "y0",
     batch_norm: str = "inference",
 ) -> pd.DataFrame:
-    """Returns the gradients that come through random paths of some lengths (Fig. 6b).
+    """Returns the gradients through random paths of some lengths (Fig. 6b).
 
     Args:
-        chain: The network; nothing about it changes.
-        x: As for `gradient_by_length`.
-        y: As for `gradient_by_length`.
-        lengths: Lengths of the paths, in modules; a module without a skip is on every path.
-        samples: Paths of each length, each drawn from all of that length.
-        loss: As for `gradient_by_length`.
-        seed: Seed of the draws; paths of a length are a function of it.
-        target: As for `gradient_by_length`.
-        batch_norm: As for `gradient_by_length`.
+        chain: Network, which is not changed.
+        x: One batch of inputs, as `keras.Model.predict` takes them.
+        y: Class of each example, numbers or one-hot, or other targets of the loss; None for those
+            of a data set.
+        lengths: Path lengths, in modules; a module without a skip is on every path.
+        samples: Number of paths of each length, drawn uniformly.
+        loss: Whatever `keras.losses.get` takes; None as for `gradient_by_length`.
+        seed: Seed of the paths, which are a function of it and of their length.
+        target: "y0" or "image", as for `gradient_by_length`.
+        batch_norm: "inference" or "training", as for `gradient_by_length`.
 
     Returns:
         One row for each path: `length`, `sample` (from 0), `modules` (from 1, a tuple: those whose
@@ -120,7 +121,7 @@ def sampled_path_gradients(
         fraction of that. `attrs`: `loss` (name), `loss_value` and `n_examples`.
 
     Raises:
-        TypeError: `chain` is none.
+        TypeError: `chain` is no chain.
         ValueError: No path has one of the lengths, `samples` is below 1; and as
             `gradient_by_length`.
         ArithmeticError: The loss is not finite.
@@ -144,8 +145,8 @@ def sampled_path_gradients(
         )
     skips = np.array([module.has_skip for module in chain.modules])
     paths = np.concatenate([draw_paths(skips, int(k), samples, seed, 0) for k in lengths])
-    point, attrs = _linearized(chain, x, y, loss, batch_norm)
-    result = batch_path_gradients(point, paths, target)
+    batch, attrs = _linearized(chain, x, y, loss, batch_norm)
+    result = batch_path_gradients(batch, paths, target)
     table = pd.DataFrame(
         {
             "length": np.repeat(np.asarray(lengths, int), samples),
@@ -162,13 +163,13 @@ def sampled_path_gradients(
 def _linearized(
     chain: ChainLike, x: Any, y: Any, loss: Any, batch_norm: str
 ) -> tuple[LinearizedBatch, dict]:
-    """Returns where the forward pass of all examples went, and what tables say of it."""
+    """Returns the linearized batch of all examples, and the `attrs` of tables."""
     check_chain(chain)
     x, y = as_arrays(chain, x, y)
     packed, mean_loss = packed_examples(chain, x), MeanLoss(chain, loss, y)
-    point = Linearization(chain, batch_norm, loss=mean_loss.function).linearize(packed, y)
-    return point, {
+    batch = Linearization(chain, batch_norm, loss=mean_loss.function).linearize(packed, y)
+    return batch, {
         "loss": mean_loss.name,
-        "loss_value": point.loss,
+        "loss_value": batch.loss,
         "n_examples": len(packed),
     }

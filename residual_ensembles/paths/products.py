@@ -1,4 +1,4 @@
-"""The products of a kind of module with many cotangents, compiled once for each shape."""
+"""Compiled products of modules with many cotangents, shared by modules of one kind."""
 
 from keras import ops
 
@@ -15,11 +15,11 @@ _shared: dict[tuple, "Products"] = {}
 def products_for(
     module: ModuleLike, input_shape: tuple, training: bool, closed_forms: bool
 ) -> "Products":
-    """Returns the products of a module's kind; modules of one kind share them.
+    """Returns the products of a module; modules that differ in their weights only share them.
 
     Args:
-        module: A module of a chain.
-        input_shape: Shape of what enters it, without batch.
+        module: Module of a chain.
+        input_shape: Shape of its input, without batch.
         training: Whether batch normalization uses the statistics of the batch.
         closed_forms: Whether to use the closed form of a module that has one.
     """
@@ -36,56 +36,56 @@ def products_for(
 class Products:
     """Compiled functions of modules that differ in their weights only.
 
-    `point` is what `forward` keeps of one batch, so that no forward pass is repeated for a path.
-    Weights are constants, so that no gradient of theirs is ever formed. `residual` and `skip` take
-    a list of cotangents of what leaves the module, `(batch, ...)` each.
+    `forward` returns the output and `saved`, all that `residual` and `skip` need of this batch, so
+    that no forward pass is repeated for a path. These two take a list of cotangents of the output,
+    `(batch, ...)` each.
 
     Args:
-        method: `Autodiff`, or a closed form of this kind.
-        input_shape: Shape of what enters the module, without batch.
+        method: `Autodiff`, or the closed form.
+        input_shape: Shape of the input of the module, without batch.
     """
 
     def __init__(self, method: Autodiff, input_shape: tuple):
         self._method = method
         self.weights = method.weights
         self.has_skip = method.module.has_skip
-        self.skips_freely = _skips_freely(method.module, input_shape)
-        """Whether the skip is the identity, so that going back through it costs nothing."""
+        self.skip_is_identity = _skip_is_identity(method.module, input_shape)
+        """Whether the skip is the identity, so that its backward pass costs nothing."""
         self.forward = compiled(method.forward)
         self.residual = compiled(method.residual)
         self.skip = compiled(method.skip)
-        self.either = compiled(self._either)
+        self.recurrence = compiled(self._recurrence)
         self.backprop = compiled(self._backprop)
         self.tangent = compiled(self._tangent)
         self.to_weights = compiled(self._to_weights)
 
-    def _either(self, point, rows: list, below):
-        """One module of the exact recurrence, for neighboring lengths.
+    def _recurrence(self, saved, rows: list, below):
+        """Computes `G[k] ← Sᵀ G[k] + Rᵀ G[k−1]` for neighboring lengths.
 
         Args:
-            point: From `forward`.
-            rows: G[k] for these lengths, all of one scale.
-            below: Rᵀ G[k] of the length just below them, in their scale, `(batch, ...)`; None for
-                the shortest.
+            saved: Second result of `forward`.
+            rows: G[k] for these lengths, all with one exponent.
+            below: Rᵀ G[k−1] of the smallest k, with the same exponent, `(batch, ...)`; None for
+                the smallest k of all.
 
         Returns:
-            The new G[k], and Rᵀ G[k] of the longest of the lengths.
+            The new G[k], and Rᵀ G[k] of the largest k.
         """
-        *moved, longest = self._method.residual(point, rows)
-        kept = rows if self.skips_freely else self._method.skip(point, rows)
+        *moved, longest = self._method.residual(saved, rows)
+        skipped = rows if self.skip_is_identity else self._method.skip(saved, rows)
         if below is None:
-            return [kept[0], *map(ops.add, kept[1:], moved)], longest
-        return list(map(ops.add, kept, [below, *moved])), longest
+            return [skipped[0], *map(ops.add, skipped[1:], moved)], longest
+        return list(map(ops.add, skipped, [below, *moved])), longest
 
     def _backprop(self, weights, y, cotangent):
-        """Returns (S + R)ᵀ of one cotangent, from the forward pass alone."""
+        """Returns (S + R)ᵀ of one cotangent, without `residual` and `skip`."""
         _, pull = backend.vjp(lambda y: self._method.forward(weights, y)[0], y)
         return pull(cotangent)[0]
 
     def _tangent(self, weights, y, tangent):
-        """Returns (S + R) of one tangent `(batch, ...)` of what enters the module.
+        """Returns (S + R) of one tangent `(batch, ...)` of the input.
 
-        The pullback is linear in its cotangent, so its own pullback is the product wanted.
+        The pullback is linear in its cotangent, so its own pullback is this product.
         """
         out = self._method.forward(weights, y)[0]
         _, pull = backend.vjp(
@@ -100,7 +100,7 @@ class Products:
         return ops.concatenate([ops.reshape(g, (-1,)) for g, wanted in trainable if wanted])
 
 
-def _skips_freely(module, shape: tuple) -> bool:
+def _skip_is_identity(module, shape: tuple) -> bool:
     y = ops.zeros((1, *shape), module.compute_dtype)
     with frozen(module, [ops.convert_to_tensor(v.value) for v in module.variables]):
         return module.has_skip and module.skip(y) is y and module.after(y) is y

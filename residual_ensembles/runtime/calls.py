@@ -1,4 +1,4 @@
-"""How a call from Python runs: in how many processes, and whether it shows how far it is."""
+"""`n_jobs` and `verbose` of the public functions: processes and progress bars."""
 
 import contextlib
 import sys
@@ -17,13 +17,13 @@ Verbose = Literal["auto", 0, 1]
 
 @contextlib.contextmanager
 def executor_for(n_jobs: int | None, executor: Executor | None = None) -> Iterator[Executor]:
-    """Yields what computes a call; processes that are started for it end with it.
+    """Yields the executor of a call; processes that are started for it end with it.
 
     Args:
         n_jobs: As in scikit-learn: None or 1 for this process with its threads, -1 for a process on
             each processor, -2 for one fewer, and so on. On JAX, which takes all threads that it
             finds, always this process.
-        executor: Runs the tasks in its place; it is left open.
+        executor: Executor to use instead; it is left open.
 
     Raises:
         ValueError: `n_jobs` is 0 or no integer.
@@ -49,15 +49,15 @@ def executor_for(n_jobs: int | None, executor: Executor | None = None) -> Iterat
 
 @contextlib.contextmanager
 def progress_bar(verbose: Verbose, total: float, title: str) -> Iterator[Callable[[float], object]]:
-    """Yields what is called with the steps that were made since the last call.
+    """Yields a function that advances a progress bar by a number of steps.
 
     Args:
         verbose: 1 for a progress bar, 0 for none, "auto" for one in terminals and notebooks.
-        total: Steps in all.
-        title: What the bar is called.
+        total: Number of steps of the full bar.
+        title: Text beside the bar.
 
     Raises:
-        ValueError: `verbose` is something else.
+        ValueError: `verbose` is none of these.
     """
     if verbose not in ("auto", 0, 1):
         raise ValueError(f"Received verbose={verbose!r}, expected 'auto', 0 or 1.")
@@ -69,7 +69,7 @@ def progress_bar(verbose: Verbose, total: float, title: str) -> Iterator[Callabl
 
 
 def _is_interactive() -> bool:
-    """Whether somebody looks on: in a terminal, or in a notebook."""
+    """Whether stderr is a terminal, or this is a notebook."""
     ipython = sys.modules.get("IPython")
     shell = None if ipython is None else ipython.get_ipython()
     return sys.stderr.isatty() or type(shell).__name__ == "ZMQInteractiveShell"

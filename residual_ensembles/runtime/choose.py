@@ -1,7 +1,7 @@
 """Choice of the executor of a program.
 
-RESIDUAL_ENSEMBLES_ENGINE says where tasks run: `local` (the default) or `ray`. It is an environment
-variable, because where something runs changes no result.
+RESIDUAL_ENSEMBLES_ENGINE is `local` (the default) or `ray`. It is an environment variable, because
+where something runs changes no result.
 """
 
 import os
@@ -11,7 +11,7 @@ from residual_ensembles.backend.threads import processors, task_threads
 from residual_ensembles.runtime.executor import Executor, Serial
 
 ENGINE = "RESIDUAL_ENSEMBLES_ENGINE"
-"""The environment variable that says where tasks run."""
+"""The environment variable that chooses where tasks run."""
 ENGINES = ("local", "ray")
 
 
@@ -34,7 +34,8 @@ def choose_executor(show: bool = False) -> Executor:
         show: Whether what tasks print on a cluster is shown here; on this machine it always is.
 
     Raises:
-        ValueError: There is no such engine, or it is not installed.
+        ValueError: There is no such engine.
+        MissingExtraError: It is not installed.
         OSError: Its cluster cannot be used.
     """
     if choose_engine() == "ray":

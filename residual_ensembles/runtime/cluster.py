@@ -1,8 +1,8 @@
-"""Tasks on a Ray cluster that someone has, at RAY_ADDRESS: all that the project knows of Ray.
+"""Tasks on a Ray cluster, at RAY_ADDRESS: all that the project knows of Ray.
 
-What a task needs is sent with it: the code by Ray's `runtime_env`, networks and images through
-its object store. RESIDUAL_ENSEMBLES_REQUIREMENTS may name a file of requirements that Ray installs
-on the nodes; without it, their Python has to have them.
+Ray's `runtime_env` sends the code of a task, its object store sends networks and images.
+RESIDUAL_ENSEMBLES_REQUIREMENTS may name a file of requirements that Ray installs on the nodes;
+without it, their Python has to have them.
 """
 
 import logging
@@ -25,16 +25,16 @@ ADDRESS = "RAY_ADDRESS"
 """Ray's own environment variable; without it, Ray looks on this machine, or starts there."""
 REQUIREMENTS = "RESIDUAL_ENSEMBLES_REQUIREMENTS"
 """The environment variable with a file of requirements that Ray installs on the nodes."""
-ATTEMPTS = 3
-"""Failures of a task before the run is stopped."""
-A_NODE_COUNTS = 0.25
-"""A node that died may have been ended by its owner, and four of them count as one failure; a task
-that takes node after node along is not sent on for ever."""
-AHEAD = 2
-"""Tasks under way for each that can run: who ends has the next one there already."""
+MAX_FAILURES = 3
+"""Failures of one task after which the run is stopped."""
+NODE_DEATH = 0.25
+"""Failures that the death of a node counts as: its owner may have ended it, but a task that kills
+node after node is not tried for ever."""
+TASKS_PER_SLOT = 2
+"""Tasks submitted for each that can run, so that a node that finishes one has the next there."""
 SECONDS_BETWEEN_LOOKS = 5.0
 """Between looks at which nodes there are."""
-PATIENCE_SECONDS = 10.0
+CONNECTION_SECONDS = 10.0
 """How long a head node may take to answer."""
 NODE_ID = "ray.io/node-id"
 """A label that Ray gives each node."""
@@ -55,14 +55,12 @@ NEEDED = (
     "pydantic",
 )
 """Modules, besides Keras and its backend, that a node's Python has to have."""
-SAME = ("keras",)
-"""Packages, besides the backend, of which a node has to have the driver's version."""
-SENT = ("KERAS_HOME", THREADS, process.ALLOCATOR, process.ONEDNN, process.MAX_CPU_ISA)
-"""Variables of the driver that hold for tasks too."""
+SENT_VARIABLES = ("KERAS_HOME", THREADS, process.ALLOCATOR, process.ONEDNN, process.MAX_CPU_ISA)
+"""Environment variables of the driver that hold for tasks too."""
 
 
 class Ray(Executor):
-    """Tasks wherever the cluster has room for them.
+    """Runs tasks on the nodes of a Ray cluster.
 
     Args:
         show: Whether what tasks print is shown here.
@@ -77,12 +75,14 @@ class Ray(Executor):
 
     def __init__(self, show: bool = False):
         super().__init__()
-        self.ray = _installed()
+        self.ray = _import_ray()
         self.options: dict = {}
-        self.wanted: dict = {}
-        self.looked, self.limit = -math.inf, 1
+        """Options of each task, as Ray's remote functions take them."""
+        self.resources: dict = {}
+        """Resources of each task: CPU, GPU and memory."""
+        self.limit, self.last_look = 1, -math.inf
         self.seen: set[str] = set()
-        self.asked: dict[str, tuple] = {}
+        self.probed: dict[str, tuple] = {}
         """Nodes that have not answered yet, by id: name and answer."""
         self.unusable: set[str] = set()
         _check_answers(os.environ.get(ADDRESS, ""))
@@ -97,23 +97,23 @@ class Ray(Executor):
     def _connect(self, show: bool) -> None:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it would report to its makers
         os.environ.setdefault("RAY_OVERRIDE_JOB_RUNTIME_ENV", "1")  # a submitted job has its own
-        where, sent = os.environ.get(ADDRESS) or "this machine", _runtime_env()
+        address, environment = os.environ.get(ADDRESS) or "this machine", _runtime_env()
         try:
-            self.ray.init(runtime_env=sent, log_to_driver=show, logging_level=logging.ERROR)
+            self.ray.init(runtime_env=environment, log_to_driver=show, logging_level=logging.ERROR)
         except (RuntimeError, ConnectionError, ValueError) as error:
             self.close()
             if "ersion mismatch" in str(error):
                 raise OSError(
-                    f"The Ray cluster at {where} has another version: {_one_line(error)} Expected "
-                    f"Ray {self.ray.__version__} and Python {platform.python_version()}, as here."
+                    f"The Ray cluster at {address} has another version: {_one_line(error)} Expected"
+                    f" Ray {self.ray.__version__} and Python {platform.python_version()}, as here."
                 ) from error
             raise OSError(
-                f"The Ray cluster at {where} cannot be used ({_one_line(error)}), expected the "
+                f"The Ray cluster at {address} cannot be used ({_one_line(error)}), expected the "
                 f"address of a running one in {ADDRESS}: ray start --head prints it."
             ) from error
 
     def _check_nodes(self) -> None:
-        """Looks at every node that has processors, before anything is sent there.
+        """Checks every node that has processors, before any task is sent.
 
         Raises:
             OSError: There is none, or one cannot run the project's code.
@@ -121,54 +121,58 @@ class Ray(Executor):
         nodes = self._nodes()
         if not nodes:
             raise OSError("The Ray cluster has no node with processors, expected at least one.")
-        self._ask(nodes)
+        self._probe(nodes)
         for node in nodes:
             if problem := self._problem(node["NodeID"]):
                 raise OSError(problem)
 
-    def _ask(self, nodes: list[dict]) -> None:
-        """Asks nodes what they have; nothing is sent to them until they have answered."""
+    def _probe(self, nodes: list[dict]) -> None:
+        """Asks nodes which packages they have; until they answer, no task is sent to them."""
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-        remote = self.ray.remote(num_cpus=0, max_retries=1)(_prober())
+        remote = self.ray.remote(num_cpus=0, max_retries=1)(_packages_function())
         backend = choice.chosen()
         for node in nodes:
             there = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
             answer = remote.options(scheduling_strategy=there).remote(
-                (*NEEDED, "keras", backend), (*SAME, backend)
+                (*NEEDED, "keras", backend), ("keras", backend)
             )
-            name = _title(node["NodeManagerHostname"], node["NodeID"])
-            self.asked[node["NodeID"]] = name, answer
+            name = _node_name(node["NodeManagerHostname"], node["NodeID"])
+            self.probed[node["NodeID"]] = name, answer
             self.seen.add(node["NodeID"])
 
     def _problem(self, node_id: str) -> str | None:
         """Waits for the answer of a node and returns why it cannot be used; None where it can."""
-        name, answer = self.asked.pop(node_id)
+        name, answer = self.probed.pop(node_id)
         errors = self.ray.exceptions
-        # A node that dies counts as there for a while: nothing is sent to it, and the run goes on.
-        gone = errors.TaskUnschedulableError, errors.NodeDiedError, errors.LocalRayletDiedError
+        # A node that died counts as alive for a while: no task runs there, and the run goes on.
+        died = errors.TaskUnschedulableError, errors.NodeDiedError, errors.LocalRayletDiedError
         try:
             missing, versions = self.ray.get(answer)
-        except gone:
+        except died:
             return None
         except errors.RayError as error:
             return _unusable(name, _one_line(_cause(error)))
         if missing:
             return _unusable(name, f"it has no {', '.join(missing)}")
-        _, here = _prober()((), tuple(versions))
+        _, here = _packages_function()((), tuple(versions))
         if versions != here:
             return f"The Ray node {name} has {_listed(versions)}, expected as here {_listed(here)}."
         return None
 
-    def _meet(self, nodes: list[dict]) -> None:
-        """Asks nodes that have joined, and leaves those out that cannot be used."""
-        self._ask([node for node in nodes if node["NodeID"] not in self.seen])
-        for node_id, (_, answer) in list(self.asked.items()):
+    def _check_new_nodes(self, nodes: list[dict]) -> None:
+        """Probes nodes that have joined, and excludes those that cannot be used, or not yet."""
+        self._probe([node for node in nodes if node["NodeID"] not in self.seen])
+        for node_id, (_, answer) in list(self.probed.items()):
             if self.ray.wait([answer], timeout=0)[0] and (problem := self._problem(node_id)):
                 print(f"{problem} It is left out.", flush=True)
                 self.unusable.add(node_id)
-        left_out = sorted({*self.asked, *self.unusable})
-        self.options["label_selector"] = {NODE_ID: f"!in({','.join(left_out)})"} if left_out else {}
+        excluded = sorted(self._excluded)
+        self.options["label_selector"] = {NODE_ID: f"!in({','.join(excluded)})"} if excluded else {}
+
+    @property
+    def _excluded(self) -> set[str]:
+        return {*self.probed, *self.unusable}
 
     def _nodes(self) -> list[dict]:
         nodes = self.ray.nodes()
@@ -178,7 +182,7 @@ class Ray(Executor):
         return self.ray.put(value)
 
     def run(self, tasks, advance=ignore, finished=ignore, memory_bytes=0):
-        self._require(memory_bytes + TASK_BYTES)
+        self._set_task_resources(memory_bytes + TASK_BYTES)
         results: list = [None] * len(tasks)
         waiting, attempts = deque(range(len(tasks))), Attempts(self.ray.exceptions)
         running: dict = {}
@@ -203,32 +207,33 @@ class Ray(Executor):
                 self.ray.cancel(call, force=True)
         return results
 
-    def _require(self, task_bytes: int) -> None:
-        """States what a task takes, and sees that some node has it."""
+    def _set_task_resources(self, task_bytes: int) -> None:
+        """Sets what each task takes.
+
+        Raises:
+            OSError: No node has as much.
+        """
         nodes = [node["Resources"] for node in self._nodes()]
         on_gpu = choice.chosen() == "jax" and any(node.get("GPU") for node in nodes)
-        self.options = {
-            "num_cpus": task_threads(),
-            "num_gpus": int(on_gpu),
-            "memory": task_bytes,
-        }
-        wanted = {"CPU": task_threads(), "GPU": int(on_gpu), "memory": task_bytes}
-        if not any(_rooms(node, wanted) for node in nodes):
+        cpu, gpu = task_threads(), int(on_gpu)
+        self.options = {"num_cpus": cpu, "num_gpus": gpu, "memory": task_bytes}
+        self.resources = {"CPU": cpu, "GPU": gpu, "memory": task_bytes}
+        self.last_look = -math.inf
+        if not any(_n_tasks(node, self.resources) for node in nodes):
             raise OSError(
-                f"No node of the Ray cluster has what a task takes: {_listed(wanted)}, expected "
-                "fewer RESIDUAL_ENSEMBLES_THREADS, less memory (lesion.memory_mib), or larger "
-                "nodes."
+                f"No node of the Ray cluster has what a task takes: {_listed(self.resources)}, "
+                "expected fewer RESIDUAL_ENSEMBLES_THREADS, less memory (lesion.memory_mib), or "
+                "larger nodes."
             )
-        self.wanted, self.looked = wanted, -math.inf
 
     def max_in_flight(self) -> int:
-        """Returns how many tasks may be under way."""
-        if time.monotonic() > self.looked + SECONDS_BETWEEN_LOOKS:
+        """Returns how many tasks may be submitted and unfinished at a time."""
+        if time.monotonic() > self.last_look + SECONDS_BETWEEN_LOOKS:
             nodes = self._nodes()
-            self._meet(nodes)
-            usable = [n for n in nodes if n["NodeID"] not in {*self.asked, *self.unusable}]
-            rooms = sum(_rooms(node["Resources"], self.wanted) for node in usable)
-            self.looked, self.limit = time.monotonic(), max(1, AHEAD * rooms)
+            self._check_new_nodes(nodes)
+            usable = [node for node in nodes if node["NodeID"] not in self._excluded]
+            n_tasks = sum(_n_tasks(node["Resources"], self.resources) for node in usable)
+            self.last_look, self.limit = time.monotonic(), max(1, TASKS_PER_SLOT * n_tasks)
         return self.limit
 
     def _submit(self, task: Task):
@@ -250,7 +255,7 @@ class Attempts:
         self.exceptions = exceptions
         self.n_times: Counter[int] = Counter()
         self.counted: Counter[int] = Counter()
-        """The same, where a node that died counts as `A_NODE_COUNTS`."""
+        """The same, where a node that died counts as `NODE_DEATH`."""
 
     def failed(self, name: str, index: int, error: Exception) -> None:
         """Raises an error, unless the task shall be tried again.
@@ -264,8 +269,8 @@ class Attempts:
             raise error
         died = isinstance(error, self.exceptions.NodeDiedError)
         self.n_times[index] += 1
-        self.counted[index] += A_NODE_COUNTS if died else 1.0
-        if self.counted[index] >= ATTEMPTS:
+        self.counted[index] += NODE_DEATH if died else 1.0
+        if self.counted[index] >= MAX_FAILURES:
             cause = _cause(error)
             raise OSError(
                 f"{name}: failed {self.n_times[index]} times, at last with {type(cause).__name__}: "
@@ -273,7 +278,7 @@ class Attempts:
             ) from error
 
 
-def _installed():
+def _import_ray():
     os.environ.setdefault("RAY_DEDUP_LOGS", "0")  # two networks may well print the same line
     extras.require("cluster", "ray")
     import ray
@@ -289,7 +294,7 @@ def _check_answers(address: str) -> None:
         return
     try:
         port = parts.port or 10001  # Ray's own default of a client's address
-        socket.create_connection((parts.hostname or "", port), PATIENCE_SECONDS).close()
+        socket.create_connection((parts.hostname or "", port), CONNECTION_SECONDS).close()
     except (OSError, ValueError) as error:
         raise OSError(
             f"Received {ADDRESS}={address}, where no Ray cluster answers ({error}), expected "
@@ -298,37 +303,37 @@ def _check_answers(address: str) -> None:
 
 
 def _runtime_env() -> dict:
-    """Returns what Ray brings to the nodes: this code, and packages where that is asked for."""
-    rooms = [str(LIBRARY)]
+    """Returns what Ray sends to the nodes: this code, and packages if they are asked for."""
+    modules = [str(LIBRARY)]
     if (LIBRARY.parent / "pipelines" / "study.py").is_file():
-        rooms.append(str(LIBRARY.parent / "pipelines"))
-    env = {"py_modules": rooms}
-    env["env_vars"] = {name: os.environ[name] for name in SENT if name in os.environ}
-    env["env_vars"]["KERAS_BACKEND"] = choice.chosen()  # it may stand in a file here
+        modules.append(str(LIBRARY.parent / "pipelines"))
+    variables = {name: os.environ[name] for name in SENT_VARIABLES if name in os.environ}
+    variables["KERAS_BACKEND"] = choice.chosen()  # here a file may say it
     if checkpoints.VARIABLE in os.environ:  # tasks run in folders of their own
-        env["env_vars"][checkpoints.VARIABLE] = str(checkpoints.folder().absolute())
+        variables[checkpoints.VARIABLE] = str(checkpoints.folder().absolute())
+    environment = {"py_modules": modules, "env_vars": variables}
     if requirements := os.environ.get(REQUIREMENTS):
         if not Path(requirements).is_file():
             raise ValueError(
                 f"Received {REQUIREMENTS}={requirements}, which is not there, expected a file such "
                 "as requirements.txt."
             )
-        env["pip"] = requirements
-    return env
+        environment["pip"] = requirements
+    return environment
 
 
-def _prober():
-    """Returns a function that travels as it is, for a node that cannot import this file."""
+def _packages_function():
+    """Returns a function that is pickled by value, for a node that cannot import this file."""
 
-    def probe(needed: tuple, same: tuple) -> tuple[list, dict]:
-        """Returns what a node lacks, and the versions of some packages there."""
+    def packages(needed: tuple, same: tuple) -> tuple[list, dict]:
+        """Returns which modules a node lacks, and the versions of some packages there."""
         from importlib import metadata, util
 
         missing = [name for name in needed if util.find_spec(name) is None]
         known = {each.metadata["Name"]: each.version for each in metadata.distributions()}
         return missing, {name: known.get(name, "unknown") for name in same}
 
-    return probe
+    return packages
 
 
 def _call(function, threads: int, *arguments) -> tuple[object, float, str]:
@@ -340,17 +345,17 @@ def _call(function, threads: int, *arguments) -> tuple[object, float, str]:
     steps = []
     result = function(*arguments, steps.append)
     node = ray.get_runtime_context().get_node_id()
-    return result, sum(steps), _title(platform.node(), node)
+    return result, sum(steps), _node_name(platform.node(), node)
 
 
-def _title(host: str, node_id: str) -> str:
-    """Returns what a node is called: a machine may be several."""
+def _node_name(host: str, node_id: str) -> str:
+    """Returns the name of a node; one machine may be several."""
     return f"{host}-{node_id[:6]}"
 
 
-def _rooms(resources: dict, wanted: dict) -> int:
-    """Returns how many tasks have room in the resources of a node."""
-    return min(int(resources.get(name, 0) // n) for name, n in wanted.items() if n)
+def _n_tasks(resources: dict, needed: dict) -> int:
+    """Returns how many tasks fit in the resources of a node."""
+    return min(int(resources.get(name, 0) // n) for name, n in needed.items() if n)
 
 
 def _unusable(node: str, why: str) -> str:

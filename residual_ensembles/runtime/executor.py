@@ -1,8 +1,7 @@
-"""Tasks, and what runs them: the interface, and the plainest implementation of it.
+"""Tasks and executors: the interface, and serial execution in this process.
 
-Where something runs changes no result: a task has one thread, or as many as
-RESIDUAL_ENSEMBLES_THREADS says, wherever it runs, and is the same to the bit on processors of one
-kind, whatever runs beside it.
+Where a task runs changes no result: everywhere it has one thread, or as many as
+RESIDUAL_ENSEMBLES_THREADS says, and on processors of one kind its result is the same to the bit.
 """
 
 import platform
@@ -15,34 +14,34 @@ from residual_ensembles.backend import choice
 from residual_ensembles.backend.threads import task_threads
 
 TASK_BYTES = 2**30
-"""What a task takes besides what it says: Python, the libraries, a network and its images."""
+"""Memory of a task besides what it states: Python, the libraries, a network and its images."""
 
 
 class Task(NamedTuple):
-    """One unit of work that can be sent elsewhere."""
+    """One unit of work that can be sent to another process."""
 
     name: str
-    """What people call it."""
+    """Name for errors and dashboards."""
     function: Callable
-    """Of a module that can be imported, called as `function(*arguments, advance)`."""
+    """Function of an importable module, called as `function(*arguments, advance)`."""
     arguments: Callable[[], tuple]
-    """Returns what it is called with, when its turn comes; what `Executor.scatter` returned, at the
-    top level, becomes the value again."""
+    """Returns the arguments, just before the task is sent; a top-level argument that
+    `Executor.scatter` returned is replaced by its value."""
 
 
 def ignore(*_) -> None:
-    """Does nothing with what it is called with."""
+    """Does nothing."""
 
 
 class Executor(ABC):
-    """Runs tasks; to be used as a context, at whose end the processes that it started end."""
+    """Runs tasks. As a context manager it ends the processes that it started."""
 
     engine = "local"
     """Where tasks run: "local" or "ray"."""
 
     def __init__(self):
         self.nodes: Counter[str] = Counter()
-        """How many tasks each node has finished."""
+        """Number of finished tasks of each node."""
 
     def __enter__(self) -> "Executor":
         return self
@@ -61,34 +60,31 @@ class Executor(ABC):
         """Returns the results of tasks in their order, whichever is finished first.
 
         Args:
-            tasks: What to run; the arguments of few of them exist at a time.
-            advance: Called here with whatever number a task gives to its own `advance`.
-            finished: Called here with the index and the result of a task as soon as it is finished.
-            memory_bytes: What each task may take, beside `TASK_BYTES`.
+            tasks: Tasks to run; the arguments of few of them exist at a time.
+            advance: Called in this process with the numbers that tasks pass to their `advance`.
+            finished: Called in this process with index and result of each finished task.
+            memory_bytes: Memory that each task may take, beside `TASK_BYTES`.
 
         Raises:
-            OSError: A process was killed, or a task failed again and again; what tasks raise on
-                this machine comes through as it is.
+            OSError: A process was killed, or a task of a cluster failed repeatedly; on this machine
+                errors of tasks are raised as they are.
         """
 
     def scatter(self, value: object) -> object:
-        """Returns what stands for a value in the arguments of many tasks; it is sent once."""
+        """Returns a reference to a value for the arguments of many tasks; it is sent once."""
         return value
 
     def close(self) -> None:  # noqa: B027 - most have none
         """Ends the processes that were started."""
 
     def summary(self) -> str:
-        """Returns in a line which nodes took part."""
+        """Returns one line: how many tasks each node computed."""
         each = (f"{name} ({n})" for name, n in sorted(self.nodes.items()))
         return f"computed by {self.engine}, tasks by node: {', '.join(each) or 'none'}"
 
     def provenance(self) -> dict:
-        """Returns what took part, to be kept beside a result.
-
-        JAX takes the threads that it finds, and how many is not known here.
-        """
-        on_jax = choice.chosen() == "jax"
+        """Returns engine, threads and nodes, to be saved beside a result."""
+        on_jax = choice.chosen() == "jax"  # which takes the threads that it finds
         return {
             "engine": self.engine,
             "threads_of_a_task": None if on_jax else task_threads(),

@@ -1,11 +1,11 @@
 """Tasks in processes of this machine, one for each processor or as many as there is memory for.
 
 The pool is the standard library's, and joblib's loky starts its processes: they import no
-`__main__`, so that a script needs no guard, and what travels may be a lambda. loky's own pool ends
-processes that have grown by 300 MB; ours grow by what they compile, and are to keep it.
+`__main__`, so that a script needs no guard, and a task may be a lambda. loky's own pool ends
+processes that have grown by 300 MB; ours grow by the functions that they compile, and keep.
 
-Schedulers and containers limit a process by the control groups (cgroups) of Linux that it is in,
-and the kernel kills what takes more, however much memory the machine has.
+Schedulers and containers limit the memory of a process by its control groups (cgroups) of Linux,
+and the kernel kills a process that takes more, however much the machine has.
 """
 
 import contextlib
@@ -33,24 +33,26 @@ from residual_ensembles.backend.threads import processors, task_threads
 from residual_ensembles.runtime.executor import TASK_BYTES, Executor, ignore
 
 PARENT_SECONDS = 1.0
-"""Between two looks of a process at whether the program is there."""
+"""Between two checks of a process whether the program still runs."""
 REPORT_SECONDS = 0.5
-"""Between two messages of how far a task is."""
+"""Between two progress messages of a task."""
 
-# Limit, use, and the part of the use that is a cache of files which nothing has touched for a
-# while: the kernel gives it up before it kills.
+# Limit, use, and the share of the use that is inactive file cache, which the kernel frees before it
+# kills.
 _VERSION_2 = ("memory.max", "memory.current", "inactive_file")
 _VERSION_1 = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
 
 _steps: Connection | None = None
-"""In a process of a pool: where it says how far its task is."""
+"""In a process of a pool: pipe for the progress of its task."""
 
 
 class Stored:
-    """A value in a file, read by each task that is given it; the file goes with this object.
+    """A pickled value in a file, read by each task that has it among its arguments.
+
+    The file is removed with this object.
 
     Args:
-        value: What can be pickled.
+        value: Value that can be pickled.
         folder: Folder to write to.
     """
 
@@ -65,14 +67,14 @@ class Stored:
 
 
 def _read(path: str) -> object:
-    return pickle.loads(Path(path).read_bytes())  # noqa: S301 - written by the process above
+    return pickle.loads(Path(path).read_bytes())  # noqa: S301 - the program wrote it
 
 
 class Local(Executor):
-    """Processes that are started when there is something to do, and stay until the end.
+    """Runs tasks in processes of this machine, started on demand and kept until `close`.
 
     Args:
-        n_processes: How many; None for one on each processor.
+        n_processes: Number of processes; None for one on each processor.
     """
 
     def __init__(self, n_processes: int | None = None):
@@ -82,22 +84,22 @@ class Local(Executor):
         self.pool: ProcessPoolExecutor | None = None
         self.steps, self._progress = Pipe(duplex=False)
         self._held, self._holds = Pipe(duplex=False)
-        """Whoever has the one learns when the other is closed, here or by our end."""
+        """Processes have the first; it ends when the second is closed, here or by our end."""
 
     def scatter(self, value):
         return Stored(value, self.folder.name)
 
     def run(self, tasks, advance=ignore, finished=ignore, memory_bytes=0):
-        # Processes that are there already do it in the memory that they have.
+        # Processes that run already reuse their memory.
         room = (available_bytes() + _bytes_of_children()) // (memory_bytes + TASK_BYTES)
         n_at_once = max(1, min(self.max_in_flight(), len(tasks), room))
         results: list = [None] * len(tasks)
         waiting, running = iter(enumerate(tasks)), {}
-        self.new_steps()  # what is left of tasks that failed
+        self.new_steps()  # discards those of tasks that failed
 
         def start(n: int) -> None:
             for index, task in islice(waiting, n):
-                arguments = task.arguments()  # kept, and with them the files that some stand for
+                arguments = task.arguments()  # kept, for they hold the files of `Stored` values
                 running[self._submit(task.function, arguments)] = index, arguments
 
         try:
@@ -128,7 +130,7 @@ class Local(Executor):
         return self.n_processes or max(1, processors() // task_threads())
 
     def new_steps(self) -> float:
-        """Returns the steps that tasks under way have told since the last call."""
+        """Returns the steps that running tasks have reported since the last call."""
         steps = 0.0
         while self.steps.poll():
             steps += self.steps.recv()
@@ -152,7 +154,7 @@ class Local(Executor):
         )
 
     def _end_processes(self) -> None:
-        """Ends all processes, whatever they do, and makes ready for others."""
+        """Ends all processes, and prepares for new ones."""
         self._holds.close()
         if self.pool is not None:
             self.pool.shutdown(cancel_futures=True)
@@ -171,20 +173,20 @@ def available_bytes(root: Path = Path("/")) -> int:
     """Returns the memory that this process can still take without being killed.
 
     Args:
-        root: Where the system's `proc` and `sys` are.
+        root: Folder that holds `proc` and `sys`.
     """
     return max(0, min([psutil.virtual_memory().available, *_left_by_groups(root)]))
 
 
 def _left_by_groups(root: Path) -> Iterator[int]:
-    """Yields what each group that this process is in leaves, and each group above them."""
+    """Yields the memory left by each control group of this process and by those above."""
     for folder, (limit, use, cache) in _groups(root):
         try:
-            most = (folder / limit).read_text().strip()
-            if most != "max":
+            maximum = (folder / limit).read_text().strip()
+            if maximum != "max":
                 cached = dict(map(str.split, (folder / "memory.stat").read_text().splitlines()))
                 used = int((folder / use).read_text()) - int(cached.get(cache, 0))
-                yield int(most) - used
+                yield int(maximum) - used
         except (OSError, ValueError):  # the group has no limit on memory, or may not be read
             continue
 
@@ -216,12 +218,12 @@ def _bytes_of_children() -> int:
 
 
 def begin(parent: int, held: Connection, progress: Connection) -> None:
-    """Makes a process of a pool ready: it lives as long as the program, and says how far it is.
+    """Initializes a process of a pool: it ends with the program, and reports progress.
 
     Args:
-        parent: Process number of the program.
-        held: Ends when the program does not want the process any more.
-        progress: Where it says how far its task is.
+        parent: Process id of the program.
+        held: Pipe whose other end the program closes to end the process.
+        progress: Pipe for the progress of tasks.
     """
     global _steps
     _steps = progress
@@ -237,7 +239,7 @@ def _end_with(parent: int, held: Connection) -> None:
 
 
 def _call(content: bytes, threads: int) -> tuple[object, float]:
-    """Returns what a task returns, and the steps that it made and has not told."""
+    """Runs a task and returns its result, and the steps that it has not reported."""
     from residual_ensembles import backend
 
     backend.configure(threads)
@@ -248,7 +250,7 @@ def _call(content: bytes, threads: int) -> tuple[object, float]:
         nonlocal unreported, last
         unreported += steps
         if time.monotonic() > last + REPORT_SECONDS:
-            # One write of few bytes, which those of other processes cannot come between.
+            # One write of few bytes, which is atomic among processes.
             _steps.send(unreported)
             unreported, last = 0.0, time.monotonic()
 

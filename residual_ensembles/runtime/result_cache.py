@@ -1,4 +1,4 @@
-"""Tasks whose results outlive the run that computed them: found again, or computed and kept."""
+"""Cache of finished tasks on the disk: their results are found again by later runs."""
 
 import contextlib
 import hashlib
@@ -16,22 +16,22 @@ from residual_ensembles.storage import checkpoints
 from residual_ensembles.storage.files import require_file, write_bytes
 from residual_ensembles.storage.fingerprint import digest
 
-MOST_BYTES = 4 * 2**30
-"""What results of one kind may take; those of a thousand lesions of ten thousand images take some
-ten megabytes."""
+MAX_BYTES = 4 * 2**30
+"""Largest size of the results of one kind; those of a thousand lesions of ten thousand images take
+some ten megabytes."""
 _SUFFIX = ".result"
 _DIGEST_BYTES = hashlib.sha256().digest_size
 
 
 class ResultCache:
-    """A folder with one file for each result, which is whole or is not there.
+    """A folder with one file for each result, which is complete or not there.
 
-    Results are written under a temporary name and renamed, and begin with their checksum: one that
-    was damaged, or written only in part, does not exist. Several processes may use a folder.
+    Files are written atomically and begin with their checksum; a damaged result counts as missing.
+    Several processes may use a folder.
 
     Args:
-        folder: The folder; its name has to stand for everything that determines the results beside
-            their keys. None keeps nothing.
+        folder: Folder of the results, with a name that stands for all that determines them beside
+            their keys; None to save nothing.
     """
 
     def __init__(self, folder: str | os.PathLike | None = None):
@@ -42,19 +42,19 @@ class ResultCache:
         return ResultCache(None if self.folder is None else self.folder / name)
 
     def find(self, key: str) -> object | None:
-        """Returns a result; None where there is none, or a damaged one.
+        """Returns a saved result, or None.
 
         Args:
-            key: Its name, unique within the folder.
+            key: Name of the result, unique within the folder.
         """
         return None if self.folder is None else _read(self.folder / f"{key}{_SUFFIX}")
 
     def keep(self, key: str, result: object) -> None:
-        """Writes a result that can be pickled.
+        """Saves a result.
 
         Args:
-            key: Name of the result.
-            result: Anything but None.
+            key: Name of the result, unique within the folder.
+            result: Anything but None that can be pickled.
         """
         if self.folder is not None:
             content = zlib.compress(pickle.dumps(result, pickle.HIGHEST_PROTOCOL), level=1)
@@ -64,8 +64,7 @@ class ResultCache:
     def results(self) -> Iterator[object]:
         """Yields all results, one after another, in the order of their keys."""
         files = [] if self.folder is None else sorted(self.folder.glob(f"[!.]*{_SUFFIX}"))
-        found = (_read(file) for file in files)
-        return (result for result in found if result is not None)
+        return (result for result in map(_read, files) if result is not None)
 
     def remove(self) -> None:
         """Removes the folder."""
@@ -86,35 +85,34 @@ def _read(file: Path) -> object | None:
 
 
 def kept_results(kind: str, entries: Sequence[str], **facts: object) -> ResultCache:
-    """Returns where results are kept, for later runs of the same code too.
+    """Returns the cache for results of the same code, under the folder of checkpoints.
 
-    Those that have not been looked at for longest are removed where all of their kind together
-    would take more than `MOST_BYTES`.
+    The least recently used caches of this kind are removed where all would exceed `MAX_BYTES`.
 
     Args:
-        kind: Kind of result: the name of the folder for all of them.
-        entries: Modules that compute them.
-        **facts: What else decides about all of them, as plain values: network, data, parameters.
+        kind: Kind of result, which names a folder.
+        entries: Names of the modules that compute the results.
+        **facts: What else determines the results, as plain values: network, data, parameters.
     """
     folder = checkpoints.folder() / kind
     own = folder / digest(entries, task_threads(), **facts)
     own.mkdir(parents=True, exist_ok=True)
     own.touch()
-    forget_oldest(folder, MOST_BYTES)
+    remove_oldest(folder, MAX_BYTES)
     return ResultCache(own)
 
 
-def forget_oldest(folder: Path, most_bytes: int) -> None:
-    """Removes the folders in a folder that were touched first, until the others are small enough.
+def remove_oldest(folder: Path, max_bytes: int) -> None:
+    """Removes the least recently used folders in a folder until the rest is small enough.
 
     Args:
-        folder: With one folder for each network; the one that was touched last stays.
-        most_bytes: What all of them may take.
+        folder: Folder of caches, of which the most recently used stays.
+        max_bytes: Largest size of all of them.
     """
     total = 0
     for i, each in enumerate(sorted(folder.iterdir(), key=_touched, reverse=True)):
         total += sum(_size(file) for file in each.rglob("*") if file.is_file())
-        if i and total > most_bytes:
+        if i and total > max_bytes:
             shutil.rmtree(each, ignore_errors=True)
 
 
@@ -131,18 +129,18 @@ def _size(file: Path) -> int:
 
 
 class CachedTask(NamedTuple):
-    """A task, and where its result is kept."""
+    """A task, and the cache of its result."""
 
     key: str
-    """Of the result in the cache."""
+    """Name of the result in the cache."""
     cache: ResultCache
     task: Task
     steps: float = 0
-    """By how much it advances; what progress is told when the result is found."""
+    """Progress that the task makes in all."""
 
 
 class Count(NamedTuple):
-    """Number of finished tasks of a run, and of all."""
+    """Number of finished tasks of a run, and of all tasks."""
 
     finished: int
     total: int
@@ -155,17 +153,16 @@ def run_cached(
     counted: Callable[[Count], object] = lambda count: None,
     memory_bytes: int = 0,
 ) -> list:
-    """Returns the results of tasks in their order: those that are kept, and the rest computed.
+    """Returns the results of tasks in their order: cached ones, and the rest computed.
 
-    A result is kept as soon as its task is finished, so that an interruption costs no more than the
-    tasks under way.
+    A result is saved as soon as its task is finished: an interruption costs the running tasks.
 
     Args:
-        tasks: Of any number of studies; they keep all processors busy together.
+        tasks: Tasks of any number of studies.
         executor: Runs the tasks.
         progress: Called with the steps that were made since the last call.
         counted: Called when a task is finished.
-        memory_bytes: What each task may take, beside what every task takes.
+        memory_bytes: Memory that each task may take, beside `TASK_BYTES`.
     """
     results = [each.cache.find(each.key) for each in tasks]
     missing = [i for i, result in enumerate(results) if result is None]
@@ -173,9 +170,9 @@ def run_cached(
     progress(sum(each.steps for each, r in zip(tasks, results, strict=True) if r is not None))
     counted(Count(n_finished, len(tasks)))
 
-    def finished(place: int, result: object) -> None:
+    def finished(position: int, result: object) -> None:
         nonlocal n_finished
-        i = missing[place]
+        i = missing[position]
         tasks[i].cache.keep(tasks[i].key, result)
         results[i] = result
         n_finished += 1

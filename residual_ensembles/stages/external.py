@@ -1,4 +1,4 @@
-"""A network that is brought along, left as training leaves one that is trained here."""
+"""The folder of an external network, with the files that training writes."""
 
 import hashlib
 import time
@@ -20,42 +20,42 @@ from residual_ensembles.unraveling.external import FILE, load_external
 
 BATCH = 64
 TRAIN_IMAGES = 2000
-"""Images of the train split that the one row of the history is measured on."""
+"""Images of the train split for the error in history.csv."""
 
 
 def write_external_run(
-    prepared: Prepared, own: ExternalNetwork, seed: int, place: Outputs, network: str
+    prepared: Prepared, own: ExternalNetwork, seed: int, outputs: Outputs, network: str
 ) -> dict:
-    """Writes what a training would have: model.keras, history.csv of one row, run.json.
+    """Writes model.keras, history.csv with one row, and run.json of an external network.
 
     Args:
         prepared: Prepared data.
-        own: Which network, and how it is cut.
-        seed: Seed of the study; of random weights.
-        place: Folder to write to.
-        network: What the network is called in tables.
+        own: The network, and how to cut it into modules.
+        seed: Seed of the study, and of random weights.
+        outputs: Folder to write to.
+        network: Name of the network in tables.
 
     Returns:
-        What is in run.json.
+        The content of run.json.
 
     Raises:
         ValueError: There is no such network, it cannot be cut, or it takes other images.
     """
     fingerprint = _fingerprint(prepared, own, seed)
-    run = place.finished(fingerprint)
+    run = outputs.finished(fingerprint)
     if run is not None and run["network"] == network:
         return run
     keras.utils.set_random_seed(seed)
     chain, start = load_external(own, prepared.image_shape, prepared.n_classes), time.time()
     check_fits(chain, own.model, prepared)
-    place.clear()
-    models.save(chain, place.model)
+    outputs.clear()
+    models.save(chain, outputs.model)
     few = {"train": TRAIN_IMAGES}
     errors = {
         name: error_fraction(chain, prepared.split(name), few.get(name))
         for name in ("train", "validation", "test")
     }
-    write_csv(place.history, pd.DataFrame({"epoch": [1], "error_fraction": [errors["train"]]}))
+    write_csv(outputs.history, pd.DataFrame({"epoch": [1], "error_fraction": [errors["train"]]}))
     has_skips = all(module.has_skip for module in chain.modules)
     run = {
         "network": network,
@@ -79,19 +79,19 @@ def write_external_run(
         **provenance(),
     }
     seconds = round(time.time() - start, 1)
-    place.finish(fingerprint, run, {"seconds_training": 0.0, "seconds_evaluation": seconds})
+    outputs.finish(fingerprint, run, {"seconds_training": 0.0, "seconds_evaluation": seconds})
     return run
 
 
 def check_fits(chain, model: str, prepared: Prepared) -> None:
-    """Refuses a network that takes other images, or tells fewer classes apart.
+    """Raises an error unless a network fits the images and classes of the data.
 
     Raises:
-        ValueError: It does.
+        ValueError: It takes other images, or has fewer classes.
     """
     shapes = chain.output_shapes
-    tells = shapes[0][0] if len(shapes) == 1 and len(shapes[0]) == 1 else 0
-    if tuple(chain.image_shape) != tuple(prepared.image_shape) or tells < prepared.n_classes:
+    n_classes = shapes[0][0] if len(shapes) == 1 and len(shapes[0]) == 1 else 0
+    if tuple(chain.image_shape) != tuple(prepared.image_shape) or n_classes < prepared.n_classes:
         raise ValueError(
             f"Received {model}, which takes {tuple(chain.image_shape)} and outputs {shapes}, "
             f"for {prepared.title} with images of {tuple(prepared.image_shape)} and "
@@ -99,15 +99,15 @@ def check_fits(chain, model: str, prepared: Prepared) -> None:
         )
 
 
-def error_fraction(chain, split: Split, most: int | None = None) -> float | None:
+def error_fraction(chain, split: Split, n_images: int | None = None) -> float | None:
     """Returns the error on a split, or on its first images; None where it is empty.
 
     Args:
-        chain: The network.
-        split: The split.
-        most: Images to look at; None for all.
+        chain: Network to evaluate.
+        split: Split of prepared data.
+        n_images: Largest number of images to evaluate; None for all.
     """
-    n = len(split) if most is None else min(most, len(split))
+    n = len(split) if n_images is None else min(n_images, len(split))
     if not n:
         return None
     run = backend.compile(lambda x: chain(x, training=False))

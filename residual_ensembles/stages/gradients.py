@@ -1,4 +1,4 @@
-"""The gradient of every network of a study taken apart, by path, at each epoch that was kept."""
+"""Path gradients of every network of a study, at each saved epoch."""
 
 from pathlib import Path
 
@@ -14,22 +14,22 @@ from residual_ensembles.storage.files import require_file, write_json
 from residual_ensembles.storage.provenance import provenance
 
 BAR = "{l_bar}{bar}| {n:.1f}/{total} batches [{elapsed}<{remaining}]"
-"""For tqdm: a task with some lengths is a part of a batch."""
+"""For tqdm: a task with some path lengths counts as a fraction of a batch."""
 
 
 def write_gradients(study: Study, prepared: Prepared, results: Path, executor: Executor) -> None:
-    """Takes every network apart and writes path_gradients*.csv and path_gradients_run.json.
+    """Measures all networks and writes path_gradients*.csv and path_gradients_run.json.
 
     Args:
-        study: Which networks, and how.
+        study: Networks and parameters of the study.
         prepared: Prepared data.
         results: Folder of the study's results, with the networks.
         executor: Runs the tasks.
 
     Raises:
-        ValueError: A network is not there.
+        ValueError: A network is not trained.
     """
-    # The networks and their statistics are said with each; all else holds for all.
+    # Networks and batch norm differ by snapshot.
     how = paths.GradientStudy(**study.paths.model_dump(exclude={"networks", "batch_norm"}))
     networks = {run: epochs_of(study, run, results) for run in study.runs}
     every = [network for each in networks.values() for network in each]
@@ -54,11 +54,11 @@ def write_gradients(study: Study, prepared: Prepared, results: Path, executor: E
 
 
 def epochs_of(study: Study, run: tuple[str, int], results: Path) -> list:
-    """Returns one network at each epoch of its training; the trained one may be sampled too.
+    """Returns one network at each saved epoch; paths of the trained one may be sampled too.
 
     Args:
-        study: The study.
-        run: Name of the network, and the seed it was trained with.
+        study: Parameters of the study.
+        run: Name of the network, and the seed of its training.
         results: Folder of the study's results.
     """
     files = networks_by_epoch(finished_network(results, *run))

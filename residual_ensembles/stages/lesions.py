@@ -1,6 +1,6 @@
-"""Every network of a study taken apart: lesions, and for those brought along importance, pruning.
+"""Lesions of every network of a study; module importance and pruning of external ones.
 
-What is computed of a network is kept by all that decides it, and found again.
+Results are cached by all that determines them.
 """
 
 from collections.abc import Callable
@@ -25,12 +25,12 @@ from residual_ensembles.storage.provenance import provenance
 from residual_ensembles.unraveling.rebuild import rebuilt
 
 ENTRIES = ("residual_ensembles.stages.lesions", "residual_ensembles.unraveling.keras_registration")
-"""What computes these rows and importance, and every class that a network may consist of."""
+"""Modules that compute these results, and every class that a network may consist of."""
 IDENTITY_IMAGES = 500
-"""An identity shows on a few images as well as on all."""
+"""Test images for half_gates.csv; an identity shows on a few as well as on all."""
 BATCH = 100
 
-Found = TypeVar("Found")
+Result = TypeVar("Result")
 
 
 def write_lesions(
@@ -41,21 +41,21 @@ def write_lesions(
     *,
     clip: bool = False,
 ) -> None:
-    """Takes every network apart and writes the tables.
+    """Evaluates the lesions of all networks and writes the tables.
 
     These are lesions.csv, exactness.csv, half_gates.csv, predictions/, module_importance.csv and
     module_importance_ranks.csv, and lesions_run.json about what computed them.
 
     Args:
-        study: Which networks and lesions.
+        study: Networks and lesions of the study.
         prepared: Prepared data.
         results: Folder of the study's results, with the networks.
         executor: Runs the tasks.
-        clip: Whether a number of operations that is too large for a network is cut
-            to what it allows, and not refused.
+        clip: Whether to reduce a number of operations that is too large for a network, instead of
+            refusing it.
 
     Raises:
-        ValueError: A network is not there, or does not allow its lesions.
+        ValueError: A network is not trained, or does not allow its lesions.
     """
     planned = [_planned_network(study, run, prepared, results, clip) for run in study.runs]
     settings = lesions.SweepSettings(**study.lesion.options)
@@ -67,7 +67,7 @@ def write_lesions(
     write_csv(results / "lesions.csv", pd.concat(tables, ignore_index=True))
     write_csv(results / "exactness.csv", pd.DataFrame(exactness))
     compared = [
-        (*run, *_kept("half_gates", run, prepared, results, partial(half_gates, each, prepared)))
+        (*run, *_cached("half_gates", run, prepared, results, partial(half_gates, each, prepared)))
         for run, each in zip(study.runs, planned, strict=True)
         if run[0] in study.lesion.networks and models.has_half_gates(each.chain)
     ]
@@ -84,7 +84,7 @@ def write_lesions(
 def _planned_network(
     study: Study, run: tuple[str, int], prepared: Prepared, results: Path, clip: bool
 ) -> PlannedNetwork:
-    """Returns one network of the study with its plan, and where its results are kept."""
+    """Returns one network of the study with its plan and the cache of its results."""
     path, lesion = finished_network(results, *run) / "model.keras", study.lesion
     # In float32, whatever it was trained in: `precision` says what lesions are computed in.
     chain = models.in_float32(models.load(path))
@@ -98,40 +98,40 @@ def _planned_network(
     return PlannedNetwork(*run, chain, plan, network_cache("lesions", path, prepared.checksum))
 
 
-def _kept(
+def _cached(
     kind: str,
     run: tuple[str, int],
     prepared: Prepared,
     results: Path,
-    compute: Callable[[], Found],
+    compute: Callable[[], Result],
     **facts,
-) -> Found:
-    """Returns what is computed of a network and data, or was the last time.
+) -> Result:
+    """Returns the cached result for a network and data, or computes it.
 
     Args:
-        kind: Kind of result: it is kept in a folder of that name.
+        kind: Kind of result, which names a folder.
         run: Name and seed of the network.
         prepared: Prepared data.
-        results: The study's folder.
-        compute: Returns it.
-        **facts: What else decides about it.
+        results: Folder of the study's results.
+        compute: Computes the result.
+        **facts: What else determines the result.
     """
-    facts["threads"] = process_threads()  # some are computed here, with all that there are
+    facts["threads"] = process_threads()  # some results are computed in this process
     file = network_folder(results, *run) / "model.keras"
     cache = network_cache(kind, file, prepared.checksum, ENTRIES, **facts)
-    result = cache.find("found")
+    result = cache.find("result")
     if result is None:
         result = compute()
-        cache.keep("found", result)
+        cache.keep("result", result)
     return result
 
 
 def half_gates(each: PlannedNetwork, prepared: Prepared) -> tuple[int, float, int]:
-    """Returns how far a residual network and its highway twin are apart (section 2).
+    """Compares a residual network with its highway twin, all gates ½ (section 2).
 
     Returns:
-        Images compared; by how much a logit differs at most, as a share of an image's largest;
-        and how many predictions differ.
+        Number of images; largest difference of a logit, as a share of an image's largest logit;
+        number of predictions that differ.
     """
     split = prepared.split("test")
     images = split.images(np.arange(min(IDENTITY_IMAGES, len(split))))
@@ -148,7 +148,7 @@ def half_gates(each: PlannedNetwork, prepared: Prepared) -> tuple[int, float, in
 def _write_importance(
     networks: list[PlannedNetwork], prepared: Prepared, results: Path, executor: Executor
 ) -> None:
-    """Writes module importance, and how cheap estimates rank them."""
+    """Writes module importance, and the rank correlations of its cheap estimates."""
     tables, ranks = [], []
     for each in networks:
         run = each.network, each.seed
@@ -158,7 +158,7 @@ def _write_importance(
                 chain, *pruning.selection_data(prepared), executor=executor
             )
 
-        table = _kept("importance", run, prepared, results, importance)
+        table = _cached("importance", run, prepared, results, importance)
         tables.append(pruning.with_network_columns(table, *run))
         ranks.append(pruning.with_network_columns(pruning.rank_correlations(table), *run))
     for name, result, columns in (
@@ -173,17 +173,17 @@ def _write_importance(
 def prune_network(
     run: tuple[str, int], n: int, prepared: Prepared, results: Path, executor: Executor
 ) -> None:
-    """Deletes modules for good: pruned.keras, and what became of it in pruned*.csv.
+    """Prunes a network, and writes pruned.keras and pruned*.csv.
 
     Args:
         run: Name and seed of the network.
-        n: Modules to delete.
+        n: Number of modules to delete.
         prepared: Prepared data.
-        results: The study's folder.
+        results: Folder of the study's results.
         executor: Runs the tasks.
 
     Raises:
-        ValueError: It has not so many, or cannot be built anew.
+        ValueError: The network has fewer modules, or cannot be rebuilt.
     """
     chain, split = (
         models.load(network_folder(results, *run) / "model.keras"),
@@ -195,7 +195,7 @@ def prune_network(
         result = pruning.prune(chain, n, chosen, test, executor=executor)
         return result.deleted, result.steps, result.comparison
 
-    deleted, steps, comparison = _kept("pruning", run, prepared, results, pruned, n=n)
+    deleted, steps, comparison = _cached("pruning", run, prepared, results, pruned, n=n)
     rebuilt(chain, deleted).save(results / "pruned.keras")
     write_csv(results / "pruned.csv", comparison.reset_index(names="network"))
     write_csv(results / "pruned_steps.csv", steps)

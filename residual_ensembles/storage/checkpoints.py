@@ -1,4 +1,4 @@
-"""Where things are kept: the networks of a study, and the state of unfinished work."""
+"""Folders of checkpoints and of the networks of a study."""
 
 import os
 from pathlib import Path
@@ -6,14 +6,14 @@ from pathlib import Path
 from residual_ensembles.storage.files import read_manifest
 
 VARIABLE = "RESIDUAL_ENSEMBLES_CHECKPOINTS"
-"""The environment variable that says where; it changes no result, and DVC would run everything
-again if it stood in a command."""
+"""The environment variable with the folder of checkpoints. It changes no result, and in a command
+DVC would run everything again because of it."""
 FOLDER = ".checkpoints"
-"""Where it says nothing."""
+"""Its default."""
 
 
 def folder() -> Path:
-    """Returns the folder of unfinished work; it may not be there yet."""
+    """Returns the folder of checkpoints and cached results; it may not exist yet."""
     return Path(os.environ.get(VARIABLE, FOLDER))
 
 
@@ -22,22 +22,22 @@ def network_folder(results: Path, network: str, seed: int) -> Path:
 
     Args:
         results: Folder of the study's results.
-        network: Its name in tables.
+        network: Name of the network in tables.
         seed: Seed that the network was trained with.
     """
     return results / "networks" / f"{network}-{seed}"
 
 
 def finished_network(results: Path, network: str, seed: int) -> Path:
-    """Returns the folder of a network whose training is finished, and whose files are whole.
+    """Returns the folder of a network after checking that it is trained and its files are intact.
 
     Args:
         results: Folder of the study's results.
-        network: Its name in tables.
+        network: Name of the network in tables.
         seed: Seed that the network was trained with.
 
     Raises:
-        ValueError: It is not there, or a file of it is no longer what it was.
+        ValueError: It is not trained, or one of its files was changed or damaged.
     """
     folder = network_folder(results, network, seed)
     try:

@@ -1,7 +1,4 @@
-"""The columns of a study's tables, for those who write them and those who read them.
-
-Those of path_gradients*.csv are in `gradient_tables`.
-"""
+"""Columns of the tables of a study; those of path_gradients*.csv are in `gradient_tables`."""
 
 LESION_COLUMNS = [
     "network",
@@ -17,11 +14,11 @@ LESION_COLUMNS = [
     "error_low",
     "error_high",
 ]
-"""Of lesions.csv those that are read; it has `ON_IMAGES` too."""
+"""Columns of lesions.csv that are read; it also has `ON_IMAGES`."""
 ON_IMAGES = ["error_on_images_low", "error_on_images_high"]
 GATE_COLUMNS = ["network", "seed", "when", "module", "bias", "mean_gate"]
 HALF_GATE_COLUMNS = ["network", "seed", "n_images", "largest_relative_difference", "n_different"]
-"""Of half_gates.csv: each residual network that gets random lesions against the highway network
+"""Columns of half_gates.csv: each residual network with random lesions against the highway network
 that equals it, on test images: logits, as a share of an image's largest, and predictions."""
 EXACTNESS_COLUMNS = [
     "network",
@@ -67,7 +64,7 @@ MODULE_IMPORTANCE_COLUMNS = [
     "loss_increase",
 ]
 RANK_COLUMNS = ["network", "seed", "estimate", "cost", "spearman", "kendall", "n"]
-"""Of module_importance_ranks.csv."""
+"""Columns of module_importance_ranks.csv."""
 CLAIM_COLUMNS = [
     "id",
     "claim",

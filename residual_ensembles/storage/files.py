@@ -1,9 +1,8 @@
-"""Files that are either whole or not there, and folders that say whether they still are.
+"""Atomic files, locks, and manifests of folders.
 
-Everything the project writes goes through here: to a temporary name in the same folder, flushed
-to the disk, then renamed over the old file. A full disk or a killed process leaves what was there
-before. A folder of results that belong together gets a manifest, written last: which files, how
-large, with which content.
+Every file of the project is written to a temporary name in the same folder, flushed to the disk,
+then renamed over the old file: a full disk or a killed process leaves the old one. A folder of
+results gets a manifest, written last, with size and checksum of each file.
 """
 
 import contextlib
@@ -23,29 +22,29 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PARTIAL = ".partial-"
-"""How the name of a file begins that is being written."""
+"""Prefix of temporary files."""
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-"""Error numbers of a disk, or a share of one, that has no room."""
+"""Error numbers of a full disk or quota."""
 
 MANIFEST = "manifest.json"
-WHOLE_BYTES = 2**30
-"""The largest file of which a manifest has all the content; of a larger one it has samples."""
+FULL_CHECKSUM_BYTES = 2**30
+"""Largest file whose checksum covers all of its content; that of a larger one covers samples."""
 _SAMPLES, _SAMPLE_BYTES = 64, 2**20
 
 
 @contextlib.contextmanager
 def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
-    """Yields a temporary path that becomes `path` if the block ends without an error.
+    """Yields a temporary path that replaces `path` if the block ends without an error.
 
     Args:
-        path: The file to write. Missing parent folders are made.
+        path: File to write. Missing parent folders are created.
 
     Yields:
         A path in the same folder and with the same suffix, for the block to write.
 
     Raises:
-        OSError: The folder cannot be made or written, or the disk is full, with `path` as its
-            file name; `path` is as it was.
+        OSError: The folder cannot be created or written, or the disk is full, with `path` as its
+            file name; `path` is unchanged.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -66,7 +65,7 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def naming_full_disk(path: Path) -> Iterator[None]:
-    """Says of a full disk at which path it is; the system names none, or the source of a copy."""
+    """Adds `path` to the error of a full disk; the system names none, or the source of a copy."""
     try:
         yield
     except OSError as error:
@@ -76,13 +75,13 @@ def naming_full_disk(path: Path) -> Iterator[None]:
 
 
 def mark_in_use(descriptor: int) -> None:
-    """Marks an open file as this process's for as long as it is open and the process lives."""
+    """Locks an open file while it is open and this process lives."""
     with contextlib.suppress(OSError):  # a file system without locks: nobody else removes it
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def is_in_use(path: Path) -> bool:
-    """Whether a process that lives has marked a file as its own, or nobody can tell."""
+    """Whether a living process has locked a file, or that cannot be known."""
     try:
         with path.open("rb+") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -93,9 +92,9 @@ def is_in_use(path: Path) -> bool:
 
 @contextlib.contextmanager
 def exclusive(folder: str | os.PathLike) -> Iterator[None]:
-    """Keeps a folder for one process at a time; others wait until it is done, or has ended.
+    """Locks a folder for one process at a time; others wait until the block or process ends.
 
-    Where the file system has no locks, nobody waits.
+    Where the file system has no locks, none waits.
     """
     Path(folder).mkdir(parents=True, exist_ok=True)
     descriptor = os.open(folder, os.O_RDONLY)
@@ -108,7 +107,7 @@ def exclusive(folder: str | os.PathLike) -> Iterator[None]:
 
 
 def remove_partial(*folders: str | os.PathLike) -> None:
-    """Removes what processes that were killed left half written in these folders."""
+    """Removes the temporary files of killed processes in these folders."""
     for folder in folders:
         for path in Path(folder).glob(f"{PARTIAL}*"):
             if not is_in_use(path):
@@ -116,12 +115,12 @@ def remove_partial(*folders: str | os.PathLike) -> None:
 
 
 def write_manifest(folder: str | os.PathLike, names: Iterable[str], **facts: str) -> None:
-    """Writes which files a folder holds, once all of them are whole.
+    """Writes the manifest of a folder, after its files.
 
     Args:
-        folder: The folder.
+        folder: Folder of results.
         names: Paths of the files within it.
-        **facts: What else the manifest says.
+        **facts: Other entries of the manifest.
     """
     folder = Path(folder)
     contents = {name: content_of(folder / name) for name in sorted({*names} - {MANIFEST})}
@@ -129,14 +128,14 @@ def write_manifest(folder: str | os.PathLike, names: Iterable[str], **facts: str
 
 
 def read_manifest(folder: str | os.PathLike) -> dict:
-    """Returns a folder's manifest, after comparing every file with it.
+    """Returns the manifest of a folder after comparing every file with it.
 
-    It takes a fifth of a second for 200 MB. Of a file larger than `WHOLE_BYTES`, its size and 64
-    samples of a megabyte are compared.
+    It takes a fifth of a second for 200 MB. Of a file larger than `FULL_CHECKSUM_BYTES`, its size
+    and 64 samples of a megabyte are compared.
 
     Raises:
         FileNotFoundError: There is no manifest.
-        ValueError: A file is not what the manifest says, or the manifest is damaged.
+        ValueError: A file differs from the manifest, or the manifest is damaged.
     """
     folder = Path(folder)
     try:
@@ -162,10 +161,10 @@ def read_manifest(folder: str | os.PathLike) -> dict:
 
 
 def require_file(path: Path) -> None:
-    """Refuses what is there and is no file; a pipe, for one, would be waited for without an end.
+    """Raises an error for a folder, pipe, socket or device; reading a pipe would never end.
 
     Raises:
-        OSError: It is a folder, pipe, socket or device.
+        OSError: `path` exists and is no file.
     """
     if path.exists() and not path.is_file():
         kind = "a folder" if path.is_dir() else "a pipe, socket or device"
@@ -173,18 +172,18 @@ def require_file(path: Path) -> None:
 
 
 def content_of(path: Path, n_bytes: int | None = None) -> dict:
-    """Returns a file's size, and the SHA-256 of its content or of samples of it.
+    """Returns the size of a file, and the SHA-256 of its content or of samples of it.
 
     Args:
-        path: The file.
-        n_bytes: The size that it should have; where it has another one, nothing is read.
+        path: File to read.
+        n_bytes: Expected size; a file of another size is not read.
     """
     require_file(path)
     with path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
         if n_bytes is not None and size != n_bytes:
             return {"bytes": size}
-        if size <= WHOLE_BYTES:
+        if size <= FULL_CHECKSUM_BYTES:
             return {"bytes": size, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
         digest = hashlib.sha256()
         for i in range(_SAMPLES):
@@ -194,30 +193,30 @@ def content_of(path: Path, n_bytes: int | None = None) -> dict:
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:
-    """Writes `text` to `path`, whole or not at all."""
+    """Writes `text` to `path`, atomically."""
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def write_bytes(path: str | os.PathLike, content: bytes) -> None:
-    """Writes `content` to `path`, whole or not at all."""
+    """Writes `content` to `path`, atomically."""
     with atomic_path(path) as temporary:
         temporary.write_bytes(content)
 
 
 def write_json(path: str | os.PathLike, value: object) -> None:
-    """Writes `value` to `path` as JSON a person can read."""
+    """Writes `value` to `path` as indented JSON."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
 def write_csv(path: str | os.PathLike, frame: "pd.DataFrame") -> None:
-    """Writes `frame` to `path` without its index; floats keep every digit."""
+    """Writes `frame` to `path` without its index, floats with all digits."""
     with atomic_path(path) as temporary:
         frame.to_csv(temporary, index=False, lineterminator="\n")
 
 
 def read_npz(path: str | os.PathLike) -> dict[str, np.ndarray]:
-    """Returns the arrays of the file `path`, read whole.
+    """Returns all arrays of the file `path`.
 
     Raises:
         ValueError: There is no such file, or it is damaged.

@@ -1,7 +1,7 @@
-"""Fingerprint of all that determines a result, to the byte.
+"""Fingerprint of all that determines a result, to the bit.
 
-Trainings, lesions and path gradients are kept under such a name and found again by it: data,
-parameters, the code that was run, threads, libraries, and the settings of the process.
+Trainings, lesions and path gradients are saved under it: a digest of data, parameters, code,
+threads, library versions, and settings of the process.
 """
 
 import ast
@@ -17,15 +17,15 @@ from residual_ensembles.backend import process
 from residual_ensembles.storage.imports import DECLARATIONS, ROOT, file_of, reached
 
 LIBRARIES = ("keras", "numpy", "scipy")
-"""Those that compute, beside the backend."""
+"""Libraries that compute, beside the backend."""
 
 
 def digest(entries: Sequence[str], threads: int, **facts) -> str:
     """Returns 16 hexadecimal digits of everything that determines a result.
 
     Args:
-        entries: Modules of the project that compute it, by their names; what they import counts.
-        threads: Within an operation: how many there are decides where sums are cut.
+        entries: Names of the modules of the project that compute it; their imports are included.
+        threads: Threads within an operation, on which the order of sums depends.
         **facts: What else determines it, as plain values: data, weights, parameters.
     """
     everything = {
@@ -40,12 +40,12 @@ def digest(entries: Sequence[str], threads: int, **facts) -> str:
 
 @functools.cache
 def code_checksum(*entries: str) -> str:
-    """Returns the SHA-256 of modules and all of the project that they import.
+    """Returns the SHA-256 of modules and of all modules of the project that they import.
 
-    Comments, docstrings, the layout of the source and declarations of parameters change nothing.
+    Comments, docstrings, layout and declarations of parameters are left out.
 
     Args:
-        *entries: Their names.
+        *entries: Names of the modules.
     """
     checksum = hashlib.sha256()
     for file in sorted(set(reached(*map(file_of, entries))) - {DECLARATIONS}):
@@ -64,6 +64,6 @@ def _meaning(file: Path) -> str:
 
 
 def _is_string(node: ast.AST) -> bool:
-    """Whether a statement is a string by itself: a docstring, or what stands below a variable."""
+    """Whether a statement is a docstring, of a definition or of a variable."""
     constant = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
     return constant and isinstance(node.value.value, str)

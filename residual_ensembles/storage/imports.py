@@ -1,12 +1,12 @@
-"""Import graph of the project's files, read off their source without running it.
+"""Import graph of the project's files, from their source, without running it.
 
-What a result depends on (`storage.fingerprint`), what a stage of the pipeline depends on
-(`pipelines.deps`) and whether files import each other in a circle are questions to this graph.
+For the code that a result (`storage.fingerprint`) or a stage of the pipeline (`pipelines.deps`)
+depends on, and to find circles.
 
-Imports within functions count. A package hands on what its stub (`__init__.pyi`) lists: where
-`data` is a package, `data.load` in the source is an import of the file that defines `load`, and
-`data` by itself one of all that the package lists. Not counted: imports for type checkers, what is
-imported by a name that is made at run time, and the `__init__.py` that a package runs by itself.
+Imports within functions count. A package exports what its stub (`__init__.pyi`) lists: with the
+package `data`, `data.load` in the source is an import of the file that defines `load`, and `data`
+by itself an import of all that the package exports. Not counted: imports for type checkers, imports
+by a name made at run time, and the `__init__.py` of a package.
 """
 
 import ast
@@ -18,8 +18,8 @@ LIBRARY = Path(__file__).resolve().parents[1]
 ROOT = LIBRARY.parent
 PACKAGES = ("residual_ensembles", "pipelines")
 DECLARATIONS = LIBRARY / "parameters.py"
-"""Says what parameters there are. Their values are named wherever they determine something, so that
-a new parameter, or another text of help, is no other code."""
+"""Declares the parameters. Their values are part of fingerprints; a new parameter or help text
+does not change those."""
 
 
 @functools.cache
@@ -27,7 +27,7 @@ def imported(file: Path) -> frozenset[Path]:
     """Returns the project's files that a file imports itself.
 
     Args:
-        file: One of them.
+        file: A file of the project.
     """
     result, packages = set(), {}
     tree = ast.parse(file.read_bytes())
@@ -51,7 +51,7 @@ def imported(file: Path) -> frozenset[Path]:
 
 
 def reached(*files: Path) -> list[Path]:
-    """Returns some files and all that they import, directly or through others, in order of path."""
+    """Returns files and all that they import, directly or through others, sorted by path."""
     result, waiting = set(files), list(files)
     while waiting:
         new = imported(waiting.pop()) - result
@@ -61,10 +61,10 @@ def reached(*files: Path) -> list[Path]:
 
 
 def file_of(module: str) -> Path:
-    """Returns the file of a module of the project, given by its name with dots.
+    """Returns the file of a module of the project, such as `residual_ensembles.paths.lengths`.
 
     Raises:
-        ValueError: There is none.
+        ValueError: There is no such module.
     """
     path = ROOT.joinpath(*module.split("."))
     for file in (path.with_suffix(".py"), path / "__init__.py"):
@@ -74,7 +74,7 @@ def file_of(module: str) -> Path:
 
 
 def _executed(tree: ast.AST) -> Iterator[ast.AST]:
-    """Yields what is in a tree but for that which only type checkers read."""
+    """Yields the nodes of a tree, without those that only type checkers read."""
     yield tree
     for child in ast.iter_child_nodes(tree):
         test = child.test if isinstance(child, ast.If) else None
@@ -95,7 +95,7 @@ def _dotted(file: Path) -> str:
 
 
 def _defining(name: str) -> Path:
-    """Returns the file of a module, or the one that defines what a module or package hands on."""
+    """Returns the file of a module, or the file that defines what a module or package exports."""
     try:
         return file_of(name)
     except ValueError:
@@ -105,7 +105,7 @@ def _defining(name: str) -> Path:
 
 @functools.cache
 def _exports(package: Path) -> dict[str, Path]:
-    """Returns the files of what a package hands on, by name; nothing for one without a stub."""
+    """Returns the files of the exports of a package, by name; nothing without a stub."""
     stub = package.with_suffix(".pyi")
     if package.name != "__init__.py" or not stub.is_file():
         return {}
@@ -118,7 +118,7 @@ def _exports(package: Path) -> dict[str, Path]:
 
 
 def _listed(package: Path) -> set[Path]:
-    """Returns every file that a package hands something on from."""
+    """Returns the files of all exports of a package."""
     return set(_exports(package).values()) or {package}
 
 
@@ -128,7 +128,7 @@ def _of_package(package: Path, name: str) -> set[Path]:
 
 
 def _uses(tree: ast.AST, packages: dict) -> Iterator[tuple[str, str | None]]:
-    """Yields the name of a package and what is taken of it, None where it is used as a whole."""
+    """Yields each used package and its used attribute, None where it is used by itself."""
     for node in _executed(tree):
         for child in ast.iter_child_nodes(node):
             if isinstance(child, ast.Name) and child.id in packages:

@@ -17,14 +17,14 @@ PACKAGES = ("residual-ensembles", "keras", "numpy", "tensorflow", "jax")
 
 
 def provenance() -> dict:
-    """Returns revision, versions and hardware, to be kept beside a result."""
+    """Returns revision, versions and hardware, to be saved beside a result."""
     return {"revision": revision(), "versions": versions(), "hardware": hardware()}
 
 
 def revision() -> str:
     """Returns the git revision of the code, with "+" where files have changed; or "unknown".
 
-    The parameters and DVC's record of a run are no code: a study changes them.
+    params.yaml and dvc.lock do not count: a study changes them.
     """
 
     def git(*arguments):

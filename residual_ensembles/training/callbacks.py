@@ -1,6 +1,7 @@
-"""Callbacks of training: history, snapshots, checkpoints."""
+"""Callbacks of training: history, snapshots, checkpoints, and a live log for DVC."""
 
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import keras
@@ -20,19 +21,19 @@ def snapshot_name(epoch: int) -> str:
 
 
 class Recorder(keras.callbacks.Callback):
-    """Keeps a run's place, so that it can go on from there.
+    """Records history, snapshots and checkpoints of a run, so that it can be resumed.
 
-    The order at the end of an epoch matters: snapshot, history row, checkpoint. A run killed
-    between them repeats what is missing. Within an epoch a checkpoint holds the sums of the
-    metrics as well, so that the row of a resumed epoch is that of an unbroken one.
+    At the end of an epoch come, in this order: snapshot, history row, checkpoint. A run killed
+    between them repeats what is missing. Within an epoch a checkpoint also holds the sums of the
+    metrics, so that the row of a resumed epoch is that of an unbroken one.
 
     Args:
         folder: Folder of the run's checkpoint and snapshots.
-        fingerprint: The run's fingerprint.
-        progress: How far it is; kept up to date.
-        steps_per_epoch: Steps of a whole epoch.
-        snapshots: Epochs after which the network is kept.
-        seconds_between: Between two checkpoints; None for `SECONDS_BETWEEN_CHECKPOINTS`.
+        fingerprint: Fingerprint of the run.
+        progress: Progress of the run; updated here.
+        steps_per_epoch: Steps of an epoch.
+        snapshots: Epochs after which the network is saved.
+        seconds_between: Seconds between two checkpoints; None for `SECONDS_BETWEEN_CHECKPOINTS`.
     """
 
     def __init__(
@@ -56,7 +57,7 @@ class Recorder(keras.callbacks.Callback):
         self.resumed_metrics = None
 
     def resume(self) -> bool:
-        """Brings the trainer to where the run was; returns whether there was anything."""
+        """Restores the trainer from the last checkpoint; returns whether there was one."""
         result = checkpoint.read(self.folder, self.model.state_variables, self.fingerprint)
         if result is None:
             return False
@@ -89,7 +90,7 @@ class Recorder(keras.callbacks.Callback):
         self.checkpoint()
 
     def save_snapshot(self, epoch: int):
-        """Keeps the network as it is after `epoch` epochs."""
+        """Saves the network after `epoch` epochs."""
         file = self.folder / SNAPSHOTS / snapshot_name(epoch)
         save(self.model.chain, file)
         self.progress.snapshots[file.name] = content_of(file)
@@ -116,3 +117,60 @@ class Recorder(keras.callbacks.Callback):
         self.progress.seconds += now - self.clock
         self.clock = self.saved = now
         checkpoint.write(self.folder, self.model.state_variables, self.progress, self.fingerprint)
+
+
+def in_dvc_repository() -> bool:
+    """Whether the current folder belongs to a DVC repository with a commit.
+
+    Elsewhere DVCLive would make one out of any git repository that it finds. Where DVC is not
+    installed, no folder does.
+    """
+    if find_spec("dvc") is None or find_spec("dvclive") is None:
+        return False
+    from dvc.exceptions import NotDvcRepoError
+    from dvc.repo import Repo
+    from dvc.scm import NoSCMError
+
+    try:
+        with Repo() as repo:
+            return not getattr(repo.scm, "no_commits", False)
+    except (NotDvcRepoError, NoSCMError):  # the second: DVC without git has no commits
+        return False
+
+
+class LiveLog(keras.callbacks.Callback):
+    """Logs each row of the history with DVCLive, for `dvc plots` and `dvc exp show`.
+
+    Rows from before an interruption are logged again first, so that a resumed run leaves the same
+    files as an unbroken one.
+
+    Args:
+        folder: Folder that DVCLive writes to.
+        history: Rows of the run, to which others append before this callback is called.
+    """
+
+    def __init__(self, folder: Path, history: list[dict]):
+        from dvclive import Live
+
+        super().__init__()
+        self.history = history
+        # The pipeline, not DVCLive, says which files are plots and metrics.
+        self.live = Live(str(folder), dvcyaml=None, save_dvc_exp=False, report=None)
+        self.logged = 0
+        self.log_new_rows()
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.log_new_rows()
+
+    def log_new_rows(self):
+        """Logs the rows that have not been logged."""
+        for row in self.history[self.logged :]:
+            for name, value in row.items():
+                if name not in ("epoch", "step"):
+                    self.live.log_metric(name, value, plot=True)
+            self.live.next_step()
+        self.logged = len(self.history)
+
+    def close(self):
+        """Writes the rest; once for a run, in which `fit` is called twice after an interruption."""
+        self.live.end()

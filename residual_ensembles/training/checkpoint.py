@@ -1,4 +1,4 @@
-"""The state of a run between two steps, as one file."""
+"""Checkpoints: the state of a run between two steps, in one file."""
 
 import json
 import shutil
@@ -13,7 +13,7 @@ from residual_ensembles.storage.files import atomic_path, content_of, read_npz, 
 FORMAT = 2  # raised when a change makes older readers wrong
 FILE = "checkpoint.npz"
 SNAPSHOTS = "snapshots"
-"""Folder of the networks that the run has kept so far."""
+"""Folder of the networks that the run has saved so far."""
 
 
 @dataclass
@@ -22,9 +22,9 @@ class Progress:
 
     Args:
         step: Steps done.
-        seconds: Seconds spent on them, over all sittings.
+        seconds: Seconds spent on them, over all resumptions.
         history: One dictionary for each finished epoch.
-        snapshots: Size and checksum of each network that was kept, by file name.
+        snapshots: Size and checksum of each saved network, by file name.
     """
 
     step: int = 0
@@ -34,7 +34,7 @@ class Progress:
 
 
 def write(folder: Path, variables: list, progress: Progress, fingerprint: str) -> None:
-    """Writes the state of a run; what was there before stays whole until it is replaced."""
+    """Writes the state of a run, atomically."""
     header = {"format": FORMAT, "fingerprint": fingerprint, **vars(progress)}
     arrays = {f"v{i}": ops.convert_to_numpy(v.value) for i, v in enumerate(variables)}
     with atomic_path(folder / FILE) as temporary:
@@ -42,11 +42,11 @@ def write(folder: Path, variables: list, progress: Progress, fingerprint: str) -
 
 
 def read(folder: Path, variables: list, fingerprint: str) -> Progress | None:
-    """Brings `variables` to the state of the run in `folder`.
+    """Restores `variables` to the state of the run in `folder`.
 
     Returns:
-        How far the run was, or None if there is nothing to go on from: no checkpoint, or one whose
-        snapshots are missing or damaged, which one line says.
+        Progress of the run; None without a checkpoint, or where its snapshots are missing or
+        damaged, which is printed.
 
     Raises:
         ValueError: The checkpoint cannot be read, belongs to another run or network, or was
@@ -73,7 +73,7 @@ def read(folder: Path, variables: list, fingerprint: str) -> Progress | None:
     if owner != fingerprint or shapes != [tuple(v.shape) for v in variables]:
         raise ValueError(f"The checkpoint {path} is of another network or run; {mend}.")
     for name, content in progress.snapshots.items():
-        if not _is_whole(folder / SNAPSHOTS / name, content):
+        if not _is_intact(folder / SNAPSHOTS / name, content):
             print(f"{folder / SNAPSHOTS / name} is damaged: training begins anew", flush=True)
             return None
     for variable, array in zip(variables, arrays, strict=True):
@@ -81,7 +81,7 @@ def read(folder: Path, variables: list, fingerprint: str) -> Progress | None:
     return progress
 
 
-def _is_whole(path: Path, content: dict) -> bool:
+def _is_intact(path: Path, content: dict) -> bool:
     try:
         return content_of(path) == content
     except OSError:
@@ -89,7 +89,7 @@ def _is_whole(path: Path, content: dict) -> bool:
 
 
 def remove(folder: Path) -> None:
-    """Removes the state of a run that is finished, and what killed processes left beside it."""
+    """Removes the state of a finished run, and temporary files of killed processes."""
     (folder / FILE).unlink(missing_ok=True)
     shutil.rmtree(folder / SNAPSHOTS, ignore_errors=True)
     remove_partial(folder)

@@ -1,4 +1,4 @@
-"""Inputs of the train step: a function of the step, so that a resumed run misses nothing."""
+"""Inputs of the train step: a function of the step, so that a resumed run repeats nothing."""
 
 import functools
 from collections.abc import Iterator
@@ -19,15 +19,15 @@ _order = functools.lru_cache(maxsize=2)(data.order)
 class Feed:
     """The training split in batches.
 
-    Where the images fit in memory they stay on the device, and a batch only says which of them,
-    shifted and mirrored how; otherwise the batch holds the images.
+    Images that fit in memory stay on the device, and a batch has their indices, shifts and flips;
+    otherwise the batch holds the images.
 
     Args:
         split: The training split of prepared data.
-        augmentation: How its images are varied.
+        augmentation: Augmentation of its images.
         batch_size: Images in a step; the last, smaller batch of an epoch is dropped.
-        seed: Of order, augmentation and gates.
-        gating: Which modules run.
+        seed: Seed of order, augmentation and gates.
+        gating: Gating of the modules.
 
     Raises:
         TypeError: An argument is of the wrong kind.
@@ -59,14 +59,14 @@ class Feed:
 
     @property
     def on_device(self) -> bool:
-        """Whether the images are held by the device, and varied there."""
+        """Whether the images stay on the device and are augmented there."""
         return self.split.array is not None and self.augmentation.kind == "pad_crop"
 
     def batch(self, step: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
         """Returns the inputs of a step, counted from 0 over all epochs, and the labels.
 
         Returns:
-            A dictionary with "gates" `(n_modules,)` where modules are left out, and either
+            A dictionary with "gates" `(n_modules,)` where modules are gated, and either
             "index", "top", "left" and "flip", each `(batch,)`, or "images"
             `(batch, height, width, channels)`; labels `(batch,)`.
         """
@@ -94,7 +94,7 @@ class Evaluation(keras.utils.PyDataset):
     """A split in order, every image once, the last batch smaller.
 
     Args:
-        split: A part of prepared data.
+        split: A split of prepared data.
         batch_size: Images in a batch.
     """
 

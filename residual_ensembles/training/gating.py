@@ -1,4 +1,4 @@
-"""Gating of modules in a batch: one implementation for effective paths and stochastic depth."""
+"""Gating of modules in a batch: effective paths (section 4.3) and stochastic depth."""
 
 from dataclasses import dataclass
 
@@ -17,14 +17,15 @@ class Gating:
         scheme: "none": every module runs. "effective_paths": exactly `modules_per_batch` modules
             run, drawn uniformly (section 4.3: 23 of 54). "stochastic_depth": module i of n runs
             with probability `1 − i/n · (1 − survival_probability)`, independently of the others
-            (Huang et al. 2016, equation 4), one draw for the whole batch as there.
+            (Huang et al. 2016, equation 4), drawn once for all images of a batch, as there.
         n_modules: Modules of the network.
-        modules_per_batch: For effective paths, 1..n_modules.
-        survival_probability: For stochastic depth, of the last module, 0 < p <= 1.
+        modules_per_batch: Modules that run in a batch, 1..n_modules, for effective paths.
+        survival_probability: Probability that the last module runs, 0 < p <= 1, for stochastic
+            depth.
 
     Raises:
         TypeError: An argument is of the wrong kind.
-        ValueError: An argument is none of these.
+        ValueError: An argument is out of range.
     """
 
     scheme: str

@@ -1,4 +1,4 @@
-"""Momentum SGD as in the paper, which leaves the modules alone that did not run."""
+"""Momentum SGD as in the paper, for gated modules, and its learning-rate schedules."""
 
 import contextlib
 
@@ -22,9 +22,8 @@ class GatedSGD(keras.optimizers.SGD):
         gates_of: For each trainable variable, in the model's order, the position (from 0) of the
             module whose residual alone uses it, or None.
 
-    A module that did not run keeps its weights and its momentum as they are: it was not there. The
-    other choice, which Keras makes by itself, lets momentum and weight decay go on moving weights
-    that nothing has been learnt about.
+    A module that did not run keeps its weights and its momentum. Keras' own optimizers let momentum
+    and weight decay move its weights.
     """
 
     def __init__(self, learning_rate, l2: float, gates_of: list[int | None]):
@@ -36,7 +35,7 @@ class GatedSGD(keras.optimizers.SGD):
 
     @contextlib.contextmanager
     def gated(self, gates):
-        """For the updates made inside, `gates` `(n_modules,)` says which modules ran."""
+        """Gates the updates made inside: `gates` `(n_modules,)` says which modules ran."""
         self._gates = gates
         try:
             yield
@@ -85,7 +84,7 @@ def imagenet(learning_rate: float, total_steps: int):
 
 
 def cosine(learning_rate: float, total_steps: int):
-    """Up in a line for a tenth of the steps, then down to zero along a cosine."""
+    """Linear warm-up for a tenth of the steps, then cosine decay to zero."""
     warmup = max(1, round(SHORT_WARMUP_SHARE * total_steps))
     return keras.optimizers.schedules.CosineDecay(
         initial_learning_rate=0.0,
@@ -96,7 +95,7 @@ def cosine(learning_rate: float, total_steps: int):
 
 
 def piecewise(learning_rate: float, boundaries: list[int], factors: list[float]):
-    """A constant rate up to each boundary; Keras' last step with a rate is the boundary itself."""
+    """A constant rate before each boundary; Keras would count the boundary itself to it."""
     return keras.optimizers.schedules.PiecewiseConstantDecay(
         [b - 1 for b in boundaries], [f * learning_rate for f in factors]
     )

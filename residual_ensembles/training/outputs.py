@@ -1,7 +1,7 @@
-"""The folder of results that a run leaves, and how it gets from where it is kept to its place.
+"""The folder of results of a run.
 
-Equal runs leave equal folders, save for times.json: how long a run took is no result, so that file
-is not in the manifest, and .dvcignore keeps it from DVC.
+Equal runs leave equal folders, except for times.json: how long a run took is no result, so that
+file is not in the manifest, and .dvcignore hides it from DVC.
 """
 
 import json
@@ -44,22 +44,22 @@ class Outputs:
 
     @property
     def gates(self) -> Path:
-        """The mean transform gate of a highway network's gates, before and after."""
+        """Mean transform gate of each module of a highway network, before and after training."""
         return self.folder / "gates.csv"
 
     @property
     def run(self) -> Path:
-        """What made the result, and how good it is."""
+        """Settings, provenance and errors of the run."""
         return self.folder / "run.json"
 
     @property
     def times(self) -> Path:
-        """How long it took, in seconds."""
+        """Seconds that the run took."""
         return self.folder / "times.json"
 
     @property
     def live(self) -> Path:
-        """What DVCLive writes."""
+        """Folder of DVCLive."""
         return self.folder / "live"
 
     @property
@@ -68,9 +68,9 @@ class Outputs:
         return self.folder / "snapshots"
 
     def finished(self, fingerprint: str) -> dict | None:
-        """Returns run.json where this very run has left all its results, and they are whole.
+        """Returns run.json if this run is finished and all its results are intact, else None.
 
-        Of results that were finished and are damaged, it says in one line what is wrong.
+        Damage to finished results is printed.
         """
         try:
             if read_manifest(self.folder).get("fingerprint") == fingerprint:
@@ -85,9 +85,9 @@ class Outputs:
         """Writes run.json and, once everything is there, the manifest.
 
         Args:
-            fingerprint: The run's fingerprint.
-            run: What run.json says.
-            seconds: What times.json says.
+            fingerprint: Fingerprint of the run.
+            run: Content of run.json.
+            seconds: Content of times.json.
         """
         write_json(self.times, {"fingerprint": fingerprint, **seconds})
         write_json(self.run, run)
@@ -98,11 +98,11 @@ class Outputs:
         write_manifest(self.folder, names, fingerprint=fingerprint)
 
     def read_history(self) -> list[dict]:
-        """Returns one dictionary for each epoch, with the very numbers that were written."""
+        """Returns one dictionary for each epoch, with the exact numbers that were written."""
         return pd.read_csv(self.history).to_dict("records")
 
     def clear(self) -> None:
-        """Removes what tells one run's results from another's, and what killed ones left."""
+        """Removes what identifies the results of a run, and temporary files of killed ones."""
         for file in (self.folder / MANIFEST, self.run, self.times, self.gates):
             file.unlink(missing_ok=True)
         for folder in (self.snapshots, self.live):
@@ -110,33 +110,33 @@ class Outputs:
         remove_partial(self.folder)
 
     def add_snapshot(self, file: Path) -> None:
-        """Copies the network after an epoch to where it belongs."""
+        """Copies a snapshot of the network into `snapshots`."""
         _copy(file, self.snapshots / file.name)
 
-    def publish(self, place: "Outputs", network: str) -> dict:
-        """Copies these results, in which no network has a name yet.
+    def copy_to(self, other: "Outputs", network: str) -> dict:
+        """Copies these results to another folder, with the name of the network.
 
         Args:
-            place: Where they are wanted.
+            other: Where to copy them.
             network: What the network is called in tables.
 
         Returns:
             What is in run.json there.
         """
         for file in (self.model, self.history):
-            _copy(file, place.folder / file.name)
+            _copy(file, other.folder / file.name)
         for file in sorted(self.snapshots.glob("epoch-*.keras")):
-            place.add_snapshot(file)
+            other.add_snapshot(file)
         if self.gates.exists():
             gates = pd.read_csv(self.gates, dtype=str)  # digits stay as they are
             gates.insert(0, "network", network)
-            write_csv(place.gates, gates)
+            write_csv(other.gates, gates)
         run = {"network": network, **json.loads(self.run.read_text(encoding="utf-8"))}
-        place.finish(run["fingerprint"], run, self._seconds())
+        other.finish(run["fingerprint"], run, self._seconds())
         return run
 
     def _seconds(self) -> dict[str, float]:
-        """What times.json says; nothing where it is damaged, as no result depends on it."""
+        """Returns times.json; nothing where it is damaged, as no result depends on it."""
         try:
             return dict(json.loads(self.times.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):

@@ -1,4 +1,4 @@
-"""One network, from fresh weights to a folder of results, however often it is interrupted."""
+"""Training of one network, from fresh weights to a folder of results, resumed if interrupted."""
 
 import sys
 from pathlib import Path
@@ -13,10 +13,14 @@ from residual_ensembles.storage.files import exclusive, write_csv
 from residual_ensembles.storage.fingerprint import digest
 from residual_ensembles.storage.provenance import provenance
 from residual_ensembles.training import checkpoint
-from residual_ensembles.training.callbacks import Recorder, snapshot_name
+from residual_ensembles.training.callbacks import (
+    LiveLog,
+    Recorder,
+    in_dvc_repository,
+    snapshot_name,
+)
 from residual_ensembles.training.checkpoint import SNAPSHOTS, Progress
 from residual_ensembles.training.feed import Evaluation, Feed
-from residual_ensembles.training.live import LiveLog, in_dvc_repository
 from residual_ensembles.training.optimizer import SCHEDULES
 from residual_ensembles.training.outputs import Outputs
 from residual_ensembles.training.settings import Settings
@@ -84,7 +88,7 @@ def make_trainer(settings: Settings, prepared: data.Prepared) -> tuple[Trainer, 
 
 
 def fit(trainer: Trainer, feed: Feed, settings: Settings, prepared, recorder, callbacks) -> None:
-    """Trains from where the recorder's run is to its last step."""
+    """Trains from the current step of the recorder's run to its last."""
     total = settings.epochs * feed.steps_per_epoch
     validation = prepared.split("validation")
     options = {
@@ -93,7 +97,7 @@ def fit(trainer: Trainer, feed: Feed, settings: Settings, prepared, recorder, ca
         "verbose": 1 if sys.stdout.isatty() else 2,
         "validation_data": Evaluation(validation, EVALUATION_BATCH) if len(validation) else None,
     }
-    for first, last, steps in _sittings(recorder.progress.step, feed.steps_per_epoch, total):
+    for first, last, steps in _epoch_ranges(recorder.progress.step, feed.steps_per_epoch, total):
         trainer.fit(
             feed.stream(first, last),
             initial_epoch=first // feed.steps_per_epoch,
@@ -103,8 +107,8 @@ def fit(trainer: Trainer, feed: Feed, settings: Settings, prepared, recorder, ca
         )
 
 
-def _sittings(step: int, steps_per_epoch: int, total: int):
-    """Yields (first step, step after the last, steps per epoch): a broken epoch, then whole."""
+def _epoch_ranges(step: int, steps_per_epoch: int, total: int):
+    """Yields (first step, step after the last, steps per epoch): a broken epoch, then full ones."""
     if step % steps_per_epoch:
         end = (step // steps_per_epoch + 1) * steps_per_epoch
         yield step, end, end - step
@@ -114,12 +118,12 @@ def _sittings(step: int, steps_per_epoch: int, total: int):
 
 
 def finished_run(prepared: data.Prepared, settings: Settings, output_dir: Path) -> dict | None:
-    """Returns what is in run.json where this very run is finished; None where it is not.
+    """Returns run.json if the run with these settings is finished, else None.
 
     Args:
         prepared: Prepared data.
         settings: Everything else that determines the result.
-        output_dir: Where its results would be.
+        output_dir: Folder of its results.
     """
     require_instance("settings", settings, Settings)
     require_instance("prepared", prepared, data.Prepared)
@@ -130,19 +134,19 @@ def finished_run(prepared: data.Prepared, settings: Settings, output_dir: Path) 
 def train(
     prepared: data.Prepared, settings: Settings, output_dir: Path, checkpoints: Path, network: str
 ) -> dict:
-    """Trains a network, or goes on where it was, or finds it finished.
+    """Trains a network, from its last checkpoint if there is one, unless it is finished.
 
     Args:
         prepared: Prepared data.
         settings: Everything else that determines the result.
-        output_dir: Gets model.keras, snapshots/, history.csv, gates.csv (highway), live/,
+        output_dir: Folder for model.keras, snapshots/, history.csv, gates.csv (highway), live/,
             times.json, run.json and, last of all, manifest.json.
-        checkpoints: Folder in which each run has a folder of its own, named by its fingerprint,
-            with its last checkpoint and, once it is finished, its results.
-        network: What the network is called in tables.
+        checkpoints: Folder with a folder for each run, named by its fingerprint, that holds its
+            last checkpoint or, once it is finished, its results.
+        network: Name of the network in tables.
 
     Returns:
-        What is in run.json.
+        The content of run.json.
 
     Raises:
         TypeError: An argument is of the wrong kind.
@@ -164,17 +168,17 @@ def train(
             for log in _live_logs(outputs, kept.read_history()):
                 log.close()
         else:
-            _train_to_the_end(prepared, settings, folder, kept, outputs)
+            _train_and_save(prepared, settings, folder, kept, outputs)
         checkpoint.remove(folder)
-        return kept.publish(outputs, network)
+        return kept.copy_to(outputs, network)
 
 
 def _live_logs(outputs: Outputs, history: list[dict]) -> list[LiveLog]:
     return [LiveLog(outputs.live, history)] if in_dvc_repository() else []
 
 
-def _train_to_the_end(prepared, settings: Settings, folder: Path, kept: Outputs, outputs: Outputs):
-    """Trains from the last checkpoint in `folder`, if there is one, and keeps the results."""
+def _train_and_save(prepared, settings: Settings, folder: Path, kept: Outputs, outputs: Outputs):
+    """Trains from the last checkpoint in `folder`, if there is one, and saves the results."""
     trainer, feed = make_trainer(settings, prepared)
     progress = Progress()
     recorder = Recorder(folder, folder.name, progress, feed.steps_per_epoch, settings.snapshots)
@@ -202,7 +206,7 @@ def _train_to_the_end(prepared, settings: Settings, folder: Path, kept: Outputs,
 
 
 def facts(trainer: Trainer, feed: Feed, settings, prepared, name: str) -> dict:
-    """Returns what made a result, and how good it is."""
+    """Returns the content of run.json: settings, provenance and errors."""
     return {
         **settings.as_dict(),
         "n_parameters": int(trainer.chain.count_params()),
@@ -237,10 +241,9 @@ def errors(trainer: Trainer, prepared: data.Prepared) -> dict:
 
 
 def gate_table(settings, before, after, prepared) -> pd.DataFrame:
-    """Returns the mean transform gate of each gate before and after training.
+    """Returns the mean transform gate of each module before and after training.
 
-    It is measured on the validation split, or on the train split where there is no validation
-    split.
+    The mean is over the validation split, or over the train split where that is empty.
     """
     validation = prepared.split("validation")
     split = validation if len(validation) else prepared.split("train")
@@ -260,7 +263,7 @@ def gate_table(settings, before, after, prepared) -> pd.DataFrame:
 
 
 def mean_gates(chain, split: data.Split) -> np.ndarray:
-    """Returns the mean transform gate of each module's gate over a split, `(n_modules,)`."""
+    """Returns the mean transform gate of each module over a split, `(n_modules,)`."""
     total = np.zeros(len(chain.modules))
     batches = Evaluation(split, EVALUATION_BATCH)
     for inputs, labels in (batches[i] for i in range(len(batches))):

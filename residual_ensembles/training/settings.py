@@ -1,4 +1,4 @@
-"""All that a training run is told, refused at once where it cannot work."""
+"""Settings of a training run, validated at once."""
 
 from pydantic import ValidationError, model_validator
 
@@ -11,7 +11,7 @@ class Settings(Train, TrainedNetwork):
     """Settings of a training run: the network's own parameters, and those of `train`.
 
     Raises:
-        ValueError: Something in it cannot work.
+        ValueError: A value is out of range, or values do not fit each other.
     """
 
     seed: int = parameter(0, "seed of weights, order, augmentation and gates", ge=0)
@@ -47,7 +47,7 @@ class Settings(Train, TrainedNetwork):
 
     @property
     def model_options(self) -> dict:
-        """What only one kind of network is told."""
+        """Parameters of this kind of network alone."""
         return {name: getattr(self, name) for name in architecture(self.model).options}
 
     def as_dict(self) -> dict:

@@ -1,4 +1,4 @@
-"""The train step: a batch is cut on the device, gates say what runs, the optimizer obeys them."""
+"""The train step: crops on the device, gated modules, gated updates."""
 
 import keras
 
@@ -10,12 +10,12 @@ from residual_ensembles.training.optimizer import GatedSGD
 
 
 class Trainer(keras.Model):
-    """A chain and the images it learns from, to be trained by `fit`.
+    """A model that trains a chain by `fit`.
 
     Args:
-        chain: The network.
-        feed: Its batches; images that fit in memory are copied to the device once.
-        mean: Mean of each channel, 0..255: what padding is filled with, so that it is 0 after
+        chain: Network to train.
+        feed: Batches; images that fit in memory are copied to the device once.
+        mean: Mean of each channel, 0..255, which padding is filled with to be 0 after
             normalization.
     """
 
@@ -39,20 +39,20 @@ class Trainer(keras.Model):
 
     def call(self, inputs, training=None):
         """Returns the logits `(batch, classes)` of a batch as `Feed` or `Evaluation` gives it."""
-        images = inputs["images"] if "images" in inputs else self._cut(inputs)
+        images = inputs["images"] if "images" in inputs else self._cropped(inputs)
         gates = inputs.get("gates")
-        # They are 0 or 1; as booleans they cost no multiplication, nor the gradient of one.
+        # They are 0 or 1; as booleans they need no multiplication, nor the gradient of one.
         is_open = None if gates is None else gates > 0
         return self.chain(images, gates=is_open, training=training)
 
-    def _cut(self, inputs):
+    def _cropped(self, inputs):
         images = keras.ops.take(self.held, inputs["index"], axis=0)
         return data.crop_and_flip(
             images, inputs["top"], inputs["left"], inputs["flip"], self.padding, self.mean
         )
 
     def train_step(self, *arguments):
-        """Keras' own step (of either backend), with the batch's gates known to the optimizer."""
+        """Runs Keras' own step (of either backend), with the gates passed to the optimizer."""
         inputs = arguments[-1][0]
         with self.optimizer.gated(inputs.get("gates")):
             return super().train_step(*arguments)
@@ -70,7 +70,7 @@ class Trainer(keras.Model):
 
     @property
     def state_variables(self) -> list[keras.Variable]:
-        """All that a resumed run must find as it was; the images are not part of it."""
+        """All variables that a checkpoint holds; the images are not among them."""
         variables = [*self.variables, *self.optimizer.variables, *self.metrics_variables]
         return list({id(v): v for v in variables if v is not self.held}.values())
 
@@ -82,7 +82,7 @@ def gates_of(chain: Chain) -> list[int | None]:
 
 
 def compile_trainer(trainer: Trainer, schedule, weight_decay: float) -> None:
-    """Gives the trainer its optimizer."""
+    """Compiles the trainer with `GatedSGD`."""
     require_instance("trainer", trainer, Trainer)
     require_number("weight_decay", weight_decay)
     optimizer = GatedSGD(schedule, weight_decay, gates_of(trainer.chain))

@@ -44,7 +44,7 @@ def started(main: str, **environment) -> subprocess.Popen:
 
 @pytest.mark.parametrize("main", [SLEEP, SWALLOWED, CHANGED])
 @pytest.mark.parametrize(("number", "line", "status"), ENDS)
-def test_it_ends_in_one_line_whatever_becomes_of_the_exception(main, number, line, status):
+def test_a_signal_ends_the_program_in_one_line(main, number, line, status):
     process = started(main)
     process.send_signal(number)
     _, errors = process.communicate(timeout=10)
@@ -52,7 +52,7 @@ def test_it_ends_in_one_line_whatever_becomes_of_the_exception(main, number, lin
 
 
 @pytest.mark.parametrize(("number", "line", "status"), ENDS)
-def test_asked_twice_it_ends_at_once(number, line, status):
+def test_a_second_signal_ends_it_at_once(number, line, status):
     process = started("exec('try: time.sleep(60)\\nexcept BaseException: time.sleep(60)')")
     process.send_signal(number)
     time.sleep(0.2)
@@ -61,7 +61,7 @@ def test_asked_twice_it_ends_at_once(number, line, status):
     assert (errors, process.returncode) == (line, status)
 
 
-def test_what_the_block_holds_is_closed(tmp_path):
+def test_resources_of_the_block_are_closed(tmp_path):
     made = f"with tempfile.TemporaryDirectory(dir={str(tmp_path)!r}): print(1, flush=True); {SLEEP}"
     process = started(f'exec("import tempfile\\n{made}")')
     process.stdout.readline()
@@ -79,14 +79,20 @@ signal.raise_signal(signal.SIGINT)
 """
 
 
-def test_while_a_program_is_imported_it_ends_in_one_line():
+def test_a_signal_during_import_ends_the_program_in_one_line():
     done = subprocess.run([sys.executable, "-c", LOOKING], capture_output=True, text=True)
     assert (done.stdout, done.stderr, done.returncode) == ("", "error: interrupted\n", 130)
 
 
-def test_who_only_imports_the_library_keeps_python_s_own_way():
+def test_importing_the_library_leaves_the_signal_handlers_of_python():
     own = "import signal, residual_ensembles; signal.raise_signal(signal.SIGINT)"
-    done = subprocess.run([sys.executable, "-c", own], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", own],
+        capture_output=True,
+        text=True,
+        # Python takes it over only where who started it does not ignore it, as shells do with `&`.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     assert done.stderr.endswith("KeyboardInterrupt\n")
 
 
@@ -135,7 +141,7 @@ def test_a_stage_ends_with_dvc_and_another_waits_for_it(tmp_path, shell):
     assert programs.has_ended(later)
 
 
-def test_without_dvc_nobody_waits(tmp_path, monkeypatch):
+def test_without_dvc_no_program_waits(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv(interruption.DVC_STAGE, raising=False)
     with interruption.only_one_of_its_stage():

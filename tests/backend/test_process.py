@@ -37,7 +37,7 @@ def fresh(program: str, *arguments: str, **environment: str) -> subprocess.Compl
     )
 
 
-def test_onednn_is_on_and_tensorflow_says_nothing():
+def test_onednn_is_on_and_tensorflow_prints_nothing():
     done = fresh(SETTINGS)
     settings = json.loads(done.stdout)
     assert settings["onednn"]
@@ -46,7 +46,7 @@ def test_onednn_is_on_and_tensorflow_says_nothing():
     assert done.stderr == ""
 
 
-def test_what_the_environment_says_is_left_alone():
+def test_variables_of_the_environment_are_left_alone():
     settings = json.loads(
         fresh(
             SETTINGS,
@@ -67,7 +67,7 @@ def test_tensorflow_is_imported_where_stderr_is_closed(closed):
     assert done.stdout == "1\n"
 
 
-def test_others_that_find_modules_are_asked_for_tensorflow_too():
+def test_other_finders_can_find_tensorflow():
     program = """
 import importlib.util, sys
 import residual_ensembles

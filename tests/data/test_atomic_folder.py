@@ -28,7 +28,7 @@ def folder(tmp_path):
     return tmp_path / "parent" / "prepared"
 
 
-def test_a_new_folder_appears_whole(folder):
+def test_a_new_folder_appears_complete(folder):
     with atomic_folder(folder, "meta.json") as partial:
         (partial / "meta.json").write_text("new")
         assert not folder.exists()
@@ -44,7 +44,7 @@ def test_an_empty_folder_and_one_of_its_kind_are_replaced(folder):
         assert {path.name for path in folder.iterdir()} == {"meta.json", text}
 
 
-def test_what_a_link_points_to_is_replaced(folder, tmp_path):
+def test_the_target_of_a_link_is_replaced(folder, tmp_path):
     folder.mkdir(parents=True)
     link = tmp_path / "link"
     link.symlink_to(folder)
@@ -53,7 +53,7 @@ def test_what_a_link_points_to_is_replaced(folder, tmp_path):
     assert (folder / "new").exists()
 
 
-def test_after_an_error_all_is_as_it_was(folder):
+def test_an_error_leaves_the_old_folder(folder):
     fill(folder, "old")
     with pytest.raises(FileNotFoundError):
         fill(folder, "no/such/folder")  # fails when half of it is written
@@ -92,7 +92,7 @@ def holding(folder):
             process.kill()
 
 
-def test_what_a_killed_process_left_is_removed_and_what_a_living_one_writes_is_not(folder, holding):
+def test_folders_of_killed_processes_are_removed_and_those_of_living_ones_stay(folder, holding):
     (killed, dead), (_, living) = holding(), holding()
     killed.kill()
     killed.wait()
@@ -131,7 +131,7 @@ def test_a_file_is_refused(folder):
         fill(folder)
 
 
-def test_a_folder_with_other_things_is_refused(folder):
+def test_a_folder_with_other_files_is_refused(folder):
     folder.mkdir(parents=True)
     (folder / "thesis.tex").write_text("precious")
     with pytest.raises(ValueError, match=str(folder)):
@@ -139,7 +139,7 @@ def test_a_folder_with_other_things_is_refused(folder):
     assert (folder / "thesis.tex").exists()
 
 
-def test_a_place_that_cannot_be_written_is_refused(folder):
+def test_a_folder_that_cannot_be_written_is_refused(folder):
     folder.parent.write_text("a file where a folder should be")
     with pytest.raises(ValueError, match=str(folder)):
         fill(folder)

@@ -40,7 +40,7 @@ def test_digits_are_moved_but_not_mirrored():
     assert not drawn["flip"].any()
 
 
-def test_none_leaves_the_image_where_it_is():
+def test_none_does_not_shift_the_image():
     drawn = data.draw_augmentation(data.Augmentation("none"), 0, 1, np.arange(5))
     assert not np.any([drawn["top"], drawn["left"], drawn["flip"]])
 
@@ -68,6 +68,6 @@ def test_default_follows_the_size(side, expected):
         (("none", 0, True), "use 'pad_crop' with padding 0"),
     ],
 )
-def test_what_makes_no_sense_is_refused(arguments, message):
+def test_bad_arguments_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         data.Augmentation(*arguments)

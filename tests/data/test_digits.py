@@ -33,7 +33,7 @@ def test_all_of_scikit_learns_images_are_there(digits):
     assert {pixel for split in splits for pixel in np.unique(split.array)} >= {0, 128, 255}
 
 
-def test_the_test_part_has_its_share_of_each_class_whatever_the_seed(digits, tmp_path):
+def test_the_test_split_has_its_share_of_each_class_for_any_seed(digits, tmp_path):
     test = digits.split("test")
     assert np.abs(np.bincount(test.labels) - np.bincount(load_digits().target) / 5).max() < 1.01
     other = data.prepare("digits", tmp_path / "prepared", seed=7, validation_fraction=0)

@@ -9,7 +9,7 @@ indices_strategy = st.lists(st.integers(0, 2**31), min_size=1, max_size=20)
 
 
 @given(indices=indices_strategy, seed=st.integers(0, 2**31), epoch=st.integers(0, 1000))
-def test_a_image_has_its_numbers_whatever_batch_it_is_in(indices, seed, epoch):
+def test_numbers_of_an_image_do_not_depend_on_its_batch(indices, seed, epoch):
     together = uniform(seed, epoch, indices, 3)
     alone = [uniform(seed, epoch, [index], 3)[0] for index in indices]
     np.testing.assert_array_equal(together, alone)

@@ -33,7 +33,7 @@ def test_an_empty_folder_is_refused(tmp_path):
         check_tree(tmp_path)
 
 
-def test_a_missing_part_is_refused(make_tree):
+def test_a_missing_split_is_refused(make_tree):
     root = make_tree()
     (root / "test").rename(root / "held_out")
     with pytest.raises(ValueError, match="held_out, train"):
@@ -71,7 +71,7 @@ def test_hidden_folders_would_become_classes(make_tree):
         check_tree(root)
 
 
-def test_what_only_is_called_a_image_is_told_apart(make_tree):
+def test_folders_links_and_pipes_named_like_images_are_refused(make_tree):
     root = make_tree()
     path = root / "test" / "dog" / "z.jpg"
     path.symlink_to("gone.jpg")
@@ -110,7 +110,7 @@ def test_files_beside_the_classes_are_refused(make_tree):
         check_tree(root)
 
 
-def test_cifar10_is_recognised(make_tree):
+def test_cifar10_is_recognized(make_tree):
     assert is_cifar10_jpeg(make_tree(CIFAR10_CLASSES, 1, (32, 32), "cifar"))
     assert not is_cifar10_jpeg(make_tree(CIFAR10_CLASSES, 1, (64, 64), "larger"))
     assert not is_cifar10_jpeg(make_tree(CIFAR10_CLASSES, 1, (32, 32), "lossless", suffix="png"))

@@ -35,7 +35,7 @@ def test_device_equals_host(shape, padding, dtype):
     np.testing.assert_array_equal(result, expected)
 
 
-def test_host_by_hand():
+def test_host_equals_a_case_by_hand():
     image = np.arange(1, 5, dtype=np.uint8).reshape(1, 2, 2, 1)  # 1 2 / 3 4
     drawn = {"top": np.array([0]), "left": np.array([2]), "flip": np.array([False])}
     moved = crop_and_flip_on_host(image, **drawn, padding=1, fill=np.array([8.6]))
@@ -47,7 +47,7 @@ def test_host_by_hand():
 
 @settings(max_examples=30, deadline=None)
 @given(top=st.integers(0, 6), left=st.integers(0, 6), flip=st.booleans(), seed=st.integers(0, 99))
-def test_each_pixel_comes_from_where_it_should(top, left, flip, seed):
+def test_each_pixel_has_the_expected_source(top, left, flip, seed):
     images = np.random.default_rng(seed).integers(0, 256, (1, 4, 5, 2)).astype(np.uint8)
     fill = np.array([3.0, 7.0])
     result = crop_and_flip_on_host(

@@ -16,14 +16,14 @@ def source(make_source, make_rows):
 
 
 @pytest.mark.parametrize("storage", ["arrays", "records"])
-def test_mean_and_deviation_are_those_of_the_train_part(write, source, storage):
+def test_mean_and_deviation_are_those_of_the_train_split(write, source, storage):
     result = write(source, storage=storage)
     images = result.split("train").images(slice(None)).astype(float)
     np.testing.assert_allclose(result.mean, images.mean((0, 1, 2)), rtol=1e-12)
     np.testing.assert_allclose(result.std, images.std((0, 1, 2)), rtol=1e-9)
 
 
-def test_a_channel_of_one_colour_divides_by_one(write, make_source, make_rows):
+def test_a_channel_of_one_color_divides_by_one(write, make_source, make_rows):
     rows = [(array * np.uint8([1, 0, 1]), label) for array, label in make_rows(12, 8, 8)]
     result = write(make_source(rows, rows))
     assert result.mean[1] == 0
@@ -36,13 +36,13 @@ def test_a_large_set_is_measured_on_a_sample(write, source, monkeypatch):
     assert sampled[0] == sampled[1] != write(source, "whole", storage="arrays").mean
 
 
-def test_the_validation_part_is_cut_by_class(write, source):
+def test_the_validation_split_is_stratified(write, source):
     result = write(source, validation_fraction=0.2, seed=3)
     for name, n in (("train", 16), ("validation", 4), ("test", 4)):
         assert np.bincount(result.split(name).labels).tolist() == [n, n, n]
 
 
-def test_the_cut_depends_on_the_seed_alone(write, source):
+def test_the_validation_split_depends_on_the_seed_alone(write, source):
     one, same, other = (write(source, f"{i}", seed=seed) for i, seed in enumerate((0, 0, 1)))
     assert one.checksum == same.checksum != other.checksum
     np.testing.assert_array_equal(one.split("train").array, same.split("train").array)
@@ -50,7 +50,7 @@ def test_the_cut_depends_on_the_seed_alone(write, source):
 
 
 @pytest.mark.parametrize("storage", ["arrays", "records"])
-def test_the_validation_part_may_be_empty(write, source, storage):
+def test_the_validation_split_may_be_empty(write, source, storage):
     result = write(source, validation_fraction=0.0, storage=storage)
     assert [len(result.split(name)) for name in prepared.SPLITS] == [60, 0, 12]
     assert result.split("validation").images(slice(None)).shape == (0, 8, 8, 3)
@@ -64,7 +64,7 @@ def test_limits_draw_by_class(write, source):
     assert everything.description["counts"] == {"train": 54, "validation": 6, "test": 12}
 
 
-def test_the_checksum_covers_images_labels_and_how_they_are_seen(write, make_source, make_rows):
+def test_the_checksum_covers_images_labels_and_view(write, make_source, make_rows):
     rows, test = make_rows(12, 8, 8), make_rows(3, 8, 8)
     brighter = [(rows[0][0] ^ 1, rows[0][1]), *rows[1:]]
     swapped = [(rows[0][0], 1), (rows[1][0], 0), *rows[2:]]
@@ -157,7 +157,7 @@ def test_arguments_out_of_range_are_refused_before_anything_is_read(tmp_path, ar
 
 
 @pytest.mark.parametrize("fraction", [0.001, 0.999])
-def test_a_fraction_that_leaves_a_part_empty_is_refused(write, source, fraction):
+def test_a_fraction_that_leaves_a_split_empty_is_refused(write, source, fraction):
     with pytest.raises(ValueError, match=f"validation_fraction {fraction}"):
         write(source, validation_fraction=fraction)
 
@@ -217,7 +217,7 @@ def test_one_line_counts_the_images_that_are_converted(write, make_source, make_
 
 @pytest.mark.parametrize("name", ["seed", "resize", "limit_train", "limit_test"])
 @pytest.mark.parametrize("value", [1.5, float("nan"), True, "8"])
-def test_what_is_no_whole_number_is_refused(tmp_path, name, value):
+def test_numbers_that_are_no_integers_are_refused(tmp_path, name, value):
     with pytest.raises(TypeError, match=f"Received {name}=.*, expected an integer"):
         data.prepare("digits", tmp_path / "x", **{name: value})
 

@@ -17,7 +17,7 @@ def prepared(request, write, make_source, make_rows):
     return write(make_source(make_rows(30, 8, 8), make_rows(6, 8, 8)), storage=request.param)
 
 
-def test_it_says_what_it_is(prepared):
+def test_attributes_describe_the_data(prepared):
     assert (prepared.name, prepared.title) == ("list", "A list")
     assert prepared.class_names == ["class 0", "class 1", "class 2"]
     assert prepared.n_classes == 3
@@ -32,7 +32,7 @@ def test_labels_are_integers(prepared):
         assert prepared.split(name).labels.dtype == np.int32
 
 
-def test_an_unknown_part_is_refused(prepared):
+def test_an_unknown_split_is_refused(prepared):
     with pytest.raises(ValueError, match="name='dev', expected one of train, validation, test"):
         prepared.split("dev")
 
@@ -53,7 +53,7 @@ def test_a_newer_format_is_refused(prepared):
 
 
 @pytest.mark.parametrize("meta", [{"format": 2}, {"format": 2, "name": "a", "augmentation": 3}])
-def test_damaged_facts_are_refused(tmp_path, meta):
+def test_damaged_metadata_are_refused(tmp_path, meta):
     (tmp_path / "meta.json").write_text(json.dumps(meta))
     files.write_manifest(tmp_path, ["meta.json"])
     with pytest.raises(ValueError, match=r"meta\.json"):
@@ -81,7 +81,7 @@ def test_changed_files_are_refused(prepared, name, damage):
         data.load(prepared.folder)
 
 
-def test_what_was_never_finished_is_refused(prepared):
+def test_unfinished_data_are_refused(prepared):
     (prepared.folder / files.MANIFEST).unlink()
     with pytest.raises(ValueError, match=r"manifest\.json"):
         data.load(prepared.folder)
@@ -97,7 +97,7 @@ def test_what_was_never_finished_is_refused(prepared):
         ("test", np.empty(0, np.int32), "test"),
     ],
 )
-def test_labels_that_cannot_be_are_refused(prepared, split, labels, told):
+def test_invalid_labels_are_refused(prepared, split, labels, told):
     n = len(labels) and len(prepared.split(split))
     for path in prepared.folder.glob(f"{split}_*.npy"):
         content = np.load(path)
@@ -121,7 +121,7 @@ def test_labels_that_cannot_be_are_refused(prepared, split, labels, told):
         ("mean", [100.0]),
     ],
 )
-def test_statistics_that_cannot_be_are_refused(prepared, name, value):
+def test_invalid_statistics_are_refused(prepared, name, value):
     path = prepared.folder / "meta.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {name: value}))
     names = json.loads((prepared.folder / files.MANIFEST).read_text())["files"]

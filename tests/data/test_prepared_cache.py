@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from residual_ensembles.data import prepared_cache
+from residual_ensembles.data import preparation
 
 
 @pytest.fixture
@@ -12,11 +12,11 @@ def folder_of(tmp_path, monkeypatch):
         folder.mkdir(parents=True)
         return folder
 
-    monkeypatch.setattr(prepared_cache, "prepare", prepare)
-    monkeypatch.setattr(prepared_cache, "load", lambda folder: folder)
+    monkeypatch.setattr(preparation, "prepare", prepare)
+    monkeypatch.setattr(preparation.prepared, "load", lambda folder: folder)
 
     def prepared(source, validation_fraction=0.1):
-        return prepared_cache.prepared_once(str(source), tmp_path / "data", validation_fraction)
+        return preparation.prepared_once(str(source), tmp_path / "data", validation_fraction)
 
     return prepared
 
@@ -28,7 +28,7 @@ def test_the_same_data_is_prepared_once(folder_of, make_tree):
     assert folder_of("digits") != folder_of("digits", 0.2)
 
 
-def test_two_trees_do_not_meet_whatever_they_are_called(folder_of, make_tree):
+def test_different_trees_have_different_folders(folder_of, make_tree):
     one, other = make_tree(name="a/b"), make_tree(name="a-b")
     assert folder_of(f"folder:{one}") != folder_of(f"folder:{other}")
 
@@ -47,9 +47,9 @@ def test_changed_images_are_prepared_again(folder_of, make_tree, change):
 
 def test_damaged_data_is_prepared_again(tmp_path, make_tree, capsys):
     source = f"folder:{make_tree(size=(12, 12))}"
-    first = prepared_cache.prepared_once(source, tmp_path / "data", 0.25)
+    first = preparation.prepared_once(source, tmp_path / "data", 0.25)
     (first.folder / "train_labels.npy").write_bytes(b"")
-    second = prepared_cache.prepared_once(source, tmp_path / "data", 0.25)
+    second = preparation.prepared_once(source, tmp_path / "data", 0.25)
     assert second.folder == first.folder
     assert second.checksum == first.checksum
     np.testing.assert_array_equal(second.split("train").labels, first.split("train").labels)
@@ -58,7 +58,7 @@ def test_damaged_data_is_prepared_again(tmp_path, make_tree, capsys):
     assert "train_labels.npy has 0 bytes" in printed[-1]
 
 
-def test_a_long_path_or_none_at_all(folder_of, make_tree):
+def test_long_paths_and_odd_names_have_a_folder(folder_of, make_tree):
     tree = make_tree(name="/".join(["long" * 30] * 4))
     assert len(folder_of(f"folder:{tree}").name) < 100
     with pytest.raises(ValueError, match=r"folder:.*-not"):

@@ -41,7 +41,7 @@ def test_the_first_box_that_fits_is_taken():
     assert box(100, 100, area, aspect, top=0.0, left=0.0) == (0, 0, 80, 60)
 
 
-def test_where_no_box_fits_the_centre_is_taken():
+def test_where_no_box_fits_the_center_is_cropped():
     area, aspect = np.ones(ATTEMPTS), np.ones(ATTEMPTS)
     assert box(10, 100, area, aspect, 0.0, 0.0) == (43, 0, 56, 10)  # 13 wide, 10 high
     assert box(100, 10, area, aspect, 0.0, 0.0) == (0, 43, 10, 56)
@@ -61,6 +61,6 @@ def test_crop_resizes_the_box_and_mirrors_it():
 
 
 @pytest.mark.parametrize(("height", "width"), [(5, 9), (9, 5)])
-def test_crop_has_the_asked_size(height, width):
+def test_crop_has_the_requested_size(height, width):
     result = crop(Image.new("L", (40, 30)), height, width, **row(drawn(1), 0), flip=False)
     assert result.size == (width, height)

@@ -14,7 +14,7 @@ def test_a_record_is_its_image_and_label():
 
 
 @pytest.mark.parametrize("n", [0, 1, 300])
-def test_what_is_written_is_read_by_index(tmp_path, n):
+def test_written_records_are_read_by_index(tmp_path, n):
     random = np.random.default_rng(0)
     written = [random.bytes(int(size)) for size in random.integers(0, 3000, n)]
     writer = records.RecordWriter(tmp_path / "x.array_record")
@@ -81,7 +81,7 @@ KINDS = {
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_what_a_image_is_besides_gray_or_rgb_is_told(name):
+def test_conversions_of_images_are_listed(name):
     image, kinds = KINDS[name]
     assert records.conversions(Image.open(io.BytesIO(image))) == kinds
     image = records.open_image(image, 3)

@@ -13,14 +13,14 @@ def test_labels_and_sizes_are_found(make_source, make_rows):
 
 
 @pytest.mark.parametrize("verified", [True, False])
-def test_something_else_is_named(make_source, make_rows, verified):
+def test_files_that_are_no_images_are_named(make_source, make_rows, verified):
     source = make_source([*make_rows(9, 8, 8), (b"no image", 0)], make_rows(3, 8, 8))
     source.verified = verified
     with pytest.raises(ValueError, match="train 9"):
         scan(source, "train")
 
 
-def test_truncated_images_are_named_where_the_source_does_not_vouch(make_source, make_rows, encode):
+def test_truncated_images_of_unverified_sources_are_named(make_source, make_rows, encode):
     (array, _), *rows = make_rows(9, 32, 32)
     half = encode(array)[:1000]
     source = make_source([*rows, (half, 0), (half, 1)], rows)

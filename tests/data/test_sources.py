@@ -103,7 +103,7 @@ def data_dir(tmp_path, monkeypatch):
     return tmp_path / "tfds"
 
 
-def test_a_tfds_set_is_read_whole(tmp_path):
+def test_all_of_a_tfds_set_is_read(tmp_path):
     prepared = data.prepare("tfds:tiles", tmp_path / "prepared")
     assert (prepared.name, prepared.title) == ("tiles", "tiles")
     assert prepared.class_names == ["dark", "light"]
@@ -118,7 +118,7 @@ def test_a_tfds_set_is_read_whole(tmp_path):
         np.testing.assert_array_equal(shades, np.repeat(100 + split.labels[:, None], 36, axis=1))
 
 
-def test_validation_stands_for_a_test_part_without_labels(tmp_path):
+def test_validation_replaces_a_test_split_without_labels(tmp_path):
     prepared = data.prepare("tfds:tiles/unlabeled", tmp_path / "prepared")
     assert prepared.description["splits"] == {"train": "train", "test": "validation"}
     assert len(prepared.split("test")) == N["validation"]
@@ -144,7 +144,7 @@ def test_known_sets_have_titles(tmp_path, monkeypatch, name):
     assert (prepared.name, prepared.title) == ("tiles", "Two shades")
 
 
-def test_what_is_something_else_in_the_mirror_is_not_flipped(tmp_path, monkeypatch):
+def test_sets_that_mirroring_would_change_are_not_flipped(tmp_path, monkeypatch):
     monkeypatch.setattr(sources, "NOT_FLIPPED", ("tiles",))
     prepared = data.prepare("tfds:tiles/unlabeled", tmp_path / "prepared")
     assert prepared.augmentation == data.Augmentation("pad_crop", padding=1, flip=False)
@@ -178,13 +178,13 @@ def test_random_images_of_a_mocked_set_are_read(monkeypatch):
         ("tfds:train_only", "tfds:train_only .* train"),
     ],
 )
-def test_what_is_no_source_is_refused(tmp_path, specification, message):
+def test_unknown_sources_are_refused(tmp_path, specification, message):
     with pytest.raises(ValueError, match=message):
         data.prepare(specification, tmp_path / "prepared")
     assert not (tmp_path / "prepared").exists()
 
 
-def test_a_folder_is_read_whole(tmp_path, make_tree):
+def test_all_of_a_folder_is_read(tmp_path, make_tree):
     root = make_tree(per_class=10)
     prepared = data.prepare(f"folder:{root}", tmp_path / "prepared")
     assert (prepared.name, prepared.title) == ("tree", "tree")
@@ -230,7 +230,7 @@ def test_unequal_sizes_in_a_folder_are_named(tmp_path, make_tree):
 
 
 @pytest.mark.parametrize("storage", ["arrays", "records"])
-def test_when_the_disk_is_full_what_was_there_stays_whole(tmp_path, make_tree, small_disk, storage):
+def test_a_full_disk_leaves_the_old_data_intact(tmp_path, make_tree, small_disk, storage):
     root, folder = make_tree(per_class=20), tmp_path / "results" / "prepared"
     before = data.prepare(f"folder:{root}", folder, storage=storage).checksum
     with small_disk(4096), pytest.raises(OSError, match="too large") as raised:

@@ -22,7 +22,7 @@ def records(write, make_source, rows, make_rows):
     return write(make_source(rows, make_rows(9, 8, 8, seed=1)), "records", storage="records")
 
 
-def test_every_image_is_in_one_part_with_its_label(arrays, rows):
+def test_every_image_is_in_one_split_with_its_label(arrays, rows):
     result = {}
     for name in ("train", "validation"):
         split = arrays.split(name)
@@ -41,7 +41,7 @@ def test_both_storages_hold_the_same(arrays, records, name):
 
 
 @pytest.mark.parametrize("storage", ["arrays", "records"])
-def test_any_position_is_read_at_once(storage, request):
+def test_any_index_is_read_directly(storage, request):
     split = request.getfixturevalue(storage).split("train")
     everything = split.images(slice(None))
     assert everything.dtype == np.uint8

@@ -126,14 +126,14 @@ def test_predictions_are_those_of_the_reference(study, finished, resnet):
     np.testing.assert_array_equal(n_wrong, (predictions != labels).sum(axis=1))
 
 
-def test_it_says_how_exact_it_was(finished):
+def test_exactness_is_printed(finished):
     (line,) = [line for line in finished.stdout.splitlines() if line.startswith("vgg-4")]
     assert "13 lesions, 400 images; " in line
     assert re.search("0 of [0-9]+ differ from the reference on a sample", line)
     assert "peak memory" in line
 
 
-def test_and_writes_it_down(study, finished):
+def test_exactness_is_written(study, finished):
     table = pd.read_csv(place(study, "whole") / "exactness.csv")
     assert table.columns.tolist() == EXACTNESS_COLUMNS
     assert table["network"].tolist() == ["resnet", "vgg"]
@@ -156,7 +156,7 @@ def kept(study):
     return list((study / "checkpoints" / "lesions").rglob("[!.]*.result"))
 
 
-def test_only_whole_results_are_left_behind(study, finished):
+def test_only_complete_results_are_left(study, finished):
     files = {path for path in (study / "checkpoints").rglob("*") if path.is_file()}
     (half_gates,) = (study / "checkpoints" / "half_gates").rglob("*.result")
     assert files == {*kept(study), half_gates}
@@ -164,7 +164,7 @@ def test_only_whole_results_are_left_behind(study, finished):
     assert len(kept(study)) == n_computed(study, "whole") == 2 * (13 + 1)
 
 
-def test_what_is_known_is_not_computed_again(study, finished):
+def test_cached_results_are_not_computed_again(study, finished):
     done = run(study, "again", batch_size=32)
     assert done.returncode == 0, done.stderr
     assert results(study, "again") == results(study, "whole")
@@ -174,7 +174,7 @@ def test_what_is_known_is_not_computed_again(study, finished):
     assert n_computed(study, "less") == 0
 
 
-def test_a_sweep_that_was_killed_goes_on_and_ends_in_the_same_bytes(study, finished):
+def test_a_killed_and_resumed_sweep_ends_in_the_same_bytes(study, finished):
     shutil.rmtree(study / "checkpoints")
     process = subprocess.Popen(
         [sys.executable, "-m", "pipelines.lesion_study"],
@@ -200,7 +200,7 @@ def test_a_sweep_that_was_killed_goes_on_and_ends_in_the_same_bytes(study, finis
     assert n_computed(study, "killed") == n_computed(study, "whole") - len(left)
 
 
-def test_two_programs_at_once_are_not_in_each_others_way(study, finished):
+def test_two_programs_at_once_do_not_disturb_each_other(study, finished):
     shutil.rmtree(study / "checkpoints")
     both = [
         subprocess.Popen(
@@ -226,7 +226,7 @@ def test_two_programs_at_once_are_not_in_each_others_way(study, finished):
         ({"seeds": [5]}, "resnet-5"),
     ],
 )
-def test_what_cannot_be_done_is_refused_in_one_line(study, tmp_path, change, message):
+def test_impossible_studies_are_refused_in_one_line(study, tmp_path, change, message):
     results = small_studies.write(tmp_path, study / "data", study / "networks", **change)
     done = programs.run("pipelines.lesion_study", folder=tmp_path, **environment(study))
     assert done.returncode != 0

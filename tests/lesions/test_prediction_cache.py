@@ -5,7 +5,7 @@ import os
 import pytest
 
 from residual_ensembles.lesions import network_cache
-from residual_ensembles.runtime.result_cache import forget_oldest
+from residual_ensembles.runtime.result_cache import remove_oldest
 from residual_ensembles.storage.checkpoints import VARIABLE
 
 
@@ -52,12 +52,12 @@ def test_what_was_not_looked_at_for_longest_is_forgotten(tmp_path):
         (root / letter / "kind").mkdir(parents=True)
         (root / letter / "kind" / "chunk").write_bytes(bytes(100))
         os.utime(root / letter, (i, i))
-    forget_oldest(root, 400)
+    remove_oldest(root, 400)
     assert folders(root) == ["a", "b", "c", "d"]
     os.utime(root / "a", (9, 9))
-    forget_oldest(root, 250)
+    remove_oldest(root, 250)
     assert folders(root) == ["a", "d"]
-    forget_oldest(root, 0)
+    remove_oldest(root, 0)
     assert folders(root) == ["a"]
 
 

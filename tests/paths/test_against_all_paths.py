@@ -18,12 +18,12 @@ if backend.NAME == "tensorflow":  # JAX takes minutes to compile them all
 
 @pytest.fixture(scope="module", params=CASES, ids=lambda case: "-".join(map(str, case)))
 def case(request):
-    """A chain, its point at one batch, and the gradients of all its paths."""
+    """A chain, its linearized at one batch, and the gradients of all its paths."""
     kind, batch_norm, closed_forms = request.param
     chain = small_chain(kind)
-    point = paths.Linearization(chain, batch_norm, closed_forms).linearize(*batch())
+    linearized = paths.Linearization(chain, batch_norm, closed_forms).linearize(*batch())
     every = PathGradients(chain, *batch(), training=batch_norm == "training").of_all()
-    return chain, point, every
+    return chain, linearized, every
 
 
 def summed(every, of, keep=lambda path: True):
@@ -46,8 +46,8 @@ def all_lengths(chain):
 
 @pytest.mark.parametrize(("target", "of"), [("image", 0), ("y0", 1)])
 def test_exact_is_the_sum_over_all_paths(case, target, of):
-    chain, point, every = case
-    result = paths.batch_gradient_by_length(point, target=target)
+    chain, linearized, every = case
+    result = paths.batch_gradient_by_length(linearized, target=target)
     norms, shares = expected(every, of, all_lengths(chain))
     assert result.lengths.tolist() == all_lengths(chain)
     assert 10**result.log10_norms == pytest.approx(norms, rel=RELATIVE)
@@ -61,8 +61,8 @@ def test_exact_is_the_sum_over_all_paths(case, target, of):
 
 
 def test_exact_carries_the_very_gradients(case):
-    _, point, every = case
-    carried = backprop_by_length(point)
+    _, linearized, every = case
+    carried = backprop_by_length(linearized)
     for k, row, exponent in zip(
         range(carried.shortest, carried.longest + 1), carried.rows, carried.exponents, strict=True
     ):
@@ -72,10 +72,10 @@ def test_exact_carries_the_very_gradients(case):
         )
 
 
-def test_only_short_lengths_are_carried(case):
-    chain, point, every = case
+def test_max_length_gives_the_short_lengths(case):
+    chain, linearized, every = case
     shortest = all_lengths(chain)[0]
-    result = paths.batch_gradient_by_length(point, max_length=shortest + 1)
+    result = paths.batch_gradient_by_length(linearized, max_length=shortest + 1)
     norms, shares = expected(every, 1, [shortest, shortest + 1])
     assert 10**result.log10_norms == pytest.approx(norms, rel=RELATIVE)
     assert result.shares == pytest.approx(shares, rel=RELATIVE, abs=RELATIVE / 1000)
@@ -84,8 +84,8 @@ def test_only_short_lengths_are_carried(case):
 
 @pytest.mark.parametrize(("target", "of"), [("image", 0), ("y0", 1)])
 def test_sampled_norms_are_those_of_masked_passes(case, target, of):
-    _, point, every = case
-    result = paths.batch_path_gradients(point, np.array(list(every)), target)
+    _, linearized, every = case
+    result = paths.batch_path_gradients(linearized, np.array(list(every)), target)
     whole = summed(every, of)
     gradients = [np.ravel(every[path][of]) for path in every]
     assert 10**result.log10_norms == pytest.approx(
@@ -97,21 +97,21 @@ def test_sampled_norms_are_those_of_masked_passes(case, target, of):
 
 
 def test_share_by_module_is_that_of_the_paths_through_it(case):
-    chain, point, every = case
+    chain, linearized, every = case
     whole = summed(every, 1)
     through = [
         summed(every, 1, lambda path, i=i: path[i]) @ whole / (whole @ whole)
         for i in range(len(chain.modules))
     ]
-    result = paths.share_by_module(point)
+    result = paths.share_by_module(linearized)
     assert result == pytest.approx(through, rel=RELATIVE, abs=RELATIVE / 1000)
-    exact = paths.batch_gradient_by_length(point)
+    exact = paths.batch_gradient_by_length(linearized)
     assert result.sum() == pytest.approx(exact.lengths @ exact.shares, rel=RELATIVE)
 
 
 @pytest.mark.parametrize("number", [1, 3, 4])
-def test_weights_gradient_by_length_of_the_way_back(case, number):
-    chain, point, every = case
+def test_weight_gradient_is_by_length_above_the_module(case, number):
+    chain, linearized, every = case
     first = 2 + sum(len(module.variables) for module in chain.modules[: number - 1])
     variables = chain.modules[number - 1].variables
     own = [first + i for i, variable in enumerate(variables) if variable.trainable]
@@ -133,7 +133,7 @@ def test_weights_gradient_by_length_of_the_way_back(case, number):
             parts.append(summed(kept, of) if kept else 0.0)
         return np.concatenate(parts)
 
-    result = paths.weight_gradient(point, number)
+    result = paths.weight_gradient(linearized, number)
     whole = gradient()
     parts = [gradient(k) for k in result.lengths]
     assert 10**result.log10_norms == pytest.approx([np.linalg.norm(p) for p in parts], rel=RELATIVE)
@@ -143,7 +143,7 @@ def test_weights_gradient_by_length_of_the_way_back(case, number):
     assert result.error < ROUNDING
 
 
-def test_the_network_is_as_it_was(case):
+def test_the_network_is_unchanged(case):
     chain, *_ = case
     before = [np.array(w) for w in chain.get_weights()]
     paths.batch_gradient_by_length(paths.Linearization(chain, "training").linearize(*batch(1)))

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from residual_ensembles.paths import effective_range, lengths
 
 
-def test_by_hand():
+def test_range_equals_a_case_by_hand():
     amounts = [1, 2, 10, 6, 1]
     assert effective_range(amounts, 0.5) == (2, 2)
     assert effective_range(amounts, 0.8) == (2, 3)
@@ -24,7 +24,7 @@ def test_binomial_of_the_paper():
 
 
 @given(st.lists(st.integers(0, 20), min_size=1, max_size=9), st.floats(0.05, 1))
-def test_no_shorter_range_carries_enough(amounts, share):
+def test_no_shorter_range_has_the_share(amounts, share):
     assume(sum(amounts) > 0)
     low, high = effective_range(amounts, share)
     enough = share * sum(amounts) - 1e-9
@@ -36,6 +36,6 @@ def test_no_shorter_range_carries_enough(amounts, share):
 @pytest.mark.parametrize(
     ("amounts", "share"), [([0, 0], 0.9), ([1, 2], 0), ([1, 2], 1.1), ([1, np.nan], 0.9)]
 )
-def test_nothing_to_carry_is_refused(amounts, share):
+def test_amounts_without_a_positive_sum_are_refused(amounts, share):
     with pytest.raises(ValueError, match="positive sum"):
         effective_range(amounts, share)

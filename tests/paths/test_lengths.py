@@ -51,7 +51,7 @@ def test_examples_of_the_docstrings():
 
 
 @pytest.mark.parametrize("n", range(7))
-def test_shares_are_what_counting_all_paths_finds(n):
+def test_shares_equal_counts_of_all_paths(n):
     paths = list(product((0, 1), repeat=n))
     assert n_paths(n) == len(paths)
     assert binomial(n) == [
@@ -112,6 +112,6 @@ def test_deletion_leaves_two_to_the_rest_and_hits_long_paths_more(n, data):
         (lambda: remaining_within(5, 1, 4, 8), "lengths 4 to 8"),
     ],
 )
-def test_refused(call, message):
+def test_bad_arguments_are_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()

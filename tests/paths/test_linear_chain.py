@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from residual_ensembles import backend, paths
-from residual_ensembles.paths.exact_lengths import scale_of_neighbors
+from residual_ensembles import backend, models, paths
+from residual_ensembles.paths.exact_lengths import largest_of_neighbors
 from tests.helpers.masked_passes import DTYPE, RELATIVE, ROUNDING
 
 
@@ -56,8 +56,10 @@ class Identity(keras.layers.Layer):
 class LinearChain:
     """A chain, without being one of ours."""
 
+    name = "linear"
     segments = ()
     probabilities = False
+    compiled_with = models.Compilation()
 
     def __init__(self, matrices, dtype=DTYPE, module=Linear):
         self.stem, self.head = Identity(dtype=dtype), Identity(dtype=dtype)
@@ -90,28 +92,28 @@ def on_paper(matrices, x, labels):
     batch=st.integers(1, 4),
     seed=st.integers(0, 1000),
 )
-def test_all_paths_are_as_on_paper(n, width, batch, seed):
+def test_all_paths_equal_the_matrix_products(n, width, batch, seed):
     random = np.random.default_rng(seed)
     matrices = random.normal(size=(n, width, width)) * 0.5
     x, labels = random.normal(size=(batch, width)) * 0.3, random.integers(0, width, batch)
-    point = paths.Linearization(LinearChain(matrices)).linearize(x, labels)
+    linearized = paths.Linearization(LinearChain(matrices)).linearize(x, labels)
     top, gradients = on_paper(matrices, x, labels)
-    np.testing.assert_allclose(point.cotangent, top, rtol=RELATIVE, atol=1e-7)
+    np.testing.assert_allclose(linearized.cotangent, top, rtol=RELATIVE, atol=1e-7)
 
-    single = paths.batch_path_gradients(point, np.array(list(gradients)))
+    single = paths.batch_path_gradients(linearized, np.array(list(gradients)))
     norms = [np.linalg.norm(g) for g in gradients.values()]
     assert 10**single.log10_norms == pytest.approx(norms, rel=RELATIVE)
 
     whole = sum(gradients.values())
     parts = [sum(g for p, g in gradients.items() if sum(p) == k) for k in range(n + 1)]
-    exact = paths.batch_gradient_by_length(point)
+    exact = paths.batch_gradient_by_length(linearized)
     assert 10**exact.log10_norms == pytest.approx([np.linalg.norm(p) for p in parts], rel=RELATIVE)
     shares = [np.sum(p * whole) / np.sum(whole**2) for p in parts]
     assert exact.shares == pytest.approx(shares, rel=RELATIVE, abs=RELATIVE / 1000)
     assert exact.error < ROUNDING
 
 
-def test_a_module_that_does_not_say_what_it_is_is_computed_on_its_own():
+def test_a_module_without_config_shares_no_compiled_code():
     matrices = np.random.default_rng(0).normal(size=(3, 2, 2))
     result = [
         paths.batch_gradient_by_length(
@@ -123,88 +125,97 @@ def test_a_module_that_does_not_say_what_it_is_is_computed_on_its_own():
 
 
 @pytest.mark.parametrize("shrinks", [0.3, 1e-2, 1e-4, 1e-7])
-def test_norms_that_float32_has_no_number_for(shrinks):
+def test_norms_beyond_the_range_of_float32(shrinks):
     n, width = 54, 3
     chain = LinearChain([shrinks * np.eye(width)] * n, "float32")
-    point = paths.Linearization(chain).linearize(np.ones((2, width)), [0, 1])
-    top = math.log10(np.linalg.norm(np.asarray(point.cotangent, float)))
+    linearized = paths.Linearization(chain).linearize(np.ones((2, width)), [0, 1])
+    top = math.log10(np.linalg.norm(np.asarray(linearized.cotangent, float)))
 
-    exact = paths.batch_gradient_by_length(point)
+    exact = paths.batch_gradient_by_length(linearized)
     on_paper = [top + k * math.log10(shrinks) + math.log10(math.comb(n, k)) for k in range(n + 1)]
     np.testing.assert_allclose(exact.log10_norms, on_paper, atol=2e-5)
     shares = [math.comb(n, k) * shrinks**k / (1 + shrinks) ** n for k in range(n + 1)]
     np.testing.assert_allclose(exact.shares, shares, rtol=1e-4, atol=1e-7)
 
     drawn = np.concatenate([paths.draw_paths([True] * n, k, 2, 0, 0) for k in (0, 20, 54)])
-    single = paths.batch_path_gradients(point, drawn)
+    single = paths.batch_path_gradients(linearized, drawn)
     lengths = np.repeat([0, 20, 54], 2)
     np.testing.assert_allclose(single.log10_norms, top + lengths * math.log10(shrinks), atol=2e-5)
 
 
-def test_a_dead_path_has_no_norm():
+def test_a_dead_path_has_norm_zero():
     chain = LinearChain([np.eye(2), np.zeros((2, 2))], "float32")
-    point = paths.Linearization(chain).linearize([[1.0, 0.0]], [1])
-    single = paths.batch_path_gradients(point, [[1, 0], [0, 1]])
+    linearized = paths.Linearization(chain).linearize([[1.0, 0.0]], [1])
+    single = paths.batch_path_gradients(linearized, [[1, 0], [0, 1]])
     assert np.isfinite(single.log10_norms[0])
     assert single.log10_norms[1] == -np.inf
-    exact = paths.batch_gradient_by_length(point)
+    exact = paths.batch_gradient_by_length(linearized)
     assert exact.log10_norms[2] == -np.inf
     assert exact.shares == pytest.approx([0.5, 0.5, 0.0])
 
 
 def test_without_a_gradient_there_are_no_shares():
     chain = LinearChain([np.eye(2)] * 2, "float32")
-    point = paths.Linearization(chain).linearize([[0.0, 1000.0]], [1])
-    exact = paths.batch_gradient_by_length(point)
+    linearized = paths.Linearization(chain).linearize([[0.0, 1000.0]], [1])
+    exact = paths.batch_gradient_by_length(linearized)
     assert np.isneginf(exact.log10_norms).all()
     assert np.isnan(exact.shares).all()
     assert np.isnan(exact.error)
-    assert np.isnan(paths.share_by_module(point)).all()
+    assert np.isnan(paths.share_by_module(linearized)).all()
 
 
-def test_parts_that_are_not_the_gradient_are_refused(monkeypatch):
-    point = paths.Linearization(LinearChain([np.eye(2)] * 3)).linearize([[1.0, 0.0]], [1])
-    point.__dict__["gradients"] = [g * 1.001 for g in point.gradients]
+def test_lengths_that_do_not_add_up_are_refused(monkeypatch):
+    linearized = paths.Linearization(LinearChain([np.eye(2)] * 3)).linearize([[1.0, 0.0]], [1])
+    linearized.__dict__["gradients"] = [g * 1.001 for g in linearized.gradients]
     with pytest.raises(ArithmeticError, match="adds up to something else than the gradient"):
-        paths.batch_gradient_by_length(point)
+        paths.batch_gradient_by_length(linearized)
 
 
-def test_paths_that_cancel_may_leave_their_rounding():
+def test_paths_that_cancel_may_leave_rounding():
     # The residuals are −1: of 2^20 paths as large as each other, nothing is left.
     chain = LinearChain([-np.eye(2)] * 20, "float32")
     exact = paths.batch_gradient_by_length(paths.Linearization(chain).linearize([[1.0, 0.0]], [1]))
     assert exact.log10_norms[10] > 4
 
 
-def test_neighbors_of_like_size_have_one_scale():
+def test_neighbors_of_similar_size_share_an_exponent():
     sizes = np.array([5, 3, -40, -60, -61, 10])
-    assert scale_of_neighbors(sizes, 60).tolist() == [5, 5, 5, -60, -60, 10]
+    assert largest_of_neighbors(sizes, 60).tolist() == [5, 5, 5, -60, -60, 10]
 
 
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda point: paths.batch_path_gradients(point, [[1, 0]]), r"expected \(paths, 3\)"),
         (
-            lambda point: paths.batch_path_gradients(point, [[1, 0, 0]], "pixels"),
+            lambda it: paths.batch_path_gradients(it, [[1, 0]]),
+            r"expected \(paths, 3\)",
+        ),
+        (
+            lambda it: paths.batch_path_gradients(it, [[1, 0, 0]], "pixels"),
             "expected one of y0, image",
         ),
         (
-            lambda point: paths.batch_gradient_by_length(point, target="pixels"),
+            lambda it: paths.batch_gradient_by_length(it, target="pixels"),
             "Received target='pixels'",
         ),
         (
-            lambda point: paths.batch_gradient_by_length(point, max_length=-1),
+            lambda it: paths.batch_gradient_by_length(it, max_length=-1),
             "max_length=-1, expected 0 or more",
         ),
-        (lambda point: paths.weight_gradient(point, 0), "Received module 0, expected 1 to 3"),
-        (lambda point: paths.weight_gradient(point, 4), "Received module 4, expected 1 to 3"),
+        (
+            lambda it: paths.weight_gradient(it, 0),
+            "Received module 0, expected 1 to 3",
+        ),
+        (
+            lambda it: paths.weight_gradient(it, 4),
+            "Received module 4, expected 1 to 3",
+        ),
     ],
 )
-def test_refused(call, message):
-    point = paths.Linearization(LinearChain([np.eye(2)] * 3)).linearize([[1.0, 0.0]], [1])
+def test_bad_arguments_are_refused(call, message):
+    linearized = paths.Linearization(LinearChain([np.eye(2)] * 3)).linearize([[1.0, 0.0]], [1])
     with pytest.raises(ValueError, match=message):
-        call(point)
+        call(linearized)
 
 
 def test_other_modes_of_batch_normalization_are_refused():

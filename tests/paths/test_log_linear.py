@@ -7,7 +7,7 @@ ANSCOMBE_X = [10, 8, 13, 9, 11, 14, 6, 4, 12, 7, 5]
 ANSCOMBE_Y = [8.04, 6.95, 7.58, 8.81, 8.33, 9.96, 7.24, 4.26, 10.84, 4.82, 5.68]
 
 
-def test_published_case():
+def test_fit_equals_a_published_case():
     # Anscombe 1973: y = 3.00 + 0.500 x, standard error of the slope 0.1179, R² 0.667; t(9) 2.262.
     fit = log_linear(ANSCOMBE_X, ANSCOMBE_Y)
     assert fit.slope == pytest.approx(0.500, abs=5e-4)

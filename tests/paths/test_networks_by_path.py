@@ -32,54 +32,54 @@ def network(model, depth, **options):
 
 def test_a_vgg_has_one_path():
     chain = network("vgg", 15)
-    point = paths.Linearization(chain).linearize(*batch())
-    exact = paths.batch_gradient_by_length(point)
+    linearized = paths.Linearization(chain).linearize(*batch())
+    exact = paths.batch_gradient_by_length(linearized)
     assert exact.lengths.tolist() == [12]
     assert exact.shares == pytest.approx([1])
     assert exact.log10_norms == pytest.approx([exact.log10_gradient_norm])
-    assert paths.share_by_module(point) == pytest.approx(np.ones(12))
-    only = paths.batch_path_gradients(point, np.ones((1, 12)))
+    assert paths.share_by_module(linearized) == pytest.approx(np.ones(12))
+    only = paths.batch_path_gradients(linearized, np.ones((1, 12)))
     assert only.log10_norms == pytest.approx(exact.log10_norms)
     with pytest.raises(ValueError, match="around module 3, which has no skip"):
-        paths.batch_path_gradients(point, [[1, 1, 0, *[1] * 9]])
+        paths.batch_path_gradients(linearized, [[1, 1, 0, *[1] * 9]])
     with pytest.raises(ValueError, match="max_length=5, expected 12 or more"):
-        paths.batch_gradient_by_length(point, max_length=5)
+        paths.batch_gradient_by_length(linearized, max_length=5)
 
 
 @pytest.mark.parametrize("model", ["resnet", "highway"])
 @pytest.mark.parametrize("batch_norm", BATCH_NORM)
-def test_in_float32_the_parts_add_up_and_single_paths_are_masked_passes(model, batch_norm):
+def test_in_float32_lengths_add_up_and_single_paths_equal_masked_passes(model, batch_norm):
     chain = network(model, DEPTH)
-    point = paths.Linearization(chain, batch_norm).linearize(*batch())
-    exact = paths.batch_gradient_by_length(point)
+    linearized = paths.Linearization(chain, batch_norm).linearize(*batch())
+    exact = paths.batch_gradient_by_length(linearized)
     assert exact.error < 1e-5
     assert exact.shares.sum() == pytest.approx(1, abs=1e-5)
     drawn = np.concatenate([paths.draw_paths([True] * N, k, 2, 0, 0) for k in range(N + 1)])
     masked = PathGradients(chain, *batch(), training=batch_norm == "training")
     norms = [np.linalg.norm(masked.of(path)[1].astype(float)) for path in drawn]
-    assert 10 ** paths.batch_path_gradients(point, drawn).log10_norms == pytest.approx(
+    assert 10 ** paths.batch_path_gradients(linearized, drawn).log10_norms == pytest.approx(
         norms, rel=2e-4
     )
 
 
-def test_what_float32_can_hold_is_not_changed_by_the_scale(monkeypatch):
+def test_rescaling_changes_no_digit(monkeypatch):
     chain = network("resnet", DEPTH)
-    point = paths.Linearization(chain).linearize(*batch())
+    linearized = paths.Linearization(chain).linearize(*batch())
     drawn = paths.draw_paths([True] * N, N // 2, 6, 0, 0)
-    scaled = paths.batch_path_gradients(point, drawn)
-    monkeypatch.setattr("residual_ensembles.paths.scaled_cotangents.PRODUCTS_BETWEEN", 1)
+    scaled = paths.batch_path_gradients(linearized, drawn)
+    monkeypatch.setattr("residual_ensembles.paths.cotangents.PRODUCTS_BETWEEN", 1)
     np.testing.assert_array_equal(
-        scaled.log10_norms, paths.batch_path_gradients(point, drawn).log10_norms
+        scaled.log10_norms, paths.batch_path_gradients(linearized, drawn).log10_norms
     )
 
 
 def test_lengths_are_the_same_in_groups(monkeypatch):
-    point = paths.Linearization(network("resnet", DEPTH)).linearize(*batch())
+    linearized = paths.Linearization(network("resnet", DEPTH)).linearize(*batch())
     drawn = np.concatenate([paths.draw_paths([True] * N, k, 3, 0, 0) for k in range(N + 1)])
-    together = paths.batch_path_gradients(point, drawn)
+    together = paths.batch_path_gradients(linearized, drawn)
     module = importlib.import_module("residual_ensembles.paths.sampled_paths")  # not the function
     monkeypatch.setattr(module, "NUMBERS_AT_ONCE", 7 * 4 * 8 * 8 * 16)
-    in_groups = paths.batch_path_gradients(point, drawn)
+    in_groups = paths.batch_path_gradients(linearized, drawn)
     np.testing.assert_allclose(in_groups.log10_norms, together.log10_norms, atol=1e-5)
 
 
@@ -91,11 +91,11 @@ def test_cotangents_go_through_a_module_alone_or_stacked(model, monkeypatch):
     for numbers in (1, 4 * 3 * 8 * 8 * 16, 2**30):
         monkeypatch.setattr("residual_ensembles.paths.products._shared", {})
         monkeypatch.setattr(backend, "NUMBERS_AT_ONCE", numbers)
-        point = paths.Linearization(chain).linearize(*batch())
+        linearized = paths.Linearization(chain).linearize(*batch())
         result.append(
             (
-                paths.batch_gradient_by_length(point).log10_norms,
-                paths.batch_path_gradients(point, drawn).log10_norms,
+                paths.batch_gradient_by_length(linearized).log10_norms,
+                paths.batch_path_gradients(linearized, drawn).log10_norms,
             )
         )
     for other in result[1:]:
@@ -132,7 +132,7 @@ def test_survival_probabilities_share_closed_forms_only():
     ("model", "depth", "method"),
     [("resnet", 8, ResidualProducts), ("highway", 8, HighwayProducts), ("vgg", 15, Autodiff)],
 )
-def test_closed_forms_where_there_are_some(model, depth, method):
+def test_known_modules_have_closed_forms(model, depth, method):
     [products] = {type(p._method) for p in paths.Linearization(network(model, depth))._products}
     assert products is method
 
@@ -175,12 +175,14 @@ def test_new_weights_are_seen_without_compiling():
 def test_another_network_with_a_batch_of_another_size_has_its_own_weights(model):
     images, labels = batch()
     for seed, n in enumerate((4, 3, 2, 1)):  # compiled anew each time, for modules known by kind
-        point = paths.Linearization(network(model, 14, seed=seed)).linearize(images[:n], labels[:n])
-        assert paths.batch_gradient_by_length(point).error < 1e-5
+        linearized = paths.Linearization(network(model, 14, seed=seed)).linearize(
+            images[:n], labels[:n]
+        )
+        assert paths.batch_gradient_by_length(linearized).error < 1e-5
 
 
 @pytest.mark.parametrize("dtype", ["mixed_bfloat16", "mixed_float16", "float16"])
-def test_reduced_precision_is_taken_apart_in_float32(dtype):
+def test_networks_of_reduced_precision_are_measured_in_float32(dtype):
     reduced = network("resnet", 8, dtype="mixed_bfloat16")
     config = json.dumps(reduced.get_config()).replace("mixed_bfloat16", dtype)
     chain = models.Chain.from_config(json.loads(config))

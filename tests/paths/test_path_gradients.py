@@ -25,8 +25,8 @@ LABELS = np.arange(6) % 4
 def test_all_lengths_add_up_to_the_gradient(net, inputs):
     chain = unravel(net)
     table = gradient_by_length(chain, inputs, LABELS)
-    point = paths.Linearization(chain).linearize(inputs, LABELS)
-    expected = paths.batch_gradient_by_length(point)
+    linearized = paths.Linearization(chain).linearize(inputs, LABELS)
+    expected = paths.batch_gradient_by_length(linearized)
     assert table["length"].tolist() == [0, 1, 2, 3]
     assert table["n_paths"].tolist() == [1, 3, 3, 1]
     assert table["log10_norm"].tolist() == expected.log10_norms.tolist()
@@ -63,7 +63,7 @@ def test_sampled_paths_of_a_length_are_part_of_it(net, inputs):
     assert three["share"].sum() == pytest.approx(exact.loc[1, "share"], rel=1e-4)
 
 
-def test_what_fits_outputs_and_targets_is_the_loss(net, inputs):
+def test_the_default_loss_fits_outputs_and_targets(net, inputs):
     x = keras.Input((6,), name="x")
     y = layers.Dense(5, name="stem")(x)
     y = layers.Add(name="sum")([y, layers.Dense(5, activation="tanh", name="f")(y)])
@@ -97,7 +97,7 @@ def test_inputs_in_a_dictionary_are_packed():
         ({"y": np.full(6, 9)}, "class labels from 9 to 9"),
     ],
 )
-def test_what_cannot_be_is_refused(net, inputs, options, message):
+def test_bad_arguments_are_refused(net, inputs, options, message):
     arguments = {"y": LABELS, "lengths": [1], "samples": 2} | options
     with pytest.raises(ValueError, match=message):
         sampled_path_gradients(unravel(net), inputs, **arguments)

@@ -25,7 +25,7 @@ def test_paths_are_a_function_of_seed_length_and_batch():
         assert (one != other).any()
 
 
-def test_modules_are_drawn_evenly():
+def test_modules_are_drawn_uniformly():
     drawn = draw_paths([True] * 6, 2, 6000, 0, 0)
     np.testing.assert_allclose(drawn.mean(axis=0), 1 / 3, atol=0.03)
     assert len(np.unique(drawn, axis=0)) == 15
@@ -47,6 +47,6 @@ def test_batches_are_distinct_images_and_repeatable():
         (lambda: draw_paths([True, False], 3, 1, 0, 0), "length=3, expected 1 to 2"),
     ],
 )
-def test_refused(call, message):
+def test_bad_arguments_are_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()

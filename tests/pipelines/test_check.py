@@ -28,7 +28,7 @@ def change(study, path, value):
     return changed
 
 
-def test_the_default_study_can_work():
+def test_the_default_study_is_valid():
     check(load(ROOT / "params.yaml"))
 
 
@@ -95,7 +95,7 @@ def test_the_default_study_can_work():
         ("network.resnet_effective_paths.modules_per_batch", 55, r"expected 1\.\.54"),
     ],
 )
-def test_what_cannot_work_is_refused_in_one_line(study, path, value, message):
+def test_invalid_parameters_are_refused_in_one_line(study, path, value, message):
     with pytest.raises(ValueError, match=message) as refused:
         validated(Study, change(study, path, value))
     assert "\n" not in str(refused.value)
@@ -145,6 +145,6 @@ def test_a_missing_parameter_is_named(study, tmp_path):
         ),
     ],
 )
-def test_what_is_not_there_is_refused_by_the_first_stage(study, path, value, message):
+def test_missing_files_are_refused_by_the_first_stage(study, path, value, message):
     with pytest.raises(ValueError, match=message):
         check(validated(Study, change(study, path, value)))

@@ -30,7 +30,7 @@ def cleaned(checkpoints, *arguments):
     return done.stdout.splitlines()
 
 
-def test_it_says_what_there_is_the_oldest_first(checkpoints):
+def test_work_is_listed_the_oldest_first(checkpoints):
     *works, total = cleaned(checkpoints)
     assert [line.split()[0] for line in works] == ["1.0"] * 3
     assert [line.split()[2:5] for line in works] == [
@@ -42,7 +42,7 @@ def test_it_says_what_there_is_the_oldest_first(checkpoints):
     assert (checkpoints / OLD).exists()
 
 
-def test_it_removes_what_is_older_than_asked(checkpoints):
+def test_older_work_is_removed(checkpoints):
     printed = cleaned(checkpoints, "--older_than=30")
     assert [line.endswith("removed") for line in printed] == [True, False, False, False]
     assert not (checkpoints / OLD).exists()
@@ -51,5 +51,5 @@ def test_it_removes_what_is_older_than_asked(checkpoints):
     assert (checkpoints / "notes.txt").exists()
 
 
-def test_no_folder_is_none(tmp_path):
+def test_a_missing_folder_is_empty(tmp_path):
     assert cleaned(tmp_path / "none")[-1].startswith("0 trainings and sweeps, 0.0 MiB")

@@ -30,7 +30,7 @@ def test_dvc_yaml_is_not_stale():
 
 
 @pytest.mark.parametrize("code", ["", "    - pipelines/gone.py\n    - residual_ensembles/gone\n"])
-def test_code_is_written_and_all_else_stays(code):
+def test_only_code_dependencies_are_rewritten(code):
     result = deps.with_code(
         STAGE.format(program="residual_ensembles.statistics.randomness", code=code)
     )
@@ -43,7 +43,7 @@ def places(stage: str) -> list[str]:
     return yaml.safe_load(PIPELINE)["stages"][stage]["deps"]
 
 
-def test_packages_stand_for_their_files_and_what_they_read():
+def test_packages_replace_most_of_their_files():
     assert "residual_ensembles/report/explorer" in places("explorer")  # with its pages
     assert not any(
         place.startswith("residual_ensembles/report/explorer/") for place in places("explorer")
@@ -52,7 +52,7 @@ def test_packages_stand_for_their_files_and_what_they_read():
     assert "residual_ensembles/parameters.py" not in PIPELINE  # `params` names their values
 
 
-def test_who_reads_networks_depends_on_every_class_of_one():
+def test_stages_that_load_networks_depend_on_every_class():
     for stage in ("lesion_study", "path_gradients", "explorer"):
         assert "residual_ensembles/unraveling" in places(stage)
     for stage in ("figures", "report", "prepare"):

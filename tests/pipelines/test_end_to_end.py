@@ -55,7 +55,7 @@ def test_from_images_to_page(clone):
     assert intact["error_fraction"].item() == pytest.approx(run["test_error_fraction"])
 
 
-def test_networks_are_trained_side_by_side(clone):
+def test_networks_are_trained_in_parallel(clone):
     for name in ("resnet-0", "vgg-0", "member1-0", "member2-0"):
         assert f"\n{name}: 1/1 - " in clone.first_run
     assert ran(clone.first_run).count("train") == 1
@@ -63,7 +63,7 @@ def test_networks_are_trained_side_by_side(clone):
     assert len(log.read_text().splitlines()) == 2
 
 
-def test_what_each_program_cost_is_kept(clone):
+def test_the_cost_of_each_program_is_saved(clone):
     cost = pd.read_csv(clone.folder / "results/tiny/cost.csv").set_index("program")
     assert {"pipelines.train", "pipelines.lesion_study", "pipelines.report"} <= set(cost.index)
     assert (cost.drop("DVC and the rest") > 0).all(axis=None)
@@ -102,7 +102,7 @@ def test_wrong_parameters_stop_everything(clone):
     clone.run("git", "checkout", "--quiet", "--", "params.yaml", "dvc.lock")
 
 
-def test_another_colour_draws_the_figures_and_the_page_again(clone):
+def test_another_color_redraws_figures_and_page(clone):
     clone.run("dvc", "repro")
     style = clone.folder / "residual_ensembles/figures/style.py"
     text = style.read_text()

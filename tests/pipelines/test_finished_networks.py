@@ -17,20 +17,20 @@ def results(tmp_path):
     return tmp_path
 
 
-def test_a_whole_one_is_found(results):
+def test_an_intact_network_is_found(results):
     assert finished_network(results, "resnet", 0) == network_folder(results, "resnet", 0)
 
 
 @pytest.mark.parametrize("name", ["model.keras", "history.csv", files.MANIFEST])
 @pytest.mark.parametrize("content", [b"", b"else"])
-def test_a_damaged_one_is_refused_by_the_name_of_its_file(results, name, content):
+def test_a_damaged_network_is_refused_and_its_file_named(results, name, content):
     (network_folder(results, "resnet", 0) / name).write_bytes(content)
     with pytest.raises(ValueError, match=rf"resnet-0/{name} .*train it again"):
         finished_network(results, "resnet", 0)
 
 
 @pytest.mark.parametrize("manifest", [None, '{"files": {}}'])
-def test_one_that_is_not_finished_is_refused(results, manifest):
+def test_an_unfinished_network_is_refused(results, manifest):
     place = network_folder(results, "resnet", 0) / files.MANIFEST
     place.unlink()
     if manifest is not None:

@@ -88,7 +88,7 @@ def test_one_line_and_no_effect(clone, change):
     assert files(clone) == before
 
 
-def test_an_experiment_is_no_way_around(clone):
+def test_an_experiment_is_refused_too(clone):
     (clone.folder / "params.yaml").write_text(written(clone, {}))
     clone.run("git", "checkout", "--quiet", "--", "params.yaml")
     before = files(clone)
@@ -98,7 +98,7 @@ def test_an_experiment_is_no_way_around(clone):
     assert files(clone) == before
 
 
-def test_a_title_is_only_a_title(tmp_path):
+def test_a_title_may_have_any_characters(tmp_path):
     title = f'"; {TOUCH}; $({TOUCH}) `{TOUCH}` "'
     small_studies.write(tmp_path, data={"title": title, "limit_train": 20, "limit_test": 10})
     done = programs.run("pipelines.prepare", folder=tmp_path)

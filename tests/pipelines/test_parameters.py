@@ -33,7 +33,7 @@ def composed(tmp_path, *overrides):
     return study.load(tmp_path / "params.yaml")
 
 
-def test_what_is_generated_is_not_stale():
+def test_generated_files_are_not_stale():
     assert reference.DEFAULTS.read_text() == reference.defaults(), "python -m pipelines.reference"
     assert reference.PAGE.read_text() == reference.page(), "python -m pipelines.reference"
 
@@ -44,7 +44,7 @@ def test_params_yaml_is_the_composition_of_the_default_study(tmp_path):
 
 
 @pytest.mark.parametrize("name", STUDIES)
-def test_every_study_is_complete_and_can_work(tmp_path, name):
+def test_every_study_is_complete_and_valid(tmp_path, name):
     overrides = [f"study={name}"]
     if name == "cifar10_jpeg":
         overrides.append(f"data.source=folder:{tmp_path}")
@@ -57,13 +57,13 @@ def test_every_study_is_complete_and_can_work(tmp_path, name):
 
 
 @pytest.mark.parametrize("name", STUDIES)
-def test_every_study_says_what_it_is(name):
+def test_every_study_has_a_header(name):
     header = (ROOT / f"pipelines/conf/study/{name}.yaml").read_text().split("defaults:")[0]
     for word in ("Command:", "Hardware:", "Expected:"):
         assert word in header
 
 
-def test_the_study_of_ones_own_begins_as_the_program_does(tmp_path):
+def test_the_study_own_has_the_defaults_of_the_program(tmp_path):
     result = composed(tmp_path, "study=own").model_dump()
     for section, values in parameters.EXTERNAL_STUDY.items():
         own = reference.section(section)(**values).model_dump()
@@ -83,7 +83,7 @@ def test_a_refused_composition_changes_nothing(tmp_path):
     assert [path.read_text() for path in tmp_path.iterdir()] == ["as it was"]
 
 
-def test_nothing_that_a_person_writes_is_in_a_command():
+def test_no_parameter_is_in_a_command():
     for name, stage in stages().items():
         assert stage["cmd"] == f"python -m pipelines.{name}"
         assert f"pipelines/{name}.py" in stage["deps"]
@@ -105,7 +105,7 @@ def test_a_stage_declares_the_sections_that_it_reads():
                 assert section in listed, (name, section)
 
 
-def test_every_stage_is_held_in_the_project_and_waits_for_the_check():
+def test_every_stage_stays_in_the_project_and_depends_on_the_check():
     for name, stage in stages().items():
         assert stage["wdir"] == "results/${name}/../.."
         assert (ROOT / stage["vars"][0]).is_file()

@@ -118,7 +118,7 @@ def test_a_killed_program_is_started_again(study, tmp_path, monkeypatch):
         assert own.read_bytes() == other.read_bytes()
 
 
-def test_a_network_that_is_not_there_is_refused_in_one_line(study):
+def test_a_missing_network_is_refused_in_one_line(study):
     folder, _ = project(study, "refused", ["resnet"])
     params = folder / "params.yaml"
     params.write_text(params.read_text().replace("seeds:\n- 0", "seeds:\n- 7"))

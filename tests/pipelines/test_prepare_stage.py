@@ -7,7 +7,7 @@ def prepare(folder, **changes):
     return programs.run("pipelines.prepare", folder=folder)
 
 
-def test_digits_are_prepared_as_the_parameters_say(tmp_path):
+def test_digits_are_prepared_by_the_parameters(tmp_path):
     done = prepare(
         tmp_path,
         validation_fraction=0.2,

@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from pipelines import training
-from pipelines.training import Named, train_side_by_side
+from pipelines.training import Prefixed, train_side_by_side
 from residual_ensembles import data
 from residual_ensembles.backend.threads import THREADS
 from residual_ensembles.runtime import Serial
@@ -42,7 +42,7 @@ def environment(folder):
     return {"RESIDUAL_ENSEMBLES_CHECKPOINTS": str(folder / "kept")}
 
 
-def test_networks_are_trained_and_found_again(prepared, tmp_path):
+def test_networks_are_trained_once(prepared, tmp_path):
     results = project(tmp_path, prepared)
     for begins in ("4/4 - ", "already finished"):
         done = programs.run("pipelines.train", folder=tmp_path, **environment(tmp_path))
@@ -62,7 +62,7 @@ def test_two_networks_that_are_the_same_are_trained_once(prepared, tmp_path):
     assert a.read_bytes() == b.read_bytes()
 
 
-def test_killed_with_all_its_processes_it_goes_on(prepared, tmp_path):
+def test_a_killed_stage_is_resumed(prepared, tmp_path):
     results = project(tmp_path, prepared, epochs=40)
     words = [sys.executable, "-m", "pipelines.train"]
     variables = {**os.environ, **environment(tmp_path)}
@@ -107,7 +107,7 @@ def test_threads_depend_on_the_study_alone(monkeypatch):
     assert result[-1] == (1, "5")
 
 
-def test_one_that_fails_is_named_in_one_line(prepared, tmp_path):
+def test_a_failing_network_is_named_in_one_line(prepared, tmp_path):
     project(tmp_path, prepared)
     params = tmp_path / "params.yaml"
     params.write_text(params.read_text().replace("batch_size: 32", "batch_size: 500"))
@@ -117,8 +117,8 @@ def test_one_that_fails_is_named_in_one_line(prepared, tmp_path):
     assert done.stderr.count("\n") == 1
 
 
-def test_lines_stand_behind_a_name(capsys):
-    named = Named("a-0")
+def test_lines_are_prefixed(capsys):
+    named = Prefixed("a-0")
     print("one\ntwo", end="", file=named)
     print(" and more", file=named)
     assert capsys.readouterr().out == "a-0: one\na-0: two and more\n"

@@ -10,7 +10,7 @@ from tests.helpers import small_studies
 
 
 def test_feature_maps_and_weights_are_counted(build, monkeypatch):
-    monkeypatch.setattr(training, "LEAST_BYTES", 0)
+    monkeypatch.setattr(training, "MIN_BYTES", 0)
     chain = build(depth=8)
     # Two convolutions in each module, and where the shape changes a projection.
     maps = 2 * 64 * 16 + 3 * 16 * 32 + 3 * 4 * 64
@@ -19,16 +19,16 @@ def test_feature_maps_and_weights_are_counted(build, monkeypatch):
     assert training_bytes(chain, 10, 2) == 6 * maps * 10 * 2 + weights
 
 
-def test_a_small_network_takes_what_it_takes_to_start(build):
+def test_a_small_network_takes_the_minimum(build):
     assert training_bytes(build(depth=8), 16) == 2**30
 
 
 def test_the_largest_of_a_study_counts(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(training, "LEAST_BYTES", 0)
+    monkeypatch.setattr(training, "MIN_BYTES", 0)
     data.prepare("digits", tmp_path / "data/prepared/tiny", limit_train=40, limit_test=10)
 
-    def most_bytes(**changes) -> int:
+    def largest_training_bytes(**changes) -> int:
         kinds = {
             "small": {"model": "resnet", "depth": 8},
             "large": {"model": "resnet", "depth": 110},
@@ -41,13 +41,13 @@ def test_the_largest_of_a_study_counts(tmp_path, monkeypatch):
             "lesion": {"networks": []},
             "paths": {"networks": []},
         }
-        return training.most_bytes(
+        return training.largest_training_bytes(
             Study.model_validate(small_studies.parameters(**usual | changes))
         )
 
-    small = most_bytes()
-    members = most_bytes(ensemble={"members": 2, "depth": 14})
-    large = most_bytes(networks=["small", "large"])
+    small = largest_training_bytes()
+    members = largest_training_bytes(ensemble={"members": 2, "depth": 14})
+    large = largest_training_bytes(networks=["small", "large"])
     assert 0 < small < members < large < 2**29
     with pytest.raises(ValueError, match="nowhere"):
-        most_bytes(name="nowhere")
+        largest_training_bytes(name="nowhere")

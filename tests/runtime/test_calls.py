@@ -16,13 +16,13 @@ WHERE = Task("where", lambda advance: os.getpid(), tuple)
 
 
 @pytest.mark.parametrize("n_jobs", [None, 1, -processors()])
-def test_one_job_is_this_process(n_jobs):
+def test_one_job_runs_in_this_process(n_jobs):
     with executor_for(n_jobs) as executor:
         assert executor.run([WHERE]) == [os.getpid()]
 
 
 @pytest.mark.skipif(choice.chosen() == "jax", reason="which has all threads in one process")
-def test_several_jobs_are_processes():
+def test_several_jobs_run_in_processes():
     with executor_for(2) as executor:
         assert executor.max_in_flight() == 2
         result = executor.run([WHERE] * 4)
@@ -36,7 +36,7 @@ def test_several_jobs_are_processes():
         )
 
 
-def test_an_executor_that_is_given_stays_open():
+def test_an_external_executor_stays_open():
     class Counted(Serial):
         closed = 0
 
@@ -50,13 +50,13 @@ def test_an_executor_that_is_given_stays_open():
 
 
 @pytest.mark.parametrize("n_jobs", [0, 1.5, "all"])
-def test_what_is_no_number_of_jobs_is_refused(n_jobs):
+def test_invalid_n_jobs_are_refused(n_jobs):
     with pytest.raises(ValueError, match="Received n_jobs="), executor_for(n_jobs):
         pass
 
 
 @pytest.mark.parametrize(("verbose", "shown"), [(1, True), (0, False), ("auto", False)])
-def test_a_bar_is_shown_where_it_is_wanted(verbose, shown, capsys):
+def test_verbose_shows_a_progress_bar(verbose, shown, capsys):
     with progress_bar(verbose, 4, "mine: 2 lesions") as advance:
         for _ in range(4):
             advance(1)
@@ -64,7 +64,7 @@ def test_a_bar_is_shown_where_it_is_wanted(verbose, shown, capsys):
 
 
 @pytest.mark.parametrize("verbose", [2, "on", None])
-def test_another_bar_is_refused(verbose):
+def test_an_invalid_verbose_is_refused(verbose):
     with pytest.raises(ValueError, match="Received verbose="), progress_bar(verbose, 1, ""):
         pass
 

@@ -74,13 +74,13 @@ def test_results_come_in_the_order_of_the_tasks(some):
     assert f"({some.nodes.total()})" in some.summary()
 
 
-def test_a_value_is_put_once_for_many_tasks(some):
+def test_a_value_is_scattered_once_for_many_tasks(some):
     numbers = some.scatter(np.arange(1000))
     results = some.run(tasks(total, (numbers,), (numbers,), (numbers,)))
     assert [value for value, _ in results] == [499500] * 3
 
 
-def test_how_far_tasks_are_is_told_before_they_end():
+def test_progress_is_reported_before_tasks_end():
     with Local() as local:
         local.run(tasks(square, (1,)))
         steps = []
@@ -96,12 +96,12 @@ def test_a_process_that_has_grown_stays(monkeypatch):
         assert len(set(one.run(tasks(grows, (1,), (4 * 10**8,), (1,), (1,))))) == 1
 
 
-def test_what_a_task_raises_comes_through(some):
+def test_errors_of_a_task_are_raised(some):
     with pytest.raises(ValueError, match="no luck"):
         some.run(tasks(fails, ("luck",), ("luck",)))
 
 
-def test_arguments_are_made_when_their_turn_comes(some):
+def test_arguments_are_made_just_before_the_task(some):
     made, seen = [], []
 
     def argument(x):
@@ -116,7 +116,7 @@ def test_arguments_are_made_when_their_turn_comes(some):
     assert seen[-1] == 6
 
 
-def test_a_file_goes_with_the_value_it_stands_for():
+def test_a_stored_file_is_removed_with_its_value():
     with Local() as local:
         path = local.scatter(np.arange(3)).path
         assert not path.exists()
@@ -198,7 +198,7 @@ def test_ctrl_c_ends_all_and_only_the_program_speaks_of_it(program):
     assert errors.splitlines()[-1] == "KeyboardInterrupt"
 
 
-def test_a_killed_process_is_told(monkeypatch):
+def test_a_killed_process_is_an_error(monkeypatch):
     monkeypatch.setattr("residual_ensembles.runtime.local.processors", lambda: 2)
     with Local() as local:
         with pytest.raises(OSError, match="killed"):
@@ -207,14 +207,14 @@ def test_a_killed_process_is_told(monkeypatch):
 
 
 @pytest.mark.parametrize(("memory_bytes", "n_processes"), [(0, 2), (2**60, 1)])
-def test_no_more_at_once_than_there_is_memory_for(monkeypatch, memory_bytes, n_processes):
+def test_memory_limits_the_number_of_processes(monkeypatch, memory_bytes, n_processes):
     monkeypatch.setattr("residual_ensembles.runtime.local.processors", lambda: 2)
     with Local() as local:
         result = local.run(tasks(nap, (0.5,), (0.5,), (0.5,)), memory_bytes=memory_bytes)
     assert len(set(result)) == n_processes
 
 
-def test_what_cannot_be_imported_travels_too(some):
+def test_lambdas_and_local_functions_are_sent(some):
     factor = some.scatter(lambda x: 3 * x)
     (result,) = some.run([Task("a", lambda f, x, advance: f(x), lambda: (factor, 7))])
     assert result == 21
@@ -239,7 +239,7 @@ def test_the_executor_of_one_machine(monkeypatch, processors, threads, backend, 
         assert type(made) is kind
 
 
-def test_threads_are_told_where_they_are_known(monkeypatch):
+def test_provenance_has_threads_where_they_are_known(monkeypatch):
     monkeypatch.setenv(THREADS, "3")
     monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
     assert Serial().provenance()["threads_of_a_task"] == 3
@@ -253,7 +253,7 @@ def test_an_unknown_engine_is_refused(monkeypatch):
         choose_executor()
 
 
-def test_ray_that_is_not_installed_is_told(monkeypatch):
+def test_missing_ray_is_an_error(monkeypatch):
     monkeypatch.setenv(ENGINE, "ray")
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(ImportError, match=r"pip install 'residual-ensembles\[cluster\]'"):

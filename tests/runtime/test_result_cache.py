@@ -12,7 +12,7 @@ from residual_ensembles.runtime.result_cache import CachedTask, Count, ResultCac
 from tests.helpers import programs
 
 
-def test_what_is_kept_is_found(tmp_path):
+def test_kept_results_are_found(tmp_path):
     result = {"a": np.arange(3), "b": [(1, "x"), None]}
     assert ResultCache(tmp_path / "x").find("one") is None
     ResultCache(tmp_path / "x").keep("one", result)
@@ -35,7 +35,7 @@ def test_all_results_in_the_order_of_their_keys(tmp_path):
 
 
 @pytest.mark.parametrize("damage", ["empty", "cut", "one bit", "another pickle"])
-def test_a_damaged_result_is_not_there(tmp_path, damage):
+def test_a_damaged_result_counts_as_missing(tmp_path, damage):
     cache = ResultCache(tmp_path)
     cache.keep("one", np.arange(1000))
     cache.keep("two", "whole")
@@ -59,7 +59,7 @@ def test_without_a_folder_nothing_is_kept():
     cache.remove()
 
 
-def test_removing(tmp_path):
+def test_remove_deletes_the_folder(tmp_path):
     cache = ResultCache(tmp_path / "x")
     cache.keep("one", 1)
     cache.remove()
@@ -78,7 +78,7 @@ def tasks(cache, numbers):
     ]
 
 
-def test_only_what_is_missing_is_computed(tmp_path):
+def test_only_missing_results_are_computed(tmp_path):
     executor, steps, counts = Serial(), [], []
     assert run_cached(tasks(ResultCache(tmp_path), [1, 3]), executor) == [1, 9]
     result = run_cached(
@@ -98,7 +98,7 @@ def test_caches_of_several_networks_in_one_run(tmp_path):
     assert (one.find("square-1"), one.find("square-2"), other.find("square-2")) == (1, None, 4)
 
 
-def test_what_was_finished_before_an_error_is_kept(tmp_path):
+def test_results_finished_before_an_error_are_kept(tmp_path):
     def arguments():
         raise RuntimeError("no luck")
 
@@ -121,7 +121,7 @@ while True:
 """
 
 
-def test_a_kill_in_the_middle_of_a_write_leaves_whole_results(tmp_path):
+def test_a_kill_during_a_write_leaves_intact_results(tmp_path):
     for n in range(1, 4):
         writer = subprocess.Popen(
             [sys.executable, "-c", WRITE, str(tmp_path)], stdout=subprocess.PIPE

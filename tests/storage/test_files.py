@@ -7,7 +7,7 @@ import pytest
 from residual_ensembles.storage import files
 
 
-def test_a_block_that_fails_leaves_what_was_there(tmp_path):
+def test_an_error_leaves_the_old_file(tmp_path):
     path = tmp_path / "a.txt"
     files.write_text(path, "old")
 
@@ -35,7 +35,7 @@ def test_floats_keep_every_digit(tmp_path):
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "a.csv"), frame, check_exact=True)
 
 
-def test_a_disk_that_fills_up_leaves_what_was_there(tmp_path):
+def test_a_full_disk_leaves_the_old_file(tmp_path):
     """A limit on the size of files stands for a full disk."""
     script = """
 import resource, signal, sys

@@ -21,7 +21,7 @@ def folder(tmp_path):
     return tmp_path
 
 
-def test_whole_files_are_what_it_says(folder):
+def test_intact_files_match_the_manifest(folder):
     manifest = files.read_manifest(folder)
     assert manifest["fingerprint"] == "f"
     assert sorted(manifest["files"]) == sorted(FILES)
@@ -55,14 +55,14 @@ def test_a_damaged_manifest_is_named(folder, text):
         files.read_manifest(folder)
 
 
-def test_none_is_not_a_damaged_one(tmp_path):
+def test_a_missing_manifest_is_another_error_than_a_damaged_one(tmp_path):
     with pytest.raises(FileNotFoundError):
         files.read_manifest(tmp_path)
 
 
 @pytest.mark.parametrize("place", [0, 2_000_000, 4_999_999])
 def test_samples_stand_for_a_large_file(folder, monkeypatch, place):
-    monkeypatch.setattr(files, "WHOLE_BYTES", 1000)
+    monkeypatch.setattr(files, "FULL_CHECKSUM_BYTES", 1000)
     content = bytearray(5_000_000)
     (folder / "a.bin").write_bytes(content)
     files.write_manifest(folder, FILES)
@@ -73,7 +73,7 @@ def test_samples_stand_for_a_large_file(folder, monkeypatch, place):
         files.read_manifest(folder)
 
 
-def test_cifar10_is_looked_through_in_a_second(tmp_path):
+def test_checking_cifar10_takes_a_second(tmp_path):
     (tmp_path / "images").write_bytes(bytes(60_000 * 32 * 32 * 3))
     files.write_manifest(tmp_path, ["images"])
     start = time.process_time()
@@ -91,7 +91,7 @@ with files.atomic_path(sys.argv[1]) as temporary:
 """
 
 
-def test_what_a_killed_process_left_is_removed_and_what_a_living_one_writes_is_not(tmp_path):
+def test_files_of_killed_processes_are_removed_and_those_of_living_ones_stay(tmp_path):
     command = [sys.executable, "-c", HOLDING, str(tmp_path / "model.keras")]
     processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     dead, living = (tmp_path / each.stdout.readline().strip() for each in processes)

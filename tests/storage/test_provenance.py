@@ -24,14 +24,14 @@ def repository(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("file", ["package/a.py", "programs/b.py", "dvc.yaml", "page.js"])
-def test_a_changed_file_anywhere_shows(repository, file):
+def test_a_changed_file_marks_the_revision(repository, file):
     clean = provenance.revision()
     assert len(clean) == 12
     (repository / file).write_text("2")
     assert provenance.revision() == f"{clean}+"
 
 
-def test_what_a_study_writes_does_not_show(repository):
+def test_parameters_of_a_study_do_not_mark_the_revision(repository):
     clean = provenance.revision()
     for file in ("params.yaml", "dvc.lock", "package/result.csv"):
         (repository / file).write_text("2")

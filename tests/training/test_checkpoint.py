@@ -12,7 +12,7 @@ def variables(shape=(2, 3)):
     return [keras.Variable(np.arange(6.0).reshape(shape)), keras.Variable(np.zeros(4))]
 
 
-def test_what_was_written_is_read(tmp_path):
+def test_a_written_checkpoint_is_read(tmp_path):
     progress = Progress(7, 1.5, [{"epoch": 1, "loss": 0.25}])
     checkpoint.write(tmp_path, variables(), progress, "abc")
     others = [keras.Variable(np.ones((2, 3))), keras.Variable(np.ones(4))]
@@ -21,7 +21,7 @@ def test_what_was_written_is_read(tmp_path):
     np.testing.assert_array_equal(others[1], np.zeros(4))
 
 
-def test_nothing_to_go_on_from(tmp_path):
+def test_without_a_checkpoint_there_is_nothing_to_resume(tmp_path):
     assert checkpoint.read(tmp_path, variables(), "abc") is None
 
 

@@ -18,7 +18,7 @@ def test_an_epoch_shows_every_image_at_most_once_and_drops_the_last_partial_batc
         assert len(np.unique(np.concatenate(steps))) == 4 * 48
 
 
-def test_epochs_have_orders_of_their_own(feed):
+def test_each_epoch_has_its_own_order(feed):
     assert np.any(feed.batch(0)[0]["index"] != feed.batch(4)[0]["index"])
 
 
@@ -30,11 +30,11 @@ def test_a_batch_is_a_function_of_its_step(feed):
             np.testing.assert_array_equal(value, first[step][0][name])
 
 
-def test_gates_go_with_the_batch(feed):
+def test_a_batch_has_its_gates(feed):
     assert feed.batch(0)[0]["gates"].sum() == 2
 
 
-def test_a_batch_larger_than_the_part_is_refused(prepared):
+def test_a_batch_larger_than_the_split_is_refused(prepared):
     with pytest.raises(ValueError, match="batch_size=201"):
         Feed(prepared.split("train"), prepared.augmentation, 201, 0, Gating("none", 3))
 

@@ -16,7 +16,7 @@ def test_exactly_m_modules_run(n, data, seed, step):
     assert gates.sum() == m
 
 
-def test_each_module_runs_as_often_as_its_survival_says():
+def test_modules_run_with_their_survival_probability():
     for gating in (
         Gating("effective_paths", 54, 23),
         Gating("stochastic_depth", 54, survival_probability=0.5),
@@ -25,7 +25,7 @@ def test_each_module_runs_as_often_as_its_survival_says():
         np.testing.assert_allclose(ran, gating.survival, atol=5 * 0.5 / np.sqrt(4000))
 
 
-def test_stochastic_depth_decays_in_a_line():
+def test_survival_in_stochastic_depth_decays_linearly():
     survival = Gating("stochastic_depth", 4, survival_probability=0.2).survival
     np.testing.assert_allclose(survival, [0.8, 0.6, 0.4, 0.2])
 
@@ -34,7 +34,7 @@ def test_effective_paths_survive_equally():
     assert Gating("effective_paths", 54, 23).survival == [23 / 54] * 54
 
 
-def test_none_draws_nothing():
+def test_without_gating_there_are_no_gates():
     assert Gating("none", 54).draw(0, 0) is None
     assert Gating("none", 3).survival == [1.0] * 3
 
@@ -51,7 +51,7 @@ def test_a_draw_depends_on_seed_and_step_alone():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("dropout", 54), "gating='dropout'"),
+        (("dropout", 54), "scheme='dropout'"),
         (("effective_paths", 54, 55), "modules_per_batch=55"),
         (("effective_paths", 54, 0), "modules_per_batch=0"),
         (("stochastic_depth", 54, 23, 0.0), r"survival_probability=0\.0"),

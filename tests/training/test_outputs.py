@@ -18,7 +18,7 @@ def outputs(tmp_path):
     return outputs
 
 
-def test_a_whole_run_is_finished(outputs):
+def test_an_intact_run_is_finished(outputs):
     assert outputs.finished("abc") == RUN
     assert outputs.finished("abd") is None
     assert json.loads(outputs.times.read_text()) == {"fingerprint": "abc", "seconds_training": 3.5}
@@ -43,27 +43,27 @@ def test_a_damaged_run_is_not_finished_and_one_line_says_why(outputs, name, dama
 
 
 @pytest.mark.parametrize("written", ["", "{", "[]", "5", "null", '{"fingerprint": "abc"}'])
-def test_a_damaged_manifest_is_not_one(outputs, written):
+def test_a_run_with_a_damaged_manifest_is_not_finished(outputs, written):
     (outputs.folder / MANIFEST).write_text(written)
     assert outputs.finished("abc") is None
 
 
-def test_what_was_killed_before_its_end_is_not_finished(outputs):
+def test_a_killed_run_is_not_finished(outputs):
     (outputs.folder / MANIFEST).unlink()
     assert outputs.finished("abc") is None
 
 
-def test_what_is_published_is_whole(outputs, tmp_path):
-    place = Outputs(tmp_path / "published")
-    assert outputs.publish(place, "NA") == {"network": "NA", **RUN}
+def test_a_copied_run_is_finished(outputs, tmp_path):
+    place = Outputs(tmp_path / "copied")
+    assert outputs.copy_to(place, "NA") == {"network": "NA", **RUN}
     assert place.finished("abc") == {"network": "NA", **RUN}
     assert place.times.read_bytes() == outputs.times.read_bytes()
     outputs.times.write_text("damaged, and no result")
-    outputs.publish(place, "NA")
+    outputs.copy_to(place, "NA")
     assert place.finished("abc")
 
 
-def test_clearing_leaves_nothing_of_a_run_by_which_another_could_be_taken_for_it(outputs):
+def test_clearing_removes_all_that_identifies_a_run(outputs):
     (outputs.folder / ".partial-x.keras").write_text("of a killed process")
     (outputs.folder / "notes.txt").write_text("of a person")
     outputs.clear()

@@ -57,7 +57,7 @@ def trained(threads: int, between: int, steps: int, **environment: str) -> str:
     return done.stdout
 
 
-def test_operations_at_once_change_no_bit():
+def test_the_number_of_parallel_operations_changes_no_bit():
     threads = processors() + 1
     assert len({trained(threads, between, steps=20) for between in (1, 4)}) == 1
 

@@ -109,7 +109,7 @@ def run_with_kills(prepared_folder, folder, kills):
     return out, printed
 
 
-def test_killed_and_started_again_it_ends_in_the_same_bytes(prepared_folder, unbroken, tmp_path):
+def test_a_killed_and_resumed_run_ends_in_the_same_bytes(prepared_folder, unbroken, tmp_path):
     # Within the first epoch, and again around the end of one.
     out, printed = run_with_kills(prepared_folder, tmp_path, [(4, 0.0), (9, 0.0)])
     step = int(re.search(rf"resuming at step (\d+) of {STEPS}", printed)[1])
@@ -135,7 +135,7 @@ def trained(prepared, tmp_path_factory):
     return settings, folder, train(prepared, settings, folder / "out", folder / "ck", "highway")
 
 
-def test_results(trained, prepared):
+def test_a_run_leaves_its_results(trained, prepared):
     settings, folder, run = trained
     outputs = Outputs(folder / "out")
     history = pd.read_csv(outputs.history)
@@ -175,7 +175,7 @@ def test_gates_before_and_after_training(trained):
     assert np.all(np.abs(after.to_numpy() - before.to_numpy()) > 1e-6)
 
 
-def test_a_finished_run_is_found_and_not_repeated(trained, prepared, capsys):
+def test_a_finished_run_is_not_repeated(trained, prepared, capsys):
     settings, folder, run = trained
     again = train(prepared, settings, folder / "elsewhere", folder / "ck", "highway")
     printed = capsys.readouterr().out
@@ -187,7 +187,7 @@ def test_a_finished_run_is_found_and_not_repeated(trained, prepared, capsys):
     assert [path.name for path in (folder / "ck" / run["fingerprint"]).iterdir()] == ["finished"]
 
 
-def test_damaged_results_are_made_again_from_those_that_are_kept(trained, prepared, capsys):
+def test_damaged_results_are_copied_again_from_the_checkpoints(trained, prepared, capsys):
     settings, folder, _ = trained
     before = contents(folder / "out")
     for name in before:
@@ -198,7 +198,7 @@ def test_damaged_results_are_made_again_from_those_that_are_kept(trained, prepar
         assert contents(folder / "out") == before
 
 
-def test_what_is_kept_is_trained_again_where_it_is_damaged(trained, prepared, tmp_path, capsys):
+def test_damaged_checkpoints_are_trained_again(trained, prepared, tmp_path, capsys):
     settings, folder, run = trained
     shutil.copytree(folder / "ck", tmp_path / "ck")
     kept = Outputs(tmp_path / "ck" / run["fingerprint"] / "finished")
@@ -210,7 +210,7 @@ def test_what_is_kept_is_trained_again_where_it_is_damaged(trained, prepared, tm
     assert contents(tmp_path / "out") == contents(folder / "out")
 
 
-def test_a_run_goes_on_only_with_the_snapshots_that_it_had(trained, prepared, tmp_path, capsys):
+def test_a_run_without_its_snapshots_starts_afresh(trained, prepared, tmp_path, capsys):
     settings, folder, run = trained
     trainer, feed = make_trainer(settings, prepared)
     place = tmp_path / "ck" / run["fingerprint"]

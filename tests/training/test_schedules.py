@@ -21,7 +21,7 @@ def rate(schedule, step):
         (63959, 0.001),
     ],
 )
-def test_paper(step, expected):
+def test_paper_schedule(step, expected):
     schedule = SCHEDULES["paper"](0.1, 164 * 390)  # 164 epochs of 390 steps
     assert rate(schedule, step) == pytest.approx(expected)
 
@@ -30,7 +30,7 @@ def test_paper(step, expected):
     ("step", "expected"),
     [(0, 0.1), (299, 0.1), (300, 0.01), (599, 0.01), (600, 0.001), (899, 0.001)],
 )
-def test_imagenet(step, expected):
+def test_imagenet_schedule(step, expected):
     assert rate(SCHEDULES["imagenet"](0.1, 900), step) == pytest.approx(expected)
 
 
@@ -40,7 +40,7 @@ def test_a_short_run_of_the_paper_s_schedule_warms_up_for_a_tenth_of_it():
     np.testing.assert_allclose(rates, [0.01] * 4 + [0.1] * 16 + [0.01] * 10 + [0.001] * 10)
 
 
-def test_cosine():
+def test_cosine_schedule():
     schedule = SCHEDULES["cosine"](0.2, 100)
     assert rate(schedule, 0) == 0.0
     assert rate(schedule, 5) == pytest.approx(0.1)

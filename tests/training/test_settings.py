@@ -29,6 +29,6 @@ from residual_ensembles.training import Settings
         ({"model": "highway", "gating": "stochastic_depth"}, "its own gate"),
     ],
 )
-def test_what_cannot_work_is_refused(change, message):
+def test_invalid_settings_are_refused(change, message):
     with pytest.raises(ValueError, match=message):
         Settings(**change)

@@ -62,7 +62,7 @@ def test_a_step_is_momentum_sgd_with_l2_in_the_gradient(trainer):
         np.testing.assert_allclose(m, -RATE * (g + DECAY * w), atol=2e-5)
 
 
-def test_momentum_goes_on(trainer):
+def test_momentum_accumulates(trainer):
     step(trainer, batch())
     before, velocity = (
         values(trainer.chain.trainable_variables),
@@ -80,7 +80,7 @@ def test_momentum_goes_on(trainer):
         assert np.any(np.abs(n - 0.9 * m) > 0)
 
 
-def test_a_closed_module_is_left_alone_and_the_others_are_not(trainer):
+def test_a_closed_module_keeps_its_weights_and_the_others_learn(trainer):
     step(trainer, batch([1, 1, 1]), batch([1, 1, 1], seed=1))  # so that there is momentum
     optimizer, module = trainer.optimizer, trainer.chain.modules[1]
     closed = [id(v) for v in module.gated_variables]
@@ -151,14 +151,14 @@ def test_loss_and_error_are_means_over_the_epoch(trainer):
     assert logs["error_fraction"][0] == pytest.approx(np.mean(errors))
 
 
-def test_images_on_the_device_are_cut_as_on_the_host(prepared, build):
+def test_crops_on_the_device_equal_those_on_the_host(prepared, build):
     split = prepared.split("train")
     feed = Feed(split, prepared.augmentation, 50, 3, Gating("none", 3))
     trainer = Trainer(build(depth=8), feed, prepared.mean)
     inputs, labels = feed.batch(5)  # epoch 2, second batch
     order = data.order(3, 2, len(split))[50:100]
     np.testing.assert_array_equal(labels, split.labels[order])
-    device = np.asarray(trainer._cut({k: ops.convert_to_tensor(v) for k, v in inputs.items()}))
+    device = np.asarray(trainer._cropped({k: ops.convert_to_tensor(v) for k, v in inputs.items()}))
     np.testing.assert_allclose(device, split.augmented(order, 3, 2), atol=0.5)
 
 

@@ -1,12 +1,10 @@
-"""Where the gradients of a network are cut into chunks, and what a chunk takes in memory.
+"""Chunks of the path gradients of a network, and their memory, by network and study alone.
 
-Both are functions of network and study alone.
-
-A chunk is a network at all its epochs with some batches, so that it is compiled in one process, or,
-where single paths are sampled, at one epoch with one batch and some lengths: batches and paths are
-functions of (seed, length, batch), so that it does not matter who computes which. Where that would
-take minutes, an exact chunk has fewer batches, and then fewer epochs. One batch is never cut: each
-length goes through a module with what the length below it leaves there.
+A chunk of exact gradients is a network at all its epochs with some batches, so that it is compiled
+in one process; where that would take minutes, it has fewer batches, and then fewer epochs. A chunk
+of sampled paths is a network at one epoch with one batch and some lengths: batches and paths are
+functions of (seed, length, batch), wherever they are computed. Exact gradients of one batch are one
+chunk, as each length needs the length below it.
 """
 
 import math
@@ -22,55 +20,55 @@ from residual_ensembles.paths.sampled_paths import NUMBERS_AT_ONCE
 from residual_ensembles.paths.study.gradient_study import GradientStudy
 
 BATCHES_IN_CHUNK = 10
-"""Most batches whose gradient one chunk takes apart exactly: for small networks compiling is what
-takes long, half a minute for ResNet-110 at three epochs and 4 images of 8×8."""
+"""Largest number of batches of an exact chunk: for small networks compiling dominates, half a
+minute for ResNet-110 at three epochs and 4 images of 8×8."""
 CHUNK_MULTIPLY_ADDS = 2e12
-"""Of an exact chunk: tens of seconds on one core, which manages some 3 × 10¹⁰ in a second."""
+"""Of an exact chunk: tens of seconds on one core with some 3 × 10¹⁰ multiply-adds per second."""
 PATHS_IN_CHUNK = 2500
-"""Sampled paths of one chunk: tens of seconds for ResNet-110 and 16 images of 32×32."""
+"""Sampled paths of a chunk: tens of seconds for ResNet-110 and 16 images of 32×32."""
 BYTES_PER_NUMBER = 4
-"""In float32, as all gradients are taken apart."""
-ROWS_AT_ONCE = 3
-"""Cotangents of every length that are there together: before a module, behind it, and those at the
-module whose weights are looked at."""
-MAPS_OF_MODULE = 6
-"""Feature maps that the way back through a module needs, of its size at most."""
+"""Of float32."""
+COTANGENTS_PER_LENGTH = 3
+"""Cotangents of each length in memory: before a module, behind it, and those at the module whose
+weight gradient is measured."""
+MAPS_PER_MODULE = 6
+"""Feature maps, of its size at most, that the backward pass through a module needs."""
 
 
 class NetworkSnapshot(NamedTuple):
     """A saved network at one epoch of its training."""
 
     title: str
-    """The same for all its epochs."""
+    """Name, the same for all epochs."""
     epoch: int
     file: Path
     batch_norm: str
     """Statistics that batch normalization uses; before training always those of the batch."""
     estimators: tuple[str, ...]
-    """Of "exact" and "sampled"."""
+    """Estimators to measure: "exact", "sampled" or both."""
 
 
 @dataclass(frozen=True, eq=False)
 class GradientChunk:
-    """One task: which networks, batches and lengths it computes gradients of."""
+    """One task: gradients of one network at some epochs, for some batches and lengths."""
 
     networks: tuple[NetworkSnapshot, ...]
-    """Of one title, at the epochs that it is about."""
+    """Snapshots of one network."""
     estimator: str
     batches: range
     lengths: np.ndarray | None
-    """Of sampled paths."""
+    """Lengths of sampled paths; None for exact gradients."""
     share: float
-    """By how much it advances for each batch: ranges of lengths share one."""
+    """Progress for each batch, which its ranges of lengths share."""
 
     @property
     def network_title(self) -> str:
-        """That of its networks."""
+        """Title of its networks."""
         return self.networks[0].title
 
     @property
     def title(self) -> str:
-        """What people call it."""
+        """Name for people, such as in errors."""
         epochs = ", ".join(str(network.epoch) for network in self.networks)
         lengths = "" if self.lengths is None else f", lengths {self.lengths[0]}-{self.lengths[-1]}"
         batches = f"batches {self.batches[0] + 1}-{self.batches[-1] + 1}"
@@ -80,7 +78,7 @@ class GradientChunk:
 
     @property
     def name(self) -> str:
-        """What its file is called: unique among the chunks of a network."""
+        """Name of its result, unique among the chunks of a network."""
         epochs = "_".join(str(network.epoch) for network in self.networks)
         lengths = "" if self.lengths is None else f"-lengths-{self.lengths[0]}-{self.lengths[-1]}"
         batches = f"batches-{self.batches[0]}-{self.batches[-1]}"
@@ -95,7 +93,7 @@ def chunks_of(
     Args:
         study: Settings of the measurement.
         networks: The network at each epoch.
-        chain: What it looks like at any of them.
+        chain: The network at any epoch.
     """
     for network in networks:
         if "sampled" in network.estimators:
@@ -129,11 +127,11 @@ def _exact(
 
 
 def exact_multiply_adds(study: GradientStudy, chain) -> float:
-    """Returns an estimate for one batch at one epoch: each length goes through each module once.
+    """Returns the estimated multiply-adds of the exact gradients of one batch at one epoch.
 
     Args:
         study: Settings of the measurement.
-        chain: The network.
+        chain: Network to measure.
     """
     n, n_lengths = len(chain.modules), len(study.lengths(chain))
     passes = (
@@ -144,23 +142,23 @@ def exact_multiply_adds(study: GradientStudy, chain) -> float:
 
 
 def chunk_bytes(study: GradientStudy, chain, chunks: Iterable[GradientChunk]) -> int:
-    """Returns what the largest of some chunks may take in memory, beside the network.
+    """Returns the largest memory that any of some chunks may take, beside the network.
 
     Args:
         study: Settings of the measurement.
-        chain: The network.
+        chain: Network to measure.
         chunks: Chunks of this network.
     """
-    return max((_of_chunk(study, chain, chunk) for chunk in chunks), default=0)
+    return max((_chunk_bytes(study, chain, chunk) for chunk in chunks), default=0)
 
 
-def _of_chunk(study: GradientStudy, chain, chunk: GradientChunk) -> int:
+def _chunk_bytes(study: GradientStudy, chain, chunk: GradientChunk) -> int:
     row = study.batch_size * max(map(math.prod, chain.shapes))
-    point = len(chain.modules) * MAPS_OF_MODULE * row
+    saved = len(chain.modules) * MAPS_PER_MODULE * row
     if chunk.lengths is None:
-        rows = ROWS_AT_ONCE * len(study.lengths(chain)) * row
+        rows = COTANGENTS_PER_LENGTH * len(study.lengths(chain)) * row
     else:
         # Before a module and behind it.
         n_paths = len(chunk.lengths) * study.paths_of_batch
         rows = 2 * max(row, min(n_paths * row, NUMBERS_AT_ONCE))
-    return BYTES_PER_NUMBER * (point + rows)
+    return BYTES_PER_NUMBER * (saved + rows)

@@ -1,4 +1,4 @@
-"""Gradients by path of one network: what is measured, batch by batch, and its tables."""
+"""Path gradients of one network: measurement of a batch, and tables of all batches."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,42 +17,42 @@ KEY = ("network", "seed", "epoch", "estimator", "target", "batch_norm")
 
 @dataclass(frozen=True)
 class GradientStudy:
-    """How the gradient of a network is taken apart: `parameters.Paths` says what each means."""
+    """Settings of the measurement of path gradients, as in `parameters.Paths`."""
 
     samples: int = DEFAULTS.samples
     batches: int = DEFAULTS.batches
     batch_size: int = DEFAULTS.batch_size
     max_length: int | None = None
-    """Longest path, in modules; None for all."""
+    """Largest path length, in modules; None for all."""
     target: str = DEFAULTS.target
     weights_of: int = DEFAULTS.weights_of
     seed: int = DEFAULTS.seed
 
-    def add_exact(self, point, chain, result: dict[str, list]) -> None:
-        """Takes the gradient of a batch apart exactly.
+    def add_exact(self, batch, chain, result: dict[str, list]) -> None:
+        """Adds the exact gradients of a batch to the results.
 
         Args:
-            point: The linearized batch.
-            chain: The network.
-            result: Gets `exact`, `weights` where there are any, `modules` and `errors`, as from
-                `measure`.
+            batch: Linearized batch.
+            chain: Network of the batch.
+            result: As from `empty_results`; gets `exact`, `modules`, `errors` and, where the module
+                has weights, `weights`.
         """
         if self._has_weights(chain):
-            # Before the rest, which goes on where this ends.
-            weights = paths.weight_gradient(point, self.weights_of, self._longest(chain))
+            # First, as the exact gradient below reuses its cotangents.
+            weights = paths.weight_gradient(batch, self.weights_of, self._longest(chain))
             result["weights"].append(_columns(weights))
-        exact = paths.batch_gradient_by_length(point, self._longest(chain), self.target)
+        exact = paths.batch_gradient_by_length(batch, self._longest(chain), self.target)
         result["exact"].append(_columns(exact))
         result["errors"].append(exact.error)
-        result["modules"].append(paths.share_by_module(point))
+        result["modules"].append(paths.share_by_module(batch))
 
     def _longest(self, chain) -> int:
-        """The longest path looked at; none is shorter than the modules without a skip."""
+        """Returns the largest path length; the smallest is the number of modules without a skip."""
         n = len(chain.modules)
         return n if self.max_length is None else min(max(self.max_length, _shortest(chain)), n)
 
     def _has_weights(self, chain) -> bool:
-        """Whether there is a module of that number, and something in it is trained."""
+        """Whether the module `weights_of` exists and has trainable weights."""
         modules = chain.modules[self.weights_of - 1 : self.weights_of] if self.weights_of else []
         return any(v.trainable for module in modules for v in module.variables)
 
@@ -63,25 +63,25 @@ class GradientStudy:
 
     @property
     def paths_of_batch(self) -> int:
-        """Sampled paths of each length in a batch."""
+        """Number of sampled paths of each length in a batch."""
         return -(-self.samples // self.batches)
 
     def lengths(self, chain) -> np.ndarray:
-        """Returns the lengths that paths are sampled of."""
+        """Returns all path lengths of a network, up to `max_length`."""
         return np.arange(_shortest(chain), self._longest(chain) + 1)
 
-    def sampled(self, point, chain, index: int, lengths: np.ndarray) -> tuple:
-        """Returns sampled paths of some lengths: these lengths, norms and shares of each.
+    def sampled(self, batch, chain, index: int, lengths: np.ndarray) -> tuple:
+        """Samples paths of some lengths; returns lengths, log10 norms and shares.
 
         Args:
-            point: The linearized batch.
-            chain: The network.
+            batch: Linearized batch.
+            chain: Network of the batch.
             index: Number of the batch, from 0.
             lengths: Path lengths, in modules.
         """
         skips, count = skips_of(chain), self.paths_of_batch
         drawn = [paths.draw_paths(skips, int(k), count, self.seed, index) for k in lengths]
-        result = paths.batch_path_gradients(point, np.concatenate(drawn), self.target)
+        result = paths.batch_path_gradients(batch, np.concatenate(drawn), self.target)
         shape = len(lengths), count
         return lengths, result.log10_norms.reshape(shape), result.shares.reshape(shape)
 
@@ -89,20 +89,20 @@ class GradientStudy:
         """Returns the rows of one network at one epoch, by the suffix of their table.
 
         Args:
-            network: Its name in tables.
-            seed: Seed that the network was trained with.
-            measured: What was found of it.
+            network: Name of the network in tables.
+            seed: Seed of its training.
+            measured: Gradients of the network at this epoch.
         """
         epoch, batch_norm, skips, result = measured
         key = {"network": network, "seed": seed, "epoch": epoch, "batch_norm": batch_norm}
-        ways = {"exact": (self.target, 0), "sampled": (self.target, 0)}
-        ways["weights"] = f"module_{self.weights_of}_weights", self.weights_of
+        targets = {"exact": (self.target, 0), "sampled": (self.target, 0)}
+        targets["weights"] = f"module_{self.weights_of}_weights", self.weights_of
         by_batch = {}
-        for name, (target, above) in ways.items():
+        for name, (target, above) in targets.items():
             estimator = "sampled" if name == "sampled" else "exact"
-            way = {**key, "estimator": estimator, "target": target}
-            way = {column: way[column] for column in KEY}
-            batches = gradient_tables.batches_of(way, skips[above:], result[name])
+            columns = {**key, "estimator": estimator, "target": target}
+            columns = {column: columns[column] for column in KEY}
+            batches = gradient_tables.batches_of(columns, skips[above:], result[name])
             by_batch |= {} if batches is None else {name: batches}
         rows = {
             "": [gradient_tables.by_length(m) for m in by_batch.values()],
@@ -129,14 +129,14 @@ class Measured(NamedTuple):
     skips: list[bool]
     """Whether each module has a skip."""
     results: dict[str, list]
-    """From `GradientStudy.measure`."""
+    """Results of all batches, in the lists of `empty_results`."""
 
 
 def empty_results() -> dict[str, list]:
-    """Returns lists to which each batch adds what it finds.
+    """Returns empty lists of results, one entry for each batch.
 
-    To `exact`, `weights` and `sampled` it adds (lengths, log10 norms, shares), the latter two
-    `(lengths, paths)`; to `modules` `(n_modules,)`, and to `errors` a number.
+    Entries of `exact`, `weights` and `sampled` are (lengths, log10 norms, shares), the latter two
+    `(lengths, paths)`; those of `modules` are `(n_modules,)`, those of `errors` numbers.
     """
     return {"exact": [], "weights": [], "sampled": [], "modules": [], "errors": []}
 
@@ -158,7 +158,7 @@ def write_gradient_tables(result: Sequence[dict], folder) -> None:
     """Writes path_gradients*.csv.
 
     Args:
-        result: What `tables` returned, of one network at one epoch after the other.
+        result: Result of `tables` for each network and epoch.
         folder: Folder to write to.
     """
     import pandas as pd

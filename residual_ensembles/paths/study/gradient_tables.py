@@ -1,8 +1,7 @@
 """Path gradients of many batches as tables: means, quantiles, cancellation, ranges, fits.
 
-Batches are what is drawn independently, so they are what the bootstrap resamples: the paths of one
-batch share its images. Norms are given as base-10 logarithms, for those of long paths underflow;
-means are means of norms all the same.
+The bootstrap resamples batches, which are drawn independently; the paths of one batch share its
+images. Norms are base-10 logarithms, as those of long paths underflow; means are means of norms.
 """
 
 from collections.abc import Sequence
@@ -68,9 +67,9 @@ class Batches:
     """Measurements of one network with one estimator, over batches.
 
     Attributes:
-        key: Columns that say what: network, seed, epoch, estimator, target, batch_norm.
+        key: Values of the key columns: network, seed, epoch, estimator, target, batch_norm.
         lengths: Path lengths, `(lengths,)`.
-        skips: Whether each module on the way has a skip, bool, `(modules,)`.
+        skips: Whether each module on the paths has a skip, bool, `(modules,)`.
         log10_norms: `(batches, lengths, paths)`; of exact gradients there is one "path", the sum.
         shares: Projections on the gradient, of the same shape.
     """
@@ -83,7 +82,7 @@ class Batches:
 
     @property
     def log10_counts(self) -> np.ndarray:
-        """Base-10 logarithm of how many paths one measurement stands for, `(lengths,)`."""
+        """Base-10 logarithm of the number of paths of one measurement, `(lengths,)`."""
         if self.key["estimator"] == "exact":
             return np.zeros(len(self.lengths))
         free, forced = int(self.skips.sum()), int((~self.skips).sum())
@@ -96,7 +95,7 @@ class Batches:
 
     @property
     def log10_amounts(self) -> np.ndarray:
-        """As `log10_batch_means`, times the number of paths."""
+        """Base-10 logarithm of mean norm times number of paths, `(batches, lengths)`."""
         return self.log10_batch_means + self.log10_counts
 
     @property
@@ -106,13 +105,13 @@ class Batches:
 
 
 def batches_of(key: dict, skips, result: list[tuple]) -> Batches | None:
-    """Returns what was found in batches together; None where no batch had a gradient.
+    """Returns the measurements of batches; None where no batch has a gradient.
 
-    A batch whose loss has no gradient has none to take apart, and is left out.
+    Batches whose gradient is 0 are left out.
 
     Args:
-        key: As in `Batches`.
-        skips: As in `Batches`.
+        key: Values of the key columns.
+        skips: Whether each module on the paths has a skip, bool, `(modules,)`.
         result: For each batch lengths `(lengths,)`, log10 norms and shares `(lengths, paths)`.
     """
     kept = [batch for batch in result if np.isfinite(batch[2]).all()]
@@ -139,8 +138,8 @@ def resamples(n_batches: int) -> np.ndarray:
 def interval(values: np.ndarray, n_batches: int) -> tuple[np.ndarray, np.ndarray]:
     """Returns the ends of the expanded percentile interval over resamples, the first axis.
 
-    NaN where there was one batch: it says nothing of others. No resample lies beyond the batches
-    that there are: of five, the interval holds the truth in nine of ten studies.
+    NaN for one batch. No resample lies beyond the measured batches: with five, the interval covers
+    the truth in nine of ten studies.
     """
     if n_batches < 2:
         return (np.full(values.shape[1:], np.nan),) * 2
@@ -227,7 +226,7 @@ def by_module(key: dict, shares: np.ndarray) -> pd.DataFrame:
     """Returns the share of the gradient with respect to y₀ that comes through each residual.
 
     Args:
-        key: Columns that say what: network, seed, epoch, batch_norm.
+        key: Values of the columns network, seed, epoch, batch_norm.
         shares: `(batches, n_modules)`.
     """
     shares = shares[np.isfinite(shares).all(axis=1)]  # those of batches that have a gradient
@@ -247,12 +246,12 @@ def by_module(key: dict, shares: np.ndarray) -> pd.DataFrame:
 
 
 def sums(key: dict, errors: Sequence[float]) -> pd.DataFrame:
-    """Returns how well the gradients by length add up to the full gradient of a network.
+    """Returns the largest error of the sum of gradients by length, over batches.
 
     Args:
-        key: Columns that say what: network, seed, epoch, target, batch_norm.
+        key: Values of the columns network, seed, epoch, target, batch_norm.
         errors: ‖Σ G[k] − G‖ / ‖G‖ of each batch; NaN where it has no gradient, or not all lengths
-            were carried.
+            were computed.
     """
     known = [error for error in errors if np.isfinite(error)]
     if not known:

@@ -1,4 +1,4 @@
-"""Gradients of many networks by path, in chunks that are computed side by side."""
+"""Path gradients of many networks, in chunks that are computed in parallel."""
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
@@ -36,17 +36,17 @@ ENTRIES = (
     "residual_ensembles.paths.study.measurement",
     "residual_ensembles.unraveling.keras_registration",
 )
-"""What reads images and takes gradients, and every class that a network may consist of."""
-NOTHING_KEPT: Mapping[str, ResultCache] = MappingProxyType({})
+"""Modules that read images and compute gradients, and every class a network may consist of."""
+NO_CACHE: Mapping[str, ResultCache] = MappingProxyType({})
 
-Found = list[tuple[list[bool], dict[str, list]]]
-"""What a chunk found: for each of its networks whether each module has a skip, and the rest."""
+ChunkResult = list[tuple[list[bool], dict[str, list]]]
+"""For each snapshot of a chunk, whether each module has a skip, and its `empty_results`, filled."""
 
 
 def gradient_cache(
     networks: Sequence[NetworkSnapshot], data_checksum: str, study: GradientStudy
 ) -> ResultCache:
-    """Returns where the chunks of a network are kept until the tables are written.
+    """Returns the cache of the chunks of a network until the tables are written.
 
     Args:
         networks: The network at each epoch.
@@ -67,20 +67,20 @@ def measure_gradients(
     study: GradientStudy,
     executor: Executor,
     advance: Callable[[float], object],
-    kept: Mapping[str, ResultCache] = NOTHING_KEPT,
+    kept: Mapping[str, ResultCache] = NO_CACHE,
 ) -> list[Measured]:
-    """Takes the gradients of networks apart.
+    """Measures the path gradients of networks.
 
     Args:
-        networks: Each at one epoch.
-        split: Where batches are drawn from.
+        networks: Snapshots of any number of networks.
+        split: Split that batches are drawn from.
         study: Settings of the measurement.
         executor: Runs the tasks.
-        advance: Called with 1 in all for each batch of each network and estimator.
-        kept: Where the finished chunks of a network are, by its title; by default nowhere.
+        advance: Called with progress, 1 for each batch of each snapshot and estimator.
+        kept: Cache of the chunks of each network, by its title; by default none.
 
     Returns:
-        What was found of each network.
+        The gradients of each snapshot.
     """
     epochs: dict[str, list[NetworkSnapshot]] = {}
     for each in networks:
@@ -92,7 +92,7 @@ def measure_gradients(
         own = list(chunks_of(study, each, chain))
         chunks += own
         memory_bytes = max(memory_bytes, chunk_bytes(study, chain, own))
-    # What is sampled takes longest and goes first.
+    # Sampled chunks take longest and go first.
     chunks.sort(key=lambda chunk: chunk.estimator != "sampled")
     content = {title: executor.scatter(each) for title, each in files.items()}
 
@@ -126,55 +126,54 @@ def compute(
     lengths: np.ndarray | None,
     share: float,
     advance: Callable[[float], object],
-) -> Found:
+) -> ChunkResult:
     """Computes one chunk.
 
     Args:
         study: Settings of the measurement.
         files: Content of the network's file at each epoch.
-        which: Place of a file, and "inference" or "training" for batch normalization, for each
-            epoch that the chunk is about.
+        which: Index of a file, and "inference" or "training" for batch normalization, for each
+            snapshot of the chunk.
         estimator: "exact" or "sampled".
         batches: Index, images and labels of each.
         lengths: Lengths of sampled paths, in modules.
-        share: What to advance by after each batch.
-        advance: Called with it.
+        share: Progress of one batch.
+        advance: Called with `share` after each batch.
 
     Returns:
-        For each of `which`, whether each module has a skip, and what was found.
+        For each of `which`, whether each module has a skip, and the results.
     """
     results = []
-    for place, batch_norm in which:
-        ready, result = _ready(files[place]), empty_results()
+    for i, batch_norm in which:
+        ready, result = _ready(files[i]), empty_results()
         chain, linearization = ready.chain, ready.linearization(batch_norm)
         for index, images, labels in batches:
-            point = linearization.linearize(images, labels)
+            batch = linearization.linearize(images, labels)
             if estimator == "exact":
-                study.add_exact(point, chain, result)
+                study.add_exact(batch, chain, result)
             else:
-                result["sampled"].append(study.sampled(point, chain, index, lengths))
+                result["sampled"].append(study.sampled(batch, chain, index, lengths))
             advance(share)
         results.append((skips_of(chain), result))
     return results
 
 
 class _Ready:
-    """A network that this process can work on without compiling anything again."""
+    """A network whose compiled functions this process reuses."""
 
     def __init__(self, chain):
         self.chain = chain
         self._linearizations: dict[str, Linearization] = {}
 
     def linearization(self, batch_norm: str) -> Linearization:
-        """Returns the network's way with batches, made once for each mode of batch norm."""
+        """Returns the linearization of the network, one for each mode of batch norm."""
         if batch_norm not in self._linearizations:
             self._linearizations[batch_norm] = Linearization(self.chain, batch_norm)
         return self._linearizations[batch_norm]
 
 
 _LAST: dict[str, _Ready] = {}
-"""The network that this process worked on last, by its architecture: other epochs of it, and other
-seeds, are other weights."""
+"""The last network of this process, by architecture: other epochs and seeds differ in weights."""
 
 
 def _ready(content: bytes) -> _Ready:
@@ -189,15 +188,13 @@ def _ready(content: bytes) -> _Ready:
     return _LAST[architecture]
 
 
-def _joined(
-    network: NetworkSnapshot, chunks: list[tuple[list[bool], dict[str, list]]], n_batches: int
-) -> Measured:
-    """Returns what the chunks of one network found, in the order of batches and lengths."""
+def _joined(network: NetworkSnapshot, chunks: ChunkResult, n_batches: int) -> Measured:
+    """Returns the gradients of one snapshot from its chunks, ordered by batch and length."""
     skips, joined = chunks[0][0], empty_results()
     for _, result in chunks:
         for name, batches in result.items():
             joined[name] += batches
-    # The ranges of lengths of one batch come one after the other, and each batch has as many.
+    # Ranges of lengths of one batch are consecutive, and each batch has as many.
     n_ranges = max(1, len(joined["sampled"]) // max(1, n_batches))
     joined["sampled"] = [
         tuple(np.concatenate(column) for column in zip(*ranges, strict=True))

@@ -44,7 +44,7 @@ def in_one_go(network, split):
     return result
 
 
-def test_chunks_are_put_together_as_if_there_had_been_one(networks, split, monkeypatch):
+def test_several_chunks_give_the_result_of_one(networks, split, monkeypatch):
     monkeypatch.setattr(gradient_chunks, "BATCHES_IN_CHUNK", 2)
     monkeypatch.setattr(gradient_chunks, "PATHS_IN_CHUNK", 10)
     steps = []
@@ -67,7 +67,7 @@ class Ends(Serial):
         raise KeyboardInterrupt
 
 
-def test_a_run_that_ends_early_is_gone_on_with(networks, split, tmp_path):
+def test_an_interrupted_run_is_resumed(networks, split, tmp_path):
     networks = networks[:2]
     kept = {"one": ResultCache(tmp_path / "kept")}
     with pytest.raises(KeyboardInterrupt):
@@ -94,7 +94,7 @@ def test_a_damaged_network_is_refused(networks, split):
         measurement.measure_gradients(networks, split, STUDY, Serial(), lambda n: None)
 
 
-def test_another_network_data_or_study_is_kept_elsewhere(networks, tmp_path, monkeypatch):
+def test_another_network_data_or_study_has_another_cache(networks, tmp_path, monkeypatch):
     monkeypatch.setenv("RESIDUAL_ENSEMBLES_CHECKPOINTS", str(tmp_path))
     in_inference = [networks[0]._replace(batch_norm="inference"), networks[1]]
     larger = GradientStudy(samples=12, batches=3, batch_size=5)

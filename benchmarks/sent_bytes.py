@@ -1,4 +1,4 @@
-"""What travels between a program and the nodes that compute for it, in bytes."""
+"""Bytes sent between a program and the nodes that compute for it."""
 
 import pickle
 
@@ -7,12 +7,12 @@ from residual_ensembles.runtime import Serial
 
 
 def pickled_bytes(value: object) -> int:
-    """Returns how large a value is on its way."""
+    """Returns the size of a value as it is sent."""
     return len(pickle.dumps(value, pickle.HIGHEST_PROTOCOL))
 
 
 class Counting(Serial):
-    """Runs nothing elsewhere and counts what would have traveled."""
+    """Runs everything here and counts what would have been sent."""
 
     def __init__(self):
         super().__init__()

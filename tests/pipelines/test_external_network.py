@@ -27,7 +27,7 @@ def folder(tmp_path_factory):
     return folder
 
 
-def test_publishing_leaves_what_training_would(folder):
+def test_the_folder_has_the_files_of_a_trained_network(folder):
     prepared, place = data.load(folder / "prepared"), Outputs(folder / "published")
     own = ExternalNetwork(model=f"keras:{folder / 'mine.keras'}")
     run = write_external_run(prepared, own, 0, place, "mine")
@@ -43,7 +43,7 @@ def test_publishing_leaves_what_training_would(folder):
     assert history["epoch"].tolist() == [1]
 
 
-def test_it_is_cut_where_a_study_says(folder):
+def test_boundaries_of_the_study_cut_the_network(folder):
     model = f"keras:{folder / 'mine.keras'}"
     own = ExternalNetwork(model=model, boundaries=["add2", "add4"])
     for chain in (load_external(own, (8, 8, 1), 10), build_untrained(own, (8, 8, 1))):
@@ -53,7 +53,7 @@ def test_it_is_cut_where_a_study_says(folder):
     assert write_external_run(prepared, own, 0, place, "mine")["modules"] == ["add2", "add4"]
 
 
-def test_an_application_takes_images_as_they_are():
+def test_an_application_takes_unscaled_images():
     own = ExternalNetwork(model="application:MobileNetV2", weights="random")
     chain = load_external(own, (32, 32, 3), 7)
     assert chain.modules[0].title == "mobilenetv2_1.00_32/block_2_add"
@@ -100,7 +100,7 @@ def test_a_network_that_cannot_be_cut_is_refused_before_anything_runs(folder, tm
         checked(params)
 
 
-def test_sizes_that_nobody_knows_yet_are_no_obstacle(folder, tmp_path):
+def test_unknown_image_sizes_are_accepted(folder, tmp_path):
     x = keras.Input((None, None, 3), name="image")
     y = keras.layers.Conv2D(4, 3, padding="same", name="stem")(x)
     for i in range(3):
