@@ -19,7 +19,7 @@ WITHOUT = "import sys; sys.modules.update(dict.fromkeys(sys.argv[1].split(',')))
 OWN_NETWORK = """
 import keras
 import numpy as np
-from residual_ensembles import lesion_study, prune, unravel, worth
+from residual_ensembles import lesion_study, module_importance, prune, unravel
 
 x = keras.Input((8, 8, 1))
 y = keras.layers.Conv2D(4, 3, padding="same")(x)
@@ -29,7 +29,7 @@ y = keras.layers.Dense(10)(keras.layers.GlobalAveragePooling2D()(y))
 chain = unravel(keras.Model(x, y))
 images, labels = np.random.default_rng(0).random((30, 8, 8, 1)), np.arange(30) % 10
 assert len(lesion_study(chain, images, labels)) == 4
-assert len(worth(chain, images, labels)) == 3
+assert len(module_importance(chain, images, labels)) == 3
 assert len(prune(chain, 1, (images, labels)).deleted) == 1
 """
 
@@ -49,7 +49,7 @@ def test_a_network_is_taken_apart_and_pruned_without_any_extra():
     [
         ("data", "PIL", "data"),
         ("data", "array_record", "data"),
-        ("explorer", "jinja2", "report"),
+        ("report.explorer", "jinja2", "report"),
         ("figures", "matplotlib", "figures"),
         ("figures", "statsmodels", "figures"),
         ("report", "jinja2", "report"),
@@ -72,6 +72,19 @@ cli.run(lambda: importlib.import_module("residual_ensembles.figures"))
     done = run(["matplotlib"], program)
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert done.stderr.startswith("error: Received no matplotlib")
+
+
+@pytest.mark.parametrize("missing", [OPTIONAL, ("PIL",), ("statsmodels",)])
+def test_the_program_for_a_network_of_ones_own_names_its_extras_in_one_line(missing):
+    program = """
+import runpy
+del sys.argv[1:]
+runpy.run_module("residual_ensembles.lesions", run_name="__main__")
+"""
+    done = run(missing, program)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
+    assert done.stderr.startswith("error: Received no ")
+    assert "pip install 'residual-ensembles[data,report]'" in done.stderr
 
 
 def test_what_is_there_is_not_refused():
