@@ -5,6 +5,7 @@ arguments, and 1 for other errors.
 """
 
 import atexit
+import contextlib
 import json
 import os
 import re
@@ -12,7 +13,7 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn, get_args
 
@@ -220,9 +221,15 @@ def _flag_message(error: flags.Error) -> str:
 def _guarded(main: Callable[[], None]) -> None:
     if process.problem() is not None:
         _fail(process.problem(), 1)
+    with one_line_errors(), interruption.obeyed(), interruption.only_one_of_its_stage():
+        main()
+
+
+@contextlib.contextmanager
+def one_line_errors() -> Iterator[None]:
+    """Ends the program with one line where what is run or imported within is refused."""
     try:
-        with interruption.obeyed(), interruption.only_one_of_its_stage():
-            main()
+        yield
     except interruption.InterruptionError as error:
         _fail(str(error), error.status)
     except OSError as error:

@@ -74,6 +74,19 @@ cli.run(lambda: importlib.import_module("residual_ensembles.figures"))
     assert done.stderr.startswith("error: Received no matplotlib")
 
 
+@pytest.mark.parametrize("missing", [OPTIONAL, ("PIL",), ("statsmodels",)])
+def test_the_program_for_a_network_of_ones_own_names_its_extras_in_one_line(missing):
+    program = """
+import runpy
+del sys.argv[1:]
+runpy.run_module("residual_ensembles.lesions", run_name="__main__")
+"""
+    done = run(missing, program)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
+    assert done.stderr.startswith("error: Received no ")
+    assert "pip install 'residual-ensembles[data,report]'" in done.stderr
+
+
 def test_installed_packages_are_accepted():
     extras.require("figures", "json", "numpy")
 

@@ -10,8 +10,8 @@ def check_lesion(lesion: Lesion, chain: ChainLike) -> None:
     """Refuses a lesion that the network does not allow.
 
     Args:
-        lesion: What is to be done.
-        chain: The network.
+        lesion: Deletions, swaps and duplications, numbered from 1.
+        chain: The network that they would be done to.
 
     Raises:
         ValueError: A number is out of range; a swapped or duplicated module changes the shape of
@@ -42,7 +42,7 @@ def _check_swap(lesion: Lesion, pair: tuple[int, int], chain: ChainLike) -> None
         if not chain.modules[position - 1].keeps_shape:
             raise ValueError(
                 f"Received the lesion {str(lesion)!r}, but module {position} changes the shape of "
-                f"what passes through, {_from_to(chain, position)}: it cannot stand elsewhere."
+                f"what passes through, {_from_to(chain, position)}: it cannot be moved."
             )
     a, b = (chain.modules[position - 1] for position in pair)
     if a.layout != b.layout:
@@ -89,7 +89,7 @@ def duplicable(chain: ChainLike) -> tuple[int, ...]:
 
 
 def critical_modules(chain: ChainLike) -> tuple[int, ...]:
-    """Returns the first module and the downsampling ones, which random sweeps leave alone.
+    """Returns the first module and the downsampling ones, which some random sweeps exclude.
 
     The paper does not say so. Of the random deletions that its authors published, those with the
     error of Fig. 5a (0.2 at ten modules) are the ones without modules 1, 19 and 37.
@@ -101,8 +101,8 @@ def swappable(chain: ChainLike, exclude: tuple[int, ...] = ()) -> tuple[tuple[in
     """Returns all pairs of positions that can change places.
 
     Args:
-        chain: The network.
-        exclude: Modules that stay where they are.
+        chain: The network, whose downsampling modules stay where they are.
+        exclude: Other modules, numbered from 1, that stay where they are.
     """
     movable = [i for i in duplicable(chain) if i not in exclude]
     return tuple(

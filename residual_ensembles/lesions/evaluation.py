@@ -21,41 +21,44 @@ from residual_ensembles.lesions.exactness.agreement import Agreement
 from residual_ensembles.lesions.exactness.sequential_sampling import UNKNOWN, Sampling
 from residual_ensembles.lesions.lesion import Lesion
 from residual_ensembles.lesions.sweep_settings import SweepSettings, check_sweep
+from residual_ensembles.models.protocols import Targets
 from residual_ensembles.models.targets import check_numbers, class_labels
 from residual_ensembles.runtime.executor import Executor, Serial
 from residual_ensembles.runtime.result_cache import ResultCache
 
-KEPT_GAP = 0.1
-"""Gaps between logits are kept as they are up to here. A bound of rounding is seldom a hundredth of
-it; where it is larger, all of them are kept."""
+KEPT_MARGIN = 0.1
+"""Relative top-2 margins up to here are kept as they are, larger ones as this one. A bound of
+rounding is seldom a hundredth of it; where it is larger, all are kept as they are."""
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Predictions of a network after each lesion of a plan, and how exact they are."""
+    """Predictions of a network after each lesion of a plan, and how exact they are.
+
+    Counts are `(n_lesions,)`.
+    """
 
     predictions: np.ndarray
     """Classes, int32 `(n_lesions, n_images)`, in the order of the plan;
-    `sequential_sampling.UNKNOWN` where an image was not needed for the error to be known well
-    enough."""
+    `sequential_sampling.UNKNOWN` where `ci_half_width` was reached without the image."""
     intact: np.ndarray | None
-    """Classes that the intact network predicts, `(n_images,)`, where errors are estimated."""
+    """Classes that the intact network predicts, `(n_images,)`; None without `ci_half_width`."""
     n_close: np.ndarray
-    """For each lesion, predictions whose two best logits lie closer than `rounding`."""
+    """Predictions whose two best logits lie closer than `rounding`."""
     rounding: float
     """Bound of what float32 rounding changes in a difference of logits, as a share of the largest
     one: `ties.ROUNDING`, or more where the network itself enlarges small differences."""
     n_reevaluated: np.ndarray
-    """For each lesion, predictions that a cascade made again in float32."""
+    """Predictions that a cascade reevaluated in float32."""
     n_threshold_violations: np.ndarray
-    """Of these, those whose rounding was larger than the cascade allows for; where there is one,
-    the other images of its chunk are made again too."""
+    """Of these, those whose rounding was larger than the threshold; after one, all images of its
+    chunk are reevaluated."""
     agreement: Agreement
-    """How float32 compares with the reference, on a sample of lesions and images."""
+    """Comparison of float32 with the reference, on a sample of lesions and images."""
     check: cascade.Check | None
-    """What bfloat16 changes, on a sample; None where all is float32."""
+    """Changes by bfloat16 on a sample; None in float32."""
     peak_bytes: int
-    """By how much the memory of a process grew meanwhile, at most."""
+    """Largest growth of the memory of a process during the evaluation."""
 
 
 def evaluate(
@@ -63,7 +66,7 @@ def evaluate(
     plan: Sequence,
     images,
     *,
-    labels: np.ndarray | None = None,
+    labels: Targets | None = None,
     precision: str = "float32",
     ci_half_width: float | None = None,
     memory_bytes: int = MEMORY_BYTES,
@@ -76,34 +79,34 @@ def evaluate(
 
     Everything that lesions have in common, from the stem to where they part, is computed once;
     where they meet again, and are too few to fill half of a batch, their activations pass the next
-    module together.
+    module in one batch.
 
     In float32 predictions are those of `evaluate_reference`, except where the two best logits of an
-    image lie closer than rounding: these are counted in `n_close`. In
-    bfloat16 some change: `check` says how many of a sample. A cascade is bfloat16, and float32
-    again wherever rounding could have changed the prediction: see `cascade`.
+    image lie closer than rounding: these are counted in `n_close`. In bfloat16 some change: `check`
+    says how many of a sample. A cascade is bfloat16, and float32 again wherever rounding could have
+    changed the prediction: see `cascade`.
 
     Args:
         chain: The network; nothing about it changes.
-        plan: Lesions of any kinds, or planned lesions.
+        plan: Lesions, their texts such as "delete 3,7", or planned lesions.
         images: `(n_images, height, width, channels)` in 0..255, or other inputs as
             `chain.packed_inputs` returns them: an array, or anything with a length that returns an
             array for a slice or for positions.
+        labels: Class of each image, `(n_images,)`, or one-hot; read with `ci_half_width` only.
         precision: "float32", "bfloat16" or "cascade".
-        labels: True classes `(n_images,)`; for `ci_half_width`.
         ci_half_width: Half-width, as a fraction, at which the 95 % interval of a lesion's error on
-            the given images is narrow enough; see `exactness.sequential_sampling`. None evaluates
-            all images.
+            these images is narrow enough; see `exactness.sequential_sampling`. None evaluates all
+            images.
         memory_bytes: What activations may take, in each process.
-        batch_size: How many of them may pass a module together; None for as many as are fast.
+        batch_size: How many of them pass a module at once; None for as many as are fast.
         seed: Seed of the samples.
-        executor: Runs the tasks them; None for this process, with the threads that it has.
+        executor: Runs the tasks; None for this process, with the threads that it has.
         progress: Called with the number of predictions that were made since the last call.
 
     Raises:
-        ValueError: There is no lesion or no image, images have another shape than the
-            network's, it does not allow one of the lesions, there is no such precision, the margin
-            is no fraction or comes without labels, or the memory is too small for a single image.
+        ValueError: There is no lesion or no image, images have another shape than the network's, it
+            does not allow one of the lesions, there is no such precision, the half-width is no
+            fraction or comes without labels, or the memory is too small for a single image.
         ArithmeticError: Logits of a sample differ from those of the network itself, or are not
             finite.
 
@@ -119,14 +122,7 @@ def evaluate(
 
 
 def evaluate_sweeps(sweeps: Sequence["Sweep"], scheduler: Scheduler) -> list[Evaluation]:
-    """Evaluates the plans of several networks side by side.
-
-    Args:
-        sweeps: One for each network.
-        scheduler: What computes what no cache knows.
-
-    Returns:
-        What came of each, in their order.
+    """Evaluates the plans of several networks side by side, and returns one result for each.
 
     Raises:
         ArithmeticError: As `evaluate`.
@@ -146,7 +142,7 @@ def evaluate_sweeps(sweeps: Sequence["Sweep"], scheduler: Scheduler) -> list[Eva
 
 
 def compare_with_reference(sweeps: Sequence["Sweep"], scheduler: Scheduler) -> None:
-    """Holds the engine against plain runs of the networks, on a sample of lesions and images.
+    """Compares the engine with plain runs of the networks, on a sample of lesions and images.
 
     Raises:
         ArithmeticError: They differ by more than rounding explains.
@@ -159,22 +155,21 @@ def compare_with_reference(sweeps: Sequence["Sweep"], scheduler: Scheduler) -> N
 class Sweep:
     """The sweep of one network: the results that its plan needs, step by step, and its evaluation.
 
-    What it wants is known one step after another, for each needs what came of the one before:
-    `comparison`, then `reduced_precision` unless all is float32, then `all_images`, and with an
-    error margin rounds of images, `next_round` and `record_round`. In the end there is an
-    `evaluation`.
+    Each step needs the results of the one before: `comparison`, then `reduced_precision` unless the
+    precision is float32, then `all_images`, and with a `ci_half_width` rounds of images,
+    `next_round` and `record_round`. The result is an `evaluation`.
 
     Lesions that are planned twice are evaluated once.
 
     Args:
         chain: The network; nothing about it changes.
-        plan: Lesions, or planned lesions.
-        images: As for `evaluate`.
-        settings: How lesions are evaluated.
-        labels: As for `evaluate`.
-        cache: Where results are kept lesion by lesion; its name stands for the network, the data
-            and the code. None keeps nothing.
-        title: What people call the network; by default its name.
+        plan: Lesions, their texts, or planned lesions.
+        images: Images, as `evaluate` takes them.
+        settings: Settings of the evaluation.
+        labels: Classes, as `evaluate` takes them.
+        cache: Cache of results, lesion by lesion; its name identifies the network, the data and the
+            code. None keeps nothing.
+        title: Name of the network for people; by default the chain's.
 
     Raises:
         ValueError: As `evaluate`.
@@ -186,16 +181,15 @@ class Sweep:
         plan: Sequence,
         images,
         settings: SweepSettings,
-        labels: np.ndarray | None = None,
+        labels: Targets | None = None,
         cache: ResultCache | None = None,
         title: str | None = None,
     ):
-        self.labels = labels if labels is None else np.asarray(labels)
-        check_sweep(chain, plan, images, settings, self.labels)
-        if hasattr(images, "dtype"):  # what is read bit by bit shows it in its outputs
+        check_sweep(chain, plan, images, settings, labels)
+        if hasattr(images, "dtype"):  # of images that are read bit by bit, outputs are checked
             check_numbers("inputs", images)
         if settings.ci_half_width is not None:
-            self.labels = class_labels(chain, self.labels, len(images), "no ci_half_width")
+            self.labels = class_labels(chain, labels, len(images), "no ci_half_width")
         self.chain = chain
         self.images = images
         self.settings = settings
@@ -205,15 +199,15 @@ class Sweep:
         every = [*planned, *([] if settings.ci_half_width is None else [Lesion()])]
         self.position = {lesion: i for i, lesion in enumerate(dict.fromkeys(every))}
         self.lesions = list(self.position)
-        """Each once."""
+        """Without repetitions."""
         self.rows = np.array([self.position[lesion] for lesion in planned])
-        """Of the plan, positions among `lesions`."""
+        """For each lesion of the plan, its position in `lesions`."""
         memory_bytes, batch_size = settings.memory_bytes, settings.batch_size
         self.spec = SweepSpec(
             chain, self.lesions, len(images), memory_bytes, batch_size, title or chain.name
         )
         self.grid = self.spec.evaluator.grid
-        self.everyone = np.arange(len(self.lesions))
+        self.all_lesions = np.arange(len(self.lesions))
         self._sampling: Sampling | None = None
         self._round = np.zeros(0, int)
 
@@ -221,16 +215,16 @@ class Sweep:
         """Returns some lesions with some images, to compare with the reference in float32."""
         seed = self.settings.seed
         images = agreement.sampled_images(len(self.images), seed)
-        self._compared = agreement.sampled_lesions(self.lesions, seed)
+        self._sampled_lesions = agreement.sampled_lesions(self.lesions, seed)
         self._comparison = self._results("reference", images, agreement.FIELDS, seed=seed)
-        return self._wanted(self._comparison, self._compared, agreement.compare)
+        return self._wanted(self._comparison, self._sampled_lesions, agreement.compare)
 
     @property
     def agreement(self) -> Agreement:
-        """How float32 compares with the reference, once that was computed."""
-        result = {name: x[self._compared] for name, x in self._comparison.fields.items()}
-        del result["finite"]  # looked at by `check_comparison`
-        return agreement.compared(**result)
+        """Comparison of float32 with the reference, once `comparison` was computed."""
+        fields = {name: x[self._sampled_lesions] for name, x in self._comparison.fields.items()}
+        del fields["finite"]  # see `check_comparison`
+        return agreement.compared(**fields)
 
     def check_comparison(self) -> None:
         """Refuses a network that the engine does not evaluate as it evaluates itself.
@@ -238,14 +232,14 @@ class Sweep:
         Raises:
             ArithmeticError: They differ by more than rounding explains, or are not finite.
         """
-        lesions = [self.lesions[i] for i in self._compared]
-        bad = ~self._comparison.fields["finite"][self._compared]
+        lesions = [self.lesions[i] for i in self._sampled_lesions]
+        bad = ~self._comparison.fields["finite"][self._sampled_lesions]
         check_finite(self.chain, lesions, bad, self._comparison.images)
         agreement.check_agreement(self.agreement, self.chain)
 
     @property
     def rounding(self) -> float:
-        """The bound of what float32 rounding changes; see `Evaluation`."""
+        """Bound of what float32 rounding changes; see `Evaluation`."""
         return ties.rounding_bound(self.agreement.largest_relative_difference)
 
     def reduced_precision(self) -> Wanted:
@@ -253,11 +247,11 @@ class Sweep:
         seed = self.settings.seed
         images = cascade.sample(len(self.images), seed)
         self._reduced = self._results("rounding", images, cascade.FIELDS, seed=seed)
-        return self._wanted(self._reduced, self.everyone, cascade.compare)
+        return self._wanted(self._reduced, self.all_lesions, cascade.compare)
 
     @property
     def check(self) -> cascade.Check | None:
-        """What bfloat16 changes, once that was computed; None where all is float32."""
+        """Changes by bfloat16, once `reduced_precision` was computed; None in float32."""
         if self.settings.precision == "float32":
             return None
         return cascade.checked(**{n: x[self.rows] for n, x in self._reduced.fields.items()})
@@ -265,25 +259,25 @@ class Sweep:
     def all_images(self) -> Wanted:
         """Returns every lesion with every image; with a `ci_half_width`, the intact network."""
         self._predictions = self._prediction_results()
-        lesions, planned = self.everyone, self.rows
+        lesions, planned = self.all_lesions, self.rows
         if self.settings.ci_half_width is not None:
             lesions = planned = np.array([self.position[Lesion()]])
         return self._predicted(lesions, self.grid.chunks(), planned)
 
     def needs_more(self) -> bool:
-        """Whether there are lesions whose error is not known as well as it shall be."""
+        """Whether there are lesions whose interval is wider than `ci_half_width` asks for."""
         if self._sampling is None:
             self._begin_sampling()
         self._round = self._sampling.next_images()
         return len(self._round) > 0
 
     def next_round(self) -> Wanted:
-        """Returns the lesions that are not known well enough, with some more images."""
+        """Returns these lesions with the next images."""
         active = self.rows[self._sampling.active]
         return self._predicted(np.unique(active), self._parts(self._round), active)
 
     def record_round(self) -> None:
-        """Notes what came of the round, and lets go of lesions that are known well enough."""
+        """Records the results of the round, and drops lesions whose interval is narrow enough."""
         if len(self._round):
             active = self._sampling.active
             result = self._predictions.take("predictions", self.rows[active], self._round)
@@ -292,23 +286,19 @@ class Sweep:
             self._sampling.record(self._round, result != self.labels[self._round])
 
     def check_finite(self) -> None:
-        """Refuses logits that are NaN or infinite.
-
-        Raises:
-            ArithmeticError: There are such.
-        """
+        """Raises an ArithmeticError for logits that are NaN or infinite."""
         bad = self._predictions.fields["predictions"] == NOT_FINITE
         check_finite(self.chain, self.lesions, bad)
 
     def evaluation(self) -> Evaluation:
-        """Returns what came of the plan."""
+        """Returns the results of the plan."""
         result = {name: x[self.rows] for name, x in self._predictions.fields.items()}
         known = True if self._sampling is None else self._evaluated
         none = np.zeros(result["predictions"].shape, bool)
         return Evaluation(
             predictions=np.where(known, result["predictions"], np.int32(UNKNOWN)),
             intact=None if self._sampling is None else self._intact_predictions(),
-            n_close=((result["gaps"] < self.rounding) & known).sum(axis=1),
+            n_close=((result["margins"] < self.rounding) & known).sum(axis=1),
             rounding=self.rounding,
             n_reevaluated=(result.get("reevaluated", none) & known).sum(axis=1),
             n_threshold_violations=(result.get("threshold_violations", none) & known).sum(axis=1),
@@ -318,10 +308,10 @@ class Sweep:
         )
 
     def _begin_sampling(self) -> None:
-        """Makes a beginning with the intact network, which is known on all images."""
+        """Begins with the intact network, which is known on all images."""
         wrong = self._intact_predictions() != self.labels
-        n, margin, seed = len(self.rows), self.settings.ci_half_width, self.settings.seed
-        self._sampling = Sampling(wrong, n, margin, seed, self.grid.batch_sizes)
+        n, half_width, seed = len(self.rows), self.settings.ci_half_width, self.settings.seed
+        self._sampling = Sampling(wrong, n, half_width, seed, self.grid.batch_sizes)
         self._evaluated = np.zeros((n, len(self.images)), bool)
         for i in np.flatnonzero(self.rows == self.position[Lesion()]):
             self._sampling.settle(i, wrong)
@@ -331,12 +321,12 @@ class Sweep:
         return self._predictions.fields["predictions"][self.position[Lesion()]]
 
     def _prediction_results(self) -> LesionResults:
-        """Returns what is known of predictions; in a cascade, of those below the same thresholds.
+        """Returns the predictions that are known; in a cascade, with the same thresholds.
 
-        Which images a cascade evaluates again depends on those that are evaluated together.
+        Which images a cascade reevaluates depends on those in the same chunk.
         """
-        fields = {"predictions": np.int32, "gaps": np.float32}
-        keys, facts = list(map(str, self.lesions)), {"gaps": self._kept_gap()}
+        fields = {"predictions": np.int32, "margins": np.float32}
+        keys, facts = list(map(str, self.lesions)), {"margins": self._kept_margin()}
         if self.settings.precision == "cascade":
             fields |= {"reevaluated": bool, "threshold_violations": bool}
             keys = [
@@ -355,17 +345,17 @@ class Sweep:
         limits = np.zeros(len(self.lesions))
         limits[self.rows] = self.check.thresholds
         if self.settings.ci_half_width is not None:
-            intact = [self.position[Lesion()]]  # on all images, and by itself
+            intact = [self.position[Lesion()]]  # on all images, in chunks of its own
             limits[intact] = cascade.thresholds(self._reduced.fields["rounding"][intact])
         return limits
 
-    def _kept_gap(self) -> float:
-        return KEPT_GAP if self.rounding <= KEPT_GAP else np.inf
+    def _kept_margin(self) -> float:
+        return KEPT_MARGIN if self.rounding <= KEPT_MARGIN else np.inf
 
     def _results(
         self, kind: str, images: np.ndarray, fields: dict, keys: Sequence = (), **facts
     ) -> LesionResults:
-        """Returns what is known of one kind, under a name for all that decides it."""
+        """Returns the known results of one kind, under a name for all that decides them."""
         facts |= {
             "n_images": len(self.images),
             "memory_bytes": self.settings.memory_bytes,
@@ -376,18 +366,18 @@ class Sweep:
         return LesionResults(cache, keys or list(map(str, self.lesions)), images, fields)
 
     def _predicted(self, lesions: np.ndarray, parts: Sequence, planned: np.ndarray) -> Wanted:
-        cascades = self.settings.precision == "cascade"
-        how = self.settings.precision, self._kept_gap(), self._limits() if cascades else None
+        precision = self.settings.precision
+        options = precision, self._kept_margin(), self._limits() if precision == "cascade" else None
         repeats = np.bincount(planned, minlength=len(self.lesions))
-        result = self._predictions
-        return Wanted(self.spec, self.images, result, lesions, parts, predict, how, repeats)
+        results = self._predictions
+        return Wanted(self.spec, self.images, results, lesions, parts, predict, options, repeats)
 
     def _wanted(self, results: LesionResults, lesions: np.ndarray, function: Callable) -> Wanted:
         parts = self._parts(results.images)
         return Wanted(self.spec, self.images, results, lesions, parts, function)
 
     def _parts(self, positions: np.ndarray) -> list[np.ndarray]:
-        """Returns images in parts that one chunk may have, so that the memory holds them."""
+        """Returns positions of images in parts of the size of a chunk, which fits the memory."""
         size = self.grid.chunk
         return [positions[i : i + size] for i in range(0, len(positions), size)]
 
@@ -397,33 +387,30 @@ def predict(
     images: np.ndarray,
     lesions: np.ndarray,
     precision: str,
-    kept_gap: float,
+    kept_margin: float,
     limits: np.ndarray | None,
     meter: Meter,
 ) -> dict[str, np.ndarray]:
-    """Returns what is kept of some lesions with some images, `(n_lesions, n_images)` each.
+    """Returns what is kept of a chunk, `(n_lesions, n_images)` each.
 
     Args:
         evaluator: The sweep's evaluator.
         images: `(n_images, height, width, channels)`.
-        lesions: Positions of the lesions.
+        lesions: Positions of the lesions in the sweep.
         precision: One of `LESION_PRECISIONS`.
-        kept_gap: Larger gaps between logits count as this one.
+        kept_margin: Larger relative top-2 margins are kept as this one.
         limits: Threshold of each lesion of the sweep, for a cascade.
         meter: Called with shares of the work.
     """
-    if precision != "cascade":
-        return _kept(evaluator.logits(images, precision, lesions=lesions, progress=meter), kept_gap)
-    result = cascade.cascaded(evaluator, images, lesions, limits[lesions], meter)
-    return {
-        **_kept(result.logits, kept_gap),
-        "reevaluated": result.reevaluated,
-        "threshold_violations": result.threshold_violations,
-    }
-
-
-def _kept(logits: np.ndarray, kept_gap: float) -> dict[str, np.ndarray]:
+    extra = {}
+    if precision == "cascade":
+        result = cascade.cascaded(evaluator, images, lesions, limits[lesions], meter)
+        logits, extra = result.logits, result._asdict()
+        del extra["logits"]
+    else:
+        logits = evaluator.logits(images, precision, lesions=lesions, progress=meter)
     return {
         "predictions": predicted(logits),
-        "gaps": np.minimum(ties.relative_top2_margin(logits), kept_gap),
+        "margins": np.minimum(ties.relative_top2_margin(logits), kept_margin),
+        **extra,
     }

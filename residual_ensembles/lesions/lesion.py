@@ -1,7 +1,7 @@
-"""A lesion: what is done to a network before it is looked at again (section 4 of the paper)."""
+"""A lesion: deletions, swaps and duplications of a network's modules (section 4 of the paper)."""
 
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -12,9 +12,9 @@ INTACT = "intact"
 
 
 class Step(NamedTuple):
-    """One step of a forward pass: a module that runs, or what is left of a deleted one.
+    """One step of a forward pass: a module that runs or is deleted, or a segment between modules.
 
-    Or the plain segment that follows a position; it comes after modules of that number when sorted.
+    When sorted, the segment that follows a position comes after the modules of that number.
     """
 
     module: int
@@ -32,7 +32,7 @@ class Lesion:
     `residual_ensembles.lesions.check_lesion` says whether one allows the lesion.
 
     Args:
-        deletions: Modules that only their skip is left of (section 4.1).
+        deletions: Modules of which only the skip is left (section 4.1).
         swaps: Pairs of positions whose modules change places (section 4.3).
         duplications: Modules that run twice in a row (in the authors' data, not in the paper).
 
@@ -91,11 +91,8 @@ class Lesion:
                 f"Received module {both[0]} as deleted and as duplicated, expected one of the two."
             )
 
-    def _numbers(self) -> Iterator[int]:
-        yield from self.deletions
-        yield from self.duplications
-        for pair in self.swaps:
-            yield from pair
+    def _numbers(self) -> tuple[int, ...]:
+        return self.deletions + self.duplications + sum(self.swaps, ())
 
     @property
     def largest_number(self) -> int:
@@ -127,7 +124,7 @@ class Lesion:
         return order
 
     def steps(self, n: int, between: Collection[int] = ()) -> list[Step]:
-        """Returns what an image passes between stem and head, in order.
+        """Returns the steps between stem and head, in order.
 
         Args:
             n: Number of modules of the network.
@@ -139,17 +136,17 @@ class Lesion:
         return [step for _, step in self.execution_order(n, between)]
 
     def execution_order(self, n: int, between: Collection[int] = ()) -> list[tuple[int, Step]]:
-        """Returns the same steps, each with the position that it is taken at, from 1.
+        """Returns the same steps, each with the position at which it is taken, from 1.
 
         Arguments and errors are those of `steps`.
         """
-        way = []
+        order = []
         for position, module in enumerate(self.order(n), start=1):
             step = Step(module, "deleted" if module in self.deletions else "run")
             steps = [step, step] if module in self.duplications else [step]
             steps += [Step(position, "segment")] if position in between else []
-            way += [(position, step) for step in steps]
-        return way
+            order += [(position, step) for step in steps]
+        return order
 
     def kendall_tau(self, n: int) -> float:
         """Returns Kendall's tau between the order after all swaps and the intact one (Fig. 5b).
@@ -160,19 +157,14 @@ class Lesion:
         return kendall_tau(self.order(n)) if self.swaps else 1.0
 
     def __str__(self) -> str:
-        parts = {
-            "delete": map(str, self.deletions),
-            "swap": (f"{a}-{b}" for a, b in self.swaps),
-            "duplicate": map(str, self.duplications),
-        }
-        written = {word: ",".join(numbers) for word, numbers in parts.items()}
-        return (
-            "; ".join(f"{word} {numbers}" for word, numbers in written.items() if numbers) or INTACT
-        )
+        swaps = [f"{a}-{b}" for a, b in self.swaps]
+        parts = {"delete": self.deletions, "swap": swaps, "duplicate": self.duplications}
+        texts = (f"{word} {','.join(map(str, some))}" for word, some in parts.items() if some)
+        return "; ".join(texts) or INTACT
 
     @classmethod
     def parse(cls, text: str) -> "Lesion":
-        """Returns the lesion that `text`, as `str(lesion)` writes it, stands for.
+        """Returns the lesion whose text this is, as `str(lesion)` writes it.
 
         Args:
             text: For instance `"delete 3,7; swap 4-9,5-7"`, or `"intact"`.

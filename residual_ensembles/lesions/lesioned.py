@@ -11,17 +11,15 @@ from residual_ensembles.lesions.constraints import check_lesion
 from residual_ensembles.lesions.engine.reference import function_of
 from residual_ensembles.lesions.lesion import Lesion
 from residual_ensembles.models.examples import as_arrays, packed_examples
-from residual_ensembles.models.protocols import ChainLike, Tensor, check_chain
+from residual_ensembles.models.protocols import ChainLike, Inputs, Tensor, check_chain
 
 
 class LesionedChain:
     """A chain after a lesion, in inference, as `Chain.without` and `Chain.with_lesion` return it.
 
-    It shares the chain's weights and changes nothing about it.
-
     Args:
-        chain: The network.
-        lesion: What is done to it: a `Lesion`, its text, or the modules to delete, from 1.
+        chain: The network, whose weights are shared.
+        lesion: A `Lesion`, its text, or the modules to delete, numbered from 1.
 
     Raises:
         ValueError: The text is no lesion, or the network does not allow it.
@@ -52,16 +50,16 @@ class LesionedChain:
         self._functions = [function_of(chain, step) for step in steps]
         self._compiled = compiled(self._outputs)
 
-    def __call__(self, x: Any) -> Any:
-        """Returns what the network outputs after the lesion, structured as it does.
+    def __call__(self, x: Inputs) -> Any:
+        """Returns the outputs of the network after the lesion, structured as its own.
 
         Args:
             x: A batch, as the network takes it.
         """
         return self.chain.unpacked_outputs(self._outputs(self.chain.packed_inputs(x)))
 
-    def predict(self, x: Any, batch_size: int = 32) -> Any:
-        """Returns the same of any number of examples, batch by batch, as NumPy arrays.
+    def predict(self, x: Inputs, batch_size: int = 32) -> Any:
+        """Returns the outputs of any number of examples, batch by batch, as NumPy arrays.
 
         Args:
             x: As `keras.Model.predict` takes it: arrays, a list or a dictionary of them, a

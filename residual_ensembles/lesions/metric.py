@@ -1,20 +1,19 @@
-"""What lesions are measured by: errors of class labels, or Keras metrics of any targets."""
+"""Measures of lesions: errors of class labels, or Keras metrics of any targets."""
 
-from collections.abc import Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import keras
 import numpy as np
 from keras import ops, tree
 
-from residual_ensembles.models.protocols import ChainLike
+from residual_ensembles.models.protocols import ChainLike, Metric, Targets
 from residual_ensembles.models.targets import (
-    check_not_spread,
+    check_not_broadcast,
     check_numbers,
     class_labels,
+    is_binary,
     n_classes,
-    tells_two_classes,
 )
 
 BY_SHAPE = {
@@ -23,15 +22,15 @@ BY_SHAPE = {
     "crossentropy": "crossentropy",
     "ce": "crossentropy",
 }
-"""Names that mean another metric for each shape of targets and outputs, as where a model is
-compiled."""
+"""Names whose metric depends on the shapes of targets and outputs, as where a model is compiled."""
 ERRORS = ("accuracy", "sparse_categorical_accuracy", "categorical_accuracy")
-"""Metrics that say no more of class labels than the error does."""
-TRIED = 2
+"""Metrics that are one minus the error of class labels."""
+N_TRIED = 2
+"""Targets that a metric is tried on."""
 
 
 class Comparison(NamedTuple):
-    """What the outputs of a network are compared with."""
+    """Class labels and metrics that the outputs of a network are compared by."""
 
     labels: np.ndarray | None = None
     """Class of each example, `(n,)`, where errors are counted."""
@@ -40,24 +39,21 @@ class Comparison(NamedTuple):
 
     @property
     def names(self) -> list[str]:
-        """What tables call what is measured."""
+        """Columns of tables."""
         errors = [] if self.labels is None else ["error_fraction"]
         return [*errors, *(copied(metric).name for metric in self.metrics)]
 
 
 def comparison(
-    chain: ChainLike, targets: Any, metric: Any, n: int, errors_alone: bool = False
+    chain: ChainLike, targets: Targets, metric: Metric | None, n: int, errors_alone: bool = False
 ) -> Comparison:
-    """Returns what lesions are measured by.
+    """Returns the labels and metrics that lesions are measured by: see `lesion_study`.
 
     Args:
-        chain: The network.
+        chain: The network, with its outputs and default metrics.
         targets: One for each input; None where there are none.
-        metric: What `keras.metrics.get` takes, or several of that. None for the error of class
-            labels, beside the metrics that the model was compiled with; where targets are no class
-            labels, for these metrics, or else for one that fits outputs and targets:
-            `binary_accuracy` of 0 and 1, `mean_squared_error` of anything else.
-        n: Inputs.
+        metric: Metrics instead of the default ones.
+        n: Number of inputs.
         errors_alone: Whether only errors can be measured.
 
     Raises:
@@ -82,20 +78,13 @@ def comparison(
 
 
 def metrics_for(
-    chain: ChainLike, chosen: Comparison, targets: Any, n: int, n_lesions: int
+    chain: ChainLike, chosen: Comparison, targets: Targets, n: int, n_lesions: int
 ) -> tuple[list[list[keras.metrics.Metric]], list]:
     """Returns the metrics of each lesion, tried on a few targets, and the targets of each metric.
 
-    Args:
-        chain: The network.
-        chosen: What is measured.
-        targets: An array, or several, structured as the metrics want them.
-        n: Inputs.
-        n_lesions: Lesions.
-
     Raises:
-        ValueError: There are not as many targets as inputs, or a metric does not make one number of
-            targets and outputs.
+        ValueError: There are not as many targets as inputs, or a metric does not return one number
+            for targets and outputs.
     """
     if not chosen.metrics:
         return [[] for _ in range(n_lesions)], []
@@ -108,19 +97,28 @@ def metrics_for(
     check_numbers("targets", targets)
     wanted = [_as_wanted(chain, metric, targets, chosen.labels) for metric in chosen.metrics]
     for metric, own in zip(chosen.metrics, wanted, strict=True):
-        _try(chain, copied(metric), tree.map_structure(lambda x: np.asarray(x)[:TRIED], own))
+        _try(chain, copied(metric), tree.map_structure(lambda x: np.asarray(x)[:N_TRIED], own))
     return [[copied(metric) for metric in chosen.metrics] for _ in range(n_lesions)], wanted
 
 
-def copied(metric: Any) -> keras.metrics.Metric:
-    """Returns a metric like another one, without what it has seen.
+def update(chain: ChainLike, metrics: list, wanted: list, some: slice, outputs) -> None:
+    """Updates what `metrics_for` returned with outputs `(n_lesions, n, numbers)` of a slice."""
+    targets = [tree.map_structure(lambda t: np.asarray(t)[some], own) for own in wanted]
+    for of_lesion, made in zip(metrics, outputs, strict=True):
+        for metric, target in zip(of_lesion, targets, strict=True):
+            metric.update_state(target, chain.unpacked_outputs(made))
 
-    Args:
-        metric: A Keras metric, its class or its name, or a function of targets and outputs that
-            returns one number for each example.
+
+def results(metrics: list[list[keras.metrics.Metric]]) -> dict[str, list[float]]:
+    """Returns the results of all lesions by the name of the metric."""
+    return {own[0].name: [float(m.result()) for m in own] for own in zip(*metrics, strict=True)}
+
+
+def copied(metric: Metric) -> keras.metrics.Metric:
+    """Returns a copy of a metric without its state.
 
     Raises:
-        ValueError: It is none.
+        ValueError: It is no metric.
     """
     if isinstance(metric, keras.losses.Loss):
         raise ValueError(
@@ -141,34 +139,34 @@ def copied(metric: Any) -> keras.metrics.Metric:
     return keras.metrics.MeanMetricWrapper(partial(result), name=name)
 
 
-def _by_shape(chain: ChainLike, metric: Any, targets) -> Any:
-    """Returns what Keras makes of the names in `BY_SHAPE` when it compiles a model."""
+def _by_shape(chain: ChainLike, metric: Metric, targets) -> Metric:
+    """Resolves the names in `BY_SHAPE` as Keras does when it compiles a model."""
     kind = BY_SHAPE.get(metric) if isinstance(metric, str) else None
     if kind is None:
         return metric
-    [shape, *more], given = chain.output_shapes, tree.flatten(targets)
-    if more or len(given) != 1:
+    [shape, *more], arrays = chain.output_shapes, tree.flatten(targets)
+    if more or len(arrays) != 1:
         raise ValueError(
             f"Received metric={metric!r} for several outputs or targets, expected a metric that "
             "compares them all."
         )
-    own = np.shape(given[0])
+    own = np.shape(arrays[0])
     if tuple(shape)[-1:] in ((), (1,)):
         return f"binary_{kind}"
     is_sparse = len(own) < 1 + len(shape) or own[-1] == 1
     return f"{'sparse_' if is_sparse else ''}categorical_{kind}"
 
 
-def _fitting(chain: ChainLike, targets) -> Any:
-    """Returns the metric of a network that does not tell several classes apart."""
-    if not tells_two_classes(chain, targets):
+def _fitting(chain: ChainLike, targets) -> Metric:
+    """Returns the default metric of a network without several classes."""
+    if not is_binary(chain, targets):
         return "mean_squared_error"
     threshold = 0.5 if chain.probabilities else 0.0
     return keras.metrics.BinaryAccuracy(threshold=threshold)
 
 
-def _as_wanted(chain: ChainLike, metric: Any, targets, labels: np.ndarray | None):
-    """Returns class labels as numbers or one-hot, as a metric of the model compares them."""
+def _as_wanted(chain: ChainLike, metric: Metric, targets, labels: np.ndarray | None):
+    """Returns class labels as numbers or one-hot, whichever the metric takes."""
     if labels is None:
         return targets
     name, classes = copied(metric).name, n_classes(chain)
@@ -188,7 +186,7 @@ def _try(chain: ChainLike, metric, targets) -> None:
             f"Received the metric {metric.name}, which cannot compare the targets with outputs of "
             f"shape {chain.output_shapes}: {str(error).splitlines()[0]}"
         ) from error
-    shapes: Sequence = chain.output_shapes
+    shapes = chain.output_shapes
     if len(shapes) == 1 and not result.ndim:
 
         def value(y_true, y_pred):
@@ -196,7 +194,7 @@ def _try(chain: ChainLike, metric, targets) -> None:
             again.update_state(y_true, y_pred)
             return np.asarray(again.result())
 
-        check_not_spread(f"the metric {metric.name}", value, targets, tuple(shapes[0]))
+        check_not_broadcast(f"the metric {metric.name}", value, targets, tuple(shapes[0]))
     if result.ndim:
         raise ValueError(
             f"Received the metric {metric.name}, which makes {result.size} numbers, expected one; "

@@ -1,4 +1,4 @@
-"""Outputs of a network after each lesion, a few examples at a time."""
+"""Outputs of a network after each lesion, some examples at a time."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -20,7 +20,7 @@ from residual_ensembles.runtime.result_cache import CachedTask, ResultCache, run
 
 OUTPUT_PRECISIONS = ("float32", "bfloat16")
 OUTPUT_SHARE = 4
-"""Outputs of all lesions take no more than this part of the memory; a map of classes is large."""
+"""Outputs of all lesions take up to this fraction of the memory; a map of classes is large."""
 
 
 def outputs_of(
@@ -35,22 +35,22 @@ def outputs_of(
     executor: Executor | None = None,
     progress: Callable[[float], object] = ignore,
 ) -> Iterator[tuple[slice, np.ndarray]]:
-    """Yields the outputs of all lesions for some examples after others.
+    """Yields the outputs of all lesions for one slice of the examples after another.
 
     Args:
         chain: The network; nothing about it changes.
-        lesions: Any lesions that it allows.
+        lesions: Lesions that it allows.
         inputs: As `chain.packed_inputs` returns them: an array, or anything with a length that
             returns one for a slice.
         precision: "float32" or "bfloat16".
         memory_bytes: What activations may take, in each process.
-        batch_size: How many of them may pass a module together; None for as many as are fast.
+        batch_size: How many of them pass a module at once; None for as many as are fast.
         seed: Seed of the sample that is compared with the network itself.
-        executor: Runs the tasks them; None for this process, with the threads that it has.
+        executor: Runs the tasks; None for this process, with the threads that it has.
         progress: Called with the number of outputs that were made since the last call.
 
     Yields:
-        Which examples, and their outputs `(n_lesions, n_examples, numbers)` in float32.
+        Slice of the examples, and their outputs `(n_lesions, n_examples, numbers)` in float32.
 
     Raises:
         ValueError: The network does not allow one of the lesions, there are none, there are no
@@ -77,21 +77,21 @@ def outputs_of(
     sweep = Sweep(chain, lesions, inputs, settings)
     executor = executor or Serial()
     compare_with_reference([sweep], Scheduler(executor))
-    shared, nothing_kept = executor.scatter(sweep.spec), ResultCache()
+    spec, no_cache = executor.scatter(sweep.spec), ResultCache()
 
     def task(some: slice) -> CachedTask:
         title = f"{chain.name}: outputs of examples {some.start + 1}-{some.stop}"
         n = len(lesions) * (some.stop - some.start)
-        of_some = Task(title, compute, lambda: (shared, np.asarray(inputs[some]), precision, n))
-        return CachedTask(title, nothing_kept, of_some, n)
+        outputs = Task(title, compute, lambda: (spec, np.asarray(inputs[some]), precision, n))
+        return CachedTask(title, no_cache, outputs, n)
 
     numbers = chain.compute_output_shape((None, *chain.image_shape))[-1]
     at_once = max(1, memory_bytes // OUTPUT_SHARE // (4 * numbers * len(lesions)))
     per_task = affordable_images(chain, len(lesions))
     for parts in at_a_time(sweep.grid, at_once, per_task):
-        tasks = [task(some) for some in parts]
-        result = run_cached(tasks, executor, progress, memory_bytes=memory_bytes)
-        for part, outputs in zip(parts, result, strict=True):
+        tasks = map(task, parts)
+        results = run_cached(list(tasks), executor, progress, memory_bytes=memory_bytes)
+        for part, outputs in zip(parts, results, strict=True):
             if first_not_finite(outputs) is not None:
                 bad = ~np.isfinite(outputs).all(axis=-1)
                 check_finite(chain, sweep.lesions, bad, np.arange(part.start, part.stop))
@@ -105,15 +105,7 @@ def compute(
     n: int,
     advance: Callable[[float], object],
 ) -> np.ndarray:
-    """Returns the outputs of all lesions for some examples.
-
-    Args:
-        spec: The network and the lesions.
-        inputs: The examples.
-        precision: "float32" or "bfloat16".
-        n: By how much to advance.
-        advance: Called with it, a little at a time.
-    """
+    """Returns the outputs of all lesions for some examples; advances by `n` in all."""
     meter = Meter(advance, n)
     outputs = spec.evaluator.logits(inputs, precision, progress=meter)
     meter.finish()
@@ -121,12 +113,12 @@ def compute(
 
 
 def at_a_time(grid: Grid, at_once: int, per_task: int) -> Iterator[list[slice]]:
-    """Yields the parts whose outputs exist at a time.
+    """Yields slices of the examples, in lists of those whose outputs exist at a time.
 
     Args:
         grid: Grid of all examples.
-        at_once: Examples whose outputs may exist at a time.
-        per_task: Examples that a part may have.
+        at_once: Number of examples whose outputs may exist at a time.
+        per_task: Largest number of examples of a slice.
     """
     size = min(at_once, per_task)
     parts: list[slice] = []

@@ -35,7 +35,7 @@ class PlannedLesion(NamedTuple):
 
 
 def intact() -> list[PlannedLesion]:
-    """Returns the plan that leaves the network as it is.
+    """Returns the plan of the intact network alone.
 
     Example:
         >>> [(row.sweep, str(row.lesion)) for row in intact()]
@@ -48,7 +48,7 @@ def single_deletions(modules: Sequence[int]) -> list[PlannedLesion]:
     """Returns one deletion for each module (section 4.1, Fig. 3).
 
     Args:
-        modules: Numbers from 1; see `bearing.deletable`.
+        modules: Numbers from 1; see `constraints.deletable`.
 
     Example:
         >>> [str(row.lesion) for row in single_deletions([1, 3])]
@@ -61,7 +61,7 @@ def single_duplications(modules: Sequence[int]) -> list[PlannedLesion]:
     """Returns one duplication for each module.
 
     Args:
-        modules: Numbers from 1; see `bearing.duplicable`.
+        modules: Numbers from 1; see `constraints.duplicable`.
 
     Example:
         >>> [str(row.lesion) for row in single_duplications([2])]
@@ -77,7 +77,7 @@ def random_deletions(
 
     Args:
         modules: Numbers from 1 of those that may be deleted.
-        k: Largest number of modules deleted together.
+        k: Largest number of modules deleted at once.
         draws: Draws for each number.
         seed: The study's seed.
         sweep: "random_deletion", or "random_deletion_sparing" where `modules` are not all.
@@ -101,7 +101,7 @@ def random_duplications(
 
     Args:
         modules: Numbers from 1 of those that may run twice.
-        k: Largest number of modules duplicated together.
+        k: Largest number of modules duplicated at once.
         draws: Draws for each number.
         seed: The study's seed.
 
@@ -126,7 +126,8 @@ def _random_subsets(
             f"Received {parameter}={k}, expected 1 to {len(modules)}, the number of modules that "
             f"{sweep} may choose from."
         )
-    _check_draws(draws)
+    if draws < 1:
+        raise ValueError(f"Received lesion.draws={draws}, expected 1 or more.")
     return [
         (draw, list(generator(seed, sweep, size, draw).choice(modules, size, replace=False)))
         for size in range(1, k + 1)
@@ -142,7 +143,7 @@ def reorderings(
     Each swap is drawn from all pairs, whatever was swapped before it.
 
     Args:
-        pairs: Positions that can change places; see `bearing.swappable`.
+        pairs: Positions that can change places; see `constraints.swappable`.
         swaps: Largest number of swaps.
         draws: Draws for each number.
         seed: The study's seed.
@@ -161,26 +162,14 @@ def reorderings(
             "Received a network without two modules that can change places, expected at least one "
             "such pair; take a deeper network, or leave it out of lesion.networks."
         )
-    _check_draws(draws)
-    return [
-        PlannedLesion(
-            "reorder",
-            draw,
-            Lesion(
-                swaps=[
-                    pairs[i]
-                    for i in generator(seed, "reorder", n, draw).integers(len(pairs), size=n)
-                ]
-            ),
-        )
-        for n in range(1, swaps + 1)
-        for draw in range(draws)
-    ]
-
-
-def _check_draws(draws: int) -> None:
     if draws < 1:
         raise ValueError(f"Received lesion.draws={draws}, expected 1 or more.")
+    plan = []
+    for n in range(1, swaps + 1):
+        for draw in range(draws):
+            drawn = generator(seed, "reorder", n, draw).integers(len(pairs), size=n)
+            plan.append(PlannedLesion("reorder", draw, Lesion(swaps=[pairs[i] for i in drawn])))
+    return plan
 
 
 def study_plan(
@@ -196,19 +185,19 @@ def study_plan(
 ) -> list[PlannedLesion]:
     """Returns all lesions of one network of a study, in the order of its table.
 
-    Every network is taken apart module by module; the sweeps with random lesions, and the
-    duplications, are for those networks that a study chooses.
+    Every network gets its single deletions; the sweeps with random lesions, and the duplications,
+    are for those networks that a study chooses.
 
     Args:
-        chain: The network.
-        k: Largest number of modules deleted together.
+        chain: The network, which decides what can be deleted, swapped and duplicated.
+        k: Largest number of modules deleted at once.
         draws: Draws for each number of operations.
         swaps: Largest number of swaps.
-        duplications: Largest number of modules duplicated together.
+        duplications: Largest number of modules duplicated at once.
         seed: The study's seed.
         random: Whether this network gets more than its single deletions.
-        clip: Whether a number that is too large for this network is cut to what it
-            allows, and not refused.
+        clip: Whether a number that is too large for this network is reduced to what it allows, and
+            not refused.
 
     Raises:
         ValueError: A number is out of range for this network.
@@ -224,28 +213,26 @@ def study_plan(
     plan = intact() + single_deletions(deletable)
     if not random:
         return plan
-    most = len(chain.modules) if clip else max(k, duplications)
-    require_an_end(min(k, most), draws, swaps, min(duplications, most))
-    kept = constraints.critical_modules(chain)
-    sparing = [m for m in deletable if m not in kept]
+    largest = len(chain.modules) if clip else max(k, duplications)
+    require_an_end(min(k, largest), draws, swaps, min(duplications, largest))
+    critical = constraints.critical_modules(chain)
     duplicable = constraints.duplicable(chain)
-    doubled = [m for m in duplicable if m not in kept]
-    pairs = constraints.swappable(chain, kept)
+    others = [[m for m in some if m not in critical] for some in (deletable, duplicable)]
+    pairs = constraints.swappable(chain, critical)
 
-    # The narrower choice comes first, so that a k too large for it is what an error speaks of.
-    few = _drawn(random_deletions, sparing, k, draws, seed, "random_deletion_sparing", clip=clip)
+    def drawn(random_lesions, modules: Sequence[int], n: int, *options) -> list[PlannedLesion]:
+        if clip and not modules:
+            return []
+        n = min(n, len(modules)) if clip else n
+        return random_lesions(modules, n, draws, seed, *options)
+
+    # The narrower choice comes first, so that the error of a k that is too large is about it.
+    sparing = drawn(random_deletions, others[0], k, "random_deletion_sparing")
     return (
         plan
-        + _drawn(random_deletions, deletable, k, draws, seed, clip=clip)
-        + few
+        + drawn(random_deletions, deletable, k)
+        + sparing
         + ([] if clip and not pairs else reorderings(pairs, swaps, draws, seed))
         + single_duplications(duplicable)
-        + _drawn(random_duplications, doubled, duplications, draws, seed, clip=clip)
+        + drawn(random_duplications, others[1], duplications)
     )
-
-
-def _drawn(draw, modules: list[int], most: int, *rest, clip: bool) -> list[PlannedLesion]:
-    """Returns random lesions of up to `most` modules, or of as many as there are."""
-    if clip and not modules:
-        return []
-    return draw(modules, min(most, len(modules)) if clip else most, *rest)

@@ -1,24 +1,28 @@
-"""A lesion study in one call: any chain, any inputs, a table."""
+"""A lesion study in one call: of any chain, with any inputs, as a table."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
 
 import numpy as np
 import pandas as pd
-from keras import tree
 
 from residual_ensembles.lesions.constraints import deletable
 from residual_ensembles.lesions.engine.grid import MEMORY_BYTES
 from residual_ensembles.lesions.evaluation import evaluate
 from residual_ensembles.lesions.lesion import Lesion
-from residual_ensembles.lesions.metric import Comparison, comparison, metrics_for
+from residual_ensembles.lesions.metric import (
+    Comparison,
+    comparison,
+    metrics_for,
+    results,
+    update,
+)
 from residual_ensembles.lesions.outputs import outputs_of
 from residual_ensembles.lesions.plans import PlannedLesion, intact, single_deletions
 from residual_ensembles.lesions.sweep_settings import SweepSettings
 from residual_ensembles.lesions.table import lesion_table
 from residual_ensembles.models.examples import as_arrays, packed_examples
-from residual_ensembles.models.protocols import ChainLike, check_chain
+from residual_ensembles.models.protocols import ChainLike, Inputs, Metric, Targets, check_chain
 from residual_ensembles.models.targets import n_classes
 from residual_ensembles.runtime.calls import Verbose, executor_for, progress_bar
 from residual_ensembles.runtime.executor import Executor
@@ -29,16 +33,16 @@ EXAMPLES = {
     "error_on_images_low": "error_on_examples_low",
     "error_on_images_high": "error_on_examples_high",
 }
-"""Columns of `lesion_table`, by what they are called where inputs need not be images."""
+"""Columns of `lesion_table`, and their names where inputs need not be images."""
 
 
 def lesion_study(
     chain: ChainLike,
-    x: Any,
-    y: Any = None,
+    x: Inputs,
+    y: Targets | None = None,
     *,
     plan: Plan | None = None,
-    metric: Any = None,
+    metric: Metric | None = None,
     precision: str = "float32",
     ci_half_width: float | None = None,
     memory_bytes: int = MEMORY_BYTES,
@@ -48,20 +52,20 @@ def lesion_study(
     verbose: Verbose = "auto",
     executor: Executor | None = None,
 ) -> pd.DataFrame:
-    """Returns what each lesion does to a network, one row for each (section 4.1 to 4.3).
+    """Returns the effect of each lesion on a network, one row for each (sections 4.1 to 4.3).
 
     Args:
         chain: The network, for instance what `unravel` returns; nothing about it changes.
         x: Inputs as `keras.Model.predict` takes them: an array, a dictionary or a list of arrays, a
             `tf.data.Dataset` or a `keras.utils.PyDataset`, with targets or without.
-        y: Targets: the class of each example, `(n,)` as integers or floats that are intact, or
+        y: Targets: the class of each example, `(n,)` as integers or integer-valued floats, or
             one-hot; or what the metric compares with. None for those of a data set, or to compare
             with the intact network alone.
         plan: Lesions, their texts such as "delete 3,7; swap 4-9", or planned lesions; None for the
             intact network and each single deletion.
         metric: Whatever `keras.metrics.get` takes, called with (y_true, y_pred), or a list of that.
             None for the error of class labels and the metrics that the model was compiled with;
-            where `y` is no class labels, for these metrics, or else for one that fits:
+            where `y` are no class labels, for these metrics, or else for one that fits:
             `binary_accuracy` of 0 and 1, `mean_squared_error` of anything else.
             `table.attrs["metric"]` says which.
         precision: "float32", "bfloat16", or, for errors alone, "cascade": bfloat16, and float32
@@ -69,7 +73,7 @@ def lesion_study(
         ci_half_width: Half-width, as a fraction, at which the 95 % interval of an error is narrow
             enough; None evaluates all examples. For class labels only.
         memory_bytes: What activations may take, in each process.
-        batch_size: Activations that may pass a module together; None for as many as are fast.
+        batch_size: Activations that pass a module at once; None for as many as are fast.
         seed: Seed of the samples that are compared with the network itself, and of the sequential
             sampling.
         n_jobs: As in scikit-learn: None or 1 computes in this process, -1 in one on each processor.
@@ -86,7 +90,7 @@ def lesion_study(
         mean Euclidean distance to what the intact network outputs.
 
     Raises:
-        TypeError: `chain` is none.
+        TypeError: `chain` is no chain.
         ValueError: The network does not allow a lesion, inputs, targets and metric do not fit, or
             an option is out of range.
         ArithmeticError: Outputs are NaN or infinite, or a sample of them differs from those of the
@@ -114,27 +118,31 @@ def lesion_study(
     if not rows:
         raise ValueError("Received an empty plan, expected one or more lesions, such as 'intact'.")
     errors_alone = ci_half_width is not None or precision == "cascade"
-    chosen = comparison(chain, y, metric, len(packed), errors_alone)
+    measured = comparison(chain, y, metric, len(packed), errors_alone)
     if metric is not None and y is None:
         raise ValueError(f"Received metric={metric!r} and no targets, expected targets for it.")
-    if ci_half_width is not None and chosen.labels is None:
+    if ci_half_width is not None and measured.labels is None:
         raise ValueError(
             f"Received ci_half_width={ci_half_width} without class labels, expected the class of "
-            "each example, and no metric: the margin is about the error."
+            "each example, and no metric: the interval is that of the error."
         )
-    how = SweepSettings(precision, ci_half_width, memory_bytes, batch_size, seed)
+    settings = SweepSettings(precision, ci_half_width, memory_bytes, batch_size, seed)
     title = f"{chain.name}: {len(rows)} lesions"
     with (
-        executor_for(n_jobs, executor) as computes,
+        executor_for(n_jobs, executor) as running,
         progress_bar(verbose, (1 + len(rows)) * len(packed), title) as advance,
     ):
-        if chosen.labels is not None and not chosen.metrics:
-            table = _by_predictions(chain, rows, packed, chosen.labels, how, computes, advance)
+        if measured.labels is not None and not measured.metrics:
+            table = _by_predictions(
+                chain, rows, packed, measured.labels, settings, running, advance
+            )
         else:
-            table = _by_outputs(chain, rows, packed, y, chosen, how, computes, advance)
-    table.insert(3, "module", [_only_module(row.lesion) for row in rows])
-    table.insert(4, "name", [_names(chain, row.lesion) for row in rows])
-    table.attrs["metric"] = ", ".join(chosen.names) or "output_distance"
+            table = _by_outputs(chain, rows, packed, y, measured, settings, running, advance)
+    modules = [_modules(row.lesion) for row in rows]
+    table.insert(3, "module", [some[0] if len(some) == 1 else 0 for some in modules])
+    names = [", ".join(chain.modules[i - 1].title for i in some) for some in modules]
+    table.insert(4, "name", names)
+    table.attrs["metric"] = ", ".join(measured.names) or "output_distance"
     return table
 
 
@@ -157,41 +165,30 @@ def _sweep(lesion: Lesion) -> str:
         "reorder": len(lesion.swaps),
     }
     present = [kind for kind, n in kinds.items() if n]
-    if not present:
-        return "intact"
-    if len(present) > 1:
-        return "mixed"
+    if len(present) != 1:
+        return "mixed" if present else "intact"
     if present == ["reorder"]:
         return "reorder"
     return f"{'single' if kinds[present[0]] == 1 else 'random'}_{present[0]}"
 
 
 def _modules(lesion: Lesion) -> list[int]:
-    """Returns the modules that a lesion is about, from 1."""
+    """Returns the modules that a lesion names, from 1."""
     return sorted({*lesion.deletions, *lesion.duplications, *(i for p in lesion.swaps for i in p)})
 
 
-def _only_module(lesion: Lesion) -> int:
-    modules = _modules(lesion)
-    return modules[0] if len(modules) == 1 else 0
-
-
-def _names(chain: ChainLike, lesion: Lesion) -> str:
-    return ", ".join(chain.modules[i - 1].title for i in _modules(lesion))
-
-
 def _by_predictions(
-    chain, rows, packed, labels, how: SweepSettings, executor, advance
+    chain, rows, packed, labels, settings: SweepSettings, executor, advance
 ) -> pd.DataFrame:
-    lesions = [Lesion(), *(row.lesion for row in rows)]
+    plan, options = [Lesion(), *rows], asdict(settings)
     result = evaluate(
-        chain, lesions, packed, labels=labels, executor=executor, progress=advance, **asdict(how)
+        chain, plan, packed, labels=labels, executor=executor, progress=advance, **options
     )
     return _errors(chain, rows, result.predictions, labels)
 
 
 def _errors(chain, rows, predictions: np.ndarray, labels: np.ndarray) -> pd.DataFrame:
-    """Returns the rows of a plan from predictions, of which the first are the intact network's."""
+    """Returns the rows of a plan; the first row of predictions is the intact network's."""
     intact, predictions = predictions[0], predictions[1:]
     table = lesion_table(chain.name, 0, rows, len(chain.modules), predictions, labels, intact)
     known = predictions >= 0
@@ -201,36 +198,30 @@ def _errors(chain, rows, predictions: np.ndarray, labels: np.ndarray) -> pd.Data
 
 
 def _by_outputs(
-    chain, rows, packed, targets, chosen: Comparison, how: SweepSettings, executor, advance
+    chain, rows, packed, targets, measured: Comparison, settings: SweepSettings, executor, advance
 ) -> pd.DataFrame:
     n, lesions = len(packed), [row.lesion for row in rows]
-    metrics, wanted = metrics_for(chain, chosen, targets, n, len(rows))
-    distance, tells_classes = np.zeros(len(rows)), n_classes(chain) is not None
+    metrics, wanted = metrics_for(chain, measured, targets, n, len(rows))
+    distance, is_classifier = np.zeros(len(rows)), n_classes(chain) is not None
     predictions = np.zeros((1 + len(rows), n), np.int32)
     for some, outputs in outputs_of(
         chain,
         [Lesion(), *lesions],
         packed,
-        precision=how.precision,
-        memory_bytes=how.memory_bytes,
-        batch_size=how.batch_size,
-        seed=how.seed,
+        precision=settings.precision,
+        memory_bytes=settings.memory_bytes,
+        batch_size=settings.batch_size,
+        seed=settings.seed,
         executor=executor,
         progress=advance,
     ):
         distance += np.linalg.norm(outputs[1:] - outputs[0], axis=2).sum(axis=1)
-        if tells_classes:
+        if is_classifier:
             predictions[:, some] = outputs.argmax(axis=2)
-        these = [tree.map_structure(lambda t, s=some: np.asarray(t)[s], own) for own in wanted]
-        for own, made in zip(metrics, outputs[1:], strict=True):
-            for one, target in zip(own, these, strict=True):
-                one.update_state(target, chain.unpacked_outputs(made))
-    columns: dict[str, Any] = {
-        one.name: [float(own[place].result()) for own in metrics]
-        for place, one in enumerate(metrics[0])
-    }
-    if chosen.labels is not None:
-        table = _errors(chain, rows, predictions, chosen.labels)
+        update(chain, metrics, wanted, some, outputs[1:])
+    columns: dict = results(metrics)
+    if measured.labels is not None:
+        table = _errors(chain, rows, predictions, measured.labels)
         changed = table.pop("changed_fraction").to_numpy()
     else:
         table = pd.DataFrame(
@@ -244,6 +235,6 @@ def _by_outputs(
             }
         )
         changed = (predictions[1:] != predictions[0]).mean(axis=1)
-    if tells_classes:
+    if is_classifier:
         columns["changed_fraction"] = changed
     return table.assign(**columns, output_distance=distance / n)

@@ -12,7 +12,7 @@ from residual_ensembles.lesions.engine.scheduler import Scheduler
 from residual_ensembles.lesions.evaluation import Evaluation, Sweep, evaluate_sweeps
 from residual_ensembles.lesions.plans import PlannedLesion
 from residual_ensembles.lesions.sweep_settings import SweepSettings
-from residual_ensembles.lesions.table import exactness, lesion_table, summary
+from residual_ensembles.lesions.table import exactness_row, lesion_table, summary
 from residual_ensembles.runtime.executor import Executor
 from residual_ensembles.runtime.result_cache import ResultCache, kept_results
 from residual_ensembles.storage.files import write_npz
@@ -22,7 +22,7 @@ ENTRIES = (
     "residual_ensembles.lesions.evaluation",
     "residual_ensembles.unraveling.keras_registration",
 )
-"""What reads images and evaluates lesions, and every class that a network may consist of."""
+"""Modules that read images and evaluate lesions, and every class that a network may consist of."""
 
 
 def network_cache(
@@ -32,25 +32,21 @@ def network_cache(
     entries: Sequence[str] = ENTRIES,
     **facts: object,
 ) -> ResultCache:
-    """Returns where results of a network are kept, for later runs of the same code too.
+    """Returns the cache of a network's results, which later runs of the same code find again.
 
     Args:
         kind: Kind of result: the name of the folder for all networks.
         network: File of the trained network.
         data_checksum: Checksum of the prepared data.
-        entries: Modules that compute them; for predictions, those of lesions.
-        **facts: What else decides about all of them, as plain values.
+        entries: Modules that compute the results; by default those of predictions.
+        **facts: Plain values that decide about the results, too.
     """
     content = hashlib.sha256(network.read_bytes()).hexdigest()
     return kept_results(kind, entries, network=content, data=data_checksum, facts=facts)
 
 
 class SplitImages:
-    """The images of a split, read when they are asked for.
-
-    Args:
-        split: Split of prepared data.
-    """
+    """The images of a split of prepared data, read when they are indexed."""
 
     def __init__(self, split):
         self.split = split
@@ -71,11 +67,11 @@ class PlannedNetwork(NamedTuple):
     chain: object
     plan: Sequence[PlannedLesion]
     cache: ResultCache
-    """Where results are kept lesion by lesion: `network_cache`."""
+    """Cache of results, lesion by lesion: see `network_cache`."""
 
     @property
     def title(self) -> str:
-        """What people call it."""
+        """Name for people and files."""
         return f"{self.network}-{self.seed}"
 
 
@@ -83,9 +79,9 @@ class SweepResult(NamedTuple):
     """Results of the sweep of one network, as rows of the tables."""
 
     table: pd.DataFrame
-    """Its rows of lesions.csv."""
+    """Rows of lesions.csv."""
     exactness: dict
-    """Its row of exactness.csv."""
+    """Row of exactness.csv."""
 
 
 def sweep(
@@ -99,13 +95,10 @@ def sweep(
 
     Args:
         networks: The networks and their plans.
-        split: Split of prepared data; what is evaluated.
+        split: Split of prepared data that lesions are evaluated on.
         output_dir: The study's folder.
         executor: Runs the tasks.
         settings: How lesions are evaluated.
-
-    Returns:
-        The rows of each network.
     """
     images = SplitImages(split)
     sweeps = [
@@ -122,35 +115,27 @@ def sweep(
         def counted(count) -> None:
             bar.set_postfix(tasks=f"{count.finished}/{count.total}", refresh=False)
 
-        result = evaluate_sweeps(sweeps, Scheduler(executor, bar.update, counted))
-    return [
-        _written(each, evaluation, settings.precision, split, output_dir)
-        for each, evaluation in zip(networks, result, strict=True)
-    ]
-
-
-def _written(
-    each: PlannedNetwork, result: Evaluation, precision: str, split, output_dir: Path
-) -> SweepResult:
-    """Writes what was found of a network, tells it in a line, and returns its rows."""
-    size = f"{len(each.plan)} lesions, {len(split)} images"
-    print(f"{each.title}: {size}; {summary(result, precision)}", flush=True)
-    write_predictions(output_dir / "predictions" / f"{each.title}.npz", result, split.labels)
-    table = lesion_table(
-        each.network,
-        each.seed,
-        each.plan,
-        len(each.chain.modules),
-        result.predictions,
-        split.labels,
-        result.intact,
-    )
-    key = {"network": each.network, "seed": each.seed}
-    return SweepResult(table, {**key, **exactness(result, precision)})
+        evaluations = evaluate_sweeps(sweeps, Scheduler(executor, bar.update, counted))
+    results = []
+    for each, result in zip(networks, evaluations, strict=True):
+        size = f"{len(each.plan)} lesions, {len(split)} images"
+        print(f"{each.title}: {size}; {summary(result, settings.precision)}", flush=True)
+        write_predictions(output_dir / "predictions" / f"{each.title}.npz", result, split.labels)
+        key = {"network": each.network, "seed": each.seed}
+        table = lesion_table(
+            **key,
+            plan=each.plan,
+            n_modules=len(each.chain.modules),
+            predictions=result.predictions,
+            labels=split.labels,
+            intact=result.intact,
+        )
+        results.append(SweepResult(table, key | exactness_row(result, settings.precision)))
+    return results
 
 
 def write_predictions(path: Path, evaluation: Evaluation, labels) -> None:
-    """Writes one row for each lesion, one column for each image, and how far they are exact."""
+    """Writes predictions, a row for each lesion, a column for each image, and their exactness."""
     write_npz(
         path,
         predictions=evaluation.predictions.astype("int16"),

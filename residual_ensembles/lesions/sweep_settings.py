@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from residual_ensembles import backend
 from residual_ensembles.lesions.engine.grid import MEMORY_BYTES
 from residual_ensembles.lesions.exactness.sequential_sampling import check_half_width
 from residual_ensembles.models.examples import check_shape
+from residual_ensembles.models.protocols import Targets
 from residual_ensembles.parameters import LESION_PRECISIONS
 
 
@@ -24,26 +23,19 @@ class SweepSettings:
     memory_bytes: int = MEMORY_BYTES
     """What activations may take, in each process."""
     batch_size: int | None = None
-    """How many activations may pass a module together; None for as many as are fast."""
+    """How many activations pass a module at once; None for as many as are fast."""
     seed: int = 0
-    """Of the samples."""
+    """Seed of the samples."""
 
 
 def check_sweep(
-    chain, plan: Sequence, images, settings: SweepSettings, labels: np.ndarray | None
+    chain, plan: Sequence, images, settings: SweepSettings, labels: Targets | None
 ) -> None:
-    """Refuses what cannot be evaluated, before anything is computed.
-
-    Args:
-        chain: The network.
-        plan: Lesions, or planned lesions.
-        images: As `chain.packed_inputs` returns them, or what has a length.
-        settings: How they would be evaluated.
-        labels: True classes `(n_images,)`; None where there are none.
+    """Refuses a sweep that cannot be evaluated, before anything is computed; see `evaluate`.
 
     Raises:
         ValueError: There is no lesion or no image, images have another shape than the
-            network's, there is no such precision or none for this network, or the margin is no
+            network's, there is no such precision or none for this network, or the half-width is no
             fraction or comes without labels.
     """
     precision, ci_half_width = settings.precision, settings.ci_half_width
@@ -55,20 +47,14 @@ def check_sweep(
         raise ValueError("Received no lesions, expected at least one, such as Lesion(), intact.")
     if not len(images):
         raise ValueError("Received no images, expected at least one.")
-    if ci_half_width is not None and (labels is None or labels.shape != (len(images),)):
-        received = "no" if labels is None else "×".join(map(str, labels.shape))
-        raise ValueError(
-            f"Received ci_half_width={ci_half_width} and {received} labels for {len(images)} "
-            "images, expected the true class of each: an error cannot be estimated without."
-        )
     if ci_half_width is not None:
         check_half_width(ci_half_width)
+        if labels is None:
+            raise ValueError(
+                f"Received ci_half_width={ci_half_width} and no labels for {len(images)} images, "
+                "expected the class of each: without them there is no error to estimate."
+            )
     check_shape(chain, images)
-    _check_precision(chain, precision)
-
-
-def _check_precision(chain, precision: str) -> None:
-    """Refuses to round what a network must not have rounded, or where nothing can be."""
     if precision != "float32" and chain.carries_integers:
         raise ValueError(
             f"Received precision={precision!r} for {chain.name}, between whose modules integers "

@@ -1,4 +1,4 @@
-"""The tables of a study: a row for each lesion, and one about how exact all of a network are."""
+"""The tables of a study: a row for each lesion, and a row on their exactness for each network."""
 
 from collections.abc import Sequence
 
@@ -30,23 +30,23 @@ def lesion_table(
     that the images are a sample of. `error_on_images_low` and `error_on_images_high` are about
     the given images and nothing else: a point where all of them were evaluated, and where some
     were, the interval that `sequential_sampling.finite_interval` says holds for all. Among these
-    some, images that the intact network gets wrong are more frequent: `error_fraction` and both
+    images, those that the intact network gets wrong are more frequent: `error_fraction` and both
     intervals weigh them, and `n_wrong` of `n_images` is not the error.
 
     Args:
         network: Name of the network in the study.
         seed: Seed that the network was trained with.
         plan: Lesions of the network, in the order of the rows.
-        n_modules: How many modules it has.
+        n_modules: Number of its modules.
         predictions: Classes `(n_lesions, n_images)`; `sequential_sampling.UNKNOWN` where not
             evaluated.
         labels: True classes `(n_images,)`.
-        intact: What the intact network predicts, `(n_images,)`; needed where predictions are
-            unknown.
+        intact: Classes that the intact network predicts, `(n_images,)`; needed where predictions
+            are unknown.
 
     Raises:
         ValueError: There are not as many rows of predictions as lesions, or not as many columns as
-            labels; or predictions are unknown and the intact ones are not on_images.
+            labels; or predictions are unknown and there are no intact ones.
     """
     expected = (len(plan), len(labels))
     if predictions.shape != expected:
@@ -87,14 +87,14 @@ def lesion_table(
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def exactness(evaluation: Evaluation, precision: str) -> dict:
-    """Returns what was measured about the exactness of an evaluation, a row of exactness.csv.
+def exactness_row(evaluation: Evaluation, precision: str) -> dict:
+    """Returns the exactness of an evaluation, a row of exactness.csv.
 
     Of all predictions: `n_close` with two best logits closer than `rounding`, a share of the
     largest. Of `n_compared` predictions of a sample: `n_different` from the reference, of these
-    `n_unexplained` by rounding, and by how much logits differ. Of `n_rounded`, another sample:
-    `n_changed` by bfloat16. Of a cascade's: `n_reevaluated` in float32, and of these
-    `n_threshold_violations`, which rounded more than it allows for.
+    `n_unexplained` by rounding, and the largest difference of logits. Of `n_rounded`, another
+    sample: `n_changed` by bfloat16. In a cascade: `n_reevaluated` in float32, and of these
+    `n_threshold_violations`, which rounded more than the threshold.
     """
     agreement, check = evaluation.agreement, evaluation.check
     n_lesions, n_images = evaluation.predictions.shape
@@ -117,8 +117,8 @@ def exactness(evaluation: Evaluation, precision: str) -> dict:
 
 
 def summary(evaluation: Evaluation, precision: str = "float32") -> str:
-    """Returns the same in words, and the memory that it took if anything was computed."""
-    result, agreement = exactness(evaluation, precision), evaluation.agreement
+    """Returns the exactness of an evaluation as text, and its memory if anything was computed."""
+    result, agreement = exactness_row(evaluation, precision), evaluation.agreement
     parts = [
         "{n_close} of {n_predictions} predictions with logits closer than {rounding:.2g} of the "
         "largest",
@@ -133,8 +133,8 @@ def summary(evaluation: Evaluation, precision: str = "float32") -> str:
         parts.append("bfloat16 changes {n_changed} of {n_rounded} on a sample")
     if result["n_reevaluated"]:
         parts.append(
-            "{n_reevaluated} made again in float32, of which {n_threshold_violations} rounded "
-            "more than allowed for"
+            "{n_reevaluated} reevaluated in float32, of which {n_threshold_violations} rounded "
+            "more than the threshold"
         )
     if evaluation.peak_bytes:
         parts.append(f"peak memory {evaluation.peak_bytes / 2**20:.0f} MiB")

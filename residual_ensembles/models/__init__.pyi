@@ -1,11 +1,10 @@
 from .architectures import is_reorderable, lesionable, n_modules
-from .batch_norm import BatchNormalization, reestimate_batch_norm
+from .blocks import BatchNormalization, Preactivation, reestimate_batch_norm
 from .chain import Chain
 from .configs import in_float32
 from .highway import HighwayModule, mean_gate_values
 from .highway_twin import half_gates, has_half_gates
 from .module import Module
-from .preactivation import Preactivation
 from .protocols import ChainLike, Compilation, ModuleLike
 from .registry import build
 from .saving import as_file, load, load_weights, save, to_bytes

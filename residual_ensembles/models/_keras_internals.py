@@ -1,4 +1,4 @@
-"""Everything private of Keras that is read here, in one place: why its version is pinned."""
+"""All private attributes of Keras that this library uses: they are why its version is pinned."""
 
 import keras
 from keras.src.models.functional import Functional as Functional
@@ -32,3 +32,23 @@ def outputs_structure(model: keras.Model):
 def declared_output_shape(layer: keras.layers.Lambda):
     """Returns the output shape that a Lambda layer was made with."""
     return layer._output_shape
+
+
+def compile_config(model: keras.Model) -> dict:
+    """Returns the arguments that a compiled model was compiled with."""
+    return model._compile_config.config
+
+
+def takes_training(layer) -> bool:
+    """Returns whether a layer is called with `training`."""
+    return "training" in getattr(layer, "_call_context_args", ())
+
+
+def get_mask(tensor):
+    """Returns the mask that Keras attached to a tensor, or None."""
+    return keras.src.backend.get_keras_mask(tensor)
+
+
+def set_mask(tensor, mask) -> None:
+    """Attaches a mask to a tensor."""
+    keras.src.backend.set_keras_mask(tensor, mask)

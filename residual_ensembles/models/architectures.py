@@ -9,8 +9,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 EXTERNAL = UNRAVELED, UNRAVELED_PLAIN = "unraveled", "unraveled_plain"
-"""What one that is brought along is called where its kind stands: all its modules have a skip, or
-some have none."""
+"""Kinds of external networks: all modules have a skip, or some have none."""
 
 # He et al. 2016a, section 4.2: three stages of n modules each, 6n + 2 layers.
 SMALL_WIDTHS = (16, 32, 64)
@@ -29,8 +28,7 @@ POOLED_MODULES = (1, 3, 6, 9, 12)
 # A pooling is left out where it would leave less than this, in pixels.
 SMALLEST_SIDE = 2
 LARGEST_SIDE = 2**16
-"""Of images; large enough for all poolings."""
-
+"""Side of images that is large enough for all poolings, in pixels."""
 
 GATE_BIAS = -2.0
 """Srivastava et al. (2015, section 2.2) start with the gates leaning to the skip, the more so the
@@ -90,12 +88,12 @@ def vgg_modules_per_stage(depth: int) -> tuple[int]:
 
 
 class Architecture(NamedTuple):
-    """What is known of a kind of network before one is built."""
+    """Facts about a kind of network that are known without building one."""
 
     title: str
-    """Of its family, as people call it."""
+    """Name of its family for people."""
     builder: str
-    """`module:function` of what builds it: see `registry.build` for its arguments."""
+    """`module:function` of its builder: see `registry.build` for the arguments."""
     modules_per_stage: Callable[[int], tuple[int, ...]]
     """From the depth, in layers as its paper counts them, to the modules of each stage; a
     ValueError where there is no such depth. The first module of each stage may downsample."""
@@ -105,8 +103,8 @@ class Architecture(NamedTuple):
     options: tuple[str, ...] = ()
     """Parameters that only this kind has; the builder takes them by name."""
     critical: Callable[[int], set[int]] | None = None
-    """From the shorter side of the images, in pixels, to its modules, from 1, that matter most;
-    None for the first of each stage."""
+    """From the shorter side of the images, in pixels, to its critical modules, from 1; None for the
+    first of each stage."""
 
 
 ARCHITECTURES = {
@@ -137,21 +135,14 @@ ARCHITECTURES = {
 
 
 def architecture(model: str) -> Architecture:
-    """Returns what is known of a network.
-
-    Args:
-        model: One of `ARCHITECTURES`.
-
-    Raises:
-        ValueError: There is no such network.
-    """
+    """Returns an architecture by its name; a ValueError where there is none of that name."""
     if model not in ARCHITECTURES:
         raise ValueError(f"Received model={model!r}, expected one of {', '.join(ARCHITECTURES)}.")
     return ARCHITECTURES[model]
 
 
 def family(model: str) -> str | None:
-    """Returns what people call networks of a kind; None of a kind that is not trained here."""
+    """Returns the name of a kind's family for people; None for a kind that is not trained here."""
     return ARCHITECTURES[model].title if model in ARCHITECTURES else None
 
 
@@ -179,17 +170,17 @@ def n_modules(model: str, depth: int) -> int:
 
 
 def lesionable(model: str, depth: int, side: int | None = None) -> int:
-    """Returns how many modules are left to delete where the ones that matter most are spared.
+    """Returns how many modules can be deleted that are not critical.
 
-    Spared are the first module and those that change the shape, as in the authors' own data: three
-    of 54 in ResNet-110, the first of each stage of the ImageNet form, and those of VGG-15 that
-    pool, of which there are fewer for small images.
+    Critical are the first module and those that change the shape, as in the authors' own data:
+    three of 54 in ResNet-110, the first of each stage of the ImageNet form, and those of VGG-15
+    that pool, of which there are fewer for small images.
 
     Args:
-        model: As for `n_modules`.
+        model: One of `ARCHITECTURES`.
         depth: Layers as the papers count them.
-        side: Pixels of the shorter side of the images; None where it is not known, and as many
-            modules may pool as ever do.
+        side: Shorter side of the images, in pixels; None for images that are large enough for all
+            poolings.
 
     Raises:
         ValueError: There is no such network, or not with that depth.
@@ -202,10 +193,9 @@ def lesionable(model: str, depth: int, side: int | None = None) -> int:
 
 
 def is_reorderable(model: str, depth: int) -> bool:
-    """Returns whether two modules can change places where the ones that matter most are spared.
+    """Returns whether there are two modules that can change places and are not critical.
 
-    A network can be too shallow: of one module of a stage, or two of which the first is spared,
-    there is nothing to exchange.
+    A network can be too shallow: a stage of two modules, of which the first is critical, has none.
 
     Raises:
         ValueError: There is no such network, or not with that depth.

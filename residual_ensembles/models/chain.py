@@ -1,4 +1,4 @@
-"""The one interface: a network as stem, modules and head."""
+"""Chains: networks as stem, modules and head."""
 
 import importlib
 from collections.abc import Iterable
@@ -16,21 +16,21 @@ from residual_ensembles.models.protocols import ChainLike, Compilation, ModuleLi
 class Chain(keras.Model):
     """A network that can be taken apart: `y_0 = stem(x)`, `y_i = module_i(y_{i-1})`, `head(y_n)`.
 
-    Between two modules there may be a plain segment, which always runs: what leaves the module that
-    stands at a position passes the segment of that position, whatever a lesion puts there.
+    Between two modules there may be a plain segment, which always runs: the output of the module at
+    a position passes the segment of that position, whichever module a lesion puts there.
 
     Args:
         stem: Layer from the input to y_0.
-        modules: The modules; `modules[0]` is what people call module 1.
+        modules: The modules; `modules[0]` is module 1.
         head: Layer from y_n to the output, for instance logits `(batch, classes)`.
         input_shape: Shape of one input, without batch, for instance `(height, width, channels)`.
         segments: For each position but the last, a layer that runs between it and the next one, or
             None; by default there is none.
-        **kwargs: As for `keras.Model`.
+        **kwargs: Arguments of `keras.Model`.
 
     Raises:
-        ValueError: There is no module, there are not as many segments as places between modules, or
-            the layers' shapes do not fit one another.
+        ValueError: There is no module, the number of segments is not one less than that of modules,
+            or the layers' shapes do not fit one another.
 
     Example:
         >>> import numpy as np
@@ -42,13 +42,13 @@ class Chain(keras.Model):
     """
 
     graph = None
-    """The Keras graph that `unravel` cut it from, if it did."""
+    """The Keras graph that `unravel` cut into this chain; None for other chains."""
     probabilities = False
     """Whether the output is probabilities, as after a softmax, and not logits."""
     carries_integers = False
     """Whether what passes between modules holds integers, which must not be rounded."""
     compiled_with = Compilation()
-    """What the model that it was cut from was compiled with, if it was cut from one."""
+    """Loss and metrics that the unraveled model was compiled with."""
 
     def __init__(self, stem, modules, head, input_shape, segments=(), **kwargs):
         # The policy of a model would round its input: each layer has a policy of its own instead.
@@ -77,8 +77,9 @@ class Chain(keras.Model):
             training: Whether batch normalization uses the statistics of the batch.
 
         Raises:
-            ValueError: There are not as many gates as modules, or one is none, as far as it is
-                known; or a gate between 0 and 1 is that of a module that knows 0 and 1 only.
+            ValueError: There are not as many gates as modules, a gate is negative or infinite, or
+                it is between 0 and 1 for a module that takes 0 and 1 only. Values are not
+                checked within compiled functions.
         """
         if gates is not None:
             _check_gates(gates, self.modules)
@@ -105,7 +106,7 @@ class Chain(keras.Model):
         return x
 
     def unpacked_outputs(self, outputs):
-        """Returns what the head outputs as a call of the chain returns it: as it is."""
+        """Returns outputs of the head as a call of the chain returns them: as they are."""
         return outputs
 
     def without(self, modules: int | Iterable[int]):
@@ -151,17 +152,17 @@ class Chain(keras.Model):
 
     @property
     def input_shapes(self) -> list[tuple]:
-        """Shapes of what it takes, without batch."""
+        """Shapes of the inputs, without batch."""
         return [tuple(self.image_shape)]
 
     @property
     def output_shapes(self) -> list[tuple]:
-        """Shapes of what it outputs, without batch."""
+        """Shapes of the outputs, without batch."""
         return [self.compute_output_shape((None, *self.image_shape))[1:]]
 
     @property
     def names_of_outputs(self) -> list[str]:
-        """Names of what it outputs, as a loss for each output has them."""
+        """Names of the outputs, the keys of a dictionary of losses."""
         return ["output"]
 
     @property
@@ -195,23 +196,18 @@ class Chain(keras.Model):
 
 
 def _lesioned_chain(chain: ChainLike, lesion):
-    """Returns a chain after a lesion: what runs one stands in a room that imports this one."""
+    # `lesions` imports this room, and is imported when it is used.
     lesioned = importlib.import_module("residual_ensembles.lesions.lesioned")
     return lesioned.LesionedChain(chain, lesion)
 
 
 def segment_of(chain: ChainLike, position: int):
-    """Returns what always runs after the module at a position, from 1; None for nothing.
-
-    Args:
-        chain: The network.
-        position: Position of the module.
-    """
+    """Returns the segment that follows a position, from 1; None where there is none."""
     return chain.segments[position - 1] if position <= len(chain.segments) else None
 
 
 def _check_gates(gates, modules: list[ModuleLike]) -> None:
-    """Refuses gates that are not one for each module, or are known and no share of a residual."""
+    """Refuses gates that are not one for each module, or whose values are out of range."""
     shape = tuple(np.shape(gates))
     if shape not in ((len(modules),), (None,)):  # None in a compiled function that takes any number
         raise ValueError(

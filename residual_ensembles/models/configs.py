@@ -1,10 +1,10 @@
-"""Keras configs: what two layers or networks have in common, and a network in another precision."""
+"""Keras configs: kinds of layers, architectures of networks, and a network in another precision."""
 
 import io
 import json
 import zipfile
+from collections.abc import Collection
 from pathlib import Path
-from typing import Any
 
 import keras
 
@@ -12,20 +12,17 @@ from residual_ensembles.models.chain import Chain
 from residual_ensembles.models.nesting import register_all
 from residual_ensembles.models.saving import reading
 
-SEEDS = frozenset({"seed"})
-NAMES = frozenset({"name", "seed"})
-"""What a layer's config says that makes no difference to what it computes."""
 REDUCED = ("bfloat16", "float16", "mixed_bfloat16", "mixed_float16")
 """Policies and types that compute in less than float32."""
 
 
-def normalized(config: Any, without: frozenset[str] = frozenset(), instead: dict | None = None):
+def normalized(config, without: Collection[str] = (), instead: dict | None = None):
     """Returns a config in plain dictionaries and lists.
 
     Args:
-        config: Config of a layer or a network, with whatever is in it.
-        without: Names of entries that are left out, at any depth.
-        instead: What texts are replaced by.
+        config: Config of a layer or a network.
+        without: Keys that are left out, at any depth.
+        instead: Replacements of strings.
     """
     if isinstance(config, dict):
         kept = (name for name in config if name not in without)
@@ -35,16 +32,18 @@ def normalized(config: Any, without: frozenset[str] = frozenset(), instead: dict
     return instead.get(config, config) if instead and isinstance(config, str) else config
 
 
-def kind_of(layer: Any, input_shape: tuple = (), ignored: tuple[str, ...] = ()) -> str | None:
-    """Returns what a layer has in common with those that differ in weights; None without a config.
+def kind_of(
+    layer: keras.layers.Layer, input_shape: tuple = (), ignored: tuple[str, ...] = ()
+) -> str | None:
+    """Returns a text that is equal for layers which differ in weights only; None without a config.
 
     Args:
         layer: A built layer, for instance a module of a chain.
         input_shape: Shape of what enters it, without batch.
-        ignored: Further entries of the config in which layers of one kind may differ.
+        ignored: Keys of the config, beside name and seed, in which layers of one kind may differ.
     """
     try:
-        config = normalized(layer.get_config(), NAMES.union(ignored))
+        config = normalized(layer.get_config(), {"name", "seed", *ignored})
     except (AttributeError, NotImplementedError):
         return None
     weights = [(tuple(v.shape), str(v.dtype)) for v in layer.variables]
@@ -64,20 +63,20 @@ def in_float32(chain: Chain) -> Chain:
 
 
 def architecture_of(content: bytes) -> str:
-    """Returns the architecture in the bytes of a network's file: equal at all epochs and seeds."""
-    return json.dumps(normalized(_config_in(content), SEEDS))
+    """Returns the architecture in a network's file, as text: equal for all epochs and seeds."""
+    return json.dumps(normalized(_config_in(content), {"seed"}))
 
 
 def outline(file: Path, content: bytes, known: dict[str, Chain]) -> Chain:
-    """Returns a network with any weights; the same one for the same architecture.
+    """Returns a network of the architecture in a file, with untrained weights.
 
     Args:
-        file: Where it is.
-        content: What stands there; its weights take longest to read.
-        known: What was returned before, by architecture.
+        file: The file, for errors.
+        content: Its content; the weights are not read, which would take longest.
+        known: Networks that were returned before, by architecture; the same one is returned again.
 
     Raises:
-        ValueError: It is no network.
+        ValueError: The file holds no network.
     """
     register_all()
     with reading(file):

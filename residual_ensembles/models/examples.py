@@ -1,24 +1,18 @@
 """Inputs packed into one array, and targets, from arrays or data sets."""
 
-from typing import Any
-
 import keras
 import numpy as np
 from keras import tree
 
-from residual_ensembles.models.protocols import ChainLike
+from residual_ensembles.models.protocols import ChainLike, Inputs, Targets
 from residual_ensembles.models.targets import check_numbers
 
 
-def packed_examples(chain: ChainLike, inputs: Any) -> np.ndarray:
-    """Returns inputs as one array, as lesions take them.
-
-    Args:
-        chain: The network.
-        inputs: As its model takes them.
+def packed_examples(chain: ChainLike, inputs: Inputs) -> np.ndarray:
+    """Returns inputs packed into one array, as lesions take them.
 
     Raises:
-        ValueError: There is none, they have another shape, or hold NaN or infinity.
+        ValueError: There are none, they have another shape, or hold NaN or infinity.
     """
     packed = np.asarray(chain.packed_inputs(inputs))
     check_shape(chain, packed)
@@ -26,14 +20,16 @@ def packed_examples(chain: ChainLike, inputs: Any) -> np.ndarray:
     return packed
 
 
-def as_arrays(chain: ChainLike, inputs: Any, targets: Any = None) -> tuple:
-    """Returns inputs and targets as arrays, where they come as a data set.
+def as_arrays(
+    chain: ChainLike, inputs: Inputs, targets: Targets | None = None
+) -> tuple[Inputs, Targets | None]:
+    """Returns inputs and targets, of a data set as arrays.
 
     Args:
-        chain: The network.
-        inputs: As its model takes them; or a `tf.data.Dataset` or `keras.utils.PyDataset`, of
-            batches or of single examples, of inputs alone or of inputs and targets.
-        targets: As given; None for those of the data set.
+        chain: The network, whose input shapes tell batches from single examples.
+        inputs: Inputs as its model takes them; or a `tf.data.Dataset` or `keras.utils.PyDataset`,
+            of batches or of single examples, of inputs alone or of inputs and targets.
+        targets: Targets; None for those of the data set.
 
     Raises:
         ValueError: The data set is empty or has no end.
@@ -60,16 +56,13 @@ def as_arrays(chain: ChainLike, inputs: Any, targets: Any = None) -> tuple:
     return result, targets
 
 
-def check_shape(chain: ChainLike, packed: Any) -> None:
-    """Refuses inputs of another shape than the network's, and none.
+def check_shape(chain: ChainLike, packed) -> None:
+    """Refuses packed inputs that are not `(n, ...)` with the network's input shape and n above 0.
 
-    Args:
-        chain: The network.
-        packed: As `chain.packed_inputs` returns them. What has no shape before it is read is
-            believed to have the network's.
+    Inputs that have no shape before they are read are not checked.
 
     Raises:
-        ValueError: They are not `(n, ...)` with the network's own shape.
+        ValueError: The shape is another one.
     """
     expected = tuple(chain.image_shape)
     shape = tuple(packed.shape if hasattr(packed, "shape") else (len(packed), *expected))

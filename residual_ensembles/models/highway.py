@@ -1,7 +1,6 @@
 """Highway networks, the gated relatives (paper, equation 3; Srivastava et al. 2015)."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import keras
 from keras import ops
@@ -15,7 +14,7 @@ from residual_ensembles.models.architectures import (
 from residual_ensembles.models.chain import Chain
 from residual_ensembles.models.module import Module
 from residual_ensembles.models.nesting import build_once, deserialized
-from residual_ensembles.models.protocols import Tensor
+from residual_ensembles.models.protocols import DType, Tensor
 
 
 @keras.saving.register_keras_serializable("residual_ensembles")
@@ -26,8 +25,8 @@ class HighwayModule(Module):
         transform: Layer f.
         transform_gate: Layer t, from y to numbers 0..1 of the shape of f(y).
         shortcut: Layer of the carry; None for the identity.
-        **kwargs: As for `Module`. The survival probability is 1: a highway module knows the gates
-            0 and 1 only.
+        **kwargs: Other arguments of `Module`; the survival probability has to be 1, since a highway
+            module takes the gates 0 and 1 only.
 
     Raises:
         ValueError: A survival probability below 1.
@@ -75,7 +74,7 @@ class HighwayModule(Module):
         return cls(**deserialized(config, "transform", "shortcut", "activation", "transform_gate"))
 
 
-def transform_gate(place: resnet.Place, bias: float, dtype: Any) -> keras.layers.Conv2D:
+def transform_gate(spec: resnet.ModuleSpec, bias: float, dtype: DType) -> keras.layers.Conv2D:
     """Returns t: a 1×1 convolution of y and a sigmoid.
 
     It starts at zero weights, so that every gate of the untrained network is exactly
@@ -83,14 +82,14 @@ def transform_gate(place: resnet.Place, bias: float, dtype: Any) -> keras.layers
     that would cost half as much again.
     """
     return keras.layers.Conv2D(
-        place.filters,
+        spec.filters,
         1,
-        strides=place.strides,
+        strides=spec.strides,
         padding="same",
         activation="sigmoid",
         kernel_initializer="zeros",
         bias_initializer=keras.initializers.Constant(bias),
-        name=f"{place.name}_gate",
+        name=f"{spec.name}_gate",
         dtype=dtype,
     )
 
@@ -104,7 +103,7 @@ def highway(
     *,
     seed: int,
     survival: Sequence[float],
-    dtype: Any,
+    dtype: DType,
     gate_bias: float = GATE_BIAS,
 ) -> Chain:
     """Returns the skeleton of the CIFAR ResNet with a gate in each module.
@@ -112,17 +111,17 @@ def highway(
     Args:
         gate_bias: Initial bias of the gates; negative numbers lean to the skip, 0 to neither.
     """
-    result = resnet.places(small_modules_per_stage(depth), SMALL_WIDTHS, SMALL_WIDTHS[0])
+    specs = resnet.module_specs(small_modules_per_stage(depth), SMALL_WIDTHS, SMALL_WIDTHS[0])
     modules = [
         HighwayModule(
-            resnet.basic_transform(place, seed, dtype),
-            transform_gate(place, gate_bias, dtype),
-            resnet.shortcut_at(place, seed, dtype),
+            resnet.basic_transform(spec, seed, dtype),
+            transform_gate(spec, gate_bias, dtype),
+            resnet.shortcut_of(spec, seed, dtype),
             survival_probability=probability,
-            name=f"{place.name}_module",
+            name=f"{spec.name}_module",
             dtype=dtype,
         )
-        for place, probability in zip(result, survival, strict=True)
+        for spec, probability in zip(specs, survival, strict=True)
     ]
     return Chain(
         stem_head.small_image_stem(SMALL_WIDTHS[0], mean, std, seed, dtype),
@@ -134,7 +133,7 @@ def highway(
 
 
 def mean_gate_values(chain: Chain, images: Tensor) -> list:
-    """Returns the mean of t in each module, over images, places and channels, as scalars.
+    """Returns the mean of t in each module, over images, positions and channels, as scalars.
 
     Args:
         chain: A highway network.

@@ -22,7 +22,7 @@ from residual_ensembles.models.chain import Chain
 from residual_ensembles.models.highway import HighwayModule, transform_gate
 from residual_ensembles.models.lowering import Norm, lowered, steps
 from residual_ensembles.models.module import Module
-from residual_ensembles.models.resnet import Place
+from residual_ensembles.models.resnet import ModuleSpec
 
 HALF = 0.0
 """The bias at which a gate without weights is sigmoid(0) = ½."""
@@ -79,10 +79,10 @@ def _highway(module: Module) -> HighwayModule:
     """Returns the module with a gate that is always one half."""
     transform, dtype = module.transform, module.dtype_policy
     strides = math.prod(conv.strides for _, conv in lowered(module).preactivation)
-    place = Place(transform.name, module.shapes[1][-1], strides, module.shortcut is not None)
+    spec = ModuleSpec(transform.name, module.shapes[1][-1], strides, module.shortcut is not None)
     return HighwayModule(
         transform,
-        transform_gate(place, HALF, dtype),
+        transform_gate(spec, HALF, dtype),
         module.shortcut,
         name=module.name,
         dtype=dtype,

@@ -1,8 +1,7 @@
 """Our modules lowered to records of norms, ReLUs, convolutions and gates.
 
-What a module consists of is said here once. The lesion engine, the path products, the explorer and
-the halved highway network read the records, each in its own way. A module without a lowering is
-run as the layer that it is.
+The lesion engine, the path products, the explorer and the halved highway network read the records,
+each in its own way. A module without a lowering is run as a layer.
 
 To add a kind of module, enter a function in `_MODULES`, or in `_LAYERS` where only its transform is
 new.
@@ -13,15 +12,14 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from residual_ensembles.models.batch_norm import BatchNormalization
+from residual_ensembles.models.blocks import BatchNormalization, Preactivation
 from residual_ensembles.models.highway import HighwayModule
 from residual_ensembles.models.module import Module
-from residual_ensembles.models.preactivation import Preactivation
 from residual_ensembles.models.stem_head import LayerSequence
 from residual_ensembles.models.vgg import PlainModule
 
 AFTER = (type(None), keras.layers.MaxPooling2D, keras.layers.ReLU)
-"""What may follow the sum; it has no weights."""
+"""Layers that may follow the sum; they have no weights."""
 
 
 class Affine(NamedTuple):
@@ -41,7 +39,7 @@ class Norm(NamedTuple):
     epsilon: float
 
     def affine(self) -> Affine:
-        """Returns what it does in inference, with the moving statistics."""
+        """Returns the affine function that it is in inference, by the moving statistics."""
         gamma, beta, mean, variance = (np.asarray(v, np.float64) for v in self[:4])
         scale = gamma / np.sqrt(variance + self.epsilon)
         return Affine(scale, beta - mean * scale)
@@ -52,14 +50,14 @@ class Relu(NamedTuple):
 
 
 class Convolution(NamedTuple):
-    """One with padding "same", without groups or dilation."""
+    """A convolution with padding "same", without groups or dilation."""
 
     kernel: keras.Variable
     """`(height, width, channels, filters)`."""
     strides: int
     bias: keras.Variable | None
     layer: keras.layers.Conv2D
-    """The whole of it, with its activation."""
+    """The layer, with its activation."""
 
 
 Step = Norm | Relu | Convolution
@@ -72,7 +70,7 @@ class Lowered(NamedTuple):
     """
 
     residual: tuple[Step, ...] | None
-    """f; None where only what is left of a deleted module is known."""
+    """f; None where only the deleted module is known."""
     skip: tuple[Step, ...]
     """() for the identity."""
     after: keras.layers.Layer | None
@@ -85,7 +83,7 @@ class Lowered(NamedTuple):
 
     @property
     def is_identity_when_deleted(self) -> bool:
-        """Whether a deleted module leaves what enters it as it is."""
+        """Whether the deleted module is the identity."""
         return not self.skip and self.after is None
 
     @property
@@ -102,7 +100,7 @@ class Lowered(NamedTuple):
 
 
 def lowered(module: Any) -> Lowered | None:
-    """Returns a built module as records of its variables; None where they cannot say it all."""
+    """Returns a built module as records of its variables; None where it has no lowering."""
     lower = _MODULES.get(type(module))
     if lower is None or type(module.activation) not in AFTER or steps(module.shortcut) is None:
         return None
@@ -110,7 +108,7 @@ def lowered(module: Any) -> Lowered | None:
 
 
 def steps(layer: Any) -> tuple[Step, ...] | None:
-    """Returns a built layer as steps, () for None; None where they cannot say it all."""
+    """Returns a built layer as steps, () for None; None where it has no lowering."""
     if layer is None:
         return ()
     lower = _LAYERS.get(type(layer))

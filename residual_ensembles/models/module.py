@@ -1,4 +1,4 @@
-"""The residual module, and with it what every module of a chain can do (section 3, equation 1)."""
+"""The residual module, base of every module of a chain (section 3, equation 1)."""
 
 import math
 from typing import Any
@@ -15,7 +15,7 @@ class Module(keras.layers.Layer):
     """One step of a chain: `y_i = after(skip(y_{i-1}) + residual(y_{i-1}))`.
 
     The residual is the transform f times the survival probability: a network that was trained with
-    gates is scaled by it whenever no gate is given, as Huang et al. (2016, section 3) do at test
+    gates is scaled by it whenever there is no gate, as Huang et al. (2016, section 3) do at test
     time. Veit et al. do not say whether they did so for effective paths; without it the error of
     such a network on digits was 88 % instead of 1.9-3 %.
 
@@ -26,7 +26,7 @@ class Module(keras.layers.Layer):
             when the residual is deleted. None for the identity.
         survival_probability: Share of the training batches in which the residual runs,
             0 < share <= 1.
-        **kwargs: As for `keras.layers.Layer`.
+        **kwargs: Arguments of `keras.layers.Layer`.
 
     Raises:
         ValueError: `survival_probability` is not larger than 0 and at most 1.
@@ -38,8 +38,8 @@ class Module(keras.layers.Layer):
     channel_axis = -1
     """Axis of the channels in what it acts on."""
     is_identity_when_deleted = False
-    """Whether it is known that what enters leaves unchanged when the module is deleted. Of those
-    that have a lowering, the lowering says so."""
+    """Whether the deleted module is known to be the identity; for modules with a lowering, see
+    `Lowered.is_identity_when_deleted`."""
 
     def __init__(
         self, transform, shortcut=None, activation=None, survival_probability=1.0, **kwargs
@@ -57,15 +57,15 @@ class Module(keras.layers.Layer):
 
     @property
     def title(self) -> str:
-        """What a person calls it."""
+        """Name of the module in tables."""
         return self.name
 
     def stream(self, y):
-        """Returns what the module acts on, of all that enters it."""
+        """Returns the tensor that the module acts on, of all that enters it."""
         return y
 
     def left_stream(self, y):
-        """Returns the same of all that leaves it."""
+        """Returns the same tensor of all that leaves the module."""
         return y
 
     def residual(self, y, training=False):
@@ -78,19 +78,19 @@ class Module(keras.layers.Layer):
         return scaled(self.transform(y, training=training), self.survival_probability)
 
     def skip(self, y, training=False):
-        """Returns what goes around the residual: y, or its projection."""
+        """Returns the skip: y, or its projection."""
         return y if self.shortcut is None else self.shortcut(y, training=training)
 
     def after(self, z):
-        """Returns what becomes of the sum."""
+        """Returns the output, from the sum of skip and residual."""
         return z if self.activation is None else self.activation(z)
 
     def bypass(self, y, training=False):
-        """Returns what stands in for the sum when the residual is deleted: the skip."""
+        """Returns what replaces the sum when the residual is deleted: the skip."""
         return self.skip(y, training=training)
 
     def deleted(self, y, training=False):
-        """Returns what is left of the module when its residual is deleted (section 4.1)."""
+        """Returns the output of the deleted module (section 4.1)."""
         return self.after(self.bypass(y, training=training))
 
     def run(self, y, scale, training=False):
@@ -104,10 +104,10 @@ class Module(keras.layers.Layer):
         Args:
             y: Tensor `(batch, ...)`.
             gate: None, or a scalar tensor: a number 0..1 that the residual is multiplied by, or a
-                boolean, which spares the multiplication. The residual is f(y) itself in training,
+                boolean, which saves the multiplication. The residual is f(y) itself in training,
                 f(y) times the survival probability otherwise, as without a gate. Where the gate is
                 0, f is not computed, forward or backward, and its batch-norm statistics do not
-                move.
+                change.
             training: Whether batch normalization uses the statistics of the batch.
         """
         training = bool(training)
@@ -117,8 +117,8 @@ class Module(keras.layers.Layer):
         is_open = gate
         if keras.backend.standardize_dtype(gate.dtype) != "bool":
             is_open, scale = gate > 0, gate * scale
-        # A branch must not assign state (JAX forbids it): both return what the state becomes, and
-        # it is assigned here. The weights are read here too, so that gradients reach them.
+        # A branch must not assign state (JAX forbids it): both return the new state, which is
+        # assigned here. The weights are read here too, so that gradients reach them.
         values = [(v, ops.convert_to_tensor(v.value)) for v in self.variables]
         state = [v for v in self.variables if training and not v.trainable]
 
@@ -158,7 +158,7 @@ class Module(keras.layers.Layer):
 
     @property
     def layout(self):
-        """What has to be equal where two modules shall change places: the shape of what enters."""
+        """Equal for two modules that can change places: the shape of what enters."""
         return tuple(self.shapes[0])
 
     def build(self, input_shape):
@@ -174,13 +174,10 @@ class Module(keras.layers.Layer):
         return shape if self.activation is None else self.activation.compute_output_shape(shape)
 
     def get_config(self):
-        layers = {"transform": self.transform, "shortcut": self.shortcut}
-        return {
-            **super().get_config(),
-            **{name: keras.saving.serialize_keras_object(x) for name, x in layers.items()},
-            "activation": keras.saving.serialize_keras_object(self.activation),
-            "survival_probability": self.survival_probability,
-        }
+        layers = ("transform", "shortcut", "activation")
+        serialized = {n: keras.saving.serialize_keras_object(getattr(self, n)) for n in layers}
+        survival = {"survival_probability": self.survival_probability}
+        return {**super().get_config(), **serialized, **survival}
 
     @classmethod
     def from_config(cls, config):
@@ -197,12 +194,12 @@ def scaled(residual: Tensor, scale: Any):
 def multiply_adds(layer, output_shape: tuple) -> float:
     """Returns an estimate of the multiply-adds of a layer for one image.
 
-    Each weight of a kernel counts once for each position of what leaves the layer: exact where all
-    convolutions in it have one resolution.
+    Each weight of a kernel counts once for each position of the output: exact where all
+    convolutions in the layer have one resolution.
 
     Args:
-        layer: A module, or a segment between two.
-        output_shape: Of what leaves it, without batch, channels last.
+        layer: A module or a segment.
+        output_shape: Its output shape, without batch, channels last.
     """
     kernels = [v.shape for v in layer.variables if len(v.shape) > 1]
     return float(math.prod(output_shape[:-1]) * sum(map(math.prod, kernels)))

@@ -1,7 +1,6 @@
-"""Layers within layers: built once, saved with what is in them, and found again by Keras."""
+"""Layers within layers: built once, saved with the layers in them, and known to Keras."""
 
 import importlib
-from typing import Any
 
 import keras
 
@@ -9,16 +8,15 @@ import keras
 def register_all() -> None:
     """Registers every class of ours with Keras, also those of rooms that import this one.
 
-    The file of a network may hold any of them, and a process that has just begun knows those that
-    it happened to import.
+    The file of a network may hold any of them, and Keras knows only those that were imported.
     """
     importlib.import_module("residual_ensembles.unraveling.keras_registration")
 
 
-def build_once(layer: Any, input_shape: Any) -> tuple:
-    """Builds `layer` unless it is built, and returns the shape that leaves it.
+def build_once(layer: keras.layers.Layer, input_shape: tuple) -> tuple:
+    """Builds `layer` unless it is built, and returns its output shape.
 
-    A layer that is loaded builds its own layers first; building them again is an error to Keras.
+    A layer that is loaded builds its own layers first; building them again is an error in Keras.
     """
     if not layer.built:
         layer.build(input_shape)
@@ -26,6 +24,6 @@ def build_once(layer: Any, input_shape: Any) -> tuple:
 
 
 def deserialized(config: dict, *names: str) -> dict:
-    """Returns `config` with the layers (or lists of layers) called `names` made from theirs."""
+    """Returns `config` with the layers (or lists of layers) under `names` deserialized."""
     made = {name: keras.saving.deserialize_keras_object(config[name]) for name in names}
     return {**config, **made}

@@ -1,4 +1,4 @@
-"""What the rest of the library relies on: chains and modules, as types.
+"""The types that the library relies on: chains, modules, and what public functions take.
 
 `models.Chain` and what `unravel` returns fulfill `ChainLike`, their modules `ModuleLike`. Tensors
 are those of the backend, `(batch, ...)`; shapes are without batch.
@@ -11,18 +11,32 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Tensor = Any
-"""Of the backend, or a NumPy array."""
+"""A tensor of the backend, or a NumPy array."""
 Shape = tuple[int, ...]
+DType = Any
+"""A dtype or a dtype policy as Keras layers take it, for instance "float32"."""
+Inputs = Any
+"""Inputs as `keras.Model.predict` takes them: an array, or a list or a dictionary of arrays, one
+row for each example; where many are taken, also a `tf.data.Dataset` or a `keras.utils.PyDataset`,
+with targets or without."""
+Targets = Any
+"""Targets, one for each example: class numbers `(n,)`, one-hot rows `(n, classes)`, or
+whatever the loss and the metrics compare with the outputs."""
+Loss = str | Callable | Sequence | Mapping
+"""A loss as `keras.losses.get` takes it: a name, a `keras.losses.Loss`, or a function of (y_true,
+y_pred); for several outputs also a list or a dictionary of these, one for each."""
+Metric = str | Callable | Sequence
+"""A metric as `keras.metrics.get` takes it: a name, a `keras.metrics.Metric` or its class, or a
+function of (y_true, y_pred); where several are measured, a list of these."""
 
 
 class Compilation(NamedTuple):
-    """What a Keras model was compiled with; nothing of one that was not."""
+    """Loss and metrics that a Keras model was compiled with; empty for one that was not."""
 
-    loss: Any = None
-    """As `keras.Model.compile` took it."""
-    loss_weights: Any = None
-    metrics: tuple = ()
-    """Of a model with one output, one after another; those of several outputs are left out."""
+    loss: Loss | None = None
+    loss_weights: Sequence[float] | Mapping[str, float] | None = None
+    metrics: tuple[Metric, ...] = ()
+    """Metrics of a model with one output; those of several outputs are left out."""
 
 
 @runtime_checkable
@@ -31,15 +45,15 @@ class ModuleLike(Protocol):
 
     @property
     def name(self) -> str:
-        """Unique within its chain."""
+        """Name, unique within its chain."""
 
     @property
     def title(self) -> str:
-        """What tables call it."""
+        """Name of the module in tables."""
 
     @property
     def shapes(self) -> Sequence[Shape]:
-        """Of what enters, and of what leaves."""
+        """Shapes of what enters and of what leaves."""
 
     @property
     def has_skip(self) -> bool:
@@ -59,7 +73,7 @@ class ModuleLike(Protocol):
 
     @property
     def layout(self) -> tuple:
-        """What has to be equal where two modules shall change places."""
+        """Equal for two modules that can change places."""
 
     @property
     def channel_axis(self) -> int:
@@ -67,15 +81,15 @@ class ModuleLike(Protocol):
 
     @property
     def compute_dtype(self) -> str:
-        """Type that it computes in."""
+        """Type that the module computes in."""
 
     @property
     def variables(self) -> list:
-        """Weights and statistics."""
+        """Weights and statistics, with those of a segment that may follow it."""
 
     @property
     def own_variables(self) -> list:
-        """Those of the module itself, without a segment that may follow it."""
+        """Weights and statistics of the module itself."""
 
     def __call__(self, y: Tensor, *, training: bool = False) -> Tensor:
         """Returns what leaves the module."""
@@ -84,7 +98,7 @@ class ModuleLike(Protocol):
         """Returns what the module acts on, of all that enters it."""
 
     def left_stream(self, y: Tensor) -> Tensor:
-        """Returns the same of all that leaves it."""
+        """Returns the same tensor of all that leaves the module."""
 
     def residual(self, y: Tensor, training: bool = False) -> Tensor:
         """Returns what is added to the skip."""
@@ -108,7 +122,7 @@ class ChainLike(Protocol):
 
     @property
     def name(self) -> str:
-        """Of the network."""
+        """Name of the network."""
 
     @property
     def stem(self) -> Any:
@@ -116,11 +130,11 @@ class ChainLike(Protocol):
 
     @property
     def modules(self) -> Sequence[ModuleLike]:
-        """In order."""
+        """The modules, in order."""
 
     @property
     def segments(self) -> Sequence:
-        """What always runs between two modules, a layer or None; empty where there is none."""
+        """Layers that always run between two modules, or None; empty where there is none."""
 
     @property
     def head(self) -> Any:
@@ -128,23 +142,23 @@ class ChainLike(Protocol):
 
     @property
     def image_shape(self) -> Shape:
-        """Of one packed input."""
+        """Shape of one packed input."""
 
     @property
     def input_shapes(self) -> Sequence[Shape]:
-        """Of the inputs as the model takes them."""
+        """Shapes of the inputs as the model takes them."""
 
     @property
     def output_shapes(self) -> Sequence[Shape]:
-        """Of the outputs as the model puts them out."""
+        """Shapes of the outputs as the model returns them."""
 
     @property
     def names_of_outputs(self) -> Sequence[str]:
-        """Of the outputs, in the order of their shapes."""
+        """Names of the outputs, in the order of their shapes."""
 
     @property
     def shapes(self) -> Sequence[Shape]:
-        """Of what enters each module, and the head."""
+        """Shapes of what enters each module, and the head."""
 
     @property
     def graph(self) -> Any:
@@ -171,11 +185,11 @@ class ChainLike(Protocol):
         """Modules, from 1, that change the shape of what passes through."""
 
     def __call__(
-        self, x: Any, gates: Sequence[float] | Tensor | None = None, training: bool | None = None
+        self, x: Inputs, gates: Sequence[float] | Tensor | None = None, training: bool | None = None
     ) -> Any:
         """Runs the network; see `Chain.call`."""
 
-    def packed_inputs(self, x: Any) -> Tensor:
+    def packed_inputs(self, x: Inputs) -> Tensor:
         """Returns inputs as one tensor, as the stem takes them."""
 
     def unpacked_outputs(self, outputs: Tensor) -> Any:
@@ -198,11 +212,7 @@ class ChainLike(Protocol):
 
 
 def check_chain(chain: object) -> None:
-    """Refuses what is no chain.
-
-    Raises:
-        TypeError: It is none.
-    """
+    """Raises a TypeError for anything but a chain."""
     if not isinstance(chain, ChainLike):
         raise TypeError(
             f"Received chain of type {type(chain).__name__}, expected what "

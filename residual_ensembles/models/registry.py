@@ -3,8 +3,8 @@
 import importlib
 from collections.abc import Sequence
 
-# Builders are found by their addresses; that changes of their files make results anew, each is
-# imported here too.
+# Builders are found by their addresses. They are imported here, too, so that changes of their files
+# make results anew.
 from residual_ensembles.models import highway, resnet, vgg  # noqa: F401
 from residual_ensembles.models.architectures import TRAINING_PRECISIONS, architecture, n_modules
 from residual_ensembles.models.chain import Chain
@@ -22,7 +22,7 @@ def build(
     dtype: str = "float32",
     **options: float,
 ) -> Chain:
-    """Builds a network with fresh weights.
+    """Builds a network with initial weights.
 
     Args:
         model: "resnet" (CIFAR form), "resnet_bottleneck" (ImageNet form), "vgg", "highway", or
@@ -42,7 +42,7 @@ def build(
         A `Chain` that takes images in 0..255 and returns logits `(batch, n_classes)`.
 
     Raises:
-        ValueError: An argument that no such network has.
+        ValueError: There is no such network, or it has no such argument.
 
     Example:
         >>> from residual_ensembles import models

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from residual_ensembles.models import stem_head
 from residual_ensembles.models.architectures import (
@@ -11,27 +10,27 @@ from residual_ensembles.models.architectures import (
     bottleneck_modules_per_stage,
     small_modules_per_stage,
 )
+from residual_ensembles.models.blocks import Preactivation, projection
 from residual_ensembles.models.chain import Chain
-from residual_ensembles.models.convolution import projection
 from residual_ensembles.models.module import Module
-from residual_ensembles.models.preactivation import Preactivation
+from residual_ensembles.models.protocols import DType
 
 
 @dataclass(frozen=True)
-class Place:
-    """Position of a module in a ResNet: its address, and the changes of width and resolution
-    there."""
+class ModuleSpec:
+    """A module of a ResNet: its address, and how it changes width and resolution."""
 
     name: str
     filters: int
     strides: int
     projects: bool
+    """Whether its skip is a projection."""
 
 
-def places(
+def module_specs(
     modules_per_stage: Sequence[int], widths: Sequence[int], stem_filters: int
-) -> list[Place]:
-    """Returns the places of all modules; the first of a stage changes width and halves the image.
+) -> list[ModuleSpec]:
+    """Returns all modules; the first of a stage changes the width and halves the image.
 
     In the first stage nothing is halved, and the width changes only where the stem has another.
     """
@@ -41,45 +40,49 @@ def places(
             first = block == 1
             strides = 2 if first and stage > 1 else 1
             projects = first and (strides > 1 or filters != previous)
-            result.append(Place(f"stage{stage}_block{block}", filters, strides, projects))
+            result.append(ModuleSpec(f"stage{stage}_block{block}", filters, strides, projects))
         previous = filters
     return result
 
 
-def shortcut_at(place: Place, seed: int, dtype: Any):
-    """Returns the projection of a module at `place`, or None where the skip is the identity."""
-    if not place.projects:
+def shortcut_of(spec: ModuleSpec, seed: int, dtype: DType):
+    """Returns the projection of a module, or None where the skip is the identity."""
+    if not spec.projects:
         return None
-    name = f"{place.name}_projection"
-    return projection(place.filters, place.strides, seed, name, dtype)
+    name = f"{spec.name}_projection"
+    return projection(spec.filters, spec.strides, seed, name, dtype)
 
 
-def basic_transform(place: Place, seed: int, dtype: Any) -> Preactivation:
+def basic_transform(spec: ModuleSpec, seed: int, dtype: DType) -> Preactivation:
     """Returns f of a CIFAR module: two 3×3 convolutions (equation 2)."""
-    table = [(3, place.filters, place.strides), (3, place.filters, 1)]
-    return Preactivation(table, seed=seed, name=place.name, dtype=dtype)
+    table = [(3, spec.filters, spec.strides), (3, spec.filters, 1)]
+    return Preactivation(table, seed=seed, name=spec.name, dtype=dtype)
 
 
-def bottleneck_transform(place: Place, seed: int, dtype: Any) -> Preactivation:
+def bottleneck_transform(spec: ModuleSpec, seed: int, dtype: DType) -> Preactivation:
     """Returns f of an ImageNet module: 1×1, 3×3, 1×1 convolutions."""
-    narrow = place.filters // 4
-    table = [(1, narrow, 1), (3, narrow, place.strides), (1, place.filters, 1)]
-    return Preactivation(table, seed=seed, name=place.name, dtype=dtype)
+    narrow = spec.filters // 4
+    table = [(1, narrow, 1), (3, narrow, spec.strides), (1, spec.filters, 1)]
+    return Preactivation(table, seed=seed, name=spec.name, dtype=dtype)
 
 
 def residual_modules(
-    result: Sequence[Place], transform: Callable, survival: Sequence[float], seed: int, dtype: Any
+    specs: Sequence[ModuleSpec],
+    transform: Callable,
+    survival: Sequence[float],
+    seed: int,
+    dtype: DType,
 ) -> list[Module]:
-    """Returns one residual module for each place."""
+    """Returns one residual module for each of `specs`."""
     return [
         Module(
-            transform(place, seed, dtype),
-            shortcut_at(place, seed, dtype),
+            transform(spec, seed, dtype),
+            shortcut_of(spec, seed, dtype),
             survival_probability=probability,
-            name=f"{place.name}_module",
+            name=f"{spec.name}_module",
             dtype=dtype,
         )
-        for place, probability in zip(result, survival, strict=True)
+        for spec, probability in zip(specs, survival, strict=True)
     ]
 
 
@@ -92,13 +95,13 @@ def resnet(
     *,
     seed: int,
     survival: Sequence[float],
-    dtype: Any,
+    dtype: DType,
 ) -> Chain:
     """Returns the CIFAR form; depth 110 has 54 modules, of which 19 and 37 downsample."""
-    result = places(small_modules_per_stage(depth), SMALL_WIDTHS, SMALL_WIDTHS[0])
+    specs = module_specs(small_modules_per_stage(depth), SMALL_WIDTHS, SMALL_WIDTHS[0])
     return Chain(
         stem_head.small_image_stem(SMALL_WIDTHS[0], mean, std, seed, dtype),
-        residual_modules(result, basic_transform, survival, seed, dtype),
+        residual_modules(specs, basic_transform, survival, seed, dtype),
         stem_head.pooled_head(n_classes, seed, dtype),
         image_shape,
         name=f"resnet{depth}",
@@ -114,13 +117,13 @@ def resnet_bottleneck(
     *,
     seed: int,
     survival: Sequence[float],
-    dtype: Any,
+    dtype: DType,
 ) -> Chain:
     """Returns the ImageNet form; depth 200 has 3 + 24 + 36 + 3 = 66 modules."""
-    result = places(bottleneck_modules_per_stage(depth), BOTTLENECK_WIDTHS, 64)
+    specs = module_specs(bottleneck_modules_per_stage(depth), BOTTLENECK_WIDTHS, 64)
     return Chain(
         stem_head.imagenet_stem(64, mean, std, seed, dtype),
-        residual_modules(result, bottleneck_transform, survival, seed, dtype),
+        residual_modules(specs, bottleneck_transform, survival, seed, dtype),
         stem_head.pooled_head(n_classes, seed, dtype),
         image_shape,
         name=f"resnet{depth}",

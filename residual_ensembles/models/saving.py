@@ -1,4 +1,4 @@
-"""Networks as files: whole or not there, and the same bytes for the same weights."""
+"""Networks as files: written atomically, with the same bytes for the same weights."""
 
 import contextlib
 import json
@@ -14,8 +14,7 @@ from residual_ensembles.models.chain import Chain
 from residual_ensembles.models.nesting import register_all
 from residual_ensembles.storage.files import atomic_path
 
-# The earliest date that a zip archive knows.
-EPOCH = (1980, 1, 1, 0, 0, 0)
+EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest date of a zip archive
 
 
 def save(chain: Chain, path: str | os.PathLike) -> None:
@@ -25,12 +24,11 @@ def save(chain: Chain, path: str | os.PathLike) -> None:
     equal files, and DVC sees no change where there is none.
 
     Args:
-        chain: The network.
+        chain: The network: its architecture, weights and statistics are saved.
         path: A name that ends in `.keras`.
     """
     with atomic_path(path) as temporary:
         chain.save(temporary)
-        entries = []
         with zipfile.ZipFile(temporary) as archive:
             entries = [(info.filename, archive.read(info)) for info in archive.infolist()]
         with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
@@ -63,17 +61,17 @@ def load(path: str | os.PathLike) -> Chain:
 
 
 def load_weights(chain: Chain, path: str | os.PathLike) -> None:
-    """Gives a network the weights of another one that is built the same way.
+    """Sets a network's weights to those in the file of a network of the same architecture.
 
     Raises:
-        ValueError: There is no such file, it is not a Keras network, or built another way.
+        ValueError: There is no such file, it is not a Keras network, or of another architecture.
     """
     with reading(path) as file:
         chain.load_weights(file)
 
 
 def to_bytes(chain: Chain) -> bytes:
-    """Returns what `save` writes, to be sent elsewhere."""
+    """Returns the bytes that `save` writes, to be sent to another process."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "network.keras")
         save(chain, path)
@@ -82,11 +80,7 @@ def to_bytes(chain: Chain) -> bytes:
 
 @contextlib.contextmanager
 def as_file(content: bytes) -> Iterator[Path]:
-    """Yields a file that `load` and `load_weights` can read, for as long as they do.
-
-    Args:
-        content: What `to_bytes` returned, or stands in a file.
-    """
+    """Yields a temporary file for `load` or `load_weights`, with bytes that `to_bytes` returned."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "network.keras")
         path.write_bytes(content)
@@ -95,7 +89,7 @@ def as_file(content: bytes) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def reading(path: str | os.PathLike) -> Iterator[Path]:
-    """Makes one error of whatever shows that a file is not there or is no network."""
+    """Turns any error about a file that is not there, or is no network, into a ValueError."""
     path = Path(path)
     if not path.is_file():
         raise ValueError(f"Received the network {path}, which is not there; train it first.")

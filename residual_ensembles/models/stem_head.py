@@ -1,13 +1,12 @@
 """Stems and heads: the layers before the first module and after the last."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import keras
 
-from residual_ensembles.models.batch_norm import BatchNormalization
-from residual_ensembles.models.convolution import convolution
+from residual_ensembles.models.blocks import BatchNormalization, convolution
 from residual_ensembles.models.nesting import build_once, deserialized
+from residual_ensembles.models.protocols import DType
 from residual_ensembles.statistics.randomness import integer_seed
 
 
@@ -17,10 +16,6 @@ class LayerSequence(keras.layers.Layer):
 
     `keras.Sequential` does the same but is a model: within another one it would be built anew from
     its own input, and its weights would be saved under generated names.
-
-    Args:
-        layers: The layers, in order.
-        **kwargs: As for `keras.layers.Layer`.
     """
 
     def __init__(self, layers, **kwargs):
@@ -63,7 +58,7 @@ def normalization(
     )
 
 
-def dense(units: int, seed: int, name: str, dtype: Any = "float32") -> keras.layers.Dense:
+def dense(units: int, seed: int, name: str, dtype: DType = "float32") -> keras.layers.Dense:
     """Returns a dense layer whose initial weights are a function of seed and name."""
     return keras.layers.Dense(
         units,
@@ -74,7 +69,7 @@ def dense(units: int, seed: int, name: str, dtype: Any = "float32") -> keras.lay
 
 
 def small_image_stem(
-    filters: int, mean: Sequence[float], std: Sequence[float], seed: int, dtype: Any
+    filters: int, mean: Sequence[float], std: Sequence[float], seed: int, dtype: DType
 ) -> LayerSequence:
     """Returns the stem for images of 8×8 to 64×64: one 3×3 convolution."""
     return LayerSequence(
@@ -85,7 +80,7 @@ def small_image_stem(
 
 
 def imagenet_stem(
-    filters: int, mean: Sequence[float], std: Sequence[float], seed: int, dtype: Any
+    filters: int, mean: Sequence[float], std: Sequence[float], seed: int, dtype: DType
 ) -> LayerSequence:
     """Returns the stem for images of 224×224: convolution 7×7/2, batch norm, ReLU, pooling 3×3/2.
 
@@ -105,7 +100,7 @@ def imagenet_stem(
     )
 
 
-def pooled_head(n_classes: int, seed: int, dtype: Any) -> LayerSequence:
+def pooled_head(n_classes: int, seed: int, dtype: DType) -> LayerSequence:
     """Returns the head of the ResNets: batch norm, ReLU, mean over the image, logits."""
     return LayerSequence(
         [

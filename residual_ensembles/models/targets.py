@@ -1,31 +1,34 @@
 """Targets of a network: classes, or arrays of numbers."""
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from keras import tree
 
-from residual_ensembles.models.protocols import ChainLike
+from residual_ensembles.models.protocols import ChainLike, Inputs, Targets
 
-METRIC = "metric=..., for instance metric='binary_accuracy' or 'mean_squared_error'"
+OTHERWISE = "metric=..., for instance metric='binary_accuracy' or 'mean_squared_error'"
 
 
 def class_labels(
-    chain: ChainLike, targets: Any, n: int, otherwise: str = METRIC, classes: int | None = None
+    chain: ChainLike,
+    targets: Targets,
+    n: int,
+    otherwise: str = OTHERWISE,
+    classes: int | None = None,
 ) -> np.ndarray:
-    """Returns targets as one class for each example, integers `(n,)`.
+    """Returns targets as class numbers, integers `(n,)`.
 
     Args:
         chain: The network.
-        targets: Class of each example, `(n,)` or `(n, 1)`, integers or floats that are whole; or
+        targets: Class of each example, `(n,)` or `(n, 1)`, integers or integer-valued floats; or
             one-hot, `(n, classes)`.
-        n: Examples.
-        otherwise: What to say where they are something else.
-        classes: How many there are; None for what the network tells apart.
+        n: Number of examples.
+        otherwise: The option for other targets, which errors name.
+        classes: Number of classes; None for that of the network's outputs.
 
     Raises:
-        ValueError: They are not, or the network does not tell classes.
+        ValueError: The targets are no classes, or the network is no classifier.
     """
     labels, classes = np.asarray(targets), classes or n_classes(chain)
     is_number = labels.dtype.kind in "biuf"
@@ -41,38 +44,37 @@ def class_labels(
     broken = np.flatnonzero(labels != np.floor(labels)) if labels.dtype.kind == "f" else ()
     if len(broken):
         raise ValueError(
-            f"Received {labels[broken[0]]} as the class label of example {broken[0]}, expected a "
-            f"whole number. For anything else say {otherwise}."
+            f"Received {labels[broken[0]]} as the class label of example {broken[0]}, expected an "
+            f"integer. For anything else say {otherwise}."
         )
     if n and (labels.min() < 0 or labels.max() >= classes):
         raise ValueError(
             f"Received class labels from {labels.min():g} to {labels.max():g}, expected 0 to "
-            f"{classes - 1}: the network tells {classes} classes apart."
+            f"{classes - 1}: the network has {classes} classes."
         )
     return labels if labels.dtype.kind in "iu" else labels.astype(int)
 
 
 def _of_one_hot(rows: np.ndarray, otherwise: str) -> np.ndarray:
-    whole = (((rows == 0) | (rows == 1)).all(axis=1)) & (rows.sum(axis=1) == 1)
-    if not whole.all():
-        first = int(np.flatnonzero(~whole)[0])
+    one_hot = ((rows == 0) | (rows == 1)).all(axis=1) & (rows.sum(axis=1) == 1)
+    if not one_hot.all():
         raise ValueError(
-            f"Received targets of shape {rows.shape} whose row {first} is not one-hot, expected a "
-            f"single 1 in each and zeros beside it. For anything else say {otherwise}."
+            f"Received targets of shape {rows.shape} whose row {one_hot.argmin()} is not one-hot, "
+            f"expected a single 1 in each and zeros beside it. For anything else say {otherwise}."
         )
     return rows.argmax(axis=1)
 
 
-def check_numbers(name: str, arrays: Any, n: int | None = None) -> None:
-    """Refuses arrays that are no numbers, hold NaN or infinity, or are not as many as they should.
+def check_numbers(name: str, arrays: Inputs | Targets, n: int | None = None) -> None:
+    """Refuses arrays that are no numbers, hold NaN or infinity, or have another length than `n`.
 
     Args:
-        name: What they are.
+        name: Name of the arrays in errors.
         arrays: One array, or several in any structure.
-        n: How many there have to be; None for any number.
+        n: Number of examples; None for any.
 
     Raises:
-        ValueError: They do, with the first example that does.
+        ValueError: One of these; of NaN or infinity, it names the first example.
     """
     for each in map(np.asarray, tree.flatten(arrays)):
         if n is not None and each.shape[:1] != (n,):
@@ -89,24 +91,26 @@ def check_numbers(name: str, arrays: Any, n: int | None = None) -> None:
             )
 
 
-def check_not_spread(name: str, value: Callable, targets: Any, shape: tuple[int, ...]) -> None:
-    """Refuses targets that are compared with outputs of another shape only by being repeated.
+def check_not_broadcast(
+    name: str, value: Callable, targets: Targets, shape: tuple[int, ...]
+) -> None:
+    """Refuses targets that a loss or metric compares with outputs only by broadcasting.
 
-    Tells it by trying: what a loss or a metric answers is the same where the shorter of the two is
-    repeated beforehand. A loss of class labels, which have a shape of their own, takes no others.
+    That is tried: its value is the same where the shorter of the two is repeated beforehand. A loss
+    of class labels, which have a shape of their own, takes no others.
 
     Args:
         name: Name of the loss or metric.
-        value: From targets and outputs, NumPy arrays, to what it answers.
-        targets: One array, one for each example.
+        value: From targets and outputs, NumPy arrays, to the value of the loss or metric.
+        targets: One array, with a row for each example.
         shape: Shape of an output, without batch.
 
     Raises:
-        ValueError: They are.
+        ValueError: It broadcasts.
     """
     if len(tree.flatten(targets)) != 1 or not hasattr(targets, "shape"):
         return
-    n = next(size for size in range(2, 99) if size not in shape)  # mistaken for no other axis
+    n = next(size for size in range(2, 99) if size not in shape)  # equal to no other axis
     some = np.asarray(targets)[np.arange(n) % len(targets)]
     made = np.random.default_rng(0).uniform(0.1, 0.9, (n, *shape)).astype("float32")
     own = some[..., None] if some.ndim == made.ndim - 1 else some
@@ -114,11 +118,11 @@ def check_not_spread(name: str, value: Callable, targets: Any, shape: tuple[int,
         return
     try:
         both = np.broadcast_shapes(own.shape, made.shape)
-        spread = value(np.broadcast_to(own, both), np.broadcast_to(made, both))
-        as_it_is = value(some, made)
+        repeated = value(np.broadcast_to(own, both), np.broadcast_to(made, both))
+        original = value(some, made)
     except Exception:  # whoever wrote it decides of which type: then it does not repeat
         return
-    if np.allclose(spread, as_it_is, rtol=1e-5):
+    if np.allclose(repeated, original, rtol=1e-5):
         raise ValueError(
             f"Received targets of shape {np.shape(targets)} for outputs of shape "
             f"(n, {', '.join(map(str, shape))}), which {name} compares only by repeating one of "
@@ -127,17 +131,17 @@ def check_not_spread(name: str, value: Callable, targets: Any, shape: tuple[int,
 
 
 def n_classes(chain: ChainLike) -> int | None:
-    """Returns how many classes the network tells apart; None where it outputs something else."""
+    """Returns the number of classes that the network outputs; None if it is no classifier."""
     shapes = chain.output_shapes
     return shapes[0][0] if len(shapes) == 1 and len(shapes[0]) == 1 and shapes[0][0] > 1 else None
 
 
-def tells_two_classes(chain: ChainLike, targets: Any) -> bool:
-    """Whether one output alone is that of the second of two classes: targets are 0 and 1."""
+def is_binary(chain: ChainLike, targets: Targets) -> bool:
+    """Whether the only output is that of the second of two classes: targets are 0 and 1."""
     if [tuple(shape) for shape in chain.output_shapes] != [(1,)]:
         return False
-    result = np.asarray(targets)
-    return result.dtype.kind in "biuf" and bool(((result == 0) | (result == 1)).all())
+    values = np.asarray(targets)
+    return values.dtype.kind in "biuf" and bool(((values == 0) | (values == 1)).all())
 
 
 def first_not_finite(array: np.ndarray) -> int | None:

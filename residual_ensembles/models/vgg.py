@@ -1,25 +1,24 @@
 """VGG with 15 layers of 128 channels, any of which can be deleted (paper, section 4.1)."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import keras
 
 from residual_ensembles.models import stem_head
 from residual_ensembles.models.architectures import pooled_modules, vgg_modules_per_stage
-from residual_ensembles.models.batch_norm import BatchNormalization
+from residual_ensembles.models.blocks import BatchNormalization, convolution
 from residual_ensembles.models.chain import Chain
-from residual_ensembles.models.convolution import convolution
 from residual_ensembles.models.module import Module
+from residual_ensembles.models.protocols import DType
 
 CHANNELS = 128
 
 
 @keras.saving.register_keras_serializable("residual_ensembles")
 class PlainModule(Module):
-    """A layer without a skip: deleted, what enters leaves, through the pooling if there is one.
+    """A layer without a skip: deleted, it is the identity, followed by the pooling if there is one.
 
-    There is one path only, and gates know 0 and 1.
+    There is one path only, and gates are 0 or 1.
     """
 
     has_skip = False
@@ -32,7 +31,7 @@ class PlainModule(Module):
         return self.after(self.transform(y, training=training))
 
 
-def layer(filters: int, seed: int, name: str, dtype: Any) -> stem_head.LayerSequence:
+def layer(filters: int, seed: int, name: str, dtype: DType) -> stem_head.LayerSequence:
     """Returns convolution, batch normalization and ReLU."""
     return stem_head.LayerSequence(
         [
@@ -54,7 +53,7 @@ def vgg(
     *,
     seed: int,
     survival: Sequence[float],
-    dtype: Any,
+    dtype: DType,
 ) -> Chain:
     """Returns VGG-15: a first convolution, twelve that can be deleted, two dense layers.
 

@@ -9,11 +9,11 @@ from keras import ops, tree
 
 from residual_ensembles.models.protocols import ChainLike, Tensor
 from residual_ensembles.models.targets import (
-    check_not_spread,
+    check_not_broadcast,
     check_numbers,
     class_labels,
+    is_binary,
     n_classes,
-    tells_two_classes,
 )
 
 # Smallest probability in float32; the gradient of a class that is less likely is 0.
@@ -46,7 +46,7 @@ class MeanLoss:
         self.function = _function(chain, loss)
         tells_classes = n_classes(chain) is not None
         if targets is not None and not tells_classes:
-            tells_classes = tells_two_classes(chain, targets)
+            tells_classes = is_binary(chain, targets)
         if self.function is None and targets is not None and not tells_classes:
             self.function = _function(chain, "mean_squared_error")
         self.is_default = loss is None
@@ -145,7 +145,7 @@ class MeanLoss:
             def value(y_true, y_pred):
                 return np.asarray(_mean(self.function, y_true, y_pred))
 
-            check_not_spread(f"the loss {self.name}", value, targets, tuple(shapes[0]))
+            check_not_broadcast(f"the loss {self.name}", value, targets, tuple(shapes[0]))
 
 
 def _mean(function: Callable, y_true, y_pred):

@@ -1,7 +1,7 @@
-"""Module importance: cheap estimates beside the true cost of its deletion."""
+"""Module importance: cheap estimates beside the true cost of a deletion."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -12,10 +12,17 @@ from residual_ensembles import backend
 from residual_ensembles.backend.precision import compiled
 from residual_ensembles.lesions import Lesion, deletable, outputs_of
 from residual_ensembles.lesions.engine.grid import MEMORY_BYTES
-from residual_ensembles.lesions.metric import Comparison, metrics_for
+from residual_ensembles.lesions.metric import Comparison, metrics_for, results, update
 from residual_ensembles.models.chain import segment_of
 from residual_ensembles.models.examples import as_arrays, packed_examples
-from residual_ensembles.models.protocols import ChainLike, check_chain
+from residual_ensembles.models.protocols import (
+    ChainLike,
+    Inputs,
+    Loss,
+    Targets,
+    Tensor,
+    check_chain,
+)
 from residual_ensembles.paths.loss import MeanLoss
 from residual_ensembles.runtime.calls import Verbose, executor_for, progress_bar
 from residual_ensembles.runtime.executor import Executor, ignore
@@ -29,17 +36,17 @@ class Costs(NamedTuple):
     loss: np.ndarray
     """Mean loss."""
     metrics: dict[str, np.ndarray]
-    """Further metrics by name; nothing is chosen by them."""
+    """Further metrics by name, which are reported and decide nothing."""
 
     def order(self) -> np.ndarray:
-        """Returns the lesions by their cost: errors first, and of as many the loss."""
-        return (
-            np.argsort(self.loss) if self.n_wrong is None else np.lexsort((self.loss, self.n_wrong))
-        )
+        """Returns the positions of the lesions, sorted by errors and then by loss."""
+        if self.n_wrong is None:
+            return np.argsort(self.loss)
+        return np.lexsort((self.loss, self.n_wrong))
 
 
-class Computing(NamedTuple):
-    """How lesions are computed; see `lesion_study`."""
+class OutputOptions(NamedTuple):
+    """Keyword arguments of `lesions.outputs_of`."""
 
     executor: Executor | None = None
     precision: str = "float32"
@@ -52,37 +59,34 @@ class Computing(NamedTuple):
 def costs_of(
     chain: ChainLike,
     lesions: Sequence[Lesion],
-    inputs: Any,
-    targets: Any,
+    inputs: Tensor,
+    targets: Targets,
     loss: MeanLoss,
     labels: np.ndarray | None = None,
-    computing: Computing = Computing(),  # noqa: B008 - a value that cannot change
+    options: OutputOptions = OutputOptions(),  # noqa: B008 - a value that cannot change
     compared: Comparison = Comparison(),  # noqa: B008
-    given_targets: Any = None,
+    metric_targets: Targets | None = None,
 ) -> Costs:
     """Returns error, loss and metrics after each lesion.
 
     Args:
         chain: The network.
-        lesions: Any lesions that it allows.
-        inputs: As `chain.packed_inputs` returns them.
-        targets: As `loss.targets` returns them.
+        lesions: Lesions that it allows.
+        inputs: Inputs as `chain.packed_inputs` returns them.
+        targets: Targets as `loss.targets` returns them.
         loss: Loss of the network.
         labels: Class of each example, `(n,)`; None where errors do not count.
-        computing: How outputs are computed.
-        compared: Whose metrics are measured too.
-        given_targets: What metrics compare with.
+        options: How outputs are computed.
+        compared: Its metrics are measured, too.
+        metric_targets: Targets of these metrics.
 
     Raises:
         ArithmeticError: The loss after a lesion is not finite.
     """
     sums, n_wrong = np.zeros(len(lesions)), np.zeros(len(lesions), int)
-    metrics, wanted = metrics_for(chain, compared, given_targets, len(inputs), len(lesions))
-    for some, outputs in outputs_of(chain, lesions, inputs, **computing._asdict()):
-        own = [tree.map_structure(lambda t, s=some: np.asarray(t)[s], each) for each in wanted]
-        for of_lesion, made in zip(metrics, outputs, strict=True):
-            for metric, target in zip(of_lesion, own, strict=True):
-                metric.update_state(target, chain.unpacked_outputs(made))
+    metrics, wanted = metrics_for(chain, compared, metric_targets, len(inputs), len(lesions))
+    for some, outputs in outputs_of(chain, lesions, inputs, **options._asdict()):
+        update(chain, metrics, wanted, some, outputs)
         these = tree.map_structure(lambda x, some=some: ops.convert_to_tensor(x[some]), targets)
         n = some.stop - some.start
         for i, made in enumerate(outputs):
@@ -95,24 +99,21 @@ def costs_of(
             f"The loss {loss.name} of {chain.name} is not finite after the lesion "
             f"{str(lesion)!r}, expected a number: look for targets that the loss cannot take."
         )
-    measured = {
-        metric.name: np.array([float(of_lesion[place].result()) for of_lesion in metrics])
-        for place, metric in enumerate(metrics[0])
-    }
+    measured = {name: np.array(values) for name, values in results(metrics).items()}
     return Costs(n_wrong if labels is not None else None, sums / len(inputs), measured)
 
 
-def block_influence(chain: ChainLike, inputs: Any, batch_size: int = 32) -> np.ndarray:
-    """Returns the block influence of each module, 0..2, `(n_modules,)`.
+def block_influence(chain: ChainLike, inputs: Tensor, batch_size: int = 32) -> np.ndarray:
+    """Returns the block influence of each module, 0..2, `(n_modules,)`, by one forward pass.
 
     One minus the cosine between what enters and what leaves (ShortGPT, arXiv 2403.03853, equation
-    1), along the channels at each place of a map or a sequence, its mean over places and examples.
-    Where a module changes the shape, what its skip would have given stands for what enters.
+    1), along the channels at each position of a map or a sequence, averaged over positions and
+    examples. Where a module changes the shape, the output of its skip replaces what enters.
 
     Args:
-        chain: The network; one pass forward is all that it takes.
-        inputs: As `chain.packed_inputs` returns them.
-        batch_size: Examples that pass together.
+        chain: The network.
+        inputs: Inputs as `chain.packed_inputs` returns them.
+        batch_size: Examples in a batch.
     """
     influence = backend.compile(lambda x: _influence_of_batch(chain, x))
     parts = range(0, len(inputs), batch_size)
@@ -135,7 +136,7 @@ def _influence_of_batch(chain, x):
 
 
 def _cosine(a, b, axis: int):
-    """Returns the cosine along an axis; 1 where both are 0, for then nothing turned."""
+    """Returns the cosine along an axis; 1 where both vectors are 0, for then nothing turned."""
     a, b = ops.cast(a, "float32"), ops.cast(b, "float32")
     sizes = ops.sqrt(ops.sum(a * a, axis) * ops.sum(b * b, axis))
     same = ops.cast(ops.all(a == b, axis), "float32")
@@ -143,21 +144,22 @@ def _cosine(a, b, axis: int):
 
 
 def first_order(
-    chain: ChainLike, inputs: Any, targets: Any, loss: Callable, batch_size: int = 32
+    chain: ChainLike, inputs: Tensor, targets: Targets, loss: Callable, batch_size: int = 32
 ) -> np.ndarray:
-    """Returns the estimated change of the mean loss for each module's deletion, `(n_modules,)`.
+    """Returns the estimated change of the mean loss by each module's deletion, `(n_modules,)`.
 
-    The gradient of the loss with respect to the sum, times what the deletion takes from the sum:
-    the residual, with its sign turned (Molchanov et al. 2017, equation 4, with the sign kept).
+    The gradient of the loss with respect to the sum, times the change of the sum by the deletion,
+    which is the negative residual (Molchanov et al. 2017, equation 4, with the sign kept). It takes
+    one pass forward and one backward.
 
     Args:
-        chain: The network; one pass forward and one backward is all that it takes.
-        inputs: As `chain.packed_inputs` returns them.
-        targets: What the loss compares with.
+        chain: The network.
+        inputs: Inputs as `chain.packed_inputs` returns them.
+        targets: Targets as the loss takes them.
         loss: From targets and outputs `(batch, numbers)` of a batch to its mean loss.
-        batch_size: Examples that pass together.
+        batch_size: Examples in a batch.
     """
-    estimate = compiled(lambda x, t: _of_batch(chain, x, t, loss))
+    estimate = compiled(lambda x, t: _first_order_of_batch(chain, x, t, loss))
     parts = [slice(i, i + batch_size) for i in range(0, len(inputs), batch_size)]
     result = [
         np.asarray(estimate(inputs[p], tree.map_structure(lambda t, p=p: t[p], targets)))
@@ -166,17 +168,16 @@ def first_order(
     return np.average(result, axis=0, weights=[len(inputs[p]) for p in parts])
 
 
-def _of_batch(chain, x, targets, loss: Callable):
-    """One pass that notes what each deletion takes from the sum, and the gradient of the sums."""
-    taken = []
+def _first_order_of_batch(chain, x, targets, loss: Callable):
+    changes = []  # of each sum, by the deletion of its module
 
-    def whole(added):
+    def mean_loss(added):
         y = chain.stem(x, training=False)
         for position, module in enumerate(chain.modules, start=1):
             total = module.residual(y)
             total = total + module.skip(y) if module.has_skip else total
             if added is None:
-                taken.append(module.bypass(y) - total)
+                changes.append(module.bypass(y) - total)
             else:
                 total = total + added[position - 1]
             y = module.after(total)
@@ -184,27 +185,27 @@ def _of_batch(chain, x, targets, loss: Callable):
             y = y if segment is None else segment(y, training=False)
         return loss(targets, chain.head(y, training=False))
 
-    whole(None)
-    _, pull = backend.vjp(lambda *added: whole(added), *map(ops.zeros_like, taken))
+    mean_loss(None)
+    _, pull = backend.vjp(lambda *added: mean_loss(added), *map(ops.zeros_like, changes))
     gradients = pull(ops.ones((), "float32"))
-    products = [ops.sum(g * t) for g, t in zip(gradients, taken, strict=True)]
+    products = [ops.sum(g * c) for g, c in zip(gradients, changes, strict=True)]
     return ops.stack([ops.cast(p, "float32") for p in products])
 
 
 ESTIMATES = ("block_influence", "first_order")
 TRUE_COSTS = ("loss_increase", "error_increase")
 COLUMNS = ("network", "seed", "module", "name", *ESTIMATES, *TRUE_COSTS)
-"""Of module_importance.csv."""
-IMAGES = 2000
-"""On which the importance of modules is estimated in a study: enough to rank them."""
+"""Columns of module_importance.csv."""
+N_SELECTION_IMAGES = 2000
+"""Images on which a study estimates module importance: enough to rank the modules."""
 
 
 def module_importance(
     chain: ChainLike,
-    x: Any,
-    y: Any = None,
+    x: Inputs,
+    y: Targets | None = None,
     *,
-    loss: Any = None,
+    loss: Loss | None = None,
     batch_size: int = 32,
     precision: str = "float32",
     memory_bytes: int = MEMORY_BYTES,
@@ -212,19 +213,18 @@ def module_importance(
     verbose: Verbose = "auto",
     executor: Executor | None = None,
 ) -> pd.DataFrame:
-    """Returns how much a network depends on each of its modules, one row for each that can be
-    deleted.
+    """Returns how much a network depends on each module that can be deleted, one row for each.
 
     Args:
         chain: The network; nothing about it changes.
         x: Inputs as `keras.Model.predict` takes them, as for `lesion_study`.
-        y: Class of each example, numbers or one-hot, or what the loss compares with; None for those
-            of a data set.
+        y: Class of each example, numbers or one-hot, or other targets that the loss takes; None for
+            those of a data set.
         loss: Whatever `keras.losses.get` takes: a name, an object, or a function of (y_true,
             y_pred); for several outputs a list or a dictionary of that too. None for the loss that
             the model was compiled with, else the cross entropy of class labels, else the mean
             squared error.
-        batch_size: Examples that pass together for the estimates.
+        batch_size: Examples in a batch of the estimates.
         precision: Precision of the deletions, "float32" or "bfloat16"; estimates are float32.
         memory_bytes: What activations of the deletions may take, in each process.
         n_jobs: As in scikit-learn: None or 1 computes in this process, -1 in one on each processor.
@@ -234,24 +234,24 @@ def module_importance(
     Returns:
         `module` (number from 1), `name`, `block_influence` (one minus a cosine, 0..2; Men et al.
         2024, equation 1), `first_order` (estimated increase of the mean loss; Molchanov et al.
-        2017, equation 4), `loss_increase` and, for class labels where no loss was said,
-        `error_increase` (fraction): what deleting it costs in truth. `table.attrs["loss"]` is the
-        name of the loss.
+        2017, equation 4), and the true cost of its deletion: `loss_increase` and, for class labels
+        where `loss` is None, `error_increase` (fraction). `table.attrs["loss"]` is the name of the
+        loss.
 
     Raises:
-        TypeError: `chain` is none.
+        TypeError: `chain` is no chain.
         ValueError: There is no such loss, or targets do not fit it and the outputs.
         ArithmeticError: The loss or an output is not finite.
 
     Example:
         >>> import keras, numpy as np
-        >>> from residual_ensembles import unravel, worth
+        >>> from residual_ensembles import module_importance, unravel
         >>> x = keras.Input((4,))
         >>> y = keras.layers.Add(name="first")([x, keras.layers.Dense(4, activation="relu")(x)])
         >>> y = keras.layers.Add(name="second")([y, keras.layers.Dense(4, activation="relu")(y)])
         >>> chain = unravel(keras.Model(x, keras.layers.Dense(3)(y)))
         >>> examples = np.random.default_rng(0).normal(size=(20, 4)).astype("float32")
-        >>> table = worth(chain, examples, np.arange(20) % 3, verbose=0)
+        >>> table = module_importance(chain, examples, np.arange(20) % 3, verbose=0)
         >>> table[["module", "name"]]
            module    name
         0       1   first
@@ -268,19 +268,18 @@ def module_importance(
     lesions = [Lesion(), *(Lesion(deletions=[i]) for i in numbers)]
     title = f"{chain.name}: {len(lesions)} lesions"
     with (
-        executor_for(n_jobs, executor) as computes,
+        executor_for(n_jobs, executor) as running,
         progress_bar(verbose, len(lesions) * len(packed), title) as advance,
     ):
-        computing = Computing(computes, precision, memory_bytes, progress=advance)
-        true = costs_of(chain, lesions, packed, targets, mean_loss, labels, computing)
-    places = np.array(numbers) - 1
-    modules = [chain.modules[place] for place in places]
+        options = OutputOptions(running, precision, memory_bytes, progress=advance)
+        true = costs_of(chain, lesions, packed, targets, mean_loss, labels, options)
+    rows = np.array(numbers) - 1
     table = pd.DataFrame(
         {
             "module": numbers,
-            "name": [module.title for module in modules],
-            "block_influence": block_influence(chain, packed, batch_size)[places],
-            "first_order": first_order(chain, packed, targets, mean_loss, batch_size)[places],
+            "name": [chain.modules[row].title for row in rows],
+            "block_influence": block_influence(chain, packed, batch_size)[rows],
+            "first_order": first_order(chain, packed, targets, mean_loss, batch_size)[rows],
             "loss_increase": true.loss[1:] - true.loss[0],
         }
     )
@@ -294,11 +293,10 @@ def rank_correlations(table: pd.DataFrame) -> pd.DataFrame:
     """Returns how each estimate ranks the modules compared with their true cost.
 
     Args:
-        table: From `module_importance`.
+        table: What `module_importance` returned, of one network.
 
     Returns:
-        `estimate, cost, spearman, kendall, n` (modules); NaN where one of the two is the same
-        everywhere.
+        `estimate, cost, spearman, kendall, n` (modules); NaN where a column has one value only.
 
     Example:
         >>> import pandas as pd
@@ -321,17 +319,16 @@ def rank_correlations(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def with_network_columns(table: pd.DataFrame, network: str, seed: int) -> pd.DataFrame:
-    """Returns a table of one network as it stands in a study's."""
+    """Returns the table of one network with the columns `network` and `seed` of a study's."""
     return table.assign(network=network, seed=seed)[["network", "seed", *table.columns]]
 
 
-def selection_data(prepared: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Returns images and labels that choices are made on: of the validation split, or of train.
+def selection_data(prepared) -> tuple[np.ndarray, np.ndarray]:
+    """Returns images and labels of prepared data to select modules on.
 
-    Args:
-        prepared: Prepared data.
+    They are of the validation split, or of the train split where there is none.
     """
     split = prepared.split("validation")
     split = split if len(split) else prepared.split("train")
-    chosen = slice(0, min(IMAGES, len(split)))
+    chosen = slice(0, min(N_SELECTION_IMAGES, len(split)))
     return split.images(chosen), split.labels[chosen]

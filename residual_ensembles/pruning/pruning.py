@@ -1,9 +1,8 @@
-"""A network without the modules that it misses least, as an ordinary Keras model."""
+"""Pruning: a network without the modules that matter least, as an ordinary Keras model."""
 
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import keras
 import numpy as np
@@ -15,34 +14,40 @@ from residual_ensembles.lesions import Lesion, deletable, outputs_of
 from residual_ensembles.lesions.engine.grid import MEMORY_BYTES
 from residual_ensembles.lesions.metric import Comparison, comparison
 from residual_ensembles.models.examples import as_arrays, packed_examples
-from residual_ensembles.models.protocols import ChainLike, check_chain
+from residual_ensembles.models.protocols import (
+    ChainLike,
+    Inputs,
+    Loss,
+    Metric,
+    Targets,
+    check_chain,
+)
 from residual_ensembles.paths.loss import MeanLoss
-from residual_ensembles.pruning.importance import Computing, Costs, costs_of
+from residual_ensembles.pruning.importance import Costs, OutputOptions, costs_of
 from residual_ensembles.runtime.calls import Verbose, executor_for, progress_bar
 from residual_ensembles.runtime.executor import Executor
 from residual_ensembles.statistics.intervals import wilson
 from residual_ensembles.unraveling.chain import allowed_difference
-from residual_ensembles.unraveling.inputs import structured
+from residual_ensembles.unraveling.example import structured
 from residual_ensembles.unraveling.rebuild import rebuilt
 
-ROUNDS = 9
+N_TIMED_PASSES = 9
+TIMED_EXAMPLES = 32
+TRIED_EXAMPLES = 32
+"""Examples on which a copy of the full model is compared with it before the search."""
 
 
-def latencies(models: Sequence, inputs: Any) -> list[float]:
-    """Returns the median time of one compiled pass of each model, in milliseconds.
+def latencies(models: Sequence[keras.Model], inputs: Inputs) -> list[float]:
+    """Returns the median time of one compiled pass of a batch by each model, in milliseconds.
 
-    They take turns, so that what else the machine does falls on all of them.
-
-    Args:
-        models: Keras models that take the same inputs.
-        inputs: One batch.
+    The models take turns, so that other load of the machine affects all of them.
     """
     batch = tree.map_structure(ops.convert_to_tensor, inputs)
     passes = [backend.compile(lambda x, m=model: m(x, training=False)) for model in models]
     for run in passes:
         _wait(run(batch))  # compiles
-    result = np.array([[_timed(run, batch) for run in passes] for _ in range(ROUNDS)])
-    return (1000 * np.median(result, axis=0)).tolist()
+    times = [[_timed(run, batch) for run in passes] for _ in range(N_TIMED_PASSES)]
+    return (1000 * np.median(times, axis=0)).tolist()
 
 
 def _timed(run, batch) -> float:
@@ -56,24 +61,19 @@ def _wait(outputs) -> None:
         ops.convert_to_numpy(output)
 
 
-TIMED_EXAMPLES = 32
-TRIED_EXAMPLES = 32
-"""With which a copy of the whole model is held against it before the search."""
-
-
 @dataclass(frozen=True)
 class Pruned:
     """A network without some of its modules."""
 
     model: keras.Model
-    """An ordinary functional model of its own; it saves and loads."""
+    """An independent functional model, which saves and loads."""
     deleted: tuple[int, ...]
-    """Modules that are gone, from 1, in the order of their deletion."""
+    """Modules that were deleted, from 1, in the order of their deletion."""
     steps: pd.DataFrame
-    """What each deletion cost on the validation split: `module` (number from 1) and `name`,
-    `n_examples`, `error_fraction` for class labels, `loss`, and each metric under its name; the
-    first row, module 0, is the whole network. `attrs["loss"]` and `attrs["metric"]` are the names
-    of the loss and the metrics."""
+    """The network after each deletion, on the validation split: `module` (number from 1) and
+    `name`, `n_examples`, `error_fraction` for class labels, `loss`, and each metric under its name;
+    the first row, module 0, is the full network. `attrs["loss"]` and `attrs["metric"]` are the
+    names of the loss and the metrics."""
     comparison: pd.DataFrame
     """`original` and `pruned`, on the test split: error and its 95 % interval (Wilson) for class
     labels, loss, metrics, parameters, multiply-adds of one example, and latency in milliseconds of
@@ -86,11 +86,11 @@ class Pruned:
 def prune(
     chain: ChainLike,
     n: int,
-    validation: Any,
-    test: Any = None,
+    validation: tuple[Inputs, Targets] | Inputs,
+    test: tuple[Inputs, Targets] | Inputs | None = None,
     *,
-    loss: Any = None,
-    metric: Any = None,
+    loss: Loss | None = None,
+    metric: Metric | None = None,
     precision: str = "float32",
     memory_bytes: int = MEMORY_BYTES,
     batch_size: int | None = None,
@@ -101,31 +101,32 @@ def prune(
 ) -> Pruned:
     """Deletes modules one after another, each time the one that costs least.
 
-    Cost is the error on the validation split, and of as many errors the loss; where a loss is said,
-    or targets are no class labels, it is the loss alone. A metric is reported, and decides nothing.
+    Cost is the error on the validation split, and for equal errors the loss; where `loss` is not
+    None, or targets are no class labels, it is the loss alone. A metric is reported, and decides
+    nothing.
 
     Args:
         chain: What `unravel` returned; neither it nor its model changes.
-        n: Modules to delete.
+        n: Number of modules to delete.
         validation: Inputs and targets that decide which; a pair (x, y), or a data set of both.
         test: Inputs and targets that the result is reported on; None to report on the validation
             split, which flatters it.
-        loss: As for `module_importance`; what it says then decides alone. None for the loss that
-            the model was compiled with, else the cross entropy of class labels, else the mean
-            squared error.
+        loss: Whatever `keras.losses.get` takes, as for `module_importance`; then it decides alone.
+            None for the loss that the model was compiled with, else the cross entropy of class
+            labels, else the mean squared error.
         metric: Whatever `keras.metrics.get` takes, or a list of that. None for the metrics that the
             model was compiled with, beside the error of class labels.
         precision: Precision of the deletions, "float32" or "bfloat16".
         memory_bytes: What activations may take, in each process.
-        batch_size: Activations that may pass a module together; None for as many as are fast.
+        batch_size: Activations that pass a module at once; None for as many as are fast.
         seed: Seed of the samples that are compared with the network itself.
         n_jobs: As in scikit-learn: None or 1 computes in this process, -1 in one on each processor.
         verbose: 1 for a progress bar, 0 for none, "auto" for one in terminals and notebooks.
         executor: Runs the tasks in place of `n_jobs`, for instance a cluster; it is left open.
 
     Raises:
-        TypeError: `chain` is none.
-        ValueError: There are not so many modules to delete, the chain has no model to rebuild, or
+        TypeError: `chain` is no chain.
+        ValueError: There are fewer modules to delete, the chain has no model to rebuild, or
             targets, loss or metric do not fit.
         ArithmeticError: The loss or an output is not finite.
 
@@ -153,19 +154,19 @@ def prune(
     n_tried = 1 + sum(len(candidates) - i for i in range(n))
     total = n_tried * len(measured.packed) + 2 * len(tested.packed)
     with (
-        executor_for(n_jobs, executor) as computes,
+        executor_for(n_jobs, executor) as running,
         progress_bar(verbose, total, f"{chain.name}: {n_tried} lesions") as advance,
     ):
-        computing = Computing(computes, precision, memory_bytes, batch_size, seed, advance)
+        options = OutputOptions(running, precision, memory_bytes, batch_size, seed, advance)
         deleted: list[int] = []
-        steps = [measured.step(None, measured.costs([Lesion()], computing), 0)]
+        steps = [measured.step(None, measured.costs([Lesion()], options), 0)]
         for _ in range(n):
             left = [i for i in candidates if i not in deleted]
-            result = measured.costs([Lesion(deletions=[*deleted, i]) for i in left], computing)
-            best = int(result.order()[0])
+            costs = measured.costs([Lesion(deletions=[*deleted, i]) for i in left], options)
+            best = int(costs.order()[0])
             deleted.append(left[best])
-            steps.append(measured.step(left[best], result, best))
-        costs = tested.costs([Lesion(), Lesion(deletions=deleted)], computing)
+            steps.append(measured.step(left[best], costs, best))
+        costs = tested.costs([Lesion(), Lesion(deletions=deleted)], options)
     model = rebuilt(chain, deleted)
     tables = pd.DataFrame(steps), _comparison(chain, model, tested, costs)
     for table in tables:
@@ -175,81 +176,72 @@ def prune(
 
 
 class _Measured:
-    """Examples, and what lesions are measured by on them.
+    """Examples, and the loss, labels and metrics that lesions are measured by on them."""
 
-    Args:
-        chain: What `unravel` returned.
-        loss: As for `prune`; a `MeanLoss` as it is.
-        metric: As for `prune`.
-        examples: Inputs and targets.
-    """
-
-    def __init__(self, chain: ChainLike, loss: Any, metric: Any, examples: tuple):
+    def __init__(
+        self, chain: ChainLike, loss: MeanLoss | Loss | None, metric: Metric | None, examples: tuple
+    ):
         self.chain = chain
         self.metric = metric
-        self.inputs, self.given = examples
+        self.inputs, self.y = examples
         self.packed = packed_examples(chain, self.inputs)
         n = len(self.packed)
-        self.loss = loss if isinstance(loss, MeanLoss) else MeanLoss(chain, loss, self.given)
-        self.labels = self.loss.labels(self.given, n)
-        self.targets = self.loss.targets(self.given, n)
-        self.compared = self._compared(n)
+        self.loss = loss if isinstance(loss, MeanLoss) else MeanLoss(chain, loss, self.y)
+        self.labels = self.loss.labels(self.y, n)
+        self.targets = self.loss.targets(self.y, n)
+        self.compared = Comparison(self.labels)
+        if metric is not None or chain.compiled_with.metrics:
+            self.compared = comparison(chain, self.y, metric, n)._replace(labels=self.labels)
 
     def on(self, examples: tuple) -> "_Measured":
-        """Returns the same on other examples."""
+        """Returns other examples with the same measures."""
         return _Measured(self.chain, self.loss, self.metric, examples)
 
-    def _compared(self, n: int) -> Comparison:
-        if self.metric is None and not self.chain.compiled_with.metrics:
-            return Comparison(self.labels)
-        return comparison(self.chain, self.given, self.metric, n)._replace(labels=self.labels)
-
-    def costs(self, lesions: list[Lesion], computing: Computing) -> Costs:
-        """Returns what lesions cost."""
+    def costs(self, lesions: list[Lesion], options: OutputOptions) -> Costs:
         known = self.packed, self.targets, self.loss, self.labels
-        return costs_of(self.chain, lesions, *known, computing, self.compared, self.given)
+        return costs_of(self.chain, lesions, *known, options, self.compared, self.y)
 
-    def step(self, module: int | None, costs: Costs, place: int) -> dict:
-        """Returns a row of the steps: what is left after one more module is gone."""
+    def step(self, module: int | None, costs: Costs, lesion: int) -> dict:
+        """Returns a row of `Pruned.steps`, of the lesion at that position in `costs`."""
         name = "" if module is None else self.chain.modules[module - 1].title
         row = {"module": module or 0, "name": name, "n_examples": len(self.packed)}
         if costs.n_wrong is not None:
-            row["error_fraction"] = costs.n_wrong[place] / len(self.packed)
-        metrics = {metric: values[place] for metric, values in costs.metrics.items()}
-        return row | {"loss": costs.loss[place]} | metrics
+            row["error_fraction"] = costs.n_wrong[lesion] / len(self.packed)
+        metrics = {metric: values[lesion] for metric, values in costs.metrics.items()}
+        return row | {"loss": costs.loss[lesion]} | metrics
 
 
 def check_number(chain: ChainLike, n: int) -> None:
-    """Refuses to prune what cannot be built anew, or more modules than there are to delete.
+    """Refuses to prune a network that cannot be rebuilt, or more modules than can be deleted.
 
     Args:
-        chain: The network.
-        n: Modules to delete.
+        chain: The network to prune.
+        n: Number of modules to delete.
 
     Raises:
-        ValueError: It is no unraveled model, or there are not so many.
+        ValueError: The network is no unraveled model, or fewer of its modules can be deleted.
     """
     if chain.graph is None:
         raise ValueError(
             f"Received a {type(chain).__name__}, expected what unravel(model) returns: only a "
-            "Keras model can be built anew without modules."
+            "Keras model can be rebuilt without modules."
         )
     most = len(deletable(chain))
     if not isinstance(n, int | np.integer) or not 1 <= n <= most:
         raise ValueError(f"Received n={n}, expected 1 to {most} modules to delete.")
 
 
-def _difference(chain: Any, model: keras.Model, deleted: Collection[int], inputs) -> float:
-    """Returns by how much a rebuilt model differs from its chain, as a share of the largest output.
+def _difference(chain, model: keras.Model, deleted: Collection[int], inputs) -> float:
+    """Returns the difference of a rebuilt model and its chain, as a share of the largest output.
 
     Args:
         chain: What `unravel` returned.
         model: What `rebuilt` returned.
-        deleted: The modules that it was built without, from 1.
-        inputs: As `chain.packed_inputs` returns them.
+        deleted: Modules that the model was built without, from 1.
+        inputs: Inputs as `chain.packed_inputs` returns them.
 
     Raises:
-        ValueError: They differ by more than rounding.
+        ValueError: It is larger than rounding.
     """
     state = chain.inputs_state
 
@@ -275,8 +267,8 @@ def _difference(chain: Any, model: keras.Model, deleted: Collection[int], inputs
     return largest / scale
 
 
-def _pair(chain: ChainLike, name: str, examples: Any) -> tuple:
-    """Returns inputs and targets, of a data set too."""
+def _pair(chain: ChainLike, name: str, examples: tuple | Inputs) -> tuple:
+    """Returns inputs and targets, from a pair or a data set."""
     if not isinstance(examples, tuple | list):
         inputs, targets = as_arrays(chain, examples)
         examples = examples if targets is None else (inputs, targets)
@@ -287,7 +279,7 @@ def _pair(chain: ChainLike, name: str, examples: Any) -> tuple:
     return tuple(examples)
 
 
-def _comparison(chain: Any, model: keras.Model, measured: _Measured, costs: Costs) -> pd.DataFrame:
+def _comparison(chain, model: keras.Model, measured: _Measured, costs: Costs) -> pd.DataFrame:
     n = len(measured.packed)
     few = tree.map_structure(lambda x: np.asarray(x)[:TIMED_EXAMPLES], measured.inputs)
     both = (chain.graph.model, model)

@@ -1,4 +1,4 @@
-"""Additions at which a branch joins its skip: the positions at which a graph can be cut."""
+"""Candidates for modules in a graph: additions at which a branch joins its skip, and others."""
 
 from dataclasses import dataclass, field
 
@@ -19,44 +19,43 @@ from residual_ensembles.unraveling.sums import (
 
 @dataclass(frozen=True)
 class Candidate:
-    """A part of the graph that can be a module: from one tensor to another."""
+    """A part of the graph that can be a module; its tensors by number."""
 
     name: str
     entry: int
-    """What enters."""
+    """The tensor that enters."""
     skip: int | None
-    """What goes around the residual, before the sum; None where there is one path only."""
+    """The skip, before the sum; None where there is one path only."""
     residuals: tuple[int, ...]
-    """What is added to it; the output itself where there is no skip."""
+    """The terms that are added to it; the output itself where there is no skip."""
     total: int
     """The sum."""
     leaves: int
-    """What leaves: the sum, or what its activation makes of it."""
+    """The tensor that leaves: the sum, or the output of its activation."""
     inner: frozenset[int]
-    """Tensors between `entry` and `leaves`, `leaves` among them; not those that are needed beside
-    the module, too, and so are made before it."""
+    """Tensors between `entry` and `leaves`, with `leaves`; without those that are needed beside the
+    module, too, and so are computed before it."""
     note: str = ""
-    """Which of two readings this is."""
+    """Which of several readings this is."""
     side_sums: frozenset[int] = frozenset()
-    """Sums outside of the module to which something within it is added: the sums of all skips of a
-    WaveNet."""
+    """Sums outside of the module to which a tensor within it is added, as in a WaveNet."""
 
 
 @dataclass
-class Found:
+class Candidates:
     """All candidates for modules in a graph."""
 
     candidates: list[Candidate] = field(default_factory=list)
     refused: dict[str, str] = field(default_factory=dict)
-    """Additions that are no module, by name, and why not."""
+    """For each addition that is no module, by name, the reason."""
 
 
 class Additions:
-    """Looks for modules in a graph.
+    """Search for candidates in a graph.
 
     Args:
-        graph: The graph; nodes that take a sum apart are added to it, and to the trace.
-        trace: What one run of it showed: shapes and types.
+        graph: The graph; nodes for the terms of sums are added to it, and to the trace.
+        trace: Shapes and types of its tensors, seen in one run.
     """
 
     def __init__(self, graph: Graph, trace: Trace):
@@ -67,7 +66,7 @@ class Additions:
         self.consumers = graph.consumers()
         self.nodes: list[Node] = []
         self._added_as: dict[tuple[int, int], int] = {}
-        """What stands for a tensor in a sum that it is not added to as it is."""
+        """The term of a sum by (tensor, sum), where it is not the tensor itself."""
         self.terms: dict[int, list[int]] = {}
         for node in list(graph.nodes):
             terms = self._terms(node)
@@ -77,9 +76,9 @@ class Additions:
         self.ancestors = graph.ancestors()  # of what `_terms` added, too
         self._linear: dict[tuple[int, int], bool] = {}
 
-    def find(self) -> Found:
+    def find(self) -> Candidates:
         """Returns all candidates, and why other additions are none."""
-        result = Found()
+        result = Candidates()
         for node in self.nodes:
             try:
                 result.candidates.append(self.candidate(node))
@@ -96,19 +95,19 @@ class Additions:
 
         Args:
             node: The addition.
-            entry: What enters the module; None for the last tensor that all branches come from.
-            skip: What goes around the residual; None for what looks like it.
+            entry: The tensor that enters; None for the last one that all branches depend on.
+            skip: The skip; None for the branch that looks like it.
 
         Raises:
-            ValueError: There is none, with the reason.
+            ValueError: There is no such module, with the reason.
         """
         total = node.outputs[0]
         terms = self._flat_terms(total)
-        given = entry is not None
+        strict = entry is None
         entry = self._entry(terms) if entry is None else entry
         self._check_entry(entry, terms)
         if skip is None:
-            skip, note = self._skip(entry, terms, total, strict=not given)
+            skip, note = self._skip(entry, terms, total, strict)
         else:
             note = ""
             skip = self._added_as.get((skip, total), skip)
@@ -131,21 +130,21 @@ class Additions:
     def merge(self, node: Node, entry: int, skip: int) -> Candidate:
         """Returns the module that ends in a layer that does not add.
 
-        Its residual is what the layer outputs beyond the skip.
+        Its residual is the output of the layer minus the skip.
 
         Args:
-            node: Where branches meet.
-            entry: What enters the module.
-            skip: What is left of the layer's output when the module is deleted.
+            node: The layer where branches meet.
+            entry: The tensor that enters the module.
+            skip: The tensor that replaces the layer's output when the module is deleted.
 
         Raises:
-            ValueError: There is none, with the reason.
+            ValueError: There is no such module, with the reason.
         """
         total = node.outputs[0]
         if self.shapes[skip] is None or self.shapes[skip] != self.shapes[total]:
             raise ValueError(
-                f"{self.graph.name_of(skip)} has the shape {self.shapes[skip]}, and what is put "
-                f"out {self.shapes[total]}"
+                f"{self.graph.name_of(skip)} has the shape {self.shapes[skip]}, and the output "
+                f"{self.shapes[total]}"
             )
         self._check_entry(entry, [skip, total])
         residual = self._add(Difference(f"{node.name}_residual"), [total, skip], total)
@@ -154,10 +153,10 @@ class Additions:
         own, _ = self._closed(self.between(entry, leaves), total, leaves)
         return Candidate(node.name, entry, skip, (residual,), total, leaves, own)
 
-    def meetings(self) -> list[tuple[Node, int | None, int | None]]:
-        """Returns where branches meet: the node, what they come from, and one that may be a skip.
+    def meetings(self) -> list[tuple[Node, int, int | None]]:
+        """Returns where branches meet: the node, the tensor that enters, and a possible skip.
 
-        None for the latter two where branches come from several values, or all change the shape.
+        The skip is None where all branches change the shape.
         """
         result = []
         for node in self.graph.nodes:
@@ -168,17 +167,17 @@ class Additions:
                 entry = self._entry(inputs)
             except ValueError:
                 continue
-            whole = self.shapes[node.outputs[0]]
-            fits = [t for t in inputs if whole is not None and self.shapes[t] == whole]
+            shape = self.shapes[node.outputs[0]]
+            fits = [t for t in inputs if shape is not None and self.shapes[t] == shape]
             skip = min(fits, key=lambda t: (t != entry, self._size(entry, t)), default=None)
             result.append((node, entry, skip))
         return result
 
     def layer(self, node: Node) -> Candidate:
-        """Returns the module that a layer is by itself.
+        """Returns the module that consists of one layer.
 
         Raises:
-            ValueError: It does not keep the shape of what passes through, with both shapes.
+            ValueError: The layer does not keep the shape of what passes through, with both shapes.
         """
         entry = node.first
         if entry is None or len(node.outputs) != 1:
@@ -189,8 +188,8 @@ class Additions:
             raise ValueError("what it takes has no batch")
         if before != after or self.graph.dtypes[entry] != self.graph.dtypes[leaves]:
             raise ValueError(f"it changes the shape of what passes through, {before} to {after}")
-        # What else it takes is made before it and travels along, even where that comes from what
-        # enters: another module may need it too.
+        # Its other inputs are computed before it and carried along, even where they depend on what
+        # enters: another module may need them too.
         inner = frozenset([leaves])
         return Candidate(node.name, entry, None, (leaves,), leaves, leaves, inner)
 
@@ -200,7 +199,7 @@ class Additions:
         return frozenset(t for t in members(above) if self.ancestors[t] >> entry & 1)
 
     def _terms(self, node: Node) -> list[int] | None:
-        """Returns what a node adds, one tensor each; None where it does not add."""
+        """Returns the terms that a node adds; None where it does not add."""
         if len(node.inputs) < 2 or len(node.outputs) != 1:
             return None
         total = node.outputs[0]
@@ -209,24 +208,24 @@ class Additions:
         as_it_is = self.probe.scales(node) if may_add(node) else None
         if as_it_is is None:
             return None
-        for place, (tensor, same) in enumerate(zip(node.inputs, as_it_is, strict=True)):
+        for i, (tensor, same) in enumerate(zip(node.inputs, as_it_is, strict=True)):
             if not same:
-                self._added_as[tensor, total] = self._add(Scaled(node, place), [tensor], total)
+                self._added_as[tensor, total] = self._add(Scaled(node, i), [tensor], total)
         return [self._added_as.get((tensor, total), tensor) for tensor in node.inputs]
 
     def _repeated(self, tensor: int, total: int) -> int:
-        """Returns a tensor in the shape of the sum that it is repeated for."""
-        own, whole = self.shapes[tensor], self.shapes[total]
-        if own is None or whole is None or len(own) != len(whole) or own == whole:
+        """Returns a tensor broadcast to the shape of a sum."""
+        own, full = self.shapes[tensor], self.shapes[total]
+        if own is None or full is None or len(own) != len(full) or own == full:
             return tensor
         name = f"{self.graph.name_of(tensor)}_repeated"
-        repeats = tuple(b if a == 1 else 1 for a, b in zip(own, whole, strict=True))
+        repeats = tuple(b if a == 1 else 1 for a, b in zip(own, full, strict=True))
         repeated = self._add(Repeated(name, repeats), [tensor], total)
         self._added_as[tensor, total] = repeated
         return repeated
 
     def _add(self, operation, inputs: list[int], like: int) -> int:
-        """Returns what an operation makes of tensors, of the shape and type of another one."""
+        """Returns the output of a new node, which has the shape and type of `like`."""
         arguments = tuple(map(Ref, inputs)), {}
         node = self.graph.add(operation, arguments, [self.graph.dtypes[like]], operation.name)
         self.trace.shapes.append(self.shapes[like])
@@ -235,11 +234,11 @@ class Additions:
         return node.outputs[0]
 
     def _flat_terms(self, total: int) -> list[int]:
-        """Returns what is added, sums within taken apart where nothing else needs them."""
+        """Returns the terms of a sum, with those of sums among them that nothing else needs."""
         result = []
         for term in self.terms[total]:
-            whole = term in self.terms and len(self.consumers[term]) == 1
-            result += self._flat_terms(term) if whole else [term]
+            is_inner_sum = term in self.terms and len(self.consumers[term]) == 1
+            result += self._flat_terms(term) if is_inner_sum else [term]
         return result
 
     def _entry(self, terms: list[int]) -> int:
@@ -270,7 +269,7 @@ class Additions:
             )
 
     def _skip(self, entry: int, terms: list[int], total: int, strict: bool) -> tuple[int, str]:
-        """Chooses the branch that goes around the others."""
+        """Chooses the branch that is the skip, and notes other readings."""
         if entry in terms:
             return entry, ""
         fits = [term for term in terms if self.shapes[term] == self.shapes[total]]
@@ -305,7 +304,7 @@ class Additions:
         return [self.graph.producers[t] for t in self.between(entry, term)]
 
     def _is_linear(self, entry: int, term: int) -> bool:
-        """Whether a branch is a linear function, as far as it is known or can be tried."""
+        """Whether a branch is known, or found by trial, to be a linear function."""
         if (entry, term) not in self._linear:
             nodes = self._nodes(entry, term)
             tried = not any(map(is_nonlinear, nodes))
@@ -313,11 +312,11 @@ class Additions:
         return self._linear[entry, term]
 
     def _does_something(self, entry: int, term: int) -> bool:
-        """Whether a branch has weights or is no linear function, as a residual."""
+        """Whether a branch has weights or is not linear, as a residual."""
         return self._size(entry, term)[0] > 0 or not self._is_linear(entry, term)
 
     def _activated(self, total: int) -> int:
-        """Returns what an activation that only this sum goes into makes of it, or the sum."""
+        """Returns the output of an activation that is the sum's only consumer, or the sum."""
         if len(self.consumers[total]) != 1 or total in self.graph.outputs:
             return total
         node = self.consumers[total][0]
@@ -326,13 +325,13 @@ class Additions:
     def _closed(
         self, inner: frozenset[int], total: int, leaves: int
     ) -> tuple[frozenset[int], frozenset[int]]:
-        """Returns what is a module's alone, and the sums beside it that something of it goes into.
+        """Returns the tensors of a module alone, and the sums beside it that they are added to.
 
-        What is needed beside the module as well is made before it and travels along.
+        Tensors that are needed beside the module, too, are computed before it and carried along.
 
         Raises:
-            ValueError: Something within it is needed elsewhere, and not only to be added to what
-                comes out of other modules on the side.
+            ValueError: A tensor within it is needed elsewhere, and not only to be added to side
+                outputs of other modules.
         """
         needed, sums = self._needed_beside(inner, leaves)
         if not needed:
@@ -343,9 +342,9 @@ class Additions:
         return inner - before, sums
 
     def _needed_beside(self, inner: frozenset[int], leaves: int) -> tuple[dict, frozenset[int]]:
-        """Returns what within a module is needed outside of it, and the sums that it ends up in.
+        """Returns the tensors of a module that are needed outside, and the sums that they end in.
 
-        There are no such sums where it ends up in anything else.
+        There are no such sums where one ends in anything else.
         """
         needed, sums = {}, set()
         for tensor in sorted(inner - {leaves}):
@@ -364,9 +363,9 @@ class Additions:
         return [node for node in nodes if not inner.issuperset(node.outputs)]
 
     def _sums_reached(self, tensor: int, inner: frozenset[int]) -> set[int] | None:
-        """Returns the first sums that a tensor goes into outside of a module, as one term of each.
+        """Returns the first sums outside of a module that a tensor is one term of.
 
-        None where it gets anywhere else: to an output, or into a sum in more than one way.
+        None where it reaches anything else: an output, or a sum by more than one term.
         """
         if tensor in self.graph.outputs:
             return None
@@ -381,11 +380,9 @@ class Additions:
             new = [t for t in node.outputs if t not in reached]
             reached.update(new)
             pending += [consumer for t in new for consumer in self.consumers[t]]
-        once = all(sum(t in reached for t in self._inputs_of(total)) == 1 for total in sums)
+        inputs = (self.graph.producers[total].inputs for total in sums)
+        once = all(sum(t in reached for t in terms) == 1 for terms in inputs)
         return sums if once else None
-
-    def _inputs_of(self, total: int) -> list[int]:
-        return self.graph.producers[total].inputs
 
     def _refuse(self, tensor: int, inner: frozenset[int]) -> None:
         outside = [node.name for node in self._outside(tensor, inner)] or ["the output"]

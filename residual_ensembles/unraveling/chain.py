@@ -1,7 +1,6 @@
 """Any functional Keras model as a chain: `unravel`, and the chain that it makes."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
 
 import keras
 import numpy as np
@@ -11,13 +10,12 @@ from keras import ops, tree
 from residual_ensembles.models import _keras_internals
 from residual_ensembles.models.chain import Chain
 from residual_ensembles.models.nesting import register_all
-from residual_ensembles.models.protocols import Compilation
+from residual_ensembles.models.protocols import Compilation, Inputs
 from residual_ensembles.unraveling import example
 from residual_ensembles.unraveling.additions import Additions
-from residual_ensembles.unraveling.example import EXAMPLES, Trace
+from residual_ensembles.unraveling.example import EXAMPLES, Trace, in_order, structured
 from residual_ensembles.unraveling.graph import Graph, compilation_of, functional, graph_of
 from residual_ensembles.unraveling.graph_partition import Cut, Layout
-from residual_ensembles.unraveling.inputs import in_order, structured
 from residual_ensembles.unraveling.modules import GraphModule, LayerModule
 from residual_ensembles.unraveling.probing import Probe
 from residual_ensembles.unraveling.program import Program, Segment, Stem
@@ -34,20 +32,20 @@ SUM_TOLERANCE = 0.01
 class UnraveledChain(Chain):
     """The chain that `unravel` makes of a model. They share their weights.
 
-    What enters may be structured as the model wants it, or packed: see `packed_inputs`. `head` puts
-    out `(batch, numbers)`, and a call what the model does.
+    Inputs may be structured as the model takes them, or packed: see `packed_inputs`. `head` returns
+    `(batch, numbers)`, and a call what the model returns.
 
     Args:
         graph: Graph of the model.
-        cut: What its modules are.
-        trace: What one run of it showed.
-        choices: What was asked of `unravel`, as plain values: with these and the model, it makes
-            the same chain again.
+        cut: Its partition into modules.
+        trace: Shapes, types and values seen in one run.
+        choices: Arguments of `unravel`, as plain values, that make the same chain again.
+        name: Name of the chain.
     """
 
     def __init__(self, graph: Graph, cut: Cut, trace: Trace, choices: Mapping, name: str):
         parts = _Parts(graph, cut, trace)
-        # Not as `Chain` begins: it builds at once, and Keras lets nothing be added after that.
+        # Not `Chain.__init__`: it builds at once, and Keras lets nothing be added after that.
         keras.Model.__init__(self, name=name, dtype="float32")
         self.stem, self.head = parts.stem(), parts.head()
         self.modules, self.segments = parts.modules(), parts.segments()
@@ -59,12 +57,14 @@ class UnraveledChain(Chain):
         self.inputs_state = parts.inputs
         self.outputs_state = parts.outputs
         self.carries_integers = any(m.enters.has_integers for m in self.modules)
-        said = choices.get("probabilities")
-        self.probabilities = _are_probabilities(graph, trace) if said is None else said
+        probabilities = choices.get("probabilities")
+        if probabilities is None:
+            probabilities = _are_probabilities(graph, trace)
+        self.probabilities = probabilities
         self.agreement = None
-        """Largest difference to the model on an example, as a share of the largest output."""
+        """Largest difference from the model on an example, as a share of the largest output."""
         self.notes: list[str] = []
-        """What there is to say about how the graph was cut."""
+        """Remarks of the search: other readings, and additions that are no modules."""
         self.build(None)
 
     def build(self, input_shape):
@@ -77,17 +77,17 @@ class UnraveledChain(Chain):
         return self.unpacked_outputs(self.packed_outputs(inputs, gates, training))
 
     def packed_outputs(self, x, gates=None, training=None):
-        """Returns `(batch, numbers)` of packed inputs, as the head puts it out."""
+        """Returns outputs of packed inputs as the head returns them, `(batch, numbers)`."""
         return super().call(x, gates=gates, training=training)
 
     def summary(self, line_length: int | None = None, print_fn: Callable | None = None, **_):
-        """Prints what the chain consists of: modules, their shapes and costs, and how they agree.
+        """Prints the modules of the chain, their shapes and costs, and its difference to the model.
 
         Args:
             line_length: Characters in a line, beyond which the table goes on below; None for as
                 many as it takes.
             print_fn: Called with the text in place of `print`.
-            **_: What else `keras.Model.summary` takes; there are no layers to be shown here.
+            **_: Other arguments of `keras.Model.summary`, which are ignored.
         """
         from residual_ensembles.unraveling.chain_summary import text
 
@@ -120,7 +120,7 @@ class UnraveledChain(Chain):
         return flat[0] if len(flat) == 1 else self.inputs_state.packed(flat)
 
     def unpacked_outputs(self, outputs):
-        """Returns what the head outputs, structured as the model does."""
+        """Returns outputs of the head, structured as the model's."""
         flat = self.outputs_state.unpacked(outputs)
         if self.outputs_state.alone or len(flat) == 1:
             return flat[0]
@@ -135,11 +135,9 @@ class UnraveledChain(Chain):
     @property
     def names_of_outputs(self):
         own = functional(self.network)
-        if isinstance(_keras_internals.outputs_structure(own), Mapping):
-            names = sorted(
-                _keras_internals.outputs_structure(own)
-            )  # in the order in which Keras flattens them
-            return names if len(names) == len(self.output_shapes) else own.output_names
+        structure = _keras_internals.outputs_structure(own)
+        if isinstance(structure, Mapping) and len(structure) == len(self.output_shapes):
+            return sorted(structure)  # in the order in which Keras flattens them
         return list(own.output_names)
 
     def compute_output_shape(self, input_shape, **_):
@@ -147,7 +145,7 @@ class UnraveledChain(Chain):
 
     def get_config(self):
         network = keras.saving.serialize_keras_object(self.network)
-        network.pop("compile_config", None)  # what it was trained with may not be known elsewhere
+        network.pop("compile_config", None)  # a custom loss may not be known elsewhere
         return {"name": self.name, "network": network, "choices": self.choices}
 
     @classmethod
@@ -163,34 +161,36 @@ def unravel(
     boundaries: Iterable | None = None,
     input_shape: Sequence[int] | Mapping[str, Sequence[int]] | None = None,
     *,
-    example_inputs: Any = None,
+    example_inputs: Inputs | None = None,
     probabilities: bool | None = None,
     name: str | None = None,
 ) -> UnraveledChain:
     """Cuts the graph of a model where a branch is added back, and returns it as a chain.
 
-    The chain runs the model's own layers: weights are shared, and the model is not changed. What
-    follows an addition alone, as the ReLU of the first ResNets, belongs to the module; what lies
-    between modules runs always; what is made before a module and needed after it travels along.
+    The chain runs the model's own layers: weights are shared, and the model is not changed. An
+    activation that follows an addition alone, as the ReLU of the first ResNets, belongs to the
+    module; layers between modules always run; tensors that are computed before a module and needed
+    after it are carried along.
 
     Args:
         model: A functional or sequential model.
-        modules: Layers that are modules by themselves: names, classes, or a function of a layer. A
-            layer that is named has to keep the shape of what passes through it.
-        boundaries: The additions to cut at, by the name of the layer, where others would be taken;
-            or, for one that can be read in more than one way, `(begin, end)` or `(begin, end,
-            skip)`: names of the layers that output what enters the module, the sum, and the branch
-            that stays. None for as many modules as there are.
+        modules: Layers that are modules by themselves: names, classes, or a function of a layer
+            that returns whether it is one. A layer that is named has to keep the shape of what
+            passes through it.
+        boundaries: Additions to cut at, by the name of the layer; or, for one that can be read in
+            more than one way, `(begin, end)` or `(begin, end, skip)`: names of the layers that
+            output what enters the module, the sum, and the skip. None for as many modules as there
+            are.
         input_shape: Shape of one input without batch, where its size is free; a dictionary by the
             name of the input for several.
-        example_inputs: Two or more inputs to compare chain and model with, in place of random ones.
+        example_inputs: Two or more examples to compare chain and model on, in place of random ones.
         probabilities: Whether the output is probabilities, as after a softmax, and not logits; None
-            to ask the outputs.
+            to find out from the outputs.
         name: Name of the chain; the model's by default.
 
     Raises:
         ValueError: The model's graph is not known or cannot be cut, with the layer and the reason;
-            a name is not there; or chain and model do not agree.
+            there is no layer of a name; or chain and model do not agree.
 
     Example:
         >>> import keras
@@ -257,20 +257,12 @@ def _checked(chain: UnraveledChain, model: keras.Model, inputs) -> float:
 
 
 def allowed_difference(dtypes: Iterable[str]) -> float:
-    """Returns the largest difference that is rounding, as a share of the largest output.
-
-    Args:
-        dtypes: All types that something is computed in.
-    """
+    """Returns the largest difference that is rounding, as a share of the largest output."""
     return max(LARGEST_DIFFERENCE.get(dtype, 0.0) for dtype in ("float32", *dtypes))
 
 
 def _check_weights(model: keras.Model) -> None:
-    """Refuses a model that has NaN among its weights: what it answers is nobody's answer.
-
-    Raises:
-        ValueError: It has, with the first of them. Infinity may be meant, as in a mask.
-    """
+    """Refuses a model with NaN among its weights; infinity may be meant, as in a mask."""
     for weight in model.weights:
         if np.isnan(ops.convert_to_numpy(weight)).any():
             raise ValueError(
@@ -280,11 +272,6 @@ def _check_weights(model: keras.Model) -> None:
 
 
 def _check_finite(model: keras.Model, outputs: list[np.ndarray]) -> None:
-    """Refuses a model that outputs what is no number.
-
-    Raises:
-        ValueError: It does.
-    """
     if not all(np.isfinite(each).all() for each in outputs):
         raise ValueError(
             f"Received {model.name}, which outputs NaN or infinity, expected numbers: say "
@@ -293,13 +280,7 @@ def _check_finite(model: keras.Model, outputs: list[np.ndarray]) -> None:
 
 
 class _Parts:
-    """The parts of a chain.
-
-    Args:
-        graph: Graph of the model.
-        cut: What its modules are.
-        trace: What one run of it showed.
-    """
+    """The parts of a chain."""
 
     def __init__(self, graph: Graph, cut: Cut, trace: Trace):
         self.graph = graph
@@ -312,7 +293,7 @@ class _Parts:
 
     def _state(self, layout: Layout, flat: bool = False) -> State:
         tensors = (layout.stream, *layout.carried)
-        common = [place for place, t in enumerate(tensors) if self.trace.shapes[t] is None]
+        common = [i for i, t in enumerate(tensors) if self.trace.shapes[t] is None]
         shapes = [self._shape(t, within=not flat and t != layout.stream) for t in tensors]
         dtypes = [self.trace.dtypes[t] for t in tensors]
         if flat:
@@ -320,7 +301,7 @@ class _Parts:
         return State(shapes, dtypes, [self.trace.masks[t] for t in tensors], common)
 
     def _shape(self, tensor: int, within: bool) -> tuple:
-        """Returns a shape without batch, or the whole one of what is the same for all examples."""
+        """Returns a shape without batch; the full shape of a tensor that all examples share."""
         shape = self.trace.shapes[tensor]
         if shape is not None:
             return shape
@@ -333,7 +314,7 @@ class _Parts:
         return self.trace.common[tensor].shape
 
     def _is_common(self, tensor: int) -> bool:
-        """Whether something without a batch is the same for other examples too."""
+        """Whether a tensor without batch is the same for other examples, too."""
         inputs = [
             ops.zeros((EXAMPLES, *self.trace.shapes[t]), self.trace.dtypes[t])
             for t in self.graph.inputs
@@ -342,9 +323,8 @@ class _Parts:
         return np.array_equal(ops.convert_to_numpy(result), self.trace.common[tensor])
 
     def stem(self) -> Stem:
-        return Stem(
-            self._program(self.graph.inputs, self.cut.entering[0]), self.inputs, self.entering[0]
-        )
+        program = self._program(self.graph.inputs, self.cut.entering[0])
+        return Stem(program, self.inputs, self.entering[0])
 
     def modules(self) -> list[GraphModule]:
         result = []
@@ -377,7 +357,7 @@ class _Parts:
 
 
 class FlatState(State):
-    """Outputs: `(batch, numbers)`, one vector as it is, anything else flat."""
+    """State of the outputs, `(batch, numbers)`: one vector as it is, anything else flattened."""
 
     def __init__(self, shapes, dtypes, masks):
         super().__init__(shapes, dtypes, masks)
@@ -385,11 +365,11 @@ class FlatState(State):
 
 
 def _are_probabilities(graph: Graph, trace: Trace) -> bool:
-    """Whether the model's one output is probabilities: what a softmax or a sigmoid outputs.
+    """Whether the model's only output is probabilities, as of a softmax or a sigmoid.
 
-    The outputs themselves are asked: not negative, and of each example they add up to 1. One number
-    alone, or several that are independent, are probabilities where what makes them never leaves
-    0 to 1, however large what enters.
+    They are not negative, and those of an example add up to 1; or, for one number and for several
+    that are independent, the operation that computes them never leaves 0..1, however large its
+    input.
     """
     if len(trace.outputs) > 1:
         return False

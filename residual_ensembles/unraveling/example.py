@@ -1,18 +1,20 @@
-"""One example that a model is run with: it tells all shapes, and holds a chain to its model."""
+"""Inputs of a model, and the examples that it is run with: for shapes, and to check its chain."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import keras
-from keras import ops
+from keras import ops, tree
 
+from residual_ensembles.models import _keras_internals
+from residual_ensembles.models.protocols import Inputs
 from residual_ensembles.statistics.randomness import generator
-from residual_ensembles.unraveling.graph import Graph
-from residual_ensembles.unraveling.inputs import in_order, structured
+from residual_ensembles.unraveling.graph import Graph, functional
 
 EXAMPLES = 2
 TOKENS = 2
-"""Whole numbers are 0 or 1 where nothing is known of them: token, class or mask, these exist."""
+"""Integer inputs are 0 or 1 unless an embedding says how many there are: every token, class or mask
+has these."""
 
 
 class Trace(NamedTuple):
@@ -24,24 +26,23 @@ class Trace(NamedTuple):
     masks: list
     """Shape of the Keras mask of each tensor, without batch, or None."""
     common: dict
-    """What has no batch, by the number of the tensor."""
+    """Values of the tensors without batch, by number."""
     outputs: list
-    """What the model outputs, flat."""
+    """Outputs of the model, flat."""
 
 
-def random_example(graph: Graph, shapes=None, seed: int = 0):
-    """Returns random inputs, structured as the model takes them.
+def random_example(graph: Graph, shapes=None):
+    """Returns seeded random inputs, structured as the model takes them.
 
     Args:
         graph: Graph of the model.
-        shapes: For an input whose size is free, its shape without batch: one shape, or one by name
-            of the input.
-        seed: Seed of the numbers.
+        shapes: For an input whose size is free, its shape without batch: one shape, or shapes by
+            the name of the input.
 
     Raises:
-        ValueError: A size is free and was not given.
+        ValueError: A size is free, and there is no shape for it.
     """
-    random = generator(seed, "example")
+    random = generator(0, "example")
     result = []
     for tensor, x in zip(graph.inputs, graph.model.inputs, strict=True):
         shape = shape_of_input(x, shapes)
@@ -54,19 +55,19 @@ def random_example(graph: Graph, shapes=None, seed: int = 0):
     return structured(graph.model, result)
 
 
-def shape_of_input(x: Any, shapes=None) -> tuple[int, ...]:
-    """Returns the shape of an input without batch, with free sizes filled in.
+def shape_of_input(x: keras.KerasTensor, shapes=None) -> tuple[int, ...]:
+    """Returns the shape of an input without batch, with free sizes filled in from `shapes`.
 
     Raises:
-        ValueError: A size is free and was not given, the input has another one, or is text.
+        ValueError: A size is free, contradicts `shapes`, or the input is text.
     """
     if x.dtype == "string":
         raise ValueError(
             f"Received a model whose input {x.name!r} is text, expected numbers: take apart what "
             "follows its tokens, keras.Model(tokens, outputs)."
         )
-    given = shapes.get(x.name) if isinstance(shapes, Mapping) else shapes
-    shape = tuple(x.shape[1:]) if given is None else tuple(given)
+    shape = shapes.get(x.name) if isinstance(shapes, Mapping) else shapes
+    shape = tuple(x.shape[1:] if shape is None else shape)
     fits = len(shape) == len(x.shape) - 1 and all(
         own in (None, size) for own, size in zip(x.shape[1:], shape, strict=False)
     )
@@ -84,7 +85,7 @@ def shape_of_input(x: Any, shapes=None) -> tuple[int, ...]:
 
 
 def _vocabulary(graph: Graph, tensor: int) -> int:
-    """Returns how many integers an input may be: an embedding knows, nothing else does."""
+    """Returns the number of values of an integer input, by the embedding that it goes into."""
     sizes = [
         node.operation.input_dim
         for node in graph.nodes
@@ -93,13 +94,8 @@ def _vocabulary(graph: Graph, tensor: int) -> int:
     return min(sizes, default=TOKENS)
 
 
-def run(graph: Graph, inputs: Any) -> Trace:
-    """Runs all nodes of a graph once and notes what passes.
-
-    Args:
-        graph: The graph.
-        inputs: As its model takes them.
-    """
+def run(graph: Graph, inputs: Inputs) -> Trace:
+    """Runs all nodes of a graph once, and returns the trace."""
     tensors = [
         ops.cast(x, graph.dtypes[number])
         for x, number in zip(in_order(graph.model, inputs), graph.inputs, strict=True)
@@ -116,7 +112,7 @@ def run(graph: Graph, inputs: Any) -> Trace:
         for number in node.outputs:
             has_batch = values[number].shape[:1] == (batch,) and number not in graph.common
             _note(trace, number, values[number], has_batch)
-        for number in node.inputs:  # what is not needed any more is not kept
+        for number in node.inputs:  # frees what is not needed any more
             if last_use[number] is node and number not in graph.outputs:
                 values.pop(number, None)
     trace.outputs.extend(values[number] for number in graph.outputs)
@@ -129,5 +125,46 @@ def _note(trace: Trace, number: int, tensor, has_batch: bool) -> None:
         trace.shapes[number] = tuple(tensor.shape[1:])
     else:
         trace.common[number] = ops.convert_to_numpy(tensor)
-    mask = keras.src.backend.get_keras_mask(tensor)
+    mask = _keras_internals.get_mask(tensor)
     trace.masks[number] = None if mask is None else tuple(mask.shape[1:])
+
+
+def structured(model, flat: list):
+    """Returns flat inputs as a model takes them: one alone, a list, or a dictionary."""
+    structure = _structure(model)
+    if structure is None or (len(flat) == 1 and not isinstance(structure, Mapping)):
+        return flat[0]
+    return tree.pack_sequence_as(structure, flat)
+
+
+def in_order(model, x: Inputs) -> list:
+    """Returns inputs as a list, in the order of the model's.
+
+    Args:
+        model: A functional or sequential model.
+        x: Inputs as the model takes them, or in a dictionary by the names of the inputs, or all of
+            them packed into one array.
+
+    Raises:
+        ValueError: Names or number are not those of the model's inputs.
+    """
+    names, structure = [own.name for own in model.inputs], _structure(model)
+    if isinstance(x, Mapping):
+        if isinstance(structure, Mapping) and set(structure) <= set(x):
+            return tree.flatten({key: x[key] for key in structure})
+        if not set(names) <= set(x):
+            raise ValueError(
+                f"Received inputs named {', '.join(map(str, x))}, expected {', '.join(names)}."
+            )
+        return [x[name] for name in names]
+    is_several = isinstance(x, list | tuple) and all(hasattr(each, "shape") for each in x)
+    flat = tree.flatten(x) if is_several else [x]
+    packed = len(flat) == 1 and not is_several
+    if len(flat) != len(names) and not packed:
+        raise ValueError(f"Received {len(flat)} inputs, expected {len(names)}: {', '.join(names)}.")
+    return flat
+
+
+def _structure(model):
+    own = functional(model)
+    return None if own is None else _keras_internals.inputs_structure(own)

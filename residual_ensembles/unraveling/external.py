@@ -1,4 +1,4 @@
-"""External networks, which a study does not train: files, and what Keras brings along."""
+"""External networks, which a study does not train: files, and those of `keras.applications`."""
 
 import sys
 from collections.abc import Sequence
@@ -12,14 +12,11 @@ from residual_ensembles.unraveling.loading import check_file, load, read
 
 FILE, APPLICATION = EXTERNAL
 FREE_SIZE = 32
-"""Stands for a size that a network leaves free, where only its modules are looked at."""
+"""Replaces a size that a network leaves free, where only its modules matter."""
 
 
 def check_name(own: ExternalNetwork) -> None:
-    """Refuses a network that is not there, before anything is computed.
-
-    Args:
-        own: Which network.
+    """Refuses a network that is neither a file nor in `keras.applications`.
 
     Raises:
         ValueError: There is no such file, or no such network in `keras.applications`.
@@ -41,14 +38,15 @@ def _builder(name: str):
 def load_external(own: ExternalNetwork, image_shape: Sequence[int], n_classes: int) -> Chain:
     """Returns an external network as a chain that takes images in 0..255.
 
+    One of `keras.applications` is preceded by the preprocessing of its authors.
+
     Args:
-        own: Which network, with which weights, cut where. One of `keras.applications` is told to
-            prepare images as its authors did.
+        own: Name or file of the network, its weights, boundaries and modules.
         image_shape: `(height, width, channels)` of the data.
         n_classes: Classes of the data; with weights of ImageNet an application has its 1,000.
 
     Raises:
-        ValueError: There is no such network, or it cannot be had or cut.
+        ValueError: There is no such network, or it cannot be built or cut.
     """
     check_name(own)
     name, cut = own.model.partition(":")[2], _cut(own)
@@ -58,16 +56,14 @@ def load_external(own: ExternalNetwork, image_shape: Sequence[int], n_classes: i
 
 
 def build_untrained(own: ExternalNetwork, image_shape: Sequence[int | None]) -> Chain:
-    """Returns an external network as a chain of which only the modules count: weights are not
-    fetched.
+    """Returns an external network as a chain with random weights, to look at its modules.
 
     Args:
-        own: Which network, cut where.
-        image_shape: Image shape of the data; None where nobody knows it yet, for what the network
-            is made for.
+        own: Name or file of the network, its boundaries and modules.
+        image_shape: Image shape of the data; its sizes are None where they are not known yet.
 
     Raises:
-        ValueError: It cannot be had, or cut, or it takes other images.
+        ValueError: The network cannot be built or cut, or takes other images.
     """
     check_name(own)
     name, cut = own.model.partition(":")[2], _cut(own)

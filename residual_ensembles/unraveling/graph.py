@@ -1,8 +1,4 @@
-"""The graph of a Keras model, flat: nested models are entered, every call is one node.
-
-Keras keeps the graph of a functional model in attributes that it does not document; this is the one
-file that reads them.
-"""
+"""The flat graph of a Keras model: nested models are entered, and every call is a node."""
 
 import inspect
 from collections.abc import Callable, Iterator, Sequence
@@ -19,7 +15,7 @@ from residual_ensembles.models.protocols import Compilation
 
 @dataclass(frozen=True)
 class Ref:
-    """Stands for a tensor within the arguments of a call."""
+    """Placeholder of a tensor in the arguments of a call."""
 
     tensor: int
 
@@ -32,20 +28,20 @@ class Node:
     arguments: tuple
     """Positional and named arguments, with a `Ref` for each tensor."""
     outputs: tuple[int, ...]
-    """Numbers of the tensors that come out."""
+    """Numbers of the output tensors."""
     name: str
     """Address of the layer, such as `backbone/conv1`."""
 
     @property
     def inputs(self) -> list[int]:
-        """Numbers of the tensors that go in."""
+        """Numbers of the input tensors."""
         return [leaf.tensor for leaf in tree.flatten(self.arguments) if isinstance(leaf, Ref)]
 
     @property
     def first(self) -> int | None:
-        """Number of the tensor that the call is about: the first that its signature names.
+        """Number of the main input: the first tensor in the order of the signature; None without.
 
-        Layers may be called with names alone, in any order. None where no tensor goes in.
+        Layers may be called with keyword arguments alone, in any order.
         """
         args, kwargs = self.arguments
         if kwargs and hasattr(self.operation, "call"):
@@ -62,7 +58,7 @@ class Node:
 
     @property
     def weights(self) -> list:
-        """Those of the variables that are parameters or statistics, and not random states."""
+        """The variables that are parameters or statistics, and not random states."""
         return list(getattr(self.operation, "weights", ()))
 
     def call(
@@ -72,31 +68,26 @@ class Node:
         operation: Callable | None = None,
         instead: Callable[[int], int] = lambda tensor: tensor,
     ) -> None:
-        """Calls the layer and notes what comes out.
+        """Calls the layer and adds the output tensors to `values`.
 
         Args:
             values: Tensors by number.
-            training: As for a layer; None to leave it to whoever calls the model.
-            operation: What to call in place of the node's own, such as a copy of it.
-            instead: From a tensor that goes in to the one to take in its place.
+            training: Argument of the layer; None to leave it to the caller of the model.
+            operation: Called in place of the node's own, such as a copy of it.
+            instead: From an input tensor to the one to take in its place.
         """
         args, kwargs = tree.map_structure(
             lambda leaf: values[instead(leaf.tensor)] if isinstance(leaf, Ref) else leaf,
             self.arguments,
         )
-        known = getattr(self.operation, "_call_context_args", ())
-        if training is not None and "training" in known:
+        if training is not None and _keras_internals.takes_training(self.operation):
             kwargs = {**kwargs, "training": training}
         outputs = (operation or self.operation)(*args, **kwargs)
         values.update(zip(self.outputs, tree.flatten(outputs), strict=True))
 
 
 class CastTo:
-    """Brings what enters a nested model to the type of its input.
-
-    Args:
-        dtype: Dtype of the input.
-    """
+    """Casts what enters a nested model to the type of its input."""
 
     def __init__(self, dtype: str):
         self.dtype = dtype
@@ -112,7 +103,7 @@ class Graph:
     model: keras.Model
     nodes: list[Node] = field(default_factory=list)
     producers: list[Node | None] = field(default_factory=list)
-    """For each tensor, the node that it comes out of; None for an input of the model."""
+    """For each tensor, the node whose output it is; None for an input of the model."""
     dtypes: list[str] = field(default_factory=list)
     inputs: list[int] = field(default_factory=list)
     outputs: list[int] = field(default_factory=list)
@@ -120,13 +111,13 @@ class Graph:
     """Tensors that have no batch, as far as the model says: a table, a number."""
 
     def new_tensor(self, dtype: str, producer: Node | None = None) -> int:
-        """Returns the number of one more tensor."""
+        """Adds a tensor and returns its number."""
         self.producers.append(producer)
         self.dtypes.append(keras.backend.standardize_dtype(dtype))
         return len(self.producers) - 1
 
     def add(self, operation: Callable, arguments: tuple, dtypes: Sequence[str], name: str) -> Node:
-        """Returns one more node, behind all others."""
+        """Appends a node and returns it."""
         outputs = tuple(self.new_tensor(dtype) for dtype in dtypes)
         taken = sum(node.operation is operation for node in self.nodes)
         node = Node(operation, arguments, outputs, f"{name}:{taken + 1}" if taken else name)
@@ -136,7 +127,7 @@ class Graph:
         return node
 
     def name_of(self, tensor: int) -> str:
-        """Returns what a person calls a tensor: the layer that it comes out of."""
+        """Returns the name of a tensor for people: that of the layer whose output it is."""
         producer = self.producers[tensor]
         if producer is not None:
             return producer.name
@@ -151,7 +142,7 @@ class Graph:
         return result
 
     def ancestors(self) -> list[int]:
-        """Returns for each tensor the set of those that it depends on, itself too, as bits."""
+        """Returns for each tensor the set of those that it depends on, with itself, as bits."""
         result = [1 << tensor for tensor in range(len(self.producers))]
         for node in self.nodes:
             before = 0
@@ -171,21 +162,18 @@ def members(bits: int) -> Iterator[int]:
 
 
 def functional(layer: Any) -> Functional | None:
-    """Returns the functional model that a layer is, or None where its graph is not to be seen."""
+    """Returns the functional model that a layer is, or None where its graph is not known."""
     if isinstance(layer, keras.Sequential):
-        return (
-            _keras_internals.functional_of(layer)
-            if type(layer).call is keras.Sequential.call
-            else None
-        )
+        is_plain = type(layer).call is keras.Sequential.call
+        return _keras_internals.functional_of(layer) if is_plain else None
     return layer if isinstance(layer, Functional) and type(layer).call is Functional.call else None
 
 
 def compilation_of(model: keras.Model) -> Compilation:
-    """Returns the loss and the metrics that a model was compiled with, as they were given."""
+    """Returns the loss and the metrics that a model was compiled with."""
     if not model.compiled:
         return Compilation()
-    config = model._compile_config.config
+    config = _keras_internals.compile_config(model)
     metrics = config.get("metrics") or ()
     is_plain = isinstance(metrics, list | tuple) and len(model.outputs) == 1
     is_plain = is_plain and not any(isinstance(each, list | tuple | dict) for each in metrics)
@@ -195,10 +183,7 @@ def compilation_of(model: keras.Model) -> Compilation:
 
 
 def layers_within(layer: Any) -> list[keras.layers.Layer]:
-    """Returns a layer and all that it is made of, in an order that a copy of it has too.
-
-    Of an operation that is no layer, nothing.
-    """
+    """Returns a layer and those in it, in an order that a copy has, too; [] for an operation."""
     return _keras_internals.flat_layers(layer) if isinstance(layer, keras.layers.Layer) else []
 
 
@@ -206,8 +191,8 @@ def graph_of(model: keras.Model) -> Graph:
     """Returns the flat graph of a functional or sequential model; the model is not changed.
 
     Raises:
-        ValueError: Its layers are called by code of its own, it was not built yet or is of Keras 2,
-            or a layer keeps a state.
+        ValueError: The graph is not known, the model is not built or of Keras 2, or a layer keeps a
+            state from call to call.
     """
     inner = functional(model) if isinstance(model, keras.Model) else None
     if inner is None and _is_of_keras_2(model):
@@ -235,18 +220,13 @@ def _is_of_keras_2(model) -> bool:
 
 
 def _check_stateless(graph: Graph) -> None:
-    """Refuses layers that keep something from call to call.
-
-    Raises:
-        ValueError: There is one, by its name.
-    """
     for node in graph.nodes:
         for layer in layers_within(node.operation):
             if isinstance(layer, keras.layers.RNN) and layer.stateful:
                 raise ValueError(
-                    f"Received {graph.model.name}, whose layer {node.name} is stateful: what it "
-                    "answers depends on the batches before, which lesions take in any order. "
-                    "Build it with stateful=False."
+                    f"Received {graph.model.name}, whose layer {node.name} is stateful: its output "
+                    "depends on the batches before, which lesions take in any order. Build it with "
+                    "stateful=False."
                 )
 
 
@@ -258,19 +238,17 @@ def _enter(graph: Graph, model: Functional, entering: Sequence[int], prefix: str
             cast = graph.add(CastTo(x.dtype), ((Ref(tensor),), {}), [x.dtype], f"{prefix}{x.name}")
             tensor = cast.outputs[0]
         known[id(x)] = tensor
-    for depth in sorted(_keras_internals.nodes_by_depth(model), reverse=True):
-        for node in _keras_internals.nodes_by_depth(model)[depth]:
-            if (
-                node.operation is not None
-                and not node.is_input
-                and id(node.outputs[0]) not in known
-            ):
+    nodes = _keras_internals.nodes_by_depth(model)
+    for depth in sorted(nodes, reverse=True):
+        for node in nodes[depth]:
+            is_call = node.operation is not None and not node.is_input
+            if is_call and id(node.outputs[0]) not in known:
                 _add(graph, node, known, prefix)
     return [known[id(x)] for x in model.outputs]
 
 
 def _add(graph: Graph, node, known: dict[int, int], prefix: str) -> None:
-    """Adds one node of a model, or all of the model that it calls."""
+    """Adds a node of a model, or all nodes of the model that it calls."""
 
     def numbered(leaf):
         return Ref(known[id(leaf)]) if isinstance(leaf, keras.KerasTensor) else leaf

@@ -1,9 +1,8 @@
-"""Networks from files, whoever wrote them, as chains."""
+"""Networks from files, of this project or of others, as chains."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import keras
 
@@ -11,26 +10,22 @@ from residual_ensembles.models.chain import Chain
 from residual_ensembles.models.nesting import register_all
 from residual_ensembles.unraveling.chain import unravel
 
-SHOWN = 300
-"""Letters of what Keras says of a file: it goes on for pages."""
-
 
 def load(
     path: str | os.PathLike,
     modules: Sequence | None = None,
     boundaries: Sequence | None = None,
-    input_shape: Any = None,
+    input_shape: Sequence[int] | Mapping[str, Sequence[int]] | None = None,
     image_shape: Sequence[int] | None = None,
 ) -> Chain:
-    """Returns the network in a file as a chain; one that is a chain already as it is.
+    """Returns the network in a file as a chain; a chain that was saved is not unraveled again.
 
     Args:
         path: A file that `keras.Model.save` wrote.
-        modules: As for `unravel`.
-        boundaries: As for `unravel`.
-        input_shape: As for `unravel`.
-        image_shape: Image shape of the data, for sizes that the network leaves free; nothing else
-            is asked of it.
+        modules: Layers that are modules by themselves, as `unravel` takes them.
+        boundaries: Additions to cut at, as `unravel` takes them.
+        input_shape: Shape of an input whose size is free, as `unravel` takes it.
+        image_shape: Image shape of the data, for sizes that the network leaves free.
 
     Raises:
         ValueError: The file is not there or Keras cannot load it; or the network cannot be cut.
@@ -44,11 +39,7 @@ def load(
 
 
 def check_file(path: str | os.PathLike) -> None:
-    """Refuses the file of a network that is not there, or is none.
-
-    Raises:
-        ValueError: It is not.
-    """
+    """Raises a ValueError where there is no file of a network."""
     path = Path(path)
     if (path / "saved_model.pb").is_file():
         raise ValueError(
@@ -64,7 +55,7 @@ def check_file(path: str | os.PathLike) -> None:
 
 
 def _filled(model: keras.Model, image_shape: Sequence[int]) -> dict[str, tuple] | None:
-    """Returns a shape for each input, free sizes filled in; None where nothing is free or fits."""
+    """Returns input shapes, free sizes filled in; None where none is free or one does not fit."""
     shapes = {x.name: tuple(x.shape[1:]) for x in model.inputs or ()}
     free = [name for name, shape in shapes.items() if None in shape]
     if not free or any(len(shapes[name]) != len(image_shape) for name in free):
@@ -78,10 +69,7 @@ def _filled(model: keras.Model, image_shape: Sequence[int]) -> dict[str, tuple] 
 
 
 def read(path: str | os.PathLike) -> keras.Model:
-    """Returns the network in a file, as Keras knows it.
-
-    Args:
-        path: A file that `keras.Model.save` wrote.
+    """Returns the Keras model in a file.
 
     Raises:
         ValueError: The file is not there or Keras cannot load it.
@@ -92,12 +80,13 @@ def read(path: str | os.PathLike) -> keras.Model:
         return keras.models.load_model(path, compile=False)
     except Exception as error:  # damage makes zipfile, zlib, h5py and Keras raise what they meet
         raise ValueError(
-            f"Received {path}, which Keras cannot load: {_in_one_line(error)}. A network with "
+            f"Received {path}, which Keras cannot load: {_first_line(error)}. A network with "
             "layers of its own, or that was quantized, is taken apart from Python, where it is "
             "known: residual_ensembles.unravel(model)."
         ) from error
 
 
-def _in_one_line(error: Exception) -> str:
-    said = " ".join(str(error).split())
-    return f"{said[:SHOWN]}…" if len(said) > SHOWN else said.rstrip(".")
+def _first_line(error: Exception, width: int = 300) -> str:
+    """Returns the beginning of what Keras says of a file, which goes on for pages."""
+    message = " ".join(str(error).split())
+    return f"{message[:width]}…" if len(message) > width else message.rstrip(".")

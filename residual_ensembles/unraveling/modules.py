@@ -1,4 +1,7 @@
-"""Modules that are parts of a graph: their layers are those of the model they come from."""
+"""Modules that are parts of a graph: they run the layers of its model."""
+
+import functools
+import operator
 
 import keras
 from keras import ops
@@ -13,14 +16,14 @@ from residual_ensembles.unraveling.state import State
 class GraphModule(Module):
     """A residual module of a graph.
 
-    It saves nothing of its own: when a chain is loaded, it is found in the model again.
+    It saves nothing of its own: when a chain is loaded, its model is unraveled again.
 
     Args:
         graph: The graph.
-        found: Which part of it.
+        candidate: The part of it that is the module.
         carried: Tensors that are carried along.
-        enters: State that enters.
-        leaves: State that leaves.
+        enters: Layout of the state that enters.
+        leaves: Layout of the state that leaves.
     """
 
     def __init__(
@@ -38,26 +41,24 @@ class GraphModule(Module):
         self.leaves = leaves
         self.shapes = enters.shape, leaves.shape
         self.kept_layout = (*enters.parts, *carried)
-        known, skip = (
-            [candidate.entry, *carried],
-            [] if candidate.skip is None else [candidate.skip],
-        )
-        self.whole_program = Program(graph, known, [*skip, *candidate.residuals])
+        known = [candidate.entry, *carried]
+        skip = [] if candidate.skip is None else [candidate.skip]
+        self.full_program = Program(graph, known, [*skip, *candidate.residuals])
         self.skip_program = Program(graph, known, skip)
         self.residual_program = Program(graph, known, candidate.residuals)
         self.after_program = Program(graph, [candidate.total], [candidate.leaves])
         self.channel_axis = channel_axis(graph, candidate, len(leaves.shapes[0]))
-        """Where the channels of what it acts on are, as its layers say."""
+        """Axis of the channels in what it acts on, by its layers."""
         self.built = True
 
     @property
     def title(self) -> str:
-        """What a person calls it: the name of the layer that it ends in."""
+        """Name of the module in tables: that of the layer that it ends in."""
         return self.candidate.name
 
     @property
     def variables(self):
-        both = [*self.whole_program.variables, *self.after_program.variables]
+        both = [*self.full_program.variables, *self.after_program.variables]
         return list({id(v): v for v in both}.values())
 
     @property
@@ -71,11 +72,8 @@ class GraphModule(Module):
 
     @property
     def is_identity_when_deleted(self) -> bool:
-        """Whether what enters leaves unchanged when the module is deleted."""
-        return (
-            self.candidate.skip == self.candidate.entry
-            and self.candidate.leaves == self.candidate.total
-        )
+        candidate = self.candidate
+        return candidate.skip == candidate.entry and candidate.leaves == candidate.total
 
     def stream(self, y):
         return self.enters.unpacked(y)[0]
@@ -102,13 +100,13 @@ class GraphModule(Module):
         return self.leaves.with_stream(left, z)
 
     def run(self, y, scale, training=False):
-        skip, *residuals = self.whole_program(self.enters.unpacked(y), bool(training))
+        skip, *residuals = self.full_program(self.enters.unpacked(y), bool(training))
         total = skip + scaled(_sum(residuals), scale)
         [left] = self.after_program([total], bool(training))
         return self.enters.with_stream(left, y)
 
     def get_config(self):
-        """A module of a graph is nothing without its model, which is what is saved."""
+        """Refused: the model of the graph is saved in place of its modules."""
         raise NotImplementedError
 
     def compute_output_shape(self, input_shape):
@@ -116,9 +114,9 @@ class GraphModule(Module):
 
 
 class LayerModule(GraphModule):
-    """A layer that is a module by itself: there is one path, and deleted, what enters leaves.
+    """A layer that is a module by itself: there is one path, and deleted, it is the identity.
 
-    Gates know 0 and 1.
+    Gates are 0 or 1.
     """
 
     has_skip = False
@@ -140,28 +138,20 @@ class LayerModule(GraphModule):
 
 
 def _sum(tensors: list):
-    total = tensors[0]
-    for tensor in tensors[1:]:
-        total = total + tensor
-    return total
+    return functools.reduce(operator.add, tensors)
 
 
 def channel_axis(graph: Graph, candidate: Candidate, rank: int) -> int:
     """Returns the axis of the channels in what leaves a module: 1 where they come first, else -1.
 
-    The layers of the module say so, by their data format, the axis that they normalize, or by being
-    such as act on the last one; where they say nothing, those before it.
-
-    Args:
-        graph: The graph.
-        found: The module.
-        rank: Axes of what leaves it, without batch.
+    It follows from the layers of the module, by their data format, the axis that they normalize, or
+    because they act on the last one; otherwise from those before it. `rank` is without batch.
     """
     own = [node for node in graph.nodes if candidate.inner.intersection(node.outputs)]
-    place = graph.nodes.index(graph.producers[candidate.leaves])
-    for node in [*own[::-1], *graph.nodes[:place][::-1]]:
+    last = graph.nodes.index(graph.producers[candidate.leaves])
+    for node in [*own[::-1], *graph.nodes[:last][::-1]]:
         for layer in layers_within(node.operation):
-            axis = _says(layer, rank)
+            axis = _axis_of(layer, rank)
             if axis is not None:
                 return axis
     return -1
@@ -176,8 +166,8 @@ ON_LAST_AXIS = (
 )
 
 
-def _says(layer, rank: int) -> int | None:
-    """Returns the axis of the channels as a layer says it of tensors of so many axes, or None."""
+def _axis_of(layer, rank: int) -> int | None:
+    """Returns the axis of the channels of a layer, None where it does not say."""
     if getattr(layer, "data_format", None) is not None:
         spatial = getattr(layer, "rank", getattr(layer, "pool_dimensions", rank - 1))
         axis = 1 if layer.data_format == "channels_first" else -1

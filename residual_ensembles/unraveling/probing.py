@@ -1,7 +1,7 @@
 """Properties of subgraphs, measured on random numbers.
 
-No list of layers is complete: what somebody wrote themselves is in none. The numbers are a function
-of nothing else, so that a model is cut the same way every time.
+No list of layers is complete: custom layers are in none. The numbers are always the same, so that a
+model is cut in the same way every time.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,37 +16,27 @@ from residual_ensembles.unraveling.graph import Graph, Node
 from residual_ensembles.unraveling.program import Program
 
 TOLERANCE = {"float32": 1e-4, "bfloat16": 0.1, "float16": 0.02}
-"""As a share of how much the values vary, by the least type computed in."""
+"""As a share of the variation of the values, by the least precise type."""
 SPREAD = 3.0
-"""Standard deviation of the numbers: far enough for a nonlinearity to show."""
+"""Standard deviation of the numbers: large enough for a nonlinearity to show."""
 OUTSIDE = 2.5
-"""Where a line through two points is looked at: beyond them, where a kink would be seen."""
+"""Where a line through two points is tested: beyond them, where a kink would show."""
 
 
 class Probe:
-    """Tries parts of one graph.
-
-    Args:
-        graph: The graph.
-        trace: What one run of it showed: shapes and types.
-    """
+    """Trials of parts of a graph, whose trace says shapes and types."""
 
     def __init__(self, graph: Graph, trace: Trace):
         self.graph = graph
         self.trace = trace
         self.batch = graph.model.inputs[0].shape[0]
-        """Examples that pass together, where the model says how many."""
+        """Batch size of the model; None for any."""
 
     def is_linear(self, entry: int, term: int, nodes: Sequence[Node]) -> bool:
-        """Whether what comes out at `term` is an affine function of what enters.
+        """Whether `term` is an affine function of `entry`, by the nodes between them.
 
         f(x + a (z − x)) = f(x) + a (f(z) − f(x)): a projection may have a bias, and batch
-        normalization in inference has one. What does not depend on what enters at all is none.
-
-        Args:
-            entry: Tensor that enters.
-            term: What comes out.
-            nodes: What lies between.
+        normalization in inference has one. A constant does not count.
         """
         inside = {t for node in nodes for t in node.outputs} | {entry}
         others = sorted({t for node in nodes for t in node.inputs} - inside)
@@ -58,7 +48,7 @@ class Probe:
                 [np.stack([x, z, x + OUTSIDE * (z - x)]), *self._fixed(others)],
                 [entry, *others],
             )
-        except Exception:  # whoever wrote the layer decides of which type: then it is not known
+        except Exception:  # of any type, from a custom layer: then it is not known
             return False
         one, other, beyond = result
         change = np.abs(other - one).max(initial=0.0)
@@ -66,14 +56,11 @@ class Probe:
         return bool(change > 0 and error <= self._tolerance(nodes) * change)
 
     def scales(self, node: Node) -> list[bool] | None:
-        """Returns for each of the tensors that a node adds up whether it is added as it is.
+        """Returns for each input of a node that adds whether it is added as it is.
 
-        None where the node does anything else. Of what it adds, at least one keeps its shape and
-        place, each number times something; the others may be any linear function. It is tried with
-        random weights, since those that scale a branch often begin at zero.
-
-        Args:
-            node: Any node of two or more tensors of one shape.
+        None where the node does anything else. At least one input is added element by element,
+        each scaled; the others may be transformed by any linear function. Weights are random in the
+        trial, since those that scale a branch often begin at zero.
         """
         inputs = node.inputs
         n = len(inputs)
@@ -90,14 +77,14 @@ class Probe:
         try:
             with keras.StatelessScope(state_mapping=self._random_weights(node, random)):
                 result = self._run(lambda tensors: _called(node, tensors), rows, inputs)
-        except Exception:  # whoever wrote the layer decides of which type: then it does not add
+        except Exception:  # of any type, from a custom layer: then it does not add
             return None
-        whole, nothing = result[0], result[-1]
+        full, nothing = result[0], result[-1]
         own = result[1:-1].reshape(n, 3, *x.shape[1:])
         near = self._tolerance([node]) * max(np.abs(result).max(), np.finfo("float32").tiny)
         adds = (
             not nothing.any()
-            and np.abs(whole - own[:, 0].sum(axis=0)).max() <= near
+            and np.abs(full - own[:, 0].sum(axis=0)).max() <= near
             and np.abs(own[:, 2] - own[:, 0] - own[:, 1]).max() <= near
             and all(each.any() for each in own[:, 0])
         )
@@ -107,7 +94,7 @@ class Probe:
         return [bool(np.array_equal(own[i, 0], x[i])) for i in range(n)]
 
     def is_bounded_by_one(self, tensor: int) -> bool:
-        """Whether what makes a tensor outputs numbers from 0 to 1, whatever it is given."""
+        """Whether the operation that computes a tensor outputs 0..1 for any input."""
         node = self.graph.producers[tensor]
         while node is not None and len(node.inputs) == 1 and _only_moves(node):
             node = self.graph.producers[node.inputs[0]]
@@ -121,7 +108,7 @@ class Probe:
         return bool(result.min() >= 0 and result.max() <= 1 and result.min() < result.max())
 
     def _fit(self, node: Node) -> bool:
-        """Whether all that enters and leaves a node are floats of one shape."""
+        """Whether all inputs and outputs of a node are floats of one shape."""
         tensors = [*node.inputs, *node.outputs]
         shapes = {self.trace.shapes[t] for t in tensors}
         floats = all(self.trace.dtypes[t].startswith(("float", "bfloat")) for t in tensors)
@@ -132,7 +119,7 @@ class Probe:
         return generator(0, purpose).normal(0, SPREAD, shape).astype("float32")
 
     def _fixed(self, tensors: Sequence[int]) -> list[np.ndarray]:
-        """Returns something for tensors that a branch needs besides: the same in each row."""
+        """Returns values of tensors that a branch needs besides, equal in each row."""
         random, result = generator(0, "beside"), []
         for tensor in tensors:
             shape, dtype = self.trace.shapes[tensor], self.trace.dtypes[tensor]
@@ -145,16 +132,16 @@ class Probe:
         return result
 
     def _run(self, function: Callable, rows: Sequence[np.ndarray], tensors: Sequence[int]):
-        """Returns what a function makes of rows, as many at a time as the model takes."""
+        """Returns a function of rows, evaluated in batches of the model's size."""
         n = len(rows[0])
         size, result = self.batch or n, []
         for start in range(0, n, size):
             some = np.minimum(np.arange(start, start + size), n - 1)
-            given = [
+            inputs = [
                 ops.cast(each if self.trace.shapes[t] is None else each[some], self.trace.dtypes[t])
                 for each, t in zip(rows, tensors, strict=True)
             ]
-            result.append(ops.convert_to_numpy(ops.cast(function(given), "float32")))
+            result.append(ops.convert_to_numpy(ops.cast(function(inputs), "float32")))
         return np.concatenate(result)[:n]
 
     def _tolerance(self, nodes: Sequence[Node]) -> float:
@@ -176,7 +163,7 @@ def _called(node: Node, tensors: Sequence):
 
 
 def _only_moves(node: Node) -> bool:
-    """Whether a node puts numbers into another shape and leaves them as they are."""
+    """Whether a node changes the shape and not the numbers."""
     kinds = (keras.layers.Reshape, keras.layers.Flatten, keras.layers.Identity)
     recorded = type(node.operation).__name__ in {"Reshape", "Squeeze", "ExpandDims", "Cast"}
     return isinstance(node.operation, kinds) or recorded

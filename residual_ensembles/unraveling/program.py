@@ -1,4 +1,4 @@
-"""A part of a graph as something that can be called."""
+"""Parts of a graph that can be called."""
 
 from collections.abc import Iterable, Sequence
 
@@ -10,15 +10,10 @@ from residual_ensembles.unraveling.state import State
 
 
 class Program:
-    """Computes some tensors of a graph from others.
-
-    Args:
-        graph: The graph.
-        known: Tensors that are given.
-        wanted: Tensors to compute.
+    """A function that computes the tensors `wanted` of a graph from those that are `known`.
 
     Raises:
-        ValueError: Something that is needed does not depend on what is given.
+        ValueError: A tensor that is needed does not depend on known ones.
     """
 
     def __init__(self, graph: Graph, known: Iterable[int], wanted: Sequence[int]):
@@ -36,21 +31,15 @@ class Program:
             if node not in nodes:
                 nodes.add(node)
                 pending += [t for t in node.inputs if t not in self.known]
-        place = {node: i for i, node in enumerate(graph.nodes)}
-        return sorted(nodes, key=place.get)
+        return [node for node in graph.nodes if node in nodes]
 
     @property
     def variables(self) -> list[keras.Variable]:
-        """The variables that it uses, each once."""
+        """The variables that it uses, without repetitions."""
         return list({id(v): v for node in self.nodes for v in node.variables}.values())
 
     def __call__(self, tensors: Sequence, training: bool) -> list:
-        """Returns the wanted tensors.
-
-        Args:
-            tensors: The known ones.
-            training: As for a layer.
-        """
+        """Returns the wanted tensors from the known ones."""
         values = dict(zip(self.known, tensors, strict=True))
         for node in self.nodes:
             node.call(values, training)
@@ -58,13 +47,7 @@ class Program:
 
 
 class Segment:
-    """A segment between two modules: from one state to another.
-
-    Args:
-        program: What is computed.
-        before: State that enters.
-        after: State that leaves.
-    """
+    """A segment between two modules: a program from one state to another."""
 
     built = True
     compute_dtype = "float32"
@@ -76,24 +59,19 @@ class Segment:
 
     @property
     def variables(self) -> list[keras.Variable]:
-        """The variables that it uses."""
+        """The variables of the program."""
         return self.program.variables
 
     def __call__(self, y, training=False):
-        """Returns the state that leaves.
-
-        Args:
-            y: The state that enters.
-            training: As for a layer.
-        """
+        """Returns the state that leaves, from the one that enters."""
         return self.after.packed(self.program(self.before.unpacked(y), bool(training)))
 
 
 class Stem(Segment):
     """The stem before the first module: from the inputs to a state.
 
-    Several inputs enter as one tensor, as `State` packs them; one alone as it is. Each is brought
-    to the type that the model asks for.
+    Several inputs enter as one tensor, as `State` packs them; one alone as it is. Each is cast to
+    the type of the model's input.
     """
 
     def __call__(self, x, training=False):

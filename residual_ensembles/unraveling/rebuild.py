@@ -15,55 +15,49 @@ from residual_ensembles.unraveling.sums import Scaled
 def rebuilt(chain: Any, deleted: Collection[int]) -> keras.Model:
     """Returns a functional model that computes what is left of a chain, and nothing else.
 
-    Its layers are copies, with weights and whatever else a layer saves of itself: neither model
-    knows of the other. Layers of nested models stand in it side by side, under their addresses.
+    Its layers are copies, with weights and whatever else a layer saves of itself: the models share
+    nothing. Layers of nested models are layers of the one model, named by their addresses.
 
     Args:
         chain: What `unravel` returned.
         deleted: Modules to leave out, from 1.
 
     Raises:
-        ValueError: One of its layers cannot be made from its configuration, by its name.
+        ValueError: A layer, which it names, cannot be made from its configuration.
     """
-    stands_in = {}
+    replaced = {}
     for number in deleted:
-        result = chain.modules[number - 1].candidate
-        stands_in[result.total] = result.entry if result.skip is None else result.skip
-    return _Rebuilding(chain.graph, stands_in).model(f"{chain.name}_pruned")
+        module = chain.modules[number - 1].candidate
+        replaced[module.total] = module.entry if module.skip is None else module.skip
+    return _Rebuilding(chain.graph, replaced).model(f"{chain.name}_pruned")
 
 
 class _Rebuilding:
-    """Calls copies of the layers of a graph on new inputs.
+    """Calls copies of the layers of a graph on new inputs, with some tensors replaced by others."""
 
-    Args:
-        graph: The graph.
-        stands_in: For a tensor that is not computed, the one in its place.
-    """
-
-    def __init__(self, graph: Graph, stands_in: dict[int, int]):
+    def __init__(self, graph: Graph, replaced: dict[int, int]):
         self.graph = graph
-        self.stands_in = stands_in
+        self.replaced = replaced
         self.copies: dict[int, object] = {}
         self.pairs: list[tuple] = []
         self.names: set[str] = {x.name for x in graph.model.inputs}
 
     def model(self, name: str) -> keras.Model:
-        """Returns the model."""
         inputs = [
             keras.Input(batch_shape=x.shape, dtype=x.dtype, name=x.name)
             for x in self.graph.model.inputs
         ]
         values = dict(zip(self.graph.inputs, inputs, strict=True))
         pending = self._needed()
-        while pending:  # what a skip stands in for may come behind what needs it
+        while pending:  # a skip that replaces a sum may come after nodes that need the sum
             waiting = []
             for node in pending:
-                if all(self._instead(tensor) in values for tensor in node.inputs):
-                    node.call(values, None, self._copy(node), self._instead)
+                if all(self._replacement(tensor) in values for tensor in node.inputs):
+                    node.call(values, None, self._copy(node), self._replacement)
                 else:
                     waiting.append(node)
             pending = waiting
-        outputs = [values[self._instead(tensor)] for tensor in self.graph.outputs]
+        outputs = [values[self._replacement(tensor)] for tensor in self.graph.outputs]
         own = functional(self.graph.model)
         model = keras.Model(
             tree.pack_sequence_as(_keras_internals.inputs_structure(own), inputs),
@@ -71,34 +65,34 @@ class _Rebuilding:
             name=name,
         )
         for layer, copy in self.pairs:
-            _carry_state(layer, copy)
+            _copy_state(layer, copy)
         return model
 
-    def _instead(self, tensor: int) -> int:
-        while tensor in self.stands_in:
-            tensor = self.stands_in[tensor]
+    def _replacement(self, tensor: int) -> int:
+        while tensor in self.replaced:
+            tensor = self.replaced[tensor]
         return tensor
 
     def _needed(self) -> list[Node]:
-        pending, nodes = [self._instead(t) for t in self.graph.outputs], set()
+        pending, nodes = [self._replacement(t) for t in self.graph.outputs], set()
         while pending:
             node = self.graph.producers[pending.pop()]
             if node is not None and node not in nodes:
                 nodes.add(node)
-                pending += [self._instead(t) for t in node.inputs]
+                pending += [self._replacement(t) for t in node.inputs]
         return [node for node in self.graph.nodes if node in nodes]
 
     def _copy(self, node: Node):
         """Returns the copy of a layer, the same one wherever the layer is called."""
         operation = node.operation
         if isinstance(operation, Scaled):
-            return Scaled(operation.node, operation.place, self._copy(operation.node))
+            return Scaled(operation.node, operation.index, self._copy(operation.node))
         if not hasattr(operation, "get_config"):
             return operation
         if id(operation) not in self.copies:
             copy = _copied(operation, self._free_name(node.name))
             if isinstance(operation, keras.layers.Layer):
-                _carry_assets(operation, copy)
+                _copy_assets(operation, copy)
                 self.pairs.append((operation, copy))
             self.copies[id(operation)] = copy
         return self.copies[id(operation)]
@@ -117,10 +111,10 @@ def _copied(layer, name: str):
     """Returns a layer made from the configuration of another one, without its weights.
 
     Raises:
-        ValueError: The layer cannot be made from what it says of itself.
+        ValueError: The layer cannot be made from its configuration.
     """
     if isinstance(layer, keras.layers.Lambda):
-        # Its function is here: nothing of a file has to be run, which `from_config` refuses to do.
+        # Its function is at hand; `from_config` refuses to run one that is read from a file.
         own = {
             "output_shape": _keras_internals.declared_output_shape(layer),
             "mask": layer.mask,
@@ -130,7 +124,7 @@ def _copied(layer, name: str):
     try:
         config = layer.get_config()
         return type(layer).from_config(config | {"name": name} if "name" in config else config)
-    except Exception as error:  # whoever wrote the layer decides of which type
+    except Exception as error:  # of any type, from a custom layer
         raise ValueError(
             f"Received a model whose layer {name} ({type(layer).__name__}) cannot be made again "
             f"from its configuration ({_first_sentence(error)}), expected a get_config() with all "
@@ -138,11 +132,11 @@ def _copied(layer, name: str):
         ) from error
 
 
-def _carry_state(layer, copy) -> None:
-    """Gives the copy of a layer what the layer and those within it save of themselves.
+def _copy_state(layer, copy) -> None:
+    """Loads into the copy of a layer what the layer and those within it save of themselves.
 
-    That is more than weights: what follows from them, as in an adapted `Normalization`, is made
-    anew where they are loaded.
+    That is more than weights: state derived from them, as in an adapted `Normalization`, is
+    computed when they are loaded.
 
     Raises:
         ValueError: The copy does not take it, as where a layer within was quantized, which the
@@ -151,7 +145,7 @@ def _carry_state(layer, copy) -> None:
     try:
         for one, other in zip(layers_within(layer), layers_within(copy), strict=True):
             _load_own(one, other)
-    except Exception as error:  # whoever wrote the layer decides of which type
+    except Exception as error:  # of any type, from a custom layer
         raise ValueError(
             f"Received a model whose layer {layer.name} ({type(layer).__name__}) cannot be copied: "
             f"what its configuration makes does not take what it holds ({_first_sentence(error)}). "
@@ -166,11 +160,8 @@ def _load_own(one, other) -> None:
         other.load_own_variables({name: ops.convert_to_numpy(v) for name, v in store.items()})
 
 
-def _carry_assets(layer, copy) -> None:
-    """Gives the copy of a layer what it writes to files, such as a vocabulary.
-
-    A lookup cannot be called without.
-    """
+def _copy_assets(layer, copy) -> None:
+    """Loads into the copy of a layer what it saves as files: a lookup needs its vocabulary."""
     for one, other in zip(layers_within(layer), layers_within(copy), strict=False):
         if hasattr(one, "save_assets"):
             _load_own(one, other)

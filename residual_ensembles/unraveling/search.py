@@ -1,4 +1,4 @@
-"""Search for the modules of a graph: those that are asked for, or all there are."""
+"""Search for the modules of a graph: those that were asked for, or all that there are."""
 
 import contextlib
 import math
@@ -10,21 +10,14 @@ from residual_ensembles.unraveling.additions import Additions, Candidate
 from residual_ensembles.unraveling.graph import Graph, Node, functional, layers_within
 from residual_ensembles.unraveling.graph_partition import longest_chain
 
-SHOWN = 5
-"""Reasons and layers that an error names."""
-OFFERED = 3
-"""Kinds of layers that an error speaks of."""
+N_SHOWN = 5
+"""Reasons and layers that an error names, at most."""
+N_OFFERED = 3
+"""Kinds of layers that an error suggests, at most."""
 
 
 class Search:
-    """Search settings: which subgraphs become modules.
-
-    Args:
-        graph: The graph.
-        additions: What is added in it.
-        boundaries: As for `unravel`.
-        modules: As for `unravel`.
-    """
+    """Search for the modules of a graph; `boundaries` and `modules` are those of `unravel`."""
 
     def __init__(self, graph: Graph, additions: Additions, boundaries, modules):
         self.graph = graph
@@ -34,9 +27,8 @@ class Search:
         self.by_name = {node.name: node for node in graph.nodes}
         self.layers, named = self._layers(modules)
         if self.boundaries is None:
-            result = additions.find()
-            self.candidates = result.candidates
-            self.refused = result.refused
+            found = additions.find()
+            self.candidates, self.refused = found.candidates, found.refused
             forced = {candidate.name for candidate in named}
         else:
             self.candidates = [self._at(boundary) for boundary in self.boundaries]
@@ -46,11 +38,7 @@ class Search:
         self.forced = frozenset(forced)
 
     def chosen(self) -> list[Candidate]:
-        """Returns the modules in order.
-
-        Raises:
-            ValueError: There is none.
-        """
+        """Returns the modules in order; a ValueError where there is none."""
         chain = longest_chain(self.candidates, self.forced, self.additions.ancestors)
         if not chain:
             reasons = _some([f"{name}: {why}" for name, why in self.refused.items()], "; ")
@@ -72,7 +60,7 @@ class Search:
         return chain
 
     def _offer(self) -> str:
-        """Says which layers could be modules by themselves: the kinds with the most weights."""
+        """Suggests layers that could be modules by themselves: the kinds with the most weights."""
         number, weights = Counter(), Counter()
         for node in self.graph.nodes:
             if node.weights:
@@ -81,26 +69,26 @@ class Search:
                     kind = type(node.operation).__name__
                     number[kind] += 1
                     weights[kind] += sum(math.prod(w.shape) for w in node.weights)
-        offered = [f"{number[kind]} {kind}" for kind, _ in weights.most_common(OFFERED)]
+        offered = [f"{number[kind]} {kind}" for kind, _ in weights.most_common(N_OFFERED)]
         return f": there are {', '.join(offered)}" if offered else ""
 
     def _meetings(self) -> str:
-        """Says where branches meet, and how `boundaries` is written for the first of them."""
+        """Names the layers where branches meet, and suggests `boundaries` for the first."""
         meetings = self.additions.meetings()
         if not meetings:
             return ""
         names = _some([node.name for node, _, _ in meetings], ", ")
         for node, entry, skip in meetings:
             if skip is not None:
-                places = (self.graph.name_of(entry), node.name, self.graph.name_of(skip))
+                example = (self.graph.name_of(entry), node.name, self.graph.name_of(skip))
                 return (
-                    f"; branches meet at {names}: say for instance boundaries=[{places}], that is "
+                    f"; branches meet at {names}: say for instance boundaries=[{example}], that is "
                     "(begin, end, skip)"
                 )
         return f"; branches meet at {names}, where none keeps its shape"
 
     def _closed(self) -> str:
-        """Names a model that stands within a layer, where its additions are not seen."""
+        """Names a model within a layer, whose additions are not in the graph."""
         for node in self.graph.nodes:
             for layer in layers_within(node.operation)[1:]:
                 if functional(layer) is not None:
@@ -167,9 +155,10 @@ class Search:
                 except ValueError as error:
                     self.notes.append(f"{node.name}: no module, {error}")
         if not result:
+            notes = f" ({'; '.join(self.notes)})" if self.notes else ""
             raise ValueError(
                 f"Received modules={modules!r}, of which {self.graph.model.name} has none that "
-                f"keeps the shape of what passes through{_told(self.notes)}."
+                f"keeps the shape of what passes through{notes}."
             )
         return [candidate.name for candidate in result], result
 
@@ -185,7 +174,7 @@ class Search:
 
 
 def _plain(boundary):
-    """Returns a boundary as it can be written to a file."""
+    """Returns a boundary as plain values, for a network's file."""
     if isinstance(boundary, str):
         return boundary
     named = list(boundary)
@@ -199,15 +188,11 @@ def _plain(boundary):
 
 def _is_chosen(layer, chosen) -> bool:
     kinds = tuple(c for c in chosen if isinstance(c, type))
-    questions = [c for c in chosen if callable(c) and not isinstance(c, type)]
-    return isinstance(layer, kinds) or any(question(layer) for question in questions)
+    functions = [c for c in chosen if callable(c) and not isinstance(c, type)]
+    return isinstance(layer, kinds) or any(function(layer) for function in functions)
 
 
 def _some(texts: list[str], separator: str) -> str:
     """Returns the first of some texts, and how many more there are."""
-    more = [f"and {len(texts) - SHOWN} more"] if len(texts) > SHOWN else []
-    return separator.join([*texts[:SHOWN], *more])
-
-
-def _told(notes: list[str]) -> str:
-    return f" ({'; '.join(notes)})" if notes else ""
+    more = [f"and {len(texts) - N_SHOWN} more"] if len(texts) > N_SHOWN else []
+    return separator.join([*texts[:N_SHOWN], *more])

@@ -6,21 +6,23 @@ from collections.abc import Collection, Sequence
 import keras
 from keras import ops
 
+from residual_ensembles.models import _keras_internals
+
 
 class State:
-    """One tensor, and others that are carried along.
+    """Layout of the stream, the tensor that modules act on, and of tensors that are carried along.
 
-    Alone, a tensor passes as it is. Together, all are flat numbers of each example, one behind the
-    other, so that whatever splits, joins or measures examples need not know of them. Whole numbers
-    and truth values are exact in float32 up to 2^24.
+    One tensor alone is not changed. Several are flattened and concatenated for each example, so
+    that code which splits, joins or measures examples need not know of them. Integers and booleans
+    are exact in float32 up to 2^24.
 
-    What has no batch, such as a table of relative positions, is there once for each example.
+    A tensor without batch, such as a table of relative positions, is repeated for each example.
 
     Args:
-        shapes: Shapes of the tensors, without batch; the first is the one that modules act on.
+        shapes: Shapes of the tensors, without batch; the first is the stream.
         dtypes: Their types.
         masks: Shape of the Keras mask of each of them, without batch; None for none.
-        common: Places of those that have no batch, which is never the first.
+        common: Indices of those that have no batch, which is never the first.
     """
 
     def __init__(
@@ -40,23 +42,23 @@ class State:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Shape of the one tensor, without batch."""
+        """Shape of the packed tensor, without batch."""
         if self.alone:
             return tuple(self.shapes[0])
         return (sum(map(math.prod, self.parts)),)
 
     @property
     def has_integers(self) -> bool:
-        """Whether something in it is no float, and must not be rounded."""
+        """Whether a tensor or mask in it is not of floats, and must not be rounded."""
         masked = any(shape is not None for shape in self.masks)
         return masked or not all(dtype.startswith(("float", "bfloat")) for dtype in self.dtypes)
 
     def packed(self, tensors: Sequence):
-        """Returns tensors as one."""
+        """Returns tensors packed into one."""
         if self.alone:
             return tensors[0]
         masks = [
-            keras.src.backend.get_keras_mask(x)
+            _keras_internals.get_mask(x)
             for x, shape in zip(tensors, self.masks, strict=True)
             if shape is not None
         ]
@@ -64,17 +66,12 @@ class State:
             ops.reshape(ops.cast(x, self.dtype), (-1, math.prod(shape)))
             for x, shape in zip([*tensors, *masks], self.parts, strict=True)
         ]
-        for place in self.common:
-            flat[place] = ops.tile(flat[place], (ops.shape(flat[0])[0], 1))
+        for i in self.common:
+            flat[i] = ops.tile(flat[i], (ops.shape(flat[0])[0], 1))
         return ops.concatenate(flat, axis=1)
 
     def with_stream(self, stream, state):
-        """Returns a state whose first tensor is another one; the rest stays as it is.
-
-        Args:
-            stream: The new first tensor, of the same shape or another one.
-            state: Where the rest comes from.
-        """
+        """Returns `state` with another stream, of the same shape or another one."""
         if self.alone:
             return stream
         flat = ops.reshape(ops.cast(stream, self.dtype), (-1, math.prod(stream.shape[1:])))
@@ -84,20 +81,20 @@ class State:
         """Returns the tensors of a state."""
         if self.alone:
             return [state]
-        result, first = [], 0
-        for place, shape in enumerate(self.parts):
+        parts, first = [], 0
+        for i, shape in enumerate(self.parts):
             size = math.prod(shape)
             part = state[:, first : first + size]
-            alike = place in self.common
-            result.append(
-                ops.reshape(part[:1] if alike else part, shape if alike else (-1, *shape))
+            is_common = i in self.common
+            parts.append(
+                ops.reshape(part[:1], shape) if is_common else ops.reshape(part, (-1, *shape))
             )
             first += size
-        masks = iter(result[len(self.shapes) :])
+        masks = iter(parts[len(self.shapes) :])
         tensors = []
-        for x, dtype, mask in zip(result, self.dtypes, self.masks, strict=False):
+        for x, dtype, mask in zip(parts, self.dtypes, self.masks, strict=False):
             tensor = ops.cast(x, dtype)
             if mask is not None:
-                keras.src.backend.set_keras_mask(tensor, ops.cast(next(masks), "bool"))
+                _keras_internals.set_mask(tensor, ops.cast(next(masks), "bool"))
             tensors.append(tensor)
         return tensors

@@ -1,4 +1,4 @@
-"""Layers by what they do to what passes: add it up, project it, activate it."""
+"""Kinds of layers: those that add, that are linear, and that are activations."""
 
 import keras
 from keras import ops
@@ -48,8 +48,8 @@ LINEAR = (
     keras.layers.ZeroPadding2D,
     keras.layers.ZeroPadding3D,
 )
-"""For speed, and for the pooling and normalization that no trial would call linear: whatever is not
-among these is tried."""
+"""Known without a trial: for speed, and since a trial would find that max pooling and normalization
+are not linear."""
 MOVES = {"AveragePool", "ExpandDims", "GetItem", "MaxPool", "Reshape", "Squeeze", "Transpose"}
 """Operations that `keras.ops` records under these names."""
 SUMS = (keras.layers.Average, keras.layers.Lambda, keras.layers.Subtract)
@@ -70,9 +70,9 @@ ACTIVATION_OPERATIONS = {"Relu", "Relu6", "LeakyRelu", "Elu", "Gelu", "Silu", "S
 
 
 def may_add(node: Node) -> bool:
-    """Whether a node has to be tried to know if it adds up what goes in.
+    """Whether a trial has to tell if a node adds its inputs: a `Lambda` or a custom layer may.
 
-    Of Keras' own layers, those that do are known; a `Lambda`, or what somebody wrote, may do so.
+    The layers of Keras that add are known.
     """
     if len(node.inputs) < 2 or len(node.outputs) != 1 or is_plain_sum(node):
         return False
@@ -88,44 +88,39 @@ def _recorded_as(node: Node, names: set[str]) -> bool:
 
 
 class Scaled:
-    """One of the tensors that a layer adds up, as it adds it: all others are zeros.
+    """One term of a layer that adds: its output where all other inputs are zeros.
 
     Args:
         node: The call of the layer.
-        place: Place of the tensor among those that go in.
-        operation: What to call in place of the node's own, such as a copy of it.
+        index: Index of the tensor among the inputs.
+        operation: Called in place of the node's own, such as a copy of it.
     """
 
-    def __init__(self, node: Node, place: int, operation=None):
+    def __init__(self, node: Node, index: int, operation=None):
         self.node = node
-        self.place = place
+        self.index = index
         self.operation = operation or node.operation
-        self.name = f"{node.name}_term{place + 1}"
+        self.name = f"{node.name}_term{index + 1}"
 
     @property
     def variables(self) -> list:
-        """Those of the layer."""
+        """The variables of the layer."""
         return self.node.variables
 
     @property
     def weights(self) -> list:
-        """Those of the layer."""
+        """The weights of the layer."""
         return self.node.weights
 
     def __call__(self, x):
         values = {tensor: ops.zeros_like(x) for tensor in self.node.inputs}
-        values[self.node.inputs[self.place]] = x
+        values[self.node.inputs[self.index]] = x
         self.node.call(values, training=False, operation=self.operation)
         return values[self.node.outputs[0]]
 
 
 class Repeated:
-    """A summand repeated to the shape of a larger one.
-
-    Args:
-        name: What a person calls it.
-        repeats: How often, along each axis but the first.
-    """
+    """A term of a sum, broadcast by repeating it along each axis but the first."""
 
     def __init__(self, name: str, repeats: tuple[int, ...]):
         self.name = name
@@ -136,21 +131,17 @@ class Repeated:
 
 
 class Difference:
-    """The residual of a layer: its output minus one of its inputs.
-
-    Args:
-        name: What a person calls it.
-    """
+    """The residual of a layer: its output minus one of its inputs."""
 
     def __init__(self, name: str):
         self.name = name
 
-    def __call__(self, whole, skip):
-        return ops.subtract(whole, skip)
+    def __call__(self, output, skip):
+        return ops.subtract(output, skip)
 
 
 def is_linear(node: Node) -> bool:
-    """Whether a node moves, pools or projects what passes, and nothing else."""
+    """Whether a node is known to be linear: it moves, pools or projects."""
     if isinstance(node.operation, Scaled | Repeated) or _recorded_as(node, MOVES):
         return True
     activation = getattr(node.operation, "activation", None)
@@ -158,14 +149,14 @@ def is_linear(node: Node) -> bool:
 
 
 def is_nonlinear(node: Node) -> bool:
-    """Whether a node is known to be no linear function, so that it need not be tried."""
+    """Whether a node is known not to be linear, so that no trial is needed."""
     activation = getattr(node.operation, "activation", None)
     has_one = activation not in (None, keras.activations.linear)
     return has_one or is_activation(node) or isinstance(node.operation, NONLINEAR)
 
 
 def is_activation(node: Node) -> bool:
-    """Whether a node is an activation without weights, number by number."""
+    """Whether a node is an elementwise activation without weights."""
     if node.variables or len(node.inputs) != 1:
         return False
     softmax = getattr(node.operation, "activation", None) is keras.activations.softmax
@@ -174,5 +165,5 @@ def is_activation(node: Node) -> bool:
 
 
 def is_plain_sum(node: Node) -> bool:
-    """Whether a node adds its tensors as they are."""
+    """Whether a node adds its inputs as they are."""
     return isinstance(node.operation, keras.layers.Add) or _recorded_as(node, {"Add"})

@@ -85,16 +85,16 @@ def batch(seed=0):
 
 def small_chain(kind: str, widths=(3, 4), per_stage=(2, 2), dtype=DTYPE, seed=0):
     """Returns a chain with downsampling, all of whose weights and statistics are random."""
-    places = resnet.places(per_stage, widths, widths[0])
-    survival = np.linspace(1.0, 0.6, len(places)).tolist()
+    specs = resnet.module_specs(per_stage, widths, widths[0])
+    survival = np.linspace(1.0, 0.6, len(specs)).tolist()
     modules = {
         "residual": lambda: resnet.residual_modules(
-            places, resnet.basic_transform, survival, seed, dtype
+            specs, resnet.basic_transform, survival, seed, dtype
         ),
-        "highway": lambda: [_highway_module(place, seed, dtype) for place in places],
-        "first_generation": lambda: [_first_generation(place, seed, dtype) for place in places],
-        "partly_plain": lambda: _partly_plain(places, seed, dtype),
-        "segmented": lambda: [_first_generation(place, seed, dtype) for place in places],
+        "highway": lambda: [_highway_module(spec, seed, dtype) for spec in specs],
+        "first_generation": lambda: [_first_generation(spec, seed, dtype) for spec in specs],
+        "partly_plain": lambda: _partly_plain(specs, seed, dtype),
+        "segmented": lambda: [_first_generation(spec, seed, dtype) for spec in specs],
     }[kind]()
     segments = _segments(widths, dtype) if kind == "segmented" else ()
     head = [
@@ -120,22 +120,22 @@ def randomize(chain, seed=0) -> None:
             variable.assign(random.uniform(low, high, variable.shape))
 
 
-def _highway_module(place, seed, dtype):
+def _highway_module(spec, seed, dtype):
     return models.HighwayModule(
-        resnet.basic_transform(place, seed, dtype),
-        highway.transform_gate(place, -1.0, dtype),
-        resnet.shortcut_at(place, seed, dtype),
-        name=f"{place.name}_module",
+        resnet.basic_transform(spec, seed, dtype),
+        highway.transform_gate(spec, -1.0, dtype),
+        resnet.shortcut_of(spec, seed, dtype),
+        name=f"{spec.name}_module",
         dtype=dtype,
     )
 
 
-def _first_generation(place, seed, dtype):
+def _first_generation(spec, seed, dtype):
     return models.Module(
-        resnet.basic_transform(place, seed, dtype),
-        resnet.shortcut_at(place, seed, dtype),
-        keras.layers.ReLU(name=f"{place.name}_relu", dtype=dtype),
-        name=f"{place.name}_module",
+        resnet.basic_transform(spec, seed, dtype),
+        resnet.shortcut_of(spec, seed, dtype),
+        keras.layers.ReLU(name=f"{spec.name}_relu", dtype=dtype),
+        name=f"{spec.name}_module",
         dtype=dtype,
     )
 
@@ -157,10 +157,10 @@ def _segments(widths, dtype):
     ]
 
 
-def _partly_plain(places, seed, dtype):
+def _partly_plain(specs, seed, dtype):
     """Every second module is without a skip."""
     modules = resnet.residual_modules(
-        places, resnet.basic_transform, [1.0] * len(places), seed, dtype
+        specs, resnet.basic_transform, [1.0] * len(specs), seed, dtype
     )
     return [
         models.PlainModule(m.transform, name=f"{m.name}_plain", dtype=dtype) if i % 2 else m

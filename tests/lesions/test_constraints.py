@@ -5,7 +5,7 @@ from residual_ensembles.lesions import Lesion, constraints
 from residual_ensembles.models import Chain, PlainModule, is_reorderable, lesionable
 
 
-def test_which_modules_bear_what(resnet, vgg):
+def test_modules_that_can_be_deleted_duplicated_and_swapped(resnet, vgg):
     assert constraints.deletable(resnet) == tuple(range(1, 10))
     assert constraints.duplicable(resnet) == (1, 2, 3, 5, 6, 8, 9)
     assert constraints.critical_modules(resnet) == (1, 4, 7)
@@ -26,12 +26,12 @@ def test_which_modules_bear_what(resnet, vgg):
         (Lesion(duplications=[7]), "module 7 changes the shape .* Choose from 1, 2, 3, 5, 6, 8, 9"),
     ],
 )
-def test_what_the_network_cannot_bear_is_refused(resnet, lesion, message):
+def test_lesions_that_the_network_does_not_allow_are_refused(resnet, lesion, message):
     with pytest.raises(ValueError, match=message):
         constraints.check_lesion(lesion, resnet)
 
 
-def test_what_it_can_bear_is_not(resnet):
+def test_lesions_that_the_network_allows_are_not(resnet):
     constraints.check_lesion(
         Lesion(deletions=[1, 4], swaps=[(1, 2), (2, 3)], duplications=[9]), resnet
     )

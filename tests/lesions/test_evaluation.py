@@ -85,13 +85,13 @@ def test_close_logits_are_counted(case, images, monkeypatch):
     assert abs(result.n_close.sum() - expected.sum()) <= 2
 
 
-def test_what_rounding_does_not_explain_is_told(resnet, images):
+def test_the_summary_names_differences_that_rounding_does_not_explain(resnet, images):
     result = evaluate(resnet, MIXED, images)
     assert "explains" not in summary(result)
     worse = result.agreement._replace(n_different=3, n_unexplained=1)
-    told = summary(replace(result, agreement=worse))
-    assert "3 of 48 differ from the reference on a sample" in told  # three lesions, each once
-    assert "1 of these differ by more than rounding explains" in told
+    text = summary(replace(result, agreement=worse))
+    assert "3 of 48 differ from the reference on a sample" in text  # three lesions, each once
+    assert "1 of these differ by more than rounding explains" in text
 
 
 @pytest.mark.bfloat16
@@ -133,11 +133,9 @@ def test_a_cascade_changes_what_rounds_more_than_its_thresholds(case, images, mo
     assert (low.argmax(-1) != reference.argmax(-1))[promised].any()  # bfloat16 alone is wrong there
     assert (result.n_reevaluated[result.n_threshold_violations > 0] == len(images)).all()
     assert 0 < result.n_reevaluated.sum() < reference[..., 0].size
-    told = (
-        f"made again in float32, of which {result.n_threshold_violations.sum()} rounded "
-        "more than allowed for"
-    )
-    assert f"{result.n_reevaluated.sum()} {told}" in summary(result)
+    n = result.n_threshold_violations.sum()
+    expected = f"reevaluated in float32, of which {n} rounded more than the threshold"
+    assert f"{result.n_reevaluated.sum()} {expected}" in summary(result)
 
 
 @pytest.mark.bfloat16
@@ -155,7 +153,7 @@ def many_images():
 @pytest.mark.parametrize(
     "precision", ["float32", pytest.param("cascade", marks=pytest.mark.bfloat16)]
 )
-def test_a_margin_takes_fewer_images(resnet, many_images, precision):
+def test_a_half_width_takes_fewer_images(resnet, many_images, precision):
     plan = study_plan(resnet, k=1, draws=1, swaps=1, duplications=1, seed=0, random=False)
     evaluator = SweepSpec(resnet, [row.lesion for row in plan], len(many_images)).evaluator
     logits = evaluator.logits(many_images)
@@ -194,8 +192,18 @@ def test_a_margin_takes_fewer_images(resnet, many_images, precision):
     assert table["n_images"].tolist() == known.sum(axis=1).tolist()
 
 
+def test_labels_may_be_one_hot(resnet, images):
+    labels = np.arange(len(images)) % 10
+    results = [
+        evaluate(resnet, MIXED, images, labels=each, ci_half_width=0.2)
+        for each in (labels, np.eye(10)[labels], labels[:, None].astype(float))
+    ]
+    for result in results[1:]:
+        np.testing.assert_array_equal(result.predictions, results[0].predictions)
+
+
 @pytest.mark.bfloat16
-def test_a_margin_keeps_within_the_memory(resnet, many_images, monkeypatch):
+def test_sequential_sampling_keeps_within_the_memory(resnet, many_images, monkeypatch):
     plan = study_plan(resnet, k=1, draws=1, swaps=1, duplications=1, seed=0, random=False)
     memory = 64 * 4 * 8 * 8 * 16 * 24  # batches of 24 activations
     sizes, logits = [], Evaluator.logits
@@ -217,8 +225,11 @@ def test_a_margin_keeps_within_the_memory(resnet, many_images, monkeypatch):
     [
         ({"precision": "float16"}, "precision='float16', expected one of float32, bfloat16, casc"),
         ({"ci_half_width": 0.1}, "ci_half_width=0.1 and no labels for 40 images"),
-        ({"ci_half_width": 0.1, "labels": np.zeros(3)}, "and 3 labels for 40 images"),
-        ({"ci_half_width": 0.1, "labels": np.zeros((40, 10))}, "and 40×10 labels for 40 images"),
+        (
+            {"ci_half_width": 0.1, "labels": np.zeros(3)},
+            r"shape \(3,\) .* for 40 inputs",
+        ),
+        ({"ci_half_width": 0.1, "labels": np.zeros((40, 10))}, "whose row 0 is not one-hot"),
         ({"ci_half_width": 2.0, "labels": np.zeros(40)}, "ci_half_width=2.0, expected a fraction"),
         ({"memory_bytes": 1000}, "memory bound of 1000 bytes"),
     ],
@@ -253,7 +264,7 @@ def test_images_of_another_shape_are_refused(resnet, size):
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_images_that_are_no_numbers_are_refused(resnet, value):
+def test_images_that_are_nan_or_infinite_are_refused(resnet, value):
     some = np.zeros((400, 8, 8, 1), "float32")
     some[333] = value
     with pytest.raises(ValueError, match="NaN or infinite, the first in example 333"):
@@ -274,7 +285,7 @@ class Unread:
 
 
 @pytest.mark.parametrize("margin", [None, 0.05])
-def test_logits_that_are_no_numbers_are_refused(resnet, margin):
+def test_logits_that_are_nan_are_refused(resnet, margin):
     """Wherever they are: a sample of 16 images, which the reference sees, rarely has them."""
     some = np.random.default_rng(0).uniform(0, 255, (400, 8, 8, 1)).astype("float32")
     some[333] = np.nan
@@ -283,7 +294,7 @@ def test_logits_that_are_no_numbers_are_refused(resnet, margin):
         evaluate(resnet, [Lesion(), *MIXED], Unread(some), labels=labels, ci_half_width=margin)
 
 
-def test_a_lesion_that_the_network_cannot_bear_is_refused(resnet, images):
+def test_a_lesion_that_the_network_does_not_allow_is_refused(resnet, images):
     with pytest.raises(ValueError, match="module 4 changes the shape"):
         evaluate(resnet, [Lesion(duplications=[4])], images)
 

@@ -1,4 +1,4 @@
-"""Sweeps after sweeps: what is known is not computed again, and the results are the same bytes."""
+"""Sweeps after sweeps: known results are not computed again, and all results are the same bytes."""
 
 from collections import Counter
 
@@ -134,7 +134,7 @@ def test_a_cascade_after_another_is_that_of_a_fresh_run(chains, split, tmp_path,
     assert study.n_tasks == 0
 
 
-def test_another_margin_begins_with_the_images_that_are_known(chains, split, tmp_path):
+def test_another_half_width_begins_with_the_images_that_are_known(chains, split, tmp_path):
     study = Study({"resnet": chains["resnet"]}, split, tmp_path, ci_half_width=0.1)
     study.run()
     known = study.computed()

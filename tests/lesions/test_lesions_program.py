@@ -117,7 +117,7 @@ def test_a_chain_is_loaded_as_it_is(folder):
     assert [m.title for m in load(folder / "chain.keras").modules] == ["add1", "add2", "add3"]
 
 
-def test_a_wrong_call_is_told_in_one_line(folder):
+def test_a_missing_network_is_an_error_in_one_line(folder):
     done = run(folder, f"--network={folder / 'nowhere.keras'}")
     assert done.returncode == 1
     assert done.stderr.startswith("error: Received the network")
@@ -132,7 +132,7 @@ def test_sizes_that_are_free_are_those_of_the_data(folder):
         load(folder / "free.keras")
 
 
-def test_more_modules_than_there_are_is_told_before_the_sweep(folder):
+def test_too_many_modules_to_prune_are_refused_before_the_sweep(folder):
     done = run(folder, f"--network={folder / 'free.keras'}", "--prune=99")
     assert done.returncode == 1
     assert done.stderr == "error: Received n=99, expected 1 to 3 modules to delete.\n"

@@ -1,4 +1,4 @@
-"""What lesions are measured by where nobody says it, and what Keras' metrics make of outputs."""
+"""Default measures of lesions, and metrics of Keras on outputs."""
 
 import keras
 import numpy as np
@@ -73,7 +73,7 @@ def test_errors_alone_where_only_predictions_are_made(inputs):
 @pytest.mark.parametrize(
     ("activation", "threshold"), [("sigmoid", 0.5), (None, 0.0)], ids=["probability", "logit"]
 )
-def test_two_classes_are_told_by_one_output(inputs, activation, threshold):
+def test_one_output_of_two_classes_is_measured_by_binary_accuracy(inputs, activation, threshold):
     model, targets = classifier(1, activation), (np.arange(40) % 2)[:, None]
     table = lesion_study(unravel(model), inputs, targets)
     assert table.attrs["metric"] == "binary_accuracy"

@@ -1,4 +1,4 @@
-"""Where results of lesions are kept: by all that decides them, and no more than there is room."""
+"""Caches of results: named by all that decides the results, and of bounded size."""
 
 import os
 

@@ -4,7 +4,7 @@ import pytest
 from residual_ensembles import models
 
 
-def randomise_gates(chain):
+def randomize_gates(chain):
     random = np.random.default_rng(0)
     for module in chain.modules:
         kernel, bias = module.transform_gate.get_weights()
@@ -13,7 +13,7 @@ def randomise_gates(chain):
 
 def test_equation_3(build, images):
     chain = build("highway", 14)
-    randomise_gates(chain)
+    randomize_gates(chain)
     y = chain.stem(images)
     for module in chain.modules:
         t, f = np.asarray(module.transform_gate(y)), np.asarray(module.transform(y))

@@ -30,7 +30,7 @@ def logits(chain, images):
         pytest.param("resnet_bottleneck", 50, {"image_shape": (64, 64, 3)}, marks=ON_TENSORFLOW),
     ],
 )
-def test_the_same_logits(build, model, depth, options):
+def test_the_halved_network_has_the_same_logits(build, model, depth, options):
     chain = build(model, depth, **options)
     move(chain)
     before = chain.get_weights()

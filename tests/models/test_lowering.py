@@ -1,4 +1,4 @@
-"""What our modules consist of, said once, and what is said of no other module."""
+"""Lowering of our modules to records, and modules that have none."""
 
 import keras
 import numpy as np

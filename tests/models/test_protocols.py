@@ -1,4 +1,4 @@
-"""Chains and modules of every kind fulfill one definition; what is none is refused by name."""
+"""Chains and modules of every kind fulfill one protocol; anything else is refused by name."""
 
 import keras
 import numpy as np

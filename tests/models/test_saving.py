@@ -38,7 +38,7 @@ def test_initial_weights_are_a_function_of_the_seed(build):
 
 
 @pytest.mark.parametrize("model", ["resnet", "highway"])
-def test_weights_alone(build, images, tmp_path, model):
+def test_weights_are_loaded_into_a_network_of_the_same_architecture(build, images, tmp_path, model):
     a, b = build(model, 14, seed=1), build(model, 14, seed=2)
     a(images, training=True)  # moves the statistics
     models.save(a, tmp_path / "a.keras")

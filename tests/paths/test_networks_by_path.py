@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from residual_ensembles import backend, models, paths
-from residual_ensembles.models.convolution import convolution
+from residual_ensembles.models.blocks import convolution
 from residual_ensembles.models.stem_head import LayerSequence
 from residual_ensembles.parameters import BATCH_NORM
 from residual_ensembles.paths.autodiff import Autodiff

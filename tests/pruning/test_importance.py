@@ -50,7 +50,7 @@ def test_block_influence_is_one_minus_the_cosine(net, inputs):
 
 
 @pytest.mark.parametrize("softmax", [pytest.param(False, marks=pytest.mark.slow), True])
-def test_first_order_is_the_derivative_at_the_whole_network(inputs, labels, softmax):
+def test_first_order_is_the_derivative_at_the_full_network(inputs, labels, softmax):
     chain = unravel(networks.residual_net(softmax))
     loss = MeanLoss(chain)
 

@@ -1,4 +1,4 @@
-"""Losses as Keras takes them, and outputs that are probabilities however they are written."""
+"""Losses as Keras takes them, and outputs that are probabilities by any operation."""
 
 import keras
 import numpy as np
@@ -81,7 +81,7 @@ def test_whether_outputs_are_probabilities(end, expected):
     assert unravel(network(end)).probabilities is expected
 
 
-def test_the_user_may_say(inputs, labels, tmp_path):
+def test_the_user_decides_whether_outputs_are_probabilities(inputs, labels, tmp_path):
     from residual_ensembles import models
 
     model = network(lambda y: layers.Dense(3, activation="softmax")(y))

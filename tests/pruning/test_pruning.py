@@ -1,4 +1,4 @@
-"""Networks without modules as ordinary Keras models, and which modules greed takes."""
+"""Networks without modules as ordinary Keras models, and greedy selection of modules."""
 
 import itertools
 
@@ -64,7 +64,7 @@ def case():
     return model, (networks.inputs_for(model, 80), labels)
 
 
-def test_greed_takes_the_cheapest_first(case):
+def test_each_deletion_is_the_cheapest(case):
     model, (inputs, labels) = case
     result = prune(unravel(model), 2, (inputs, labels))
 
@@ -85,7 +85,7 @@ def test_greed_takes_the_cheapest_first(case):
 
 
 @pytest.mark.slow
-def test_the_result_is_reported_on_the_test_part(case):
+def test_the_result_is_reported_on_the_test_split(case):
     model, validation = case
     inputs = networks.inputs_for(model, 50, seed=9)
     labels = np.asarray(model(inputs)).argmax(1)
@@ -113,7 +113,7 @@ def test_a_mask_and_tokens_are_pruned_too():
     assert result.model(inputs).shape == (30, 3)
 
 
-def test_a_function_of_ones_own_is_pruned_too():
+def test_a_model_with_a_custom_function_is_pruned():
     share = 3.0
     x = keras.Input((5,), name="x")
     f = layers.Lambda(lambda z: share * ops.tanh(z), name="tanh")(layers.Dense(5, name="f")(x))

@@ -1,4 +1,4 @@
-"""What a layer keeps besides its weights travels with the pruned model, or is refused at once."""
+"""The pruned model keeps what layers hold besides weights; what cannot be copied is refused."""
 
 import keras
 import numpy as np
@@ -111,13 +111,13 @@ def check(first, inputs, tmp_path):
 
 
 @pytest.mark.parametrize("make", [normalization, within, bins])
-def test_what_was_adapted_to_numbers_travels(make, numbers, tmp_path):
+def test_the_pruned_model_keeps_what_was_adapted_to_numbers(make, numbers, tmp_path):
     check(make(numbers), numbers, tmp_path)
 
 
 @pytest.mark.parametrize("make", [lookup, weighted_lookup])
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="lookups need TensorFlow")
-def test_a_vocabulary_travels(make, tokens, tmp_path):
+def test_the_pruned_model_keeps_a_vocabulary(make, tokens, tmp_path):
     check(make(tokens), tokens, tmp_path)
 
 

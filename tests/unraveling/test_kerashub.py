@@ -1,4 +1,4 @@
-"""KerasHub: a whole block is a module, tokens come in a dictionary, their mask travels along."""
+"""KerasHub: a block is a module, tokens come in a dictionary, and their mask is carried along."""
 
 import keras
 import numpy as np
@@ -74,7 +74,7 @@ def test_a_block_of_bert_is_a_module(hub):
     chain = unraveled(hub, model)
     titles = [f"bert_backbone/transformer_layer_{i}" for i in range(3)]
     assert [module.title for module in chain.modules] == titles
-    assert "travels along: padding_mask" in text(chain)
+    assert "carried along: padding_mask" in text(chain)
     assert chain.agreement < 1e-6
     whole = np.asarray(model(inputs))
     np.testing.assert_allclose(chain(inputs), whole, rtol=1e-5, atol=1e-5)

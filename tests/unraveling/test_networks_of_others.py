@@ -248,7 +248,7 @@ def test_subtraction_by_its_sign():
     assert len(unravel(model).modules) == 2
 
 
-def test_rezero_is_found_before_it_is_trained():
+def test_rezero_has_its_modules_before_it_is_trained():
     x = y = keras.Input((8,), name="x")
     for i in (1, 2):
         y = ReZero(name=f"add{i}")([y, layers.Dense(8, activation="relu")(y)])

@@ -95,7 +95,7 @@ def test_a_plan_of_every_kind(inputs):
     assert min(distances[1:]) > 1e-2
 
 
-def test_swapped_attention_is_attention_in_another_place():
+def test_swapped_attention_runs_at_another_position():
     model = networks.attention_net(2)
     chain, tokens = unravel(model), networks.inputs_for(model)
     get = model.get_layer
@@ -110,7 +110,7 @@ def test_swapped_attention_is_attention_in_another_place():
     np.testing.assert_allclose(outputs[0], expected, rtol=1e-4, atol=1e-5)
 
 
-def test_without_labels_the_distance_is_told(net, inputs):
+def test_without_labels_the_table_has_the_distance(net, inputs):
     table = lesion_study(unravel(net), inputs)
     whole = np.asarray(net(inputs))
     for row, name in zip(table.itertuples(), (None, "first", "second", "third"), strict=True):
@@ -196,7 +196,7 @@ def test_any_metric_of_a_map(metric):
     ("targets", "options", "message"),
     [
         (np.zeros(59, int), {}, r"targets of shape \(59,\) and type int64 for 60 inputs"),
-        (np.full(60, 0.5), {}, "Received 0.5 as the class label of example 0, expected a whole"),
+        (np.full(60, 0.5), {}, "Received 0.5 as the class label of example 0, expected an integer"),
         (np.full(60, np.nan), {}, "Received nan as the class label of example 0"),
         (np.array(["cat"] * 60), {}, "type <U3 for 60 inputs"),
         (np.zeros((60, 4)), {}, "whose row 0 is not one-hot"),
@@ -213,7 +213,7 @@ def test_any_metric_of_a_map(metric):
         (np.zeros(60, int), {"plan": []}, "Received an empty plan"),
         (np.zeros(60, int), {"n_jobs": 0}, "Received n_jobs=0"),
         (np.zeros(60, int), {"verbose": "loud"}, "Received verbose='loud'"),
-        (np.full(60, 4), {}, "class labels from 4 to 4, expected 0 to 3: the network tells 4"),
+        (np.full(60, 4), {}, "class labels from 4 to 4, expected 0 to 3: the network has 4"),
         (np.full(60, -1), {}, "class labels from -1 to -1"),
         (np.zeros((59, 4)), {"metric": "mean_squared_error"}, "59 targets for 60 inputs"),
         (np.zeros((60, 3)), {"metric": "mean_squared_error"}, "cannot compare the targets with"),
@@ -262,7 +262,7 @@ def test_outputs_of_several_kinds():
     assert table["distance"].nunique() == 2
 
 
-def test_whole_numbers_are_not_rounded():
+def test_integers_are_not_rounded():
     model = networks.attention_net()
     chain = unravel(model)
     with pytest.raises(ValueError, match="between whose modules integers or masks are carried"):

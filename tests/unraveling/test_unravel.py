@@ -59,7 +59,7 @@ def test_a_chain_is_its_model(make, options, expected, between):
     assert all(len(layer._inbound_nodes) < 3 for layer in model.layers)
 
 
-def test_masks_and_inputs_travel_along():
+def test_masks_and_inputs_are_carried_along():
     model = networks.attention_net()
     chain = unravel(model)
     assert len(chain.modules) == 4
@@ -75,11 +75,11 @@ def test_masks_and_inputs_travel_along():
     assert len({module.layout for module in chain.modules}) == 1
 
 
-def test_a_table_without_a_batch_travels_along():
+def test_a_table_without_a_batch_is_carried_along():
     model = networks.table_net()
     chain, inputs = unravel(model, modules=[networks.Shifted]), networks.inputs_for(model)
     assert titles(chain) == ["block1", "block2", "block3"]
-    assert "travels along: positions" in text(chain)
+    assert "carried along: positions" in text(chain)
     np.testing.assert_allclose(chain(inputs), model(inputs), rtol=1e-5, atol=1e-6)
     get = model.get_layer
     stem = get("stem")(inputs)
@@ -323,7 +323,7 @@ def test_a_model_without_a_graph_is_refused():
 def test_a_layer_that_keeps_a_state_is_refused():
     x = keras.Input(batch_shape=(2, 5, 4), name="x")
     y = layers.Add(name="sum")([x, layers.LSTM(4, return_sequences=True, stateful=True)(x)])
-    with pytest.raises(ValueError, match=r"whose layer lstm.* is stateful: what it answers"):
+    with pytest.raises(ValueError, match=r"whose layer lstm.* is stateful: its output"):
         unravel(keras.Model(x, y))
 
 
@@ -360,7 +360,7 @@ def test_free_sizes_have_to_be_said():
     assert unravel(model, example_inputs=example).shapes[0] == (5, 7, 2)
 
 
-def test_a_network_of_weights_that_are_no_numbers_is_refused():
+def test_a_network_with_nan_among_its_weights_is_refused():
     model = networks.residual_net()
     kernel = model.get_layer("second_conv").kernel
     values = kernel.numpy()

@@ -15,16 +15,15 @@ from residual_ensembles.lesions.lesion import Lesion, Step
 from residual_ensembles.models.protocols import ChainLike
 from residual_ensembles.models.targets import first_not_finite
 
+if TYPE_CHECKING:
+    from residual_ensembles.lesions.engine.worker import SweepSpec
+
 NOT_FINITE = -2
 """Prediction from logits of which one is NaN or infinite."""
 
 
 def predicted(logits: np.ndarray) -> np.ndarray:
-    """Returns the class with the largest logit, int32 `(...,)` of `(..., classes)`, or NOT_FINITE.
-
-    Args:
-        logits: Logits of all lesions with some examples.
-    """
+    """Returns the class of the best logit, int32 `(...,)` of `(..., classes)`, or NOT_FINITE."""
     classes = logits.argmax(axis=-1).astype(np.int32)
     if first_not_finite(logits) is not None:
         classes[~np.isfinite(logits).all(axis=-1)] = NOT_FINITE
@@ -40,18 +39,18 @@ def check_finite(
     """Refuses outputs of which some are NaN or infinite.
 
     Args:
-        chain: The network.
-        lesions: The lesions.
-        bad: Booleans `(n_lesions, n_examples)`: whose outputs are.
-        examples: Positions of the examples; None where these are all.
+        chain: The network, whose name the error says.
+        lesions: The lesions, in the order of the rows of `bad`.
+        bad: Booleans `(n_lesions, n_examples)`: where an output is NaN or infinite.
+        examples: Positions of the examples in the data; None where the columns are all of them.
 
     Raises:
-        ArithmeticError: There are such, with the first example and the first of its lesions.
+        ArithmeticError: There is one; names the first example and the first of its lesions.
     """
     if not bad.any():
         return
-    place, lesion = np.argwhere(bad.T)[0]
-    example = place if examples is None else examples[place]
+    column, lesion = np.argwhere(bad.T)[0]
+    example = column if examples is None else examples[column]
     raise ArithmeticError(
         f"{chain.name} outputs NaN or infinity for example {example} (counted from 0) after the "
         f"lesion {str(lesions[lesion])!r}, expected outputs that are finite: look for inputs that "
@@ -59,17 +58,8 @@ def check_finite(
     )
 
 
-if TYPE_CHECKING:
-    from residual_ensembles.lesions.engine.worker import SweepSpec
-
-FLOAT32_BYTES = 4
-
-
 class Evaluator:
     """A network and lesions of it, prepared for one batch of images after another.
-
-    Args:
-        spec: The network, the lesions, and how they are cut.
 
     Raises:
         ValueError: The network does not allow a lesion, or the memory is too small for it.
@@ -83,7 +73,7 @@ class Evaluator:
         self.lesions = list(spec.lesions)
         self.memory_bytes = spec.memory_bytes
         shapes = [*chain.shapes, *(shape for module in chain.modules for shape in module.shapes)]
-        row_bytes = FLOAT32_BYTES * max(int(np.prod(shape)) for shape in shapes)
+        row_bytes = 4 * max(int(np.prod(shape)) for shape in shapes)  # float32
         self.grid = grid(spec.n_images, row_bytes, spec.memory_bytes, spec.batch_size)
         self.networks: dict[str, PreparedNetwork] = {}
         self.memory = psutil.Process()
@@ -92,7 +82,7 @@ class Evaluator:
         """By how much the process grew, or what the activations took where it had room already."""
 
     def network(self, precision: str) -> PreparedNetwork:
-        """Returns the network prepared for "float32" or "bfloat16"."""
+        """Returns the network prepared for one precision, "float32" or "bfloat16"."""
         if precision not in self.networks:
             self.networks[precision] = PreparedNetwork(self.chain, precision)
         return self.networks[precision]
@@ -115,18 +105,18 @@ class Evaluator:
         Args:
             images: `(n_images, height, width, channels)`, no more than fit in a chunk.
             precision: "float32" or "bfloat16".
-            wanted: Booleans `(n_lesions, n_images)`: where the answer is needed. None for all.
+            wanted: Booleans `(n_lesions, n_images)`: which logits are needed; None for all.
             lesions: Positions of the lesions to evaluate. None for all.
             progress: Called with the share of the work that was done since the last call.
 
         Returns:
-            NaN where an answer was not wanted.
+            NaN where logits were not wanted.
         """
         chosen = self.lesions if lesions is None else [self.lesions[i] for i in lesions]
         network = self.network(precision)
-        ways = [network.execution_order(lesion) for lesion in chosen]
-        steps = [[step for _, step in way] for way in ways]
-        tree = Tree(steps, [[place for place, _ in way] for way in ways])
+        orders = [network.execution_order(lesion) for lesion in chosen]
+        steps = [[step for _, step in order] for order in orders]
+        tree = Tree(steps, [[depth for depth, _ in order] for order in orders])
         n_classes = self.chain.compute_output_shape((None, *self.chain.image_shape))[-1]
         logits = np.full((len(chosen), len(images), n_classes), np.nan, np.float32)
         needed = None if wanted is None else tree.needed(wanted)

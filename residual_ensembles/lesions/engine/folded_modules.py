@@ -1,6 +1,6 @@
 """Modules as functions of a tensor and of folded weights, for inference.
 
-Two modules with equal keys are one function with different weights, and need one trace.
+Two modules with equal keys are one function with different weights, and share one trace.
 """
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
@@ -15,7 +15,7 @@ from residual_ensembles.models.lowering import Affine, Convolution, Lowered, Rel
 
 
 class Form(NamedTuple):
-    """A function, and the weights that make it that of one module."""
+    """The function of a kind of module, and the weights of one module."""
 
     key: Hashable
     """What the function is, apart from its weights."""
@@ -26,7 +26,7 @@ class Form(NamedTuple):
 
 
 def module_form(module: Lowered) -> Form | None:
-    """Returns what a module does when it runs, or None where its residual is not known."""
+    """Returns the function of a module that runs; None where its residual is not known."""
     if module.residual is None:
         return None
     residual, weights = _folded(module.residual, module.survival)
@@ -49,7 +49,7 @@ def module_form(module: Lowered) -> Form | None:
 
 
 def deleted_form(module: Lowered) -> Form:
-    """Returns what is left of a module that is deleted: as if its skip were all that runs."""
+    """Returns the function of a deleted module: as if its skip were all that runs."""
     return module_form(Lowered(module.skip, (), module.after, has_skip=False))
 
 

@@ -1,6 +1,6 @@
 """Partition of images into chunks and of chunks into batches: a function of the sweep alone.
 
-A sweep that is cut off and goes on has the same grid, and with it the same results to the last bit.
+A sweep that is interrupted and resumed has the same grid, and so the same results to the last bit.
 """
 
 import math
@@ -9,7 +9,7 @@ from typing import NamedTuple
 from residual_ensembles.parameters import Lesion
 
 MEMORY_BYTES = Lesion().options["memory_bytes"]
-"""What the activations of a sweep may take where nothing else is said."""
+"""Default bound of the memory of a sweep's activations."""
 BATCH_BYTES = 32 * 2**20
 """Size of the largest batch between two modules. More is no faster on a CPU."""
 MEMORY_SHARE = 64
@@ -19,7 +19,7 @@ LARGEST_CHUNK = 1024
 SMALLEST_BATCH = 8
 """Rows in a batch, where few images are left of a lesion."""
 FILL = 0.25
-"""By this share of its rows a batch may be filled up to a larger size; else it is cut."""
+"""By this share of its rows a batch may be filled up to a larger size; else it is split."""
 
 
 class Grid(NamedTuple):
@@ -29,7 +29,7 @@ class Grid(NamedTuple):
     chunk: int
     """Images in a chunk; the last one may have fewer."""
     batch_sizes: tuple[int, ...]
-    """How many activations pass a module together, in descending order."""
+    """How many activations pass a module at once, in descending order."""
 
     def chunks(self) -> list[slice]:
         """Returns the images of each chunk."""
@@ -45,16 +45,16 @@ def grid(
     memory_bytes: int = MEMORY_BYTES,
     batch_size: int | None = None,
 ) -> Grid:
-    """Returns a grid whose chunks fill a batch, if there are so many images.
+    """Returns a grid whose chunks fill a batch, if there are enough images.
 
     Then each lesion passes a module by itself, and nothing has to be copied from one batch to
-    another. Of half as many images or fewer, a batch can have those of several lesions.
+    another. Where images fill at most half of a batch, it can hold those of several lesions.
 
     Args:
         n_images: Images of the sweep.
         row_bytes: Size of the largest activation of one image.
         memory_bytes: What all activations may take.
-        batch_size: How many activations may pass a module together; None for as many as are fast.
+        batch_size: How many activations pass a module at once; None for as many as are fast.
 
     Raises:
         ValueError: The memory does not even hold single images, or the batch is empty.
@@ -68,7 +68,7 @@ def grid(
             f"Received a memory bound of {memory_bytes} bytes for activations of {row_bytes} bytes "
             f"an image, expected at least {row_bytes * MEMORY_SHARE}."
         )
-    chunk = math.ceil(n_images / math.ceil(n_images / min(rows, LARGEST_CHUNK)))  # all alike
+    chunk = math.ceil(n_images / math.ceil(n_images / min(rows, LARGEST_CHUNK)))  # equal
     batch = chunk * 2 ** int(math.log2(rows / chunk))
     sizes = [batch]
     while sizes[-1] > SMALLEST_BATCH:

@@ -1,11 +1,11 @@
 """Partition of a sweep's lesions into groups: a function of the network and the plan alone.
 
-It is cut by images first, as many as fill a batch, since all lesions of some images share most.
-Where that leaves chunks that take minutes they are cut by lesions too, between subtrees of what
-lesions share: what two neighbors in the order of the tree have in common is computed once in each
-chunk.
+A sweep is partitioned by images first, as many as fill a batch, since lesions of the same images
+share most steps. Where that leaves chunks that take minutes it is partitioned by lesions too,
+between subtrees of the tree of lesions: steps that two groups have in common are computed in each.
 """
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 
@@ -18,8 +18,7 @@ from residual_ensembles.models.module import multiply_adds
 CHUNK_MULTIPLY_ADDS = 2e12
 """Of a chunk: tens of seconds on one core, which manages 2 to 9 × 10¹⁰ in a second."""
 PASSES_IN_CHUNK = 16
-"""A chunk is worth at least so many whole evaluations: what it cannot share costs about one."""
-
+"""A chunk costs at least as much as so many full passes: what it cannot share costs about one."""
 FEWEST_IMAGES = 64
 """Fewer would be slow where nothing is shared."""
 
@@ -27,12 +26,12 @@ FEWEST_IMAGES = 64
 def groups(
     chain, steps: Sequence[Sequence[Step]], lesions: np.ndarray, n_images: int
 ) -> list[np.ndarray]:
-    """Returns lesions in groups of about the same work, of which none takes long.
+    """Returns the positions of lesions in groups of about the same work, of which none takes long.
 
     Args:
-        chain: The network.
-        steps: What has to be computed for each lesion of the sweep.
-        lesions: Positions of the lesions to group.
+        chain: The network, which decides the cost of a step.
+        steps: The steps of each lesion of the sweep.
+        lesions: Positions in `steps` of the lesions to group.
         n_images: Images that they are evaluated with.
 
     Returns:
@@ -40,34 +39,24 @@ def groups(
     """
     cost = step_costs(chain)
     order = sorted(lesions, key=lambda i: steps[i])
-    own = [_own_cost(steps, before, i, cost) for before, i in zip([None, *order], order)]  # noqa: B905 - the last has no successor
+    own = []  # what a lesion costs beside what it shares with its neighbor in the tree
+    for before, after in itertools.pairwise([(), *(steps[i] for i in order)]):
+        pairs = zip(before, after, strict=False)
+        n_shared = len(list(itertools.takewhile(lambda pair: pair[0] == pair[1], pairs)))
+        own.append(sum(cost(step) for step in after[n_shared:]))
     full = sum(cost(step) for step in full_pass(chain))
     target = max(CHUNK_MULTIPLY_ADDS / n_images, PASSES_IN_CHUNK * full)
     n_groups = max(1, math.ceil(sum(own) / target))
     reached = np.cumsum(own) - np.asarray(own) / 2
-    place = np.minimum((reached / max(sum(own), 1) * n_groups).astype(int), n_groups - 1)
-    result = [np.sort(np.asarray(order)[place == i]) for i in range(n_groups)]
+    group_of = np.minimum((reached / max(sum(own), 1) * n_groups).astype(int), n_groups - 1)
+    result = [np.sort(np.asarray(order)[group_of == i]) for i in range(n_groups)]
     return [group for group in result if len(group)]
 
 
 def affordable_images(chain, n_lesions: int) -> int:
-    """Returns with how many images lesions that share nothing are a chunk."""
+    """Returns how many images fill a chunk of lesions that share nothing."""
     full = sum(map(step_costs(chain), full_pass(chain)))
     return max(FEWEST_IMAGES, int(CHUNK_MULTIPLY_ADDS / (full * n_lesions)))
-
-
-def _own_cost(steps, before: int | None, lesion: int, cost: Callable[[Step], float]) -> float:
-    """Returns what a lesion costs beside what it shares with its neighbor in the tree."""
-    shared = 0 if before is None else _common(steps[before], steps[lesion])
-    return sum(cost(step) for step in steps[lesion][shared:])
-
-
-def _common(a: Sequence[Step], b: Sequence[Step]) -> int:
-    """Returns how many steps two lesions begin with together."""
-    return next(
-        (i for i, pair in enumerate(zip(a, b)) if pair[0] != pair[1]),  # noqa: B905
-        min(len(a), len(b)),
-    )
 
 
 def full_pass(chain) -> list[Step]:

@@ -32,7 +32,7 @@ class PreparedNetwork:
         self.chain = chain
         self.reduced = precision == "bfloat16"
         self.lowered = [lowered(module) for module in chain.modules]
-        self.unchanged = [
+        self.is_identity = [
             module.is_identity_when_deleted if known is None else known.is_identity_when_deleted
             for module, known in zip(chain.modules, self.lowered, strict=True)
         ]
@@ -51,30 +51,25 @@ class PreparedNetwork:
         return ops.cast(y, dtype) if self.reduced else y
 
     def steps(self, lesion) -> tuple[Step, ...]:
-        """Returns what has to be computed for a lesion, in order: see `execution_order`."""
+        """Returns the steps to compute for a lesion, in order: see `execution_order`."""
         return tuple(step for _, step in self.execution_order(lesion))
 
     def execution_order(self, lesion) -> tuple[tuple[int, Step], ...]:
-        """Returns what has to be computed for a lesion, in order, and at which positions.
+        """Returns the positions and the steps to compute for a lesion, in order.
 
-        Modules that leave what enters them as it is when they are deleted are not among it, so that
-        two lesions which come to the same thing have the same steps.
+        Deleted modules that are then the identity are left out, so that two lesions with the same
+        effect have the same steps.
         """
         return tuple(
             (position, step)
             for position, step in lesion.execution_order(
                 len(self.chain.modules), self.chain.between
             )
-            if step.op != "deleted" or not self.unchanged[step.module - 1]
+            if step.op != "deleted" or not self.is_identity[step.module - 1]
         )
 
     def run(self, step: Step, y):
-        """Returns what leaves a module, or a segment.
-
-        Args:
-            step: Which module, and whether it runs or is deleted; or which segment.
-            y: Tensor `(batch, ...)`.
-        """
+        """Returns what leaves a module, run or deleted, or a segment, `(batch, ...)`."""
         if step not in self.functions:
             self._prepare(step)
         return self.functions[step](y, self.weights[step])

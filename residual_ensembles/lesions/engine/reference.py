@@ -1,5 +1,4 @@
-"""Reference implementation: the full network, once for each lesion; the engine is compared with
-it."""
+"""Reference implementation, which the engine is compared with: the full network for each lesion."""
 
 from collections.abc import Callable, Iterable, Sequence
 
@@ -19,9 +18,9 @@ def evaluate_reference(
 
     Args:
         chain: The network; nothing about it changes.
-        lesions: Any lesions that it allows.
+        lesions: Lesions that the network allows.
         images: `(n_images, height, width, channels)` in 0..255.
-        batch_size: Images evaluated together; the last batch may have fewer.
+        batch_size: Images in a batch; the last one may have fewer.
 
     Returns:
         Classes as int32, `(n_lesions, n_images)`.
@@ -59,8 +58,8 @@ class CompiledParts:
     and no lesion compiles anything anew.
 
     Args:
-        chain: The network. Its weights must not change while this object is used.
-        compile: What compiles a function; to run a few images, leaving it as it is is faster.
+        chain: The network; its weights must not change while this object is used.
+        compile: Compiles a function. For a few images the identity is faster.
     """
 
     def __init__(self, chain, compile: Callable = compiled):
@@ -68,33 +67,26 @@ class CompiledParts:
         self.compile = compile
         self.stem = compile(lambda x: chain.stem(x, training=False))
         self.head = compile(lambda y: ops.cast(chain.head(y, training=False), "float32"))
-        self.parts: dict = {}
+        self._steps: dict[Step, Callable] = {}
 
-    def part(self, step) -> Callable:
-        """Returns the compiled function of one step."""
-        if step not in self.parts:
+    def _compiled(self, step: Step) -> Callable:
+        if step not in self._steps:
             function = function_of(self.chain, step)
-            self.parts[step] = self.compile(lambda y: function(y, training=False))
-        return self.parts[step]
+            self._steps[step] = self.compile(lambda y: function(y, training=False))
+        return self._steps[step]
 
     def __call__(
         self, lesion: Lesion, images: np.ndarray, before: Callable = lambda y: y
     ) -> np.ndarray:
-        """Returns float32 logits `(batch, n_classes)`.
-
-        Args:
-            lesion: The lesion.
-            images: A batch of them.
-            before: What happens to an activation before each step; nothing.
-        """
+        """Returns float32 logits `(batch, n_classes)`; `before` is applied before each step."""
         y = self.stem(ops.convert_to_tensor(images))
         for step in lesion.steps(len(self.chain.modules), self.chain.between):
-            y = self.part(step)(before(y))
+            y = self._compiled(step)(before(y))
         return ops.convert_to_numpy(self.head(y))
 
 
 def function_of(chain, step: Step) -> Callable:
-    """Returns what a step does to what passes, as a function of it and of `training`."""
+    """Returns the layer or method that computes a step: called `(y, training)`."""
     if step.op == "segment":
         return segment_of(chain, step.module)
     module = chain.modules[step.module - 1]

@@ -1,6 +1,6 @@
-"""Computes what sweeps need next, for all networks together, where no cache knows it.
+"""Computation of what sweeps need next, for all networks at once, where no cache has it.
 
-What is known of lesions with images is known lesion by lesion, whatever plan each was a part of.
+Results are kept lesion by lesion and image by image, whatever plan a lesion belonged to.
 """
 
 import hashlib
@@ -15,19 +15,19 @@ from residual_ensembles.runtime.executor import Executor, Task
 from residual_ensembles.runtime.result_cache import CachedTask, Count, ResultCache, run_cached
 
 LONGEST_NAMES = 2
-"""Lesions that a task is named by; of more, the first and the last."""
+"""A task is named by its lesions; where there are more, by the first and the last of them."""
 
 
 class LesionResults:
     """Arrays `(n_lesions, n_images)` by name, filled chunk by chunk.
 
-    A cache has the chunks of all plans that were ever evaluated under its name; of these the
-    lesions and images that are wanted here are taken over when this is made.
+    A cache holds the chunks of all plans that were ever evaluated under its name; their results of
+    these lesions and images are copied when this is made.
 
     Args:
-        cache: Where chunks are kept.
-        keys: What each lesion is called there, each once.
-        images: Positions of the images that are looked at, ascending.
+        cache: Cache of chunks.
+        keys: Name of each lesion in the cache, without repetitions.
+        images: Positions of the images, ascending.
         dtypes: Types of the arrays, by name.
     """
 
@@ -42,7 +42,7 @@ class LesionResults:
         self.keys = tuple(keys)
         self.images = np.asarray(images)
         self.peak_bytes = 0
-        """Of what was computed for it, not found: by how much the memory of a process grew."""
+        """By how much the memory of a process grew while missing results were computed."""
         self._row = {key: i for i, key in enumerate(self.keys)}
         shape = len(self.keys), len(self.images)
         self.known = np.zeros(shape, bool)
@@ -51,7 +51,7 @@ class LesionResults:
             self.add(result)
 
     def add(self, result: ChunkResult) -> None:
-        """Takes over what a chunk found of these lesions with these images."""
+        """Copies what a chunk says of these lesions with these images."""
         theirs = [i for i, key in enumerate(result.keys) if key in self._row]
         rows = [self._row[result.keys[i]] for i in theirs]
         columns = np.searchsorted(self.images, result.images)
@@ -63,22 +63,11 @@ class LesionResults:
         self.known[here] = True
 
     def missing(self, rows: np.ndarray, images: np.ndarray) -> np.ndarray:
-        """Returns those of `rows` of which not all of some images are known.
-
-        Args:
-            rows: Positions of lesions.
-            images: Positions of images.
-        """
+        """Returns those of the lesions `rows` for which one of `images` is not known."""
         return rows[~self.known[np.ix_(rows, self._columns(images))].all(axis=1)]
 
     def take(self, name: str, rows: np.ndarray, images: np.ndarray) -> np.ndarray:
-        """Returns one of the arrays at some lesions and images, whose results must be known.
-
-        Args:
-            name: Name of the array.
-            rows: Positions of lesions.
-            images: Positions of images.
-        """
+        """Returns one of the arrays at positions of lesions and images, which must be known."""
         return self.fields[name][np.ix_(rows, self._columns(images))]
 
     def _columns(self, images: np.ndarray) -> np.ndarray:
@@ -92,26 +81,26 @@ class Wanted(NamedTuple):
     images: object
     """All of the sweep: an array, or what returns one for a slice or for positions."""
     results: LesionResults
-    """Where they shall stand."""
+    """What chunks are added to."""
     lesions: np.ndarray
-    """Positions."""
+    """Positions of the lesions."""
     parts: Sequence[slice | np.ndarray]
-    """Positions of the images, no more in one part than a task may have."""
+    """Positions of the images of each task."""
     function: Callable
-    """That of a `Chunk`."""
+    """Computes a chunk: see `Chunk.function`."""
     options: tuple = ()
     repeats: np.ndarray | None = None
-    """How often each lesion of the sweep counts as progress: as often as it is planned; None for
-    what makes no predictions."""
+    """How often each lesion of the sweep counts as progress: as often as it is planned; None where
+    no predictions are made."""
 
 
 class Scheduler:
-    """Runs what sweeps want, so that all of their networks keep all processors busy together.
+    """Runs what sweeps want as one set of tasks, so that all processors are busy to the end.
 
     Args:
         executor: Runs the tasks.
         progress: Called with the number of predictions that were made since the last call.
-        counted: Called when a task is finished.
+        counted: Called when a task is finished, with how many are.
     """
 
     def __init__(
@@ -127,7 +116,7 @@ class Scheduler:
         self._images: tuple = (None, None, None)
 
     def compute(self, wanted: Sequence[Wanted]) -> None:
-        """Computes what is missing of all that is wanted, and adds it to the results."""
+        """Computes what is missing of the results that are wanted, and adds it to them."""
         missing = [(each, *one) for each in wanted for one in self._missing(each)]
         tasks = [
             CachedTask(
@@ -136,13 +125,13 @@ class Scheduler:
             for each, part, chunk in missing
         ]
         memory_bytes = max((each.spec.memory_bytes for each in wanted), default=0)
-        found = run_cached(tasks, self.executor, self.progress, self.counted, memory_bytes)
-        for (each, *_), result in zip(missing, found, strict=True):
+        results = run_cached(tasks, self.executor, self.progress, self.counted, memory_bytes)
+        for (each, *_), result in zip(missing, results, strict=True):
             each.results.add(result)
             each.results.peak_bytes = max(each.results.peak_bytes, result.peak_bytes)
 
     def _missing(self, wanted: Wanted) -> Iterator[tuple[slice | np.ndarray, Chunk]]:
-        """Yields the chunks that nobody has computed yet, each with where its images are."""
+        """Yields the chunks that are not in the cache, each with the positions of its images."""
         spec, repeats = wanted.spec, wanted.repeats
         for part in wanted.parts:
             positions = _positions(part)
@@ -164,13 +153,13 @@ class Scheduler:
         return Task(_title(wanted.spec, chunk), compute_chunk, arguments)
 
     def _spec(self, spec: SweepSpec) -> object:
-        """Returns what stands for a network and its lesions, which are sent once."""
+        """Returns a reference to a network and its lesions, which are sent once."""
         if spec not in self._specs:
             self._specs[spec] = self.executor.scatter(spec)
         return self._specs[spec]
 
     def _part(self, images, part: slice | np.ndarray) -> object:
-        """Returns what stands for some images, which chunks that follow each other share."""
+        """Returns a reference to images, which consecutive chunks share."""
         if self._images[0] is not images or self._images[1] is not part:
             self._images = images, part, self.executor.scatter(np.asarray(images[part]))
         return self._images[2]
@@ -181,14 +170,13 @@ def _positions(part: slice | np.ndarray) -> np.ndarray:
 
 
 def _key(chunk: Chunk) -> str:
-    """Returns the name of a chunk in a cache: of the same lesions and images, the same."""
+    """Returns the name of a chunk in a cache: a function of its lesions and images."""
     digest = hashlib.sha256("\n".join(chunk.keys).encode())
     digest.update(np.asarray(chunk.images, "<i8").tobytes())
     return digest.hexdigest()[:32]
 
 
 def _title(spec: SweepSpec, chunk: Chunk) -> str:
-    """Returns what people call a chunk: its network, images and lesions."""
     names = [str(spec.lesions[i]) for i in chunk.lesions]
     if len(names) <= LONGEST_NAMES:
         lesions = ", ".join(names)

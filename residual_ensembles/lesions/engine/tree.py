@@ -6,15 +6,15 @@ import numpy as np
 
 
 class Tree:
-    """A tree whose paths from the root are the steps of lesions; what they share, they share here.
+    """A prefix tree of lesions: paths from the root are their steps, and common beginnings are one.
 
-    Nodes are numbered from 0, the root; each stands for what an image has become after the steps
+    Nodes are numbered from 0, the root; each stands for the activation of an image after the steps
     that lead to it.
 
     Args:
         sequences: The steps of each lesion, in order.
-        depths: How far along the way each of these steps is taken, which no number of steps says
-            where modules are left out; None where the steps say so themselves.
+        depths: Depth in the network of each of these steps, which is not its index where modules
+            are left out; None where the steps are depths themselves.
 
     Example:
         >>> tree = Tree(["abc", "abd", "ab"])
@@ -31,12 +31,12 @@ class Tree:
         self.lesions: list[list[int]] = [[]]
         """At each node, the lesions that end there."""
         self.depths: list = [None]
-        """Where the step that leads to a node is taken, at the earliest."""
+        """Smallest depth of the step that leads to a node."""
         parents = [-1]
-        ways = zip(sequences, sequences if depths is None else depths, strict=True)
-        for lesion, way in enumerate(ways):
+        orders = zip(sequences, sequences if depths is None else depths, strict=True)
+        for lesion, order in enumerate(orders):
             node = 0
-            for step, depth in zip(*way, strict=True):
+            for step, depth in zip(*order, strict=True):
                 if step not in self.children[node]:
                     self.children[node][step] = len(parents)
                     parents.append(node)
@@ -59,7 +59,7 @@ class Tree:
         self._edges = self._sorted_edges()
 
     def _sorted_edges(self) -> dict[Hashable, tuple[np.ndarray, np.ndarray]]:
-        """Returns for each step the nodes it is taken at, ascending, and where it leads."""
+        """Returns for each step the nodes that it leads from, ascending, and to."""
         edges: dict[Hashable, tuple[list[int], list[int]]] = {}
         for node, children in enumerate(self.children):
             for step, child in children.items():
@@ -69,10 +69,10 @@ class Tree:
         return {step: tuple(map(np.array, pair)) for step, pair in edges.items()}
 
     def after(self, step: Hashable, nodes: np.ndarray) -> np.ndarray:
-        """Returns where a step leads from each of `nodes`, -1 where it leads nowhere."""
+        """Returns the child of each of `nodes` by a step, -1 where there is none."""
         before, after = self._edges[step]
-        place = np.minimum(np.searchsorted(before, nodes), len(before) - 1)
-        return np.where(before[place] == nodes, after[place], -1)
+        edge = np.minimum(np.searchsorted(before, nodes), len(before) - 1)
+        return np.where(before[edge] == nodes, after[edge], -1)
 
     @property
     def n_nodes(self) -> int:
@@ -80,13 +80,10 @@ class Tree:
         return len(self.lesions)
 
     def needed(self, wanted: np.ndarray) -> np.ndarray:
-        """Returns which images are needed at which node.
+        """Returns which images are needed at which node, booleans `(n_nodes, n_images)`.
 
         Args:
-            wanted: Booleans `(n_lesions, n_images)`: what shall be known in the end.
-
-        Returns:
-            Booleans `(n_nodes, n_images)`.
+            wanted: Booleans `(n_lesions, n_images)`: which logits are needed.
         """
         needed = np.zeros((self.n_nodes, wanted.shape[1]), bool)
         for node in range(self.n_nodes - 1, -1, -1):

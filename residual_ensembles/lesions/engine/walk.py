@@ -1,17 +1,18 @@
-"""Walks a tree of lesions with some images: nothing twice, in large batches, in bounded memory.
+"""Walk through a tree of lesions with some images: no step twice, in large batches, bounded memory.
 
-What is known lies in blocks: a tensor whose rows are what some image has become at some node. A
-step collects, from all blocks, the rows that it comes next for, packs them to a batch, and what
-comes out is a new block.
+Activations are kept in blocks: tensors whose rows each belong to an image at a node. A step
+collects from all blocks the rows that are to take it next, and packs them into batches; its output
+is a new block.
 
-A block that fills more than half of a batch has nothing to wait for: a step that all of its rows
+A block that fills more than half of a batch does not wait for others: a step that all of its rows
 take is taken at once, without copying them, first the one that leads to the fewest lesions, and so
-on to the end. Otherwise the earliest depth of the network goes first: lesions that parted meet
-again there, and pass the later modules together. When a third of the memory is taken, blocks that
-do not grow, since their lesions do not part at the next steps, go on first, still together; without
-any, or when half of it is taken, the walk turns to the block that is nearest to its end and to the
-step that leads to the fewest lesions, until there is room again. What waits meanwhile is no more
-than a few blocks for each halving of the lesions. What is left is for the computing itself.
+on to the end. Otherwise the smallest depth of the network goes first: lesions that parted meet
+again there, and pass the later modules in one batch. When a third of the memory is taken, blocks
+that do not grow, since their lesions do not part at the next steps, go on first, still in common
+batches; without any, or when half of it is taken, the walk turns to the block that is nearest to
+its end and to the step that leads to the fewest lesions, until there is room again. Meanwhile no
+more than a few blocks wait for each halving of the lesions. The rest of the memory is left for the
+computation itself.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -36,12 +37,13 @@ def n_bytes(tensor) -> int:
 
 
 class Pending(NamedTuple):
-    """A step still to be taken from a block: lesions, rows and depth that it leads to."""
+    """A step still to be taken from a block."""
 
     lesions: int
+    """How many it leads to."""
     rows: int
     depth: int
-    """Where on the way it is taken, at the earliest."""
+    """Smallest depth in the network at which a row takes it."""
 
 
 @dataclass(eq=False)
@@ -64,17 +66,17 @@ class Block:
 
     @property
     def grows(self) -> bool:
-        """Whether more rows come of it than it has, because lesions part here."""
+        """Whether its steps make more rows than it has, because lesions part here."""
         return sum(each.rows for each in self.pending.values()) > len(self)
 
 
 class Selection(NamedTuple):
-    """Those rows of a block that a step comes next for."""
+    """Those rows of a block that take a step next."""
 
     block: Block
     rows: np.ndarray
     nodes: np.ndarray
-    """Where each row gets to."""
+    """The node that each row gets to."""
 
 
 class Walk:
@@ -85,8 +87,8 @@ class Walk:
         tree: Steps of the lesions, as `network.steps` names them.
         batch_sizes: How many rows a batch can have, in descending order.
         memory_bytes: What the blocks may take.
-        arrive: Called with (lesion, images, logits) whenever some images have come to the end
-            of a lesion; `images` are positions, logits `(len(images), n_classes)`.
+        arrive: Called with (lesion, images, logits) when images have reached the end of a lesion:
+            positions, and `(len(images), n_classes)`.
         progress: Called with the number of rows after each batch.
     """
 
@@ -128,7 +130,7 @@ class Walk:
     def _next(self) -> tuple[Step, list[Block]]:
         """Chooses the step to take next, and the blocks to take it from."""
         if self.live_bytes <= self.memory_bytes / 3:
-            return self._as_a_whole() or self._earliest(self.blocks)
+            return self._large_block() or self._earliest(self.blocks)
         settled = [block for block in self.blocks if not block.grows]
         if settled and self.live_bytes <= self.memory_bytes / 2:
             step, blocks = self._earliest(settled)
@@ -137,7 +139,7 @@ class Walk:
         block = min(self.blocks, key=lambda b: b.height)
         return min((pending, step) for step, pending in block.pending.items())[1], [block]
 
-    def _as_a_whole(self) -> tuple[Step, list[Block]] | None:
+    def _large_block(self) -> tuple[Step, list[Block]] | None:
         """Returns the large block that is nearest to its end, and a step that all of it takes."""
         result = [
             (block.height, pending, step, i)
@@ -162,7 +164,7 @@ class Walk:
         return step, [block for block in blocks if step in block.pending]
 
     def _take(self, step: Step, blocks: list[Block]) -> None:
-        """Takes a step from some blocks: large ones that go on as a whole, the others packed."""
+        """Takes a step from some blocks: from large ones one by one, from the others packed."""
         parts = []
         for block in blocks:
             selection = self._select(step, block)
@@ -197,7 +199,7 @@ class Walk:
         self.progress(len(nodes))
 
     def _add(self, tensor, nodes: np.ndarray, images: np.ndarray) -> None:
-        """Hands over what has come to an end, and keeps what goes on."""
+        """Hands over the logits of lesions that end here, and keeps what goes on."""
         reached = np.unique(nodes)
         ends = [node for node in reached if self.tree.lesions[node]]
         logits = ops.convert_to_numpy(self.network.head(tensor)) if ends else None
@@ -224,7 +226,7 @@ class Walk:
             self.live_bytes += n_bytes(tensor)
 
     def _after(self, step: Step, nodes: np.ndarray, images: np.ndarray) -> np.ndarray:
-        """Returns where a step leads each row, -1 where it is not the next or not needed."""
+        """Returns the node that a step leads each row to, -1 where it does not or is not needed."""
         after = self.tree.after(step, nodes)
         if self.needed is not None:
             after[~self.needed[after, images]] = -1
@@ -236,7 +238,7 @@ class Walk:
         return Selection(block, rows, after[rows])
 
     def _forget(self, step: Step, block: Block) -> None:
-        """Notes that a step was taken, and frees the memory of rows that nothing follows from."""
+        """Removes a step that was taken, and frees the memory of rows that take no other."""
         del block.pending[step]
         pending_rows = [self._select(other, block).rows for other in block.pending]
         rows = np.unique(np.concatenate(pending_rows)) if pending_rows else np.zeros(0, int)
@@ -249,7 +251,7 @@ class Walk:
             self._keep(tensor, block.nodes[batch], block.images[batch], block.pending)
 
     def _batches(self, rows: np.ndarray) -> Iterator[np.ndarray]:
-        """Cuts rows to batches, with little left to fill up."""
+        """Splits rows into batches that need little filling."""
         while len(rows):
             size = self._size(len(rows))
             yield rows[:size]
@@ -263,5 +265,5 @@ class Walk:
         return self.batch_sizes[-1]
 
     def _filled(self, rows: np.ndarray) -> np.ndarray:
-        """Returns rows for a whole batch; the last one stands in for those that are missing."""
+        """Returns rows for a full batch; the last one is repeated for those that are missing."""
         return np.pad(rows, (0, max(0, self._size(len(rows)) - len(rows))), mode="edge")

@@ -1,7 +1,7 @@
 """Specification of a sweep as it is sent to worker processes, and the work done there.
 
-A network and its lesions are sent once, as a `SweepSpec`; what is asked of them is sent as
-`Chunk`s: some lesions with some images.
+A network and its lesions are sent once, as a `SweepSpec`; then `Chunk`s are: some lesions with some
+images.
 """
 
 import hashlib
@@ -21,72 +21,71 @@ from residual_ensembles.lesions.lesion import Lesion, Step
 READY_BYTES = 2**28
 """What the files of the networks that a process keeps ready may take: chunks of several sweeps take
 turns, and to prepare a network anew takes as long as many images."""
-
 _READY: dict[str, "WorkerSweep"] = {}
 
 
 @dataclass(frozen=True, eq=False)
 class SweepSpec:
-    """A network, lesions of it, and how they are cut, as they are sent to where they are evaluated.
+    """A network, its lesions and their partition, as they are sent to worker processes.
 
-    Where it arrives the evaluator is made once, for all chunks of the sweep that come there.
+    A worker makes the evaluator once, for all chunks of the sweep.
     """
 
     chain: object
-    """The network. Its weights are copied."""
+    """The network; its weights are copied."""
     lesions: Sequence[Lesion]
-    """Any that it allows."""
+    """Lesions that the network allows."""
     n_images: int
-    """Images of the whole sweep, which decide how it is cut."""
+    """Images of the full sweep, which decide its partition."""
     memory_bytes: int = MEMORY_BYTES
     """What activations may take."""
     batch_size: int | None = None
-    """How many of them may pass a module together; None for as many as are fast."""
+    """How many activations pass a module at once; None for as many as are fast."""
     title: str = ""
-    """What people call the network."""
+    """Name of the network for people."""
 
     @cached_property
     def evaluator(self) -> Evaluator:
-        """The evaluator; errors are those of its making."""
+        """The evaluator; raises what making it raises."""
         return Evaluator(self)
 
     @cached_property
     def steps(self) -> list[tuple[Step, ...]]:
-        """What has to be computed for each lesion, in order."""
+        """The steps of each lesion, in order."""
         return self.evaluator.steps()
 
     def __reduce__(self):
         content = models.to_bytes(self.chain)
-        rest = self.lesions, self.n_images, self.memory_bytes, self.batch_size
-        name = hashlib.sha256(content + pickle.dumps(rest)).hexdigest()
-        return _arrived, (name, content, rest)
+        options = self.lesions, self.n_images, self.memory_bytes, self.batch_size
+        name = hashlib.sha256(content + pickle.dumps(options)).hexdigest()
+        return _received, (name, content, options)
 
 
 class WorkerSweep:
-    """A sweep's specification where chunks of it are computed; read when it is needed.
+    """A sweep's specification in a worker process; the network is loaded when it is needed.
 
     Args:
-        content: The file of the network.
-        rest: What else the specification says that decides about numbers.
+        content: Content of the network's file.
+        options: Arguments of `SweepSpec` after the network.
     """
 
-    def __init__(self, content: bytes, rest: tuple):
+    def __init__(self, content: bytes, options: tuple):
         self.content = content
-        self.rest = rest
+        self.options = options
 
     @cached_property
     def evaluator(self) -> Evaluator:
-        """The evaluator; errors are those of its making."""
+        """The evaluator; raises what making it raises."""
         with models.as_file(self.content) as path:
-            return Evaluator(SweepSpec(models.load(path), *self.rest))
+            return Evaluator(SweepSpec(models.load(path), *self.options))
 
 
-def _arrived(name: str, content: bytes, rest: tuple) -> WorkerSweep:
-    """Returns the sweep of that name: the one that came before, or a new one."""
+def _received(name: str, content: bytes, options: tuple) -> WorkerSweep:
+    """Returns the sweep of that name: the one that was received before, or a new one."""
     if name not in _READY:
         while _READY and sum(len(s.content) for s in _READY.values()) + len(content) > READY_BYTES:
             _READY.pop(next(iter(_READY)))
-        _READY[name] = WorkerSweep(content, rest)
+        _READY[name] = WorkerSweep(content, options)
     return _READY[name]
 
 
@@ -94,11 +93,11 @@ class Chunk(NamedTuple):
     """Some lesions with some images, computed by one task."""
 
     keys: tuple[str, ...]
-    """What each lesion is called where results are kept."""
+    """Name of each lesion in the cache."""
     lesions: np.ndarray
     """Their positions in the sweep."""
     images: np.ndarray
-    """Positions."""
+    """Positions of the images."""
     function: Callable
     """Called as `function(evaluator, images, lesions, *options, progress)`; returns arrays
     `(n_lesions, n_images)` by name."""
@@ -124,14 +123,7 @@ def compute_chunk(
     chunk: Chunk,
     advance: Callable[[float], object],
 ) -> ChunkResult:
-    """Computes a chunk.
-
-    Args:
-        spec: The network and all lesions of the sweep.
-        images: Those of the chunk, `(n_images, height, width, channels)`.
-        chunk: What is computed.
-        advance: Called with the number of predictions that were made since the last call.
-    """
+    """Computes a chunk; `advance` is called with the number of predictions since the last call."""
     meter = Meter(advance, chunk.n_predictions)
     evaluator = spec.evaluator
     fields = chunk.function(evaluator, images, chunk.lesions, *chunk.options, meter)
@@ -140,11 +132,11 @@ def compute_chunk(
 
 
 class Meter:
-    """Turns shares of a unit of work into predictions, no more and no fewer than there are.
+    """Turns shares of a unit of work into numbers of predictions that add up to `n`.
 
     Args:
-        progress: Called with a number of predictions.
-        n: How many there are.
+        progress: Called with the number of predictions since the last call.
+        n: Predictions of the unit.
     """
 
     def __init__(self, progress: Callable[[int], object], n: int):
@@ -158,7 +150,7 @@ class Meter:
         self._report(int(self.share * self.n))
 
     def finish(self) -> None:
-        """Reports what is left: rounding, or a share that was never told."""
+        """Reports what is left: rounding, or a share that was never reported."""
         self._report(self.n)
 
     def _report(self, n: int) -> None:

@@ -26,7 +26,6 @@ from residual_ensembles.statistics.randomness import generator
 # 1.2 times what one such perturbation says (`tests/lesions/exactness/test_agreement.py`). With some
 # kernels it is more: of a small VGG, whose sums have up to 4,608 terms, 1.1 times with Eigen's and
 # 2.2 times with oneDNN's. The largest of a few perturbations is less a matter of chance.
-
 N_PERTURBATIONS = 4
 """Perturbations of each lesion."""
 LAST_DIGIT = float(np.finfo(np.float32).eps)
@@ -36,14 +35,7 @@ LAST_DIGIT = float(np.finfo(np.float32).eps)
 def perturbed_logits(
     reference: CompiledParts, lesions: Sequence[Lesion], images: np.ndarray
 ) -> np.ndarray:
-    """Returns logits `(N_PERTURBATIONS, n_lesions, n_images, n_classes)` with the last digits
-    moved.
-
-    Args:
-        reference: The network, compiled part by part.
-        lesions: Any that it allows.
-        images: `(n_images, height, width, channels)`.
-    """
+    """Returns logits `(N_PERTURBATIONS, n_lesions, n_images, n_classes)` with last digits moved."""
     return np.stack(
         [
             [reference(lesion, images, _moving(draw)) for lesion in lesions]
@@ -53,12 +45,9 @@ def perturbed_logits(
 
 
 def _moving(draw: int) -> Callable:
-    """Returns what moves last digits, from one call to the next in a seeded order.
+    """Returns a function that moves last digits at random, seeded by `draw`.
 
-    What has another type stays: of less than float32, other bounds hold.
-
-    Args:
-        draw: Which perturbation.
+    Only those of float32: for smaller types other bounds hold.
     """
     random = generator(draw, "last digits")
 
@@ -72,16 +61,16 @@ def _moving(draw: int) -> Callable:
 
 
 SHARE = 1 / 8
-"""Of the lesions of a sweep, how many are compared with the reference."""
+"""Share of the lesions of a sweep that are compared with the reference."""
 FIRST = 4
-"""And so many at the beginning of a plan always are."""
+"""Lesions at the beginning of a plan that always are."""
 IMAGES = 16
-"""Images with which they are."""
+"""Images with which lesions are compared with the reference."""
 LARGEST = 1e-2
 """Relative difference of logits above which there is a mistake, and not rounding, unless the
 network itself enlarges rounding that far."""
 NOISE_FACTOR = 3.0
-"""How often what it does so may be seen between the engine and the reference."""
+"""How many times the network's own noise the engine and the reference may differ by."""
 LARGEST_REDUCED = 0.3
 """`LARGEST` of a network that computes in less than float32 by itself."""
 
@@ -95,26 +84,26 @@ class Agreement(NamedTuple):
     n_close: int
     """Predictions whose two best logits lie closer than rounding, in the reference."""
     n_unexplained: int
-    """Predictions that differ although they are not close: of a sweep, more than is explained by
-    what its other lesions, of which its bound is made, differ by."""
+    """Predictions that differ although they are not close; in a sweep, given the bound that the
+    differences of its other lesions make."""
     largest_relative_difference: float
-    """Of any logit, as a share of the scale of its image."""
+    """Largest difference of a logit, as a share of the scale of its image."""
     self_noise: float = 0.0
     """By how much the network itself enlarges rounding, in the same measure: see
-    `perturbed_logits`. Looked at only where the difference is too large to be rounding in most
+    `perturbed_logits`. Measured only where the difference is too large to be rounding in most
     networks."""
 
 
 def agreement(
     logits: np.ndarray, reference: np.ndarray, rounding: float | np.ndarray = ROUNDING
 ) -> Agreement:
-    """Compares logits `(..., classes)` with those of the reference.
+    """Compares logits of the engine, `(..., classes)`, with those of the reference.
 
     Args:
         logits: Logits of the engine.
         reference: Logits of the reference.
-        rounding: Gap below which two logits are close, as a share of the scale; one for all, or
-            what goes with `(...,)`.
+        rounding: Top-2 margin below which a prediction is close, as a share of the scale; a number,
+            or an array that broadcasts with `(...,)`.
     """
     close = relative_top2_margin(reference) < rounding
     different = logits.argmax(axis=-1) != reference.argmax(axis=-1)
@@ -129,18 +118,15 @@ def agreement(
 
 
 def differences(logits: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    """Returns by how much the logits of each image differ at most, as a share of its scale."""
+    """Returns the largest difference of the logits of each image, as a share of its scale."""
     return np.abs(logits - reference).max(axis=-1) / logit_scale(reference)
 
 
 def bounds_of_others(differences: np.ndarray) -> np.ndarray:
     """Returns for each lesion the bound that all the others would give, `(n_lesions, 1)`.
 
-    Its own differences must not count: a prediction that differs is always closer than ten times
-    the largest of these.
-
-    Args:
-        differences: Between engine and reference, `(n_lesions, n_images)`.
+    Its own differences, a row of `(n_lesions, n_images)`, must not count: a prediction that differs
+    is always closer than ten times the largest of these.
     """
     largest = differences.max(axis=1)
     others = [np.delete(largest, i).max(initial=0.0) for i in range(len(largest))]
@@ -150,12 +136,8 @@ def bounds_of_others(differences: np.ndarray) -> np.ndarray:
 def sampled_lesions(lesions: Sequence[Lesion], seed: int) -> np.ndarray:
     """Returns the positions of the lesions of a plan that are compared with the reference.
 
-    Whether a lesion is one of them is drawn for it alone, or it is one of the first: plans of a
-    network begin alike, so that a larger one compares those of a smaller one and some more.
-
-    Args:
-        lesions: Each once, in the order of the plan.
-        seed: Seed of the sample.
+    A lesion is drawn independently of the others, or is one of the first: plans of a network begin
+    in the same way, so that a larger plan compares the lesions of a smaller one and some more.
     """
     drawn = [generator(seed, "agreement", str(lesion)).random() < SHARE for lesion in lesions]
     drawn[:FIRST] = [True] * len(drawn[:FIRST])
@@ -163,19 +145,14 @@ def sampled_lesions(lesions: Sequence[Lesion], seed: int) -> np.ndarray:
 
 
 def sampled_images(n_images: int, seed: int) -> np.ndarray:
-    """Returns the positions of the images that lesions are compared with the reference on.
-
-    Args:
-        n_images: Images of the sweep.
-        seed: Seed of the sample.
-    """
+    """Returns the positions of the images on which lesions are compared with the reference."""
     random = generator(seed, "agreement pictures")
     return np.sort(random.choice(n_images, min(IMAGES, n_images), replace=False))
 
 
 FIELDS = {
     "difference": np.float32,
-    "gap": np.float32,
+    "margin": np.float32,
     "different": bool,
     "self_noise": np.float32,
     "finite": bool,
@@ -186,18 +163,13 @@ FIELDS = {
 def compare(
     evaluator: Evaluator, images: np.ndarray, lesions: np.ndarray, _
 ) -> dict[str, np.ndarray]:
-    """Returns how the engine, in float32, and a plain run of the network compare.
-
-    Args:
-        evaluator: The sweep's evaluator.
-        images: `(n_images, height, width, channels)`.
-        lesions: Positions of the lesions.
+    """Compares the engine, in float32, with a plain run of the network.
 
     Returns:
-        `(n_lesions, n_images)` each: how far logits differ at most, and the gap between the two
-        best ones of the network itself, as shares of the largest; whether the predictions differ;
-        where logits differ by more than `LARGEST`, by how much the network enlarges rounding; and
-        whether all logits are finite.
+        `(n_lesions, n_images)` each: the largest difference of logits, and the top-2 margin of the
+        network itself, as shares of the largest logit; whether the predictions differ; where logits
+        differ by more than `LARGEST`, by how much the network enlarges rounding; and whether all
+        logits are finite.
     """
     reference = CompiledParts(evaluator.chain, compile=lambda function: function)
     chosen = [evaluator.lesions[i] for i in lesions]
@@ -212,7 +184,7 @@ def compare(
             self_noise[far] = differences(moved, expected[far]).max(axis=0)
     return {
         "difference": result,
-        "gap": relative_top2_margin(expected)
+        "margin": relative_top2_margin(expected)
         if expected.shape[-1] > 1
         else np.full_like(result, np.inf),
         "different": logits.argmax(axis=-1) != expected.argmax(axis=-1),
@@ -222,10 +194,10 @@ def compare(
 
 
 def compared(
-    difference: np.ndarray, gap: np.ndarray, different: np.ndarray, self_noise: np.ndarray
+    difference: np.ndarray, margin: np.ndarray, different: np.ndarray, self_noise: np.ndarray
 ) -> Agreement:
-    """Returns how a sample of lesions compares, from what `compare` found of them."""
-    close = gap < bounds_of_others(difference)
+    """Returns the agreement on a sample of lesions, from the results of `compare`."""
+    close = margin < bounds_of_others(difference)
     return Agreement(
         n=different.size,
         n_different=int(different.sum()),
@@ -238,10 +210,6 @@ def compared(
 
 def check_agreement(result: Agreement, chain) -> None:
     """Refuses a network that the engine does not evaluate as it evaluates itself.
-
-    Args:
-        result: Result of a sample.
-        chain: The network.
 
     Raises:
         ArithmeticError: The engine and the network differ by more than rounding explains.

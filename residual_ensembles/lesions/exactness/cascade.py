@@ -1,14 +1,14 @@
 """bfloat16 for every image, and float32 again where rounding could change the prediction.
 
 How much rounding can change is measured for each lesion on a sample of the images: by how much
-the class that wins in bfloat16 loses to any other one in float32. Twice the most that was seen is
-the threshold; images whose two best logits lie closer are evaluated again.
+the class that wins in bfloat16 loses to any other one in float32. Twice the largest such loss is
+the threshold; images whose two best logits lie closer are reevaluated.
 
 What that guarantees: a prediction is that of float32 unless rounding changed its logits by more
 than the threshold. No theory forbids that, and how often it happens depends on the processor and
-its library; so it is looked for on every image that is evaluated again, counted and reported. A
-lesion that shows it once has a threshold which is not to be trusted: all images that are
-evaluated together with that one are evaluated in float32 after it.
+its library; so every image that is reevaluated is checked for it, and violations are counted and
+reported. After one, the threshold of the lesion is not trusted: all images of the same chunk are
+reevaluated in float32.
 """
 
 from collections.abc import Callable
@@ -23,9 +23,9 @@ from residual_ensembles.statistics.randomness import generator
 SAMPLE = 128
 """Images on which every lesion is evaluated in both precisions."""
 SAFETY = 2.0
-"""How often the largest rounding of the sample is the threshold."""
+"""The threshold as a multiple of the largest rounding of the sample."""
 COMMON_QUANTILE = 0.999
-"""No lesion's own largest rounding counts for less than this quantile of all of them together."""
+"""The largest rounding of a lesion counts as at least this quantile of the roundings of all."""
 
 
 class Check(NamedTuple):
@@ -34,18 +34,13 @@ class Check(NamedTuple):
     n: int
     """Predictions that were made in both precisions."""
     n_changed: int
-    """Those that are not the same."""
+    """Those that differ."""
     thresholds: np.ndarray
-    """For each lesion, the lead below which a prediction is not trusted, in units of logits."""
+    """For each lesion, the top-2 margin below which a prediction is not trusted, in logits."""
 
 
 def sample(n_images: int, seed: int) -> np.ndarray:
-    """Returns the positions of the images on which every lesion is evaluated in both precisions.
-
-    Args:
-        n_images: Images of the sweep.
-        seed: Seed of the sample.
-    """
+    """Returns the positions of the images on which every lesion is evaluated in both precisions."""
     n = min(SAMPLE, n_images)
     return np.sort(generator(seed, "precision sample").choice(n_images, n, replace=False))
 
@@ -57,26 +52,21 @@ FIELDS = {"changed": bool, "rounding": np.float32}
 def compare(
     evaluator: Evaluator, images: np.ndarray, lesions: np.ndarray, _
 ) -> dict[str, np.ndarray]:
-    """Returns, of some lesions with some images, what bfloat16 changes and by how much."""
+    """Returns whether bfloat16 changes predictions, and by how much, `(n_lesions, n_images)`."""
     low, high = (evaluator.logits(images, p, lesions=lesions) for p in ("bfloat16", "float32"))
     return {"changed": low.argmax(-1) != high.argmax(-1), "rounding": margin_error(low, high)}
 
 
 def checked(changed: np.ndarray, rounding: np.ndarray) -> Check:
-    """Returns what bfloat16 changes from what `compare` found of all lesions.
-
-    Args:
-        changed: `(n_lesions, n_images)`.
-        rounding: `(n_lesions, n_images)`.
-    """
+    """Returns the check from the results of `compare` for all lesions, `(n_lesions, n_images)`."""
     return Check(changed.size, int(changed.sum()), thresholds(rounding))
 
 
 def thresholds(roundings: np.ndarray) -> np.ndarray:
-    """Returns the threshold of each lesion from what rounding changed on a sample.
+    """Returns the threshold of each lesion.
 
     Args:
-        roundings: `(n_lesions, n_images)`, as `ties.rounding` measures them.
+        roundings: `(n_lesions, n_images)` on a sample, as `ties.margin_error` measures them.
     """
     if not roundings.size:
         return np.zeros(len(roundings))
@@ -85,12 +75,12 @@ def thresholds(roundings: np.ndarray) -> np.ndarray:
 
 
 class Cascaded(NamedTuple):
-    """Logits of some images, and how they came about."""
+    """Logits of some images, and their precision."""
 
     logits: np.ndarray
     reevaluated: np.ndarray
     """Booleans `(n_lesions, n_images)`: evaluated again in float32; all images of a lesion
-    whose threshold was exceeded."""
+    whose threshold was violated."""
     threshold_violations: np.ndarray
     """Of these, where rounding changed more than the threshold."""
 
@@ -102,13 +92,13 @@ def cascaded(
     limits: np.ndarray,
     progress: Callable[[float], None],
 ) -> Cascaded:
-    """Returns logits in bfloat16, and in float32 where those lie too close.
+    """Returns logits in bfloat16, and in float32 where the two best lie too close.
 
     Args:
         evaluator: The sweep's evaluator.
-        images: `(n_images, height, width, channels)`.
-        lesions: Positions of the lesions to evaluate.
-        limits: Threshold of each of them.
+        images: Images of the chunk, `(n_images, height, width, channels)`.
+        lesions: Positions of the lesions in the sweep.
+        limits: Threshold of each of them, in logits.
         progress: Called with shares of the work.
     """
     limits = limits[:, None]

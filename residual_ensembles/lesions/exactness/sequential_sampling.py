@@ -18,7 +18,7 @@ from residual_ensembles.statistics.randomness import generator
 FIRST_ROUND = 256
 """First sample: without a discordant image in it, the interval is about one point either way.
 
-This and all that follow have up to a quarter more or fewer, to fill whole batches."""
+This and later rounds have up to a quarter more or fewer, to fill batches."""
 ROUND = 64
 """Images by which a small sample grows."""
 GROWTH = 1 / 8
@@ -27,18 +27,14 @@ are neither looked at hundreds of times nor evaluated in small batches."""
 LEVEL = 0.955
 """Level of the single interval. Looking again and again, and stopping when it is narrow, costs up
 to half a percent of coverage; with this, no less than 94 % is left (simulated in the tests)."""
-MOST_OFTEN = 2.0
+LARGEST_OVERSAMPLING = 2.0
 """How many times as often images that the intact network gets wrong are drawn, at most."""
 UNKNOWN = -1
 """Prediction of an image that was not evaluated."""
 
 
 def check_half_width(ci_half_width: float) -> None:
-    """Refuses a half-width that is not between 0 and 1.
-
-    Raises:
-        ValueError: It is not.
-    """
+    """Raises a ValueError for a half-width that is not between 0 and 1."""
     if not 0.0 < ci_half_width < 1.0:
         raise ValueError(
             f"Received ci_half_width={ci_half_width}, expected a fraction between 0 and 1, such as "
@@ -57,7 +53,7 @@ def finite_interval(
     Args:
         wrong: Booleans `(n_images,)`: whether the lesioned network is wrong; read where known.
         known: Booleans `(n_images,)`: the sample, random among the images that the intact
-            network gets right and among those that it gets wrong.
+            network gets right, and among those that it gets wrong.
         intact_wrong: Booleans `(n_images,)`: where the intact network is wrong.
 
     Raises:
@@ -71,16 +67,13 @@ def finite_interval(
 def oversampling(share_wrong: float) -> float:
     """Returns how many times as often images that the intact network gets wrong are drawn.
 
-    A sample of given size tells most where strata are drawn in proportion to their standard
-    deviations (Neyman 1934). If a lesion makes as many images right as wrong, those of the
-    images that are wrong are `sqrt((1 - e) / e)` times the others', e their share.
-
-    Args:
-        share_wrong: Error of the intact network, a fraction.
+    A sample of a given size is most precise where strata are drawn in proportion to their standard
+    deviations (Neyman 1934). If a lesion makes as many images right as wrong, that of the images
+    that are wrong is `sqrt((1 - e) / e)` times the others', e being their share.
     """
     if share_wrong == 0.0:
         return 1.0
-    return min(MOST_OFTEN, max(1.0, math.sqrt((1 - share_wrong) / share_wrong)))
+    return min(LARGEST_OVERSAMPLING, max(1.0, math.sqrt((1 - share_wrong) / share_wrong)))
 
 
 def sampling_order(intact_wrong: np.ndarray, seed: int) -> np.ndarray:
@@ -88,18 +81,14 @@ def sampling_order(intact_wrong: np.ndarray, seed: int) -> np.ndarray:
 
     Images that the intact network gets wrong come `oversampling` times as often as the others,
     give or take one, until there are none left.
-
-    Args:
-        intact_wrong: Booleans `(n_images,)`.
-        seed: The order is a function of it.
     """
     random = generator(seed, "sampling order")
-    place = np.empty(len(intact_wrong))
+    key = np.empty(len(intact_wrong))
     often = oversampling(float(intact_wrong.mean()))
     for stratum, length in ((intact_wrong, 1 / often), (~intact_wrong, 1.0)):
         members = random.permutation(np.flatnonzero(stratum))
-        place[members] = length * (np.arange(len(members)) + random.random()) / max(len(members), 1)
-    return np.argsort(place, kind="stable")
+        key[members] = length * (np.arange(len(members)) + random.random()) / max(len(members), 1)
+    return np.argsort(key, kind="stable")
 
 
 class Sampling:
@@ -107,14 +96,11 @@ class Sampling:
 
     Args:
         intact_wrong: Booleans `(n_images,)`: where the intact network is wrong.
-        n_lesions: How many there are.
+        n_lesions: Number of lesions.
         ci_half_width: Half-width of the 95 % interval at which a lesion is done, as a fraction.
         seed: Seed of the order of the images.
-        batch_sizes: How many images are fast to evaluate together, in descending order; a round
-            has a multiple of one of them.
-
-    Raises:
-        ValueError: The half-width is not between 0 and 1.
+        batch_sizes: Sizes of batches that are fast to evaluate, in descending order; a round has a
+            multiple of one of them.
     """
 
     def __init__(
@@ -125,7 +111,6 @@ class Sampling:
         seed: int,
         batch_sizes: Sequence[int] = (1,),
     ):
-        check_half_width(ci_half_width)
         self.batch_sizes = batch_sizes
         self.intact_wrong = intact_wrong
         self.ci_half_width = ci_half_width
@@ -136,12 +121,12 @@ class Sampling:
         self.known = np.zeros_like(self.wrong)
 
     def settle(self, lesion: int, wrong: np.ndarray) -> None:
-        """Notes that a lesion is known on all images, `(n_images,)`, beforehand."""
+        """Records a lesion whose outcomes on all images, `(n_images,)`, are known beforehand."""
         self.wrong[lesion], self.known[lesion] = wrong, True
         self.active = self.active[self.active != lesion]
 
     def next_images(self) -> np.ndarray:
-        """Returns the positions of the next images for the active lesions; may be none."""
+        """Returns the positions of the next images for the active lesions; there may be none."""
         if not len(self.active):
             return self.order[:0]
         more = max(ROUND, int(GROWTH * self.n_known))
@@ -149,15 +134,15 @@ class Sampling:
         return self.order[self.n_known : self.n_known + size]
 
     def _fitting(self, n: int) -> int:
-        """Returns about as many images as `n`, in whole batches, of which large ones are best."""
+        """Returns a number of images near `n` that fills batches, large ones if possible."""
         multiples = [size * max(1, round(n / size)) for size in self.batch_sizes]
         return next((m for m in multiples if abs(m - n) <= FILL * n), multiples[-1])
 
     def record(self, images: np.ndarray, wrong: np.ndarray) -> None:
-        """Notes the outcomes, and lets go of the lesions that are known well enough.
+        """Records outcomes, and drops the lesions whose interval is now narrow enough.
 
         Args:
-            images: Positions, as `next_images` gave them.
+            images: Positions, as `next_images` returned them.
             wrong: Booleans `(n_active, len(images))`.
         """
         self.wrong[np.ix_(self.active, images)] = wrong
@@ -168,5 +153,5 @@ class Sampling:
         )
 
     def interval(self, lesion: int) -> FiniteInterval:
-        """Returns what is known of a lesion's error on the given images."""
+        """Returns the interval of a lesion's error on the given images."""
         return finite_interval(self.wrong[lesion], self.known[lesion], self.intact_wrong)

@@ -8,19 +8,15 @@ ROUNDING = 1e-4
 The engine and the reference add the same numbers in another order. With random weights, a last
 layer that is fitted and more than 500 lesions, logits of ResNet-110 differ by up to a quarter of
 it. A network that enlarges small differences from module to module, as random highway networks with
-open gates do, has a larger bound: `rounding_bound`. Held against float64, the engine is no further
-off than the reference is (`tests/lesions/exactness/test_agreement.py`).
+open gates do, has a larger bound: `rounding_bound`. Compared with float64, the error of the engine
+is no larger than that of the reference (`tests/lesions/exactness/test_agreement.py`).
 """
 SAFETY = 10.0
-"""How often the largest difference that was seen on a sample counts as the bound."""
+"""The bound as a multiple of the largest difference on a sample."""
 
 
 def rounding_bound(largest_relative_difference: float) -> float:
-    """Returns the bound for a network, given what was seen on a sample of its lesions.
-
-    Args:
-        largest_relative_difference: Between logits of the engine and of the reference.
-    """
+    """Returns a network's bound, from the difference of engine and reference on a sample."""
     return max(ROUNDING, SAFETY * largest_relative_difference)
 
 
@@ -30,8 +26,8 @@ def logit_scale(logits: np.ndarray) -> np.ndarray:
 
 
 def relative_top2_margin(logits: np.ndarray) -> np.ndarray:
-    """Returns how far the two largest logits lie apart, as a share of the scale."""
-    with np.errstate(invalid="ignore"):  # of what is infinite, which is refused elsewhere
+    """Returns the top-2 margin as a share of the scale."""
+    with np.errstate(invalid="ignore"):  # of infinite logits, which are refused elsewhere
         return top2_margin(logits) / logit_scale(logits)
 
 

@@ -37,7 +37,7 @@ def test_a_batch_size_is_a_limit():
     assert grid(1000, 4096, batch_size=96).batch_sizes[0] <= 96
 
 
-def test_memory_for_less_than_a_image_is_refused():
+def test_memory_for_less_than_an_image_is_refused():
     with pytest.raises(ValueError, match=r"memory bound of 6399 bytes .* expected at least 6400"):
         grid(10, 100, memory_bytes=6399)
 

@@ -1,4 +1,4 @@
-"""Where a sweep is cut: everything once, nothing that is shared twice for no reason."""
+"""Groups of lesions: each lesion once, and few shared steps twice."""
 
 import numpy as np
 import pytest

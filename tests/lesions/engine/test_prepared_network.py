@@ -10,7 +10,7 @@ from residual_ensembles.lesions import Lesion, Step
 from residual_ensembles.lesions.engine.folded_modules import module_form
 from residual_ensembles.lesions.engine.prepared_network import PreparedNetwork
 from residual_ensembles.models import BatchNormalization, Chain, Module, PlainModule
-from residual_ensembles.models.convolution import convolution
+from residual_ensembles.models.blocks import convolution
 from residual_ensembles.models.lowering import lowered
 from residual_ensembles.models.stem_head import LayerSequence
 

@@ -117,6 +117,6 @@ def test_without_segments_nothing_of_them_is_saved(chain):
     assert segment_of(plain, 1) is None
 
 
-def test_as_many_segments_as_places_are_expected(chain):
+def test_there_is_one_segment_less_than_modules(chain):
     with pytest.raises(ValueError, match="Received 1 segments for 4 modules, expected 3"):
         models.Chain(chain.stem, chain.modules, chain.head, (4,), [None])

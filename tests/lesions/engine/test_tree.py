@@ -42,7 +42,7 @@ def test_what_is_needed_is_what_some_lesion_below_wants(sequences, seed):
     np.testing.assert_array_equal(needed, expected)
 
 
-def test_a_step_that_lesions_share_has_the_earliest_of_their_places():
+def test_a_step_that_lesions_share_has_the_smallest_of_their_depths():
     tree = Tree(["ac", "acb"], [[1, 3], [1, 2, 3]])
     assert [tree.depths[walked(tree, steps)] for steps in ("a", "ac", "acb")] == [1, 2, 3]
 

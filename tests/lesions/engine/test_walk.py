@@ -91,7 +91,7 @@ def test_lesions_that_meet_again_pass_as_one_batch():
     assert network.batches == [(1, 1), (2, 2), (3, 2), (3, 1), (4, 4), (5, 4)]
 
 
-def test_lesions_meet_by_the_place_and_not_by_the_number():
+def test_lesions_meet_by_depth_and_not_by_number():
     sequences = [(1, 2, 3, 4), (4, 2, 3, 1)]
     _, network, _ = walk(sequences, n_images=1, depths=[(1, 2, 3, 4)] * 2)
     assert network.batches == [(1, 1), (4, 1), (2, 2), (3, 2), (1, 1), (4, 1)]

@@ -20,7 +20,7 @@ def test_shares_that_do_not_add_up_to_one():
     assert sum(seen) == 1000
 
 
-def test_work_that_tells_nothing_until_it_is_done():
+def test_work_without_progress_is_reported_when_it_is_done():
     seen = []
     Meter(seen.append, 10).finish()
     assert seen == [10]

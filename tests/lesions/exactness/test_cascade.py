@@ -33,7 +33,7 @@ class Tabulated:
         return result if wanted is None else np.where(wanted[..., None], result, np.nan)
 
 
-def test_a_lesion_that_rounds_more_than_its_threshold_is_float32_altogether():
+def test_after_a_threshold_violation_all_images_are_float32():
     low = np.zeros((3, 3, 2))
     low[..., 0] = [0.1, 0.4, 3.0]  # leads of the first class
     high = low.copy()
@@ -84,7 +84,7 @@ def test_a_sample_is_no_larger_than_what_there_is():
     assert (sample != cascade.sample(1000, seed=1)).any()
 
 
-def test_groups_of_lesions_are_checked_as_all_together():
+def test_groups_of_lesions_give_the_same_check_as_all_at_once():
     random = np.random.default_rng(0)
     high = random.normal(size=(9, 40, 10))
     low = high + random.normal(0.0, 0.1, high.shape)

@@ -9,6 +9,7 @@ from residual_ensembles.lesions.exactness.sequential_sampling import (
     GROWTH,
     ROUND,
     Sampling,
+    check_half_width,
     finite_interval,
     oversampling,
     sampling_order,
@@ -84,7 +85,7 @@ def test_what_the_sample_has_shown_is_certain():
     assert result.high <= 0.1  # ninety are right
 
 
-def test_a_narrower_margin_takes_more_images():
+def test_a_smaller_half_width_takes_more_images():
     intact, lesioned = outcomes(10_000, 0.06, 0.05)
     sizes = [sampled(intact, lesioned, margin, seed=0).n_known for margin in (0.03, 0.01, 0.003)]
     assert sizes == sorted(set(sizes))
@@ -137,7 +138,7 @@ def test_a_sample_grows_with_its_size():
         ((512, 256, 128), [256, 128, 128]),  # no batch is as small as a round
     ],
 )
-def test_rounds_are_whole_batches(sizes, rounds):
+def test_rounds_fill_batches(sizes, rounds):
     sampling = Sampling(np.zeros(10_000, bool), 1, 0.0001, seed=0, batch_sizes=sizes)
     for n in rounds:
         images = sampling.next_images()
@@ -158,9 +159,9 @@ def test_lesions_leave_when_they_are_known():
 
 
 @pytest.mark.parametrize("margin", [0.0, 1.0, -0.1])
-def test_a_margin_that_is_no_fraction_is_refused(margin):
+def test_a_half_width_that_is_no_fraction_is_refused(margin):
     with pytest.raises(ValueError, match=r"ci_half_width=.* expected a fraction between 0 and 1"):
-        Sampling(np.zeros(10, bool), 1, margin, 0)
+        check_half_width(margin)
 
 
 def test_nothing_known_is_refused():
