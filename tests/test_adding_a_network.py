@@ -30,15 +30,16 @@ def results(tmp_path_factory):
         lesion={"networks": ["resnext"], "k": 2, "draws": 1, "swaps": 1, "duplications": 1},
         paths={"networks": ["resnext"], "samples": 2, "batches": 1, "batch_size": 4},
     )
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.helpers.resnext_study"],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(imports.ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
-    assert done.returncode == 0, done.stderr
+    for stage in resnext_study.STAGES:
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.helpers.resnext_study", stage],
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": str(imports.ROOT)},
+            capture_output=True,
+            text=True,
+            timeout=600,
+        )
+        assert done.returncode == 0, done.stderr
     return result
 
 

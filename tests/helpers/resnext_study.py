@@ -1,6 +1,6 @@
-"""A network added to the project by a builder and a line, and all stages of a study with it.
+"""A network added to the project by a builder and a line, and a program that runs a stage with it.
 
-A program of its own, run in a project's folder: it says what it did in its last lines.
+It is called in a project's folder with the name of a stage.
 """
 
 import importlib
@@ -63,5 +63,4 @@ RESNEXT = Architecture("ResNeXt", "tests.helpers.resnext_study:resnext", small_m
 if __name__ == "__main__":
     ARCHITECTURES["resnext"] = RESNEXT
     sys.modules["tests.helpers.resnext_study"] = sys.modules["__main__"]
-    for stage in STAGES:
-        importlib.import_module(f"pipelines.{stage}").main()
+    importlib.import_module(f"pipelines.{sys.argv.pop()}").main()
