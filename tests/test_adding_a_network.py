@@ -13,8 +13,6 @@ from residual_ensembles.models import architectures, registry
 from residual_ensembles.storage import imports
 from tests.helpers import resnext_study, small_studies
 
-TESTS = Path(__file__).parent
-
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):

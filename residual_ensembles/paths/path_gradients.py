@@ -6,13 +6,12 @@ residual or the skip; its length is the number of residuals (section 4.2).
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from residual_ensembles.models.examples import as_arrays, packed_examples
-from residual_ensembles.models.protocols import ChainLike, check_chain
+from residual_ensembles.models.protocols import ChainLike, Inputs, Loss, Targets, check_chain
 from residual_ensembles.paths.exact_lengths import batch_gradient_by_length
 from residual_ensembles.paths.linearization import Linearization, LinearizedBatch
 from residual_ensembles.paths.loss import MeanLoss
@@ -21,10 +20,10 @@ from residual_ensembles.paths.sampled_paths import batch_path_gradients, draw_pa
 
 def gradient_by_length(
     chain: ChainLike,
-    x: Any,
-    y: Any = None,
+    x: Inputs,
+    y: Targets | None = None,
     *,
-    loss: Any = None,
+    loss: Loss | None = None,
     max_length: int | None = None,
     target: str = "y0",
     batch_norm: str = "inference",
@@ -91,12 +90,12 @@ def gradient_by_length(
 
 def sampled_path_gradients(
     chain: ChainLike,
-    x: Any,
-    y: Any,
+    x: Inputs,
+    y: Targets | None,
     lengths: Sequence[int],
     samples: int,
     *,
-    loss: Any = None,
+    loss: Loss | None = None,
     seed: int = 0,
     target: str = "y0",
     batch_norm: str = "inference",
@@ -161,7 +160,7 @@ def sampled_path_gradients(
 
 
 def _linearized(
-    chain: ChainLike, x: Any, y: Any, loss: Any, batch_norm: str
+    chain: ChainLike, x: Inputs, y: Targets | None, loss: Loss | None, batch_norm: str
 ) -> tuple[LinearizedBatch, dict]:
     """Returns the linearized batch of all examples, and the `attrs` of tables."""
     check_chain(chain)

@@ -122,7 +122,6 @@ def claim_rows(claims: pd.DataFrame) -> list[Row]:
             rule=row.rule,
             note=row.note,
             verdict=row.verdict,
-            mark=MARKS[row.verdict],
         )
         for row in claims.itertuples()
     ]

@@ -19,8 +19,8 @@ PLAN = {"k": 3, "draws": 3, "swaps": 2, "duplications": 2, "seed": 0, "random": 
 
 @pytest.fixture(autouse=True)
 def many_tasks(monkeypatch):
-    monkeypatch.setattr(lesion_groups, "TASK_MULTIPLY_ADDS", 1.0)
-    monkeypatch.setattr(lesion_groups, "PASSES_IN_TASK", 4)
+    monkeypatch.setattr(lesion_groups, "CHUNK_MULTIPLY_ADDS", 1.0)
+    monkeypatch.setattr(lesion_groups, "PASSES_IN_CHUNK", 4)
 
 
 def planned(chain, prepared, folder, executor, kept=ResultCache, **options):

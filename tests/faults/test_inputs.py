@@ -19,6 +19,7 @@ from residual_ensembles.data import folder as image_folder
 from residual_ensembles.data import records
 from residual_ensembles.runtime.result_cache import ResultCache
 from residual_ensembles.stages.gradients import networks_by_epoch
+from residual_ensembles.storage.checkpoints import finished_network
 from residual_ensembles.training import checkpoint
 from tests.faults import campaign
 from tests.helpers import programs, small_studies
@@ -155,8 +156,8 @@ def readers(project: Path, folder: Path) -> list[tuple]:
     found += [("prepared", path, images, True) for path in prepared.iterdir()]
 
     def trained():
-        finished = study_of(project).finished("resnet", 0)
-        files = networks_by_epoch(project / finished)
+        finished = finished_network(project / study_of(project).results, "resnet", 0)
+        files = networks_by_epoch(finished)
         return {epoch: weights(models.load(path)) for epoch, path in files.items()}
 
     own = [path for path in network.rglob("*") if path.is_file() and path.name != "times.json"]
@@ -224,7 +225,7 @@ def all_tables(folder: Path) -> int:
         tables.history(run)
         tables.downsampling(run.network)
         tables.n_classes(run.network)
-    tables.committees_wrong(0)
+    tables.sub_ensembles_wrong(0)
     return len(analysis.claims_table(tables))
 
 

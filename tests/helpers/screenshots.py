@@ -1,4 +1,4 @@
-"""Takes images of a study's page and its explorer, to be looked at by a person.
+"""Takes screenshots of a study's page and its explorer, to be looked at by a person.
 
 `make screenshots`, or `python -m tests.helpers.screenshots --help`
 """
@@ -29,11 +29,11 @@ LESIONS = {
 def define_flags() -> None:
     """Defines the flags."""
     flags.DEFINE_string("results_dir", "results/digits", "folder of report.html and explorer.html")
-    flags.DEFINE_string("output_dir", "tmp/screenshots", "folder for the images")
+    flags.DEFINE_string("output_dir", "tmp/screenshots", "folder for the screenshots")
 
 
 def take(browser, page: Path, output_dir: Path) -> None:
-    """Takes images of one page, by width, scheme and what is shown."""
+    """Takes screenshots of one page, by width, scheme and what is shown."""
     for scheme in SCHEMES:
         for device, width in WIDTHS.items():
             for number, address in enumerate(LESIONS[page.stem], start=1):
@@ -55,7 +55,7 @@ def take(browser, page: Path, output_dir: Path) -> None:
 
 
 def main() -> None:
-    """Takes all images."""
+    """Takes all screenshots."""
     from playwright.sync_api import sync_playwright
 
     output_dir = Path(FLAGS.output_dir)

@@ -18,7 +18,7 @@ if backend.NAME == "tensorflow":  # JAX takes minutes to compile them all
 
 @pytest.fixture(scope="module", params=CASES, ids=lambda case: "-".join(map(str, case)))
 def case(request):
-    """A chain, its linearized at one batch, and the gradients of all its paths."""
+    """A chain, the same linearized at one batch, and the gradients of all its paths."""
     kind, batch_norm, closed_forms = request.param
     chain = small_chain(kind)
     linearized = paths.Linearization(chain, batch_norm, closed_forms).linearize(*batch())
