@@ -7,6 +7,8 @@ All results are ratios of binomial coefficients, as exact fractions.
 from fractions import Fraction
 from math import comb
 
+from residual_ensembles.arguments import require_whole_number
+
 
 def n_paths(n: int) -> int:
     """Returns 2^n, the number of paths through `n` modules.
@@ -15,7 +17,8 @@ def n_paths(n: int) -> int:
         n: Number of modules, 0 or more.
 
     Raises:
-        ValueError: `n` is negative or not an integer.
+        TypeError: `n` is no integer.
+        ValueError: `n` is negative.
     """
     _check_modules(n)
     return 2**n
@@ -31,7 +34,8 @@ def binomial(n: int) -> list[Fraction]:
         n + 1 fractions that add up to 1; the index is the length.
 
     Raises:
-        ValueError: `n` is negative or not an integer.
+        TypeError: `n` is no integer.
+        ValueError: `n` is negative.
 
     Example:
         >>> [str(share) for share in binomial(3)]
@@ -126,8 +130,7 @@ def _paths_within(n: int, low: int, high: int) -> int:
 
 
 def _check_modules(n: int) -> None:
-    if n != int(n) or n < 0:
-        raise ValueError(f"Received n={n} modules, expected an integer, 0 or more.")
+    require_whole_number("n", n)
 
 
 def _check_deleted(n: int, deleted: int) -> None:

@@ -10,6 +10,7 @@ import pandas as pd
 from keras import ops, tree
 
 from residual_ensembles import backend
+from residual_ensembles.arguments import require_whole_number
 from residual_ensembles.lesions import Lesion, deletable, outputs_of
 from residual_ensembles.lesions.engine.grid import MEMORY_BYTES
 from residual_ensembles.lesions.metric import Comparison, comparison
@@ -219,6 +220,7 @@ def check_number(chain: ChainLike, n: int) -> None:
         n: Number of modules to delete.
 
     Raises:
+        TypeError: `n` is no integer.
         ValueError: The network is no unraveled model, or fewer of its modules can be deleted.
     """
     if chain.graph is None:
@@ -226,9 +228,7 @@ def check_number(chain: ChainLike, n: int) -> None:
             f"Received a {type(chain).__name__}, expected what unravel(model) returns: only a "
             "Keras model can be rebuilt without modules."
         )
-    most = len(deletable(chain))
-    if not isinstance(n, int | np.integer) or not 1 <= n <= most:
-        raise ValueError(f"Received n={n}, expected 1 to {most} modules to delete.")
+    require_whole_number("n", n, 1, len(deletable(chain)))
 
 
 def _difference(chain, model: keras.Model, deleted: Collection[int], inputs) -> float:

@@ -178,7 +178,7 @@ def provenance_rows(tables: Tables) -> list[tuple[str, str]]:
         for facts in _distinct(tables, kind):
             rows += [(f"{kind}, {name}", value) for name, value in flattened(facts).items()]
     for stage, facts in tables.computed.items():
-        own = {name: facts[name] for name in ("engine", "threads_of_a_task", "tasks_by_node")}
+        own = {name: facts.get(name) for name in ("engine", "threads_of_a_task", "tasks_by_node")}
         own = {name: value for name, value in own.items() if value is not None}
         what = stage.replace("_", " ")
         rows += [(f"{what}, {name}", value) for name, value in flattened(own).items()]

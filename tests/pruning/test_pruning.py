@@ -147,12 +147,17 @@ def test_a_layer_that_cannot_be_made_again_is_refused_at_once():
 
 
 @pytest.mark.parametrize(
-    ("n", "message"),
-    [(0, "n=0, expected 1 to 3"), (4, "n=4, expected 1"), (1.5, "n=1.5, expected 1 to 3")],
+    ("n", "error", "message"),
+    [
+        (0, ValueError, "n=0, expected 1 to 3"),
+        (4, ValueError, "n=4, expected 1 to 3"),
+        (1.5, TypeError, "n=1.5, expected an integer"),
+        (True, TypeError, "n=True, expected an integer"),
+    ],
 )
-def test_a_number_out_of_range_is_refused(case, n, message):
+def test_a_number_out_of_range_is_refused(case, n, error, message):
     model, validation = case
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(error, match=message):
         prune(unravel(model), n, validation)
 
 

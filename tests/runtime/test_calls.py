@@ -49,9 +49,11 @@ def test_an_external_executor_stays_open():
     assert given.closed == 0
 
 
-@pytest.mark.parametrize("n_jobs", [0, 1.5, "all"])
-def test_invalid_n_jobs_are_refused(n_jobs):
-    with pytest.raises(ValueError, match="Received n_jobs="), executor_for(n_jobs):
+@pytest.mark.parametrize(
+    ("n_jobs", "error"), [(0, ValueError), (1.5, TypeError), ("all", TypeError), (True, TypeError)]
+)
+def test_invalid_n_jobs_are_refused(n_jobs, error):
+    with pytest.raises(error, match="Received n_jobs="), executor_for(n_jobs):
         pass
 
 
