@@ -32,16 +32,16 @@ def write_pages() -> None:
 
 
 def api_pages() -> dict[str, str]:
-    """Returns the pages of the API: what the package offers by itself, and one for each room."""
+    """Returns the pages of the API: what the package offers by itself, and one for each package."""
     public = {name: getattr(residual_ensembles, name) for name in residual_ensembles.__all__}
-    rooms = [name for name, value in public.items() if isinstance(value, ModuleType)]
+    packages = [name for name, value in public.items() if isinstance(value, ModuleType)]
     entries = "\n\n".join(
         f".. {'autoclass' if isinstance(value, type) else 'autofunction'}:: {name}"
         + ("\n   :members:\n   :no-index:" if isinstance(value, type) else "")
         for name, value in public.items()
         if callable(value)
     )
-    listed = "\n".join(f"   api-{name}" for name in rooms)
+    listed = "\n".join(f"   api-{name}" for name in packages)
     pages = {
         "api": f"""# API
 
@@ -61,7 +61,7 @@ here is public.
 ```
 """
     }
-    for name in rooms:
+    for name in packages:
         pages[f"api-{name}"] = f"""# residual_ensembles.{name}
 
 ```{{eval-rst}}

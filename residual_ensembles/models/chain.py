@@ -196,7 +196,7 @@ class Chain(keras.Model):
 
 
 def _lesioned_chain(chain: ChainLike, lesion):
-    # `lesions` imports this room, and is imported when it is used.
+    # `lesions` imports this package, and is imported when it is used.
     lesioned = importlib.import_module("residual_ensembles.lesions.lesioned")
     return lesioned.LesionedChain(chain, lesion)
 

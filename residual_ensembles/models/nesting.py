@@ -6,7 +6,7 @@ import keras
 
 
 def register_all() -> None:
-    """Registers every class of ours with Keras, also those of rooms that import this one.
+    """Registers every class of ours with Keras, also those of packages that import this one.
 
     The file of a network may hold any of them, and Keras knows only those that were imported.
     """
