@@ -90,7 +90,7 @@ build: install ## the wheel and the source distribution, in dist/
 	python -m build
 	twine check --strict dist/*
 
-benchmark: install ## side-by-side ratios and what it costs to begin, one JSON object per line
+benchmark: install ## all benchmarks but cluster.py: one JSON object per line
 	for name in starting training preparing lesions path_gradients scaling; do python benchmarks/$$name.py --json || exit 1; done
 
 screenshots: reproduce ## the page and the explorer, phone and desk, light and dark, to be looked at

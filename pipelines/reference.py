@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from residual_ensembles.parameters import (
+    EXTERNAL_STUDY,
     SECTIONS,
     ExternalNetwork,
     Study,
@@ -31,6 +32,9 @@ _HEAD = """# Parameters
 The parameters in `params.yaml` and `pipelines/conf`. `dvc exp run -S lesion.k=7` sets
 one; nothing is converted, and unknown names are refused. Written by `python -m
 pipelines.reference` from `residual_ensembles/parameters.py`.
+
+`python -m residual_ensembles.lesions` and the study `own` have defaults of their own, for networks
+of few modules: {own}.
 """
 _TABLE = "| parameter | default | range | unit | meaning |\n|---|---|---|---|---|"
 
@@ -63,7 +67,8 @@ def page() -> str:
         "network.NAME, external": ExternalNetwork,
         **{name: section(name) for name in SECTIONS},
     }
-    parts = [_HEAD]
+    own = (f"`{at}.{n}` {v}" for at, some in EXTERNAL_STUDY.items() for n, v in some.items())
+    parts = [_HEAD.format(own=", ".join(own))]
     for title, model in models.items():
         fields = {n: field for n, field in model.model_fields.items() if n not in SECTIONS}
         rows = [_row(name, field) for name, field in fields.items()]

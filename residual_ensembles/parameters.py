@@ -215,7 +215,7 @@ class Train(Section):
         if beyond:
             raise ValueError(
                 f"Received snapshots with a snapshot at epoch {beyond[0]} of {self.epochs}, "
-                "expected one of them."
+                f"expected epochs from 0 to {self.epochs}."
             )
         return self
 

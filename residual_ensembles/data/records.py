@@ -54,7 +54,7 @@ def open_image(encoded: bytes, channels: int) -> Image.Image:
         The decoded image.
 
     Raises:
-        ValueError: The bytes are not an intact image; says what is wrong with them.
+        ValueError: The bytes are not a whole image; says what is wrong with them.
     """
     try:
         image = Image.open(io.BytesIO(encoded), formats=("JPEG", "PNG"))

@@ -20,16 +20,12 @@ from residual_ensembles.lesions.exactness import agreement, cascade, ties
 from residual_ensembles.lesions.exactness.agreement import Agreement
 from residual_ensembles.lesions.exactness.sequential_sampling import UNKNOWN, Sampling
 from residual_ensembles.lesions.lesion import Lesion
-from residual_ensembles.lesions.sweep_settings import SweepSettings, check_sweep
+from residual_ensembles.lesions.sweep_settings import EXEMPT, SweepSettings, check_sweep
 from residual_ensembles.models.protocols import Targets
 from residual_ensembles.models.targets import check_numbers, class_labels
 from residual_ensembles.runtime.executor import Executor, Serial
 from residual_ensembles.runtime.result_cache import ResultCache
 
-SELECTING = ("precision", "ci_half_width", "seed")
-"""Settings that select results and do not change them: the precision names their kind, a half-width
-asks for some of the images, and where a seed decides, it is named. Every other setting, a new one
-too, is part of what results are found by."""
 KEPT_MARGIN = 0.1
 """Relative top-2 margins up to here are kept as they are, larger ones as this one. A bound of
 rounding is seldom a hundredth of it; where it is larger, all are kept as they are."""
@@ -360,7 +356,7 @@ class Sweep:
         self, kind: str, images: np.ndarray, fields: dict, keys: Sequence = (), **facts
     ) -> LesionResults:
         """Returns the known results of one kind, under a name for all that decides them."""
-        settings = {name: v for name, v in asdict(self.settings).items() if name not in SELECTING}
+        settings = {name: v for name, v in asdict(self.settings).items() if name not in EXEMPT}
         facts |= {"n_images": len(self.images), **settings}
         name = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
         cache = self.cache.within(f"{kind}-{name}")

@@ -58,11 +58,12 @@ def lesion_study(
         chain: The network, for instance what `unravel` returns; nothing about it changes.
         x: Inputs as `keras.Model.predict` takes them: an array, a dictionary or a list of arrays, a
             `tf.data.Dataset` or a `keras.utils.PyDataset`, with targets or without.
-        y: Targets: the class of each example, `(n,)` as integers or integer-valued floats, or
+        y: Targets: the class of each example, `(n,)` as whole numbers, integers or floats, or
             one-hot; or what the metric compares with. None for those of a data set, or to compare
             with the intact network alone.
-        plan: Lesions, their texts such as "delete 3,7; swap 4-9", or planned lesions; None for the
-            intact network and each single deletion.
+        plan: Lesions, their texts such as "delete 3,7; swap 4-9", or planned lesions: those that
+            `lesions.random_deletions` and the like return, with the sweep that each belongs to.
+            None for the intact network and each single deletion.
         metric: Whatever `keras.metrics.get` takes, called with (y_true, y_pred), or a list of that.
             None for the error of class labels and the metrics that the model was compiled with;
             where `y` are no class labels, for these metrics, or else for one that fits:
@@ -73,19 +74,24 @@ def lesion_study(
         ci_half_width: Half-width, as a fraction, at which the 95 % interval of an error is narrow
             enough; None evaluates all examples. For class labels only.
         memory_bytes: What activations may take, in each process.
-        batch_size: Activations that pass a module at once; None for as many as are fast.
-        seed: Seed of the samples that are compared with the network itself, and of the sequential
-            sampling.
+        batch_size: Activations that pass a module at once, one for each example and lesion; None
+            for as many as are fast.
+        seed: Seed of the samples that are compared with the network itself, and of the examples
+            that `ci_half_width` evaluates, drawn in rounds until the interval is narrow enough.
         n_jobs: As in scikit-learn: None or 1 computes in this process, -1 in one on each processor.
         verbose: 1 for a progress bar, 0 for none, "auto" for one in terminals and notebooks.
-        executor: Runs the tasks in place of `n_jobs`, for instance a cluster; it is left open.
+        executor: Runs the tasks in place of `n_jobs`, for instance a cluster; it is not closed.
 
     Returns:
         `sweep, draw, lesion, module` (number from 1 of the module that is deleted or duplicated; 0
         for none or several), `name` (of the modules that the lesion is about), `n_operations,
-        kendall_tau, n_examples`; with class labels `n_wrong, error_fraction` and its intervals, as
-        `lesion_table` explains them; each metric under its name; `changed_fraction`, the share of
-        the predictions that are no longer the intact network's, where an output is a vector of
+        kendall_tau, n_examples` (evaluated); with class labels `n_wrong`, `error_fraction` and its
+        95 % intervals: `error_low, error_high` for the population that the examples are a sample
+        of (Wilson), and `error_on_examples_low, error_on_examples_high` for the given examples, a
+        point where all were evaluated. With `ci_half_width`, examples that the intact network gets
+        wrong are drawn more often, and error and intervals weigh that: the error is then not
+        `n_wrong / n_examples`. Further, each metric under its name; `changed_fraction`, the share
+        of the predictions that are no longer the intact network's, where an output is a vector of
         classes; and, where outputs were looked at and not only predictions, `output_distance`, the
         mean Euclidean distance to what the intact network outputs.
 

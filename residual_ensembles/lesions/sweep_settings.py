@@ -10,6 +10,11 @@ from residual_ensembles.models.examples import check_shape
 from residual_ensembles.models.protocols import Targets
 from residual_ensembles.parameters import LESION_PRECISIONS
 
+EXEMPT = ("precision", "ci_half_width", "seed")
+"""Settings that are no part of the key of kept results, for they select results and do not change
+them: the precision names their kind, a half-width asks for some of the images, and where a seed
+decides, it is named. Every other setting, a new one too, is part of the key."""
+
 
 @dataclass(frozen=True)
 class SweepSettings:

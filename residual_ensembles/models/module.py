@@ -86,7 +86,7 @@ class Module(keras.layers.Layer):
         return z if self.activation is None else self.activation(z)
 
     def bypass(self, y, training=False):
-        """Returns what replaces the sum when the residual is deleted: the skip."""
+        """Returns what replaces the sum when the residual is deleted: the skip, by default."""
         return self.skip(y, training=training)
 
     def deleted(self, y, training=False):

@@ -41,7 +41,7 @@ def gradient_by_length(
             class labels, else the mean squared error.
         max_length: Largest path length, in modules; None for all.
         target: The gradient is with respect to "y0", the input of the first module, or "image", the
-            packed input.
+            model's input.
         batch_norm: "inference" uses the moving statistics, "training" those of the batch, whose
             derivative then is part of the residual.
 
@@ -54,7 +54,7 @@ def gradient_by_length(
     Raises:
         TypeError: `chain` is no chain.
         ValueError: Targets do not fit, there is no such loss, target or mode of batch
-            normalization, or no path is so short.
+            normalization, or `max_length` is below the shortest path.
         ArithmeticError: The loss is not finite, or the lengths do not add up to the gradient.
 
     Example:
@@ -108,7 +108,7 @@ def sampled_path_gradients(
         y: Class of each example, numbers or one-hot, or other targets of the loss; None for those
             of a data set.
         lengths: Path lengths, in modules; a module without a skip is on every path.
-        samples: Number of paths of each length, drawn uniformly.
+        samples: Number of paths of each length, drawn uniformly, with replacement.
         loss: Whatever `keras.losses.get` takes; None as for `gradient_by_length`.
         seed: Seed of the paths, which are a function of it and of their length.
         target: "y0" or "image", as for `gradient_by_length`.

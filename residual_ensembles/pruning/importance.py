@@ -224,12 +224,12 @@ def module_importance(
             y_pred); for several outputs a list or a dictionary of that too. None for the loss that
             the model was compiled with, else the cross entropy of class labels, else the mean
             squared error.
-        batch_size: Examples in a batch of the estimates.
+        batch_size: Examples in a batch of the estimates; that of the deletions is chosen.
         precision: Precision of the deletions, "float32" or "bfloat16"; estimates are float32.
         memory_bytes: What activations of the deletions may take, in each process.
         n_jobs: As in scikit-learn: None or 1 computes in this process, -1 in one on each processor.
         verbose: 1 for a progress bar, 0 for none, "auto" for one in terminals and notebooks.
-        executor: Runs the tasks in place of `n_jobs`, for instance a cluster; it is left open.
+        executor: Runs the tasks in place of `n_jobs`, for instance a cluster; it is not closed.
 
     Returns:
         `module` (number from 1), `name`, `block_influence` (one minus a cosine, 0..2; Men et al.

@@ -119,11 +119,17 @@ def prune(
             model was compiled with, beside the error of class labels.
         precision: Precision of the deletions, "float32" or "bfloat16".
         memory_bytes: What activations may take, in each process.
-        batch_size: Activations that pass a module at once; None for as many as are fast.
+        batch_size: Activations that pass a module at once, one for each example and lesion; None
+            for as many as are fast.
         seed: Seed of the samples that are compared with the network itself.
         n_jobs: As in scikit-learn: None or 1 computes in this process, -1 in one on each processor.
         verbose: 1 for a progress bar, 0 for none, "auto" for one in terminals and notebooks.
-        executor: Runs the tasks in place of `n_jobs`, for instance a cluster; it is left open.
+        executor: Runs the tasks in place of `n_jobs`, for instance a cluster; it is not closed.
+
+    Returns:
+        The smaller network and what it cost: `model`, `deleted` (numbers from 1, in the order of
+        deletion), `steps` (a row after each deletion, on the validation data), `comparison` (rows
+        `original` and `pruned`, on the test data) and `agreement` (with the chain).
 
     Raises:
         TypeError: `chain` is no chain.

@@ -8,7 +8,7 @@ from importlib.resources import files
 def asset(name: str) -> str:
     """Returns the text of a file of this package.
 
-    The package it is in is not imported for that: its imports may be many.
+    The subpackage it is in is not imported for that: its imports may be many.
 
     Args:
         name: Path within the package, for instance `"report/look.css"`.

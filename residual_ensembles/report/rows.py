@@ -190,7 +190,7 @@ def provenance_rows(tables: Tables) -> list[tuple[str, str]]:
 
 HEADER = (
     "network",
-    "intact, % (95 %)",
+    "error intact, % (95 %)",
     "median of single deletions, %",
     "worst single deletion, % (module)",
     "10 deleted at random, %",

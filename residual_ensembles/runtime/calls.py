@@ -24,7 +24,7 @@ def executor_for(n_jobs: int | None, executor: Executor | None = None) -> Iterat
         n_jobs: As in scikit-learn: None or 1 for this process with its threads, -1 for a process on
             each processor, -2 for one fewer, and so on. On JAX, which takes all threads that it
             finds, always this process.
-        executor: Executor to use instead; it is left open.
+        executor: Executor to use instead; it is not closed.
 
     Raises:
         TypeError: `n_jobs` is no integer.

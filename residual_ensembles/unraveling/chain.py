@@ -188,6 +188,11 @@ def unravel(
             to find out from the outputs.
         name: Name of the chain; the model's by default.
 
+    Returns:
+        The chain. It is called as the model is and returns what it returns; `summary()` prints its
+        modules, `summary_table()` returns them, and `agreement` is the largest difference from the
+        model on an example, as a share of the largest output.
+
     Raises:
         ValueError: The model's graph is not known or cannot be cut, with the layer and the reason;
             there is no layer of a name; or chain and model do not agree.

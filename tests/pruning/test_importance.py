@@ -1,5 +1,7 @@
 """Estimates of the importance of a module, against the definition and against the true cost."""
 
+import os
+
 import keras
 import numpy as np
 import pandas as pd
@@ -12,6 +14,11 @@ from residual_ensembles.pruning.importance import block_influence, first_order
 from residual_ensembles.unraveling import unravel
 from tests.helpers import unraveled_networks as networks
 from tests.helpers.traveling import Traveling
+
+NEEDS_ONEDNN = pytest.mark.skipif(
+    keras.backend.backend() == "tensorflow" and os.environ.get("TF_ENABLE_ONEDNN_OPTS") == "0",
+    reason="without oneDNN, TensorFlow's convolutions on a CPU take channels last only",
+)
 
 
 @pytest.fixture(scope="module")
@@ -145,6 +152,7 @@ def test_our_own_networks_have_module_importance_too(build, images):
     assert (table["block_influence"] < 0.5).all()
 
 
+@NEEDS_ONEDNN
 @pytest.mark.parametrize("normalized", [False, True])
 def test_block_influence_where_channels_come_first(normalized):
     """The same network written both ways: one answer."""
@@ -169,6 +177,7 @@ def test_block_influence_where_channels_come_first(normalized):
     assert result[0].min() > 0.01
 
 
+@NEEDS_ONEDNN
 def test_tokens_of_images_whose_channels_come_first_have_theirs_last():
     x = keras.Input((3, 8, 8))
     y = layers.Conv2D(6, 4, 4, data_format="channels_first")(x)
