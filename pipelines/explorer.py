@@ -22,7 +22,7 @@ def offers(choices):
             size = f"{exported.n_bytes / 1e6:.0f} MB"
             left_out.append(f"{choice.title} is not in this page: it would take {size}.")
     if not choices:
-        left_out.append("This study has no ResNet and no VGG: it offers no lesions.")
+        left_out.append("This study has no ResNet and no VGG, the networks that this page runs.")
     return offered, left_out
 
 

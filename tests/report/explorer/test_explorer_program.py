@@ -36,5 +36,5 @@ def test_networks_are_offered_or_it_is_said_why_not(build, choice, monkeypatch):
 def test_without_any_it_is_said():
     assert offers([]) == (
         [],
-        ["This study has no ResNet and no VGG: nothing can be taken apart here."],
+        ["This study has no ResNet and no VGG, the networks that this page runs."],
     )
