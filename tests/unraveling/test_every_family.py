@@ -28,7 +28,7 @@ FOUND = {
 # Nothing is added back in these; a layer can be a module all the same.
 NONE = ("DenseNet121", "InceptionV3", "MobileNet", "VGG16")
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "your-own-network.md"
+DOCUMENT = Path(__file__).parents[2] / "docs" / "tutorials" / "your-own-network.md"
 
 
 def test_the_document_says_so():

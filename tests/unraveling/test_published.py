@@ -7,7 +7,7 @@ import pytest
 from tests.helpers import published
 from tests.helpers.checks import check
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "networks.md"
+DOCUMENT = Path(__file__).parents[2] / "docs" / "reference" / "networks.md"
 
 
 def numbered(*names, n):
