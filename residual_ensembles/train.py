@@ -8,10 +8,13 @@ from pathlib import Path
 
 from absl import flags
 
-from residual_ensembles import backend, cli, data, stages, training, unraveling
+from residual_ensembles import cli
 from residual_ensembles.parameters import MODELS, Data, ExternalNetwork, is_external, validated
 from residual_ensembles.storage import checkpoints
-from residual_ensembles.training.settings import Settings
+
+with cli.one_line_errors():  # an extra may be missing
+    from residual_ensembles import backend, data, stages, training, unraveling
+    from residual_ensembles.training.settings import Settings
 
 FLAGS = flags.FLAGS
 PARAMETERS = tuple(name for name in Settings.model_fields if name != "model")

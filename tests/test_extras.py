@@ -74,17 +74,25 @@ cli.run(lambda: importlib.import_module("residual_ensembles.figures"))
     assert done.stderr.startswith("error: Received no matplotlib")
 
 
-@pytest.mark.parametrize("missing", [OPTIONAL, ("PIL",), ("statsmodels",)])
-def test_the_program_for_a_network_of_ones_own_names_its_extras_in_one_line(missing):
-    program = """
+@pytest.mark.parametrize(
+    ("program", "missing", "named"),
+    [
+        ("lesions", OPTIONAL, "[data,report]"),
+        ("lesions", ("PIL",), "[data,report]"),
+        ("lesions", ("statsmodels",), "[data,report]"),
+        ("train", OPTIONAL, "[data]"),
+    ],
+)
+def test_a_program_names_its_extras_in_one_line(program, missing, named):
+    run_as_program = f"""
 import runpy
 del sys.argv[1:]
-runpy.run_module("residual_ensembles.lesions", run_name="__main__")
+runpy.run_module("residual_ensembles.{program}", run_name="__main__")
 """
-    done = run(missing, program)
+    done = run(missing, run_as_program)
     assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
     assert done.stderr.startswith("error: Received no ")
-    assert "pip install 'residual-ensembles[data,report]'" in done.stderr
+    assert f"pip install 'residual-ensembles{named}'" in done.stderr
 
 
 def test_installed_packages_are_accepted():
