@@ -212,7 +212,10 @@ def planned(lesion):
 @pytest.mark.parametrize("precision", ["float32", pytest.param("bfloat16", marks=REDUCED)])
 @pytest.mark.parametrize("n", [40, 300])
 def test_logits_do_not_depend_on_what_is_evaluated_beside_them(chain, split, precision, n):
-    """What a sweep keeps is true of any other: batches are packed otherwise, to the same bits."""
+    """What a sweep keeps is true of any other: of the same images to the last bit.
+
+    Of a part of the images, batches have other sizes, for which AVX2 rounds otherwise.
+    """
     numbers = NUMBERS if len(chain.modules) == 9 else {**NUMBERS, "swaps": 1}
     plan = [row.lesion for row in study_plan(chain, random=True, seed=0, **numbers)]
     images = split.images(slice(0, n))
@@ -222,7 +225,8 @@ def test_logits_do_not_depend_on_what_is_evaluated_beside_them(chain, split, pre
         alone = evaluator.logits(images, precision, lesions=np.arange(len(plan))[some])
         np.testing.assert_array_equal(alone, together[some])
     few = np.arange(n)[3:30:2]
-    np.testing.assert_array_equal(evaluator.logits(images[few], precision), together[:, few])
+    apart = np.abs(evaluator.logits(images[few], precision) - together[:, few]).max()
+    assert apart <= 1e-5 * np.abs(together).max()
 
 
 def test_the_sample_of_a_larger_plan_contains_that_of_a_smaller_one(resnet):

@@ -135,5 +135,5 @@ def test_sizes_that_are_free_are_those_of_the_data(folder):
 def test_too_many_modules_to_prune_are_refused_before_the_sweep(folder):
     done = run(folder, f"--network={folder / 'free.keras'}", "--prune=99")
     assert done.returncode == 1
-    assert done.stderr == "error: Received n=99, expected 1 to 3 modules to delete.\n"
+    assert done.stderr == "error: Received n=99, expected 1 to 3.\n"
     assert not (folder / "out" / "lesions.csv").exists()
