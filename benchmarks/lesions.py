@@ -27,8 +27,7 @@ An hour and a half on two cores; `--rounds=1` takes forty minutes.
 """
 
 import residual_ensembles  # noqa: F401 - makes our settings; TensorFlow comes after
-from residual_ensembles.lesions.engine.evaluator import Evaluator
-from residual_ensembles.lesions.engine.worker import SweepSpec
+from residual_ensembles.lesions.engine.evaluator import Evaluator, SweepSpec
 
 # isort: split
 import itertools

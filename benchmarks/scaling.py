@@ -22,8 +22,8 @@ from absl import app, flags
 from side_by_side import BOTH_OURS, FLAGS, Cost, announce, cost, progress, ratio, report
 
 from residual_ensembles import backend, lesions, models
+from residual_ensembles.lesions.engine.evaluator import SweepSpec
 from residual_ensembles.lesions.engine.reference import CompiledParts
-from residual_ensembles.lesions.engine.worker import SweepSpec
 from residual_ensembles.training import Trainer, compile_trainer
 
 FLAGS.set_default("rounds", 2)

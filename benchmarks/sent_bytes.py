@@ -2,7 +2,7 @@
 
 import pickle
 
-from residual_ensembles.lesions.engine.worker import SweepSpec
+from residual_ensembles.lesions.engine.evaluator import SweepSpec
 from residual_ensembles.runtime import Serial
 
 

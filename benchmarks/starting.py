@@ -98,7 +98,7 @@ def load(path: str, *_) -> list[Cost]:
 def lesion_task(path: str, _, images: np.ndarray) -> list[Cost]:
     """Evaluates all single deletions, twice."""
     from residual_ensembles import lesions, models
-    from residual_ensembles.lesions.engine.worker import SweepSpec
+    from residual_ensembles.lesions.engine.evaluator import SweepSpec
 
     chain = models.load(path)
     plan = lesions.single_deletions(lesions.deletable(chain))

@@ -10,12 +10,13 @@ import numpy as np
 from residual_ensembles.lesions.engine.evaluator import (
     NOT_FINITE,
     Evaluator,
+    SweepSpec,
     check_finite,
     predicted,
 )
 from residual_ensembles.lesions.engine.grid import MEMORY_BYTES
 from residual_ensembles.lesions.engine.scheduler import LesionResults, Scheduler, Wanted
-from residual_ensembles.lesions.engine.worker import Meter, SweepSpec
+from residual_ensembles.lesions.engine.worker import Meter
 from residual_ensembles.lesions.exactness import agreement, cascade, ties
 from residual_ensembles.lesions.exactness.agreement import Agreement
 from residual_ensembles.lesions.exactness.sequential_sampling import UNKNOWN, Sampling

@@ -14,9 +14,8 @@ from residual_ensembles.lesions import (
     study_plan,
     summary,
 )
-from residual_ensembles.lesions.engine.evaluator import Evaluator
+from residual_ensembles.lesions.engine.evaluator import Evaluator, SweepSpec
 from residual_ensembles.lesions.engine.prepared_network import PreparedNetwork
-from residual_ensembles.lesions.engine.worker import SweepSpec
 from residual_ensembles.lesions.exactness import agreement as agreement_module
 from residual_ensembles.lesions.exactness import cascade, ties
 from residual_ensembles.lesions.exactness.agreement import agreement

@@ -8,7 +8,7 @@ import pytest
 
 from residual_ensembles import data
 from residual_ensembles.lesions import Lesion, SweepSettings, study_plan
-from residual_ensembles.lesions.engine.worker import SweepSpec
+from residual_ensembles.lesions.engine.evaluator import SweepSpec
 from residual_ensembles.lesions.exactness import agreement, sequential_sampling
 from residual_ensembles.lesions.sweep import PlannedNetwork, sweep
 from residual_ensembles.runtime.executor import Serial

@@ -1,13 +1,20 @@
-"""Logits of many lesions, by walks through the tree of what they share."""
+"""Logits of many lesions, by walks through the tree of what they share.
 
+A `SweepSpec` says which; it is sent to a worker process once, and makes its `Evaluator` there.
+"""
+
+import hashlib
+import pickle
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import psutil
 
+from residual_ensembles import models
 from residual_ensembles.lesions.constraints import check_lesion
-from residual_ensembles.lesions.engine.grid import grid
+from residual_ensembles.lesions.engine.grid import MEMORY_BYTES, grid
 from residual_ensembles.lesions.engine.prepared_network import PreparedNetwork
 from residual_ensembles.lesions.engine.tree import Tree
 from residual_ensembles.lesions.engine.walk import Walk
@@ -15,9 +22,10 @@ from residual_ensembles.lesions.lesion import Lesion, Step
 from residual_ensembles.models.protocols import ChainLike
 from residual_ensembles.models.targets import first_not_finite
 
-if TYPE_CHECKING:
-    from residual_ensembles.lesions.engine.worker import SweepSpec
-
+READY_BYTES = 2**28
+"""What the files of the networks that a process keeps ready may take: chunks of several sweeps take
+turns, and to prepare a network anew takes as long as many images."""
+_READY: dict[str, "WorkerSweep"] = {}
 NOT_FINITE = -2
 """Prediction from logits of which one is NaN or infinite."""
 
@@ -137,3 +145,68 @@ class Evaluator:
     def _watch_memory(self) -> None:
         used = self.memory.memory_info().rss - self.start_bytes
         self.peak_bytes = max(self.peak_bytes, used)
+
+
+@dataclass(frozen=True, eq=False)
+class SweepSpec:
+    """A network, its lesions and their partition, as they are sent to worker processes.
+
+    A worker makes the evaluator once, for all chunks of the sweep.
+    """
+
+    chain: object
+    """The network; its weights are copied."""
+    lesions: Sequence[Lesion]
+    """Lesions that the network allows."""
+    n_images: int
+    """Images of the full sweep, which decide its partition."""
+    memory_bytes: int = MEMORY_BYTES
+    """What activations may take."""
+    batch_size: int | None = None
+    """How many activations pass a module at once; None for as many as are fast."""
+    title: str = ""
+    """Name of the network for people."""
+
+    @cached_property
+    def evaluator(self) -> Evaluator:
+        """The evaluator; raises what making it raises."""
+        return Evaluator(self)
+
+    @cached_property
+    def steps(self) -> list[tuple[Step, ...]]:
+        """The steps of each lesion, in order."""
+        return self.evaluator.steps()
+
+    def __reduce__(self):
+        content = models.to_bytes(self.chain)
+        options = self.lesions, self.n_images, self.memory_bytes, self.batch_size
+        name = hashlib.sha256(content + pickle.dumps(options)).hexdigest()
+        return _received, (name, content, options)
+
+
+class WorkerSweep:
+    """A sweep's specification in a worker process; the network is loaded when it is needed.
+
+    Args:
+        content: Content of the network's file.
+        options: Arguments of `SweepSpec` after the network.
+    """
+
+    def __init__(self, content: bytes, options: tuple):
+        self.content = content
+        self.options = options
+
+    @cached_property
+    def evaluator(self) -> Evaluator:
+        """The evaluator; raises what making it raises."""
+        with models.as_file(self.content) as path:
+            return Evaluator(SweepSpec(models.load(path), *self.options))
+
+
+def _received(name: str, content: bytes, options: tuple) -> WorkerSweep:
+    """Returns the sweep of that name: the one that was received before, or a new one."""
+    if name not in _READY:
+        while _READY and sum(len(s.content) for s in _READY.values()) + len(content) > READY_BYTES:
+            _READY.pop(next(iter(_READY)))
+        _READY[name] = WorkerSweep(content, options)
+    return _READY[name]

@@ -9,8 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from residual_ensembles.lesions.engine.evaluator import SweepSpec
 from residual_ensembles.lesions.engine.lesion_groups import groups
-from residual_ensembles.lesions.engine.worker import Chunk, ChunkResult, SweepSpec, compute_chunk
+from residual_ensembles.lesions.engine.worker import Chunk, ChunkResult, compute_chunk
 from residual_ensembles.runtime.executor import Executor, Task
 from residual_ensembles.runtime.result_cache import CachedTask, Count, ResultCache, run_cached
 

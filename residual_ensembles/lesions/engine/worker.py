@@ -1,92 +1,11 @@
-"""Specification of a sweep as it is sent to worker processes, and the work done there.
+"""Work of a worker process: a `Chunk` of a sweep, some lesions with some images."""
 
-A network and its lesions are sent once, as a `SweepSpec`; then `Chunk`s are: some lesions with some
-images.
-"""
-
-import hashlib
-import pickle
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
-from residual_ensembles import models
-from residual_ensembles.lesions.engine.evaluator import Evaluator
-from residual_ensembles.lesions.engine.grid import MEMORY_BYTES
-from residual_ensembles.lesions.lesion import Lesion, Step
-
-READY_BYTES = 2**28
-"""What the files of the networks that a process keeps ready may take: chunks of several sweeps take
-turns, and to prepare a network anew takes as long as many images."""
-_READY: dict[str, "WorkerSweep"] = {}
-
-
-@dataclass(frozen=True, eq=False)
-class SweepSpec:
-    """A network, its lesions and their partition, as they are sent to worker processes.
-
-    A worker makes the evaluator once, for all chunks of the sweep.
-    """
-
-    chain: object
-    """The network; its weights are copied."""
-    lesions: Sequence[Lesion]
-    """Lesions that the network allows."""
-    n_images: int
-    """Images of the full sweep, which decide its partition."""
-    memory_bytes: int = MEMORY_BYTES
-    """What activations may take."""
-    batch_size: int | None = None
-    """How many activations pass a module at once; None for as many as are fast."""
-    title: str = ""
-    """Name of the network for people."""
-
-    @cached_property
-    def evaluator(self) -> Evaluator:
-        """The evaluator; raises what making it raises."""
-        return Evaluator(self)
-
-    @cached_property
-    def steps(self) -> list[tuple[Step, ...]]:
-        """The steps of each lesion, in order."""
-        return self.evaluator.steps()
-
-    def __reduce__(self):
-        content = models.to_bytes(self.chain)
-        options = self.lesions, self.n_images, self.memory_bytes, self.batch_size
-        name = hashlib.sha256(content + pickle.dumps(options)).hexdigest()
-        return _received, (name, content, options)
-
-
-class WorkerSweep:
-    """A sweep's specification in a worker process; the network is loaded when it is needed.
-
-    Args:
-        content: Content of the network's file.
-        options: Arguments of `SweepSpec` after the network.
-    """
-
-    def __init__(self, content: bytes, options: tuple):
-        self.content = content
-        self.options = options
-
-    @cached_property
-    def evaluator(self) -> Evaluator:
-        """The evaluator; raises what making it raises."""
-        with models.as_file(self.content) as path:
-            return Evaluator(SweepSpec(models.load(path), *self.options))
-
-
-def _received(name: str, content: bytes, options: tuple) -> WorkerSweep:
-    """Returns the sweep of that name: the one that was received before, or a new one."""
-    if name not in _READY:
-        while _READY and sum(len(s.content) for s in _READY.values()) + len(content) > READY_BYTES:
-            _READY.pop(next(iter(_READY)))
-        _READY[name] = WorkerSweep(content, options)
-    return _READY[name]
+from residual_ensembles.lesions.engine.evaluator import SweepSpec, WorkerSweep
 
 
 class Chunk(NamedTuple):

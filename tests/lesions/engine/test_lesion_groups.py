@@ -5,7 +5,7 @@ import pytest
 
 from residual_ensembles.lesions import single_deletions, study_plan
 from residual_ensembles.lesions.engine import lesion_groups
-from residual_ensembles.lesions.engine.worker import SweepSpec
+from residual_ensembles.lesions.engine.evaluator import SweepSpec
 
 
 def plan_of(chain, k):

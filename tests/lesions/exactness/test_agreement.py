@@ -8,8 +8,8 @@ from keras import ops
 
 from residual_ensembles import models
 from residual_ensembles.lesions import evaluate, reference_logits, study_plan
+from residual_ensembles.lesions.engine.evaluator import SweepSpec
 from residual_ensembles.lesions.engine.reference import CompiledParts, function_of
-from residual_ensembles.lesions.engine.worker import SweepSpec
 from residual_ensembles.lesions.exactness import cascade
 from residual_ensembles.lesions.exactness.agreement import (
     LARGEST,

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from residual_ensembles.lesions import single_deletions
-from residual_ensembles.lesions.engine.worker import SweepSpec
+from residual_ensembles.lesions.engine.evaluator import SweepSpec
 from residual_ensembles.lesions.exactness import cascade
 from residual_ensembles.lesions.exactness.ties import margin_error, top2_margin
 
