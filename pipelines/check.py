@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pipelines import study as studies
 from pipelines.study import DIGITS, Study
-from residual_ensembles import cli, lesions, unraveling
+from residual_ensembles import cli, unraveling
 from residual_ensembles.models.architectures import n_modules
 from residual_ensembles.storage.files import write_text
 
@@ -28,12 +28,6 @@ def check(study: Study) -> None:
             "train|test/<class>/*.jpg in it: say which with -S data.source=folder:PATH."
         )
     chains = outlines(study)
-    for network in filter(chains.get, study.lesion.networks):
-        try:
-            lesions.study_plan(chains[network], **study.lesion.plan, seed=0, random=True)
-        except ValueError as error:
-            n = len(chains[network].modules)
-            raise ValueError(f"{network}, of {n} modules: {error}") from error
     if chains:
         sizes = [n_modules(own.model, own.depth) for own in study.trained.values()]
         study.check_weights_of(max(sizes + [len(chain.modules) for chain in chains.values()]))

@@ -242,6 +242,13 @@ class Lesion(Section):
         10, "largest number of modules duplicated at once", "modules", ge=1
     )
     draws: int = parameter(20, "random lesions for each number of operations", "lesions", ge=1)
+    prune: int = parameter(
+        0,
+        "modules that are deleted one after another from each external network, each time the one "
+        "that costs least; 0: none",
+        "modules",
+        ge=0,
+    )
     seed: int = parameter(0, "seed of the draws, and of samples of images", ge=0, le=MAX_SEED)
     precision: Literal[LESION_PRECISIONS] = parameter(
         "float32",
@@ -249,8 +256,8 @@ class Lesion(Section):
     )
     ci_half_width: float = parameter(
         0.0,
-        "half-width of the 95 % interval of each error at which its evaluation stops; 0: evaluate "
-        "all test images",
+        "half-width of the 95 % interval of an error at which the evaluation of a lesion stops; "
+        "single deletions are evaluated on all test images, and with 0 so is everything",
         "fraction",
         ge=0,
         lt=1,

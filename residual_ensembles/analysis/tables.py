@@ -22,6 +22,7 @@ from residual_ensembles.storage.columns import (
     LESION_COLUMNS,
     MEMBER_COLUMNS,
     MODULE_IMPORTANCE_COLUMNS,
+    PRUNED_STEP_COLUMNS,
     TEXT_COLUMNS,
 )
 from residual_ensembles.storage.files import read_npz, require_file
@@ -78,6 +79,7 @@ class Tables:
         gradient_ranges: path_gradients_ranges.csv, one row per reading of the effective range.
         gradient_sums: path_gradients_sums.csv, one row per network and epoch.
         module_importance: module_importance.csv, one row per module whose importance was estimated.
+        pruned_steps: pruned_steps.csv, one row for each network, and each deletion of a module.
         gradient_fits: path_gradients_fits.csv, one row per line through norms by length.
         gradient_cancellation: path_gradients_cancellation.csv, one row per path length.
         runs: What is known of each trained network, in the order of lesions.csv.
@@ -95,6 +97,7 @@ class Tables:
     gradient_ranges: pd.DataFrame
     gradient_sums: pd.DataFrame
     module_importance: pd.DataFrame
+    pruned_steps: pd.DataFrame
     gradient_fits: pd.DataFrame
     gradient_cancellation: pd.DataFrame
     runs: tuple[Run, ...]
@@ -378,5 +381,6 @@ def read_tables(folder: str | Path) -> Tables:
         ensemble=_table(folder / "ensemble.csv", ENSEMBLE_COLUMNS),
         members=_table(folder / "ensemble" / "members.csv", MEMBER_COLUMNS),
         module_importance=_table(folder / "module_importance.csv", MODULE_IMPORTANCE_COLUMNS),
+        pruned_steps=_table(folder / "pruned_steps.csv", PRUNED_STEP_COLUMNS),
         runs=runs,
     )

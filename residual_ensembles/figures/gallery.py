@@ -21,6 +21,7 @@ from residual_ensembles.figures import (
     fig14_gradient_by_module,
     fig15_effective_ranges,
     fig16_importance,
+    fig17_pruning,
     style,
 )
 from residual_ensembles.figures.figure_spec import FigureSpec
@@ -43,6 +44,7 @@ FIGURES: tuple[FigureSpec, ...] = (
     fig14_gradient_by_module.FIGURE,
     fig15_effective_ranges.FIGURE,
     fig16_importance.FIGURE,
+    fig17_pruning.FIGURE,
 )
 """Every figure, in the order in which they are shown."""
 

@@ -55,7 +55,6 @@ def define_flags() -> None:
     cli.define_flags(ExternalNetwork, *PARTITION)
     cli.define_flags(Lesion, *LESION, defaults=EXTERNAL_STUDY["lesion"])
     cli.define_flags(Paths, *PATHS, prefix="path_", defaults=EXTERNAL_STUDY["paths"])
-    flags.DEFINE_integer("prune", 0, "modules to delete for good, into pruned.keras; 0 for none", 0)
     flags.DEFINE_string("output_dir", None, "folder for the tables, the figures and the page")
     flags.mark_flags_as_required(["network", "output_dir"])
 
@@ -100,10 +99,10 @@ def main() -> None:
         chain.summary()
         chain.summary(print_fn=lambda text: write_text(results / "network.txt", text + "\n"))
     with runtime.choose_executor() as executor:
-        stages.write_lesions(study, prepared, results, executor, clip=True)
+        stages.write_lesions(study, prepared, results, executor)
         stages.write_gradients(study, prepared, results, executor)
         if FLAGS.prune:
-            stages.prune_network(run, FLAGS.prune, prepared, results, executor)
+            stages.save_pruned(run, results)
     tables = analysis.read_tables(results)
     figures.draw_figures(tables)
     options = {flag.name: flag.value for flag in FLAGS.get_key_flags_for_module(__name__)}

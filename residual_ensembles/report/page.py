@@ -249,6 +249,9 @@ _FILES = (
     "ensemble.csv",
     "ensemble/members.csv",
     "module_importance.csv",
+    "module_importance_ranks.csv",
+    "pruned.csv",
+    "pruned_steps.csv",
     "reference.csv",
     "metrics.json",
 )

@@ -1,9 +1,9 @@
 from .external import write_external_run
 from .gradients import write_gradients
-from .lesions import prune_network, write_lesions
+from .lesions import save_pruned, write_lesions
 
 __all__ = [
-    "prune_network",
+    "save_pruned",
     "write_external_run",
     "write_gradients",
     "write_lesions",

@@ -3,7 +3,7 @@
 Results are cached by all that determines them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -19,7 +19,12 @@ from residual_ensembles.lesions.sweep import PlannedNetwork, network_cache, swee
 from residual_ensembles.parameters import Study, is_external
 from residual_ensembles.runtime import Executor
 from residual_ensembles.storage.checkpoints import finished_network, network_folder
-from residual_ensembles.storage.columns import HALF_GATE_COLUMNS, RANK_COLUMNS
+from residual_ensembles.storage.columns import (
+    HALF_GATE_COLUMNS,
+    PRUNED_COLUMNS,
+    PRUNED_STEP_COLUMNS,
+    RANK_COLUMNS,
+)
 from residual_ensembles.storage.files import write_csv, write_json
 from residual_ensembles.storage.provenance import provenance
 from residual_ensembles.unraveling.rebuild import rebuilt
@@ -38,26 +43,23 @@ def write_lesions(
     prepared: Prepared,
     results: Path,
     executor: Executor,
-    *,
-    clip: bool = False,
 ) -> None:
     """Evaluates the lesions of all networks and writes the tables.
 
-    These are lesions.csv, exactness.csv, half_gates.csv, predictions/, module_importance.csv and
-    module_importance_ranks.csv, and lesions_run.json about what computed them.
+    These are lesions.csv, exactness.csv, half_gates.csv, predictions/, module_importance.csv,
+    module_importance_ranks.csv, pruned.csv and pruned_steps.csv, and lesions_run.json about what
+    computed them.
 
     Args:
         study: Networks and lesions of the study.
         prepared: Prepared data.
         results: Folder of the study's results, with the networks.
         executor: Runs the tasks.
-        clip: Whether to reduce a number of operations that is too large for a network, instead of
-            refusing it.
 
     Raises:
         ValueError: A network is not trained, or does not allow its lesions.
     """
-    planned = [_planned_network(study, run, prepared, results, clip) for run in study.runs]
+    planned = [_planned_network(study, run, prepared, results) for run in study.runs]
     settings = lesions.SweepSettings(**study.lesion.options)
     executor.nodes.clear()  # of another table
     result = sweep(planned, prepared.split("test"), results, executor, settings)
@@ -72,17 +74,14 @@ def write_lesions(
         if run[0] in study.lesion.networks and models.has_half_gates(each.chain)
     ]
     write_csv(results / "half_gates.csv", pd.DataFrame(compared, columns=HALF_GATE_COLUMNS))
-    _write_importance(
-        [each for each in planned if is_external(study.network[each.network].model)],
-        prepared,
-        results,
-        executor,
-    )
+    external = [each for each in planned if is_external(study.network[each.network].model)]
+    _write_importance(external, prepared, results, executor)
+    _write_pruning(external, study.lesion.prune, prepared, results, executor)
     print(f"{sum(map(len, tables))} lesions of {len(planned)} networks: {results / 'lesions.csv'}")
 
 
 def _planned_network(
-    study: Study, run: tuple[str, int], prepared: Prepared, results: Path, clip: bool
+    study: Study, run: tuple[str, int], prepared: Prepared, results: Path
 ) -> PlannedNetwork:
     """Returns one network of the study with its plan and the cache of its results."""
     path, lesion = finished_network(results, *run) / "model.keras", study.lesion
@@ -93,7 +92,7 @@ def _planned_network(
         **lesion.plan,
         seed=lesion.seed,
         random=run[0] in lesion.networks,
-        clip=clip,
+        clip=is_external(study.network[run[0]].model),
     )
     return PlannedNetwork(*run, chain, plan, network_cache("lesions", path, prepared.checksum))
 
@@ -161,42 +160,43 @@ def _write_importance(
         table = _cached("importance", run, prepared, results, importance)
         tables.append(pruning.with_network_columns(table, *run))
         ranks.append(pruning.with_network_columns(pruning.rank_correlations(table), *run))
-    for name, result, columns in (
-        ("module_importance", tables, pruning.COLUMNS),
-        ("module_importance_ranks", ranks, RANK_COLUMNS),
-    ):
-        empty = pd.DataFrame(columns=list(columns))
-        table = pd.concat(result, ignore_index=True) if result else empty
-        write_csv(results / f"{name}.csv", table)
+    _write_tables(results / "module_importance.csv", tables, pruning.COLUMNS)
+    _write_tables(results / "module_importance_ranks.csv", ranks, RANK_COLUMNS)
 
 
-def prune_network(
-    run: tuple[str, int], n: int, prepared: Prepared, results: Path, executor: Executor
+def _write_pruning(
+    networks: list[PlannedNetwork], n: int, prepared: Prepared, results: Path, executor: Executor
 ) -> None:
-    """Prunes a network, and writes pruned.keras and pruned*.csv.
+    """Writes the networks before and after n modules are pruned, and each step of that."""
+    compared, steps = [], []
+    for each in networks if n else ():
+        run = each.network, each.seed
 
-    Args:
-        run: Name and seed of the network.
-        n: Number of modules to delete.
-        prepared: Prepared data.
-        results: Folder of the study's results.
-        executor: Runs the tasks.
+        def pruned(chain=each.chain) -> tuple[pd.DataFrame, pd.DataFrame]:
+            split = prepared.split("test")
+            chosen, test = (
+                pruning.selection_data(prepared),
+                (split.images(slice(None)), split.labels),
+            )
+            result = pruning.prune(chain, n, chosen, test, executor=executor)
+            return result.comparison.reset_index(names="version"), result.steps
 
-    Raises:
-        ValueError: The network has fewer modules, or cannot be rebuilt.
-    """
-    chain, split = (
-        models.load(network_folder(results, *run) / "model.keras"),
-        prepared.split("test"),
-    )
+        comparison, table = _cached("pruning", run, prepared, results, pruned, n=n)
+        print(f"{each.title}, pruned:\n{comparison.to_string(index=False)}")
+        compared.append(pruning.with_network_columns(comparison, *run))
+        steps.append(pruning.with_network_columns(table, *run))
+    _write_tables(results / "pruned.csv", compared, PRUNED_COLUMNS)
+    _write_tables(results / "pruned_steps.csv", steps, PRUNED_STEP_COLUMNS)
 
-    def pruned() -> tuple:
-        chosen, test = pruning.selection_data(prepared), (split.images(slice(None)), split.labels)
-        result = pruning.prune(chain, n, chosen, test, executor=executor)
-        return result.deleted, result.steps, result.comparison
 
-    deleted, steps, comparison = _cached("pruning", run, prepared, results, pruned, n=n)
-    rebuilt(chain, deleted).save(results / "pruned.keras")
-    write_csv(results / "pruned.csv", comparison.reset_index(names="network"))
-    write_csv(results / "pruned_steps.csv", steps)
-    print(comparison.to_string())
+def _write_tables(path: Path, tables: list[pd.DataFrame], columns: Sequence[str]) -> None:
+    """Writes tables one below the other; where there is none, the columns alone."""
+    empty = pd.DataFrame(columns=list(columns))
+    write_csv(path, pd.concat(tables, ignore_index=True) if tables else empty)
+
+
+def save_pruned(run: tuple[str, int], results: Path) -> None:
+    """Writes pruned.keras, the network without the modules of pruned_steps.csv."""
+    chain = models.load(network_folder(results, *run) / "model.keras")
+    steps = pd.read_csv(results / "pruned_steps.csv")
+    rebuilt(chain, steps["module"][1:].tolist()).save(results / "pruned.keras")

@@ -65,6 +65,9 @@ MODULE_IMPORTANCE_COLUMNS = [
 ]
 RANK_COLUMNS = ["network", "seed", "estimate", "cost", "spearman", "kendall", "n"]
 """Columns of module_importance_ranks.csv."""
+PRUNED_COLUMNS = ["network", "seed", "version", "n_examples", "error_fraction", "loss"]
+PRUNED_STEP_COLUMNS = ["network", "seed", "module", "name", "n_examples", "error_fraction", "loss"]
+"""Columns of pruned.csv and pruned_steps.csv that are read."""
 CLAIM_COLUMNS = [
     "id",
     "claim",
@@ -91,6 +94,8 @@ TEXT_COLUMNS = {
     "batch_norm",
     "reading",
     "part",
+    "version",
+    "name",
     "vote",
     "members",
 }

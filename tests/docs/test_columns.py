@@ -18,6 +18,8 @@ WRITTEN = {
     "exactness.csv": columns.EXACTNESS_COLUMNS,
     "module_importance.csv": pruning.COLUMNS,
     "module_importance_ranks.csv": columns.RANK_COLUMNS,
+    "pruned.csv": columns.PRUNED_COLUMNS,
+    "pruned_steps.csv": columns.PRUNED_STEP_COLUMNS,
     "half_gates.csv": columns.HALF_GATE_COLUMNS,
     "ensemble.csv": columns.ENSEMBLE_COLUMNS,
     "members.csv": columns.MEMBER_COLUMNS,

@@ -70,7 +70,7 @@ def test_from_a_network_to_its_page(folder):
     assert "my_net" in page
     assert "Block influence" in page
     smaller = keras.models.load_model(out / "pruned.keras")
-    pruned = pd.read_csv(out / "pruned.csv").set_index("network")
+    pruned = pd.read_csv(out / "pruned.csv").set_index("version")
     assert smaller.count_params() == pruned.loc["pruned", "parameters"]
     part = data.load(folder / "digits").split("test")
     assert json.loads((out / "lesions_run.json").read_text())["tasks_by_node"]

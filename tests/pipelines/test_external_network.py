@@ -79,8 +79,6 @@ def checked(changes):
 @pytest.mark.parametrize(
     ("group", "name", "value", "message"),
     [
-        ("lesion", "k", 4, r"own, of 4 modules: Received lesion\.k=4, expected 1 to 3"),
-        ("lesion", "duplications", 4, r"Received lesion\.duplications=4, expected 1 to 3"),
         ("paths", "weights_of", 5, r"paths\.weights_of=5, expected 0\.\.4"),
         ("data", "resize", 16, r"network\.own: Received the shape \(16, 16, 1\) for the input"),
     ],
@@ -110,8 +108,8 @@ def test_unknown_image_sizes_are_accepted(folder, tmp_path):
     keras.Model(x, y, name="free").save(tmp_path / "free.keras")
     data = {"source": f"folder:{tmp_path}"}
     checked(own_study(tmp_path / "free.keras", data=data))
-    with pytest.raises(ValueError, match=r"own, of 3 modules: Received lesion\.k=3"):
-        checked(own_study(tmp_path / "free.keras", data=data, lesion={"k": 3}))
+    with pytest.raises(ValueError, match=r"paths\.weights_of=4, expected 0\.\.3"):
+        checked(own_study(tmp_path / "free.keras", data=data, paths={"weights_of": 4}))
 
 
 @pytest.mark.slow

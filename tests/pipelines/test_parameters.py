@@ -43,14 +43,18 @@ def test_params_yaml_is_the_composition_of_the_default_study(tmp_path):
     assert (tmp_path / "params.yaml").read_text() == Path("params.yaml").read_text()
 
 
+EXTERNAL = {"own": ["own"], "cifar10_pretrained": [f"resnet{n}" for n in (20, 32, 44, 56)]}
+"""Networks of studies whose files somebody has to bring."""
+
+
 @pytest.mark.parametrize("name", STUDIES)
 def test_every_study_is_complete_and_valid(tmp_path, name):
     overrides = [f"study={name}"]
-    if name == "cifar10_jpeg":
+    if name in ("cifar10_jpeg", "cifar10_pretrained"):
         overrides.append(f"data.source=folder:{tmp_path}")
-    if name == "own":
+    for network in EXTERNAL.get(name, ()):
         networks.digits_net().save(tmp_path / "mine.keras")
-        overrides.append(f"network.own.model=keras:{tmp_path / 'mine.keras'}")
+        overrides.append(f"network.{network}.model=keras:{tmp_path / 'mine.keras'}")
     result = composed(tmp_path, *overrides)
     check.check(result)
     assert result.name == name

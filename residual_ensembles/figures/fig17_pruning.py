@@ -1,0 +1,77 @@
+"""Errors while modules are deleted one after another, each time the one that costs least."""
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from residual_ensembles.analysis import Tables
+from residual_ensembles.figures import style
+from residual_ensembles.figures.figure_spec import FigureSpec
+
+
+def _networks(tables: Tables) -> list[tuple[str, pd.DataFrame]]:
+    """Returns the networks that were pruned, and their steps."""
+    return [(str(name), rows) for name, rows in tables.pruned_steps.groupby("network", sort=False)]
+
+
+def _curve(axes: Axes, rows: pd.DataFrame, look: style.Look, label: str) -> None:
+    errors = (100 * rows["error_fraction"]).tolist()
+    style.curve(axes, range(len(rows)), errors, look, label)
+    for position, module in enumerate(rows["module"][1:], start=1):
+        axes.annotate(
+            f"{module}",
+            (position, errors[position]),
+            xytext=(0, 5),
+            textcoords="offset points",
+            ha="center",
+            fontsize=7.5,
+        )
+
+
+@style.styled
+def draw(tables: Tables) -> Figure:
+    """Draws a curve for each network, with the number of each module that was deleted."""
+    figure = Figure(figsize=(5.2, 3.6))
+    axes = figure.subplots()
+    looks = style.looks(tables.runs)
+    for network, rows in _networks(tables):
+        _curve(axes, rows, looks[network], network)
+    style.count_axis(axes, "Modules deleted")
+    axes.set_ylabel("Error (%)")
+    axes.set_ylim(bottom=0)
+    axes.legend(loc="best", fontsize=7.5)
+    style.caption(figure, rests_on(tables))
+    return figure
+
+
+def rests_on(tables: Tables) -> str:
+    """Returns what the curves rest on."""
+    if tables.pruned_steps.empty:
+        return "nothing was pruned in this study"
+    n_images = int(tables.pruned_steps.n_examples.max())
+    return f"{n_images:,} images, on which each module was chosen by the true cost of its deletion"
+
+
+def finding(tables: Tables) -> str:
+    """Returns the modules that were deleted and what that cost."""
+    text = []
+    for network, rows in _networks(tables):
+        first, last = rows["error_fraction"].iloc[[0, -1]]
+        modules = ", ".join(map(str, rows["module"][1:]))
+        text.append(f"{network}: {100 * first:.1f} % to {100 * last:.1f} % without {modules}")
+    return "; ".join(text) + "." if text else ""
+
+
+FIGURE = FigureSpec(
+    name="fig17_pruning",
+    title="Pruning, one module after another",
+    paper="Not in the paper. At each step the module goes whose deletion costs least, all "
+    "others being tried; the numbers are these modules. The images decide and measure, which "
+    "flatters; pruned.csv has the error on the test images.",
+    source="",
+    table="pruned_steps.csv",
+    draw=draw,
+    rests_on=rests_on,
+    finding=finding,
+    wanted=lambda tables: not tables.pruned_steps.empty,
+)
