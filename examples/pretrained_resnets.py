@@ -1,14 +1,19 @@
-"""Lesions of CIFAR-10 ResNets that others trained in PyTorch, as their authors' code reads.
+"""CIFAR-10 ResNets that others trained in PyTorch, as Keras models adapted to other images.
 
 The first-generation networks of He et al. (2016a, section 4.2) with option A: where a module
 changes the shape, its skip takes every second row and column and pads the new channels with zeros,
 a quarter of them on either side. The weights are those of akamaster/pytorch_resnet_cifar10
-(Idelbayev 2018), one array for each entry of the state dictionary, in one file:
+(Idelbayev 2018): its files `resnet20-12fca82f.th` and so on, which need PyTorch to be read, or the
+same as arrays:
 
     numpy.savez("resnet20.npz", **{name.removeprefix("module."): value.numpy()
                 for name, value in torch.load(file)["state_dict"].items()})
 
-    python examples/pretrained_resnets.py FOLDER   # with resnet20.npz, resnet32.npz, ...
+A few steps of training adapt the networks to images that are not quite those that they were
+trained on, such as CIFAR-10 in JPEG encoding, in a folder with train|test/<class>/*.jpg in it:
+
+    python examples/pretrained_resnets.py WEIGHTS IMAGES data/cifar10_pretrained
+    dvc exp run -S study=cifar10_pretrained -S data.source=folder:IMAGES
 """
 
 import argparse
@@ -94,21 +99,77 @@ def load_arrays(model: keras.Model, arrays: Mapping[str, np.ndarray]) -> None:
         layer.set_weights(result)
 
 
+def read_arrays(path: Path) -> Mapping[str, np.ndarray]:
+    """Returns the arrays of a file of weights by PyTorch's names.
+
+    Args:
+        path: An `.npz` file, or a `.th` file, for which PyTorch has to be installed.
+    """
+    if path.suffix == ".npz":
+        return np.load(path)
+    import torch
+
+    state = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
+    return {name.removeprefix("module."): value.numpy() for name, value in state.items()}
+
+
+def images_of(folder: Path, split: str):
+    """Returns batches of images in 0..255 and labels; classes in the order of their names."""
+    return keras.utils.image_dataset_from_directory(
+        folder / split, image_size=(32, 32), batch_size=128, shuffle=split == "train", seed=0
+    )
+
+
+def fine_tune(model: keras.Model, images: Path, steps: int) -> tuple[float, float]:
+    """Trains a network on images with the augmentation of the paper, at a small learning rate.
+
+    Args:
+        model: From `resnet`, with trained weights.
+        images: Folder with train|test/<class>/*.jpg in it.
+        steps: Batches of 128 images to train on.
+
+    Returns:
+        Its error on the test split before and after, as fractions.
+    """
+    augmentation = keras.Sequential(
+        [layers.ZeroPadding2D(4), layers.RandomCrop(32, 32), layers.RandomFlip("horizontal")]
+    )
+    train, test = images_of(images, "train"), images_of(images, "test")
+    train = train.repeat().map(lambda x, y: (augmentation(x, training=True), y)).prefetch(2)
+    model.compile(
+        keras.optimizers.SGD(keras.optimizers.schedules.CosineDecay(0.01, steps), momentum=0.9),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+        jit_compile=False,
+    )
+    before = model.evaluate(test, verbose=0)[1]
+    model.fit(train, steps_per_epoch=steps, verbose=2)
+    return 1 - before, 1 - model.evaluate(test, verbose=0)[1]
+
+
 def main() -> None:
-    """Prints the modules of each network and what deleting one of them changes."""
+    """Reads, adapts, measures and saves each network that is not there yet."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=Path, help="with resnet20.npz and others")
-    parser.add_argument("--n", type=int, default=500, help="random images")
+    parser.add_argument("weights", type=Path, help="folder with resnet20*.npz or .th and others")
+    parser.add_argument("images", type=Path, help="folder with train|test/<class>/*.jpg in it")
+    parser.add_argument("output", type=Path, help="folder for resnet20.keras and others")
+    parser.add_argument("--steps", type=int, default=50, help="batches of 128 images to adapt to")
     arguments = parser.parse_args()
-    images = np.random.default_rng(0).uniform(0, 255, (arguments.n, 32, 32, 3)).astype("float32")
-    for path in sorted(arguments.folder.glob("resnet*.npz")):
-        model = resnet(int(path.stem.removeprefix("resnet")))
-        with np.load(path) as arrays:
-            load_arrays(model, arrays)
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    files = [*arguments.weights.glob("resnet*.npz"), *arguments.weights.glob("resnet*.th")]
+    for path in sorted(files):
+        name = path.stem.split("-")[0]
+        target = arguments.output / f"{name}.keras"
+        if target.exists():
+            continue
+        keras.utils.set_random_seed(0)
+        model = resnet(int(name.removeprefix("resnet")))
+        load_arrays(model, read_arrays(path))
+        before, after = fine_tune(model, arguments.images, arguments.steps)
+        print(f"{name}: error {before:.4f} as read, {after:.4f} after {arguments.steps} steps")
+        model.save(target)
         chain = residual_ensembles.unravel(model)
-        print(f"{path.stem}: {len(chain.modules)} modules, agreement {chain.agreement:.1e}")
-        table = residual_ensembles.lesion_study(chain, images)
-        print(table[["lesion", "name", "changed_fraction"]].to_string(index=False))
+        print(f"{name}: {len(chain.modules)} modules, saved as {target}", flush=True)
 
 
 if __name__ == "__main__":
