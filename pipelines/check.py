@@ -33,7 +33,7 @@ def check(study: Study) -> None:
             lesions.study_plan(chains[network], **study.lesion.plan, seed=0, random=True)
         except ValueError as error:
             n = len(chains[network].modules)
-            raise ValueError(f"{network}, of {n} modules: {error}") from error
+            raise ValueError(f"lesion, for {network} of {n} modules: {error}") from error
     if chains:
         sizes = [n_modules(own.model, own.depth) for own in study.trained.values()]
         study.check_weights_of(max(sizes + [len(chain.modules) for chain in chains.values()]))

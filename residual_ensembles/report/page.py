@@ -249,6 +249,7 @@ _FILES = (
     "ensemble.csv",
     "ensemble/members.csv",
     "module_importance.csv",
+    "module_importance_ranks.csv",
     "reference.csv",
     "metrics.json",
 )
