@@ -274,7 +274,10 @@ class Lesion(Section):
 
     @model_validator(mode="after")
     def _evaluation_ends(self):
-        require_an_end(**self.plan)
+        try:
+            require_an_end(**self.plan)
+        except ValueError as error:
+            raise ValueError(f"lesion: {error}") from error
         return self
 
     @property
@@ -312,9 +315,9 @@ def require_an_end(k: int, draws: int, swaps: int, duplications: int) -> None:
     n = draws * (2 * k + swaps + duplications)
     if n > MAX_RANDOM_LESIONS:
         raise ValueError(
-            f"Received lesion.k={k}, lesion.draws={draws}, lesion.swaps={swaps} and "
-            f"lesion.duplications={duplications}, in all {n:,} random lesions of each network, "
-            f"expected at most {MAX_RANDOM_LESIONS:,}: draws · (2 k + swaps + duplications)."
+            f"Received k={k}, draws={draws}, swaps={swaps} and duplications={duplications}, in all "
+            f"{n:,} random lesions of each network, expected at most {MAX_RANDOM_LESIONS:,}: "
+            "draws · (2 k + swaps + duplications)."
         )
 
 

@@ -24,6 +24,7 @@ from residual_ensembles.storage.columns import (
     MODULE_IMPORTANCE_COLUMNS,
     PRUNED_STEP_COLUMNS,
     TEXT_COLUMNS,
+    UNKNOWN,
 )
 from residual_ensembles.storage.files import read_npz, require_file
 
@@ -246,8 +247,6 @@ def deleted(lesion: str) -> tuple[int, ...]:
     return tuple(int(n) for part in numbers for n in re.findall(r"\d+", part))
 
 
-UNKNOWN = -1
-"""In predictions/*.npz, the class of an image that a lesion was not evaluated on."""
 _FORMER_NAMES = {
     "worth.csv": "module_importance.csv",
     "n_redone": "n_reevaluated",
@@ -352,6 +351,11 @@ def read_tables(folder: str | Path) -> Tables:
 
     Raises:
         ValueError: The folder is missing, or a table is not what its name says.
+
+    Example:
+        >>> tables = read_tables(results)
+        >>> tables.networks, tables.sweep("resnet", "intact")["lesion"].tolist()
+        (('resnet',), ['intact'])
     """
     folder = Path(folder)
     if not folder.is_dir():

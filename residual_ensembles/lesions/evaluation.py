@@ -19,13 +19,14 @@ from residual_ensembles.lesions.engine.scheduler import LesionResults, Scheduler
 from residual_ensembles.lesions.engine.worker import Meter
 from residual_ensembles.lesions.exactness import agreement, cascade, ties
 from residual_ensembles.lesions.exactness.agreement import Agreement
-from residual_ensembles.lesions.exactness.sequential_sampling import UNKNOWN, Sampling
+from residual_ensembles.lesions.exactness.sequential_sampling import Sampling
 from residual_ensembles.lesions.lesion import Lesion
 from residual_ensembles.lesions.sweep_settings import EXEMPT, SweepSettings, check_sweep
 from residual_ensembles.models.protocols import Targets
 from residual_ensembles.models.targets import check_numbers, class_labels
 from residual_ensembles.runtime.executor import Executor, Serial
 from residual_ensembles.runtime.result_cache import ResultCache
+from residual_ensembles.storage.columns import UNKNOWN
 
 KEPT_MARGIN = 0.1
 """Relative top-2 margins up to here are kept as they are, larger ones as this one. A bound of
@@ -41,7 +42,7 @@ class Evaluation:
 
     predictions: np.ndarray
     """Classes, int32 `(n_lesions, n_images)`, in the order of the plan;
-    `sequential_sampling.UNKNOWN` where `ci_half_width` was reached without the image."""
+    `storage.columns.UNKNOWN` where `ci_half_width` was reached without the image."""
     intact: np.ndarray | None
     """Classes that the intact network predicts, `(n_images,)`; None without `ci_half_width`."""
     n_close: np.ndarray

@@ -92,31 +92,31 @@ def random_deletions(
         >>> [len(row.lesion.deletions) for row in plan]
         [1, 1, 2, 2, 3, 3]
     """
-    chosen = _random_subsets(sweep, "lesion.k", modules, k, draws, seed)
+    chosen = _random_subsets(sweep, "k", modules, k, draws, seed)
     return [PlannedLesion(sweep, draw, Lesion(deletions=some)) for draw, some in chosen]
 
 
 def random_duplications(
-    modules: Sequence[int], k: int, draws: int, seed: int
+    modules: Sequence[int], duplications: int, draws: int, seed: int
 ) -> list[PlannedLesion]:
-    """Returns duplications of 1..k modules, as many draws of each number.
+    """Returns duplications of 1..duplications modules, as many draws of each number.
 
     Args:
         modules: Numbers from 1 of those that may run twice.
-        k: Largest number of modules duplicated at once.
+        duplications: Largest number of modules duplicated at once.
         draws: Draws for each number.
         seed: The study's seed.
 
     Raises:
-        ValueError: `k` or `draws` is out of range.
+        ValueError: `duplications` or `draws` is out of range.
 
     Example:
-        >>> plan = random_duplications([2, 3], k=2, draws=1, seed=0)
+        >>> plan = random_duplications([2, 3], duplications=2, draws=1, seed=0)
         >>> str(plan[-1].lesion)
         'duplicate 2,3'
     """
     sweep = "random_duplication"
-    chosen = _random_subsets(sweep, "lesion.duplications", modules, k, draws, seed)
+    chosen = _random_subsets(sweep, "duplications", modules, duplications, draws, seed)
     return [PlannedLesion(sweep, draw, Lesion(duplications=some)) for draw, some in chosen]
 
 
@@ -129,7 +129,7 @@ def _random_subsets(
             f"{sweep} may choose from."
         )
     if draws < 1:
-        raise ValueError(f"Received lesion.draws={draws}, expected 1 or more.")
+        raise ValueError(f"Received draws={draws}, expected 1 or more.")
     return [
         (draw, list(generator(seed, sweep, size, draw).choice(modules, size, replace=False)))
         for size in range(1, k + 1)
@@ -158,14 +158,14 @@ def reorderings(
         ['swap 2-3', 'swap 2-3,2-3']
     """
     if swaps < 1:
-        raise ValueError(f"Received lesion.swaps={swaps}, expected 1 or more.")
+        raise ValueError(f"Received swaps={swaps}, expected 1 or more.")
     if not pairs:
         raise ValueError(
             "Received a network without two modules that can change places, expected at least one "
-            "such pair; take a deeper network, or leave it out of lesion.networks."
+            "such pair; take a deeper network, or, in a study, leave it out of lesion.networks."
         )
     if draws < 1:
-        raise ValueError(f"Received lesion.draws={draws}, expected 1 or more.")
+        raise ValueError(f"Received draws={draws}, expected 1 or more.")
     plan = []
     for n in range(1, swaps + 1):
         for draw in range(draws):

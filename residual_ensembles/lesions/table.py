@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 
 from residual_ensembles.lesions.evaluation import Evaluation
-from residual_ensembles.lesions.exactness.sequential_sampling import UNKNOWN, finite_interval
+from residual_ensembles.lesions.exactness.sequential_sampling import finite_interval
 from residual_ensembles.lesions.plans import PlannedLesion
 from residual_ensembles.statistics.finite_population import changes
 from residual_ensembles.statistics.intervals import wilson
-from residual_ensembles.storage.columns import LESION_COLUMNS, ON_IMAGES
+from residual_ensembles.storage.columns import LESION_COLUMNS, ON_IMAGES, UNKNOWN
 
 COLUMNS = (*LESION_COLUMNS, *ON_IMAGES)
 
@@ -38,7 +38,7 @@ def lesion_table(
         seed: Seed that the network was trained with.
         plan: Lesions of the network, in the order of the rows.
         n_modules: Number of its modules.
-        predictions: Classes `(n_lesions, n_images)`; `sequential_sampling.UNKNOWN` where not
+        predictions: Classes `(n_lesions, n_images)`; `storage.columns.UNKNOWN` where not
             evaluated.
         labels: True classes `(n_images,)`.
         intact: Classes that the intact network predicts, `(n_images,)`; needed where predictions
@@ -47,6 +47,15 @@ def lesion_table(
     Raises:
         ValueError: There are not as many rows of predictions as lesions, or not as many columns as
             labels; or predictions are unknown and there are no intact ones.
+
+    Example:
+        >>> from residual_ensembles.lesions import intact, single_deletions
+        >>> plan = intact() + single_deletions([1])
+        >>> predictions = np.array([[0, 1, 2, 3], [0, 1, 0, 0]])
+        >>> labels = np.array([0, 1, 2, 0])
+        >>> table = lesion_table("mine", 0, plan, 1, predictions, labels)
+        >>> table[["lesion", "n_images", "n_wrong"]].values.tolist()
+        [['intact', 4, 1], ['delete 1', 4, 1]]
     """
     expected = (len(plan), len(labels))
     if predictions.shape != expected:
@@ -117,7 +126,14 @@ def exactness_row(evaluation: Evaluation, precision: str) -> dict:
 
 
 def summary(evaluation: Evaluation, precision: str = "float32") -> str:
-    """Returns the exactness of an evaluation as text, and its memory if anything was computed."""
+    """Returns the exactness of an evaluation as text, and its memory if anything was computed.
+
+    Example:
+        >>> from residual_ensembles.lesions import Lesion, evaluate
+        >>> result = evaluate(chain, [Lesion(), Lesion(deletions=[2])], images)
+        >>> summary(result).partition(" with")[0]
+        '0 of 8 predictions'
+    """
     result, agreement = exactness_row(evaluation, precision), evaluation.agreement
     parts = [
         "{n_close} of {n_predictions} predictions with logits closer than {rounding:.2g} of the "

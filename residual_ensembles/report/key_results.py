@@ -92,7 +92,10 @@ def metrics(tables: Tables, claims: pd.DataFrame) -> dict[str, float | int]:
         result[f"{network}_intact_error_percent"] = 100 * intact.mean()
         result[f"{network}_median_single_deletion_error_percent"] = 100 * single.median()
         for k in (10, 20):
-            for sweep, name in (("random_deletion", "any"), ("random_deletion_sparing", "spared")):
+            for sweep, name in (
+                ("random_deletion", "any"),
+                ("random_deletion_sparing", "noncritical"),
+            ):
                 rows = tables.sweep(network, sweep)
                 errors = rows.error_fraction[rows.n_operations == k]
                 result[f"{network}_{k}_deleted_{name}_error_percent"] = 100 * errors.mean()

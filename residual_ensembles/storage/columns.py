@@ -15,6 +15,8 @@ LESION_COLUMNS = [
     "error_high",
 ]
 """Columns of lesions.csv that are read; it also has `ON_IMAGES`."""
+UNKNOWN = -1
+"""Class of an image that a lesion was not evaluated on, in predictions/*.npz."""
 ON_IMAGES = ["error_on_images_low", "error_on_images_high"]
 GATE_COLUMNS = ["network", "seed", "when", "module", "bias", "mean_gate"]
 HALF_GATE_COLUMNS = ["network", "seed", "n_images", "largest_relative_difference", "n_different"]

@@ -8,11 +8,10 @@ from scipy.stats import norm
 from residual_ensembles.analysis import predicted_and_real, read_tables, single_costs
 from residual_ensembles.analysis.claims.lesion_measurements import exceptions
 from residual_ensembles.analysis.deletion_costs import BARELY
-from residual_ensembles.analysis.tables import UNKNOWN
-from residual_ensembles.lesions.exactness import sequential_sampling
 from residual_ensembles.statistics import wilson
 from residual_ensembles.statistics.finite_population import changes
 from residual_ensembles.statistics.paired import difference_interval, mcnemar, score
+from residual_ensembles.storage.columns import UNKNOWN
 
 LABELS = np.array([0, 1, 2, 3, 4])
 PREDICTIONS = {
@@ -112,10 +111,6 @@ def test_without_predictions_each_error_counts_on_its_own_images(tmp_path):
     costs = single_costs(read_tables(tmp_path), "net", 0)
     assert costs.cost[0] == 0.0
     assert -0.02 < costs.low[0] < 0.0 < costs.high[0] < 0.02
-
-
-def test_the_lesion_study_marks_them_in_the_same_way():
-    assert sequential_sampling.UNKNOWN == UNKNOWN
 
 
 def test_without_predictions_the_interval_is_wider(tmp_path):

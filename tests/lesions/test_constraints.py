@@ -17,17 +17,17 @@ def test_modules_that_can_be_deleted_duplicated_and_swapped(resnet, vgg):
 
 
 @pytest.mark.parametrize(
-    ("lesion", "message"),
+    ("lesion", "named"),
     [
-        (Lesion(deletions=[10]), "for 9 modules, expected numbers from 1 to 9, not 10"),
-        (Lesion(swaps=[(2, 12)]), "for 9 modules, expected numbers from 1 to 9, not 12"),
-        (Lesion(swaps=[(4, 5)]), "module 4 changes the shape of what passes through, from"),
-        (Lesion(swaps=[(2, 5)]), r"position 2 has shape \(8, 8, 16\), and position 5 \(4, 4, 32\)"),
-        (Lesion(duplications=[7]), "module 7 changes the shape .* Choose from 1, 2, 3, 5, 6, 8, 9"),
+        (Lesion(deletions=[10]), "not 10"),
+        (Lesion(swaps=[(2, 12)]), "not 12"),
+        (Lesion(swaps=[(4, 5)]), "module 4"),
+        (Lesion(swaps=[(2, 5)]), "position 2 .* position 5"),
+        (Lesion(duplications=[7]), "module 7"),
     ],
 )
-def test_lesions_that_the_network_does_not_allow_are_refused(resnet, lesion, message):
-    with pytest.raises(ValueError, match=message):
+def test_lesions_that_the_network_does_not_allow_are_refused(resnet, lesion, named):
+    with pytest.raises(ValueError, match=named):
         constraints.check_lesion(lesion, resnet)
 
 
@@ -41,7 +41,7 @@ def test_a_layer_without_skip_that_changes_the_shape_cannot_go():
     layers = [PlainModule(keras.layers.Dense(3)), PlainModule(keras.layers.Dense(3))]
     chain = Chain(keras.layers.Dense(2), layers, keras.layers.Dense(2), (4,))
     assert constraints.deletable(chain) == (2,)
-    with pytest.raises(ValueError, match=r"module 1 has no skip .* Choose from 2\."):
+    with pytest.raises(ValueError, match="module 1"):
         constraints.check_lesion(Lesion(deletions=[1]), chain)
 
 

@@ -241,45 +241,41 @@ def test_sequential_sampling_keeps_within_the_memory(resnet, many_images, monkey
 
 
 @pytest.mark.parametrize(
-    ("options", "message"),
+    ("options", "named"),
     [
-        ({"precision": "float16"}, "precision='float16', expected one of float32, bfloat16, casc"),
-        ({"ci_half_width": 0.1}, "ci_half_width=0.1 and no labels for 40 images"),
-        (
-            {"ci_half_width": 0.1, "labels": np.zeros(3)},
-            r"shape \(3,\) .* for 40 inputs",
-        ),
-        ({"ci_half_width": 0.1, "labels": np.zeros((40, 10))}, "whose row 0 is not one-hot"),
-        ({"ci_half_width": 2.0, "labels": np.zeros(40)}, "ci_half_width=2.0, expected a fraction"),
-        ({"memory_bytes": 1000}, "memory bound of 1000 bytes"),
+        ({"precision": "float16"}, "precision='float16'"),
+        ({"ci_half_width": 0.1}, "ci_half_width=0.1"),
+        ({"ci_half_width": 0.1, "labels": np.zeros(3)}, r"\(3,\)"),
+        ({"ci_half_width": 0.1, "labels": np.zeros((40, 10))}, "row 0"),
+        ({"ci_half_width": 2.0, "labels": np.zeros(40)}, "ci_half_width=2.0"),
+        ({"memory_bytes": 1000}, "1000 bytes"),
     ],
 )
-def test_arguments_that_mean_nothing_are_refused(resnet, images, options, message):
-    with pytest.raises(ValueError, match=message):
+def test_arguments_that_mean_nothing_are_refused(resnet, images, options, named):
+    with pytest.raises(ValueError, match=named):
         evaluate(resnet, MIXED, images, **options)
 
 
 @pytest.mark.parametrize("precision", ["bfloat16", "cascade"])
 def test_bfloat16_that_cannot_be_computed_is_refused(resnet, images, precision, monkeypatch):
     monkeypatch.setattr(backend, "bfloat16_problem", lambda: "there is none. Try another day")
-    message = f"precision='{precision}', expected float32: there is none. Try another day."
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=f"precision='{precision}'.*another day"):
         evaluate(resnet, MIXED, images, precision=precision)
 
 
 def test_no_lesions_are_refused(resnet, images):
-    with pytest.raises(ValueError, match="Received no lesions, expected at least one"):
+    with pytest.raises(ValueError, match="no lesions"):
         evaluate(resnet, [], images)
 
 
 def test_no_images_are_refused(resnet, images):
-    with pytest.raises(ValueError, match="no images, expected at least one"):
+    with pytest.raises(ValueError, match="no images"):
         evaluate(resnet, MIXED, images[:0])
 
 
 @pytest.mark.parametrize("size", [(8, 8, 3), (7, 7, 1), (8, 8)])
 def test_images_of_another_shape_are_refused(resnet, size):
-    with pytest.raises(ValueError, match=r"expected one or more of \(8, 8, 1\) each"):
+    with pytest.raises(ValueError, match=r"\(8, 8, 1\)"):
         evaluate(resnet, MIXED, np.zeros((5, *size), np.uint8))
 
 
@@ -287,7 +283,7 @@ def test_images_of_another_shape_are_refused(resnet, size):
 def test_images_that_are_nan_or_infinite_are_refused(resnet, value):
     some = np.zeros((400, 8, 8, 1), "float32")
     some[333] = value
-    with pytest.raises(ValueError, match="NaN or infinite, the first in example 333"):
+    with pytest.raises(ValueError, match="example 333"):
         evaluate(resnet, MIXED, some)
 
 
@@ -310,12 +306,12 @@ def test_logits_that_are_nan_are_refused(resnet, margin):
     some = np.random.default_rng(0).uniform(0, 255, (400, 8, 8, 1)).astype("float32")
     some[333] = np.nan
     labels = np.zeros(400, int)
-    with pytest.raises(ArithmeticError, match=r"for example 333 .* after the lesion 'intact'"):
+    with pytest.raises(ArithmeticError, match=r"example 333 .*'intact'"):
         evaluate(resnet, [Lesion(), *MIXED], Unread(some), labels=labels, ci_half_width=margin)
 
 
 def test_a_lesion_that_the_network_does_not_allow_is_refused(resnet, images):
-    with pytest.raises(ValueError, match="module 4 changes the shape"):
+    with pytest.raises(ValueError, match="module 4"):
         evaluate(resnet, [Lesion(duplications=[4])], images)
 
 
@@ -332,7 +328,7 @@ def test_no_evaluation_leaves_a_trace(resnet, images):
 def test_a_module_that_is_prepared_wrongly_is_noticed(chains, images, monkeypatch):
     run = PreparedNetwork.run
     monkeypatch.setattr(PreparedNetwork, "run", lambda self, step, y: 1.02 * run(self, step, y))
-    with pytest.raises(ArithmeticError, match="differ from those of the network itself"):
+    with pytest.raises(ArithmeticError, match="network itself"):
         evaluate(chains["resnet"], [Lesion()], images)
 
 
@@ -347,5 +343,5 @@ def test_rounding_that_the_network_itself_enlarges_is_no_mistake(chain, images, 
     )  # less than the mistake that follows
     run = PreparedNetwork.run
     monkeypatch.setattr(PreparedNetwork, "run", lambda self, step, y: 1.001 * run(self, step, y))
-    with pytest.raises(ArithmeticError, match="a module does something else"):
+    with pytest.raises(ArithmeticError, match="network itself"):
         evaluate(chain, [Lesion()], images)

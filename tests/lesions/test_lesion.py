@@ -91,18 +91,18 @@ def test_tau_as_the_authors_published_it():
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("arguments", "named"),
     [
-        ({"deletions": [0]}, "Received the number 0 in a lesion, expected 1 or larger"),
-        ({"swaps": [(2, 0)]}, "Received the number 0 in a lesion"),
-        ({"deletions": [3, 3]}, "Received module 3 twice in 'delete'"),
-        ({"duplications": [4, 4]}, "Received module 4 twice in 'duplicate'"),
-        ({"swaps": [(4, 4)]}, "Received the swap 4-4, expected two different positions"),
-        ({"deletions": [5], "duplications": [5]}, "module 5 as deleted and as duplicated"),
+        ({"deletions": [0]}, "number 0"),
+        ({"swaps": [(2, 0)]}, "number 0"),
+        ({"deletions": [3, 3]}, "module 3 .*'delete'"),
+        ({"duplications": [4, 4]}, "module 4 .*'duplicate'"),
+        ({"swaps": [(4, 4)]}, "4-4"),
+        ({"deletions": [5], "duplications": [5]}, "module 5"),
     ],
 )
-def test_a_lesion_that_means_nothing_is_refused(arguments, message):
-    with pytest.raises(ValueError, match=message):
+def test_a_lesion_that_means_nothing_is_refused(arguments, named):
+    with pytest.raises(ValueError, match=named):
         Lesion(**arguments)
 
 
@@ -110,12 +110,10 @@ def test_a_lesion_that_means_nothing_is_refused(arguments, message):
     "text", ["", "remove 3", "delete", "delete 3;delete 4", "swap 3", "delete 3-4", "delete 3, 4"]
 )
 def test_text_that_is_no_lesion_is_refused(text):
-    with pytest.raises(ValueError, match=r"expected for instance 'delete 3,7; swap 4-9,5-7"):
+    with pytest.raises(ValueError, match=f"'{text}'"):
         Lesion.parse(text)
 
 
 def test_a_number_beyond_the_network_is_refused():
-    with pytest.raises(
-        ValueError, match=r"'delete 10' for 9 modules, expected numbers from 1 to 9"
-    ):
+    with pytest.raises(ValueError, match="'delete 10' for 9 modules"):
         Lesion(deletions=[10]).steps(9)

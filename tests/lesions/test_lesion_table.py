@@ -3,8 +3,8 @@ import pandas as pd
 import pytest
 
 from residual_ensembles.lesions import Lesion, PlannedLesion, intact, lesion_table
-from residual_ensembles.lesions.exactness.sequential_sampling import UNKNOWN
 from residual_ensembles.lesions.table import COLUMNS
+from residual_ensembles.storage.columns import UNKNOWN
 
 PLAN = [*intact(), PlannedLesion("reorder", 3, Lesion(swaps=[(1, 2)]))]
 LABELS = np.array([0, 1, 2, 0])
@@ -61,10 +61,10 @@ def test_a_sample_has_an_interval_on_the_given_images():
 
 
 def test_a_sample_without_the_intact_predictions_is_refused():
-    with pytest.raises(ValueError, match="no intact ones"):
+    with pytest.raises(ValueError, match="intact"):
         lesion_table("resnet", 0, PLAN, 3, np.full((2, 4), UNKNOWN), LABELS)
 
 
 def test_predictions_of_another_plan_are_refused():
-    with pytest.raises(ValueError, match=r"shape \(1, 4\), expected \(2, 4\)"):
+    with pytest.raises(ValueError, match=r"\(1, 4\)"):
         lesion_table("resnet", 0, PLAN, 3, PREDICTIONS[:1], LABELS)

@@ -90,17 +90,17 @@ def test_outputs_keep_their_structure():
 
 def test_what_cannot_be_is_refused(build):
     chain = unravel(networks.residual_net())
-    for refused, message in (
-        (lambda: chain.without([0]), "Received the number 0 in a lesion"),
-        (lambda: chain.without(4), "for 3 modules, expected numbers from 1 to 3, not 4"),
-        (lambda: chain.without([1, 1]), "module 1 twice"),
-        (lambda: chain.with_lesion("remove 1"), "Received the lesion 'remove 1'"),
-        (lambda: chain.with_lesion("duplicate 2"), "it cannot run twice"),
-        (lambda: chain.without(1).predict(np.zeros((2, 8, 8, 3)), 0), "Received batch_size=0"),
-        (lambda: chain.without(1).predict(np.zeros((2, 8, 8, 1))), "Received inputs of shape"),
-        (lambda: chain.without(1).predict(np.full((2, 8, 8, 3), np.nan)), "NaN or infinite"),
+    for refused, named in (
+        (lambda: chain.without([0]), "number 0"),
+        (lambda: chain.without(4), "not 4"),
+        (lambda: chain.without([1, 1]), "module 1"),
+        (lambda: chain.with_lesion("remove 1"), "'remove 1'"),
+        (lambda: chain.with_lesion("duplicate 2"), "module 2"),
+        (lambda: chain.without(1).predict(np.zeros((2, 8, 8, 3)), 0), "batch_size=0"),
+        (lambda: chain.without(1).predict(np.zeros((2, 8, 8, 1))), r"\(2, 8, 8, 1\)"),
+        (lambda: chain.without(1).predict(np.full((2, 8, 8, 3), np.nan)), "inputs .*example 0"),
     ):
-        with pytest.raises(ValueError, match=message):
+        with pytest.raises(ValueError, match=named):
             refused()
-    with pytest.raises(TypeError, match="Received chain of type Functional"):
+    with pytest.raises(TypeError, match="Functional"):
         LesionedChain(networks.residual_net(), "intact")

@@ -91,23 +91,23 @@ def test_from_a_network_to_its_page(folder):
 
 
 @pytest.mark.parametrize(
-    ("name", "options", "message"),
+    ("name", "options", "named"),
     [
-        ("nowhere.keras", {}, r"Received the network .*nowhere\.keras, which is not there"),
-        (".", {}, r"which is a folder, expected a file that keras\.Model\.save wrote"),
-        ("saved", {}, r"a folder in TensorFlow's SavedModel format, which keeps no layers"),
-        ("broken.keras", {}, r"broken\.keras, which Keras cannot load"),
-        ("my net.keras", {"boundaries": ["add9"]}, "the layer 'add9', which mine does"),
+        ("nowhere.keras", {}, r"nowhere\.keras"),
+        (".", {}, "folder"),
+        ("saved", {}, "SavedModel"),
+        ("broken.keras", {}, r"broken\.keras"),
+        ("my net.keras", {"boundaries": ["add9"]}, "add9"),
     ],
 )
-def test_a_file_that_cannot_be_taken_apart_is_refused(folder, name, options, message):
-    with pytest.raises(ValueError, match=message):
+def test_a_file_that_cannot_be_taken_apart_is_refused(folder, name, options, named):
+    with pytest.raises(ValueError, match=named):
         load(folder / name, **options)
 
 
 def test_a_network_of_other_images_is_refused(folder):
     path, prepared = folder / "other.keras", data.load(folder / "digits")
-    with pytest.raises(ValueError, match=r"which takes \(6, 6, 1\) and outputs \[\(10,\)\], for"):
+    with pytest.raises(ValueError, match=r"other\.keras.*\(6, 6, 1\)"):
         check_fits(load(path), str(path), prepared)
 
 
@@ -128,7 +128,7 @@ def test_sizes_that_are_free_are_those_of_the_data(folder):
     assert load(folder / "free.keras", image_shape=(8, 8, 1)).image_shape == (8, 8, 1)
     # What is not free stays, to be refused with both shapes.
     assert load(folder / "other.keras", image_shape=(8, 8, 1)).image_shape == (6, 6, 1)
-    with pytest.raises(ValueError, match="no size for the input"):
+    with pytest.raises(ValueError, match="input 'image'"):
         load(folder / "free.keras")
 
 

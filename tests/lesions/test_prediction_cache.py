@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from residual_ensembles.lesions import network_cache
+from residual_ensembles.lesions.sweep import network_cache
 from residual_ensembles.runtime.result_cache import remove_oldest
 from residual_ensembles.storage.checkpoints import VARIABLE
 

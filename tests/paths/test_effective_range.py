@@ -37,5 +37,5 @@ def test_no_shorter_range_has_the_share(amounts, share):
     ("amounts", "share"), [([0, 0], 0.9), ([1, 2], 0), ([1, 2], 1.1), ([1, np.nan], 0.9)]
 )
 def test_amounts_without_a_positive_sum_are_refused(amounts, share):
-    with pytest.raises(ValueError, match="positive sum"):
+    with pytest.raises(ValueError, match="effective_range"):
         effective_range(amounts, share)

@@ -101,21 +101,21 @@ def test_deletion_leaves_two_to_the_rest_and_hits_long_paths_more(n, data):
 
 
 @pytest.mark.parametrize(
-    ("call", "message"),
+    ("call", "named"),
     [
-        (lambda: n_paths(-1), "Received n=-1, expected 0 or more"),
-        (lambda: share_within(5, 3, 2), "lengths 3 to 2 of paths through 5 modules"),
-        (lambda: share_within(5, 0, 6), "expected 0 <= low <= high <= 5"),
-        (lambda: expected_length(5, 6), "modules_per_batch=6 of 5 modules, expected 0 to 5"),
-        (lambda: remaining(5, 6), "Received 6 deleted of 5 modules, expected 0 to 5"),
+        (lambda: n_paths(-1), "n=-1"),
+        (lambda: share_within(5, 3, 2), "lengths 3 to 2"),
+        (lambda: share_within(5, 0, 6), "lengths 0 to 6"),
+        (lambda: expected_length(5, 6), "modules_per_batch=6"),
+        (lambda: remaining(5, 6), "6 deleted"),
         (lambda: remaining_within(5, 1, 4, 8), "lengths 4 to 8"),
     ],
 )
-def test_bad_arguments_are_refused(call, message):
-    with pytest.raises(ValueError, match=message):
+def test_bad_arguments_are_refused(call, named):
+    with pytest.raises(ValueError, match=named):
         call()
 
 
 def test_a_number_of_modules_that_is_no_integer_is_refused():
-    with pytest.raises(TypeError, match=r"Received n=2\.5, expected an integer"):
+    with pytest.raises(TypeError, match=r"n=2\.5"):
         binomial(2.5)

@@ -167,7 +167,7 @@ def test_without_a_gradient_there_are_no_shares():
 def test_lengths_that_do_not_add_up_are_refused(monkeypatch):
     linearized = paths.Linearization(LinearChain([np.eye(2)] * 3)).linearize([[1.0, 0.0]], [1])
     linearized.__dict__["gradients"] = [g * 1.001 for g in linearized.gradients]
-    with pytest.raises(ArithmeticError, match="adds up to something else than the gradient"):
+    with pytest.raises(ArithmeticError, match="gradient"):
         paths.batch_gradient_by_length(linearized)
 
 
@@ -184,40 +184,22 @@ def test_neighbors_of_similar_size_share_an_exponent():
 
 
 @pytest.mark.parametrize(
-    ("call", "message"),
+    ("call", "named"),
     [
-        (
-            lambda it: paths.batch_path_gradients(it, [[1, 0]]),
-            r"expected \(paths, 3\)",
-        ),
-        (
-            lambda it: paths.batch_path_gradients(it, [[1, 0, 0]], "pixels"),
-            "expected one of y0, image",
-        ),
-        (
-            lambda it: paths.batch_gradient_by_length(it, target="pixels"),
-            "Received target='pixels'",
-        ),
-        (
-            lambda it: paths.batch_gradient_by_length(it, max_length=-1),
-            "max_length=-1, expected 0 or more",
-        ),
-        (
-            lambda it: paths.weight_gradient(it, 0),
-            "Received module 0, expected 1 to 3",
-        ),
-        (
-            lambda it: paths.weight_gradient(it, 4),
-            "Received module 4, expected 1 to 3",
-        ),
+        (lambda it: paths.batch_path_gradients(it, [[1, 0]]), r"\(1, 2\)"),
+        (lambda it: paths.batch_path_gradients(it, [[1, 0, 0]], "pixels"), "target='pixels'"),
+        (lambda it: paths.batch_gradient_by_length(it, target="pixels"), "target='pixels'"),
+        (lambda it: paths.batch_gradient_by_length(it, max_length=-1), "max_length=-1"),
+        (lambda it: paths.weight_gradient(it, 0), "module 0"),
+        (lambda it: paths.weight_gradient(it, 4), "module 4"),
     ],
 )
-def test_bad_arguments_are_refused(call, message):
+def test_bad_arguments_are_refused(call, named):
     linearized = paths.Linearization(LinearChain([np.eye(2)] * 3)).linearize([[1.0, 0.0]], [1])
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=named):
         call(linearized)
 
 
 def test_other_modes_of_batch_normalization_are_refused():
-    with pytest.raises(ValueError, match="batch_norm='eval', expected one of inference, training"):
+    with pytest.raises(ValueError, match="batch_norm='eval'"):
         paths.Linearization(LinearChain([np.eye(2)]), "eval")

@@ -32,8 +32,3 @@ def test_a_perfect_decay():
 def test_norms_of_zero_are_left_out():
     fit = log_linear([0, 1, 2, 3, 4], [0, -1, -2, -3, -np.inf])
     assert fit.n == 4
-
-
-def test_too_few_lengths_are_refused():
-    with pytest.raises(ValueError, match="log_linear"):
-        log_linear([0, 1, 2], [0, -1, -2])

@@ -40,9 +40,9 @@ def test_a_vgg_has_one_path():
     assert paths.share_by_module(linearized) == pytest.approx(np.ones(12))
     only = paths.batch_path_gradients(linearized, np.ones((1, 12)))
     assert only.log10_norms == pytest.approx(exact.log10_norms)
-    with pytest.raises(ValueError, match="around module 3, which has no skip"):
+    with pytest.raises(ValueError, match="module 3"):
         paths.batch_path_gradients(linearized, [[1, 1, 0, *[1] * 9]])
-    with pytest.raises(ValueError, match="max_length=5, expected 12 or more"):
+    with pytest.raises(ValueError, match="max_length=5"):
         paths.batch_gradient_by_length(linearized, max_length=5)
 
 

@@ -39,14 +39,14 @@ def test_batches_are_distinct_images_and_repeatable():
 
 
 @pytest.mark.parametrize(
-    ("call", "message"),
+    ("call", "named"),
     [
-        (lambda: draw_batch(10, 11, 0, 0), "batch_size=11 with 10 images, expected 1 to 10"),
+        (lambda: draw_batch(10, 11, 0, 0), "batch_size=11"),
         (lambda: draw_batch(10, 0, 0, 0), "batch_size=0"),
-        (lambda: draw_paths([True, False], 0, 1, 0, 0), "length=0, expected 1 to 2"),
-        (lambda: draw_paths([True, False], 3, 1, 0, 0), "length=3, expected 1 to 2"),
+        (lambda: draw_paths([True, False], 0, 1, 0, 0), "length=0"),
+        (lambda: draw_paths([True, False], 3, 1, 0, 0), "length=3"),
     ],
 )
-def test_bad_arguments_are_refused(call, message):
-    with pytest.raises(ValueError, match=message):
+def test_bad_arguments_are_refused(call, named):
+    with pytest.raises(ValueError, match=named):
         call()

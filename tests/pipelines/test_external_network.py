@@ -77,24 +77,24 @@ def checked(changes):
 
 
 @pytest.mark.parametrize(
-    ("group", "name", "value", "message"),
+    ("group", "name", "value", "named"),
     [
-        ("paths", "weights_of", 5, r"paths\.weights_of=5, expected 0\.\.4"),
-        ("data", "resize", 16, r"network\.own: Received the shape \(16, 16, 1\) for the input"),
+        ("paths", "weights_of", 5, r"paths\.weights_of=5"),
+        ("data", "resize", 16, r"network\.own: .*\(16, 16, 1\)"),
     ],
 )
 def test_what_does_not_fit_the_network_is_refused_before_anything_runs(
-    folder, group, name, value, message
+    folder, group, name, value, named
 ):
     checked(own_study(folder / "mine.keras"))
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=named):
         checked(own_study(folder / "mine.keras", **{group: {name: value}}))
 
 
 def test_a_network_that_cannot_be_cut_is_refused_before_anything_runs(folder, tmp_path):
     networks.sequential_net().save(tmp_path / "plain.keras")
     params = own_study(tmp_path / "plain.keras", data={"source": f"folder:{tmp_path}"})
-    with pytest.raises(ValueError, match=r"network\.own: Received vgg, in which no branch"):
+    with pytest.raises(ValueError, match=r"network\.own: Received vgg"):
         checked(params)
 
 
@@ -108,7 +108,7 @@ def test_unknown_image_sizes_are_accepted(folder, tmp_path):
     keras.Model(x, y, name="free").save(tmp_path / "free.keras")
     data = {"source": f"folder:{tmp_path}"}
     checked(own_study(tmp_path / "free.keras", data=data))
-    with pytest.raises(ValueError, match=r"paths\.weights_of=4, expected 0\.\.3"):
+    with pytest.raises(ValueError, match=r"paths\.weights_of=4"):
         checked(own_study(tmp_path / "free.keras", data=data, paths={"weights_of": 4}))
 
 

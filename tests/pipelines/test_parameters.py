@@ -76,13 +76,13 @@ def test_the_study_own_has_the_defaults_of_the_program(tmp_path):
 
 def test_a_refused_composition_changes_nothing(tmp_path):
     (tmp_path / "params.yaml").write_text("as it was")
-    for overrides, message in (
+    for overrides, named in (
         (["study=mnist"], "mnist"),
         (["lesion.kk=3"], "kk"),
-        (["+lesion.kk=3"], "unknown parameter lesion.kk"),
-        (["lesion.k=0"], "lesion.k=0, expected 1 or more"),
+        (["+lesion.kk=3"], "lesion.kk"),
+        (["lesion.k=0"], "lesion.k=0"),
     ):
-        with pytest.raises(ValueError, match=message):
+        with pytest.raises(ValueError, match=named):
             compose(tmp_path / "params.yaml", overrides)
     assert [path.read_text() for path in tmp_path.iterdir()] == ["as it was"]
 
@@ -118,20 +118,20 @@ def test_every_stage_stays_in_the_project_and_depends_on_the_check():
 
 
 @pytest.mark.parametrize(
-    ("written", "message"),
+    ("written", "named"),
     [
-        ("", "without parameters, expected names and values"),
+        ("", "without parameters"),
         ("- a", "without parameters"),
-        ("a: [", "which is not YAML"),
-        ("a: !!python/object/apply:os.system ['touch y']", "which is not YAML"),
-        ("name: a", "The parameter network is missing"),
-        (None, "which cannot be read"),
+        ("a: [", "YAML"),
+        ("a: !!python/object/apply:os.system ['touch y']", "YAML"),
+        ("name: a", "parameter network"),
+        (None, r"params\.yaml"),
     ],
 )
-def test_files_without_a_study_are_refused(tmp_path, written, message):
+def test_files_without_a_study_are_refused(tmp_path, written, named):
     if written is not None:
         (tmp_path / "params.yaml").write_text(written)
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=named):
         study.load(tmp_path / "params.yaml")
 
 

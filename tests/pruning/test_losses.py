@@ -246,17 +246,17 @@ def test_one_loss_of_keras_is_that_of_each_output(inputs):
 
 
 @pytest.mark.parametrize(
-    ("loss", "targets", "message"),
+    ("loss", "targets", "named"),
     [
-        (["mse"], None, "Received 1 of loss for 2 outputs"),
-        ({"kinds": "mse"}, None, "Received loss for kinds, expected names of .*: place, kind"),
-        (["mse", "nothing"], None, "Received loss='nothing', expected what keras"),
-        ("mse", np.ones((32, 2)), "cannot compare .* there are 1 targets for 2 outputs"),
+        (["mse"], None, "1 of loss"),
+        ({"kinds": "mse"}, None, "loss for kinds"),
+        (["mse", "nothing"], None, "loss='nothing'"),
+        ("mse", np.ones((32, 2)), "1 targets for 2 outputs"),
     ],
 )
-def test_losses_that_do_not_fit_several_outputs_are_refused(inputs, loss, targets, message):
+def test_losses_that_do_not_fit_several_outputs_are_refused(inputs, loss, targets, named):
     targets = [np.ones((32, 2)), np.ones((32, 3))] if targets is None else targets
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=named):
         module_importance(unravel(two_outputs("list")), inputs, targets, loss=loss)
 
 
@@ -265,34 +265,34 @@ def row(value):
 
 
 @pytest.mark.parametrize(
-    ("targets", "loss", "message"),
+    ("targets", "loss", "named"),
     [
-        (row(0.0), None, "whose row 0 is not one-hot"),
-        (row(0.1), None, "whose row 0 is not one-hot"),
-        (row(np.nan), None, "whose row 0 is not one-hot"),
-        (row(0.0), "categorical_crossentropy", "whose row 0 is no mixture of classes"),
-        (row(np.nan), "mse", "targets that are NaN or infinite, the first in example 0"),
-        (np.arange(32) % 3, "mse", "cannot compare with outputs of shape"),
-        (np.zeros((32, 1)), "mean_absolute_error", "compares only by repeating one of them"),
-        (np.zeros((32, 1)), lambda t, o: ops.mean((t - o) ** 2), "compares only by repeating"),
-        (np.zeros((32, 2)), "mse", "cannot compare with outputs of shape"),
-        (np.full(32, "cat"), "mse", "targets of type <U3, expected numbers"),
-        (np.zeros((31, 3)), "mse", r"targets of shape \(31, 3\) for 32 inputs"),
-        (np.zeros((32, 3)), "no such loss", "loss='no such loss', expected what keras.losses.get"),
-        (np.full(32, -1), None, "class labels from -1 to -1"),
-        (np.full(32, 99), "sparse_categorical_crossentropy", "class labels from 99 to 99"),
-        (np.full(32, 0.5), None, "Received 0.5 as the class label"),
-        (np.full(32, "cat"), None, "type <U3 for 32 inputs"),
+        (row(0.0), None, "row 0"),
+        (row(0.1), None, "row 0"),
+        (row(np.nan), None, "row 0"),
+        (row(0.0), "categorical_crossentropy", "row 0"),
+        (row(np.nan), "mse", "targets .*example 0"),
+        (np.arange(32) % 3, "mse", r"\(32,\)"),
+        (np.zeros((32, 1)), "mean_absolute_error", "mean_absolute_error"),
+        (np.zeros((32, 1)), lambda t, o: ops.mean((t - o) ** 2), r"\(32, 1\)"),
+        (np.zeros((32, 2)), "mse", r"\(32, 2\)"),
+        (np.full(32, "cat"), "mse", "<U3"),
+        (np.zeros((31, 3)), "mse", r"\(31, 3\)"),
+        (np.zeros((32, 3)), "no such loss", "loss='no such loss'"),
+        (np.full(32, -1), None, "labels from -1"),
+        (np.full(32, 99), "sparse_categorical_crossentropy", "labels from 99"),
+        (np.full(32, 0.5), None, "0.5 as the class label"),
+        (np.full(32, "cat"), None, "<U3"),
     ],
 )
-def test_targets_that_cannot_be_are_refused(inputs, targets, loss, message):
+def test_targets_that_cannot_be_are_refused(inputs, targets, loss, named):
     chain = unravel(network(PROBABILITIES["softmax"]))
     for refused in (
         lambda: module_importance(chain, inputs, targets, loss=loss),
         lambda: prune(chain, 1, (inputs, targets), loss=loss),
         lambda: paths.Linearization(chain, loss=loss).linearize(inputs, targets),
     ):
-        with pytest.raises(ValueError, match=message):
+        with pytest.raises(ValueError, match=named):
             refused()
 
 
@@ -300,7 +300,7 @@ def test_gradients_of_what_is_no_number_are_refused(inputs, labels):
     broken = inputs.copy()
     broken[3] = np.nan
     chain = unravel(network(PROBABILITIES["softmax"]))
-    with pytest.raises(ValueError, match="inputs that are NaN or infinite, the first in example 3"):
+    with pytest.raises(ValueError, match=r"inputs .*example 3"):
         paths.Linearization(chain).linearize(broken, labels)
     one_hot = paths.Linearization(chain).linearize(inputs, np.eye(3)[labels])
     assert one_hot.loss == paths.Linearization(chain).linearize(inputs, labels).loss

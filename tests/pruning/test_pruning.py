@@ -142,39 +142,39 @@ def test_a_layer_that_cannot_be_made_again_is_refused_at_once():
     x = keras.Input((5,), name="x")
     y = layers.Add(name="sum")([x, Times(2.0, name="times")(layers.Dense(5, name="f")(x))])
     chain = unravel(keras.Model(x, y))
-    with pytest.raises(ValueError, match=r"layer times \(Times\) cannot be made again from its"):
+    with pytest.raises(ValueError, match="layer times"):
         prune(chain, 1, (np.zeros((4, 5)), np.zeros(4, int)))
 
 
 @pytest.mark.parametrize(
-    ("n", "error", "message"),
+    ("n", "error", "named"),
     [
-        (0, ValueError, "n=0, expected 1 to 3"),
-        (4, ValueError, "n=4, expected 1 to 3"),
-        (1.5, TypeError, "n=1.5, expected an integer"),
-        (True, TypeError, "n=True, expected an integer"),
+        (0, ValueError, "n=0"),
+        (4, ValueError, "n=4"),
+        (1.5, TypeError, "n=1.5"),
+        (True, TypeError, "n=True"),
     ],
 )
-def test_a_number_out_of_range_is_refused(case, n, error, message):
+def test_a_number_out_of_range_is_refused(case, n, error, named):
     model, validation = case
-    with pytest.raises(error, match=message):
+    with pytest.raises(error, match=named):
         prune(unravel(model), n, validation)
 
 
 def test_targets_that_do_not_fit_are_refused(case):
     model, (inputs, _) = case
-    with pytest.raises(ValueError, match="For anything else say loss="):
+    with pytest.raises(ValueError, match="loss="):
         prune(unravel(model), 1, (inputs, np.zeros((80, 2))))
     broken = inputs.copy()
     broken[7] = np.nan
-    with pytest.raises(ValueError, match="the first in example 7 "):
+    with pytest.raises(ValueError, match="example 7 "):
         prune(unravel(model), 1, (broken, np.zeros(80, int)))
-    with pytest.raises(ValueError, match="Received validation as ndarray, expected a pair"):
+    with pytest.raises(ValueError, match="validation as ndarray"):
         prune(unravel(model), 1, inputs)
-    with pytest.raises(ValueError, match=r"shape \(79,\) for 80 inputs, expected one for each"):
+    with pytest.raises(ValueError, match=r"\(79,\)"):
         prune(unravel(model), 1, (inputs, np.zeros(79)), loss=lambda targets, outputs: 0.0)
 
 
 def test_other_chains_are_refused(build, images):
-    with pytest.raises(ValueError, match="Received a Chain, expected what unravel"):
+    with pytest.raises(ValueError, match="Chain"):
         prune(build(), 1, (images, np.zeros(8, int)))

@@ -127,7 +127,7 @@ def test_what_is_in_no_file_is_refused_before_the_search(numbers):
     def loss(targets, outputs):
         raise AssertionError("the search has begun")
 
-    with pytest.raises(ValueError, match=r"built anew from .* differs from it by .* keeps somethi"):
+    with pytest.raises(ValueError, match="built anew"):
         prune(chain, 1, (numbers, np.arange(64) % 3), loss=loss)
 
 
@@ -144,7 +144,7 @@ def test_attention_that_was_quantized_is_refused_by_name(numbers):
     chain = unravel(model)
     table = lesion_study(chain, inputs, np.arange(8) % 3)
     assert table["name"].tolist() == ["", "first", "second"]
-    with pytest.raises(ValueError, match=r"layer attention \(MultiHeadAttention\) cannot be"):
+    with pytest.raises(ValueError, match="layer attention"):
         prune(chain, 1, (inputs, np.arange(8) % 3))
 
 

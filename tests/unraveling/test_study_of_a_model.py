@@ -141,7 +141,7 @@ def test_outputs_are_held_against_the_network_itself(net, inputs, labels, monkey
         lambda: module_importance(chain, inputs, labels),
         lambda: prune(chain, 1, (inputs, labels)),
     ):
-        with pytest.raises(ArithmeticError, match="differ from those of the network itself"):
+        with pytest.raises(ArithmeticError, match="network itself"):
             compute()
 
 
@@ -155,7 +155,7 @@ def test_one_output_is_held_against_the_network_itself(inputs, monkeypatch):
     assert len(table) == 2
     run = PreparedNetwork.run
     monkeypatch.setattr(PreparedNetwork, "run", lambda self, step, y: -run(self, step, y))
-    with pytest.raises(ArithmeticError, match="differ from those of the network itself"):
+    with pytest.raises(ArithmeticError, match="network itself"):
         lesion_study(chain, inputs, np.zeros((60, 1)), metric="binary_accuracy")
 
 
@@ -170,9 +170,9 @@ def test_outputs_that_exist_at_a_time_are_bounded():
 
 def test_outputs_of_no_lesions_or_of_other_inputs_are_refused(net, inputs):
     chain = unravel(net)
-    with pytest.raises(ValueError, match="Received no lesions, expected at least one"):
+    with pytest.raises(ValueError, match="no lesions"):
         next(outputs_of(chain, [], inputs))
-    with pytest.raises(ValueError, match="Received inputs of shape"):
+    with pytest.raises(ValueError, match="inputs of shape"):
         next(outputs_of(chain, [Lesion()], inputs[..., :1]))
 
 
@@ -193,52 +193,52 @@ def test_any_metric_of_a_map(metric):
 
 
 @pytest.mark.parametrize(
-    ("targets", "options", "message"),
+    ("targets", "options", "named"),
     [
-        (np.zeros(59, int), {}, r"targets of shape \(59,\) and type int64 for 60 inputs"),
-        (np.full(60, 0.5), {}, "Received 0.5 as the class label of example 0, expected an integer"),
-        (np.full(60, np.nan), {}, "Received nan as the class label of example 0"),
-        (np.array(["cat"] * 60), {}, "type <U3 for 60 inputs"),
-        (np.zeros((60, 4)), {}, "whose row 0 is not one-hot"),
-        (np.full((60, 4), 0.1), {}, "whose row 0 is not one-hot"),
-        (np.full((60, 4), np.nan), {}, "whose row 0 is not one-hot"),
-        (np.full(60, 99), {"ci_half_width": 0.1}, "class labels from 99 to 99"),
-        (np.full((60, 4), np.nan), {"metric": "mean_squared_error"}, "targets that are NaN or inf"),
-        (np.zeros((60, 1)), {"metric": "mean_squared_error"}, "compares only by repeating one of"),
-        (np.zeros(60), {"metric": "mean_absolute_error"}, "cannot compare the targets with"),
-        (None, {"ci_half_width": 0.1}, "ci_half_width=0.1 without class labels"),
-        (None, {"metric": "mean_squared_error"}, "and no targets, expected targets for it"),
-        (np.zeros(60, int), {"metric": "mse", "ci_half_width": 0.1}, "ci_half_width=0.1 without"),
-        (np.zeros(60, int), {"metric": "no such metric"}, "expected what keras.metrics.get takes"),
-        (np.zeros(60, int), {"plan": []}, "Received an empty plan"),
-        (np.zeros(60, int), {"n_jobs": 0}, "Received n_jobs=0"),
-        (np.zeros(60, int), {"verbose": "loud"}, "Received verbose='loud'"),
-        (np.full(60, 4), {}, "class labels from 4 to 4, expected 0 to 3: the network has 4"),
-        (np.full(60, -1), {}, "class labels from -1 to -1"),
-        (np.zeros((59, 4)), {"metric": "mean_squared_error"}, "59 targets for 60 inputs"),
-        (np.zeros((60, 3)), {"metric": "mean_squared_error"}, "cannot compare the targets with"),
-        (np.eye(4)[[0] * 60], {"metric": keras.metrics.F1Score()}, "makes 4 numbers, expected one"),
-        (np.zeros((60, 4)), {"metric": keras.losses.MeanSquaredError()}, "the loss mean_squared"),
+        (np.zeros(59, int), {}, r"\(59,\)"),
+        (np.full(60, 0.5), {}, "0.5 .* example 0"),
+        (np.full(60, np.nan), {}, "nan .* example 0"),
+        (np.array(["cat"] * 60), {}, "<U3"),
+        (np.zeros((60, 4)), {}, "row 0"),
+        (np.full((60, 4), 0.1), {}, "row 0"),
+        (np.full((60, 4), np.nan), {}, "row 0"),
+        (np.full(60, 99), {"ci_half_width": 0.1}, "labels from 99"),
+        (np.full((60, 4), np.nan), {"metric": "mean_squared_error"}, "targets .*example 0"),
+        (np.zeros((60, 1)), {"metric": "mean_squared_error"}, r"\(60, 1\)"),
+        (np.zeros(60), {"metric": "mean_absolute_error"}, "mean_absolute_error"),
+        (None, {"ci_half_width": 0.1}, "ci_half_width=0.1"),
+        (None, {"metric": "mean_squared_error"}, "no targets"),
+        (np.zeros(60, int), {"metric": "mse", "ci_half_width": 0.1}, "ci_half_width=0.1"),
+        (np.zeros(60, int), {"metric": "no such metric"}, "no such metric"),
+        (np.zeros(60, int), {"plan": []}, "plan"),
+        (np.zeros(60, int), {"n_jobs": 0}, "n_jobs=0"),
+        (np.zeros(60, int), {"verbose": "loud"}, "verbose='loud'"),
+        (np.full(60, 4), {}, "labels from 4"),
+        (np.full(60, -1), {}, "labels from -1"),
+        (np.zeros((59, 4)), {"metric": "mean_squared_error"}, "59 targets"),
+        (np.zeros((60, 3)), {"metric": "mean_squared_error"}, r"\(60, 3\)"),
+        (np.eye(4)[[0] * 60], {"metric": keras.metrics.F1Score()}, "f1_score"),
+        (np.zeros((60, 4)), {"metric": keras.losses.MeanSquaredError()}, "mean_squared_error"),
     ],
 )
-def test_targets_that_do_not_fit_are_refused(net, inputs, targets, options, message):
-    with pytest.raises(ValueError, match=message):
+def test_targets_that_do_not_fit_are_refused(net, inputs, targets, options, named):
+    with pytest.raises(ValueError, match=named):
         lesion_study(unravel(net), inputs, targets, **options)
 
 
 @pytest.mark.parametrize(
-    ("inputs", "message"),
+    ("inputs", "named"),
     [
-        (np.zeros((4, 8, 8, 1)), r"shape \(4, 8, 8, 1\), expected .* \(n, 8, 8, 3\)"),
-        (np.zeros((8, 8, 3)), r"inputs of shape \(8, 8, 3\), expected"),
-        (np.zeros((0, 8, 8, 3)), r"shape \(0, 8, 8, 3\), expected one or more"),
-        (None, r"inputs of shape \(\), expected"),
-        ({"photo": np.zeros((4, 8, 8, 3))}, "inputs named photo, expected image"),
-        ([np.zeros((4, 8, 8, 3))] * 2, "Received 2 inputs, expected 1: image"),
+        (np.zeros((4, 8, 8, 1)), r"\(4, 8, 8, 1\)"),
+        (np.zeros((8, 8, 3)), r"\(8, 8, 3\)"),
+        (np.zeros((0, 8, 8, 3)), r"\(0, 8, 8, 3\)"),
+        (None, r"\(\)"),
+        ({"photo": np.zeros((4, 8, 8, 3))}, "photo"),
+        ([np.zeros((4, 8, 8, 3))] * 2, "2 inputs"),
     ],
 )
-def test_inputs_that_do_not_fit_are_refused(net, inputs, message):
-    with pytest.raises(ValueError, match=message):
+def test_inputs_that_do_not_fit_are_refused(net, inputs, named):
+    with pytest.raises(ValueError, match=named):
         lesion_study(unravel(net), inputs)
 
 
@@ -265,14 +265,14 @@ def test_outputs_of_several_kinds():
 def test_integers_are_not_rounded():
     model = networks.attention_net()
     chain = unravel(model)
-    with pytest.raises(ValueError, match="between whose modules integers or masks are carried"):
+    with pytest.raises(ValueError, match="precision='bfloat16'"):
         lesion_study(chain, networks.inputs_for(model), np.zeros(20, int), precision="bfloat16")
 
 
 def test_swaps_across_layouts_are_refused():
     chain = unravel(networks.u_net())
     assert swappable(chain) == ((2, 3),)
-    with pytest.raises(ValueError, match="expected two positions of one shape"):
+    with pytest.raises(ValueError, match=r"position 1 .* position 2"):
         lesion_study(chain, np.zeros((2, 8, 8, 2)), plan=[Lesion(swaps=[(1, 2)])])
 
 
@@ -301,9 +301,9 @@ def test_a_data_set_is_read(net, inputs, labels):
         assert lesion_study(chain, data).equals(expected)
     alone = tf.data.Dataset.from_tensor_slices(inputs).batch(8)
     assert lesion_study(chain, alone, labels).equals(expected)
-    with pytest.raises(ValueError, match="repeated without end"):
+    with pytest.raises(ValueError, match="without end"):
         lesion_study(chain, pairs.batch(7).repeat())
-    with pytest.raises(ValueError, match="an empty data set"):
+    with pytest.raises(ValueError, match="empty"):
         lesion_study(chain, pairs.take(0))
 
     class Batches(keras.utils.PyDataset):
@@ -320,7 +320,7 @@ def test_a_data_set_is_read(net, inputs, labels):
 def test_inputs_that_are_no_numbers_are_refused(net, value):
     inputs = networks.inputs_for(net, 400)
     inputs[333, 2, 2, 1] = value
-    with pytest.raises(ValueError, match="NaN or infinite, the first in example 333"):
+    with pytest.raises(ValueError, match="example 333"):
         lesion_study(unravel(net), inputs, np.zeros(400, int))
 
 
@@ -339,5 +339,5 @@ def test_outputs_that_are_no_numbers_are_refused_by_name(options):
     chain, targets = unravel(model), np.zeros((400, 4), "float32")
     targets = targets if options else np.zeros(400, int)
     assert np.isfinite(np.asarray(model(inputs))).all()
-    with pytest.raises(ArithmeticError, match=r"for example 333 .* after the lesion 'delete 1'"):
+    with pytest.raises(ArithmeticError, match=r"example 333 .*'delete 1'"):
         lesion_study(chain, inputs, targets, **options)

@@ -93,7 +93,7 @@ def test_a_table_without_a_batch_is_carried_along():
 
 def test_what_has_no_batch_and_depends_on_the_examples_is_refused():
     model = networks.table_net(lambda y: ops.mean(y, axis=0))
-    with pytest.raises(ValueError, match="in which mean has no batch axis but is needed"):
+    with pytest.raises(ValueError, match="mean has no batch axis"):
         unravel(model, modules=[networks.Shifted])
 
 
@@ -116,7 +116,7 @@ def test_text_is_refused():
         layers.TextVectorization(vocabulary=["a", "b"], output_sequence_length=3)(x)
     )
     y = layers.Add(name="sum")([y, layers.Dense(4, name="f")(y)])
-    with pytest.raises(ValueError, match="input 'text' is text, expected numbers: take apart what"):
+    with pytest.raises(ValueError, match="input 'text'"):
         unravel(keras.Model(x, layers.Flatten()(y)))
 
 
@@ -255,48 +255,24 @@ def test_the_summary_is_printed(capsys):
 
 
 @pytest.mark.parametrize(
-    ("make", "options", "message"),
+    ("make", "options", "named"),
     [
-        (
-            networks.transformer_of_blocks,
-            {},
-            "in which no branch is added back; expected .* passes through: there are 3 Block",
-        ),
-        (
-            networks.residual_net,
-            {"boundaries": ["thirds"]},
-            "the layer 'thirds', which net",
-        ),
-        (
-            networks.residual_net,
-            {"boundaries": ["pool"]},
-            "boundary pool, expected a layer",
-        ),
-        (
-            networks.residual_net,
-            {"boundaries": [("between", "second")]},
-            "second, which cannot end a module: one of its branches does not come from between",
-        ),
-        (
-            networks.residual_net,
-            {"boundaries": [("first",)]},
-            r"boundary \('first',\), expected",
-        ),
-        (
-            networks.residual_net,
-            {"modules": ["second_conv"]},
-            r"second_conv as a module, but it changes the shape .*\(8, 8, 4\) to \(4, 4, 6\)",
-        ),
-        (networks.residual_net, {"modules": [layers.LSTM]}, "of which net has none that keeps"),
+        (networks.transformer_of_blocks, {}, "Block"),
+        (networks.residual_net, {"boundaries": ["thirds"]}, "layer 'thirds'"),
+        (networks.residual_net, {"boundaries": ["pool"]}, "boundary pool"),
+        (networks.residual_net, {"boundaries": [("between", "second")]}, "second, .*between"),
+        (networks.residual_net, {"boundaries": [("first",)]}, r"boundary \('first',\)"),
+        (networks.residual_net, {"modules": ["second_conv"]}, "second_conv as a module"),
+        (networks.residual_net, {"modules": [layers.LSTM]}, "LSTM"),
         (
             networks.residual_net,
             {"modules": ["second_norm"], "boundaries": ["second"]},
-            "second_norm as the end of a module, but it does not follow or precede second",
+            "second_norm as the end",
         ),
     ],
 )
-def test_what_cannot_be_cut_is_refused(make, options, message):
-    with pytest.raises(ValueError, match=message):
+def test_what_cannot_be_cut_is_refused(make, options, named):
+    with pytest.raises(ValueError, match=named):
         unravel(make(), **options)
 
 
@@ -305,7 +281,7 @@ def test_what_lies_within_and_is_needed_elsewhere_is_named():
     inside = layers.Dense(4, activation="tanh", name="inside")(x)
     y = layers.Add(name="sum")([x, layers.Dense(4, name="f")(inside)])
     model = keras.Model(x, layers.Concatenate(name="both")([y, inside]))
-    with pytest.raises(ValueError, match="sum: inside within it is needed elsewhere too, by both"):
+    with pytest.raises(ValueError, match=r"sum: inside .*both"):
         unravel(model)
 
 
@@ -314,22 +290,22 @@ def test_a_model_without_a_graph_is_refused():
         def call(self, x):
             return x
 
-    with pytest.raises(ValueError, match="Received a Own, expected a functional or sequential"):
+    with pytest.raises(ValueError, match="Own"):
         unravel(Own())
-    with pytest.raises(ValueError, match="build it first"):
+    with pytest.raises(ValueError, match="build"):
         unravel(keras.Sequential([layers.Dense(3)]))
 
 
 def test_a_layer_that_keeps_a_state_is_refused():
     x = keras.Input(batch_shape=(2, 5, 4), name="x")
     y = layers.Add(name="sum")([x, layers.LSTM(4, return_sequences=True, stateful=True)(x)])
-    with pytest.raises(ValueError, match=r"whose layer lstm.* is stateful: its output"):
+    with pytest.raises(ValueError, match=r"lstm.*stateful"):
         unravel(keras.Model(x, y))
 
 
 def test_a_model_of_keras_2_is_refused():
     model = type("Functional", (), {"__module__": "tf_keras.src.engine.functional"})()
-    with pytest.raises(ValueError, match=r"a Functional of Keras 2 \(tf_keras.*load it here"):
+    with pytest.raises(ValueError, match="Keras 2"):
         unravel(model)
 
 
@@ -337,7 +313,7 @@ def test_a_model_within_a_layer_is_named():
     inner = networks.residual_net()
     x = keras.Input((2, 8, 8, 3), name="x")
     y = layers.TimeDistributed(inner, name="frames")(x)
-    with pytest.raises(ValueError, match=r"the model net within frames \(TimeDistributed\) is not"):
+    with pytest.raises(ValueError, match="net within frames"):
         unravel(keras.Model(x, layers.Dense(3)(y)))
 
 
@@ -353,7 +329,7 @@ def test_free_sizes_have_to_be_said():
     y = layers.Conv2D(2, 3, padding="same", activation="relu")(x)
     y = layers.GlobalAveragePooling2D()(layers.Add(name="sum")([x, y]))
     model = keras.Model(x, y)
-    with pytest.raises(ValueError, match=r"no size for the input 'x' of shape \(None, None, 2\)"):
+    with pytest.raises(ValueError, match="input 'x'"):
         unravel(model)
     assert unravel(model, input_shape=(6, 6, 2)).shapes[0] == (6, 6, 2)
     example = np.ones((3, 5, 7, 2), "float32")
@@ -366,33 +342,33 @@ def test_a_network_with_nan_among_its_weights_is_refused():
     values = kernel.numpy()
     values[0, 0, 0, 0] = np.nan
     kernel.assign(values)
-    with pytest.raises(ValueError, match="net, whose weight second_conv/kernel holds NaN"):
+    with pytest.raises(ValueError, match="second_conv/kernel"):
         unravel(model)
     kernel.assign(np.full(kernel.shape, np.inf))
-    with pytest.raises(ValueError, match="net, which outputs NaN or infinity"):
+    with pytest.raises(ValueError, match="outputs NaN"):
         unravel(model)
 
 
 @pytest.mark.parametrize(
-    ("gates", "message"),
+    ("gates", "named"),
     [
-        (np.ones(4, "float32"), r"gates of shape \(4,\), expected \(3,\): one for each module"),
-        (np.ones(2, "float32"), r"gates of shape \(2,\)"),
-        (np.array([1, np.nan, 1], "float32"), "the gate nan for module 2, expected 0 to 1"),
-        (np.array([1, 1, np.inf], "float32"), "the gate inf for module 3"),
-        (np.array([-1, 1, 1], "float32"), "the gate -1 for module 1"),
+        (np.ones(4, "float32"), r"\(4,\)"),
+        (np.ones(2, "float32"), r"\(2,\)"),
+        (np.array([1, np.nan, 1], "float32"), "gate nan for module 2"),
+        (np.array([1, 1, np.inf], "float32"), "gate inf for module 3"),
+        (np.array([-1, 1, 1], "float32"), "gate -1 for module 1"),
     ],
 )
-def test_gates_that_are_none_are_refused(gates, message):
+def test_gates_that_are_none_are_refused(gates, named):
     model = networks.residual_net()
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=named):
         unravel(model)(networks.inputs_for(model), gates=gates)
 
 
 def test_a_module_without_a_skip_is_open_or_closed():
     model = networks.sequential_net()
     chain = unravel(model, modules=["conv2"])
-    with pytest.raises(ValueError, match=r"gate 0.5 for module 1, which has no skip, expected"):
+    with pytest.raises(ValueError, match=r"gate 0\.5 for module 1"):
         chain(networks.inputs_for(model), gates=np.array([0.5], "float32"))
 
 
@@ -407,7 +383,7 @@ def test_a_layer_that_is_random_is_refused():
 
     x = keras.Input((4,), name="x")
     y = layers.Add(name="sum")([x, layers.Dense(4)(x)])
-    with pytest.raises(ValueError, match="A layer that is random in inference"):
+    with pytest.raises(ValueError, match="random"):
         unravel(keras.Model(x, Random()(y)))
 
 

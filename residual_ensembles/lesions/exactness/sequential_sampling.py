@@ -29,8 +29,6 @@ LEVEL = 0.955
 to half a percent of coverage; with this, no less than 94 % is left (simulated in the tests)."""
 LARGEST_OVERSAMPLING = 2.0
 """How many times as often images that the intact network gets wrong are drawn, at most."""
-UNKNOWN = -1
-"""Prediction of an image that was not evaluated."""
 
 
 def check_half_width(ci_half_width: float) -> None:

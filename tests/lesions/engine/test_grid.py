@@ -38,10 +38,10 @@ def test_a_batch_size_is_a_limit():
 
 
 def test_memory_for_less_than_an_image_is_refused():
-    with pytest.raises(ValueError, match=r"memory bound of 6399 bytes .* expected at least 6400"):
+    with pytest.raises(ValueError, match=r"6399 bytes .* 6400"):
         grid(10, 100, memory_bytes=6399)
 
 
 def test_an_empty_batch_is_refused():
-    with pytest.raises(ValueError, match="Received batch_size=0, expected 1 or more"):
+    with pytest.raises(ValueError, match="batch_size=0"):
         grid(10, 100, batch_size=0)

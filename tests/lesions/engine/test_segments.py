@@ -118,5 +118,5 @@ def test_without_segments_nothing_of_them_is_saved(chain):
 
 
 def test_there_is_one_segment_less_than_modules(chain):
-    with pytest.raises(ValueError, match="Received 1 segments for 4 modules, expected 3"):
+    with pytest.raises(ValueError, match="1 segments for 4 modules"):
         models.Chain(chain.stem, chain.modules, chain.head, (4,), [None])

@@ -160,10 +160,10 @@ def test_lesions_leave_when_they_are_known():
 
 @pytest.mark.parametrize("margin", [0.0, 1.0, -0.1])
 def test_a_half_width_that_is_no_fraction_is_refused(margin):
-    with pytest.raises(ValueError, match=r"ci_half_width=.* expected a fraction between 0 and 1"):
+    with pytest.raises(ValueError, match=f"ci_half_width={margin}"):
         check_half_width(margin)
 
 
 def test_nothing_known_is_refused():
-    with pytest.raises(ValueError, match="sample without images"):
+    with pytest.raises(ValueError, match="without images"):
         finite_interval(np.zeros(3, bool), np.zeros(3, bool), np.zeros(3, bool))
