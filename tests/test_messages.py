@@ -111,7 +111,7 @@ MESSAGES = [
     (
         lambda: extras.require("cluster", "no_such_package"),
         "Received no no_such_package, which is not installed here, expected: pip install "
-        "'residual-ensembles[cluster]'.",
+        "'residual-ensembles[cluster]'. See docs/getting-started.md#extras.",
     ),
 ]
 
