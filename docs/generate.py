@@ -1,7 +1,6 @@
 """Pages of the site that follow from the code: API, command lines, figures, committed studies."""
 
-import ast
-import importlib.util
+import importlib
 import shutil
 import subprocess
 import sys
@@ -85,10 +84,7 @@ def command_lines() -> str:
 
 
 def _help(program: str) -> str:
-    """Returns what a program says of its flags, or of itself where it has none."""
-    source = Path(importlib.util.find_spec(program).origin).read_text(encoding="utf-8")
-    if "flags" not in source:
-        return ast.get_docstring(ast.parse(source))
+    """Returns what a program says of itself and its flags."""
     command = [sys.executable, "-m", program, "--help"]
     done = subprocess.run(command, cwd=DOCS.parent, capture_output=True, text=True, check=True)  # noqa: S603 - ours
     return done.stdout.strip().replace(str(DOCS.parent), ".")

@@ -1,5 +1,7 @@
 """Stage `check`: validates the study against its data and the files of external networks.
 
+    python -m pipelines.check
+
 Every stage validates params.yaml itself. The output never changes, and the other stages depend on
 it: nothing is computed with wrong parameters, and a changed one re-runs only what it concerns.
 """

@@ -1,8 +1,9 @@
 """Lists the content of the folder of checkpoints, and removes what is old.
 
-    python -m pipelines.clean_checkpoints [--older_than=30]
+    python -m pipelines.clean_checkpoints --older_than=30
 
-A removed training or sweep starts from the beginning next time; results elsewhere stay.
+Without the flag nothing is removed. A removed training or sweep starts from the beginning next
+time; results elsewhere stay.
 """
 
 import re

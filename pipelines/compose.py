@@ -1,4 +1,6 @@
-"""Writes params.yaml as DVC composes it: `python -m pipelines.compose [study=NAME] [KEY=VALUE …]`.
+"""Writes params.yaml as DVC composes it.
+
+    python -m pipelines.compose study=cifar10 lesion.k=10
 
 `dvc exp run -S` does the same for one experiment; this is for a change under `pipelines/conf` or of
 a default, and for `dvc repro` with another study than the default.
@@ -14,6 +16,7 @@ from hydra.errors import HydraException
 
 from pipelines import reference
 from pipelines.study import PARAMS, Study, read
+from residual_ensembles import cli
 from residual_ensembles.parameters import validated
 
 CONF = Path("pipelines/conf")
@@ -42,6 +45,7 @@ def compose(output: Path, overrides: list[str]) -> None:
 
 
 if __name__ == "__main__":
+    cli.show_help(__doc__)
     reference.write_defaults()
     try:
         compose(PARAMS, sys.argv[1:])

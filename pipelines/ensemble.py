@@ -1,4 +1,7 @@
-"""Stage `ensemble`: trains small networks with as many modules in all as a large one; they vote."""
+"""Stage `ensemble`: trains small networks with as many modules in all as a large one; they vote.
+
+python -m pipelines.ensemble
+"""
 
 from pathlib import Path
 

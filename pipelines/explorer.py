@@ -1,4 +1,7 @@
-"""Stage `explorer`: writes the interactive page of lesions in the reader's browser."""
+"""Stage `explorer`: writes the interactive page of lesions in the reader's browser.
+
+python -m pipelines.explorer
+"""
 
 from pipelines import study as studies
 from residual_ensembles import cli, data, models

@@ -1,4 +1,7 @@
-"""Stage `figures`: draws every figure from the tables of a study."""
+"""Stage `figures`: draws every figure from the tables of a study.
+
+python -m pipelines.figures
+"""
 
 from pipelines import study as studies
 from residual_ensembles import analysis, cli, figures

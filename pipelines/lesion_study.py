@@ -1,4 +1,7 @@
-"""Stage `lesion_study`: evaluates the lesions of every network of a study."""
+"""Stage `lesion_study`: evaluates the lesions of every network of a study.
+
+python -m pipelines.lesion_study
+"""
 
 from pipelines import study as studies
 from residual_ensembles import backend, cli, data, runtime, stages

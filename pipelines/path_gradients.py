@@ -1,4 +1,7 @@
-"""Stage `path_gradients`: measures the path gradients of every network of a study."""
+"""Stage `path_gradients`: measures the path gradients of every network of a study.
+
+python -m pipelines.path_gradients
+"""
 
 from pipelines import study as studies
 from residual_ensembles import backend, cli, data, runtime, stages

@@ -1,4 +1,7 @@
-"""Stage `prepare`: writes a source of images in the format that every other stage reads."""
+"""Stage `prepare`: writes a source of images in the format that every other stage reads.
+
+python -m pipelines.prepare
+"""
 
 from pipelines import study as studies
 from residual_ensembles import cli, data

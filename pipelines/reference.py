@@ -2,7 +2,7 @@
 
     python -m pipelines.reference
 
-writes pipelines/conf/study/defaults.yaml, which all studies start from, and
+The command writes pipelines/conf/study/defaults.yaml, which all studies start from, and
 docs/reference/parameters.md.
 """
 
@@ -12,6 +12,7 @@ import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from residual_ensembles import cli
 from residual_ensembles.parameters import (
     EXTERNAL_STUDY,
     SECTIONS,
@@ -100,6 +101,11 @@ def write_defaults() -> None:
         write_text(DEFAULTS, defaults())
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Writes both files."""
     write_defaults()
     write_text(PAGE, page())
+
+
+if __name__ == "__main__":
+    cli.run(main)

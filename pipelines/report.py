@@ -1,4 +1,7 @@
-"""Stage `report`: decides the claims, and writes the page, its metrics and the authors' points."""
+"""Stage `report`: decides the claims, and writes the page, its metrics and the authors' points.
+
+python -m pipelines.report
+"""
 
 from pipelines import study as studies
 from residual_ensembles import analysis, cli, report

@@ -1,4 +1,6 @@
-"""The full default study, from images to page, and the cost of each stage.
+"""Runs the full default study, from images to page, and tells the cost of each stage.
+
+    python -m pipelines.reproduce
 
 `make reproduce` runs this after the installation. At the end it prints, for each program that ran,
 wall-clock seconds, processor seconds of all its processes, and the peak memory of the largest, and
@@ -16,6 +18,7 @@ from pathlib import Path
 import pandas as pd
 
 from pipelines import study
+from residual_ensembles import cli
 from residual_ensembles.backend import interruption
 from residual_ensembles.cli import COST_FILE, children_peak_mib, read_costs
 from residual_ensembles.storage.files import write_csv
@@ -75,6 +78,12 @@ def cost_table(costs: list[dict], seconds: float) -> pd.DataFrame:
 
 
 if __name__ == "__main__":
+    cli.show_help(__doc__)
+    if sys.argv[1:]:
+        sys.exit(
+            f"error: Received {' '.join(sys.argv[1:])}, expected nothing: params.yaml says what to "
+            "run, and python -m pipelines.compose study=NAME writes it."
+        )
     try:
         sys.exit(main())
     except KeyboardInterrupt:

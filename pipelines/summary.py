@@ -1,4 +1,7 @@
-"""Prints a study's results as a Markdown table: `python -m pipelines.summary [--study=NAME]`."""
+"""Prints a study's results as a Markdown table.
+
+python -m pipelines.summary --study=digits
+"""
 
 from pathlib import Path
 

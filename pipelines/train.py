@@ -1,5 +1,7 @@
 """Stage `train`: trains every network of a study with every seed, in parallel.
 
+    python -m pipelines.train
+
 Started again, it resumes interrupted trainings and skips finished ones.
 """
 

@@ -1,9 +1,9 @@
 """Takes residual networks apart: lesions, paths, gated training (Veit, Wilber & Belongie 2016).
 
-Here are `unravel`, `lesion_study`, `module_importance`, `prune`, `gradient_by_length` and
-`sampled_path_gradients`; all else is in subpackages: `from residual_ensembles import models`.
-Everything is loaded on first use. Importing the package makes the settings that must precede the
-import of TensorFlow (`backend.process`).
+Here are `unravel`, `lesion_study`, `module_importance`, `prune`, `gradient_by_length`,
+`sampled_path_gradients` and `plot`; all else is in subpackages: `from residual_ensembles import
+models`. Everything is loaded on first use. Importing the package makes the settings that must
+precede the import of TensorFlow (`backend.process`).
 
 `keras.models.load_model` knows our layers where Keras was imported before this package, or
 `residual_ensembles.unraveling.keras_registration` was; `models.load` always does.

@@ -13,6 +13,7 @@ from . import (
     training,
     unraveling,
 )
+from .figures import plot
 from .lesions import Lesion, lesion_study
 from .paths import gradient_by_length, sampled_path_gradients
 from .pruning import module_importance, prune
@@ -32,6 +33,7 @@ __all__ = [
     "models",
     "module_importance",
     "paths",
+    "plot",
     "prune",
     "pruning",
     "report",

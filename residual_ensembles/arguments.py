@@ -5,6 +5,20 @@ import os
 from typing import Any
 
 
+def see(page: str, section: str = "") -> str:
+    """Returns the end of an error: which page of the documentation explains it.
+
+    Args:
+        page: Page in `docs`, without its ending.
+        section: Anchor of a section of it; empty for the page.
+
+    Example:
+        >>> see("how-to/jax")
+        'See docs/how-to/jax.md.'
+    """
+    return f"See docs/{page}.md{'#' if section else ''}{section}."
+
+
 def require_whole_number(name: str, value: Any, least: int = 0, most: int | None = None) -> int:
     """Returns an integer as Python's `int`.
 

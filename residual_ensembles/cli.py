@@ -46,6 +46,17 @@ def run(main: Callable[[], None]) -> NoReturn:
     app.run(lambda _: _guarded(main), flags_parser=_parse)
 
 
+def show_help(text: str) -> None:
+    """Prints the help of a program that has no flags, and ends it, where `--help` was asked for.
+
+    Args:
+        text: Docstring of the program.
+    """
+    if {"-h", "--help"} & {*sys.argv[1:]}:
+        print(text.strip())
+        sys.exit(0)
+
+
 def read_costs(path: Path) -> list[dict]:
     """Returns the lines of a cost file, in the order in which the programs ended."""
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []

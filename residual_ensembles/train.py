@@ -1,4 +1,6 @@
-"""Trains one network: `python -m residual_ensembles.train --help`.
+"""Trains one network.
+
+    python -m residual_ensembles.train --depth=20 --epochs=5 --output_dir=results/one
 
 An external network, `--model=keras:PATH.keras` or `--model=application:NAME`, is not trained:
 it is cut into modules, and its folder has the files of a trained one.

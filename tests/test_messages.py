@@ -136,7 +136,7 @@ MESSAGES = [
     (
         lambda: extras.require("cluster", "no_such_package"),
         "Received no no_such_package, which is not installed here, expected: pip install "
-        "'residual-ensembles[cluster]'.",
+        "'residual-ensembles[cluster]'. See docs/getting-started.md#extras.",
     ),
     (
         lambda: plans.random_deletions([2, 3], k=3, draws=1, seed=0),

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from residual_ensembles.arguments import see
 from residual_ensembles.models.architectures import EXTERNAL, residual_kinds
 from residual_ensembles.paths.study import gradient_tables
 from residual_ensembles.storage.checkpoints import network_folder
@@ -264,7 +265,7 @@ def _require_current(path: Path, names: Iterable[str]) -> None:
         raise ValueError(
             f"{path} is of an older format: received {name!r}, expected {_FORMER_NAMES[name]!r}. "
             "Make the results anew: `dvc repro`, or `python -m residual_ensembles.lesions` for "
-            "networks of your own."
+            f"networks of your own. {see('reference/changelog', 'changed')}"
         )
 
 

@@ -5,6 +5,8 @@ import json
 import os
 from pathlib import Path
 
+from residual_ensembles.arguments import see
+
 SUPPORTED = ("tensorflow", "jax")
 SETTINGS = {"floatx": "float32", "image_data_format": "channels_last"}
 """Required values in keras.json, where it has any: the networks are built for them."""
@@ -49,7 +51,7 @@ def problem() -> str | None:
     if name not in SUPPORTED:
         return (
             f"the Keras backend is {name!r}, expected one of {', '.join(SUPPORTED)}: "
-            "set the environment variable KERAS_BACKEND=tensorflow (or jax)"
+            f"set the environment variable KERAS_BACKEND=tensorflow (or jax). {see('how-to/jax')}"
         )
     if importlib.util.find_spec(name) is None:
         return (

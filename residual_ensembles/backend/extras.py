@@ -2,6 +2,8 @@
 
 from importlib.util import find_spec
 
+from residual_ensembles.arguments import see
+
 
 class MissingExtraError(ImportError):
     """An optional package is not installed."""
@@ -21,6 +23,6 @@ def require(extra: str, *packages: str) -> None:
     if missing:
         raise MissingExtraError(
             f"Received no {', '.join(missing)}, which is not installed here, expected: "
-            f"pip install 'residual-ensembles[{extra}]'.",
+            f"pip install 'residual-ensembles[{extra}]'. {see('getting-started', 'extras')}",
             name=missing[0],
         )

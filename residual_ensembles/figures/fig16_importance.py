@@ -25,27 +25,41 @@ def rank_correlation(rows: pd.DataFrame, estimate: str) -> float:
     return spearman(rows[estimate], rows["loss_increase"])
 
 
+def draw_estimate(
+    axes: Axes, rows: pd.DataFrame, estimate: str, look: style.Look, name: str
+) -> None:
+    """Draws an estimate against the true cost, a point a module, with the costliest by number.
+
+    Args:
+        axes: Panel.
+        rows: What `module_importance` returned of one network.
+        estimate: A column, one of `ESTIMATES`.
+        look: Color and marker.
+        name: What the legend calls the network; it may be empty.
+    """
+    rho = rank_correlation(rows, estimate)
+    parts = [name, "" if np.isnan(rho) else f"rank correlation {rho:.2f}"]
+    axes.plot(
+        rows[estimate],
+        rows["loss_increase"],
+        look.marker,
+        color=look.color,
+        label=", ".join(filter(None, parts)) or "_",
+    )
+    for row in rows.nlargest(3, "loss_increase").itertuples():
+        axes.annotate(
+            f"{row.module}",
+            (getattr(row, estimate), row.loss_increase),
+            xytext=(4, 2),
+            textcoords="offset points",
+            fontsize=7.5,
+        )
+
+
 def _points(axes: Axes, tables: Tables, estimate: str) -> None:
     looks = style.looks(tables.runs)
     for network, rows in tables.module_importance.groupby("network", sort=False):
-        rho = rank_correlation(rows, estimate)
-        text = "" if np.isnan(rho) else f", rank correlation {rho:.2f}"
-        look = looks[str(network)]
-        axes.plot(
-            rows[estimate],
-            rows["loss_increase"],
-            look.marker,
-            color=look.color,
-            label=f"{network}{text}",
-        )
-        for row in rows.nlargest(3, "loss_increase").itertuples():
-            axes.annotate(
-                f"{row.module}",
-                (getattr(row, estimate), row.loss_increase),
-                xytext=(4, 2),
-                textcoords="offset points",
-                fontsize=7.5,
-            )
+        draw_estimate(axes, rows, estimate, looks[str(network)], str(network))
     axes.legend(loc="best", fontsize=7.5)
 
 

@@ -47,6 +47,23 @@ def binned(tau: np.ndarray, error: np.ndarray) -> list[tuple[float, float, float
     ]
 
 
+def draw_reorderings(
+    axes: Axes, tau: np.ndarray, error: np.ndarray, look: style.Look, labels: tuple[str, str]
+) -> None:
+    """Draws each re-ordering, and their mean by bins of tau.
+
+    Args:
+        axes: Panel.
+        tau: Kendall's tau of each order.
+        error: Error after each, in percent.
+        look: Color, marker and line.
+        labels: Text of the legend for one re-ordering and for the mean.
+    """
+    style.dots(axes, tau, error, look, labels[0])
+    center, mean, low, high = np.array(binned(tau, error)).T
+    style.curve(axes, center, mean, look, labels[1], low, high)
+
+
 def _reordering(axes: Axes, tables: Tables) -> None:
     network, title = _authors(tables)
     points = authors.points(network, authors.SWAPS)
@@ -58,19 +75,8 @@ def _reordering(axes: Axes, tables: Tables) -> None:
             continue
         tau = rows.kendall_tau.to_numpy(float)
         error = 100 * rows.error_fraction.to_numpy(float)
-        axes.plot(
-            tau,
-            error,
-            ".",
-            color=style.PLAIN.color,
-            alpha=0.5,
-            markersize=4.5,
-            label=f"{plain}: one re-ordering",
-            zorder=2,
-            markeredgewidth=0,
-        )
-        center, mean, low, high = np.array(binned(tau, error)).T
-        style.curve(axes, center, mean, style.PLAIN, f"{plain}: mean of a bin", low, high)
+        labels = f"{plain}: one re-ordering", f"{plain}: mean of a bin"
+        draw_reorderings(axes, tau, error, style.PLAIN, labels)
     axes.set_xlabel("Kendall's τ of the order (1 is intact)")
     axes.set_title("(b)")
     axes.invert_xaxis()

@@ -11,7 +11,7 @@ import textwrap
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, ParamSpec, TypeVar
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -23,6 +23,7 @@ from residual_ensembles.models.architectures import family
 from residual_ensembles.paths.length_profile import EFFECTIVE
 from residual_ensembles.storage.files import atomic_path
 
+P, T = ParamSpec("P"), TypeVar("T")
 INK = "#1b1b1c"
 PAPER = "#fefefe"
 GRID = "#dadbdc"
@@ -142,11 +143,11 @@ def _further(kind: Look, before: int) -> Look:
     return Look(color, marker, FURTHER_LINES[(before - 1) % len(FURTHER_LINES)])
 
 
-def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
+def styled(draw: Callable[P, T]) -> Callable[P, T]:
     """Makes a drawing function draw in this look, whatever the caller's settings are."""
 
     @functools.wraps(draw)
-    def wrapper(*args, **kwargs) -> Figure:
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> T:
         with mpl.rc_context():
             mpl.rcdefaults()
             mpl.rcParams.update(RC)
@@ -184,6 +185,21 @@ def curve(axes: Axes, x, y, look: Look, label: str, low=None, high=None) -> None
     )
     if low is not None:
         axes.fill_between(x, low, high, color=look.color, alpha=BAND_ALPHA, linewidth=0, zorder=2)
+
+
+def dots(axes: Axes, x, y, look: Look, label: str) -> None:
+    """Draws single measurements, behind the curve of their means."""
+    axes.plot(
+        x,
+        y,
+        ".",
+        color=look.color,
+        alpha=0.5,
+        markersize=4.5,
+        label=label,
+        zorder=2,
+        markeredgewidth=0,
+    )
 
 
 def authors_curve(axes: Axes, x, y, label: str, linestyle: str = "-", marker: str = "x") -> None:

@@ -1,4 +1,6 @@
-"""Takes any Keras network apart: `python -m residual_ensembles.lesions --help`.
+"""Takes any Keras network apart.
+
+    python -m residual_ensembles.lesions --network=mine.keras --output_dir=results/mine
 
 From the file of an external network and a data set to tables, figures and the page, by the
 functions that DVC's stages call.

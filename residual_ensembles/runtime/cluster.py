@@ -15,6 +15,7 @@ from collections import Counter, deque
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from residual_ensembles.arguments import see
 from residual_ensembles.backend import choice, extras, process
 from residual_ensembles.backend.threads import THREADS, task_threads
 from residual_ensembles.runtime.executor import TASK_BYTES, Executor, Task, ignore
@@ -298,7 +299,8 @@ def _check_answers(address: str) -> None:
     except (OSError, ValueError) as error:
         raise OSError(
             f"Received {ADDRESS}={address}, where no Ray cluster answers ({error}), expected "
-            "HOST:PORT of a running head node, as ray start --head prints it."
+            "HOST:PORT of a running head node, as ray start --head prints it. "
+            + see("how-to/cluster")
         ) from None
 
 

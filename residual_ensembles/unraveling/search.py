@@ -6,6 +6,7 @@ from collections import Counter
 
 import keras
 
+from residual_ensembles.arguments import see
 from residual_ensembles.unraveling.additions import Additions, Candidate
 from residual_ensembles.unraveling.graph import Graph, Node, functional, layers_within
 from residual_ensembles.unraveling.graph_partition import longest_chain
@@ -46,7 +47,8 @@ class Search:
                 f"Received {self.graph.model.name}, in which no branch is added back"
                 f"{f' as a module ({reasons})' if reasons else ''}; expected a residual network, "
                 "or modules=[...] with layers that keep the shape of what passes through"
-                f"{self._offer()}{self._meetings()}{self._closed()}."
+                f"{self._offer()}{self._meetings()}{self._closed()}. "
+                + see("tutorials/your-own-network", "when-a-graph-is-not-cut-as-you-like")
             )
         self.notes += self._trained_always()
         taken = {candidate.name for candidate in chain}
