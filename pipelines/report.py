@@ -15,7 +15,7 @@ def main() -> None:
     folder, shown = studies.load().results, studies.read()
     tables = analysis.read_tables(folder)
     cli.require_writable_folder(folder)
-    n_claims = report.write_page(tables, shown, COMMAND)
+    n_claims = report.write_page(tables, shown, COMMAND, report.evidence.read_all())
     print(f"{n_claims} claims, and the page: {folder / 'report.html'}")
 
 

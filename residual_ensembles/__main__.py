@@ -5,7 +5,8 @@ PROGRAMS = {
     "residual_ensembles.lesions": "lesions and paths of any Keras network: tables, figures, a page",
     "pipelines.reproduce": "runs the study that params.yaml describes, from images to the page",
     "pipelines.compose": "writes params.yaml from a study: study=cifar10 lesion.k=10",
-    "pipelines.summary": "prints the results of a study as a Markdown table",
+    "pipelines.summary": "prints what the committed studies decide, or the errors of one study",
+    "pipelines.publish": "puts finished studies into docs/results, to be committed",
     "pipelines.clean_checkpoints": "lists what .checkpoints holds, and removes what is old",
 }
 """Purpose of each program. `pipelines` comes with the repository, not with the package."""

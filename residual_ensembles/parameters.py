@@ -361,6 +361,7 @@ class Study(Section):
     )
     networks: Names = parameter(..., "networks of the study, in the order of tables", min_length=1)
     seeds: Integers = parameter(..., "seeds of the trainings of each network", min_length=1)
+    differs: str = parameter("", "what differs from the paper's study, as the page says it")
     data: Data = parameter(Data(), "")
     train: Train = parameter(Train(), "")
     ensemble: Ensemble = parameter(Ensemble(), "")

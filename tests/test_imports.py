@@ -35,7 +35,7 @@ PROGRAMS = ["residual_ensembles.train", "residual_ensembles.lesions"] + [
     for path in sorted((ROOT / "pipelines").glob("*.py"))
     if "cli.run(main)" in path.read_text()
 ]
-NO_STAGES = {"pipelines.summary", "pipelines.clean_checkpoints", "pipelines.deps"}
+NO_STAGES = {f"pipelines.{name}" for name in ("summary", "publish", "clean_checkpoints", "deps")}
 STAGES = [program for program in PROGRAMS[2:] if program not in NO_STAGES]
 
 

@@ -270,6 +270,8 @@ def _require_current(path: Path, names: Iterable[str]) -> None:
 
 
 def _table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
+    if not path.exists():  # of a committed study, large tables are compressed
+        path = path.with_name(path.name + ".gz")
     if not path.exists():
         return pd.DataFrame(columns=columns)
     try:

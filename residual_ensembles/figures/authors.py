@@ -15,6 +15,25 @@ SWAPS = "random swaps"
 FILE = "reference.csv"
 """Name of the authors' points beside the tables of a study."""
 
+DEEP = "resnet110"
+"""The network that the paper is about."""
+BY_MODULES = {9: "resnet20", 15: "resnet32", 21: "resnet44", 27: "resnet56", 54: DEEP}
+"""Their networks on CIFAR-10, by number of modules."""
+
+
+def network_of(n_modules: int) -> str:
+    """Returns the name of their network of so many modules, ResNet-110 where they have none."""
+    return BY_MODULES.get(n_modules, DEEP)
+
+
+def title(network: str) -> str:
+    """Returns what people call a network of theirs on CIFAR-10.
+
+    >>> title("resnet110"), title("vgg")
+    ('ResNet-110', 'VGG')
+    """
+    return network.replace("resnet", "ResNet-").replace("vgg", "VGG")
+
 
 def text() -> str:
     """Returns the authors' figures as CSV; reference/README.md describes source and columns."""

@@ -7,7 +7,6 @@ from matplotlib.figure import Figure
 
 from residual_ensembles.analysis import Tables
 from residual_ensembles.figures import authors, errors, style
-from residual_ensembles.figures.fig6_path_gradients import modules_of
 from residual_ensembles.figures.figure_spec import FigureSpec
 
 BOUNDARIES = (-1, 0.5, 1, 2, 5, 10, 20, 50, 100)
@@ -15,17 +14,22 @@ BOUNDARIES = (-1, 0.5, 1, 2, 5, 10, 20, 50, 100)
 
 
 def rows(tables: Tables) -> list[tuple[str, np.ndarray]]:
-    """Returns (name, cost in points of error by module) of every network of n modules."""
+    """Returns (name, cost in points of error by module) of the networks as deep as a plain one."""
     return ours(tables) + theirs(tables)
+
+
+def depths(tables: Tables) -> list[int]:
+    """Returns the numbers of modules of the plain networks, each once, or the paper's."""
+    known = dict.fromkeys(n for name in tables.plain if (n := tables.n_modules(name)))
+    return list(known) or [style.PAPER_N]
 
 
 def ours(tables: Tables) -> list[tuple[str, np.ndarray]]:
     """Returns the rows of the study's networks."""
-    n = modules_of(tables)
     result = []
     for network in tables.networks:
         points = errors.single_deletions(tables, network)
-        if list(points.module) == list(range(1, n + 1)):
+        if list(points.module) in [list(range(1, n + 1)) for n in depths(tables)]:
             cost = points.error.to_numpy(float) - errors.intact(tables, network)
             result.append((network, cost))
     return result
@@ -33,28 +37,31 @@ def ours(tables: Tables) -> list[tuple[str, np.ndarray]]:
 
 def theirs(tables: Tables) -> list[tuple[str, np.ndarray]]:
     """Returns the authors' rows."""
-    n = modules_of(tables)
-    result = []
-    for gating, name in (("none", "authors"), ("stochastic_depth", "authors, stochastic")):
-        points = authors.points("resnet110", "delete", gating)
-        if len(points) == n:
-            cost = points.error_mean - authors.intact_error("resnet110", gating)
-            result.append((name, 100 * cost.to_numpy(float)))
+    result, known = [], depths(tables)
+    for network in [authors.BY_MODULES[n] for n in known if n in authors.BY_MODULES]:
+        own = f"authors, {authors.title(network)}" if len(known) > 1 else "authors"
+        for gating, name in (("none", own), ("stochastic_depth", f"{own}, stochastic")):
+            points = authors.points(network, "delete", gating)
+            if len(points):
+                cost = points.error_mean - authors.intact_error(network, gating)
+                result.append((name, 100 * cost.to_numpy(float)))
     return result
 
 
 @style.styled
 def draw(tables: Tables) -> Figure:
-    """Draws the heat map of the networks that have as many modules as the plain one."""
+    """Draws the heat map; a shallower network's row ends early."""
     result = rows(tables)
-    n = modules_of(tables)
+    n = max((len(cost) for _, cost in result), default=0)
     figure = Figure(figsize=(7.2, 0.9 + 0.34 * max(len(result), 3)))
     axes = figure.subplots()
     axes.grid(False)
     if not result:
         style.missing(axes, "no single deletions in this study")
         return figure
-    costs = np.clip(np.array([cost for _, cost in result]), BOUNDARIES[0], BOUNDARIES[-1])
+    costs = np.ma.masked_all((len(result), n))
+    for row, (_, cost) in zip(costs, result, strict=True):
+        row[: len(cost)] = np.clip(cost, BOUNDARIES[0], BOUNDARIES[-1])
     colors = colormaps["cividis"]
     mesh = axes.pcolormesh(
         np.arange(n + 1) + 0.5,

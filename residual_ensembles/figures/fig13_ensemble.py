@@ -24,10 +24,12 @@ def votes(tables: Tables) -> dict[str, pd.DataFrame]:
 
 
 def _at_equal_cost(axes: Axes, tables: Tables, result: dict[str, pd.DataFrame]) -> None:
-    n = modules_of(tables)
+    n, looks = modules_of(tables), style.apart(tables.plain)
     for plain in tables.plain:
         n_of_plain = tables.n_modules(plain) or n
         for sweep, (label, look) in errors.SWEEPS.items():
+            if len(tables.plain) > 1:
+                look = looks[plain]._replace(linestyle=look.linestyle)
             points = errors.by_operations(tables, plain, sweep)
             if len(points):
                 start = {"n_operations": 0, "error": errors.intact(tables, plain)}
@@ -38,7 +40,8 @@ def _at_equal_cost(axes: Axes, tables: Tables, result: dict[str, pd.DataFrame]) 
     for vote, curve in result.items():
         left = 100 * curve.n_modules / n
         errors.draw_curve(axes, left, curve, LOOKS[vote], LABELS[vote])
-    axes.set_xlabel(f"Modules left (% of {n})")
+    has_depths = len(style.by_depth(tables)) > 1
+    axes.set_xlabel("Modules left (% of each)" if has_depths else f"Modules left (% of {n})")
     axes.set_title("(a) By modules left")
     axes.set_xlim(102, 0)
     style.error_axis(axes)

@@ -1,5 +1,7 @@
 """Fig. 3: error after deleting any single module, of residual networks and of a VGG."""
 
+from collections.abc import Sequence
+
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -8,11 +10,11 @@ from residual_ensembles.figures import authors, errors, style
 from residual_ensembles.figures.figure_spec import FigureSpec
 
 
-def mark_downsampling(axes: Axes, modules: tuple[int, ...]) -> None:
+def mark_downsampling(axes: Axes, modules: tuple[int, ...], *, named: bool = True) -> None:
     """Points at the modules that downsample, from below the curve."""
     for i, module in enumerate(modules):
         axes.axvline(module, color=style.INK, linewidth=0.7, linestyle=(0, (1, 3)), zorder=1)
-        if i == 0:
+        if i == 0 and named:
             axes.annotate(
                 "dotted: downsampling",
                 (module, 97),
@@ -24,31 +26,57 @@ def mark_downsampling(axes: Axes, modules: tuple[int, ...]) -> None:
 
 
 def _panel(
-    axes: Axes, tables: Tables, networks: tuple[str, ...], look: style.Look, reference: str
+    axes: Axes,
+    tables: Tables,
+    networks: Sequence[str],
+    kind: style.Look,
+    reference: str,
+    *,
+    shares_legend: bool = False,
 ) -> None:
+    """Draws the authors' network, and those of the study; one alone looks like its kind."""
     points = authors.points(reference, "delete")
-    label = "authors: VGG, CIFAR-10" if reference == "vgg" else "authors: ResNet-110, CIFAR-10"
+    label = f"authors: {authors.title(reference)}, CIFAR-10"
+    if shares_legend:
+        label = "authors: as deep, else ResNet-110 (CIFAR-10)"
     style.authors_curve(axes, points.index + 1, 100 * points.error_mean, label)
+    looks = style.looks(tables.runs)
     for network in networks:
+        look = kind if len(networks) == 1 else looks[network]
         points = errors.single_deletions(tables, network)
-        errors.draw_curve(axes, points.module, points, look, f"ours: {network}")
+        ours = "ours" if shares_legend and len(networks) == 1 else f"ours: {network}"
+        errors.draw_curve(axes, points.module, points, look, ours)
         errors.draw_intact(axes, errors.intact(tables, network), look.color, "ours, intact")
 
 
 @style.styled
 def draw(tables: Tables) -> Figure:
-    """Draws residual networks on the left and VGGs on the right."""
+    """Draws residual networks on the left, a panel for each depth, and VGGs on the right."""
+    depths, vggs = style.by_depth(tables), tables.named(("vgg",))
     figure = Figure(figsize=(7.2, 3.5))
-    left, right = figure.subplots(1, 2, width_ratios=[2.4, 1], sharey=True)
-    _panel(left, tables, tables.plain, style.PLAIN, "resnet110")
-    for network in tables.plain:
-        mark_downsampling(left, tables.downsampling(network))
-    left.set_xlabel("Deleted module")
-    _panel(right, tables, tables.named(("vgg",)), style.VGG, "vgg")
+    widths = [2.4, 1] if len(depths) == 1 else [0.5 + max(n, 10) / 20 for n in (*depths, 12)]
+    *panels, right = figure.subplots(1, len(widths), width_ratios=widths, sharey=True)
+    if len(depths) == 1:
+        ((n, networks),) = depths.items()
+        _panel(panels[0], tables, networks, style.PLAIN, authors.network_of(n))
+        for network in networks:
+            mark_downsampling(panels[0], tables.downsampling(network))
+        _panel(right, tables, vggs, style.VGG, "vgg")
+        style.legend_above(panels[0])
+        style.legend_above(right, columns=1)
+    else:
+        for axes, (n, networks) in zip(panels, depths.items(), strict=True):
+            _panel(axes, tables, networks, style.PLAIN, authors.network_of(n), shares_legend=True)
+            for network in networks:
+                mark_downsampling(axes, tables.downsampling(network), named=False)
+            axes.set_title(", ".join(networks))
+            style.count_axis(axes, "Module")
+        _panel(right, tables, vggs, style.VGG, "vgg", shares_legend=True)
+        style.legend_over_all(figure, (*panels, right))
+        right.set_title("VGG")
+    panels[0].set_xlabel("Deleted module")
     style.count_axis(right, "Deleted layer")
-    style.error_axis(left)
-    style.legend_above(left)
-    style.legend_above(right, columns=1)
+    style.error_axis(panels[0])
     style.caption(figure, rests_on(tables))
     return figure
 

@@ -25,8 +25,11 @@ def _deletion(axes: Axes, tables: Tables) -> None:
         points = authors.points(network, plan)
         name = f"authors: {label} ({title})"
         style.authors_curve(axes, points.x, 100 * points.error_mean, name, line)
+    looks = style.apart(tables.plain)
     for plain in tables.plain:
         for sweep, (label, look) in errors.SWEEPS.items():
+            if len(tables.plain) > 1:  # a color for each network, a line for each way to draw
+                look = looks[plain]._replace(linestyle=look.linestyle)
             points = errors.by_operations(tables, plain, sweep)
             if len(points):
                 errors.draw_curve(axes, points.n_operations, points, look, f"{plain}: {label}")
@@ -69,6 +72,7 @@ def _reordering(axes: Axes, tables: Tables) -> None:
     points = authors.points(network, authors.SWAPS)
     name = f"authors: mean of a bin ({title})"
     style.authors_curve(axes, points.x, 100 * points.error_mean, name)
+    looks = style.apart(tables.plain)
     for plain in tables.plain:
         rows = tables.sweep(plain, "reorder")
         if rows.empty:
@@ -76,7 +80,7 @@ def _reordering(axes: Axes, tables: Tables) -> None:
         tau = rows.kendall_tau.to_numpy(float)
         error = 100 * rows.error_fraction.to_numpy(float)
         labels = f"{plain}: one re-ordering", f"{plain}: mean of a bin"
-        draw_reorderings(axes, tau, error, style.PLAIN, labels)
+        draw_reorderings(axes, tau, error, looks[plain], labels)
     axes.set_xlabel("Kendall's τ of the order (1 is intact)")
     axes.set_title("(b)")
     axes.invert_xaxis()
@@ -85,7 +89,7 @@ def _reordering(axes: Axes, tables: Tables) -> None:
 @style.styled
 def draw(tables: Tables) -> Figure:
     """Draws random deletions on the left and re-orderings on the right."""
-    figure = Figure(figsize=(7.2, 4.0))
+    figure = Figure(figsize=(7.2, 4.0 + 0.75 * max(len(tables.plain) - 1, 0)))
     left, right = figure.subplots(1, 2, sharey=True)
     _deletion(left, tables)
     _reordering(right, tables)

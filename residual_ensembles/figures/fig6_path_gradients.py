@@ -1,5 +1,7 @@
 """Fig. 6: how many paths there are of each length, how much gradient each brings, and both."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -47,8 +49,8 @@ def _lengths(axes: Axes, n: int) -> None:
     axes.set_ylabel("Share of all paths (%)")
 
 
-def _norms(axes: Axes, tables: Tables) -> None:
-    for network in tables.plain:
+def _norms(axes: Axes, tables: Tables, networks: Sequence[str]) -> None:
+    for network in networks:
         counts = log10_counts(tables.n_modules(network) or modules_of(tables))
         for run in tables.of(network):
             sampled = final_gradients(tables, network, run.seed, "sampled").astype(NUMBERS)
@@ -69,10 +71,11 @@ def _norms(axes: Axes, tables: Tables) -> None:
     axes.set_ylabel("log₁₀ of the norm at y₀")
 
 
-def _amounts(axes: Axes, tables: Tables) -> None:
-    style.shade_effective_paths(axes, tables, "paper: 5–17")
+def _amounts(axes: Axes, tables: Tables, n: int, networks: Sequence[str]) -> None:
+    if n == PAPER_N or not networks:
+        style.shade_effective_paths(axes, tables, "paper: 5–17")
     ranges = {}
-    for network in tables.plain:
+    for network in networks:
         for run in tables.of(network):
             for name, (amounts, *ends) in readings(tables, network, run.seed).items():
                 # the other two are in the legend already, from panel (b)
@@ -91,21 +94,23 @@ def _amounts(axes: Axes, tables: Tables) -> None:
 
 @style.styled
 def draw(tables: Tables) -> Figure:
-    """Draws the three panels for the study's plain residual network."""
-    n = modules_of(tables)
-    figure = Figure(figsize=(7.2, 3.5))
-    a, b, c = figure.subplots(1, 3)
-    _lengths(a, n)
-    _norms(b, tables)
-    _amounts(c, tables)
-    for axes in (b, c):
-        if not axes.lines:
-            style.missing(axes, "no path gradients\nin this study")
-    longest = max([n, *map(tables.n_modules, tables.plain)])
-    for axes in (a, b, c):
-        style.count_axis(axes, "Path length (modules)")
-        axes.set_xlim(-0.5, (n if axes is a else longest) + 0.5)
-    style.legend_over_all(figure, (a, b, c))
+    """Draws the three panels for the study's plain residual networks, a row for each depth."""
+    depths = style.by_depth(tables)
+    figure = Figure(figsize=(7.2, 3.5 + 2.2 * (len(depths) - 1)))
+    rows = figure.subplots(len(depths), 3, squeeze=False)
+    for (a, b, c), (n, networks) in zip(rows, depths.items(), strict=True):
+        _lengths(a, n)
+        _norms(b, tables, networks)
+        _amounts(c, tables, n, networks)
+        for axes in (b, c):
+            if not axes.lines:
+                style.missing(axes, "no path gradients\nin this study")
+        for axes in (a, b, c):
+            style.count_axis(axes, "Path length (modules)")
+            axes.set_xlim(-0.5, n + 0.5)
+        if len(depths) > 1:
+            a.set_title(f"(a) Paths of {', '.join(networks)}")
+    style.legend_over_all(figure, tuple(rows.flat))
     style.caption(figure, rests_on(tables))
     return figure
 

@@ -5,13 +5,15 @@ from matplotlib.figure import Figure
 from residual_ensembles.analysis import Tables
 from residual_ensembles.figures import authors, errors, style
 from residual_ensembles.figures.fig3_single_deletion import mark_downsampling
+from residual_ensembles.figures.fig6_path_gradients import modules_of
 from residual_ensembles.figures.figure_spec import FigureSpec
 from residual_ensembles.models.architectures import residual_kinds
 
 
 def _networks(tables: Tables) -> list[tuple[str, style.Look]]:
     trained = tables.named(residual_kinds(), "stochastic_depth")
-    return [(n, style.PLAIN) for n in tables.plain] + [(n, style.STOCHASTIC_DEPTH) for n in trained]
+    looks = style.looks(tables.runs)
+    return [(network, looks[network]) for network in (*tables.plain, *trained)]
 
 
 @style.styled
@@ -19,9 +21,10 @@ def draw(tables: Tables) -> Figure:
     """Draws plain and stochastic-depth networks over one axis."""
     figure = Figure(figsize=(7.2, 3.5))
     axes = figure.subplots()
+    theirs = authors.network_of(modules_of(tables))
     for gating, label, line in (("none", "plain", ":"), ("stochastic_depth", "stochastic", "-")):
-        points = authors.points("resnet110", "delete", gating)
-        name = f"authors: {label} (ResNet-110, CIFAR-10)"
+        points = authors.points(theirs, "delete", gating)
+        name = f"authors: {label} ({authors.title(theirs)}, CIFAR-10)"
         style.authors_curve(axes, points.x, 100 * points.error_mean, name, line)
     for network, look in _networks(tables):
         points = errors.single_deletions(tables, network)
@@ -52,4 +55,6 @@ FIGURE = FigureSpec(
     rests_on=rests_on,
     ours=lambda tables: bool(_networks(tables)),
     authors=lambda tables: True,
+    # How external networks were trained is not known.
+    wanted=lambda tables: not tables.runs or not all(run.is_external for run in tables.runs),
 )

@@ -240,6 +240,20 @@ def error_axis(axes: Axes) -> None:
     axes.set_ylim(0, 100)
 
 
+def by_depth(tables: Tables) -> dict[int, list[str]]:
+    """Returns the plain residual networks by number of modules; the paper's, 54, without any."""
+    result: dict[int, list[str]] = {}
+    for network in tables.plain:
+        result.setdefault(tables.n_modules(network) or PAPER_N, []).append(network)
+    return result or {PAPER_N: []}
+
+
+def apart(networks: Sequence[str]) -> dict[str, Look]:
+    """Returns looks of several networks of a kind in one panel, told apart by color and marker."""
+    cycle = (PLAIN, VGG, STOCHASTIC_DEPTH, EFFECTIVE_PATHS, HIGHWAY)
+    return {network: cycle[i % len(cycle)] for i, network in enumerate(networks)}
+
+
 def has_paper_depth(tables: Tables) -> bool:
     """Whether a study has a network as deep as the paper's, or none at all."""
     return not tables.networks or PAPER_N in map(tables.n_modules, tables.networks)

@@ -108,7 +108,8 @@ def main() -> None:
     tables = analysis.read_tables(results)
     figures.draw_figures(tables)
     options = {flag.name: flag.value for flag in FLAGS.get_key_flags_for_module(__name__)}
-    report.write_page(tables, json.loads(json.dumps(options, default=str)), COMMAND)
+    shown = json.loads(json.dumps(options, default=str))
+    report.write_page(tables, shown, COMMAND, report.evidence.read_all())
     print(f"the page: {results / 'report.html'}")
 
 

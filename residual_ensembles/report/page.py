@@ -1,7 +1,7 @@
 """report.html: the study on one page that needs nothing but itself."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from html import escape
 from typing import NamedTuple
 
@@ -12,6 +12,7 @@ from markupsafe import Markup
 from residual_ensembles.analysis import CLAIMS, Tables, claims_table
 from residual_ensembles.analysis.claims import VERDICTS
 from residual_ensembles.figures import FIGURES, FigureSpec, style, write_reference
+from residual_ensembles.report import evidence
 from residual_ensembles.report.assets import asset, content_security_policy
 from residual_ensembles.report.key_results import (
     COUNTED,
@@ -71,9 +72,6 @@ def _with_own_ids(svg: str, prefix: str) -> str:
     svg = re.sub(r'\sid="([^"]*)"', own, svg)
     return re.sub(r'(url\(#|href="#)', rf"\g<1>{prefix}-", svg)
 
-
-MARKS = {"reproduced": "✓", "not reproduced": "✗", "inconclusive": "?", "not tested": "–"}
-"""Beside its color, each verdict has a sign."""
 
 _CLAIMS = {claim.id: claim for claim in CLAIMS}
 
@@ -158,22 +156,33 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
         extensions=["jinja2.ext.do"],
     )
-    environment.globals["marks"] = MARKS
+    environment.globals["marks"] = evidence.MARKS
     environment.filters["breakable"] = breakable
     return environment
 
 
 def render(
-    tables: Tables, claims: pd.DataFrame, parameters: Mapping[str, object], command: str
+    tables: Tables,
+    claims: pd.DataFrame,
+    parameters: Mapping[str, object],
+    command: str,
+    committed: Iterable[evidence.Study] = (),
 ) -> str:
     """Returns the page.
 
     Args:
         tables: The study; its figures are in the folder `figures` beside the tables.
         claims: Rows of claims.csv.
-        parameters: What the study was run with, nested as in params.yaml.
+        parameters: What the study was run with, nested as in params.yaml; `differs` is a sentence
+            on what differs from the paper's study.
         command: The command that remakes the figures.
+        committed: Studies to set beside it; one of the same name is left out.
     """
+    parameters = dict(parameters)
+    differs = parameters.pop("differs", "")
+    own = evidence.Study(tables.study, tables.dataset_title, claims)
+    others = [study for study in committed if study.name != own.name]
+    beside = evidence.claim_rows([own, *others]) if others else []
     about = about_its_networks(tables, claims)
     rows = claim_rows(about)
     shown = [result for spec in FIGURES if (result := _shown(tables, spec, rows))]
@@ -192,6 +201,10 @@ def render(
             answers=answers(about),
             n_left_out=len(claims) - len(about),
             how_sure=how_sure(tables),
+            differs=differs,
+            others=others,
+            beside=beside,
+            beside_summary=evidence.summary(beside),
             claims=rows,
             networks=network_rows(tables),
             gates=gate_rows(tables),
@@ -208,13 +221,19 @@ def render(
     )
 
 
-def write_page(tables: Tables, parameters: Mapping[str, object], command: str) -> int:
+def write_page(
+    tables: Tables,
+    parameters: Mapping[str, object],
+    command: str,
+    committed: Iterable[evidence.Study] = (),
+) -> int:
     """Writes claims.csv, reference.csv, metrics.json and report.html into a study's folder.
 
     Args:
         tables: The study; its figures are drawn.
         parameters: As for `render`.
         command: As for `render`.
+        committed: As for `render`.
 
     Returns:
         How many claims were decided.
@@ -223,7 +242,8 @@ def write_page(tables: Tables, parameters: Mapping[str, object], command: str) -
     write_csv(tables.folder / "claims.csv", claims)
     write_reference(tables.folder)
     write_json(tables.folder / "metrics.json", metrics(tables, claims))
-    write_text(tables.folder / "report.html", render(tables, claims, parameters, command))
+    page = render(tables, claims, parameters, command, committed)
+    write_text(tables.folder / "report.html", page)
     return len(claims)
 
 

@@ -61,7 +61,7 @@ def test_rules_look_at_the_interval(target, low, high, verdict):
 def test_all_claims_are_there():
     ids = [claim.id for claim in CLAIMS]
     assert len(ids) == len(set(ids))
-    assert {int(id.rstrip("abc")) for id in ids} == set(range(1, 23))
+    assert {int(id.rstrip("abc")) for id in ids} == set(range(1, 24))
 
 
 def test_every_claim_is_declared_in_full():
@@ -160,6 +160,7 @@ def test_rules_that_were_changed_say_so(claims, tmp_path):
     assert changed == {
         *("4a", "4b", "4c", "5a", "5b", "6a", "6b", "7a", "7b", "12a", "12b"),
         *("13a", "13b", "13c", "15b", "15c", "20", "21b", "21c", "22a", "22b"),
+        *("23a", "23b", "23c"),
     }
     begin = "Rule changed after the first study: "
     for table in (claims, claims_table(read_tables(tmp_path))):
@@ -244,16 +245,52 @@ def test_a_number_without_an_interval_says_so(claims):
 
 
 def other_depth(study, folder, n_modules):
-    """Copies a study whose plain network has this many modules."""
+    """Copies a study whose plain network has this many modules, and decides it."""
     shutil.copytree(study, folder)
     run = folder / "networks" / "resnet-0" / "run.json"
     facts = json.loads(run.read_text()) | {"n_modules": n_modules, "downsampling": [19, 37]}
     run.write_text(json.dumps(facts))
-    return claims_table(read_tables(folder)).set_index("id").verdict
+    return claims_table(read_tables(folder)).set_index("id")
+
+
+def test_short_paths_of_other_depths_are_held_against_the_mean_path(study, tmp_path):
+    gradients = pd.read_csv(study / "path_gradients.csv")
+    folder = tmp_path / "digits"
+    before = claims_table(read_tables(study)).set_index("id")
+    assert before.measured["23b"] == pytest.approx(8 / 54)
+    assert "to scale" not in before.note["23b"]
+    assert other_depth(study, folder, 27).verdict["23b"] == "not tested"  # lengths go on to 54
+    gradients[gradients.length <= 27].to_csv(folder / "path_gradients.csv", index=False)
+    row = claims_table(read_tables(folder)).set_index("id").loc["23b"]
+    assert (row.measured, row.low, row.high) == pytest.approx((8 / 27, 8 / 27, 9 / 27))
+    assert (row.verdict, row.n) == ("reproduced", 5)
+    exact = gradients[(gradients.estimator == "exact") & gradients.length.between(3, 8)]
+    assert row.note.startswith(
+        "Lengths that carry 95 %: 1 to 8 of 27. 5 to 17 of 54 are 2.5 to 8.5 of 27, to scale; "
+        f"lengths 3 to 8 carry {100 * exact.share_of_norms.sum():.1f} %."
+    )
+    ranges = pd.read_csv(folder / "path_gradients_ranges.csv")
+    ranges["last"], ranges["last_low"], ranges["last_high"] = 16, 14, 17
+    ranges.to_csv(folder / "path_gradients_ranges.csv", index=False)
+    verdicts = claims_table(read_tables(folder)).set_index("id").verdict
+    assert verdicts["23b"] == "not reproduced"
+
+
+def test_the_authors_numbers_are_of_the_same_depth_where_they_have_some(study, tmp_path):
+    table = other_depth(study, tmp_path / "shallow", 9)
+    assert table.paper_value[["1", "2", "17", "18"]].tolist() == [
+        0.30465,
+        -0.04468,
+        0.27696,
+        0.37335,
+    ]
+    assert "In the authors' own data" not in table.note["1"]
+    table = other_depth(study, tmp_path / "other", 66)
+    assert table.paper_value[["1", "17"]].tolist() == [0.00413, 0.00296]
 
 
 def test_what_is_said_of_54_modules_is_not_tested_on_others(study, tmp_path):
-    verdicts = other_depth(study, tmp_path / "digits", 66)
+    verdicts = other_depth(study, tmp_path / "digits", 66).verdict
     for id in ("5a", "5b", "6a", "6b", "13a", "13b", "13c"):
         assert verdicts[id] == "not tested"
     assert verdicts["4a"] != "not tested"

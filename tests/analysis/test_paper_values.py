@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from residual_ensembles.analysis import CLAIMS
+from residual_ensembles.analysis.claims.lesion_measurements import AUTHORS
 from residual_ensembles.analysis.curves import largest_step, shrinking_gain
 from residual_ensembles.figures import authors
 from residual_ensembles.statistics import spearman
@@ -55,3 +56,27 @@ def test_values_of_stochastic_depth_follow_from_the_authors_points():
 
 def test_value_of_effective_paths_is_the_papers():
     assert PAPER["15a"] == PAPER["15b"] == pytest.approx(0.0596 - 0.0610)
+
+
+@pytest.mark.parametrize("depth", [20, 32, 44, 56, 110])
+def test_values_of_other_depths_follow_from_the_authors_points_too(depth):
+    n = (depth - 2) // 6 * 3
+    downsampling = [n // 3 + 1, 2 * n // 3 + 1]
+    plain = costs(f"resnet{depth}")
+    rest = plain.drop(downsampling)
+    assert AUTHORS[n].median == pytest.approx(rest.median(), abs=5e-6)
+    peak = plain[downsampling].min() - rest.quantile(0.9)
+    assert AUTHORS[n].peak == pytest.approx(peak, abs=5e-6)
+    if depth == 44:  # they did not train it with stochastic depth
+        assert AUTHORS[n].typical_gain is AUTHORS[n].extra_gain is None
+        return
+    trained = costs(f"resnet{depth}", "stochastic_depth")
+    gain = rest.median() - trained.drop(downsampling).median()
+    assert AUTHORS[n].typical_gain == pytest.approx(gain, abs=5e-6)
+    extra = plain[downsampling].mean() - trained[downsampling].mean() - gain
+    assert AUTHORS[n].extra_gain == pytest.approx(extra, abs=5e-6)
+
+
+def test_those_of_claims_are_of_54_modules():
+    assert (PAPER["1"], PAPER["2"], PAPER["17"], PAPER["18"]) == tuple(AUTHORS[54])
+    assert PAPER["23a"] == pytest.approx(17 / 54)

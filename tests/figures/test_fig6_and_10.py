@@ -42,7 +42,7 @@ def test_each_network_is_drawn_with_its_own_number_of_modules(study, tmp_path):
     (folder / "networks/resnet_short-0/run.json").write_text(json.dumps(facts | {"n_modules": 27}))
     tables = read_tables(folder)
     assert tables.plain == ("resnet_short", "resnet")
-    of_one = fig6_path_gradients.draw(tables).axes[1]
+    of_one = fig6_path_gradients.draw(tables).axes[4]  # in a row of its own
     assert max(of_one.lines[-1].get_xdata()) == 54
     assert of_one.get_xlim() == (-0.5, 54.5)
     left = fig13_ensemble.draw(tables).axes[0]

@@ -34,7 +34,8 @@ class Clone:
         git = ["git", "-C", str(ROOT), "ls-files", "-co", "--exclude-standard", "-z"]
         listed = subprocess.run(git, capture_output=True, check=True, text=True).stdout
         for name in filter(None, listed.split("\0")):
-            if (ROOT / name).is_file() and not name.startswith(("tests/", "docs/")):
+            is_read = name.startswith("docs/results/") or not name.startswith(("tests/", "docs/"))
+            if (ROOT / name).is_file() and is_read:
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(ROOT / name, folder / name)
         for name, more in studies.items():

@@ -1,8 +1,20 @@
-from .claim import VERDICTS, Claim, Measurement
+from .claim import (
+    INCONCLUSIVE,
+    NOT_REPRODUCED,
+    NOT_TESTED,
+    REPRODUCED,
+    VERDICTS,
+    Claim,
+    Measurement,
+)
 from .table import CLAIMS, claims_table
 
 __all__ = [
     "CLAIMS",
+    "INCONCLUSIVE",
+    "NOT_REPRODUCED",
+    "NOT_TESTED",
+    "REPRODUCED",
     "VERDICTS",
     "Claim",
     "Measurement",

@@ -105,11 +105,20 @@ def between(low: float, high: float) -> Target:
 
 @dataclass(frozen=True)
 class Measurement:
-    """The measurement of one network that a claim is decided by."""
+    """The measurement of one network that a claim is decided by.
+
+    Attributes:
+        network: Name of the network, or of the two that are compared.
+        estimate: The number and its interval.
+        note: What to say beside the number.
+        paper_value: The authors' number of a network as deep as this one, where it is not the
+            claim's own; None for that.
+    """
 
     network: str
     estimate: Estimate
     note: str = ""
+    paper_value: float | None = None
 
 
 def _basis(estimate: Estimate) -> str:
@@ -177,10 +186,12 @@ class Claim:
 
     def row(self, measurement: Measurement | None) -> tuple:
         """Returns the row of claims.csv about one measurement, None where there is none."""
-        network, numbers, verdict = "", (None,) * 4, NOT_TESTED
+        network, numbers, verdict, paper = "", (None,) * 4, NOT_TESTED, self.paper_value
         notes = [f"To settle it: {self.settle}"]
         if measurement is not None:
             network, estimate = measurement.network, measurement.estimate
+            if measurement.paper_value is not None:
+                paper = measurement.paper_value
             ends = (None if math.isnan(end) else end for end in (estimate.low, estimate.high))
             numbers = (estimate.value, *ends, estimate.n)
             verdict = self.verdict(estimate)
@@ -192,5 +203,5 @@ class Claim:
         if self.revised:
             notes.append(f"Rule changed after the first study: {self.revised}")
         note = " ".join(filter(None, notes))
-        says, paper = (self.id, self.statement, self.source), self.paper_value
+        says = self.id, self.statement, self.source
         return (*says, network, paper, *numbers, self.rule, verdict, note)

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from residual_ensembles.analysis.claims.claim import Finder, Measurement
-from residual_ensembles.analysis.claims.lesion_measurements import ANY, ENOUGH_STEPS
+from residual_ensembles.analysis.claims.lesion_measurements import ANY, ENOUGH_STEPS, authors_cost
 from residual_ensembles.analysis.curves import curves, error_by_size, shrinking_gain, wrong_by_size
 from residual_ensembles.analysis.deletion_costs import single_costs
 from residual_ensembles.analysis.tables import Tables
@@ -140,12 +140,13 @@ def extra_gain(plain: pd.DataFrame, trained: pd.DataFrame, downsampling) -> Esti
 
 
 def stochastic_depth_gain(
-    gain: Callable[[pd.DataFrame, pd.DataFrame, tuple[int, ...]], Estimate],
+    gain: Callable[[pd.DataFrame, pd.DataFrame, tuple[int, ...]], Estimate], authors: str
 ) -> Finder:
     """Returns a finder of what stochastic depth saves of the cost of a deletion (17, 18).
 
     Args:
         gain: Takes the single costs of both networks of a seed, and the downsampling modules.
+        authors: The authors' number, a field of `AuthorsCosts`.
     """
 
     def find(tables: Tables) -> Iterator[Measurement]:
@@ -157,7 +158,8 @@ def stochastic_depth_gain(
                 if len(a) and list(a.module) == list(b.module)
             )
             if joined:
-                yield Measurement(f"{plain} − {network}", joined)
+                paper_value = authors_cost(tables.n_modules(plain), authors)
+                yield Measurement(f"{plain} − {network}", joined, paper_value=paper_value)
 
     return find
 

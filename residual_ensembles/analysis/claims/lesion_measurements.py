@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -14,12 +15,46 @@ from residual_ensembles.statistics.intervals import Estimate, bootstrap, over_dr
 from residual_ensembles.statistics.paired import holm
 from residual_ensembles.statistics.rank_correlation import spearman
 
+
+class AuthorsCosts(NamedTuple):
+    """What the authors' own data on CIFAR-10 say of single deletions at one depth."""
+
+    median: float
+    """Median cost of a module that does not downsample, as a fraction (claim 1)."""
+    peak: float
+    """Cost of the cheaper downsampling module minus the 90 % quantile of the others' (claim 2)."""
+    typical_gain: float | None = None
+    """By how much stochastic depth lowers the median (claim 17); None where it was not trained."""
+    extra_gain: float | None = None
+    """By how much more it saves at the downsampling modules (claim 18)."""
+
+
+AUTHORS = {
+    9: AuthorsCosts(0.30465, -0.04468, 0.27696, 0.37335),
+    15: AuthorsCosts(0.09626, -0.14088, 0.08783, 0.20000),
+    21: AuthorsCosts(0.03998, 0.03984),
+    27: AuthorsCosts(0.01773, 0.00548, 0.01836, 0.09655),
+    54: AuthorsCosts(0.00413, 0.05284, 0.00296, 0.05225),
+}
+"""Of ResNet-20, 32, 44, 56 and 110, by number of modules."""
 ANY = "random_deletion"
 SPARING = "random_deletion_sparing"
+PAPER_N = 54
+"""Modules of the paper's ResNet-110."""
 ENOUGH_STEPS = 10
 """A curve of fewer numbers of modules says nothing about smoothness."""
 FEWEST_REORDERINGS = 20
 """Re-orderings of one seed below which nothing is said."""
+
+
+def authors_cost(n_modules: int, name: str) -> float | None:
+    """Returns the authors' number of a network of so many modules; None where they have none.
+
+    Args:
+        n_modules: Number of modules.
+        name: A field of `AuthorsCosts`.
+    """
+    return getattr(AUTHORS[n_modules], name) if n_modules in AUTHORS else None
 
 
 def median_cost(costs: pd.DataFrame, downsampling: tuple[int, ...]) -> Estimate | None:
@@ -54,12 +89,16 @@ def typical_cost(tables: Tables) -> Iterator[Measurement]:
     for network, costs, downsampling in _costs(tables):
         if joined := over_seeds(median_cost(of_seed, downsampling) for of_seed in costs):
             named = sorted({module for of_seed in costs for module in exceptions(of_seed)})
+            n_modules = tables.n_modules(network)
             note = (
                 "Modules that cost more than two points (one-sided score tests, Holm): "
-                f"{', '.join(map(str, named)) or 'none'}. In the authors' own data: 1, 11, 19 and "
-                "37, of which 19 and 37 downsample."
+                f"{', '.join(map(str, named)) or 'none'}."
             )
-            yield Measurement(network, joined, note)
+            if n_modules == PAPER_N:
+                note += (
+                    " In the authors' own data: 1, 11, 19 and 37, of which 19 and 37 downsample."
+                )
+            yield Measurement(network, joined, note, authors_cost(n_modules, "median"))
 
 
 def _peak(costs: pd.DataFrame, downsampling: tuple[int, ...]) -> Estimate | None:
@@ -92,7 +131,8 @@ def downsampling_peaks(tables: Tables) -> Iterator[Measurement]:
             )
             if top.module.iloc[0] not in downsampling:
                 note += " The highest peak is no downsampling module."
-            yield Measurement(network, joined, note)
+            paper_value = authors_cost(tables.n_modules(network), "peak")
+            yield Measurement(network, joined, note, paper_value)
 
 
 def mildest_layer(tables: Tables) -> Iterator[Measurement]:

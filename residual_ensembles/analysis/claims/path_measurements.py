@@ -1,16 +1,16 @@
-"""What claims 8 to 14 and 16 measure: numbers of paths, and gradients by length (Figs. 6 and 7)."""
+"""What claims 8 to 14, 16 and 23 measure: paths and gradients by length (Figs. 6 and 7)."""
 
 from collections.abc import Iterator
 from itertools import pairwise
+from math import ceil, floor
 
 from residual_ensembles.analysis.claims.claim import Finder, Measurement
+from residual_ensembles.analysis.claims.lesion_measurements import PAPER_N as N
 from residual_ensembles.analysis.gradient_readings import final_gradients, is_complete
 from residual_ensembles.analysis.tables import Tables
 from residual_ensembles.paths import lengths
+from residual_ensembles.paths.length_profile import EFFECTIVE
 from residual_ensembles.statistics.intervals import Estimate, exact, over_seeds
-
-N = 54
-"""Modules of the paper's ResNet-110."""
 
 
 def counted(value: float, note: str = "") -> Finder:
@@ -68,19 +68,7 @@ def carried_by_effective_paths(estimator: str, reading: str) -> Finder:
         for network in tables.plain:
             if tables.n_modules(network) != N:
                 continue
-            complete = [
-                run.seed
-                for run in tables.of(network)
-                if is_complete(final_gradients(tables, network, run.seed, estimator), N)
-            ]
-            rows = tables.gradient_ranges
-            rows = rows[
-                (rows.network == network)
-                & rows.seed.isin(complete)
-                & (rows.target == "y0")
-                & (rows.reading == reading)
-            ]
-            rows = list(rows[rows.epoch == rows.epoch.max()].drop_duplicates("seed").itertuples())
+            rows = _ranges(tables, network, estimator, reading)
             joined = over_seeds(
                 Estimate(r.carried, r.carried_low, r.carried_high, r.n_batches, "batches")
                 for r in rows
@@ -93,3 +81,65 @@ def carried_by_effective_paths(estimator: str, reading: str) -> Finder:
                 yield Measurement(network, joined, note)
 
     return find
+
+
+def longest_effective(estimator: str, reading: str) -> Finder:
+    """Returns a finder of the longest effective length as a share of all modules (claim 23).
+
+    It is the last of the shortest range of lengths that carries 95 % of the gradient.
+
+    Args:
+        estimator: As for `carried_by_effective_paths`.
+        reading: As there.
+    """
+
+    def find(tables: Tables) -> Iterator[Measurement]:
+        for network in tables.plain:
+            n = tables.n_modules(network)
+            rows = _ranges(tables, network, estimator, reading)
+            joined = over_seeds(
+                Estimate(r.last / n, r.last_low / n, r.last_high / n, r.n_batches, "batches")
+                for r in rows
+            )
+            if joined:
+                found = ", ".join(f"{row.first:.0f} to {row.last:.0f}" for row in rows)
+                note = f"Lengths that carry 95 %: {found} of {n}.{_to_scale(tables, network, rows)}"
+                yield Measurement(network, joined, note)
+
+    return find
+
+
+def _to_scale(tables: Tables, network: str, rows: list) -> str:
+    """Says what the lengths carry that are to a network's modules as 5 to 17 are to 54."""
+    n = tables.n_modules(network)
+    first, last = (n * end / N for end in EFFECTIVE)
+    if n == N:
+        return ""
+    shares = []
+    for row in rows:
+        gradients = final_gradients(tables, network, row.seed, row.estimator)
+        column = "share_projected" if row.reading == "projection" else "share_of_norms"
+        inside = (first <= gradients.length) & (gradients.length <= last)
+        shares.append(f"{100 * gradients[column][inside].sum():.1f}")
+    return (
+        f" 5 to 17 of 54 are {first:.1f} to {last:.1f} of {n}, to scale; lengths {ceil(first)} to "
+        f"{floor(last)} carry {', '.join(shares)} %."
+    )
+
+
+def _ranges(tables: Tables, network: str, estimator: str, reading: str) -> list:
+    """Returns the rows of path_gradients_ranges.csv at y₀ after training, one per seed."""
+    n = tables.n_modules(network)
+    complete = [
+        run.seed
+        for run in tables.of(network)
+        if is_complete(final_gradients(tables, network, run.seed, estimator), n)
+    ]
+    rows = tables.gradient_ranges
+    rows = rows[
+        (rows.network == network)
+        & rows.seed.isin(complete)
+        & (rows.target == "y0")
+        & (rows.reading == reading)
+    ]
+    return list(rows[rows.epoch == rows.epoch.max()].drop_duplicates("seed").itertuples())

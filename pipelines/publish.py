@@ -1,0 +1,256 @@
+"""Puts studies into docs/results, to be committed, and shows what all studies there decide.
+
+    python -m pipelines.publish [--studies=results/digits_seeds,...]
+
+copies of each finished study what its claims are decided by: tables, predictions of the intact
+network and of single deletions, how each network was trained, and params.yaml; no weights and no
+pages. Then, as without the flag, it decides the claims of every committed study anew from its
+tables, and writes docs/results/README.md, the table of the README, and the figure at its top.
+"""
+
+import gzip
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from absl import flags
+
+from pipelines import study as studies
+from residual_ensembles import analysis, cli, figures
+from residual_ensembles.analysis.tables import UNKNOWN, Run
+from residual_ensembles.report import evidence
+from residual_ensembles.report.key_results import metrics, tally
+from residual_ensembles.report.numbers import duration
+from residual_ensembles.report.rows import results_table
+from residual_ensembles.storage.files import (
+    read_npz,
+    write_bytes,
+    write_csv,
+    write_json,
+    write_npz,
+    write_text,
+)
+
+FLAGS = flags.FLAGS
+COMMITTED = Path("docs/results")
+README = Path("README.md")
+BEGIN, END = "<!-- results -->\n", "<!-- /results -->"
+"""Between these, the README has the table."""
+TOP = Path("docs/fig3_single_deletion.png")
+OF_TOP = "cifar10_pretrained"
+"""The study whose Fig. 3 is at the top of the README, once it is committed."""
+LARGE = 2**20
+"""Tables of more bytes than this are compressed."""
+PREDICTED = ("intact", "single_deletion")
+"""Lesions whose predictions decide claims: costs on the same images."""
+FILES = (
+    "lesions.csv",
+    "lesions_run.json",
+    "exactness.csv",
+    "half_gates.csv",
+    "module_importance.csv",
+    "module_importance_ranks.csv",
+    "ensemble.csv",
+    "ensemble/members.csv",
+    "ensemble/predictions-*.npz",
+    "path_gradients.csv",
+    "path_gradients_cancellation.csv",
+    "path_gradients_fits.csv",
+    "path_gradients_modules.csv",
+    "path_gradients_ranges.csv",
+    "path_gradients_sums.csv",
+    "path_gradients_run.json",
+    "networks/*/run.json",
+    "networks/*/times.json",
+    "networks/*/history.csv",
+    "networks/*/gates.csv",
+    "gates.csv",
+    "cost.csv",
+)
+"""What is copied, as far as it is there."""
+
+
+def define_flags() -> None:
+    """Defines the flags."""
+    flags.DEFINE_list("studies", [], "folders of finished studies to copy, separated by commas")
+
+
+def publish(source: Path, committed: Path) -> Path:
+    """Copies what belongs to the repository of a finished study.
+
+    Args:
+        source: results/<study>; params.yaml two folders above says how it was computed.
+        committed: Folder of all committed studies.
+
+    Returns:
+        The folder of the study there; what it held before is gone.
+
+    Raises:
+        ValueError: The study is not finished, or params.yaml is of another one.
+    """
+    tables = analysis.read_tables(source)
+    if not (source / "report.html").exists():
+        raise ValueError(f"Received {source}, which has no page, expected a finished study.")
+    params = source.parents[1] / studies.PARAMS
+    name = studies.read(params).get("name")
+    if name != tables.study:
+        raise ValueError(
+            f"Received {source} with {params} of the study {name!r}, expected that of "
+            f"{tables.study!r}: python -m pipelines.compose study={tables.study}"
+        )
+    target = committed / tables.study
+    if target.exists():
+        shutil.rmtree(target)
+    for path in sorted(path for pattern in FILES for path in source.glob(pattern)):
+        _copy(path, target / path.relative_to(source))
+    _copy(params, target / studies.PARAMS.name)
+    for run in tables.runs:
+        _copy_predictions(tables, run, target)
+    return target
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copies a file, compressed where it is large."""
+    content = source.read_bytes()
+    if len(content) > LARGE and source.suffix == ".csv":
+        target = target.with_name(target.name + ".gz")
+        content = gzip.compress(content, mtime=0)
+    write_bytes(target, content)
+
+
+def _copy_predictions(tables: analysis.Tables, run: Run, target: Path) -> None:
+    """Copies the predictions that decide claims; those of other lesions become unknown."""
+    name = Path("predictions") / f"{run.network}-{run.seed}.npz"
+    if not (tables.folder / name).exists():
+        return
+    answers = read_npz(tables.folder / name)
+    rows = tables.lesions[
+        (tables.lesions.network == run.network) & (tables.lesions.seed == run.seed)
+    ]
+    kept = rows.sweep.isin(PREDICTED).to_numpy()[:, None]
+    predictions = np.where(kept, answers["predictions"], UNKNOWN)
+    write_npz(target / name, predictions=predictions.astype("int16"), labels=answers["labels"])
+
+
+def decide(folder: Path) -> None:
+    """Writes claims.csv and metrics.json of a committed study from its tables."""
+    tables = analysis.read_tables(folder)
+    claims = analysis.claims_table(tables)
+    write_csv(folder / "claims.csv", claims)
+    write_json(folder / "metrics.json", metrics(tables, claims))
+
+
+def about(committed: Path) -> str:
+    """Returns the text of docs/results/README.md: how each study was made."""
+    parts = [_HEAD, *(_about(folder) for folder in evidence.folders(committed))]
+    return "\n\n".join(parts) + "\n"
+
+
+_HEAD = """# Results
+
+Studies that were computed, one in each folder: tables, claims, and what computed them. Weights,
+pages and most predictions are left out; `make docs` draws the pages anew from the tables.
+`python -m pipelines.publish --studies=results/STUDY` copies a finished study here, and writes this
+file. A test decides all claims again from the tables.
+
+Of `predictions/`, the intact network and single deletions are kept; in rows of other lesions all
+images are −1, unknown. Tables of more than a megabyte are compressed."""
+
+
+def _about(folder: Path) -> str:
+    tables, study = analysis.read_tables(folder), evidence.read(folder)
+    params = studies.read(folder / studies.PARAMS.name)
+    counts = ", ".join(f"{count} {verdict}" for verdict, count in tally(study.claims).items())
+    lines = [f"| {what} | {'<br>'.join(values)} |" for what, values in _made(tables).items()]
+    return "\n\n".join(
+        [
+            f"## {tables.study}",
+            f"{study.title}: {counts} (a row for each claim and network).",
+            f"What differs from the paper: {params.get('differs') or 'not said.'}",
+            results_table(tables),
+            "\n".join(["| how it was made | |", "|---|---|", *lines]),
+        ]
+    )
+
+
+def _made(tables: analysis.Tables) -> dict[str, list[str]]:
+    """Returns how a study was made, from what its stages wrote: different values of each fact."""
+    facts = [run.facts for run in tables.runs] + list(tables.computed.values())
+    hardware = [each["hardware"] for each in facts if each.get("hardware")]
+    versions = [each["versions"] for each in facts if each.get("versions")]
+    datasets = [run.dataset for run in tables.runs if run.dataset]
+    machines = [
+        f"{each.get('processor')}, {each.get('cores')} cores, {each.get('memory_gib')} GiB"
+        for each in hardware
+    ]
+    made = {
+        "command": [_command(tables.study)],
+        "time": [_time(tables)],
+        "machine": machines,
+        "devices": [", ".join(map(str, each.get("devices") or [])) for each in hardware],
+        "revision": [str(each["revision"]) for each in facts if each.get("revision")],
+        "versions": [", ".join(f"{n} {v}" for n, v in each.items()) for each in versions],
+        "data": [f"{each.get('title')}, {each.get('checksum')}" for each in datasets],
+        "seeds": [", ".join(map(str, sorted({run.seed for run in tables.runs})))],
+    }
+    distinct = {what: list(dict.fromkeys(filter(None, values))) for what, values in made.items()}
+    return {what: values for what, values in distinct.items() if values}
+
+
+def _command(study: str) -> str:
+    """Returns what computes a study again."""
+    if (Path("pipelines/conf/study") / f"{study}.yaml").exists():
+        return f"`python -m pipelines.compose study={study} && dvc repro`"
+    return f"`cp docs/results/{study}/params.yaml . && dvc repro`"
+
+
+def _time(tables: analysis.Tables) -> str:
+    """Returns how long trainings took in all, and the whole where `make reproduce` measured it."""
+    trained = [run for run in tables.runs if not run.is_external]
+    seconds = [run.facts.get("seconds_training") or 0 for run in trained]
+    parts = [f"{duration(sum(seconds))} for {len(trained)} trainings, one after another"]
+    if not trained:
+        parts = ["nothing was trained by the study"]
+    if (tables.folder / "cost.csv").exists():
+        costs = [line.split(",") for line in (tables.folder / "cost.csv").read_text().splitlines()]
+        total = dict(zip(costs[0], costs[-1], strict=True))
+        parts.append(f"{duration(float(total['seconds']))} for everything, several at a time")
+    return "; ".join(parts)
+
+
+def with_table(readme: str, table: str) -> str:
+    """Returns the README's text with a table between its marks."""
+    between = re.compile(f"(?<={re.escape(BEGIN)}).*?(?={re.escape(END)})", re.DOTALL)
+    return between.sub(lambda _: f"{table}\n", readme)
+
+
+def show(committed: Path) -> Iterator[Path]:
+    """Writes what is made of all committed studies, and yields the path of each file."""
+    write_text(committed / README.name, about(committed))
+    yield committed / README.name
+    table = evidence.markdown(evidence.read_all(committed))
+    write_text(README, with_table(README.read_text(encoding="utf-8"), table))
+    yield README
+    if (committed / OF_TOP).exists():
+        drawn = next(spec for spec in figures.FIGURES if spec.name == TOP.stem)
+        tables = analysis.read_tables(committed / OF_TOP)
+        figures.save(drawn.draw(tables), TOP.parent, TOP.stem)
+        TOP.with_suffix(".svg").unlink()
+        yield TOP
+
+
+def main() -> None:
+    """Copies the studies, and shows what all decide."""
+    new = [publish(Path(source).resolve(), COMMITTED) for source in FLAGS.studies]
+    for folder in dict.fromkeys([*new, *evidence.folders(COMMITTED)]):
+        decide(folder)
+        print(folder)
+    for path in show(COMMITTED):
+        print(path)
+
+
+if __name__ == "__main__":
+    define_flags()
+    cli.run(main)

@@ -1,0 +1,200 @@
+"""What the committed studies decide, claim by claim, side by side.
+
+A committed study is a folder docs/results/<study> of the repository, with the tables that its
+claims are decided by; `python -m pipelines.publish` writes it. Where the package is installed
+without the repository there are none.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+
+from residual_ensembles.analysis import CLAIMS
+from residual_ensembles.analysis.claims import INCONCLUSIVE, NOT_REPRODUCED, NOT_TESTED, REPRODUCED
+from residual_ensembles.report.key_results import COUNTED, measured, tally
+from residual_ensembles.storage.columns import CLAIM_COLUMNS
+
+COMMITTED = Path(__file__).resolve().parents[2] / "docs" / "results"
+"""Where the committed studies are."""
+MARKS = {REPRODUCED: "✓", NOT_REPRODUCED: "✗", INCONCLUSIVE: "?", NOT_TESTED: "–"}
+"""Beside its color, each verdict has a sign."""
+DECIDED = (REPRODUCED, NOT_REPRODUCED)
+READINGS = (
+    ("mean norm of a path times number of paths, the paper's reading", "13a", "23a"),
+    ("norms of sums", "13b", "23b"),
+    ("projections on the whole gradient", "13c", "23c"),
+)
+"""Each reading of Fig. 6 (c), with the claims that are decided under it."""
+
+
+class Study(NamedTuple):
+    """What a study decides."""
+
+    name: str
+    title: str
+    """What its images are called where people read it."""
+    claims: pd.DataFrame
+    """Rows of claims.csv."""
+
+
+class Verdict(NamedTuple):
+    """What one study says of a claim, of one of its networks."""
+
+    verdict: str
+    measured: str
+    network: str
+
+
+class ClaimRow(NamedTuple):
+    """A claim, and what each study says of it."""
+
+    id: str
+    statement: str
+    cells: list[list[Verdict]]
+    """By study, in its networks' order; an empty list where a study does not test it."""
+
+    @property
+    def is_decided(self) -> bool:
+        """Whether any study reproduces or refutes it."""
+        return any(each.verdict in DECIDED for cell in self.cells for each in cell)
+
+
+def folders(committed: Path = COMMITTED) -> list[Path]:
+    """Returns the folders of the committed studies, by name; none where there is no repository."""
+    return sorted(path.parent for path in Path(committed).glob("*/claims.csv"))
+
+
+def read(folder: Path) -> Study:
+    """Reads what a committed study decides.
+
+    Args:
+        folder: One of `folders`.
+    """
+    text = [name for name in CLAIM_COLUMNS if name not in ("paper_value", *_NUMBERS)]
+    claims = pd.read_csv(
+        folder / "claims.csv",
+        dtype=dict.fromkeys(text, str),
+        keep_default_na=False,
+        na_values={name: [""] for name in ("paper_value", *_NUMBERS)},
+    )
+    runs = sorted(folder.glob("networks/*/run.json"))
+    dataset = json.loads(runs[0].read_text(encoding="utf-8")).get("dataset", {}) if runs else {}
+    title = dataset.get("title") or dataset.get("name") or folder.name
+    return Study(folder.name, str(title), claims.astype({"n": "Int64"}))
+
+
+def read_all(committed: Path = COMMITTED) -> list[Study]:
+    """Reads what every committed study decides."""
+    return [read(folder) for folder in folders(committed)]
+
+
+def claim_rows(studies: Iterable[Study]) -> list[ClaimRow]:
+    """Returns a row for each claim that a study can change, in the order of their numbers."""
+    studies = list(studies)
+    return [
+        ClaimRow(claim.id, claim.statement, [_cell(study.claims, claim.id) for study in studies])
+        for claim in CLAIMS
+        if not claim.counted
+    ]
+
+
+def _cell(claims: pd.DataFrame, id: str) -> list[Verdict]:
+    rows = claims[(claims.id == id) & (claims.verdict != NOT_TESTED)]
+    return [Verdict(row.verdict, measured(row), row.network) for row in rows.itertuples()]
+
+
+def summary(rows: Iterable[ClaimRow]) -> str:
+    """Returns sentences on how many claims are decided, and which are not."""
+    rows = list(rows)
+    rest = [row.id for row in rows if not row.is_decided]
+    sentence = f"{len(rows) - len(rest)} of {len(rows)} claims are decided by a study or more."
+    return f"{sentence} No study decides {', '.join(rest)}." if rest else sentence
+
+
+def markdown(studies: Iterable[Study], *, with_intervals: bool = False) -> str:
+    """Returns the verdicts of studies as a Markdown table: a column a study, a row a claim.
+
+    Claims that none of them tests have no row.
+
+    Args:
+        studies: The studies; without any, a sentence says so.
+        with_intervals: Whether each number is followed by its interval.
+    """
+    studies = list(studies)
+    if not studies:
+        return "No study is committed yet."
+    rows = claim_rows(studies)
+    header = ["", "claim", *(f"`{study.name}`: {study.title}" for study in studies)]
+    lines = [header, ["---"] * len(header)]
+    for row in (row for row in rows if any(row.cells)):
+        cells = [_markdown_cell(cell, with_intervals) for cell in row.cells]
+        lines.append([row.id, row.statement, *cells])
+    counted = tally(studies[0].claims, counted=True)
+    legend = ", ".join(f"{mark} {verdict}" for verdict, mark in MARKS.items())
+    return (
+        "\n".join(f"| {' | '.join(line)} |" for line in lines)
+        + f"\n\n{legend}. {summary(rows)} {', '.join(sorted(COUNTED, key=_number))} follow from "
+        f"counting paths: {counted[REPRODUCED]} hold, {counted[NOT_REPRODUCED]} do not."
+    )
+
+
+def _markdown_cell(cell: list[Verdict], with_intervals: bool) -> str:
+    """Returns a line for each network of a cell, named where there are several."""
+    lines = []
+    for each in cell:
+        number = each.measured if with_intervals else each.measured.split(" (")[0]
+        name = f" `{each.network}`" if len(cell) > 1 else ""
+        lines.append(f"{MARKS[each.verdict]} {number}{name}")
+    return "<br>".join(lines) or MARKS[NOT_TESTED]
+
+
+def _number(id: str) -> tuple[int, str]:
+    return int(id.rstrip("abc")), id
+
+
+def short_paths(studies: Iterable[Study]) -> str:
+    """Returns, in Markdown, whether gradient comes from short paths, under each reading.
+
+    Studies of photographs come before that of digits; empty where no study measured it.
+    """
+    order = sorted(studies, key=lambda study: study.title.startswith("Digits"))
+    parts = []
+    for study in order:
+        sentences = [_reading(study, *reading) for reading in READINGS]
+        if any(sentences):
+            parts.append(
+                f"**{study.title}** (`{study.name}`). " + " ".join(filter(None, sentences))
+            )
+    return "\n\n".join(parts)
+
+
+def _reading(study: Study, reading: str, of_54: str, of_any: str) -> str:
+    rows = study.claims[study.claims.verdict != NOT_TESTED]
+    longest, carried = rows[rows.id == of_any], rows[rows.id == of_54]
+    if longest.empty:
+        return ""
+    numbers = [
+        f"{row.network} {measured(row)} of its modules [{row.verdict}]"
+        for row in longest.itertuples()
+    ]
+    sentence = (
+        f"{_answer(longest.verdict)}, in {reading}: the lengths that carry 95 % of the gradient "
+        f"end, where the mean path has half, at {'; '.join(numbers)}."
+    )
+    for row in carried.itertuples():
+        sentence += (
+            f" Of {row.network}, 5 to 17 of 54 modules carry {measured(row)} [{row.verdict}]."
+        )
+    return sentence
+
+
+def _answer(verdicts: Iterable[str]) -> str:
+    known = set(verdicts)
+    answers: Mapping[str, str] = {REPRODUCED: "Yes", NOT_REPRODUCED: "No", INCONCLUSIVE: "Open"}
+    return answers[known.pop()] if len(known) == 1 else "For some networks"
+
+
+_NUMBERS = ("measured", "low", "high", "n")
