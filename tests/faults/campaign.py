@@ -186,7 +186,8 @@ def with_value(values: dict, place: tuple, value: object) -> dict:
     copy = {name: dict(v) if isinstance(v, dict) else v for name, v in values.items()}
     inner = copy
     for name in place[:-1]:
-        inner[name] = list(inner[name]) if isinstance(inner[name], list) else dict(inner[name])
+        within = inner[name] if isinstance(inner, list) else inner.get(name)
+        inner[name] = dict(within) if isinstance(within, dict) else list(within or ())
         inner = inner[name]
     if value is MISSING:
         inner.pop(place[-1], None) if isinstance(inner, dict) else inner.clear()

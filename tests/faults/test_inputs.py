@@ -25,7 +25,7 @@ from tests.faults import campaign
 from tests.helpers import programs, small_studies
 from tests.helpers.synthetic_study import write_study
 
-pytestmark = pytest.mark.faults
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(0)]  # each case has its own limit
 PROGRAMS = ("residual_ensembles.train", "residual_ensembles.lesions")
 BEGUN = (".checkpoints", "networks", "*_run.json")
 """What a stage may have begun to write when it comes to what is bad."""

@@ -22,7 +22,7 @@ from tests.faults import campaign
 from tests.helpers import small_studies
 from tests.helpers.clones import ROOT, Clone
 
-pytestmark = pytest.mark.faults
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(0)]  # each case has its own limit
 STAGES = ("prepare", "train", "lesion_study", "path_gradients", "explorer", "figures", "report")
 HOW = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 MARK = "RESIDUAL_ENSEMBLES_FAULT"
