@@ -5,11 +5,13 @@ from collections.abc import Sequence
 
 # Builders are found by their addresses. They are imported here, too, so that changes of their files
 # make results anew.
+from residual_ensembles.arguments import checked
 from residual_ensembles.models import highway, resnet, vgg  # noqa: F401
 from residual_ensembles.models.architectures import TRAINING_PRECISIONS, architecture, n_modules
 from residual_ensembles.models.chain import Chain
 
 
+@checked
 def build(
     model: str,
     depth: int,

@@ -9,6 +9,7 @@ from typing import Any
 from keras import ops, tree
 
 from residual_ensembles import backend
+from residual_ensembles.arguments import checked
 from residual_ensembles.backend.precision import compiled
 from residual_ensembles.models.chain import segment_of
 from residual_ensembles.models.protocols import ChainLike, ModuleLike
@@ -143,6 +144,7 @@ class Linearization:
         [0, 1, 2, 3]
     """
 
+    @checked
     def __init__(
         self,
         chain: ChainLike,

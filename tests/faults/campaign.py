@@ -119,7 +119,13 @@ class Tally:
 TALLIES: dict[str, Tally] = {}
 
 
-def run(kind: str, cases: Sequence, most: int, attempt: Callable[[object], str | None]):
+def run(
+    kind: str,
+    cases: Sequence,
+    most: int,
+    attempt: Callable[[object], str | None],
+    tries: int = 1,
+):
     """Tries some cases of a kind, and fails with all that fell short.
 
     Args:
@@ -127,6 +133,7 @@ def run(kind: str, cases: Sequence, most: int, attempt: Callable[[object], str |
         cases: All there are.
         most: How many of them the full campaign tries; all, where there are fewer.
         attempt: Returns what falls short in a case, or None.
+        tries: As how many each case counts.
     """
     order = list(range(len(cases)))
     random.Random(f"{SEED}:{kind}").shuffle(order)
@@ -137,7 +144,7 @@ def run(kind: str, cases: Sequence, most: int, attempt: Callable[[object], str |
     tally = TALLIES.setdefault(kind, Tally())
     for number in chosen:
         found = attempt(cases[number])
-        tally.tried += 1
+        tally.tried += tries
         if found is not None:
             tally.short.append(f"{kind}:{number}: {shown(cases[number])}: {found}")
             print(tally.short[-1], flush=True)
