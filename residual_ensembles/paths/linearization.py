@@ -9,7 +9,6 @@ from typing import Any
 from keras import ops, tree
 
 from residual_ensembles import backend
-from residual_ensembles.arguments import checked
 from residual_ensembles.backend.precision import compiled
 from residual_ensembles.models.chain import segment_of
 from residual_ensembles.models.protocols import ChainLike, ModuleLike
@@ -144,7 +143,6 @@ class Linearization:
         [0, 1, 2, 3]
     """
 
-    @checked
     def __init__(
         self,
         chain: ChainLike,

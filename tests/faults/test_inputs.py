@@ -28,8 +28,9 @@ from tests.helpers import programs, small_studies
 from tests.helpers.synthetic_study import write_study
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(0)]  # each case has its own limit
-NOT_CALLED = ("models.ChainLike", "models.ModuleLike", "data.crop_and_flip")
-"""Two protocols, and what stands in graphs of TensorFlow, whose tensors have no values yet."""
+NOT_CALLED = ("models.ChainLike", "models.ModuleLike", "data.crop_and_flip", "paths.Linearization")
+"""Two protocols; what stands in graphs of TensorFlow, whose tensors have no values yet; and what
+takes anything with stem, modules and head."""
 PROGRAMS = ("residual_ensembles.train", "residual_ensembles.lesions")
 BEGUN = (".checkpoints", "networks", "*_run.json")
 """What a stage may have begun to write when it comes to what is bad."""
