@@ -6,9 +6,7 @@
 a default, and for `dvc repro` with another study than the default.
 """
 
-import os
 import sys
-import tempfile
 from pathlib import Path
 
 from dvc.utils.hydra import compose_and_dump
@@ -18,6 +16,7 @@ from pipelines import reference
 from pipelines.study import PARAMS, Study, read
 from residual_ensembles import cli
 from residual_ensembles.parameters import validated
+from residual_ensembles.storage.files import atomic_path, remove_partial
 
 CONF = Path("pipelines/conf")
 
@@ -32,8 +31,8 @@ def compose(output: Path, overrides: list[str]) -> None:
     Raises:
         ValueError: There is no such study or parameter, or the study is invalid.
     """
-    with tempfile.TemporaryDirectory(dir=output.parent) as folder:
-        composed = Path(folder) / output.name
+    remove_partial(output.parent)
+    with atomic_path(output) as composed:
         try:
             compose_and_dump(composed, str(CONF.resolve()), None, "config", "", list(overrides))
         except HydraException as error:
@@ -41,7 +40,6 @@ def compose(output: Path, overrides: list[str]) -> None:
                 f"Received {' '.join(overrides)}: {' '.join(str(error).split())}"
             ) from error
         validated(Study, read(composed))
-        os.replace(composed, output)
 
 
 if __name__ == "__main__":

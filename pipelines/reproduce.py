@@ -11,7 +11,6 @@ import os
 import resource
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from residual_ensembles import cli
 from residual_ensembles.backend import interruption
 from residual_ensembles.cli import COST_FILE, children_peak_mib, read_costs
 from residual_ensembles.storage.files import write_csv
+from residual_ensembles.storage.temporary import TemporaryFolder
 
 STEPS = (
     ("python", "-m", "pipelines.compose"),
@@ -32,7 +32,7 @@ STEPS = (
 def main() -> int:
     """Runs the steps and returns the exit status of the first that failed, or 0."""
     begun, status = time.perf_counter(), 0
-    with tempfile.TemporaryDirectory() as folder:
+    with TemporaryFolder() as folder:
         file = Path(folder) / "costs.jsonl"
         environment = {**os.environ, COST_FILE: str(file)}
         for step in STEPS:

@@ -1,8 +1,98 @@
 """Validation of arguments, with errors that name the parameter."""
 
+import functools
+import inspect
 import numbers
 import os
-from typing import Any
+import types
+import typing
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
+
+import numpy as np
+
+T = TypeVar("T", bound=Callable)
+
+EXPECTED = {
+    "int": "an integer",
+    "float": "a finite number",
+    "str": "text",
+    "bool": "True or False",
+    "PathLike": "a path",
+    "Path": "a path",
+    "ndarray": "an array",
+    "ChainLike": "what residual_ensembles.unravel(model) or residual_ensembles.models.load(path) "
+    "returns",
+}
+"""What errors call the values of an annotation; others are called by its own name."""
+
+
+def checked(function: T) -> T:
+    """Makes a function or class raise a TypeError for arguments of another kind than annotated.
+
+    True is no integer, "1" no list of texts, NaN no number. What has no annotation, and what stands
+    within an array or a mapping, is not looked at.
+    """
+    if isinstance(function, type):
+        function.__init__ = checked(function.__init__)
+        return function
+    signature = inspect.signature(function)
+    kinds = {
+        name: each.annotation
+        for name, each in signature.parameters.items()
+        if each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)
+    }
+
+    @functools.wraps(function)
+    def wrapper(*args, **kwargs):
+        for name, value in signature.bind(*args, **kwargs).arguments.items():
+            kind = kinds.get(name, Any)
+            if not _fits(value, kind):
+                is_simple = kind in (int, float, str, bool) or not isinstance(kind, type)
+                what = f"={shown(value)}" if is_simple else f" of type {type(value).__name__}"
+                raise TypeError(f"Received {name}{what}, expected {_name(kind)}.")
+        return function(*args, **kwargs)
+
+    return wrapper
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    """Whether a value is of the kind of an annotation, as far as can be told at a glance."""
+    origin, inner = typing.get_origin(kind) or kind, typing.get_args(kind)
+    if origin in (typing.Union, types.UnionType):
+        return any(_fits(value, each) for each in inner)
+    if kind in (inspect.Parameter.empty, Any) or not isinstance(origin, type):
+        return True
+    if origin in (int, float):
+        number = numbers.Integral if origin is int else numbers.Real
+        is_number = isinstance(value, number) and not isinstance(value, bool)
+        return is_number and abs(value) < float("inf")
+    if issubclass(origin, os.PathLike):
+        return isinstance(value, str | os.PathLike)
+    if origin is np.ndarray:
+        return hasattr(value, "shape") or isinstance(value, list | tuple)
+    if not inner or not issubclass(origin, Iterable) or issubclass(origin, Mapping):
+        return isinstance(value, origin)
+    if not isinstance(value, Iterable) or isinstance(value, str | bytes | Mapping):
+        return False
+    if not isinstance(value, list | tuple):
+        return True
+    if origin is tuple and inner[-1] is not Ellipsis:
+        return len(value) == len(inner) and all(map(_fits, value, inner))
+    return all(_fits(each, inner[0]) for each in value)
+
+
+def _name(kind: Any) -> str:
+    """Returns what an error calls the values of an annotation."""
+    origin, inner = typing.get_origin(kind) or kind, typing.get_args(kind)
+    if origin in (typing.Union, types.UnionType):
+        return " or ".join(dict.fromkeys(map(_name, inner)))
+    if origin is types.NoneType:
+        return "None"
+    name = getattr(origin, "__name__", str(origin))
+    if inner and issubclass(origin, Iterable) and not issubclass(origin, Mapping):
+        return f"a sequence of which each is {_name(inner[0])}"
+    return EXPECTED.get(name, f"a {name}")
 
 
 def see(page: str, section: str = "") -> str:

@@ -23,7 +23,7 @@ from pydantic import BaseModel
 
 from residual_ensembles.backend import extras, interruption, process
 from residual_ensembles.parameters import Integers, choices, help_text, limits
-from residual_ensembles.storage import files
+from residual_ensembles.storage import files, temporary
 
 flags.disclaim_key_flags()  # `define_flags` defines those of the program that calls it
 
@@ -232,7 +232,12 @@ def _flag_message(error: flags.Error) -> str:
 def _guarded(main: Callable[[], None]) -> None:
     if process.problem() is not None:
         _fail(process.problem(), 1)
-    with one_line_errors(), interruption.obeyed(), interruption.only_one_of_its_stage():
+    with (
+        one_line_errors(),
+        interruption.obeyed(),
+        interruption.only_one_of_its_stage(),
+        temporary.in_own_folder(),
+    ):
         main()
 
 

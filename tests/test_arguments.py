@@ -1,11 +1,14 @@
 """Arguments of the wrong kind are a TypeError, those out of range a ValueError, each by name."""
 
+import inspect
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from residual_ensembles import arguments
+from residual_ensembles.paths import GradientStudy
 
 NAN, INF = float("nan"), float("inf")
 
@@ -65,3 +68,58 @@ def test_a_long_value_is_shortened():
     with pytest.raises(TypeError) as caught:
         arguments.require_number("p", "x" * 1000)
     assert len(str(caught.value)) < 150
+
+
+@arguments.checked
+def mixed(
+    n: int = 0,
+    share: float = 0.5,
+    names: Sequence[str] = (),
+    pairs: Sequence[tuple[int, int]] = (),
+    folder: Path | None = None,
+    rows: np.ndarray | None = None,
+    anything=None,
+) -> tuple:
+    return n, share, names, pairs, folder, rows, anything
+
+
+@pytest.mark.parametrize(
+    "right",
+    [
+        {"n": np.int64(3), "share": 1},
+        {"share": np.float32(0.5), "anything": object()},
+        {"names": ["a"], "pairs": [(1, 2)]},
+        {"names": np.array(["a"]), "folder": "x"},
+        {"folder": None, "rows": np.eye(2)},
+    ],
+)
+def test_arguments_of_the_annotated_kinds_are_taken(right):
+    result = dict(zip(inspect.signature(mixed).parameters, mixed(**right), strict=True))
+    assert all(result[name] is value for name, value in right.items())
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        ("n", True),
+        ("n", 1.5),
+        ("n", None),
+        ("share", NAN),
+        ("share", "1"),
+        ("names", "ab"),
+        ("names", ["a", 1]),
+        ("names", {"a": 1}),
+        ("pairs", [(1, 2, 3)]),
+        ("pairs", 5),
+        ("folder", b"x"),
+        ("rows", "x"),
+    ],
+)
+def test_arguments_of_other_kinds_are_refused_by_name(name, wrong):
+    with pytest.raises(TypeError, match=f"^Received {name}.*, expected "):
+        mixed(**{name: wrong})
+
+
+def test_the_making_of_a_class_is_checked():
+    with pytest.raises(TypeError, match=r"Received batches=1\.5, expected an integer"):
+        GradientStudy(batches=1.5)

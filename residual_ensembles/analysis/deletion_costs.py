@@ -6,11 +6,13 @@ import pandas as pd
 from scipy.stats import norm
 
 from residual_ensembles.analysis.tables import Tables, deleted
+from residual_ensembles.arguments import checked
 from residual_ensembles.backend import extras
 from residual_ensembles.statistics.finite_population import changes
 from residual_ensembles.statistics.paired import difference_interval, score
 
 
+@checked
 def additive_prediction(costs: Mapping[int, float], deleted: Iterable[int]) -> float:
     """Returns the sum of the single costs of the deleted modules.
 
@@ -50,6 +52,7 @@ def _unpaired(lesion, intact) -> tuple[float, float]:
     return float(low), float(high)
 
 
+@checked
 def single_costs(tables: Tables, network: str, seed: int) -> pd.DataFrame:
     """Returns the cost of every single deletion of one network.
 
@@ -93,6 +96,7 @@ def single_costs(tables: Tables, network: str, seed: int) -> pd.DataFrame:
     return pd.DataFrame(costs, columns=columns).sort_values("module", ignore_index=True)
 
 
+@checked
 def predicted_and_real(tables: Tables, network: str, seed: int) -> pd.DataFrame:
     """Sets the additive prediction beside the real cost of every random deletion.
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from residual_ensembles.arguments import see
+from residual_ensembles.arguments import checked, see
 from residual_ensembles.models.architectures import EXTERNAL, residual_kinds
 from residual_ensembles.paths.study import gradient_tables
 from residual_ensembles.storage.checkpoints import network_folder
@@ -276,6 +276,8 @@ def _table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
         return pd.DataFrame(columns=columns)
     try:
         require_file(path)
+        if path.read_bytes()[-1:] not in (b"", b"\n"):
+            raise ValueError("it ends within a row")
         names = pd.read_csv(path, nrows=0).columns
         frame = pd.read_csv(
             path,
@@ -344,6 +346,7 @@ def _gates(folder: Path, runs: tuple[Run, ...]) -> pd.DataFrame:
     return pd.concat([_table(path, GATE_COLUMNS) for path in paths], ignore_index=True)
 
 
+@checked
 def read_tables(folder: str | Path) -> Tables:
     """Reads what there is of a study.
 

@@ -7,10 +7,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from residual_ensembles.storage.files import is_in_use, mark_in_use, naming_full_disk
-
-LOCK = "lock"
-"""Name of the file in a temporary folder that the process which fills it holds locked."""
+from residual_ensembles.storage.files import is_in_use, naming_full_disk
+from residual_ensembles.storage.temporary import LOCK, locked
 
 
 @contextlib.contextmanager
@@ -41,10 +39,8 @@ def atomic_folder(folder: Path, marker: str) -> Iterator[Path]:
             f"folder, or one with a {marker} to replace."
         )
     temporary = _beside(folder)
-    lock = os.open(temporary / "new lock", os.O_RDWR | os.O_CREAT)
+    lock = locked(temporary)
     try:
-        mark_in_use(lock)  # before others see it under its name
-        (temporary / "new lock").rename(temporary / LOCK)
         new, old = temporary / "new", temporary / "old"
         with naming_full_disk(folder):
             new.mkdir()  # mkdtemp's 0700 would hide results from a group's other members

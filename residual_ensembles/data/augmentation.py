@@ -4,7 +4,12 @@ import dataclasses
 
 import numpy as np
 
-from residual_ensembles.arguments import require_choice, require_instance, require_whole_number
+from residual_ensembles.arguments import (
+    checked,
+    require_choice,
+    require_instance,
+    require_whole_number,
+)
 from residual_ensembles.data import epoch_draws, random_resized_crop
 
 KINDS = ("none", "pad_crop", "random_resized_crop")
@@ -64,6 +69,7 @@ def default_augmentation(height: int, width: int, flip: bool = True) -> Augmenta
     return Augmentation("pad_crop", padding=max(1, side // 8), flip=flip)
 
 
+@checked
 def draw_augmentation(
     augmentation: Augmentation, seed: int, epoch: int, indices: np.ndarray
 ) -> dict[str, np.ndarray]:

@@ -8,7 +8,7 @@ of its own position instead, computed for a batch at once.
 
 import numpy as np
 
-from residual_ensembles.arguments import require_whole_number
+from residual_ensembles.arguments import checked, require_whole_number
 from residual_ensembles.statistics.randomness import generator
 
 # SplitMix64, Steele, Lea & Flood (2014), "Fast splittable pseudorandom number generators", Fig. 14
@@ -17,6 +17,7 @@ _INCREMENT = np.uint64(0x9E3779B97F4A7C15)
 _MULTIPLIERS = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
 
 
+@checked
 def order(seed: int, epoch: int, n: int) -> np.ndarray:
     """Returns the order of the images in an epoch, a function of (seed, epoch).
 

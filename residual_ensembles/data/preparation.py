@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from residual_ensembles.arguments import (
+    checked,
     require_choice,
     require_instance,
     require_number,
@@ -35,6 +36,7 @@ STATISTICS_IMAGES = 50_000  # how many stand for the mean of a set that is not k
 _CHUNK = 512  # images that are decoded at a time
 
 
+@checked
 def prepare(
     source: str,
     folder: str | os.PathLike,
@@ -102,6 +104,7 @@ def prepare(
     return prepared.load(folder)
 
 
+@checked
 def prepared_once(
     source: str, data_dir: str | os.PathLike, validation_fraction: float
 ) -> prepared.Prepared:

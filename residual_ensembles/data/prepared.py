@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from residual_ensembles import parameters
-from residual_ensembles.arguments import require_choice, require_path
+from residual_ensembles.arguments import checked, require_choice, require_path
 from residual_ensembles.data.augmentation import Augmentation
 from residual_ensembles.data.split import ArraySplit, RecordSplit, Split, View
 from residual_ensembles.storage import files
@@ -101,6 +101,7 @@ class Prepared:
         return None
 
 
+@checked
 def load(folder: str | os.PathLike) -> Prepared:
     """Opens a prepared data set after checking that its files are what was written.
 

@@ -23,6 +23,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 from tqdm import tqdm
 
+from residual_ensembles.arguments import shown
 from residual_ensembles.data import folder
 
 _BATCH = 256  # images read at a time; a few megabytes even at ImageNet's size
@@ -164,7 +165,8 @@ def open_source(specification: str) -> Iterator[Source]:
         yield _folder(Path(rest).expanduser())
     else:
         raise ValueError(
-            f"Received source {specification!r}; expected 'digits', 'tfds:NAME' or 'folder:PATH'."
+            f"Received source {shown(specification)}; expected 'digits', 'tfds:NAME' or "
+            "'folder:PATH'."
         )
 
 

@@ -2,10 +2,12 @@
 
 import numpy as np
 
+from residual_ensembles.arguments import checked
 from residual_ensembles.lesions.lesion import Lesion
 from residual_ensembles.models.protocols import ChainLike
 
 
+@checked
 def check_lesion(lesion: Lesion, chain: ChainLike) -> None:
     """Refuses a lesion that the network does not allow.
 
@@ -69,6 +71,7 @@ def _numbers(modules: tuple[int, ...]) -> str:
     return ", ".join(map(str, modules)) or "no module at all"
 
 
+@checked
 def deletable(chain: ChainLike) -> tuple[int, ...]:
     """Returns the modules that can be deleted, numbered from 1.
 
@@ -83,11 +86,13 @@ def deletable(chain: ChainLike) -> tuple[int, ...]:
     return tuple(i for i in range(1, len(chain.modules) + 1) if _is_deletable(chain, i))
 
 
+@checked
 def duplicable(chain: ChainLike) -> tuple[int, ...]:
     """Returns the modules that can run twice: those that keep the shape, numbered from 1."""
     return tuple(i for i, module in enumerate(chain.modules, start=1) if module.keeps_shape)
 
 
+@checked
 def critical_modules(chain: ChainLike) -> tuple[int, ...]:
     """Returns the first module and the downsampling ones, which some random sweeps exclude.
 
@@ -97,6 +102,7 @@ def critical_modules(chain: ChainLike) -> tuple[int, ...]:
     return tuple(sorted({1, *chain.downsampling}))
 
 
+@checked
 def swappable(chain: ChainLike, exclude: tuple[int, ...] = ()) -> tuple[tuple[int, int], ...]:
     """Returns all pairs of positions that can change places.
 

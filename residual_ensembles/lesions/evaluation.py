@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from residual_ensembles.arguments import checked
 from residual_ensembles.lesions.engine.evaluator import (
     NOT_FINITE,
     Evaluator,
@@ -22,7 +23,7 @@ from residual_ensembles.lesions.exactness.agreement import Agreement
 from residual_ensembles.lesions.exactness.sequential_sampling import Sampling
 from residual_ensembles.lesions.lesion import Lesion
 from residual_ensembles.lesions.sweep_settings import EXEMPT, SweepSettings, check_sweep
-from residual_ensembles.models.protocols import Targets
+from residual_ensembles.models.protocols import ChainLike, Targets
 from residual_ensembles.models.targets import check_numbers, class_labels
 from residual_ensembles.runtime.executor import Executor, Serial
 from residual_ensembles.runtime.result_cache import ResultCache
@@ -63,8 +64,9 @@ class Evaluation:
     """Largest growth of the memory of a process during the evaluation."""
 
 
+@checked
 def evaluate(
-    chain,
+    chain: ChainLike,
     plan: Sequence,
     images,
     *,

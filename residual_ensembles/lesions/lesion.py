@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+from residual_ensembles.arguments import checked
 from residual_ensembles.statistics.rank_correlation import kendall_tau
 
 INTACT = "intact"
@@ -52,6 +53,7 @@ class Lesion:
     swaps: tuple[tuple[int, int], ...] = ()
     duplications: tuple[int, ...] = ()
 
+    @checked
     def __init__(
         self,
         deletions: Iterable[int] = (),

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from residual_ensembles.arguments import checked
 from residual_ensembles.lesions.engine.evaluator import SweepSpec, WorkerSweep, check_finite
 from residual_ensembles.lesions.engine.grid import MEMORY_BYTES, Grid
 from residual_ensembles.lesions.engine.lesion_groups import affordable_images
@@ -23,6 +24,7 @@ OUTPUT_SHARE = 4
 """Outputs of all lesions take up to this fraction of the memory; a map of classes is large."""
 
 
+@checked
 def outputs_of(
     chain: ChainLike,
     lesions: Sequence[Lesion],

@@ -7,6 +7,7 @@ and of nothing else: a plan with more operations or more draws contains the smal
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from residual_ensembles.arguments import checked
 from residual_ensembles.lesions import constraints
 from residual_ensembles.lesions.lesion import Lesion
 from residual_ensembles.models.protocols import ChainLike
@@ -46,6 +47,7 @@ def intact() -> list[PlannedLesion]:
     return [PlannedLesion("intact", 0, Lesion())]
 
 
+@checked
 def single_deletions(modules: Sequence[int]) -> list[PlannedLesion]:
     """Returns one deletion for each module (section 4.1, Fig. 3).
 
@@ -59,6 +61,7 @@ def single_deletions(modules: Sequence[int]) -> list[PlannedLesion]:
     return [PlannedLesion("single_deletion", 0, Lesion(deletions=[m])) for m in modules]
 
 
+@checked
 def single_duplications(modules: Sequence[int]) -> list[PlannedLesion]:
     """Returns one duplication for each module.
 
@@ -72,6 +75,7 @@ def single_duplications(modules: Sequence[int]) -> list[PlannedLesion]:
     return [PlannedLesion("single_duplication", 0, Lesion(duplications=[m])) for m in modules]
 
 
+@checked
 def random_deletions(
     modules: Sequence[int], k: int, draws: int, seed: int, sweep: str = "random_deletion"
 ) -> list[PlannedLesion]:
@@ -96,6 +100,7 @@ def random_deletions(
     return [PlannedLesion(sweep, draw, Lesion(deletions=some)) for draw, some in chosen]
 
 
+@checked
 def random_duplications(
     modules: Sequence[int], duplications: int, draws: int, seed: int
 ) -> list[PlannedLesion]:
@@ -137,6 +142,7 @@ def _random_subsets(
     ]
 
 
+@checked
 def reorderings(
     pairs: Sequence[tuple[int, int]], swaps: int, draws: int, seed: int
 ) -> list[PlannedLesion]:
@@ -174,6 +180,7 @@ def reorderings(
     return plan
 
 
+@checked
 def study_plan(
     chain: ChainLike,
     *,

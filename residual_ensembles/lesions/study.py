@@ -6,6 +6,7 @@ from dataclasses import asdict
 import numpy as np
 import pandas as pd
 
+from residual_ensembles.arguments import checked
 from residual_ensembles.lesions.constraints import deletable
 from residual_ensembles.lesions.engine.grid import MEMORY_BYTES
 from residual_ensembles.lesions.evaluation import evaluate
@@ -36,6 +37,7 @@ EXAMPLES = {
 """Columns of `lesion_table`, and their names where inputs need not be images."""
 
 
+@checked
 def lesion_study(
     chain: ChainLike,
     x: Inputs,

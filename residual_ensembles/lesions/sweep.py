@@ -8,6 +8,7 @@ from typing import NamedTuple
 import pandas as pd
 from tqdm import tqdm
 
+from residual_ensembles.arguments import checked
 from residual_ensembles.lesions.engine.scheduler import Scheduler
 from residual_ensembles.lesions.evaluation import Evaluation, Sweep, evaluate_sweeps
 from residual_ensembles.lesions.plans import COMPLETE, PlannedLesion
@@ -25,6 +26,7 @@ ENTRIES = (
 """Modules that read images and evaluate lesions, and every class that a network may consist of."""
 
 
+@checked
 def network_cache(
     kind: str,
     network: Path,

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from residual_ensembles import backend
+from residual_ensembles.arguments import checked
 from residual_ensembles.lesions.engine.grid import MEMORY_BYTES
 from residual_ensembles.lesions.exactness.sequential_sampling import check_half_width
 from residual_ensembles.models.examples import check_shape
@@ -16,6 +17,7 @@ them: the precision names their kind, a half-width asks for some of the images, 
 decides, it is named. Every other setting, a new one too, is part of the key."""
 
 
+@checked
 @dataclass(frozen=True)
 class SweepSettings:
     """Settings of the evaluation of a sweep's lesions."""

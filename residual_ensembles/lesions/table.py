@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from residual_ensembles.arguments import checked
 from residual_ensembles.lesions.evaluation import Evaluation
 from residual_ensembles.lesions.exactness.sequential_sampling import finite_interval
 from residual_ensembles.lesions.plans import PlannedLesion
@@ -15,6 +16,7 @@ from residual_ensembles.storage.columns import LESION_COLUMNS, ON_IMAGES, UNKNOW
 COLUMNS = (*LESION_COLUMNS, *ON_IMAGES)
 
 
+@checked
 def lesion_table(
     network: str,
     seed: int,
@@ -125,6 +127,7 @@ def exactness_row(evaluation: Evaluation, precision: str) -> dict:
     }
 
 
+@checked
 def summary(evaluation: Evaluation, precision: str = "float32") -> str:
     """Returns the exactness of an evaluation as text, and its memory if anything was computed.
 

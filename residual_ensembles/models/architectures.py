@@ -8,6 +8,8 @@ that changes of it make results anew.
 from collections.abc import Callable
 from typing import NamedTuple
 
+from residual_ensembles.arguments import checked
+
 EXTERNAL = UNRAVELED, UNRAVELED_PLAIN = "unraveled", "unraveled_plain"
 """Kinds of external networks: all modules have a skip, or some have none."""
 
@@ -152,6 +154,7 @@ def residual_kinds() -> tuple[str, ...]:
     return *own, UNRAVELED
 
 
+@checked
 def n_modules(model: str, depth: int) -> int:
     """Returns how many modules a network has, without building it.
 
@@ -169,6 +172,7 @@ def n_modules(model: str, depth: int) -> int:
     return sum(architecture(model).modules_per_stage(depth))
 
 
+@checked
 def lesionable(model: str, depth: int, side: int | None = None) -> int:
     """Returns how many modules can be deleted that are not critical.
 
@@ -192,6 +196,7 @@ def lesionable(model: str, depth: int, side: int | None = None) -> int:
     return sum(stages) - len(known.critical(LARGEST_SIDE if side is None else side))
 
 
+@checked
 def is_reorderable(model: str, depth: int) -> bool:
     """Returns whether there are two modules that can change places and are not critical.
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import keras
 
+from residual_ensembles.arguments import checked
 from residual_ensembles.models.chain import Chain
 from residual_ensembles.models.nesting import register_all
 from residual_ensembles.models.saving import reading
@@ -51,6 +52,7 @@ def kind_of(
     return json.dumps(kind, sort_keys=True, default=repr)
 
 
+@checked
 def in_float32(chain: Chain) -> Chain:
     """Returns a chain that computes in float32, with the same weights; itself where it does."""
     config = normalized(chain.get_config())

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import keras
 from keras import ops
 
+from residual_ensembles.arguments import checked
 from residual_ensembles.models import resnet, stem_head
 from residual_ensembles.models.architectures import (
     GATE_BIAS,
@@ -132,6 +133,7 @@ def highway(
     )
 
 
+@checked
 def mean_gate_values(chain: Chain, images: Tensor) -> list:
     """Returns the mean of t in each module, over images, positions and channels, as scalars.
 

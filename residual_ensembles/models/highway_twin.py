@@ -18,6 +18,7 @@ import math
 
 import numpy as np
 
+from residual_ensembles.arguments import checked
 from residual_ensembles.models.chain import Chain
 from residual_ensembles.models.highway import HighwayModule, transform_gate
 from residual_ensembles.models.lowering import Norm, lowered, steps
@@ -30,12 +31,14 @@ MOST_MODULES = 100
 """Float32 ends at 2^-126; gamma' is about 2^(n-8)."""
 
 
+@checked
 def has_half_gates(chain: Chain) -> bool:
     """Whether a chain is a pre-activation residual network, and not too deep to be rescaled."""
     known = [lowered(module) for module in chain.modules]
     return len(known) <= MOST_MODULES and all(k and k.preactivation and not k.gate for k in known)
 
 
+@checked
 def half_gates(chain: Chain) -> Chain:
     """Returns the highway network that gives the same logits with every gate at ½.
 

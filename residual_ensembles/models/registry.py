@@ -5,11 +5,13 @@ from collections.abc import Sequence
 
 # Builders are found by their addresses. They are imported here, too, so that changes of their files
 # make results anew.
+from residual_ensembles.arguments import checked, shown
 from residual_ensembles.models import highway, resnet, vgg  # noqa: F401
 from residual_ensembles.models.architectures import TRAINING_PRECISIONS, architecture, n_modules
 from residual_ensembles.models.chain import Chain
 
 
+@checked
 def build(
     model: str,
     depth: int,
@@ -55,6 +57,12 @@ def build(
         raise ValueError(
             f"Received dtype={dtype!r}, expected one of {', '.join(TRAINING_PRECISIONS)}."
         )
+    for name, values in (("mean", mean), ("std", std)):
+        if len(values) != image_shape[-1]:
+            raise ValueError(
+                f"Received {name}={shown(values)} for images of shape {image_shape}, expected a "
+                f"number for each of {image_shape[-1]} channels."
+            )
     survival = [1.0] * n if survival is None else [float(p) for p in survival]
     if len(survival) != n:
         raise ValueError(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import keras
 
+from residual_ensembles.arguments import checked
 from residual_ensembles.models.chain import Chain
 from residual_ensembles.models.nesting import register_all
 from residual_ensembles.storage.files import atomic_path
@@ -17,6 +18,7 @@ from residual_ensembles.storage.files import atomic_path
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest date of a zip archive
 
 
+@checked
 def save(chain: Chain, path: str | os.PathLike) -> None:
     """Saves a network in Keras' own format.
 
@@ -44,6 +46,7 @@ def _without_date(name: str, content: bytes) -> bytes:
     return json.dumps(metadata).encode()
 
 
+@checked
 def load(path: str | os.PathLike) -> Chain:
     """Loads a network.
 
@@ -60,6 +63,7 @@ def load(path: str | os.PathLike) -> Chain:
     return chain
 
 
+@checked
 def load_weights(chain: Chain, path: str | os.PathLike) -> None:
     """Sets a network's weights to those in the file of a network of the same architecture.
 
@@ -70,6 +74,7 @@ def load_weights(chain: Chain, path: str | os.PathLike) -> None:
         chain.load_weights(file)
 
 
+@checked
 def to_bytes(chain: Chain) -> bytes:
     """Returns the bytes that `save` writes, to be sent to another process."""
     with tempfile.TemporaryDirectory() as folder:

@@ -14,6 +14,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from residual_ensembles.arguments import checked
 from residual_ensembles.paths import cotangents
 from residual_ensembles.paths.linearization import LinearizedBatch, Step
 
@@ -51,6 +52,7 @@ class GradientByLength:
     """‖Σ G[k] − G‖ / ‖G‖; NaN where `max_length` left some out, or the gradient is 0."""
 
 
+@checked
 def batch_gradient_by_length(
     batch: LinearizedBatch, max_length: int | None = None, target: str = "y0"
 ) -> GradientByLength:
@@ -253,6 +255,7 @@ def largest_of_neighbors(sizes: np.ndarray, span: int) -> np.ndarray:
     return largest
 
 
+@checked
 def weight_gradient(
     batch: LinearizedBatch, number: int, max_length: int | None = None
 ) -> GradientByLength:
@@ -277,6 +280,7 @@ def weight_gradient(
     return by_length.projected(gradient, lambda rows: [step.to_weights(row) for row in rows])
 
 
+@checked
 def share_by_module(batch: LinearizedBatch) -> np.ndarray:
     """Returns, for each module, the share of all paths that take its residual.
 

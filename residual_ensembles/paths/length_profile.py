@@ -7,6 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy.stats import linregress, norm, t
 
+from residual_ensembles.arguments import checked
+
 EFFECTIVE = (5, 17)
 """Smallest and largest length, in modules, of the paper's effective paths (section 4.2)."""
 
@@ -27,6 +29,7 @@ class LogLinearFit(NamedTuple):
     """Number of points."""
 
 
+@checked
 def log_linear(
     lengths: Sequence[float], log10_norms: Sequence[float], confidence: float = 0.95
 ) -> LogLinearFit:
@@ -70,6 +73,7 @@ def log_linear(
     )
 
 
+@checked
 def effective_range(amounts: Sequence[float], share: float = 0.95) -> tuple[int, int]:
     """Returns the shortest range of lengths with at least `share` of the total amount.
 

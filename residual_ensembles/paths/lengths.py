@@ -7,9 +7,10 @@ All results are ratios of binomial coefficients, as exact fractions.
 from fractions import Fraction
 from math import comb
 
-from residual_ensembles.arguments import require_whole_number
+from residual_ensembles.arguments import checked, require_whole_number
 
 
+@checked
 def n_paths(n: int) -> int:
     """Returns 2^n, the number of paths through `n` modules.
 
@@ -24,6 +25,7 @@ def n_paths(n: int) -> int:
     return 2**n
 
 
+@checked
 def binomial(n: int) -> list[Fraction]:
     """Returns the share of all paths that has each length (figure 6a).
 
@@ -45,6 +47,7 @@ def binomial(n: int) -> list[Fraction]:
     return [Fraction(comb(n, length), total) for length in range(n + 1)]
 
 
+@checked
 def share_within(n: int, low: int, high: int) -> Fraction:
     """Returns the share of all paths whose length is `low` to `high`, both included.
 
@@ -64,6 +67,7 @@ def share_within(n: int, low: int, high: int) -> Fraction:
     return Fraction(_paths_within(n, low, high), n_paths(n))
 
 
+@checked
 def expected_length(n: int, modules_per_batch: int | None = None) -> Fraction:
     """Returns the mean length of the paths, in modules.
 
@@ -84,6 +88,7 @@ def expected_length(n: int, modules_per_batch: int | None = None) -> Fraction:
     return Fraction(running, 2)
 
 
+@checked
 def remaining(n: int, deleted: int) -> list[Fraction]:
     """Returns the share of the paths of each length that is left after a deletion (figure 7).
 
@@ -104,6 +109,7 @@ def remaining(n: int, deleted: int) -> list[Fraction]:
     return [Fraction(comb(n - deleted, x), comb(n, x)) for x in range(n + 1)]
 
 
+@checked
 def remaining_within(n: int, deleted: int, low: int, high: int) -> Fraction:
     """Returns the share of the paths of length `low` to `high` that is left after a deletion.
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from residual_ensembles.arguments import checked
 from residual_ensembles.models.examples import as_arrays, packed_examples
 from residual_ensembles.models.protocols import ChainLike, Inputs, Loss, Targets, check_chain
 from residual_ensembles.paths.exact_lengths import batch_gradient_by_length
@@ -18,6 +19,7 @@ from residual_ensembles.paths.loss import MeanLoss
 from residual_ensembles.paths.sampled_paths import batch_path_gradients, draw_paths
 
 
+@checked
 def gradient_by_length(
     chain: ChainLike,
     x: Inputs,
@@ -88,6 +90,7 @@ def gradient_by_length(
     return table
 
 
+@checked
 def sampled_path_gradients(
     chain: ChainLike,
     x: Inputs,

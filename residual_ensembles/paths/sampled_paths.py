@@ -11,11 +11,13 @@ from functools import partial
 
 import numpy as np
 
+from residual_ensembles.arguments import checked
 from residual_ensembles.paths import cotangents
 from residual_ensembles.paths.linearization import LinearizedBatch
 from residual_ensembles.statistics.randomness import generator
 
 
+@checked
 def draw_batch(n_images: int, batch_size: int, seed: int, index: int) -> np.ndarray:
     """Returns the positions of a random batch, a function of (seed, index).
 
@@ -35,6 +37,7 @@ def draw_batch(n_images: int, batch_size: int, seed: int, index: int) -> np.ndar
     return generator(seed, "path gradients, batch", index).choice(n_images, batch_size, False)
 
 
+@checked
 def draw_paths(skips: np.ndarray, length: int, count: int, seed: int, index: int) -> np.ndarray:
     """Returns random paths of one length, a function of (seed, length, index).
 
@@ -80,6 +83,7 @@ class PathGradients:
     NaN if not computed, or where the gradient is 0."""
 
 
+@checked
 def batch_path_gradients(
     batch: LinearizedBatch, paths: np.ndarray, target: str = "y0", shares: bool = True
 ) -> PathGradients:

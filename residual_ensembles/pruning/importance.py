@@ -9,7 +9,9 @@ from keras import ops, tree
 from scipy import stats
 
 from residual_ensembles import backend
+from residual_ensembles.arguments import checked
 from residual_ensembles.backend.precision import compiled
+from residual_ensembles.data import Prepared
 from residual_ensembles.lesions import Lesion, deletable, outputs_of
 from residual_ensembles.lesions.engine.grid import MEMORY_BYTES
 from residual_ensembles.lesions.metric import Comparison, metrics_for, results, update
@@ -200,6 +202,7 @@ N_SELECTION_IMAGES = 2000
 """Images on which a study estimates module importance: enough to rank the modules."""
 
 
+@checked
 def module_importance(
     chain: ChainLike,
     x: Inputs,
@@ -289,6 +292,7 @@ def module_importance(
     return table
 
 
+@checked
 def rank_correlations(table: pd.DataFrame) -> pd.DataFrame:
     """Returns how each estimate ranks the modules compared with their true cost.
 
@@ -318,12 +322,14 @@ def rank_correlations(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["estimate", "cost", "spearman", "kendall", "n"])
 
 
+@checked
 def with_network_columns(table: pd.DataFrame, network: str, seed: int) -> pd.DataFrame:
     """Returns the table of one network with the columns `network` and `seed` of a study's."""
     return table.assign(network=network, seed=seed)[["network", "seed", *table.columns]]
 
 
-def selection_data(prepared) -> tuple[np.ndarray, np.ndarray]:
+@checked
+def selection_data(prepared: Prepared) -> tuple[np.ndarray, np.ndarray]:
     """Returns images and labels of prepared data to select modules on.
 
     They are of the validation split, or of the train split where there is none.

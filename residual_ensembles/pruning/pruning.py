@@ -10,7 +10,7 @@ import pandas as pd
 from keras import ops, tree
 
 from residual_ensembles import backend
-from residual_ensembles.arguments import require_whole_number
+from residual_ensembles.arguments import checked, require_whole_number
 from residual_ensembles.lesions import Lesion, deletable, outputs_of
 from residual_ensembles.lesions.engine.grid import MEMORY_BYTES
 from residual_ensembles.lesions.metric import Comparison, comparison
@@ -84,6 +84,7 @@ class Pruned:
     split, as a share of the largest output."""
 
 
+@checked
 def prune(
     chain: ChainLike,
     n: int,
@@ -218,6 +219,7 @@ class _Measured:
         return row | {"loss": costs.loss[lesion]} | metrics
 
 
+@checked
 def check_number(chain: ChainLike, n: int) -> None:
     """Refuses to prune a network that cannot be rebuilt, or more modules than can be deleted.
 

@@ -12,6 +12,8 @@ from residual_ensembles.backend import choice
 from residual_ensembles.backend.threads import processors
 from residual_ensembles.runtime.executor import Executor, Serial
 
+MAX_JOBS = 10_000
+"""More processes than any machine runs."""
 Verbose = Literal["auto", 0, 1]
 """As in Keras: a progress bar or none; "auto" for one in terminals and notebooks."""
 
@@ -30,7 +32,7 @@ def executor_for(n_jobs: int | None, executor: Executor | None = None) -> Iterat
         TypeError: `n_jobs` is no integer.
         ValueError: `n_jobs` is 0.
     """
-    if n_jobs is not None and require_whole_number("n_jobs", n_jobs, -sys.maxsize) == 0:
+    if n_jobs is not None and require_whole_number("n_jobs", n_jobs, -MAX_JOBS, MAX_JOBS) == 0:
         raise ValueError(
             f"Received n_jobs={n_jobs!r}, expected a number of processes, or -1 for one on each "
             "processor."

@@ -31,6 +31,7 @@ import psutil
 from residual_ensembles.backend import interruption
 from residual_ensembles.backend.threads import processors, task_threads
 from residual_ensembles.runtime.executor import TASK_BYTES, Executor, ignore
+from residual_ensembles.storage.temporary import TemporaryFolder
 
 PARENT_SECONDS = 1.0
 """Between two checks of a process whether the program still runs."""
@@ -80,7 +81,7 @@ class Local(Executor):
     def __init__(self, n_processes: int | None = None):
         super().__init__()
         self.n_processes = n_processes
-        self.folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+        self.folder = TemporaryFolder()
         self.pool: ProcessPoolExecutor | None = None
         self.steps, self._progress = Pipe(duplex=False)
         self._held, self._holds = Pipe(duplex=False)
@@ -150,7 +151,7 @@ class Local(Executor):
             self.max_in_flight(),
             mp_context=get_context("loky"),
             initializer=begin,
-            initargs=(os.getpid(), self._held, self._progress),
+            initargs=(os.getpid(), self._held, self._progress, self.folder.name),
         )
 
     def _end_processes(self) -> None:
@@ -217,16 +218,18 @@ def _bytes_of_children() -> int:
     return n_bytes
 
 
-def begin(parent: int, held: Connection, progress: Connection) -> None:
+def begin(parent: int, held: Connection, progress: Connection, folder: str) -> None:
     """Initializes a process of a pool: it ends with the program, and reports progress.
 
     Args:
         parent: Process id of the program.
         held: Pipe whose other end the program closes to end the process.
         progress: Pipe for the progress of tasks.
+        folder: For temporary files; the program removes it.
     """
     global _steps
     _steps = progress
+    tempfile.tempdir = folder
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the program, which ends us
     threading.Thread(target=_end_with, args=(parent, held), daemon=True).start()
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from residual_ensembles import backend, data, models
-from residual_ensembles.arguments import require_instance, require_path
+from residual_ensembles.arguments import checked, require_instance, require_path
 from residual_ensembles.backend.threads import process_threads
 from residual_ensembles.storage.files import exclusive, write_csv
 from residual_ensembles.storage.fingerprint import digest
@@ -45,6 +45,7 @@ def fingerprint(settings: dict, data_checksum: str) -> str:
 EVALUATION_BATCH = 256
 
 
+@checked
 def build_network(settings: Settings, prepared: data.Prepared) -> models.Chain:
     """Returns the network of `settings` for these images, with fresh weights.
 
@@ -69,6 +70,7 @@ def build_network(settings: Settings, prepared: data.Prepared) -> models.Chain:
     )
 
 
+@checked
 def make_trainer(settings: Settings, prepared: data.Prepared) -> tuple[Trainer, Feed]:
     """Returns a compiled trainer for a fresh network, and its feed."""
     require_instance("settings", settings, Settings)
@@ -117,6 +119,7 @@ def _epoch_ranges(step: int, steps_per_epoch: int, total: int):
         yield step, total, steps_per_epoch
 
 
+@checked
 def finished_run(prepared: data.Prepared, settings: Settings, output_dir: Path) -> dict | None:
     """Returns run.json if the run with these settings is finished, else None.
 
@@ -131,6 +134,7 @@ def finished_run(prepared: data.Prepared, settings: Settings, output_dir: Path) 
     return Outputs(Path(output_dir)).finished(fingerprint(settings.as_dict(), prepared.checksum))
 
 
+@checked
 def train(
     prepared: data.Prepared, settings: Settings, output_dir: Path, checkpoints: Path, network: str
 ) -> dict:

@@ -3,7 +3,7 @@
 import keras
 
 from residual_ensembles import backend, data
-from residual_ensembles.arguments import require_instance, require_number
+from residual_ensembles.arguments import checked, require_instance, require_number
 from residual_ensembles.models import Chain
 from residual_ensembles.training.feed import Feed
 from residual_ensembles.training.optimizer import GatedSGD
@@ -81,6 +81,7 @@ def gates_of(chain: Chain) -> list[int | None]:
     return [position.get(id(v)) for v in chain.trainable_variables]
 
 
+@checked
 def compile_trainer(trainer: Trainer, schedule, weight_decay: float) -> None:
     """Compiles the trainer with `GatedSGD`."""
     require_instance("trainer", trainer, Trainer)

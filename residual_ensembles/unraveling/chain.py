@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from keras import ops, tree
 
+from residual_ensembles.arguments import checked
 from residual_ensembles.models import _keras_internals
 from residual_ensembles.models.chain import Chain
 from residual_ensembles.models.nesting import register_all
@@ -155,6 +156,7 @@ class UnraveledChain(Chain):
         return unravel(network, **config["choices"], name=config["name"])
 
 
+@checked
 def unravel(
     model: keras.Model,
     modules: Sequence | Callable | None = None,

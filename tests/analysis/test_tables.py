@@ -172,6 +172,7 @@ HEADER = ",".join(LESION_COLUMNS).encode()
         (b"", r"lesions\.csv"),
         (b"\xff\xfe\x00", r"lesions\.csv"),
         (HEADER + b'\n"a', r"lesions\.csv"),
+        (HEADER + b"\na,0,s,0,l,1,1,9,1,0.2", r"lesions\.csv"),
         (
             HEADER + b"\na,0,s,0,l,1,1,9,many,0,0,0\n",
             r"'many' .*n_wrong",

@@ -119,7 +119,13 @@ class Tally:
 TALLIES: dict[str, Tally] = {}
 
 
-def run(kind: str, cases: Sequence, most: int, attempt: Callable[[object], str | None]):
+def run(
+    kind: str,
+    cases: Sequence,
+    most: int,
+    attempt: Callable[[object], str | None],
+    tries: int = 1,
+):
     """Tries some cases of a kind, and fails with all that fell short.
 
     Args:
@@ -127,6 +133,7 @@ def run(kind: str, cases: Sequence, most: int, attempt: Callable[[object], str |
         cases: All there are.
         most: How many of them the full campaign tries; all, where there are fewer.
         attempt: Returns what falls short in a case, or None.
+        tries: As how many each case counts.
     """
     order = list(range(len(cases)))
     random.Random(f"{SEED}:{kind}").shuffle(order)
@@ -137,7 +144,7 @@ def run(kind: str, cases: Sequence, most: int, attempt: Callable[[object], str |
     tally = TALLIES.setdefault(kind, Tally())
     for number in chosen:
         found = attempt(cases[number])
-        tally.tried += 1
+        tally.tried += tries
         if found is not None:
             tally.short.append(f"{kind}:{number}: {shown(cases[number])}: {found}")
             print(tally.short[-1], flush=True)
@@ -186,7 +193,8 @@ def with_value(values: dict, place: tuple, value: object) -> dict:
     copy = {name: dict(v) if isinstance(v, dict) else v for name, v in values.items()}
     inner = copy
     for name in place[:-1]:
-        inner[name] = list(inner[name]) if isinstance(inner[name], list) else dict(inner[name])
+        within = inner[name] if isinstance(inner, list) else inner.get(name)
+        inner[name] = dict(within) if isinstance(within, dict) else list(within or ())
         inner = inner[name]
     if value is MISSING:
         inner.pop(place[-1], None) if isinstance(inner, dict) else inner.clear()

@@ -55,6 +55,7 @@ from residual_ensembles.analysis.claims.path_measurements import (
 from residual_ensembles.analysis.curves import monotony, steepest
 from residual_ensembles.analysis.deletion_costs import BARELY
 from residual_ensembles.analysis.tables import Tables
+from residual_ensembles.arguments import checked
 from residual_ensembles.paths import lengths
 from residual_ensembles.paths.length_profile import EFFECTIVE
 from residual_ensembles.storage.columns import CLAIM_COLUMNS
@@ -637,6 +638,7 @@ CLAIMS: tuple[Claim, ...] = (
 """Every claim, in the order of their numbers."""
 
 
+@checked
 def claims_table(tables: Tables) -> pd.DataFrame:
     """Decides every claim by its rule, on the tables of one study.
 

@@ -5,14 +5,17 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 from keras import ops
 
+from residual_ensembles.arguments import checked
 from residual_ensembles.backend.precision import compiled
 from residual_ensembles.lesions.constraints import check_lesion
 from residual_ensembles.lesions.lesion import Lesion, Step
 from residual_ensembles.models.chain import segment_of
+from residual_ensembles.models.protocols import ChainLike
 
 
+@checked
 def evaluate_reference(
-    chain, lesions: Sequence[Lesion], images: np.ndarray, batch_size: int = 128
+    chain: ChainLike, lesions: Sequence[Lesion], images: np.ndarray, batch_size: int = 128
 ) -> np.ndarray:
     """Returns the class that the network predicts for each image after each lesion.
 
@@ -32,8 +35,9 @@ def evaluate_reference(
     return np.stack([each.argmax(-1) for each in logits]).astype(np.int32)
 
 
+@checked
 def reference_logits(
-    chain, lesions: Sequence[Lesion], images: np.ndarray, batch_size: int = 128
+    chain: ChainLike, lesions: Sequence[Lesion], images: np.ndarray, batch_size: int = 128
 ) -> Iterable[np.ndarray]:
     """Yields float32 logits `(n_images, n_classes)` for one lesion after the other.
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from residual_ensembles import paths
+from residual_ensembles.arguments import checked
 from residual_ensembles.parameters import Paths
 from residual_ensembles.paths.study import gradient_tables
 from residual_ensembles.storage.files import write_csv
@@ -15,6 +16,7 @@ DEFAULTS = Paths()
 KEY = ("network", "seed", "epoch", "estimator", "target", "batch_norm")
 
 
+@checked
 @dataclass(frozen=True)
 class GradientStudy:
     """Settings of the measurement of path gradients, as in `parameters.Paths`."""
@@ -154,6 +156,7 @@ def _columns(by_length):
     return by_length.lengths, by_length.log10_norms[:, None], by_length.shares[:, None]
 
 
+@checked
 def write_gradient_tables(result: Sequence[dict], folder) -> None:
     """Writes path_gradients*.csv.
 

@@ -9,6 +9,7 @@ from types import MappingProxyType
 import numpy as np
 
 from residual_ensembles import models
+from residual_ensembles.arguments import checked
 from residual_ensembles.models.configs import architecture_of, outline
 from residual_ensembles.paths import Linearization
 from residual_ensembles.paths.study.gradient_chunks import (
@@ -43,6 +44,7 @@ ChunkResult = list[tuple[list[bool], dict[str, list]]]
 """For each snapshot of a chunk, whether each module has a skip, and its `empty_results`, filled."""
 
 
+@checked
 def gradient_cache(
     networks: Sequence[NetworkSnapshot], data_checksum: str, study: GradientStudy
 ) -> ResultCache:
@@ -61,6 +63,7 @@ def gradient_cache(
     return kept_results("gradients", ENTRIES, **facts)
 
 
+@checked
 def measure_gradients(
     networks: Sequence[NetworkSnapshot],
     split,

@@ -1,0 +1,52 @@
+"""Temporary folders that the next program removes where a process was killed."""
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from residual_ensembles.storage.files import is_in_use, mark_in_use
+
+PREFIX = "residual-ensembles-"
+LOCK = "lock"
+"""Name of the file in a temporary folder that the process which fills it holds locked."""
+
+
+def locked(folder: Path) -> int:
+    """Locks a new folder while this process lives, and returns the descriptor to close at last."""
+    new = folder / f"new {LOCK}"
+    descriptor = os.open(new, os.O_RDWR | os.O_CREAT)
+    mark_in_use(descriptor)  # before others see it under its name
+    new.rename(folder / LOCK)
+    return descriptor
+
+
+class TemporaryFolder(tempfile.TemporaryDirectory):
+    """A temporary folder; those of killed processes beside it are removed first."""
+
+    def __init__(self):
+        for other in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+            if not is_in_use(other / LOCK):
+                shutil.rmtree(other, ignore_errors=True)
+        super().__init__(prefix=PREFIX, ignore_cleanup_errors=True)
+        self._lock = locked(Path(self.name))
+
+    def cleanup(self):
+        super().cleanup()
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+
+@contextlib.contextmanager
+def in_own_folder() -> Iterator[None]:
+    """Puts all temporary files of the block, also those of libraries, in one such folder."""
+    before = tempfile.tempdir
+    with TemporaryFolder() as folder:
+        tempfile.tempdir = folder
+        try:
+            yield
+        finally:
+            tempfile.tempdir = before
