@@ -52,6 +52,8 @@ FILES = (
     "half_gates.csv",
     "module_importance.csv",
     "module_importance_ranks.csv",
+    "pruned.csv",
+    "pruned_steps.csv",
     "ensemble.csv",
     "ensemble/members.csv",
     "ensemble/predictions-*.npz",
