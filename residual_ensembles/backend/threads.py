@@ -8,7 +8,9 @@ THREADS = "RESIDUAL_ENSEMBLES_THREADS"
 
 def processors() -> int:
     """Returns the number of processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def given_threads() -> int | None:

@@ -4,12 +4,11 @@ S and R are the Jacobians of `after` ∘ skip and of `after` ∘ residual, both 
 the forward pass. Backwards, a path takes Sᵀ or Rᵀ of each module.
 """
 
-from typing import Any
-
 import keras
 from keras import ops
 
 from residual_ensembles import backend
+from residual_ensembles.models.protocols import ModuleLike
 
 
 class Autodiff:
@@ -74,7 +73,7 @@ class Autodiff:
             return backend.vjp(self.module.after, z)[1]
 
 
-def frozen(layer: Any, weights: list) -> keras.StatelessScope:
+def frozen(layer: keras.Layer | ModuleLike, weights: list) -> keras.StatelessScope:
     """Returns a scope in which `layer` has these weights and assigns to no variable."""
     return keras.StatelessScope(state_mapping=list(zip(layer.variables, weights, strict=True)))
 

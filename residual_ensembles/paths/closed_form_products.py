@@ -6,17 +6,17 @@ batch normalization and the survival probability are in the kernels.
 """
 
 from functools import partial
-from typing import Any
 
 from keras import ops
 
 from residual_ensembles import backend
 from residual_ensembles.models.lowering import Convolution, lowered
+from residual_ensembles.models.protocols import ModuleLike
 from residual_ensembles.paths.autodiff import Autodiff, frozen
 from residual_ensembles.paths.cotangents import stacked
 
 
-def products_of(module: Any) -> type[Autodiff]:
+def products_of(module: ModuleLike) -> type[Autodiff]:
     """Returns the class with the closed form of a module, or `Autodiff` if it has none."""
     known = lowered(module)
     if known is None or known.preactivation is None:

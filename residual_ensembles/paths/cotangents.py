@@ -26,7 +26,7 @@ STACKS_PER_CALL = 8
 PRODUCTS_BETWEEN = 5
 
 
-def in_calls(items: Sequence, row) -> Iterator[Sequence]:
+def in_calls(items: Sequence | np.ndarray, row) -> Iterator[Sequence | np.ndarray]:
     """Yields slices whose sizes are powers of two, so that few shapes are compiled.
 
     Args:
@@ -50,7 +50,8 @@ def mapped(function: Callable, rows: list, *others: np.ndarray) -> list:
         rows: Rows, `(batch, ...)` each.
         *others: Values for each row, `(rows,)`.
     """
-    parts = zip(*(in_calls(x, rows[0]) for x in (rows, *others)), strict=True) if rows else ()
+    every: tuple[list | np.ndarray, ...] = (rows, *others)
+    parts = zip(*(in_calls(x, rows[0]) for x in every), strict=True) if rows else ()
     return [result for some, *own in parts for result in function(some, *own)]
 
 

@@ -4,14 +4,14 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from typing import Any
 
+import keras
 from keras import ops, tree
 
 from residual_ensembles import backend
 from residual_ensembles.backend.precision import compiled
 from residual_ensembles.models.chain import segment_of
-from residual_ensembles.models.protocols import ChainLike, ModuleLike
+from residual_ensembles.models.protocols import ChainLike, Inputs, Loss, ModuleLike, Targets, Tensor
 from residual_ensembles.models.targets import check_numbers
 from residual_ensembles.parameters import BATCH_NORM, TARGETS
 from residual_ensembles.paths.autodiff import frozen
@@ -56,7 +56,7 @@ class ModuleWithSegment:
         return list({id(v): v for v in both}.values())
 
 
-def with_segment(module: ModuleLike, segment: Any, training: bool):
+def with_segment(module: ModuleLike, segment: keras.Layer | None, training: bool):
     """Returns the module, with its segment where there is one."""
     return module if segment is None else ModuleWithSegment(module, segment, training)
 
@@ -67,7 +67,7 @@ class Step:
 
     products: Products
     weights: list
-    y: object
+    y: Tensor
     """Input of the module, `(batch, ...)`."""
     saved: tuple
     """Second result of `products.forward`."""
@@ -91,7 +91,7 @@ class LinearizedBatch:
     """A chain linearized at the activations of one batch."""
 
     steps: list[Step]
-    cotangent: object
+    cotangent: Tensor
     """Gradient of the batch's mean loss with respect to y_n, `(batch, ...)`."""
     loss: float
     """Mean loss of the batch: cross entropy in nats, by default."""
@@ -148,7 +148,7 @@ class Linearization:
         chain: ChainLike,
         batch_norm: str = "inference",
         closed_forms: bool = True,
-        loss: Any = None,
+        loss: Loss | None = None,
     ):
         if batch_norm not in BATCH_NORM:
             raise ValueError(
@@ -169,7 +169,7 @@ class Linearization:
         self._stem_backprop = compiled(self._stem_back)
         self._loss_and_cotangent = compiled(self._loss)
 
-    def linearize(self, images, labels) -> LinearizedBatch:
+    def linearize(self, images: Inputs, labels: Targets) -> LinearizedBatch:
         """Returns the chain linearized at one batch.
 
         Args:

@@ -1,14 +1,13 @@
 """Mean loss of the outputs of a chain: any loss of Keras, or a default that fits."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
 
 import keras
 import numpy as np
 from keras import ops, tree
 
 from residual_ensembles.arguments import see
-from residual_ensembles.models.protocols import ChainLike, Tensor
+from residual_ensembles.models.protocols import ChainLike, Loss, Targets, Tensor
 from residual_ensembles.models.targets import (
     check_not_broadcast,
     check_numbers,
@@ -42,7 +41,7 @@ class MeanLoss:
         ValueError: Keras knows no such loss, or the number of losses is not that of outputs.
     """
 
-    def __init__(self, chain: ChainLike, loss: Any = None, targets: Any = None):
+    def __init__(self, chain: ChainLike, loss: Loss | None = None, targets: Targets = None):
         self.chain = chain
         self.function = _function(chain, loss)
         tells_classes = n_classes(chain) is not None
@@ -55,7 +54,7 @@ class MeanLoss:
         """Name of the loss in Keras."""
         self._was_tried = False
 
-    def targets(self, targets, n: int):
+    def targets(self, targets: Targets, n: int) -> Targets:
         """Returns targets as the loss takes them.
 
         Args:
@@ -76,11 +75,11 @@ class MeanLoss:
         if _is_of_keras(self.function) and "categorical" in self.name:
             targets = self._of_classes(targets, n)
         if not self._was_tried:
-            self._try(targets)
+            self._try(self.function, targets)
             self._was_tried = True
         return targets
 
-    def labels(self, targets, n: int) -> np.ndarray | None:
+    def labels(self, targets: Targets, n: int) -> np.ndarray | None:
         """Returns the class of each example if the loss is the default and targets are classes.
 
         Args:
@@ -96,7 +95,7 @@ class MeanLoss:
                 raise
             return None
 
-    def __call__(self, targets, outputs):
+    def __call__(self, targets: Targets, outputs: Tensor) -> Tensor:
         """Returns the mean loss of a batch.
 
         Args:
@@ -128,7 +127,7 @@ class MeanLoss:
             )
         return targets
 
-    def _try(self, targets) -> None:
+    def _try(self, function: Callable, targets) -> None:
         some = tree.map_structure(lambda x: x[:2], targets)
         numbers = self.chain.compute_output_shape((None, *self.chain.image_shape))[-1]
         shapes = self.chain.output_shapes
@@ -144,7 +143,7 @@ class MeanLoss:
         if len(shapes) == 1:
 
             def value(y_true, y_pred):
-                return np.asarray(_mean(self.function, y_true, y_pred))
+                return np.asarray(_mean(function, y_true, y_pred))
 
             check_not_broadcast(f"the loss {self.name}", value, targets, tuple(shapes[0]))
 
@@ -195,7 +194,7 @@ class PerOutput:
         return total
 
 
-def _function(chain: ChainLike, loss: Any) -> Callable | None:
+def _function(chain: ChainLike, loss: Loss | None) -> Callable | None:
     """Returns the loss of the user, else of the model, else None."""
     weights = None
     if loss is None:
@@ -215,7 +214,7 @@ def _function(chain: ChainLike, loss: Any) -> Callable | None:
     return function
 
 
-def _of_keras(loss: Any) -> Callable:
+def _of_keras(loss: Loss) -> Callable:
     try:
         return keras.losses.get(loss)
     except (TypeError, ValueError) as error:
@@ -226,7 +225,7 @@ def _of_keras(loss: Any) -> Callable:
         ) from error
 
 
-def _one_each(chain: ChainLike, name: str, values: Any) -> list:
+def _one_each(chain: ChainLike, name: str, values: Sequence | Mapping | None) -> list:
     """Returns losses or weights in the order of a chain's outputs; weights of 1 for None.
 
     Args:
@@ -266,14 +265,14 @@ def _is_of_keras(function) -> bool:
     return getattr(owner, "__module__", "").startswith("keras.")
 
 
-def mean_cross_entropy(logits: Tensor, labels: Any):
+def mean_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     """Returns the mean cross entropy of a batch, in nats."""
     labels = ops.cast(labels, "int32")
     own = ops.take_along_axis(ops.log_softmax(logits), labels[:, None], axis=-1)
     return -ops.mean(own)
 
 
-def logits_of(outputs: Tensor, probabilities: bool):
+def logits_of(outputs: Tensor, probabilities: bool) -> Tensor:
     """Returns logits `(batch, classes)` whose softmax is the prediction of the network.
 
     Args:

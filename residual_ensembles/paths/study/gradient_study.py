@@ -99,7 +99,7 @@ class GradientStudy:
         key = {"network": network, "seed": seed, "epoch": epoch, "batch_norm": batch_norm}
         targets = {"exact": (self.target, 0), "sampled": (self.target, 0)}
         targets["weights"] = f"module_{self.weights_of}_weights", self.weights_of
-        by_batch = {}
+        by_batch: dict[str, gradient_tables.Batches] = {}
         for name, (target, above) in targets.items():
             estimator = "sampled" if name == "sampled" else "exact"
             columns = {**key, "estimator": estimator, "target": target}
