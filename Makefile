@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 JAX_VENV := .venv-jax
+LOWEST_VENV := .venv-lowest
 BIN := $(abspath $(VENV))/bin
 JAX_BIN := $(abspath $(JAX_VENV))/bin
 export PATH := $(BIN):$(PATH)
@@ -10,6 +11,11 @@ export PATH := $(BIN):$(PATH)
 export PYTHONDONTWRITEBYTECODE :=
 
 IN_PARALLEL := --numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
+
+# Each room once, without what trains for long.
+ON_LOWEST := tests/analysis tests/data tests/figures tests/models tests/paths/test_lengths.py tests/pruning tests/statistics \
+	tests/storage tests/lesions/test_lesion.py tests/lesions/test_plans.py tests/pipelines/test_check.py tests/test_cli.py \
+	tests/test_extras.py tests/test_messages.py tests/unraveling/test_unravel.py
 
 # Of what takes JAX minutes to compile: the engine, path gradients and a model taken apart, once each.
 ON_JAX := tests/lesions/test_evaluation.py tests/paths/test_against_all_paths.py tests/unraveling/test_unravel.py -k \
@@ -23,7 +29,7 @@ SUPPORTED := import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <=
 VENV_HINT := error: $(PYTHON) cannot make virtual environments; on Debian: apt install python3-venv
 
 .PHONY: install install-jax install-cluster install-hub reproduce test test-slow test-faults test-jax test-cluster test-hub \
-	docs coverage lint types check build benchmark screenshots lock clean clean-checkpoints
+	test-lowest docs coverage lint types check build benchmark screenshots lock clean clean-checkpoints
 
 install: $(VENV)/.installed
 
@@ -72,6 +78,11 @@ test-cluster: install-cluster ## on a Ray cluster of two nodes with one core eac
 test-hub: install-hub ## networks of KerasHub, taken apart
 	pytest -m slow tests/unraveling/test_kerashub.py
 
+test-lowest: ## with the lowest versions that pyproject.toml promises (needs uv)
+	uv venv --quiet --clear --python 3.11 $(LOWEST_VENV)
+	VIRTUAL_ENV=$(LOWEST_VENV) uv pip install --quiet --resolution lowest-direct --editable ".[tensorflow,studies,test]"
+	PATH=$(abspath $(LOWEST_VENV))/bin:$$PATH python -m pytest $(IN_PARALLEL) $(ON_LOWEST)
+
 coverage: install ## the tests, and which lines and branches of the code they run
 	pytest $(IN_PARALLEL) --cov --cov-report=term --cov-report=html:tmp/coverage
 
@@ -104,7 +115,7 @@ lock: ## pins requirements*.txt anew from pyproject.toml (needs uv); KEEP=1: onl
 	$(LOCK) --extra docs --constraint requirements.txt --output-file requirements-docs.txt
 
 clean: ## removes the environments; results and checkpoints stay
-	rm -rf $(VENV) $(JAX_VENV)
+	rm -rf $(VENV) $(JAX_VENV) $(LOWEST_VENV)
 
 clean-checkpoints: install ## lists what .checkpoints holds; DAYS=30: removes what is that old
 	python -m pipelines.clean_checkpoints $(if $(DAYS),--older_than=$(DAYS))

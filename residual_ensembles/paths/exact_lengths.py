@@ -17,6 +17,7 @@ import numpy as np
 from residual_ensembles.arguments import checked
 from residual_ensembles.paths import cotangents
 from residual_ensembles.paths.linearization import LinearizedBatch, Step
+from residual_ensembles.runtime.executor import ignore
 
 # float32 goes from 2^−126 to 2^127. Neighboring lengths share an exponent that keeps their largest
 # number near 2^LARGEST_EXPONENT, if the others are smaller by at most the span. The rest of the
@@ -54,7 +55,10 @@ class GradientByLength:
 
 @checked
 def batch_gradient_by_length(
-    batch: LinearizedBatch, max_length: int | None = None, target: str = "y0"
+    batch: LinearizedBatch,
+    max_length: int | None = None,
+    target: str = "y0",
+    progress: Callable[[float], object] = ignore,
 ) -> GradientByLength:
     """Returns the exact gradient of a batch by path length.
 
@@ -62,23 +66,28 @@ def batch_gradient_by_length(
         batch: Linearized batch.
         max_length: Largest path length, in modules; None for all.
         target: "y0", or "image" for the gradient with respect to the input.
+        progress: Called with 1 after each module.
 
     Raises:
         ValueError: There is no path so short, or no such target.
         ArithmeticError: The lengths do not add up to the gradient.
     """
     [gradient] = batch.at_target(batch.gradients[:1], target)
-    return backprop_by_length(batch, max_length).projected(
+    return backprop_by_length(batch, max_length, progress=progress).projected(
         gradient, lambda some: batch.at_target(some, target)
     )
 
 
 def backprop_by_length(
-    batch: LinearizedBatch, max_length: int | None = None, above: int = 0
+    batch: LinearizedBatch,
+    max_length: int | None = None,
+    above: int = 0,
+    progress: Callable[[float], object] = ignore,
 ) -> "CotangentsByLength":
     """Returns G[k] at the output of module `above` (0: at y_0), by the number of residuals passed.
 
-    Cotangents of this batch that were computed down to a higher module are reused.
+    Cotangents of this batch that were computed down to a higher module are reused. `progress` is
+    called with 1 after each module.
     """
     forced = sum(not step.products.has_skip for step in batch.steps[above:])
     longest = len(batch.steps) if max_length is None else max_length
@@ -94,6 +103,7 @@ def backprop_by_length(
     )
     for step in reversed(batch.steps[above:start]):
         result.pass_through(step)
+        progress(1)
     batch.length_cache[longest, above] = result
     return result
 

@@ -17,6 +17,7 @@ from residual_ensembles.paths.exact_lengths import batch_gradient_by_length
 from residual_ensembles.paths.linearization import Linearization, LinearizedBatch
 from residual_ensembles.paths.loss import MeanLoss
 from residual_ensembles.paths.sampled_paths import batch_path_gradients, draw_paths
+from residual_ensembles.runtime.calls import Verbose, progress_bar
 
 
 @checked
@@ -29,6 +30,7 @@ def gradient_by_length(
     max_length: int | None = None,
     target: str = "y0",
     batch_norm: str = "inference",
+    verbose: Verbose = "auto",
 ) -> pd.DataFrame:
     """Returns the exact gradient of the loss by path length, over all 2^n paths (Fig. 6c).
 
@@ -46,6 +48,7 @@ def gradient_by_length(
             model's input.
         batch_norm: "inference" uses the moving statistics, "training" those of the batch, whose
             derivative then is part of the residual.
+        verbose: 1 for a progress bar, 0 for none, "auto" for one in terminals and notebooks.
 
     Returns:
         `length` (modules), `n_paths`, `log10_norm` of the sum over all paths of that length, and
@@ -74,7 +77,9 @@ def gradient_by_length(
         1.0
     """
     batch, attrs = _linearized(chain, x, y, loss, batch_norm)
-    result = batch_gradient_by_length(batch, max_length, target)
+    n = len(chain.modules)
+    with progress_bar(verbose, n, f"{chain.name}: gradients through {n} modules") as advance:
+        result = batch_gradient_by_length(batch, max_length, target, advance)
     n_free = sum(module.has_skip for module in chain.modules)
     forced = len(chain.modules) - n_free
     table = pd.DataFrame(
@@ -102,6 +107,7 @@ def sampled_path_gradients(
     seed: int = 0,
     target: str = "y0",
     batch_norm: str = "inference",
+    verbose: Verbose = "auto",
 ) -> pd.DataFrame:
     """Returns the gradients through random paths of some lengths (Fig. 6b).
 
@@ -116,6 +122,7 @@ def sampled_path_gradients(
         seed: Seed of the paths, which are a function of it and of their length.
         target: "y0" or "image", as for `gradient_by_length`.
         batch_norm: "inference" or "training", as for `gradient_by_length`.
+        verbose: 1 for a progress bar, 0 for none, "auto" for one in terminals and notebooks.
 
     Returns:
         One row for each path: `length`, `sample` (from 0), `modules` (from 1, a tuple: those whose
@@ -148,7 +155,9 @@ def sampled_path_gradients(
     skips = np.array([module.has_skip for module in chain.modules])
     paths = np.concatenate([draw_paths(skips, int(k), samples, seed, 0) for k in lengths])
     batch, attrs = _linearized(chain, x, y, loss, batch_norm)
-    result = batch_path_gradients(batch, paths, target)
+    total, title = paths.size, f"{chain.name}: gradients of {len(paths)} paths"
+    with progress_bar(verbose, total, title) as advance:
+        result = batch_path_gradients(batch, paths, target, progress=advance)
     table = pd.DataFrame(
         {
             "length": np.repeat(np.asarray(lengths, int), samples),

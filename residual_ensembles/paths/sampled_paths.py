@@ -14,6 +14,7 @@ import numpy as np
 from residual_ensembles.arguments import checked
 from residual_ensembles.paths import cotangents
 from residual_ensembles.paths.linearization import LinearizedBatch
+from residual_ensembles.runtime.executor import ignore
 from residual_ensembles.statistics.randomness import generator
 
 
@@ -85,7 +86,11 @@ class PathGradients:
 
 @checked
 def batch_path_gradients(
-    batch: LinearizedBatch, paths: np.ndarray, target: str = "y0", shares: bool = True
+    batch: LinearizedBatch,
+    paths: np.ndarray,
+    target: str = "y0",
+    shares: bool = True,
+    progress: Callable[[float], object] = ignore,
 ) -> PathGradients:
     """Returns norms and shares of the gradients through single paths.
 
@@ -94,6 +99,7 @@ def batch_path_gradients(
         paths: Whether each path takes each residual, bool, `(paths, n_modules)`.
         target: "y0", or "image" for the gradient with respect to the input.
         shares: Whether to project on the full gradient, which costs an ordinary backward pass.
+        progress: Called after each module with the number of paths that passed it.
 
     Raises:
         ValueError: A path skips a module that has no skip, or there is no such target.
@@ -107,18 +113,23 @@ def batch_path_gradients(
     result = np.empty((2, len(paths)))
     for first in range(0, len(paths), at_once):
         group = order[first : first + at_once]
-        result[:, group] = backprop_by_path(batch, paths[group]).measured(batch, target, full)
+        result[:, group] = backprop_by_path(batch, paths[group], progress).measured(
+            batch, target, full
+        )
     return PathGradients(*result)
 
 
-def backprop_by_path(batch: LinearizedBatch, paths: np.ndarray) -> "CotangentsByPath":
-    """Returns the cotangent of y_0 of each path."""
+def backprop_by_path(
+    batch: LinearizedBatch, paths: np.ndarray, progress: Callable[[float], object] = ignore
+) -> "CotangentsByPath":
+    """Returns the cotangent of y_0 of each path; `progress` as for `batch_path_gradients`."""
     by_path = CotangentsByPath(batch.cotangent, len(paths))
     for step, takes in zip(reversed(batch.steps), paths.T[::-1], strict=True):
         by_path.pass_through(partial(step.products.residual, step.saved), takes)
         if not step.products.skip_is_identity:
             by_path.pass_through(partial(step.products.skip, step.saved), ~takes)
         by_path.rescale(cotangents.PRODUCTS_BETWEEN)
+        progress(len(paths))
     return by_path
 
 

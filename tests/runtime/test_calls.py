@@ -1,6 +1,11 @@
 """How a call from Python runs: in this process or in several, with a bar or without."""
 
+import contextlib
 import os
+import pty
+import subprocess
+import sys
+import termios
 
 import pandas as pd
 import pytest
@@ -79,3 +84,45 @@ def test_a_study_in_processes_is_the_same():
     pd.testing.assert_frame_equal(
         lesion_study(chain, inputs, n_jobs=2), lesion_study(chain, inputs), rtol=1e-4, atol=1e-6
     )
+
+
+CALLS = """
+import sys
+import keras, numpy as np
+import residual_ensembles as library
+
+y = x = keras.Input((4,))
+for name in ("first", "second", "third"):
+    y = keras.layers.Add(name=name)([y, keras.layers.Dense(4, activation="relu")(y)])
+chain = library.unravel(keras.Model(x, keras.layers.Dense(3)(y), name="mine"))
+x, y = np.random.default_rng(0).normal(size=(20, 4)).astype("float32"), np.arange(20) % 3
+for verbose in (0, 1, "auto"):
+    for call in (
+        lambda: library.lesion_study(chain, x, y, verbose=verbose),
+        lambda: library.module_importance(chain, x, y, verbose=verbose),
+        lambda: library.prune(chain, 1, (x, y), verbose=verbose),
+        lambda: library.gradient_by_length(chain, x, y, verbose=verbose),
+        lambda: library.sampled_path_gradients(chain, x, y, [1, 2], 3, verbose=verbose),
+    ):
+        print("CALL", file=sys.stderr, flush=True)
+        call()
+"""
+
+
+def test_each_long_call_shows_a_full_bar_in_a_terminal_or_nothing():
+    terminal, its_other_end = pty.openpty()
+    termios.tcsetwinsize(terminal, (24, 80))  # tqdm shows nothing in one without size
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    words = [sys.executable, "-c", CALLS]
+    with subprocess.Popen(words, stderr=its_other_end, env=environment) as process:
+        os.close(its_other_end)
+        text = b""
+        with contextlib.suppress(OSError):  # nobody writes any more
+            while some := os.read(terminal, 4096):
+                text += some
+    os.close(terminal)
+    assert process.returncode == 0, text
+    bars = [heard.replace("\r", "\n").split() for heard in text.decode().split("CALL")[1:]]
+    assert bars[:5] == [[]] * 5
+    assert [" ".join(bar).count("mine: ") > 0 for bar in bars[5:]] == [True] * 10
+    assert ["100%" in " ".join(bar) for bar in bars[5:]] == [True] * 10
