@@ -94,15 +94,30 @@ class Probe:
         return [bool(np.array_equal(own[i, 0], x[i])) for i in range(n)]
 
     def is_bounded_by_one(self, tensor: int) -> bool:
-        """Whether the operation that computes a tensor outputs 0..1 for any input."""
-        node = self.graph.producers[tensor]
-        while node is not None and len(node.inputs) == 1 and _only_moves(node):
-            node = self.graph.producers[node.inputs[0]]
-        if node is None or len(node.inputs) != 1 or self.trace.shapes[node.inputs[0]] is None:
+        """Whether the last layers before a tensor output 0..1 for any input.
+
+        They are those up to the last one with weights on each branch, such as a dense layer with a
+        sigmoid, of which there may be several that are averaged.
+        """
+        known, pending = set(), [tensor]
+        while pending:
+            last = pending.pop()
+            node = self.graph.producers[last]
+            known.update([last] if node is None else node.inputs if node.weights else ())
+            pending += [] if node is None or node.weights else node.inputs
+        entering = sorted(known)
+        floats = all(self.trace.dtypes[t].startswith(("float", "bfloat")) for t in entering)
+        if not floats or tensor in known or any(self.trace.shapes[t] is None for t in entering):
             return False
-        large = 100 * self._numbers("bounded", node.inputs[0], 4)
+        # Large and small ones, each with its negative, so that not all of them saturate at one end.
+        scales = np.array([1e4, -1e4, 1, -1], "float32")
+        rows = []
+        for i, t in enumerate(entering):
+            number = self._numbers(f"bounded {i}", t, 1)
+            rows.append(scales.reshape(-1, *[1] * (number.ndim - 1)) * number)
         try:
-            result = self._run(lambda tensors: _called(node, tensors), [large], node.inputs)
+            program = Program(self.graph, entering, [tensor])
+            result = self._run(lambda tensors: program(tensors, training=False)[0], rows, entering)
         except Exception:  # as above
             return False
         return bool(result.min() >= 0 and result.max() <= 1 and result.min() < result.max())
@@ -160,10 +175,3 @@ def _called(node: Node, tensors: Sequence):
     values = dict(zip(node.inputs, tensors, strict=True))
     node.call(values, training=False)
     return values[node.outputs[0]]
-
-
-def _only_moves(node: Node) -> bool:
-    """Whether a node changes the shape and not the numbers."""
-    kinds = (keras.layers.Reshape, keras.layers.Flatten, keras.layers.Identity)
-    recorded = type(node.operation).__name__ in {"Reshape", "Squeeze", "ExpandDims", "Cast"}
-    return isinstance(node.operation, kinds) or recorded

@@ -72,6 +72,13 @@ def test_a_softmax_is_one_however_it_is_written(inputs, labels):
         (lambda y: layers.Reshape((1,))(ops.sigmoid(layers.Dense(1)(y))), True),
         (lambda y: layers.Lambda(lambda z: 1 / (1 + ops.exp(-z)))(layers.Dense(1)(y)), True),
         (lambda y: layers.Dense(3, activation="sigmoid")(y), True),
+        (lambda y: layers.Average()([binary(y), binary(y)]), True),
+        (lambda y: 1 - binary(y), True),
+        (lambda y: layers.Dense(2, activation="softmax")(y)[:, 1:], True),
+        (lambda y: (layers.Dense(1, activation="tanh")(y) + 1) / 2, True),
+        (lambda y: ops.clip(binary(y), 1e-7, 1 - 1e-7), True),
+        (lambda y: 5 * binary(y), False),  # stars, say
+        (lambda y: layers.Dense(1, activation="softplus")(y), False),
         (lambda y: layers.Dense(1)(y), False),
         (lambda y: layers.Dense(1, activation="relu")(y), False),
         (lambda y: layers.Dense(3, activation="relu")(y), False),
