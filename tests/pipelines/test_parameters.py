@@ -50,7 +50,7 @@ EXTERNAL = {"own": ["own"], "cifar10_pretrained": [f"resnet{n}" for n in (20, 32
 @pytest.mark.parametrize("name", STUDIES)
 def test_every_study_is_complete_and_valid(tmp_path, name):
     overrides = [f"study={name}"]
-    if name in ("cifar10_jpeg", "cifar10_pretrained"):
+    if name.startswith("cifar10_"):
         overrides.append(f"data.source=folder:{tmp_path}")
     for network in EXTERNAL.get(name, ()):
         networks.digits_net().save(tmp_path / "mine.keras")
