@@ -17,6 +17,7 @@ from residual_ensembles.data import Prepared
 from residual_ensembles.lesions.exactness import agreement
 from residual_ensembles.lesions.sweep import PlannedNetwork, network_cache, sweep
 from residual_ensembles.parameters import Study, is_external
+from residual_ensembles.pruning.importance import selection_data, with_network_columns
 from residual_ensembles.runtime import Executor
 from residual_ensembles.storage.checkpoints import finished_network, network_folder
 from residual_ensembles.storage.columns import HALF_GATE_COLUMNS, RANK_COLUMNS
@@ -154,13 +155,11 @@ def _write_importance(
         run = each.network, each.seed
 
         def importance(chain=each.chain) -> pd.DataFrame:
-            return pruning.module_importance(
-                chain, *pruning.selection_data(prepared), executor=executor
-            )
+            return pruning.module_importance(chain, *selection_data(prepared), executor=executor)
 
         table = _cached("importance", run, prepared, results, importance)
-        tables.append(pruning.with_network_columns(table, *run))
-        ranks.append(pruning.with_network_columns(pruning.rank_correlations(table), *run))
+        tables.append(with_network_columns(table, *run))
+        ranks.append(with_network_columns(pruning.rank_correlations(table), *run))
     for name, result, columns in (
         ("module_importance", tables, pruning.COLUMNS),
         ("module_importance_ranks", ranks, RANK_COLUMNS),
@@ -191,7 +190,7 @@ def prune_network(
     )
 
     def pruned() -> tuple:
-        chosen, test = pruning.selection_data(prepared), (split.images(slice(None)), split.labels)
+        chosen, test = selection_data(prepared), (split.images(slice(None)), split.labels)
         result = pruning.prune(chain, n, chosen, test, executor=executor)
         return result.deleted, result.steps, result.comparison
 
