@@ -120,6 +120,11 @@ def prepared_once(
         TypeError: An argument is of the wrong kind.
         ValueError: The source or an argument cannot be used.
         OSError: The folder cannot be written, or the disk is full.
+
+    Example:
+        >>> prepared = prepared_once("digits", folder, validation_fraction=0.1)
+        >>> len(prepared.split("train")), len(prepared.split("validation"))
+        (1293, 144)
     """
     require_instance("source", source, str)
     require_path("data_dir", data_dir)

@@ -116,6 +116,12 @@ def load(folder: str | os.PathLike) -> Prepared:
     Raises:
         TypeError: `folder` is no path.
         ValueError: The folder holds no prepared data, data of a newer format, or damaged files.
+
+    Example:
+        >>> from residual_ensembles import data
+        >>> written = data.prepare("digits", folder)
+        >>> load(folder).checksum == written.checksum
+        True
     """
     require_path("folder", folder)
     folder = Path(folder)

@@ -42,7 +42,13 @@ def text() -> str:
 
 
 def write_reference(folder: Path) -> None:
-    """Puts the authors' figures beside the tables of a study."""
+    """Puts the authors' figures beside the tables of a study.
+
+    Example:
+        >>> write_reference(results)
+        >>> (results / "reference.csv").exists()
+        True
+    """
     write_text(folder / FILE, text())
 
 

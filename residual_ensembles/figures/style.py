@@ -166,6 +166,13 @@ def save(figure: Figure, folder: Path, name: str) -> tuple[Path, Path]:
 
     Returns:
         The two paths.
+
+    Example:
+        >>> from matplotlib.figure import Figure
+        >>> figure = Figure()
+        >>> _ = figure.subplots().plot([1, 2, 4])
+        >>> [path.name for path in save(figure, folder, "doubling")]
+        ['doubling.svg', 'doubling.png']
     """
     svg, png = folder / f"{name}.svg", folder / f"{name}.png"
     with mpl.rc_context():

@@ -15,8 +15,7 @@ from .plans import (
     single_duplications,
     study_plan,
 )
-from .study import lesion_study, n_classes
-from .sweep import network_cache
+from .study import lesion_study
 from .sweep_settings import SweepSettings
 from .table import lesion_table, summary
 
@@ -36,8 +35,6 @@ __all__ = [
     "intact",
     "lesion_study",
     "lesion_table",
-    "n_classes",
-    "network_cache",
     "outputs_of",
     "random_deletions",
     "random_duplications",

@@ -19,6 +19,13 @@ def check_lesion(lesion: Lesion, chain: ChainLike) -> None:
         ValueError: A number is out of range; a swapped or duplicated module changes the shape of
             what passes through, or two positions have different shapes; or deleting a module would
             leave the next one without an input of its shape.
+
+    Example:
+        >>> check_lesion(Lesion(swaps=[(2, 3)]), chain)
+        >>> check_lesion(Lesion(duplications=[4]), chain)  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+            ...
+        ValueError: Received the lesion 'duplicate 4', but module 4 changes the shape of ...
     """
     lesion.order(len(chain.modules))
     for pair in lesion.swaps:
@@ -78,17 +85,20 @@ def deletable(chain: ChainLike) -> tuple[int, ...]:
     Example:
         >>> from residual_ensembles import models
         >>> chain = models.build("resnet", 20, (8, 8, 1), 10, mean=[127.0], std=[64.0])
-        >>> deletable(chain), duplicable(chain), critical_modules(chain)
-        ((1, 2, 3, 4, 5, 6, 7, 8, 9), (1, 2, 3, 5, 6, 8, 9), (1, 4, 7))
-        >>> swappable(chain, exclude=(1, 4, 7))
-        ((2, 3), (5, 6), (8, 9))
+        >>> deletable(chain)
+        (1, 2, 3, 4, 5, 6, 7, 8, 9)
     """
     return tuple(i for i in range(1, len(chain.modules) + 1) if _is_deletable(chain, i))
 
 
 @checked
 def duplicable(chain: ChainLike) -> tuple[int, ...]:
-    """Returns the modules that can run twice: those that keep the shape, numbered from 1."""
+    """Returns the modules that can run twice: those that keep the shape, numbered from 1.
+
+    Example:
+        >>> duplicable(chain)
+        (1, 2, 3, 5, 6, 8, 9)
+    """
     return tuple(i for i, module in enumerate(chain.modules, start=1) if module.keeps_shape)
 
 
@@ -98,6 +108,10 @@ def critical_modules(chain: ChainLike) -> tuple[int, ...]:
 
     The paper does not say so. Of the random deletions that its authors published, those with the
     error of Fig. 5a (0.2 at ten modules) are the ones without modules 1, 19 and 37.
+
+    Example:
+        >>> critical_modules(chain)
+        (1, 4, 7)
     """
     return tuple(sorted({1, *chain.downsampling}))
 
@@ -109,6 +123,10 @@ def swappable(chain: ChainLike, exclude: tuple[int, ...] = ()) -> tuple[tuple[in
     Args:
         chain: The network, whose downsampling modules stay where they are.
         exclude: Other modules, numbered from 1, that stay where they are.
+
+    Example:
+        >>> swappable(chain, exclude=(1, 4, 7))
+        ((2, 3), (5, 6), (8, 9))
     """
     movable = [i for i in duplicable(chain) if i not in exclude]
     return tuple(

@@ -115,9 +115,9 @@ def evaluate(
             finite.
 
     Example:
-        >>> plan = single_deletions(deletable(chain))  # doctest: +SKIP
-        >>> evaluate(chain, plan, images).predictions.shape  # doctest: +SKIP
-        (54, 10000)
+        >>> plan = [Lesion(), Lesion(deletions=[2])]
+        >>> evaluate(chain, plan, images).predictions.shape
+        (2, 4)
     """
     settings = SweepSettings(precision, ci_half_width, memory_bytes, batch_size, seed)
     sweep = Sweep(chain, plan, images, settings, labels)

@@ -188,6 +188,10 @@ def lesionable(model: str, depth: int, side: int | None = None) -> int:
 
     Raises:
         ValueError: There is no such network, or not with that depth.
+
+    Example:
+        >>> lesionable("resnet", 110), lesionable("vgg", 15), lesionable("vgg", 15, side=8)
+        (51, 7, 10)
     """
     known = architecture(model)
     stages = known.modules_per_stage(depth)
@@ -204,5 +208,9 @@ def is_reorderable(model: str, depth: int) -> bool:
 
     Raises:
         ValueError: There is no such network, or not with that depth.
+
+    Example:
+        >>> is_reorderable("resnet", 14), is_reorderable("resnet", 20)
+        (False, True)
     """
     return any(n > 2 for n in architecture(model).modules_per_stage(depth))

@@ -54,7 +54,12 @@ def kind_of(
 
 @checked
 def in_float32(chain: Chain) -> Chain:
-    """Returns a chain that computes in float32, with the same weights; itself where it does."""
+    """Returns a chain that computes in float32, with the same weights; itself where it does.
+
+    Example:
+        >>> in_float32(chain) is chain
+        True
+    """
     config = normalized(chain.get_config())
     wider = normalized(config, instead=dict.fromkeys(REDUCED, "float32"))
     if wider == config:

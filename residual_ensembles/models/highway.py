@@ -140,6 +140,12 @@ def mean_gate_values(chain: Chain, images: Tensor) -> list:
     Args:
         chain: A highway network.
         images: `(batch, height, width, channels)` in 0..255.
+
+    Example:
+        >>> from residual_ensembles import models
+        >>> highway = models.build("highway", 8, (8, 8, 1), 10, mean=[127.0], std=[64.0])
+        >>> [0 < float(t) < 0.3 for t in mean_gate_values(highway, images)]  # the bias is −2
+        [True, True, True]
     """
     y, means = chain.stem(images, training=False), []
     for module in chain.modules:

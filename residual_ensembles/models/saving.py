@@ -28,6 +28,11 @@ def save(chain: Chain, path: str | os.PathLike) -> None:
     Args:
         chain: The network: its architecture, weights and statistics are saved.
         path: A name that ends in `.keras`.
+
+    Example:
+        >>> save(chain, "network.keras")
+        >>> load("network.keras").count_params() == chain.count_params()
+        True
     """
     with atomic_path(path) as temporary:
         chain.save(temporary)
@@ -52,6 +57,11 @@ def load(path: str | os.PathLike) -> Chain:
 
     Raises:
         ValueError: There is no such file, it is not a Keras network, or not a chain.
+
+    Example:
+        >>> save(chain, "network.keras")
+        >>> len(load("network.keras").modules)
+        9
     """
     register_all()
     with reading(path) as file:
@@ -69,6 +79,10 @@ def load_weights(chain: Chain, path: str | os.PathLike) -> None:
 
     Raises:
         ValueError: There is no such file, it is not a Keras network, or of another architecture.
+
+    Example:
+        >>> save(chain, "network.keras")
+        >>> load_weights(chain, "network.keras")
     """
     with reading(path) as file:
         chain.load_weights(file)
@@ -76,7 +90,12 @@ def load_weights(chain: Chain, path: str | os.PathLike) -> None:
 
 @checked
 def to_bytes(chain: Chain) -> bytes:
-    """Returns the bytes that `save` writes, to be sent to another process."""
+    """Returns the bytes that `save` writes, to be sent to another process.
+
+    Example:
+        >>> to_bytes(chain) == to_bytes(chain)
+        True
+    """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "network.keras")
         save(chain, path)
@@ -85,7 +104,14 @@ def to_bytes(chain: Chain) -> bytes:
 
 @contextlib.contextmanager
 def as_file(content: bytes) -> Iterator[Path]:
-    """Yields a temporary file for `load` or `load_weights`, with bytes that `to_bytes` returned."""
+    """Yields a temporary file for `load` or `load_weights`, with bytes that `to_bytes` returned.
+
+    Example:
+        >>> with as_file(to_bytes(chain)) as path:
+        ...     copy = load(path)
+        >>> len(copy.modules)
+        9
+    """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "network.keras")
         path.write_bytes(content)

@@ -9,9 +9,7 @@ from .lengths import binomial, expected_length, n_paths, remaining, remaining_wi
 from .linearization import Linearization, LinearizedBatch
 from .path_gradients import gradient_by_length, sampled_path_gradients
 from .sampled_paths import PathGradients, batch_path_gradients, draw_batch, draw_paths
-from .study.gradient_chunks import NetworkSnapshot
-from .study.gradient_study import GradientStudy, write_gradient_tables
-from .study.measurement import gradient_cache, measure_gradients
+from .study.gradient_study import GradientStudy
 
 __all__ = [
     "GradientByLength",
@@ -19,7 +17,6 @@ __all__ = [
     "Linearization",
     "LinearizedBatch",
     "LogLinearFit",
-    "NetworkSnapshot",
     "PathGradients",
     "batch_gradient_by_length",
     "batch_path_gradients",
@@ -29,9 +26,7 @@ __all__ = [
     "effective_range",
     "expected_length",
     "gradient_by_length",
-    "gradient_cache",
     "log_linear",
-    "measure_gradients",
     "n_paths",
     "remaining",
     "remaining_within",
@@ -39,5 +34,4 @@ __all__ = [
     "share_by_module",
     "share_within",
     "weight_gradient",
-    "write_gradient_tables",
 ]

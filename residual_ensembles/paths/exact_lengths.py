@@ -71,6 +71,13 @@ def batch_gradient_by_length(
     Raises:
         ValueError: There is no path so short, or no such target.
         ArithmeticError: The lengths do not add up to the gradient.
+
+    Example:
+        >>> from residual_ensembles import paths
+        >>> batch = paths.Linearization(chain).linearize(images, labels)
+        >>> exact = batch_gradient_by_length(batch)
+        >>> exact.lengths.tolist(), round(float(exact.shares.sum()), 5)
+        ([0, 1, 2, 3, 4, 5, 6, 7, 8, 9], 1.0)
     """
     [gradient] = batch.at_target(batch.gradients[:1], target)
     return backprop_by_length(batch, max_length, progress=progress).projected(
@@ -281,6 +288,12 @@ def weight_gradient(
     Raises:
         ValueError: There is no such module, or no path so short.
         ArithmeticError: The lengths do not add up to the gradient.
+
+    Example:
+        >>> from residual_ensembles import paths
+        >>> batch = paths.Linearization(chain).linearize(images, labels)
+        >>> weight_gradient(batch, 8).lengths.tolist()  # one module is above it
+        [0, 1]
     """
     if not 1 <= number <= len(batch.steps):
         raise ValueError(f"Received module {number}, expected 1 to {len(batch.steps)}.")
@@ -307,6 +320,12 @@ def share_by_module(batch: LinearizedBatch) -> np.ndarray:
 
     Returns:
         `(n_modules,)`; NaN where the gradient is 0.
+
+    Example:
+        >>> from residual_ensembles import paths
+        >>> batch = paths.Linearization(chain).linearize(images, labels)
+        >>> share_by_module(batch).shape
+        (9,)
     """
     full = cotangents.FullGradient(batch.gradients[0])
     tangent, shares = full.row, []

@@ -45,6 +45,11 @@ def log_linear(
 
     Raises:
         ValueError: There are too few points for an interval.
+
+    Example:
+        >>> fit = log_linear([1, 2, 3, 4], [-1.0, -2.1, -2.9, -4.0])
+        >>> round(fit.slope, 2), round(fit.r_squared, 3)
+        (-0.98, 0.996)
     """
     lengths, log10_norms = np.asarray(lengths, float), np.asarray(log10_norms, float)
     finite = np.isfinite(log10_norms)
@@ -90,6 +95,10 @@ def effective_range(amounts: Sequence[float], share: float = 0.95) -> tuple[int,
 
     Raises:
         ValueError: The amounts have no positive sum, or the share is out of range.
+
+    Example:
+        >>> effective_range([1, 20, 60, 15, 4])
+        (1, 3)
     """
     amounts = np.asarray(amounts, float)
     total = amounts.sum()

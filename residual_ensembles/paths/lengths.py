@@ -20,6 +20,10 @@ def n_paths(n: int) -> int:
     Raises:
         TypeError: `n` is no integer.
         ValueError: `n` is negative.
+
+    Example:
+        >>> n_paths(3), n_paths(54)
+        (8, 18014398509481984)
     """
     _check_modules(n)
     return 2**n
@@ -78,6 +82,10 @@ def expected_length(n: int, modules_per_batch: int | None = None) -> Fraction:
 
     Raises:
         ValueError: `modules_per_batch` is not between 0 and `n`.
+
+    Example:
+        >>> expected_length(54), expected_length(54, modules_per_batch=23)
+        (Fraction(27, 1), Fraction(23, 2))
     """
     _check_modules(n)
     running = n if modules_per_batch is None else modules_per_batch
@@ -104,6 +112,10 @@ def remaining(n: int, deleted: int) -> list[Fraction]:
 
     Raises:
         ValueError: `deleted` is not between 0 and `n`.
+
+    Example:
+        >>> [str(share) for share in remaining(3, deleted=1)]
+        ['1', '2/3', '1/3', '0']
     """
     _check_deleted(n, deleted)
     return [Fraction(comb(n - deleted, x), comb(n, x)) for x in range(n + 1)]

@@ -5,7 +5,7 @@ module's residual as one stacked batch, those that take an identity skip at no c
 agree in all modules from the top down share one cotangent.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -30,6 +30,10 @@ def draw_batch(n_images: int, batch_size: int, seed: int, index: int) -> np.ndar
 
     Raises:
         ValueError: There are fewer images than that.
+
+    Example:
+        >>> draw_batch(100, 4, seed=0, index=0).tolist()
+        [72, 27, 44, 5]
     """
     if not 1 <= batch_size <= n_images:
         raise ValueError(
@@ -39,7 +43,9 @@ def draw_batch(n_images: int, batch_size: int, seed: int, index: int) -> np.ndar
 
 
 @checked
-def draw_paths(skips: np.ndarray, length: int, count: int, seed: int, index: int) -> np.ndarray:
+def draw_paths(
+    skips: Sequence[bool] | np.ndarray, length: int, count: int, seed: int, index: int
+) -> np.ndarray:
     """Returns random paths of one length, a function of (seed, length, index).
 
     Args:
@@ -54,6 +60,10 @@ def draw_paths(skips: np.ndarray, length: int, count: int, seed: int, index: int
 
     Raises:
         ValueError: No path has that length.
+
+    Example:
+        >>> draw_paths([True, True, True, True], 2, 2, seed=0, index=0).astype(int).tolist()
+        [[0, 1, 0, 1], [1, 1, 0, 0]]
     """
     skips = np.asarray(skips, bool)
     forced, free = int((~skips).sum()), np.flatnonzero(skips)
@@ -103,6 +113,13 @@ def batch_path_gradients(
 
     Raises:
         ValueError: A path skips a module that has no skip, or there is no such target.
+
+    Example:
+        >>> from residual_ensembles import paths
+        >>> batch = paths.Linearization(chain).linearize(images, labels)
+        >>> single = batch_path_gradients(batch, [[1, 0, 0, 1, 0, 0, 0, 0, 0]])
+        >>> single.log10_norms.shape
+        (1,)
     """
     paths = _checked(batch, paths)
     order = np.lexsort(paths.T)  # neighbors agree at the top

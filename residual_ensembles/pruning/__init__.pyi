@@ -1,10 +1,4 @@
-from .importance import (
-    COLUMNS,
-    module_importance,
-    rank_correlations,
-    selection_data,
-    with_network_columns,
-)
+from .importance import COLUMNS, module_importance, rank_correlations
 from .pruning import Pruned, check_number, prune
 
 __all__ = [
@@ -14,6 +8,4 @@ __all__ = [
     "module_importance",
     "prune",
     "rank_correlations",
-    "selection_data",
-    "with_network_columns",
 ]

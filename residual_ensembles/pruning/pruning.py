@@ -230,6 +230,12 @@ def check_number(chain: ChainLike, n: int) -> None:
     Raises:
         TypeError: `n` is no integer.
         ValueError: The network is no unraveled model, or fewer of its modules can be deleted.
+
+    Example:
+        >>> check_number(chain, 1)  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+            ...
+        ValueError: Received a Chain, expected what unravel(model) returns: ...
     """
     if chain.graph is None:
         raise ValueError(

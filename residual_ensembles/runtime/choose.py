@@ -20,6 +20,10 @@ def choose_engine() -> str:
 
     Raises:
         ValueError: There is no such engine.
+
+    Example:
+        >>> choose_engine()  # unless RESIDUAL_ENSEMBLES_ENGINE says "ray"
+        'local'
     """
     engine = os.environ.get(ENGINE) or "local"
     if engine not in ENGINES:
@@ -37,6 +41,11 @@ def choose_executor(show: bool = False) -> Executor:
         ValueError: There is no such engine.
         MissingExtraError: It is not installed.
         OSError: Its cluster cannot be used.
+
+    Example:
+        >>> with choose_executor() as executor:
+        ...     print(type(executor).__name__)
+        Local
     """
     if choose_engine() == "ray":
         from residual_ensembles.runtime.cluster import Ray

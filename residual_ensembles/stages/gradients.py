@@ -5,9 +5,11 @@ from pathlib import Path
 import pandas as pd
 from tqdm import tqdm
 
-from residual_ensembles import paths
 from residual_ensembles.data import Prepared
 from residual_ensembles.parameters import Study
+from residual_ensembles.paths.study.gradient_chunks import NetworkSnapshot
+from residual_ensembles.paths.study.gradient_study import GradientStudy, write_gradient_tables
+from residual_ensembles.paths.study.measurement import gradient_cache, measure_gradients
 from residual_ensembles.runtime import Executor
 from residual_ensembles.storage.checkpoints import finished_network
 from residual_ensembles.storage.files import require_file, write_json
@@ -30,24 +32,23 @@ def write_gradients(study: Study, prepared: Prepared, results: Path, executor: E
         ValueError: A network is not trained.
     """
     # Networks and batch norm differ by snapshot.
-    how = paths.GradientStudy(**study.paths.model_dump(exclude={"networks", "batch_norm"}))
+    how = GradientStudy(**study.paths.model_dump(exclude={"networks", "batch_norm"}))
     networks = {run: epochs_of(study, run, results) for run in study.runs}
     every = [network for each in networks.values() for network in each]
     total = sum(len(network.estimators) for network in every) * how.batches
     kept = {
-        each[0].title: paths.gradient_cache(each, prepared.checksum, how)
-        for each in networks.values()
+        each[0].title: gradient_cache(each, prepared.checksum, how) for each in networks.values()
     }
     executor.nodes.clear()  # of another table
     with tqdm(total=total, bar_format=BAR) as bar:
         split = prepared.split("train")
-        result = paths.measure_gradients(every, split, how, executor, bar.update, kept)
+        result = measure_gradients(every, split, how, executor, bar.update, kept)
     measured = dict(zip(every, result, strict=True))
     print(executor.summary())
     facts = {**provenance(), **executor.provenance()}
     write_json(results / "path_gradients_run.json", facts)
     tables = [how.tables(*run, measured[each]) for run in study.runs for each in networks[run]]
-    paths.write_gradient_tables(tables, results)
+    write_gradient_tables(tables, results)
     for cache in kept.values():
         cache.remove()
     print(f"Gradients of {len(every)} networks by path: {results / 'path_gradients.csv'}")
@@ -64,7 +65,7 @@ def epochs_of(study: Study, run: tuple[str, int], results: Path) -> list:
     files = networks_by_epoch(finished_network(results, *run))
     to_sample = study.paths.samples and run[0] in study.paths.networks
     return [
-        paths.NetworkSnapshot(
+        NetworkSnapshot(
             "{}-{}".format(*run),
             epoch,
             file,

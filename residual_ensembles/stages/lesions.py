@@ -17,6 +17,7 @@ from residual_ensembles.data import Prepared
 from residual_ensembles.lesions.exactness import agreement
 from residual_ensembles.lesions.sweep import PlannedNetwork, network_cache, sweep
 from residual_ensembles.parameters import Study, is_external
+from residual_ensembles.pruning.importance import selection_data, with_network_columns
 from residual_ensembles.runtime import Executor
 from residual_ensembles.storage.checkpoints import finished_network, network_folder
 from residual_ensembles.storage.columns import (
@@ -153,13 +154,11 @@ def _write_importance(
         run = each.network, each.seed
 
         def importance(chain=each.chain) -> pd.DataFrame:
-            return pruning.module_importance(
-                chain, *pruning.selection_data(prepared), executor=executor
-            )
+            return pruning.module_importance(chain, *selection_data(prepared), executor=executor)
 
         table = _cached("importance", run, prepared, results, importance)
-        tables.append(pruning.with_network_columns(table, *run))
-        ranks.append(pruning.with_network_columns(pruning.rank_correlations(table), *run))
+        tables.append(with_network_columns(table, *run))
+        ranks.append(with_network_columns(pruning.rank_correlations(table), *run))
     _write_tables(results / "module_importance.csv", tables, pruning.COLUMNS)
     _write_tables(results / "module_importance_ranks.csv", ranks, RANK_COLUMNS)
 
@@ -175,7 +174,7 @@ def _write_pruning(
         def pruned(chain=each.chain) -> tuple[pd.DataFrame, pd.DataFrame]:
             split = prepared.split("test")
             chosen, test = (
-                pruning.selection_data(prepared),
+                selection_data(prepared),
                 (split.images(slice(None)), split.labels),
             )
             result = pruning.prune(chain, n, chosen, test, executor=executor)
@@ -183,8 +182,8 @@ def _write_pruning(
 
         comparison, table = _cached("pruning", run, prepared, results, pruned, n=n)
         print(f"{each.title}, pruned:\n{comparison.to_string(index=False)}")
-        compared.append(pruning.with_network_columns(comparison, *run))
-        steps.append(pruning.with_network_columns(table, *run))
+        compared.append(with_network_columns(comparison, *run))
+        steps.append(with_network_columns(table, *run))
     _write_tables(results / "pruned.csv", compared, PRUNED_COLUMNS)
     _write_tables(results / "pruned_steps.csv", steps, PRUNED_STEP_COLUMNS)
 

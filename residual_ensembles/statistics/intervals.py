@@ -26,6 +26,11 @@ def wilson(n_wrong: float, n_images: float, confidence: float = 0.95) -> tuple[f
 
     Raises:
         ValueError: There is no image, or more are wrong than there are.
+
+    Example:
+        >>> low, high = wilson(2, 360)
+        >>> round(low, 4), round(high, 4)
+        (0.0015, 0.02)
     """
     if n_images < 1 or not 0 <= n_wrong <= n_images:
         raise ValueError(
@@ -51,6 +56,11 @@ def student(values: Sequence[float], confidence: float = 0.95) -> tuple[float, f
 
     Returns:
         Lower and upper end; both are NaN with fewer than two values, which say nothing of spread.
+
+    Example:
+        >>> low, high = student([0.05, 0.06, 0.07])
+        >>> round(low, 4), round(high, 4)
+        (0.0352, 0.0848)
     """
     values = np.asarray(values, float)
     if len(values) < 2:
@@ -103,6 +113,12 @@ def bootstrap(
     Returns:
         Lower and upper end; both NaN with fewer than two rows, or where the statistic is. Resamples
         for which it is NaN are left out.
+
+    Example:
+        >>> draws = np.random.default_rng(0).normal(5.0, 1.0, (20, 1))
+        >>> low, high = bootstrap(lambda rows: rows.mean(), draws)
+        >>> round(low, 2), round(high, 2)
+        (4.43, 5.21)
     """
     number = statistic(rows)
     if len(rows) < 2 or not math.isfinite(number):

@@ -30,6 +30,10 @@ def discordant(wrong_a: np.ndarray, wrong_b: np.ndarray) -> tuple[int, int]:
 
     Raises:
         ValueError: The two are not about the same images.
+
+    Example:
+        >>> discordant(np.array([True, True, False]), np.array([False, True, False]))
+        (1, 0)
     """
     wrong_a, wrong_b = np.asarray(wrong_a, bool), np.asarray(wrong_b, bool)
     if wrong_a.shape != wrong_b.shape or wrong_a.ndim != 1:
@@ -46,6 +50,10 @@ def mcnemar(only_a: int, only_b: int) -> float:
     Args:
         only_a: Images that only a gets wrong.
         only_b: Images that only b gets wrong.
+
+    Example:
+        >>> round(mcnemar(12, 3), 4)
+        0.0352
     """
     if only_a + only_b == 0:
         return 1.0
@@ -94,6 +102,11 @@ def difference_interval(
 
     Raises:
         ValueError: There are more discordant images than images.
+
+    Example:
+        >>> low, high = difference_interval(12, 3, 360)
+        >>> round(low, 4), round(high, 4)
+        (0.0045, 0.0501)
     """
     if n_images < 1 or only_a < 0 or only_b < 0 or only_a + only_b > n_images * (1 + _ROUNDING):
         raise ValueError(
@@ -118,6 +131,10 @@ def holm(p_values: Sequence[float]) -> list[float]:
     """Returns Holm's adjusted p-values, in the order given.
 
     Where one is below 0.05, so is the chance that any such finding of the family is a false one.
+
+    Example:
+        >>> holm([0.01, 0.04, 0.03])
+        [0.03, 0.06, 0.06]
     """
     if len(p_values) == 0:
         return []
@@ -150,6 +167,10 @@ def equivalence_over_images(only_a: int, only_b: int, n_images: int, margin: flo
 
     Raises:
         ValueError: The margin is no fraction.
+
+    Example:
+        >>> round(equivalence_over_images(5, 4, 1000, margin=0.01), 4)
+        0.0098
     """
     margin = _checked(margin)
     not_lower = norm.sf(score(only_a, only_b, n_images, -margin))
@@ -169,6 +190,10 @@ def equivalence_over_seeds(differences: Sequence[float], margin: float) -> float
 
     Raises:
         ValueError: The margin is no fraction.
+
+    Example:
+        >>> round(equivalence_over_seeds([0.001, -0.002, 0.0005], margin=0.01), 4)
+        0.0044
     """
     margin = _checked(margin)
     values = np.asarray(differences, float)

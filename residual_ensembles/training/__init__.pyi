@@ -2,7 +2,7 @@ from .feed import Evaluation, Feed
 from .gating import Gating
 from .optimizer import SCHEDULES, GatedSGD
 from .outputs import Outputs
-from .run import build_network, finished_run, make_trainer, train
+from .run import finished_run, train
 from .settings import Settings
 from .trainer import Trainer, compile_trainer
 
@@ -15,9 +15,7 @@ __all__ = [
     "Outputs",
     "Settings",
     "Trainer",
-    "build_network",
     "compile_trainer",
     "finished_run",
-    "make_trainer",
     "train",
 ]

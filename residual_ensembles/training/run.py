@@ -127,6 +127,12 @@ def finished_run(prepared: data.Prepared, settings: Settings, output_dir: Path) 
         prepared: Prepared data.
         settings: Everything else that determines the result.
         output_dir: Folder of its results.
+
+    Example:
+        >>> from residual_ensembles import data
+        >>> prepared = data.prepare("digits", folder / "digits", limit_train=100)
+        >>> finished_run(prepared, Settings(depth=8), folder / "elsewhere") is None
+        True
     """
     require_instance("settings", settings, Settings)
     require_instance("prepared", prepared, data.Prepared)
@@ -155,6 +161,16 @@ def train(
     Raises:
         TypeError: An argument is of the wrong kind.
         ValueError: The images do not fit the settings, or the checkpoint cannot be used.
+
+    Example:
+        >>> from residual_ensembles import data
+        >>> prepared = data.prepare("digits", folder / "small", limit_train=100, limit_test=20)
+        >>> settings = Settings(depth=8, epochs=1, batch_size=50)
+        >>> out, checkpoints = folder / "out", folder / "checkpoints"
+        >>> run = train(prepared, settings, out, checkpoints, "resnet")  # doctest: +ELLIPSIS
+        1/1 - ...
+        >>> run["network"], run["seed"], run["n_test_images"]
+        ('resnet', 0, 20)
     """
     require_instance("settings", settings, Settings)
     require_instance("prepared", prepared, data.Prepared)

@@ -12,6 +12,10 @@ class Settings(Train, TrainedNetwork):
 
     Raises:
         ValueError: A value is out of range, or values do not fit each other.
+
+    Example:
+        >>> Settings(depth=20, epochs=2).schedule
+        'cosine'
     """
 
     seed: int = parameter(0, "seed of weights, order, augmentation and gates", ge=0)

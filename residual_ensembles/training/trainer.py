@@ -83,7 +83,14 @@ def gates_of(chain: Chain) -> list[int | None]:
 
 @checked
 def compile_trainer(trainer: Trainer, schedule, weight_decay: float) -> None:
-    """Compiles the trainer with `GatedSGD`."""
+    """Compiles the trainer with `GatedSGD`.
+
+    Example:
+        >>> trainer = Trainer(chain)
+        >>> compile_trainer(trainer, 0.1, weight_decay=1e-4)
+        >>> type(trainer.optimizer).__name__
+        'GatedSGD'
+    """
     require_instance("trainer", trainer, Trainer)
     require_number("weight_decay", weight_decay)
     optimizer = GatedSGD(schedule, weight_decay, gates_of(trainer.chain))

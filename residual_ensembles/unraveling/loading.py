@@ -29,6 +29,15 @@ def load(
 
     Raises:
         ValueError: The file is not there or Keras cannot load it; or the network cannot be cut.
+
+    Example:
+        >>> import keras
+        >>> x = keras.Input((4,))
+        >>> y = keras.layers.Add(name="sum")([x, keras.layers.Dense(4)(x)])
+        >>> keras.Model(x, y, name="mine").save("mine.keras")
+        >>> chain = load("mine.keras")
+        >>> chain.name, [module.title for module in chain.modules]
+        ('mine', ['sum'])
     """
     model = read(path)
     if isinstance(model, Chain):

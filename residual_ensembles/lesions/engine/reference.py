@@ -30,6 +30,10 @@ def evaluate_reference(
 
     Raises:
         ValueError: The network does not allow one of the lesions.
+
+    Example:
+        >>> evaluate_reference(chain, [Lesion(), Lesion(deletions=[2])], images).shape
+        (2, 4)
     """
     logits = reference_logits(chain, lesions, images, batch_size)
     return np.stack([each.argmax(-1) for each in logits]).astype(np.int32)
@@ -42,6 +46,10 @@ def reference_logits(
     """Yields float32 logits `(n_images, n_classes)` for one lesion after the other.
 
     Arguments and errors are those of `evaluate_reference`.
+
+    Example:
+        >>> [logits.shape for logits in reference_logits(chain, [Lesion(deletions=[2])], images)]
+        [(4, 10)]
     """
     for lesion in lesions:
         check_lesion(lesion, chain)

@@ -50,7 +50,13 @@ class Example(NamedTuple):
 
 
 def fits(offered: Sequence[Offered], exported: Exported) -> bool:
-    """Whether there is room for one more network."""
+    """Whether there is room for one more network.
+
+    Example:
+        >>> from residual_ensembles.report import explorer
+        >>> fits([], explorer.export(chain))
+        True
+    """
     n_bytes = exported.n_bytes + sum(each.exported.n_bytes for each in offered)
     return n_bytes + _BESIDE_WEIGHTS <= LIMIT_BYTES
 
@@ -70,6 +76,14 @@ def render(
         images: What is shown.
         networks: Networks that can be lesioned; there may be none.
         left_out: Why other networks are not there, one sentence each.
+
+    Example:
+        >>> from residual_ensembles import data
+        >>> from residual_ensembles.report import explorer
+        >>> prepared = data.prepare("digits", folder)
+        >>> images = explorer.draw(prepared.split("test"), prepared.image_shape)
+        >>> "Digits" in render(prepared.title, prepared.class_names, images, [])
+        True
     """
     script = _scripts(SCRIPTS)
     study = {

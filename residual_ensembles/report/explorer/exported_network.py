@@ -38,6 +38,10 @@ def export(chain) -> Exported:
 
     Raises:
         ValueError: There is a module or a layer in it that the explorer cannot run.
+
+    Example:
+        >>> len(export(chain).parts["modules"])
+        9
     """
     if chain.between:
         raise ValueError(

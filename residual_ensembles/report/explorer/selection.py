@@ -46,6 +46,10 @@ def choose(networks_dir: Path, networks: Sequence[str], seeds: Sequence[int]) ->
 
     Raises:
         ValueError: A run.json cannot be read.
+
+    Example:
+        >>> [choice.title for choice in choose(results / "networks", ["resnet"], [0])]
+        ['ResNet-110']
     """
     runs = [(name, _run(networks_dir / f"{name}-{seeds[0]}")) for name in networks]
     runs.sort(key=lambda run: run[1]["gating"] != "none")  # stable: the study's order stays
@@ -122,6 +126,12 @@ def draw(split, image_shape: tuple[int, int, int], seed: int = 0) -> Images:
         split: The test split of prepared data.
         image_shape: `(height, width, channels)`.
         seed: Seed of the draw.
+
+    Example:
+        >>> from residual_ensembles import data
+        >>> prepared = data.prepare("digits", folder)
+        >>> draw(prepared.split("test"), prepared.image_shape).shape
+        (8, 8, 1)
     """
     n = number_shown(image_shape, len(split))
     positions = stratified_draw(split.labels, n, generator(seed, "explorer pictures"))
