@@ -15,7 +15,8 @@ defaults:
 name: {name}
 network:
   resnet: {{depth: 20}}
-train: {{epochs: 1, snapshots: [0, 1]}}
+  highway: {{depth: 8}}
+train: {{epochs: 1, snapshots: []}}
 data: {{limit_train: 200, limit_test: 40}}
 lesion: {{k: 2, draws: 2, swaps: 2, duplications: 2}}
 """

@@ -4,12 +4,12 @@ from tests.helpers.clones import Clone
 
 MORE = """
 networks: [resnet, vgg]
-ensemble: {members: 2, depth: 8, epochs: 1}
+ensemble: {members: 1, depth: 8, epochs: 1}
 paths: {samples: 3, batches: 2, batch_size: 8}
 """
-# What may be left out of a study, here of one that is only switched to and back from.
+# A study that is only switched to and back from; it shares a network with the other.
 LESS = """
-networks: [resnet]
+networks: [resnet, highway]
 ensemble: {members: 0}
 paths: {samples: 0, batches: 1}
 """

@@ -15,6 +15,15 @@ def ran(printed: str) -> list[str]:
     return re.findall(r"Running stage '([^']+)'", printed)
 
 
+def changed(clone) -> set[str]:
+    """Returns the stages whose code or parameters are no longer those of their results.
+
+    What follows from them is not among them: DVC compares it once they have run.
+    """
+    status = clone.run("dvc", "status", "--json")
+    return set(json.JSONDecoder().raw_decode(status, status.index("{"))[0])
+
+
 AFTER_LESIONS = ["lesion_study", "figures", "report"]
 
 
@@ -35,7 +44,7 @@ def test_from_images_to_page(clone):
     gradients = pd.read_csv(results / "path_gradients.csv")
     assert {"sampled", "exact"} <= set(gradients["estimator"])
     votes = pd.read_csv(results / "ensemble.csv")
-    assert votes["members"].astype(str).tolist() == 2 * ["1", "2", "1,2"]
+    assert votes["members"].astype(str).tolist() == 2 * ["1"]
     claims = pd.read_csv(results / "claims.csv")
     assert set(claims["verdict"]) <= {
         "reproduced",
@@ -56,7 +65,7 @@ def test_from_images_to_page(clone):
 
 
 def test_networks_are_trained_in_parallel(clone):
-    for name in ("resnet-0", "vgg-0", "member1-0", "member2-0"):
+    for name in ("resnet-0", "vgg-0", "member1-0"):
         assert f"\n{name}: 1/1 - " in clone.first_run
     assert ran(clone.first_run).count("train") == 1
     log = clone.folder / "results/tiny/networks/resnet-0/live/plots/metrics/error_fraction.tsv"
@@ -75,6 +84,23 @@ def test_the_cost_of_each_program_is_saved(clone):
 
 def test_a_second_run_runs_nothing(clone):
     assert ran(clone.run("dvc", "repro")) == []
+
+
+def test_another_color_concerns_figures_and_page(clone):
+    style = clone.folder / "residual_ensembles/figures/style.py"
+    text = style.read_text()
+    style.write_text(text + "\n# another color\n")
+    assert changed(clone) == {"figures", "report"}
+    style.write_text(text)
+    assert changed(clone) == set()
+
+
+def test_another_network_concerns_what_is_computed_from_networks(clone):
+    clone.run("python", "-m", "pipelines.compose", "networks=[resnet,vgg,highway]")
+    result = changed(clone)
+    clone.run("git", "checkout", "--quiet", "--", "params.yaml")
+    networks = {"train", "lesion_study", "path_gradients", "explorer"}
+    assert result == {"check", "report"} | networks  # these two read all parameters
 
 
 def test_another_k_runs_the_lesions_and_what_follows(clone):
@@ -102,30 +128,10 @@ def test_wrong_parameters_stop_everything(clone):
     clone.run("git", "checkout", "--quiet", "--", "params.yaml", "dvc.lock")
 
 
-def test_another_color_redraws_figures_and_page(clone):
-    clone.run("dvc", "repro")
-    style = clone.folder / "residual_ensembles/figures/style.py"
-    text = style.read_text()
-    style.write_text(text + "\n# another color\n")
-    assert "figures" in (again := ran(clone.run("dvc", "repro")))
-    assert set(again) <= {"figures", "report"}
-    style.write_text(text)
-    clone.run("dvc", "repro")
-
-
-def test_another_network_trains_what_is_new(clone):
-    clone.run("dvc", "repro")
-    printed = clone.run("dvc", "exp", "run", "-S", "networks=[resnet,vgg,highway]")
-    assert "\nresnet-0: already finished" in printed
-    assert "\nvgg-0: already finished" in printed
-    assert "\nhighway-0: 1/1 - " in printed
-    assert "ensemble" not in ran(printed)
-    clone.run("git", "checkout", "--quiet", "--", "params.yaml", "dvc.lock")
-    assert "train" not in ran(clone.run("dvc", "repro"))
-
-
 def test_another_study_and_back_computes_nothing_twice(clone):
-    clone.run("dvc", "exp", "run", "-S", "study=tiny2")
+    printed = clone.run("dvc", "exp", "run", "-S", "study=tiny2")
+    assert "\nresnet-0: already finished" in printed
+    assert "\nhighway-0: 1/1 - " in printed
     assert (clone.folder / "results/tiny2/report.html").exists()
     printed = clone.run("dvc", "exp", "run", "-S", "study=tiny")
     assert ran(printed) == []
@@ -138,7 +144,6 @@ def test_what_dvc_shows(clone):
     for title in ("while training", "one module deleted", "several modules deleted"):
         assert title in page
     assert '"network": "vgg"' in page
-    assert "error" not in clone.run("dvc", "params", "diff").lower()
     assert "lesion.k" in clone.run("dvc", "exp", "show", "--csv")
 
 
