@@ -71,7 +71,7 @@ def gradient_by_length(
         >>> round(float(table.share.sum()), 4)
         1.0
     """
-    batch, attrs = _linearized(chain, x, y, loss, batch_norm)
+    batch, attrs = _linearized(chain, x, y, loss, batch_norm, target)
     result = batch_gradient_by_length(batch, max_length, target)
     n_free = sum(module.has_skip for module in chain.modules)
     forced = len(chain.modules) - n_free
@@ -144,7 +144,7 @@ def sampled_path_gradients(
         )
     skips = np.array([module.has_skip for module in chain.modules])
     paths = np.concatenate([draw_paths(skips, int(k), samples, seed, 0) for k in lengths])
-    batch, attrs = _linearized(chain, x, y, loss, batch_norm)
+    batch, attrs = _linearized(chain, x, y, loss, batch_norm, target)
     result = batch_path_gradients(batch, paths, target)
     table = pd.DataFrame(
         {
@@ -160,10 +160,20 @@ def sampled_path_gradients(
 
 
 def _linearized(
-    chain: ChainLike, x: Inputs, y: Targets | None, loss: Loss | None, batch_norm: str
+    chain: ChainLike,
+    x: Inputs,
+    y: Targets | None,
+    loss: Loss | None,
+    batch_norm: str,
+    target: str,
 ) -> tuple[LinearizedBatch, dict]:
     """Returns the linearized batch of all examples, and the `attrs` of tables."""
     check_chain(chain)
+    if target == "image" and chain.takes_integers:
+        raise ValueError(
+            f"Received target='image' for {chain.name}, whose inputs are integers, with respect to "
+            "which there is no gradient, expected 'y0', the input of the first module."
+        )
     x, y = as_arrays(chain, x, y)
     packed, mean_loss = packed_examples(chain, x), MeanLoss(chain, loss, y)
     batch = Linearization(chain, batch_norm, loss=mean_loss.function).linearize(packed, y)
