@@ -374,6 +374,25 @@ def gated_residual(depth=2):
     return classifier(x, y, "gated_residual")
 
 
+def diffusion_u_net():
+    """Ho et al. 2020: a U-Net whose blocks take the time, too."""
+    x, time = keras.Input((8, 8, 3), name="image"), keras.Input((1,), name="time")
+    embedded = layers.Dense(8, activation="swish")(time)
+
+    def block(y, width, name):
+        skip = y if y.shape[-1] == width else layers.Conv2D(width, 1)(y)
+        f = layers.Conv2D(width, 3, padding="same", activation="swish")(y)
+        f = f + layers.Reshape((1, 1, width))(layers.Dense(width)(embedded))
+        f = layers.Conv2D(width, 3, padding="same")(ops.silu(layers.GroupNormalization(2)(f)))
+        return layers.Add(name=name)([skip, f])
+
+    first = block(layers.Conv2D(4, 3, padding="same")(x), 4, "down1")
+    y = block(layers.AveragePooling2D(2)(first), 8, "down2")
+    y = layers.Concatenate()([layers.UpSampling2D(interpolation="bilinear")(y), first])
+    y = layers.GlobalAveragePooling2D()(block(y, 4, "up1"))
+    return classifier({"image": x, "time": time}, y, "diffusion_u_net")
+
+
 def graph_network(depth=2):
     """Kipf & Welling 2017 with skips: which nodes are neighbors is an input of its own."""
     x, neighbors = keras.Input((5, 4), name="nodes"), keras.Input((5, 5), name="neighbors")
@@ -383,6 +402,18 @@ def graph_network(depth=2):
         y = layers.Add(name=f"graph{i}")([y, f])
     inputs = {"nodes": x, "neighbors": neighbors}
     return classifier(inputs, layers.GlobalAveragePooling1D()(y), "graph_network")
+
+
+def parallel_transformer(depth=2):
+    """GPT-J (Wang & Komatsuzaki 2021): attention and dense layers side by side, of one norm."""
+    ids = keras.Input((6,), dtype="int32", name="ids")
+    y = layers.Embedding(11, 8)(ids)
+    for i in range(1, depth + 1):
+        f = layers.LayerNormalization()(y)
+        attended = layers.MultiHeadAttention(2, 4)(f, f, use_causal_mask=True)
+        f = layers.Dense(8)(layers.Dense(16, activation="gelu")(f))
+        y = layers.Add(name=f"block{i}")([y, attended, f])
+    return classifier(ids, layers.GlobalAveragePooling1D()(y), "parallel_transformer")
 
 
 def option_a(depth=20):
