@@ -45,6 +45,8 @@ class Chain(keras.Model):
     """The Keras graph that `unravel` cut into this chain; None for other chains."""
     probabilities = False
     """Whether the output is probabilities, as after a softmax, and not logits."""
+    takes_integers = False
+    """Whether all inputs are integers or booleans, with respect to which there is no gradient."""
     carries_integers = False
     """Whether what passes between modules holds integers, which must not be rounded."""
     compiled_with = Compilation()

@@ -32,7 +32,7 @@ def as_arrays(
         targets: Targets; None for those of the data set.
 
     Raises:
-        ValueError: The data set is empty or has no end.
+        ValueError: The data set is empty, has no end, or has weights of examples.
     """
     is_py_dataset = isinstance(inputs, keras.utils.PyDataset)
     if not is_py_dataset and not hasattr(inputs, "element_spec"):
@@ -45,7 +45,13 @@ def as_arrays(
     elements = [tree.map_structure(np.asarray, batch) for batch in batches]
     if not elements:
         raise ValueError("Received an empty data set, expected one or more examples.")
-    has_targets = isinstance(elements[0], tuple) and len(elements[0]) > 1
+    n_parts = len(elements[0]) if isinstance(elements[0], tuple) else 1
+    if n_parts > 2:
+        raise ValueError(
+            f"Received a data set of {n_parts} parts, expected inputs and targets, in which each "
+            "example counts once: leave its sample weights out."
+        )
+    has_targets = n_parts == 2
     x, y = zip(*((e[0], e[1]) if has_targets else (e, None) for e in elements), strict=True)
     x = [each[0] if isinstance(each, tuple) and len(each) == 1 else each for each in x]
     is_single = tree.flatten(x[0])[0].ndim == len(chain.input_shapes[0])

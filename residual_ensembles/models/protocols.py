@@ -169,6 +169,10 @@ class ChainLike(Protocol):
         """Whether the output is probabilities, as after a softmax, and not logits."""
 
     @property
+    def takes_integers(self) -> bool:
+        """Whether all inputs are integers or booleans, with respect to which is no gradient."""
+
+    @property
     def carries_integers(self) -> bool:
         """Whether what passes between modules holds integers, which must not be rounded."""
 

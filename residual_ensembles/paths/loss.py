@@ -203,6 +203,8 @@ def _function(chain: ChainLike, loss: Loss | None) -> Callable | None:
     if loss is None:
         return None
     n = len(chain.output_shapes)
+    if isinstance(loss, Mapping) and "class_name" in loss:  # one loss, as Keras saves it
+        loss = _of_keras(loss)
     if isinstance(loss, Mapping | list | tuple):
         losses = _one_each(chain, "loss", loss)
         if n > 1 or losses[0] is None:

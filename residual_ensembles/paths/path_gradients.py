@@ -76,7 +76,7 @@ def gradient_by_length(
         >>> round(float(table.share.sum()), 4)
         1.0
     """
-    batch, attrs = _linearized(chain, x, y, loss, batch_norm)
+    batch, attrs = _linearized(chain, x, y, loss, batch_norm, target)
     n = len(chain.modules)
     with progress_bar(verbose, n, f"{chain.name}: gradients through {n} modules") as advance:
         result = batch_gradient_by_length(batch, max_length, target, advance)
@@ -154,7 +154,7 @@ def sampled_path_gradients(
         )
     skips = np.array([module.has_skip for module in chain.modules])
     paths = np.concatenate([draw_paths(skips, int(k), samples, seed, 0) for k in lengths])
-    batch, attrs = _linearized(chain, x, y, loss, batch_norm)
+    batch, attrs = _linearized(chain, x, y, loss, batch_norm, target)
     total, title = paths.size, f"{chain.name}: gradients of {len(paths)} paths"
     with progress_bar(verbose, total, title) as advance:
         result = batch_path_gradients(batch, paths, target, progress=advance)
@@ -172,10 +172,20 @@ def sampled_path_gradients(
 
 
 def _linearized(
-    chain: ChainLike, x: Inputs, y: Targets | None, loss: Loss | None, batch_norm: str
+    chain: ChainLike,
+    x: Inputs,
+    y: Targets | None,
+    loss: Loss | None,
+    batch_norm: str,
+    target: str,
 ) -> tuple[LinearizedBatch, dict]:
     """Returns the linearized batch of all examples, and the `attrs` of tables."""
     check_chain(chain)
+    if target == "image" and chain.takes_integers:
+        raise ValueError(
+            f"Received target='image' for {chain.name}, whose inputs are integers, with respect to "
+            "which there is no gradient, expected 'y0', the input of the first module."
+        )
     x, y = as_arrays(chain, x, y)
     packed, mean_loss = packed_examples(chain, x), MeanLoss(chain, loss, y)
     batch = Linearization(chain, batch_norm, loss=mean_loss.function).linearize(packed, y)

@@ -1,5 +1,8 @@
 """Candidates for modules in a graph: additions at which a branch joins its skip, and others."""
 
+import functools
+import operator
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from residual_ensembles.unraveling.example import Trace
@@ -111,8 +114,6 @@ class Additions:
         else:
             note = ""
             skip = self._added_as.get((skip, total), skip)
-            if skip not in terms:
-                raise ValueError(f"{self.graph.name_of(skip)} is none of what is added")
         odd = next((t for t in terms if self.shapes[t] != self.shapes[total]), None)
         if odd is not None:
             raise ValueError(
@@ -127,8 +128,15 @@ class Additions:
         own, side_sums = self._closed(inner, total, leaves)
         return Candidate(node.name, entry, skip, residuals, total, leaves, own, note, side_sums)
 
+    def adds(self, node: Node, tensor: int | None) -> bool:
+        """Whether a node is an addition, and a tensor, unless it is None, one of its terms."""
+        total = node.outputs[0]
+        if total not in self.terms or tensor is None:
+            return total in self.terms
+        return self._added_as.get((tensor, total), tensor) in self._flat_terms(total)
+
     def merge(self, node: Node, entry: int, skip: int) -> Candidate:
-        """Returns the module that ends in a layer that does not add.
+        """Returns the module that ends in a layer that does not add the skip as it is.
 
         Its residual is the output of the layer minus the skip.
 
@@ -156,22 +164,56 @@ class Additions:
     def meetings(self) -> list[tuple[Node, int, int | None]]:
         """Returns where branches meet: the node, the tensor that enters, and a possible skip.
 
-        The skip is None where all branches change the shape.
+        Of several that the same tensor enters it is the last, as the sum of a highway rather than
+        its products; and where branches are stacked or concatenated, the layer after it that
+        brings them back to a shape that the skip has. The skip is None where there is none.
         """
-        result = []
+        result: dict[int, tuple[Node, int, int | None]] = {}
+        all_through = self._all_through()
         for node in self.graph.nodes:
             inputs = list(dict.fromkeys(node.inputs))
             if len(inputs) < 2 or len(node.outputs) != 1:
                 continue
-            try:
-                entry = self._entry(inputs)
-            except ValueError:
+            through = all_through[node.outputs[0]] & ~(1 << node.outputs[0])
+            if not through:
                 continue
-            shape = self.shapes[node.outputs[0]]
-            fits = [t for t in inputs if shape is not None and self.shapes[t] == shape]
-            skip = min(fits, key=lambda t: (t != entry, self._size(entry, t)), default=None)
-            result.append((node, entry, skip))
+            entry = max(members(through), key=lambda t: self.ancestors[t].bit_count())
+            ordered = sorted(inputs, key=lambda t, entry=entry: self._size(entry, t))
+            result[entry] = self._meeting(node, entry, [entry, *(t for t in ordered if t != entry)])
+        return list(result.values())
+
+    def _meeting(
+        self, node: Node, entry: int, skips: Sequence[int]
+    ) -> tuple[Node, int, int | None]:
+        """Returns the first node from one on, in a line, that has the shape of a possible skip."""
+        last: Node | None = node
+        while last is not None:
+            leaves = last.outputs[0]
+            shape = self.shapes[leaves]
+            skip = next((t for t in skips if shape is not None and self.shapes[t] == shape), None)
+            if skip is not None and self._can_merge(entry, leaves):
+                return last, entry, skip
+            following = self.consumers[leaves]
+            alone = len(following) == 1 and len(following[0].inputs) == 1
+            last = following[0] if alone and len(following[0].outputs) == 1 else None
+        return node, entry, None
+
+    def _all_through(self) -> list[int]:
+        """Returns for each tensor those that all of its inputs go through, with itself, as bits."""
+        result = [1 << tensor for tensor in range(len(self.ancestors))]
+        for node in self.graph.nodes:
+            both = functools.reduce(operator.and_, (result[t] for t in node.inputs), -1)
+            for tensor in node.outputs:
+                result[tensor] |= both if both >= 0 else 0
         return result
+
+    def _can_merge(self, entry: int, leaves: int) -> bool:
+        try:
+            self._check_entry(entry, [leaves])
+            self._closed(self.between(entry, leaves), leaves, leaves)
+        except ValueError:
+            return False
+        return True
 
     def layer(self, node: Node) -> Candidate:
         """Returns the module that consists of one layer.

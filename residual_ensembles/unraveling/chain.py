@@ -57,6 +57,8 @@ class UnraveledChain(Chain):
         self.choices = dict(choices)
         self.inputs_state = parts.inputs
         self.outputs_state = parts.outputs
+        types = parts.inputs.dtypes
+        self.takes_integers = not any(each.startswith(("float", "bfloat")) for each in types)
         self.carries_integers = any(m.enters.has_integers for m in self.modules)
         probabilities = choices.get("probabilities")
         if probabilities is None:

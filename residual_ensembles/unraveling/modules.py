@@ -161,8 +161,14 @@ ON_LAST_AXIS = (
     keras.layers.Dense,
     keras.layers.EinsumDense,
     keras.layers.Embedding,
-    keras.layers.LayerNormalization,
     keras.layers.MultiHeadAttention,
+)
+NORMALIZATIONS = (
+    keras.layers.BatchNormalization,
+    keras.layers.GroupNormalization,
+    keras.layers.LayerNormalization,
+    keras.layers.RMSNormalization,
+    keras.layers.UnitNormalization,
 )
 
 
@@ -172,6 +178,10 @@ def _axis_of(layer, rank: int) -> int | None:
         spatial = getattr(layer, "rank", getattr(layer, "pool_dimensions", rank - 1))
         axis = 1 if layer.data_format == "channels_first" else -1
         return axis if spatial == rank - 1 else None
-    if isinstance(layer, keras.layers.BatchNormalization):
-        return 1 if layer.axis == 1 else -1
+    if isinstance(layer, NORMALIZATIONS):
+        axis = layer.axis
+        axes = [axis] if isinstance(axis, int) else list(axis)
+        if len(axes) > 1:  # over places too, so that it does not say
+            return None
+        return 1 if axes in ([1], [-rank]) else -1
     return -1 if isinstance(layer, ON_LAST_AXIS) else None

@@ -112,7 +112,7 @@ class Search:
         named = [None, boundary] if isinstance(boundary, str) else boundary
         begin, end, skip = [*named, None][:3]
         node = self._node(end)
-        adds = node.outputs[0] in self.additions.terms
+        adds = self.additions.adds(node, self._tensor(skip))
         if not adds and (begin is None or skip is None):
             raise ValueError(
                 f"Received the boundary {end}, expected a layer that adds branches, or (begin, "

@@ -1,7 +1,7 @@
 """Networks as others have published them, small: the structure, with random weights."""
 
 import keras
-from keras import layers
+from keras import layers, ops
 
 from examples import pretrained_resnets
 from tests.helpers import unraveled_networks as networks
@@ -308,6 +308,112 @@ def translator(depth=2):
         z = layers.LayerNormalization()(layers.Add(name=f"decoder{i}_mlp")([z, f]))
     z = layers.GlobalAveragePooling1D()(z)
     return classifier({"source": source, "target": target}, z, "translator")
+
+
+def conformer():
+    """Gulati et al. 2020: half a feed-forward step, attention, convolution, half a step."""
+    x = keras.Input((6, 8))
+
+    def half(y):
+        y = layers.LayerNormalization()(y)
+        return 0.5 * layers.Dense(8)(layers.Dense(16, activation="swish")(y))
+
+    y = layers.Add(name="first")([x, half(x)])
+    f = layers.LayerNormalization()(y)
+    y = layers.Add(name="attention")([y, layers.MultiHeadAttention(2, 4)(f, f)])
+    one, other = ops.split(layers.Dense(16)(layers.LayerNormalization()(y)), 2, axis=-1)
+    f = layers.DepthwiseConv1D(3, padding="same")(one * ops.sigmoid(other))
+    f = layers.Dense(8)(ops.silu(layers.BatchNormalization()(f)))
+    y = layers.Add(name="convolution")([y, f])
+    y = layers.LayerNormalization()(layers.Add(name="last")([y, half(y)]))
+    return classifier(x, layers.GlobalAveragePooling1D()(y), "conformer")
+
+
+def windows(y):
+    """Swaps the order of 4×4 places into 2×2 windows, and back."""
+    y = ops.reshape(y, (-1, 2, 2, 2, 2, 8))
+    return ops.transpose(y, (0, 1, 3, 2, 4, 5))
+
+
+def swin_transformer(depth=2):
+    """Liu et al. 2021: attention within windows, which every second block shifts."""
+    x = keras.Input((4, 4, 3))
+    y = layers.Dense(8)(x)
+    for i in range(1, depth + 1):
+        shift = i - 1
+        f = ops.roll(layers.LayerNormalization()(y), (-shift, -shift), axis=(1, 2))
+        f = ops.reshape(windows(f), (-1, 4, 8))
+        f = layers.MultiHeadAttention(2, 4)(f, f)
+        f = ops.reshape(windows(f), (-1, 4, 4, 8))
+        y = layers.Add(name=f"attention{i}")([y, ops.roll(f, (shift, shift), axis=(1, 2))])
+        f = layers.Dense(16, activation="gelu")(layers.LayerNormalization()(y))
+        y = layers.Add(name=f"mlp{i}")([y, layers.Dense(8)(f)])
+    return classifier(x, layers.GlobalAveragePooling2D()(y), "swin_transformer")
+
+
+def pool_former(depth=2):
+    """Yu et al. 2022: pooling in place of attention, less what enters it."""
+    x = keras.Input((6, 6, 4))
+    y = layers.Conv2D(4, 3, padding="same")(x)
+    for i in range(1, depth + 1):
+        f = layers.GroupNormalization(1)(y)
+        y = layers.Add(name=f"pool{i}")([y, layers.AveragePooling2D(3, 1, "same")(f) - f])
+        f = layers.Dense(8, activation="gelu")(layers.GroupNormalization(1)(y))
+        y = layers.Add(name=f"mlp{i}")([y, layers.Dense(4)(f)])
+    return classifier(x, layers.GlobalAveragePooling2D()(y), "pool_former")
+
+
+def gated_residual(depth=2):
+    """Lim et al. 2021 (temporal fusion transformer): a gated branch, and a norm after the sum."""
+    x = keras.Input((8,))
+    y = layers.Dense(8)(x)
+    for i in range(1, depth + 1):
+        f = layers.Dropout(0.1)(layers.Dense(8)(layers.Dense(8, activation="elu")(y)))
+        f = layers.Multiply()([layers.Dense(8, activation="sigmoid")(f), layers.Dense(8)(f)])
+        y = layers.LayerNormalization()(layers.Add(name=f"gated{i}")([y, f]))
+    return classifier(x, y, "gated_residual")
+
+
+def diffusion_u_net():
+    """Ho et al. 2020: a U-Net whose blocks take the time, too."""
+    x, time = keras.Input((8, 8, 3), name="image"), keras.Input((1,), name="time")
+    embedded = layers.Dense(8, activation="swish")(time)
+
+    def block(y, width, name):
+        skip = y if y.shape[-1] == width else layers.Conv2D(width, 1)(y)
+        f = layers.Conv2D(width, 3, padding="same", activation="swish")(y)
+        f = f + layers.Reshape((1, 1, width))(layers.Dense(width)(embedded))
+        f = layers.Conv2D(width, 3, padding="same")(ops.silu(layers.GroupNormalization(2)(f)))
+        return layers.Add(name=name)([skip, f])
+
+    first = block(layers.Conv2D(4, 3, padding="same")(x), 4, "down1")
+    y = block(layers.AveragePooling2D(2)(first), 8, "down2")
+    y = layers.Concatenate()([layers.UpSampling2D(interpolation="bilinear")(y), first])
+    y = layers.GlobalAveragePooling2D()(block(y, 4, "up1"))
+    return classifier({"image": x, "time": time}, y, "diffusion_u_net")
+
+
+def graph_network(depth=2):
+    """Kipf & Welling 2017 with skips: which nodes are neighbors is an input of its own."""
+    x, neighbors = keras.Input((5, 4), name="nodes"), keras.Input((5, 5), name="neighbors")
+    y = layers.Dense(8)(x)
+    for i in range(1, depth + 1):
+        f = ops.relu(ops.matmul(neighbors, layers.Dense(8)(y)))
+        y = layers.Add(name=f"graph{i}")([y, f])
+    inputs = {"nodes": x, "neighbors": neighbors}
+    return classifier(inputs, layers.GlobalAveragePooling1D()(y), "graph_network")
+
+
+def parallel_transformer(depth=2):
+    """GPT-J (Wang & Komatsuzaki 2021): attention and dense layers side by side, of one norm."""
+    ids = keras.Input((6,), dtype="int32", name="ids")
+    y = layers.Embedding(11, 8)(ids)
+    for i in range(1, depth + 1):
+        f = layers.LayerNormalization()(y)
+        attended = layers.MultiHeadAttention(2, 4)(f, f, use_causal_mask=True)
+        f = layers.Dense(8)(layers.Dense(16, activation="gelu")(f))
+        y = layers.Add(name=f"block{i}")([y, attended, f])
+    return classifier(ids, layers.GlobalAveragePooling1D()(y), "parallel_transformer")
 
 
 def option_a(depth=20):

@@ -79,10 +79,12 @@ def test_the_default_loss_fits_outputs_and_targets(net, inputs):
 
 
 def test_inputs_in_a_dictionary_are_packed():
-    model = networks.attention_net(2)
-    tokens = networks.inputs_for(model, 4)
-    table = gradient_by_length(unravel(model), tokens, np.arange(4) % 3)
+    chain = unravel(networks.attention_net(2))
+    tokens = networks.inputs_for(chain.network, 4)
+    table = gradient_by_length(chain, tokens, np.arange(4) % 3)
     assert table["share"].sum() == pytest.approx(1, abs=1e-5)
+    with pytest.raises(ValueError, match=r"target='image' for two, whose inputs are integers"):
+        gradient_by_length(chain, tokens, np.arange(4) % 3, target="image")
 
 
 @pytest.mark.parametrize(

@@ -122,6 +122,12 @@ def increase(model, loss, inputs, targets):
         (binary, "binary", "binary_crossentropy", keras.losses.BinaryCrossentropy()),
         (binary, "binary", keras.losses.binary_crossentropy, keras.losses.BinaryCrossentropy()),
         (binary, "binary", "mse", keras.losses.MeanSquaredError()),
+        (
+            binary,
+            "binary",
+            {"class_name": "Huber", "config": {"delta": 0.2}},
+            keras.losses.Huber(delta=0.2),
+        ),
         (binary, "flat", "binary_crossentropy", keras.losses.BinaryCrossentropy()),
         (binary, "flat", keras.losses.Huber(reduction="sum"), keras.losses.Huber()),
         (binary, "binary", lambda t, o: ops.mean(ops.maximum(t - o, 0.1 * (o - t))), None),

@@ -1,5 +1,8 @@
 """Skips and additions as others write them: all are found, and deleting is the model without."""
 
+import ast
+import re
+
 import keras
 import numpy as np
 import pytest
@@ -279,6 +282,36 @@ def test_where_nothing_adds_the_error_says_how_to_cut(merge):
     with pytest.raises(ValueError, match="add1, add2") as said:
         unravel(model)
     assert "boundaries=[('stem', 'add1', 'stem')]" in str(said.value)
+
+
+def highway(x, f, name):
+    gate = layers.Dense(8, activation="sigmoid", name=f"gate_{name}")(x)
+    return layers.Identity(name=name)(gate * f + (1 - gate) * x)
+
+
+@pytest.mark.parametrize(
+    "merge",
+    [
+        highway,
+        lambda x, f, name: ops.sum(ops.stack([x, f]), axis=0),
+        lambda x, f, name: ops.mean(ops.stack([x, f], axis=-1), axis=-1),
+        lambda x, f, name: layers.Dense(8, name=name)(layers.Concatenate()([x, f])),
+    ],
+)
+def test_what_the_error_says_can_be_cut(merge):
+    """Deleted, such a module is the identity, whatever stands where its branches meet."""
+    model = added_by(merge)
+    with pytest.raises(ValueError, match="branches meet at") as said:
+        unravel(model)
+    [suggested] = re.findall(r"boundaries=(\[.*?\])", str(said.value))
+    [(begin, end, skip)] = ast.literal_eval(suggested)
+    assert (begin, skip) == ("stem", "stem")
+    chain, inputs = unravel(model, boundaries=[(begin, end, skip)]), networks.inputs_for(model)
+    np.testing.assert_allclose(chain(inputs), model(inputs), rtol=1e-4, atol=1e-5)
+    rest = keras.Model(model.get_layer("f2").input, model.output)
+    expected = rest(model.get_layer("stem")(inputs))
+    np.testing.assert_allclose(chain.without(1)(inputs), expected, rtol=1e-4, atol=1e-5)
+    assert np.abs(np.asarray(expected) - model(inputs)).max() > 1e-3
 
 
 def test_a_cut_where_branches_meet_in_another_way(tmp_path):

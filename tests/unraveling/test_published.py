@@ -43,6 +43,13 @@ EXPECTED = {
         ],
         0,
     ),
+    "conformer": (["first", "attention", "convolution", "last"], 0),
+    "swin_transformer": (numbered("attention", "mlp", n=2), 0),
+    "pool_former": (numbered("pool", "mlp", n=2), 0),
+    "gated_residual": (numbered("gated", n=2), 0),
+    "diffusion_u_net": (["down1", "down2", "up1"], 0),
+    "graph_network": (numbered("graph", n=2), 0),
+    "parallel_transformer": (numbered("block", n=2), 0),
 }
 OPTION_A = {20: 9, 32: 15, 44: 21, 56: 27}
 

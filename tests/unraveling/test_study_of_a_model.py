@@ -305,6 +305,9 @@ def test_a_data_set_is_read(net, inputs, labels):
         lesion_study(chain, pairs.batch(7).repeat())
     with pytest.raises(ValueError, match="empty"):
         lesion_study(chain, pairs.take(0))
+    weighted = tf.data.Dataset.from_tensor_slices((inputs, labels, np.ones(len(labels))))
+    with pytest.raises(ValueError, match="a data set of 3 parts, expected inputs and targets, in"):
+        lesion_study(chain, weighted.batch(7))
 
     class Batches(keras.utils.PyDataset):
         def __len__(self):
