@@ -62,6 +62,11 @@ def test_a_room_names_the_extra_that_it_needs(room, missing, extra):
     assert f"pip install 'residual-ensembles[{extra}]'" in last
 
 
+def test_drawing_a_table_names_the_extra():
+    done = run(["matplotlib"], "from residual_ensembles import unravel, plot")
+    assert "MissingExtraError: Received no matplotlib" in done.stderr.splitlines()[-1]
+
+
 def test_a_program_names_it_in_one_line():
     program = """
 import importlib
