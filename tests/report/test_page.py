@@ -150,7 +150,7 @@ def test_other_studies_stand_beside_it(study, claims):
     assert [error for error in checker.errors if "fig" not in error] == []  # none is drawn
     text = " ".join(" ".join(checker.words).split())
     for words in (
-        "other : CIFAR-10 <JPEG>",
+        "other: CIFAR-10 <JPEG>",
         "What differs from the paper. No <b>.",
         "No study decides",
     ):
