@@ -23,7 +23,9 @@ author = "The residual-ensembles authors"
 version = release = residual_ensembles.__version__
 
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
-exclude_patterns = ["_build", "results"]
+# The last are parts of the page of results.
+parts = [f"generated/{name}.md" for name in generate.PARTS]
+exclude_patterns = ["_build", "results", *parts]
 default_role = "literal"  # in docstrings, `x` is code
 suppress_warnings = ["mystnb.unknown_mime_type"]
 
@@ -95,4 +97,4 @@ def setup(app):
     app.connect("source-read", as_notebook)
     app.add_html_math_renderer("mathml", (visit_math, None), (visit_math, None))
     app.connect("config-inited", lambda app, config: generate.write_pages())
-    app.connect("build-finished", generate.copy_studies)
+    app.connect("build-finished", generate.write_studies)

@@ -1,5 +1,6 @@
 """Pages of the site that follow from the code: API, command lines, figures, committed studies."""
 
+import gzip
 import importlib
 import shutil
 import subprocess
@@ -7,18 +8,21 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+import yaml
+
 import residual_ensembles
 from residual_ensembles.__main__ import PROGRAMS
 
 DOCS = Path(__file__).parent
 PAGES = DOCS / "generated"
 STUDIES = DOCS / "results"
-"""Committed studies: a folder each, with the page, the explorer and the tables."""
+"""Committed studies: a folder each, with the tables."""
 
 
 def write_pages() -> None:
     """Writes every page; one that says the same already is left alone, and not read anew."""
-    pages = {"command-lines": command_lines(), "figures": figures(), "studies": studies()}
+    pages = {"command-lines": command_lines(), "figures": figures()}
+    pages |= {name: write() for name, write in PARTS.items()}
     pages |= api_pages()
     PAGES.mkdir(exist_ok=True)
     for path in PAGES.glob("*.md"):
@@ -111,25 +115,67 @@ def figures() -> str:
 
 
 def studies() -> str:
-    """Returns the list of committed studies, with links to their pages."""
-    result = sorted(path.parent for path in STUDIES.glob("*/report.html"))
-    if not result:
-        return "No study is committed yet: `make reproduce` makes the first.\n"
-    rows = ["| study | page | explorer | claims |", "|---|---|---|---|"]
-    for folder in result:
-        cells = [folder.name]
-        for name, label in (
-            ("report.html", "page"),
-            ("explorer.html", "explorer"),
-            ("claims.csv", "claims"),
-        ):
-            link = f'<a href="../results/{folder.name}/{name}">{label}</a>'
-            cells.append(link if (folder / name).exists() else "")
-        rows.append("| " + " | ".join(cells) + " |")
-    return "\n".join(rows) + "\n"
+    """Returns what the committed studies decide, with links to their pages."""
+    evidence = importlib.import_module("residual_ensembles.report.evidence")
+    key_results = importlib.import_module("residual_ensembles.report.key_results")
+    all_studies = evidence.read_all(STUDIES)
+    if not all_studies:
+        return "No study is committed yet: `python -m pipelines.publish` puts one there.\n"
+    rows = ["| study | images | page | claims | verdicts |", "|---|---|---|---|---|"]
+    for study in all_studies:
+        counts = key_results.tally(study.claims)
+        cells = [
+            f"`{study.name}`",
+            study.title,
+            *(_link(study.name, file) for file in ("report.html", "claims.csv")),
+            ", ".join(f"{count} {verdict}" for verdict, count in counts.items()),
+        ]
+        rows.append(f"| {' | '.join(cells)} |")
+    listed = "\n".join(rows)
+    return f"{listed}\n\n{evidence.markdown(all_studies, with_intervals=True)}\n"
 
 
-def copy_studies(app, error) -> None:
-    """Puts the committed studies beside the site's own pages."""
-    if error is None and STUDIES.is_dir():
-        shutil.copytree(STUDIES, Path(app.outdir) / "results", dirs_exist_ok=True)
+def _link(study: str, file: str) -> str:
+    return f'<a href="results/{study}/{file}">{file}</a>'
+
+
+def short_paths() -> str:
+    """Returns what the committed studies say of the paper's central claim."""
+    evidence = importlib.import_module("residual_ensembles.report.evidence")
+    told = evidence.short_paths(evidence.read_all(STUDIES))
+    return f"{told or 'No committed study has measured it yet.'}\n"
+
+
+def errors() -> str:
+    """Returns the errors of the networks of each committed study."""
+    analysis = importlib.import_module("residual_ensembles.analysis")
+    report = importlib.import_module("residual_ensembles.report")
+    parts = [
+        f"### {folder.name}\n\n{report.results_table(analysis.read_tables(folder))}"
+        for folder in report.evidence.folders(STUDIES)
+    ]
+    return "\n\n".join(parts or ["No study is committed yet."]) + "\n"
+
+
+PARTS = {"studies": studies, "short-paths": short_paths, "errors": errors}
+"""Parts of the page of results."""
+
+
+def write_studies(app, error) -> None:
+    """Draws the page of each committed study from its tables, beside the site's own pages."""
+    if error is not None:
+        return
+    analysis = importlib.import_module("residual_ensembles.analysis")
+    figures_of = importlib.import_module("residual_ensembles.figures")
+    report = importlib.import_module("residual_ensembles.report")
+    committed = report.evidence.read_all(STUDIES)
+    for folder in report.evidence.folders(STUDIES):
+        target = Path(app.outdir) / "results" / folder.name
+        shutil.copytree(folder, target, dirs_exist_ok=True)
+        for packed in target.rglob("*.csv.gz"):
+            packed.with_suffix("").write_bytes(gzip.decompress(packed.read_bytes()))
+            packed.unlink()
+        tables = analysis.read_tables(target)
+        parameters = yaml.safe_load((folder / "params.yaml").read_text(encoding="utf-8"))
+        figures_of.draw_figures(tables)
+        report.write_page(tables, parameters, "make docs", committed)

@@ -18,23 +18,17 @@ import numpy as np
 from absl import flags
 
 from pipelines import study as studies
-from residual_ensembles import analysis, cli, figures
-from residual_ensembles.analysis.tables import UNKNOWN, Run
-from residual_ensembles.report import evidence
-from residual_ensembles.report.key_results import metrics, tally
-from residual_ensembles.report.numbers import duration
-from residual_ensembles.report.rows import results_table
+from residual_ensembles import analysis, cli, figures, report
 from residual_ensembles.storage.files import (
     read_npz,
     write_bytes,
-    write_csv,
-    write_json,
     write_npz,
     write_text,
 )
 
 FLAGS = flags.FLAGS
 COMMITTED = Path("docs/results")
+CONF = Path("pipelines/conf/study")
 README = Path("README.md")
 BEGIN, END = "<!-- results -->\n", "<!-- /results -->"
 """Between these, the README has the table."""
@@ -109,7 +103,7 @@ def publish(source: Path, committed: Path) -> Path:
         _copy(path, target / path.relative_to(source))
     _copy(params, target / studies.PARAMS.name)
     for run in tables.runs:
-        _copy_predictions(tables, run, target)
+        _copy_predictions(tables, run.network, run.seed, target)
     return target
 
 
@@ -122,104 +116,28 @@ def _copy(source: Path, target: Path) -> None:
     write_bytes(target, content)
 
 
-def _copy_predictions(tables: analysis.Tables, run: Run, target: Path) -> None:
+def _copy_predictions(tables: "analysis.Tables", network: str, seed: int, target: Path) -> None:
     """Copies the predictions that decide claims; those of other lesions become unknown."""
-    name = Path("predictions") / f"{run.network}-{run.seed}.npz"
+    name = Path("predictions") / f"{network}-{seed}.npz"
     if not (tables.folder / name).exists():
         return
     answers = read_npz(tables.folder / name)
-    rows = tables.lesions[
-        (tables.lesions.network == run.network) & (tables.lesions.seed == run.seed)
-    ]
+    rows = tables.lesions[(tables.lesions.network == network) & (tables.lesions.seed == seed)]
     kept = rows.sweep.isin(PREDICTED).to_numpy()[:, None]
-    predictions = np.where(kept, answers["predictions"], UNKNOWN)
+    predictions = np.where(kept, answers["predictions"], analysis.UNKNOWN)
     write_npz(target / name, predictions=predictions.astype("int16"), labels=answers["labels"])
-
-
-def decide(folder: Path) -> None:
-    """Writes claims.csv and metrics.json of a committed study from its tables."""
-    tables = analysis.read_tables(folder)
-    claims = analysis.claims_table(tables)
-    write_csv(folder / "claims.csv", claims)
-    write_json(folder / "metrics.json", metrics(tables, claims))
 
 
 def about(committed: Path) -> str:
     """Returns the text of docs/results/README.md: how each study was made."""
-    parts = [_HEAD, *(_about(folder) for folder in evidence.folders(committed))]
-    return "\n\n".join(parts) + "\n"
-
-
-_HEAD = """# Results
-
-Studies that were computed, one in each folder: tables, claims, and what computed them. Weights,
-pages and most predictions are left out; `make docs` draws the pages anew from the tables.
-`python -m pipelines.publish --studies=results/STUDY` copies a finished study here, and writes this
-file. A test decides all claims again from the tables.
-
-Of `predictions/`, the intact network and single deletions are kept; in rows of other lesions all
-images are −1, unknown. Tables of more than a megabyte are compressed."""
-
-
-def _about(folder: Path) -> str:
-    tables, study = analysis.read_tables(folder), evidence.read(folder)
-    params = studies.read(folder / studies.PARAMS.name)
-    counts = ", ".join(f"{count} {verdict}" for verdict, count in tally(study.claims).items())
-    lines = [f"| {what} | {'<br>'.join(values)} |" for what, values in _made(tables).items()]
-    return "\n\n".join(
-        [
-            f"## {tables.study}",
-            f"{study.title}: {counts} (a row for each claim and network).",
-            f"What differs from the paper: {params.get('differs') or 'not said.'}",
-            results_table(tables),
-            "\n".join(["| how it was made | |", "|---|---|", *lines]),
-        ]
-    )
-
-
-def _made(tables: analysis.Tables) -> dict[str, list[str]]:
-    """Returns how a study was made, from what its stages wrote: different values of each fact."""
-    facts = [run.facts for run in tables.runs] + list(tables.computed.values())
-    hardware = [each["hardware"] for each in facts if each.get("hardware")]
-    versions = [each["versions"] for each in facts if each.get("versions")]
-    datasets = [run.dataset for run in tables.runs if run.dataset]
-    machines = [
-        f"{each.get('processor')}, {each.get('cores')} cores, {each.get('memory_gib')} GiB"
-        for each in hardware
-    ]
-    made = {
-        "command": [_command(tables.study)],
-        "time": [_time(tables)],
-        "machine": machines,
-        "devices": [", ".join(map(str, each.get("devices") or [])) for each in hardware],
-        "revision": [str(each["revision"]) for each in facts if each.get("revision")],
-        "versions": [", ".join(f"{n} {v}" for n, v in each.items()) for each in versions],
-        "data": [f"{each.get('title')}, {each.get('checksum')}" for each in datasets],
-        "seeds": [", ".join(map(str, sorted({run.seed for run in tables.runs})))],
-    }
-    distinct = {what: list(dict.fromkeys(filter(None, values))) for what, values in made.items()}
-    return {what: values for what, values in distinct.items() if values}
-
-
-def _command(study: str) -> str:
-    """Returns what computes a study again."""
-    if (Path("pipelines/conf/study") / f"{study}.yaml").exists():
-        return f"`python -m pipelines.compose study={study} && dvc repro`"
-    return f"`cp docs/results/{study}/params.yaml . && dvc repro`"
-
-
-def _time(tables: analysis.Tables) -> str:
-    """Returns how long trainings took in all, and the whole where `make reproduce` measured it."""
-    trained = [run for run in tables.runs if not run.is_external]
-    seconds = [run.facts.get("seconds_training") or 0 for run in trained]
-    parts = [f"{duration(sum(seconds))} for {len(trained)} trainings, one after another"]
-    if not trained:
-        parts = ["nothing was trained by the study"]
-    if (tables.folder / "cost.csv").exists():
-        costs = [line.split(",") for line in (tables.folder / "cost.csv").read_text().splitlines()]
-        total = dict(zip(costs[0], costs[-1], strict=True))
-        parts.append(f"{duration(float(total['seconds']))} for everything, several at a time")
-    return "; ".join(parts)
+    differs, commands = {}, {}
+    for folder in report.evidence.folders(committed):
+        params = studies.read(folder / studies.PARAMS.name)
+        differs[folder.name] = params.get("differs") or "not said."
+        commands[folder.name] = f"cp docs/results/{folder.name}/params.yaml . && dvc repro"
+        if (CONF / f"{folder.name}.yaml").exists():
+            commands[folder.name] = f"python -m pipelines.compose study={folder.name} && dvc repro"
+    return report.evidence.about(committed, differs, commands)
 
 
 def with_table(readme: str, table: str) -> str:
@@ -232,7 +150,7 @@ def show(committed: Path) -> Iterator[Path]:
     """Writes what is made of all committed studies, and yields the path of each file."""
     write_text(committed / README.name, about(committed))
     yield committed / README.name
-    table = evidence.markdown(evidence.read_all(committed))
+    table = report.evidence.markdown(report.evidence.read_all(committed))
     write_text(README, with_table(README.read_text(encoding="utf-8"), table))
     yield README
     if (committed / OF_TOP).exists():
@@ -246,8 +164,8 @@ def show(committed: Path) -> Iterator[Path]:
 def main() -> None:
     """Copies the studies, and shows what all decide."""
     new = [publish(Path(source).resolve(), COMMITTED) for source in FLAGS.studies]
-    for folder in dict.fromkeys([*new, *evidence.folders(COMMITTED)]):
-        decide(folder)
+    for folder in dict.fromkeys([*new, *report.evidence.folders(COMMITTED)]):
+        report.evidence.decide(folder)
         print(folder)
     for path in show(COMMITTED):
         print(path)

@@ -12,10 +12,13 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from residual_ensembles.analysis import CLAIMS
+from residual_ensembles.analysis import CLAIMS, Tables, claims_table, read_tables
 from residual_ensembles.analysis.claims import INCONCLUSIVE, NOT_REPRODUCED, NOT_TESTED, REPRODUCED
-from residual_ensembles.report.key_results import COUNTED, measured, tally
+from residual_ensembles.report.key_results import COUNTED, measured, metrics, tally
+from residual_ensembles.report.numbers import duration
+from residual_ensembles.report.rows import results_table
 from residual_ensembles.storage.columns import CLAIM_COLUMNS
+from residual_ensembles.storage.files import write_csv, write_json
 
 COMMITTED = Path(__file__).resolve().parents[2] / "docs" / "results"
 """Where the committed studies are."""
@@ -89,6 +92,14 @@ def read(folder: Path) -> Study:
 def read_all(committed: Path = COMMITTED) -> list[Study]:
     """Reads what every committed study decides."""
     return [read(folder) for folder in folders(committed)]
+
+
+def decide(folder: Path) -> None:
+    """Writes claims.csv and metrics.json of a committed study from its tables."""
+    tables = read_tables(folder)
+    claims = claims_table(tables)
+    write_csv(folder / "claims.csv", claims)
+    write_json(folder / "metrics.json", metrics(tables, claims))
 
 
 def claim_rows(studies: Iterable[Study]) -> list[ClaimRow]:
@@ -195,6 +206,78 @@ def _answer(verdicts: Iterable[str]) -> str:
     known = set(verdicts)
     answers: Mapping[str, str] = {REPRODUCED: "Yes", NOT_REPRODUCED: "No", INCONCLUSIVE: "Open"}
     return answers[known.pop()] if len(known) == 1 else "For some networks"
+
+
+def about(committed: Path, differs: Mapping[str, str], commands: Mapping[str, str]) -> str:
+    """Returns, in Markdown, how each committed study was made.
+
+    Args:
+        committed: Folder of all committed studies.
+        differs: By study, what differs from the paper's.
+        commands: By study, what computes it again.
+    """
+    parts = [_HEAD]
+    for folder in folders(committed):
+        tables, study = read_tables(folder), read(folder)
+        counts = ", ".join(f"{count} {verdict}" for verdict, count in tally(study.claims).items())
+        made = {"command": [f"`{commands[study.name]}`"], **_made(tables)}
+        lines = [f"| {what} | {'<br>'.join(values)} |" for what, values in made.items()]
+        parts += [
+            f"## {study.name}",
+            f"{study.title}: {counts} (a row for each claim and network).",
+            f"What differs from the paper: {differs[study.name]}",
+            results_table(tables),
+            "\n".join(["| how it was made | |", "|---|---|", *lines]),
+        ]
+    return "\n\n".join(parts) + "\n"
+
+
+_HEAD = """# Results
+
+Studies that were computed, one in each folder: tables, claims, and what computed them. Weights,
+pages and most predictions are left out; `make docs` draws the pages anew from the tables.
+`python -m pipelines.publish --studies=results/STUDY` copies a finished study here, and writes this
+file. A test decides all claims again from the tables.
+
+Of `predictions/`, the intact network and single deletions are kept; in rows of other lesions all
+images are −1, unknown. Tables of more than a megabyte are compressed."""
+
+
+def _made(tables: Tables) -> dict[str, list[str]]:
+    """Returns how a study was made, from what its stages wrote: different values of each fact."""
+    facts = [run.facts for run in tables.runs] + list(tables.computed.values())
+    hardware = [each["hardware"] for each in facts if each.get("hardware")]
+    versions = [each["versions"] for each in facts if each.get("versions")]
+    datasets = [run.dataset for run in tables.runs if run.dataset]
+    machines = [
+        f"{each.get('processor')}, {each.get('cores')} cores, {each.get('memory_gib')} GiB"
+        for each in hardware
+    ]
+    made = {
+        "time": [_time(tables)],
+        "machine": machines,
+        "devices": [", ".join(map(str, each.get("devices") or [])) for each in hardware],
+        "revision": [str(each["revision"]) for each in facts if each.get("revision")],
+        "versions": [", ".join(f"{n} {v}" for n, v in each.items()) for each in versions],
+        "data": [f"{each.get('title')}, {each.get('checksum')}" for each in datasets],
+        "seeds": [", ".join(map(str, sorted({run.seed for run in tables.runs})))],
+    }
+    distinct = {what: list(dict.fromkeys(filter(None, values))) for what, values in made.items()}
+    return {what: values for what, values in distinct.items() if values}
+
+
+def _time(tables: Tables) -> str:
+    """Returns how long trainings took in all, and the whole where `make reproduce` measured it."""
+    trained = [run for run in tables.runs if not run.is_external]
+    seconds = [run.facts.get("seconds_training") or 0 for run in trained]
+    parts = [f"{duration(sum(seconds))} for {len(trained)} trainings, one after another"]
+    if not trained:
+        parts = ["nothing was trained by the study"]
+    if (tables.folder / "cost.csv").exists():
+        costs = [line.split(",") for line in (tables.folder / "cost.csv").read_text().splitlines()]
+        total = dict(zip(costs[0], costs[-1], strict=True))
+        parts.append(f"{duration(float(total['seconds']))} for everything, several at a time")
+    return "; ".join(parts)
 
 
 _NUMBERS = ("measured", "low", "high", "n")
