@@ -1,11 +1,15 @@
 """A study, as the tables that its stages wrote: all that statistics, figures and page read."""
 
+import gzip
 import json
 import re
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -36,7 +40,7 @@ class Run:
 
     network: str
     seed: int
-    facts: Mapping[str, object] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def model(self) -> str:
@@ -276,16 +280,17 @@ def _table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
         return pd.DataFrame(columns=columns)
     try:
         require_file(path)
-        if path.read_bytes()[-1:] not in (b"", b"\n"):
+        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        if content[-1:] not in (b"", b"\n"):
             raise ValueError("it ends within a row")
-        names = pd.read_csv(path, nrows=0).columns
+        names = pd.read_csv(BytesIO(content), nrows=0).columns
         frame = pd.read_csv(
-            path,
+            BytesIO(content),
             dtype=dict.fromkeys(TEXT_COLUMNS, str),
             keep_default_na=False,
             na_values={name: [""] if name in TEXT_COLUMNS else ["", "nan"] for name in names},
         )
-    except (OSError, ValueError) as error:
+    except (OSError, EOFError, zlib.error, ValueError) as error:
         raise ValueError(
             f"{path} cannot be read as a table ({error}). Run the stage that writes it again."
         ) from None

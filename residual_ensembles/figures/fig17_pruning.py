@@ -38,8 +38,11 @@ def draw(tables: Tables) -> Figure:
         _curve(axes, rows, looks[network], network)
     style.count_axis(axes, "Modules deleted")
     axes.set_ylabel("Error (%)")
-    axes.set_ylim(bottom=0)
-    axes.legend(loc="best", fontsize=7.5)
+    if tables.pruned_steps.empty:
+        style.missing(axes, rests_on(tables))
+    else:
+        axes.set_ylim(bottom=0)
+        axes.legend(loc="best", fontsize=7.5)
     style.caption(figure, rests_on(tables))
     return figure
 

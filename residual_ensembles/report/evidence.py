@@ -269,7 +269,7 @@ def _made(tables: Tables) -> dict[str, list[str]]:
 def _time(tables: Tables) -> str:
     """Returns how long trainings took in all, and the whole where `make reproduce` measured it."""
     trained = [run for run in tables.runs if not run.is_external]
-    seconds = [run.facts.get("seconds_training") or 0 for run in trained]
+    seconds = [float(run.facts.get("seconds_training") or 0) for run in trained]
     parts = [f"{duration(sum(seconds))} for {len(trained)} trainings, one after another"]
     if not trained:
         parts = ["nothing was trained by the study"]

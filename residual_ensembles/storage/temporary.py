@@ -31,7 +31,7 @@ class TemporaryFolder(tempfile.TemporaryDirectory):
             if not is_in_use(other / LOCK):
                 shutil.rmtree(other, ignore_errors=True)
         super().__init__(prefix=PREFIX, ignore_cleanup_errors=True)
-        self._lock = locked(Path(self.name))
+        self._lock: int | None = locked(Path(self.name))
 
     def cleanup(self):
         super().cleanup()

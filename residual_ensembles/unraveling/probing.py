@@ -99,7 +99,8 @@ class Probe:
         They are those up to the last one with weights on each branch, such as a dense layer with a
         sigmoid, of which there may be several that are averaged.
         """
-        known, pending = set(), [tensor]
+        known: set[int] = set()
+        pending = [tensor]
         while pending:
             last = pending.pop()
             node = self.graph.producers[last]
