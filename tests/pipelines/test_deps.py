@@ -31,11 +31,9 @@ def test_dvc_yaml_is_not_stale():
 
 @pytest.mark.parametrize("code", ["", "    - pipelines/gone.py\n    - residual_ensembles/gone\n"])
 def test_only_code_dependencies_are_rewritten(code):
-    result = deps.with_code(
-        STAGE.format(program="residual_ensembles.statistics.randomness", code=code)
-    )
-    expected = "    - residual_ensembles/statistics/randomness.py\n"
-    assert result == STAGE.format(program="residual_ensembles.statistics.randomness", code=expected)
+    result = deps.with_code(STAGE.format(program="residual_ensembles.storage.columns", code=code))
+    expected = "    - residual_ensembles/storage/columns.py\n"
+    assert result == STAGE.format(program="residual_ensembles.storage.columns", code=expected)
 
 
 def places(stage: str) -> list[str]:
