@@ -256,8 +256,8 @@ class Lesion(Section):
     )
     ci_half_width: float = parameter(
         0.0,
-        "half-width of the 95 % interval of an error at which the evaluation of a lesion stops; "
-        "single deletions are evaluated on all test images, and with 0 so is everything",
+        "half-width of the 95 % interval of each error at which its evaluation stops; 0: evaluate "
+        "all test images",
         "fraction",
         ge=0,
         lt=1,

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -174,8 +174,6 @@ class Sweep:
         cache: Cache of results, lesion by lesion; its name identifies the network, the data and the
             code. None keeps nothing.
         title: Name of the network for people; by default the chain's.
-        complete: Sweeps of planned lesions that are evaluated on all images in spite of a
-            `ci_half_width`.
 
     Raises:
         ValueError: As `evaluate`.
@@ -190,7 +188,6 @@ class Sweep:
         labels: Targets | None = None,
         cache: ResultCache | None = None,
         title: str | None = None,
-        complete: Collection[str] = (),
     ):
         check_sweep(chain, plan, images, settings, labels)
         if hasattr(images, "dtype"):  # of images that are read bit by bit, outputs are checked
@@ -209,11 +206,6 @@ class Sweep:
         """Without repetitions."""
         self.rows = np.array([self.position[lesion] for lesion in planned])
         """For each lesion of the plan, its position in `lesions`."""
-        self.complete = np.arange(len(self.lesions))
-        """Lesions that are evaluated on all images."""
-        if settings.ci_half_width is not None:
-            some = [row.lesion for row in rows if getattr(row, "sweep", None) in complete]
-            self.complete = np.unique([self.position[lesion] for lesion in (Lesion(), *some)])
         memory_bytes, batch_size = settings.memory_bytes, settings.batch_size
         self.spec = SweepSpec(
             chain, self.lesions, len(images), memory_bytes, batch_size, title or chain.name
@@ -269,10 +261,12 @@ class Sweep:
         return cascade.checked(**{n: x[self.rows] for n, x in self._reduced.fields.items()})
 
     def all_images(self) -> Wanted:
-        """Returns every lesion with every image; with a `ci_half_width`, the complete ones."""
+        """Returns every lesion with every image; with a `ci_half_width`, the intact network."""
         self._predictions = self._prediction_results()
-        planned = self.rows if self.settings.ci_half_width is None else self.complete
-        return self._predicted(self.complete, self.grid.chunks(), planned)
+        lesions, planned = self.all_lesions, self.rows
+        if self.settings.ci_half_width is not None:
+            lesions = planned = np.array([self.position[Lesion()]])
+        return self._predicted(lesions, self.grid.chunks(), planned)
 
     def needs_more(self) -> bool:
         """Whether there are lesions whose interval is wider than `ci_half_width` asks for."""
@@ -318,14 +312,13 @@ class Sweep:
         )
 
     def _begin_sampling(self) -> None:
-        """Begins with the intact network and other lesions that are known on all images."""
+        """Begins with the intact network, which is known on all images."""
         wrong = self._intact_predictions() != self.labels
         n, half_width, seed = len(self.rows), self.settings.ci_half_width, self.settings.seed
         self._sampling = Sampling(wrong, n, half_width, seed, self.grid.batch_sizes)
         self._evaluated = np.zeros((n, len(self.images)), bool)
-        for i in np.flatnonzero(np.isin(self.rows, self.complete)):
-            predictions = self._predictions.fields["predictions"][self.rows[i]]
-            self._sampling.settle(i, predictions != self.labels)
+        for i in np.flatnonzero(self.rows == self.position[Lesion()]):
+            self._sampling.settle(i, wrong)
             self._evaluated[i] = True
 
     def _intact_predictions(self) -> np.ndarray:
@@ -356,9 +349,8 @@ class Sweep:
         limits = np.zeros(len(self.lesions))
         limits[self.rows] = self.check.thresholds
         if self.settings.ci_half_width is not None:
-            # On all images, in chunks of their own.
-            rounding = self._reduced.fields["rounding"]
-            limits[self.complete] = cascade.thresholds(rounding[self.complete])
+            intact = [self.position[Lesion()]]  # on all images, in chunks of its own
+            limits[intact] = cascade.thresholds(self._reduced.fields["rounding"][intact])
         return limits
 
     def _kept_margin(self) -> float:

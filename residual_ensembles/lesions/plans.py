@@ -23,8 +23,6 @@ SWEEPS = (
     "single_duplication",
     "random_duplication",
 )
-COMPLETE = ("intact", "single_deletion")
-"""Sweeps that a study evaluates on all images, in spite of a `ci_half_width`."""
 
 
 class PlannedLesion(NamedTuple):

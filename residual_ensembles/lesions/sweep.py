@@ -11,7 +11,7 @@ from tqdm import tqdm
 from residual_ensembles.arguments import checked
 from residual_ensembles.lesions.engine.scheduler import Scheduler
 from residual_ensembles.lesions.evaluation import Evaluation, Sweep, evaluate_sweeps
-from residual_ensembles.lesions.plans import COMPLETE, PlannedLesion
+from residual_ensembles.lesions.plans import PlannedLesion
 from residual_ensembles.lesions.sweep_settings import SweepSettings
 from residual_ensembles.lesions.table import exactness_row, lesion_table, summary
 from residual_ensembles.runtime.executor import Executor
@@ -104,16 +104,7 @@ def sweep(
     """
     images = SplitImages(split)
     sweeps = [
-        Sweep(
-            each.chain,
-            each.plan,
-            images,
-            settings,
-            split.labels,
-            each.cache,
-            each.title,
-            complete=COMPLETE,
-        )
+        Sweep(each.chain, each.plan, images, settings, split.labels, each.cache, each.title)
         for each in networks
     ]
     n_lesions = sum(len(each.plan) for each in networks)

@@ -16,14 +16,9 @@ from residual_ensembles.lesions import (
 )
 from residual_ensembles.lesions.engine.evaluator import Evaluator, SweepSpec
 from residual_ensembles.lesions.engine.prepared_network import PreparedNetwork
-from residual_ensembles.lesions.engine.scheduler import Scheduler
-from residual_ensembles.lesions.evaluation import Sweep, evaluate_sweeps
 from residual_ensembles.lesions.exactness import agreement as agreement_module
 from residual_ensembles.lesions.exactness import cascade, ties
 from residual_ensembles.lesions.exactness.agreement import agreement
-from residual_ensembles.lesions.plans import COMPLETE
-from residual_ensembles.lesions.sweep_settings import SweepSettings
-from residual_ensembles.runtime.executor import Serial
 
 MIXED = [
     Lesion(deletions=[1, 4], swaps=[(5, 6)], duplications=[8]),
@@ -194,22 +189,6 @@ def test_a_half_width_takes_fewer_images(resnet, many_images, precision):
     assert ((low <= truth + 1e-12) & (truth <= high + 1e-12)).sum() >= len(plan) - 1
     assert (high - low <= 0.06 + 1e-12).all()
     assert table["n_images"].tolist() == known.sum(axis=1).tolist()
-
-
-def test_a_study_evaluates_single_deletions_on_all_images(resnet, many_images, tmp_path):
-    plan = study_plan(resnet, k=2, draws=2, swaps=1, duplications=1, seed=0, random=True)
-    labels = np.arange(len(many_images)) % 10
-    settings = SweepSettings(ci_half_width=0.05)
-    sweep = Sweep(resnet, plan, many_images, settings, labels, complete=COMPLETE)
-    (result,) = evaluate_sweeps([sweep], Scheduler(Serial()))
-    known = result.predictions >= 0
-    complete = np.array([row.sweep in COMPLETE for row in plan])
-    lesions = {row.lesion for row in plan if row.sweep in COMPLETE}
-    assert known[complete].all()
-    drawn_again = np.array([row.lesion in lesions for row in plan])
-    assert not known[~drawn_again].all(axis=1).any()
-    everything = evaluate(resnet, plan, many_images)
-    np.testing.assert_array_equal(result.predictions[known], everything.predictions[known])
 
 
 def test_labels_may_be_one_hot(resnet, images):
