@@ -132,7 +132,7 @@ OLDER = {
     "exactness.csv": b"network,seed,n_redone,n_beyond\n",
     "path_gradients.csv": ",".join(gradient_tables.COLUMNS[""]).encode()
     + b"\n"
-    + b"a,0,1,exact,picture",
+    + b"a,0,1,exact,picture\n",
     "worth.csv": b"network,seed,module\n",
     "networks/a-0/run.json": b'{"model": "unravelled"}',
 }
