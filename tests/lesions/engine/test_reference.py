@@ -96,4 +96,4 @@ def test_no_lesion_leaves_a_trace(chain, images):
 
 def test_a_lesion_that_the_network_does_not_allow_is_refused_before_anything_is_computed(resnet):
     with pytest.raises(ValueError, match="module 4"):
-        evaluate_reference(resnet, [Lesion(), Lesion(duplications=[4])], None)
+        evaluate_reference(resnet, [Lesion(), Lesion(duplications=[4])], np.zeros((2, 8, 8, 1)))
