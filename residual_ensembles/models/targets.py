@@ -5,7 +5,6 @@ from collections.abc import Callable
 import numpy as np
 from keras import tree
 
-from residual_ensembles.arguments import checked
 from residual_ensembles.models.protocols import ChainLike, Inputs, Targets
 
 OTHERWISE = "metric=..., for instance metric='binary_accuracy' or 'mean_squared_error'"
@@ -131,7 +130,6 @@ def check_not_broadcast(
         )
 
 
-@checked
 def n_classes(chain: ChainLike) -> int | None:
     """Returns the number of classes that the network outputs; None if it is no classifier."""
     shapes = chain.output_shapes

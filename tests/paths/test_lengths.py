@@ -1,6 +1,5 @@
 """Path lengths: the paper's numbers, and what must hold for any number of modules."""
 
-import doctest
 from fractions import Fraction
 from itertools import combinations, product
 
@@ -11,7 +10,6 @@ from hypothesis import strategies as st
 from residual_ensembles.paths import (
     binomial,
     expected_length,
-    lengths,
     n_paths,
     remaining,
     remaining_within,
@@ -42,12 +40,6 @@ def test_paths_left_after_deletion():
     assert float(remaining_within(MODULES, 10, 5, 17)) == pytest.approx(0.0187, abs=5e-5)
     assert float(remaining(MODULES, 10)[5]) == pytest.approx(0.34, abs=5e-3)
     assert float(remaining_within(MODULES, 20, 5, 17)) == pytest.approx(0.00012, abs=5e-6)
-
-
-def test_examples_of_the_docstrings():
-    results = doctest.testmod(lengths)
-    assert results.attempted == 3
-    assert results.failed == 0
 
 
 @pytest.mark.parametrize("n", range(7))
