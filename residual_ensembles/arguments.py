@@ -9,8 +9,6 @@ import typing
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
-import numpy as np
-
 T = TypeVar("T", bound=Callable)
 
 EXPECTED = {
@@ -69,7 +67,7 @@ def _fits(value: Any, kind: Any) -> bool:
         return is_number and abs(value) < float("inf")
     if issubclass(origin, os.PathLike):
         return isinstance(value, str | os.PathLike)
-    if origin is np.ndarray:
+    if origin.__name__ == "ndarray":  # NumPy is not loaded for it
         return hasattr(value, "shape") or isinstance(value, list | tuple)
     if not inner or not issubclass(origin, Iterable) or issubclass(origin, Mapping):
         return isinstance(value, origin)

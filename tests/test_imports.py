@@ -35,7 +35,9 @@ PROGRAMS = ["residual_ensembles.train", "residual_ensembles.lesions"] + [
     for path in sorted((ROOT / "pipelines").glob("*.py"))
     if "cli.run(main)" in path.read_text()
 ]
-NO_STAGES = {f"pipelines.{name}" for name in ("summary", "publish", "clean_checkpoints", "deps")}
+NO_STAGES = {
+    f"pipelines.{name}" for name in ("summary", "publish", "clean_checkpoints", "deps", "reference")
+}
 STAGES = [program for program in PROGRAMS[2:] if program not in NO_STAGES]
 
 
@@ -163,6 +165,7 @@ for package in [importlib.import_module(n) for n in ("residual_ensembles", *name
         assert done.returncode == 0, done.stderr
         assert set(done.stdout.split()) == {
             "residual_ensembles.lesions.sweep",
+            "residual_ensembles.report.evidence",
             "residual_ensembles.unraveling.external",
         }
 

@@ -224,7 +224,8 @@ MESSAGES = [
     (
         lambda: module_importance(net(), RGB, np.zeros(4, int), loss="none such"),
         "Received loss='none such', expected what keras.losses.get takes: a name such as "
-        "'mean_squared_error', a keras.losses.Loss, or a function of (y_true, y_pred).",
+        "'mean_squared_error', a keras.losses.Loss, or a function of (y_true, y_pred). "
+        "See docs/tutorials/your-own-network.md#losses-and-metrics.",
     ),
     (
         lambda: paths.draw_paths([True, False], 0, 1, 0, 0),
@@ -260,7 +261,7 @@ MESSAGES = [
         lambda: unravel(networks.sequential_net()),
         "Received vgg, in which no branch is added back; expected a residual network, or "
         "modules=[...] with layers that keep the shape of what passes through: there are 3 "
-        "Conv2D.",
+        "Conv2D. See docs/tutorials/your-own-network.md#when-a-graph-is-not-cut-as-you-like.",
     ),
     (
         lambda: unravel(keras.Sequential([keras.layers.Dense(3)])),
@@ -284,7 +285,7 @@ MESSAGES = [
     (
         lambda: validated(Study, parameters(lesion={"kk": 1})),
         "Received the unknown parameter lesion.kk, expected networks, k, swaps, duplications, "
-        "draws, seed, precision, ci_half_width, memory_mib, batch_size.",
+        "draws, prune, seed, precision, ci_half_width, memory_mib, batch_size.",
     ),
     (
         lambda: validated(Study, parameters(train={"learning_rate": "1e-1"})),

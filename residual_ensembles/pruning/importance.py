@@ -11,7 +11,6 @@ from scipy import stats
 from residual_ensembles import backend
 from residual_ensembles.arguments import checked
 from residual_ensembles.backend.precision import compiled
-from residual_ensembles.data import Prepared
 from residual_ensembles.lesions import Lesion, deletable, outputs_of
 from residual_ensembles.lesions.engine.grid import MEMORY_BYTES
 from residual_ensembles.lesions.metric import Comparison, metrics_for, results, update
@@ -329,7 +328,7 @@ def with_network_columns(table: pd.DataFrame, network: str, seed: int) -> pd.Dat
 
 
 @checked
-def selection_data(prepared: Prepared) -> tuple[np.ndarray, np.ndarray]:
+def selection_data(prepared) -> tuple[np.ndarray, np.ndarray]:
     """Returns images and labels of prepared data to select modules on.
 
     They are of the validation split, or of the train split where there is none.
