@@ -1,6 +1,7 @@
 """Any functional Keras model as a chain: `unravel`, and the chain that it makes."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -160,7 +161,7 @@ class UnraveledChain(Chain):
 
 @checked
 def unravel(
-    model: keras.Model,
+    model: Any,  # what is no model is refused below, by what it is
     modules: Sequence | Callable | None = None,
     boundaries: Iterable | None = None,
     input_shape: Sequence[int] | Mapping[str, Sequence[int]] | None = None,
