@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pipelines import study as studies
 from pipelines.study import DIGITS, Study
-from residual_ensembles import cli, unraveling
+from residual_ensembles import cli, lesions, pruning, unraveling
 from residual_ensembles.models.architectures import n_modules
 from residual_ensembles.storage.files import write_text
 
@@ -30,9 +30,40 @@ def check(study: Study) -> None:
             "train|test/<class>/*.jpg in it: say which with -S data.source=folder:PATH."
         )
     chains = outlines(study)
+    check_lesions(study, chains)
     if chains:
         sizes = [n_modules(own.model, own.depth) for own in study.trained.values()]
         study.check_weights_of(max(sizes + [len(chain.modules) for chain in chains.values()]))
+
+
+def check_lesions(study: Study, chains: dict) -> None:
+    """Refuses lesions that no external network allows, and pruning that one does not allow.
+
+    Numbers of operations that one network allows are reduced for those with fewer modules.
+
+    Args:
+        study: The study.
+        chains: What `outlines` returned.
+
+    Raises:
+        ValueError: There are such lesions.
+    """
+    refused = []
+    for network in filter(chains.get, study.lesion.networks):
+        try:
+            lesions.study_plan(chains[network], **study.lesion.plan, seed=0, random=True)
+            break
+        except ValueError as error:
+            n = len(chains[network].modules)
+            refused.append(f"lesion, for {network} of {n} modules: {error}")
+    else:
+        if refused:
+            raise ValueError(refused[0])
+    for network, chain in chains.items() if study.lesion.prune else ():
+        try:
+            pruning.check_number(chain, study.lesion.prune)
+        except ValueError as error:
+            raise ValueError(f"lesion.prune, for {network}: {error}") from error
 
 
 def outlines(study: Study) -> dict:

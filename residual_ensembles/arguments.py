@@ -28,8 +28,8 @@ EXPECTED = {
 def checked(function: T) -> T:
     """Makes a function or class raise a TypeError for arguments of another kind than annotated.
 
-    True is no integer, "1" no list of texts, and NaN no number, unless in a list. What has no
-    annotation, and what stands within an array or a mapping, is not looked at.
+    True is no integer, "1" no list of texts, NaN no number. What has no annotation, and what stands
+    within an array or a mapping, is not looked at.
     """
     if isinstance(function, type):
         function.__init__ = checked(function.__init__)
@@ -77,8 +77,7 @@ def _fits(value: Any, kind: Any) -> bool:
         return True
     if origin is tuple and inner[-1] is not Ellipsis:
         return len(value) == len(inner) and all(map(_fits, value, inner))
-    kind = numbers.Real if inner[0] is float else inner[0]
-    return all(_fits(each, kind) for each in value)
+    return all(_fits(each, inner[0]) for each in value)
 
 
 def _name(kind: Any) -> str:

@@ -9,9 +9,14 @@ from residual_ensembles.figures import style
 from residual_ensembles.figures.figure_spec import FigureSpec
 
 
-def _networks(tables: Tables) -> list[tuple[str, pd.DataFrame]]:
-    """Returns the networks that were pruned, and their steps."""
-    return [(str(name), rows) for name, rows in tables.pruned_steps.groupby("network", sort=False)]
+def _pruned(tables: Tables) -> list[tuple[str, str, pd.DataFrame]]:
+    """Returns network, label and steps of each run that was pruned."""
+    runs = tables.pruned_steps.groupby(["network", "seed"], sort=False)
+    several = tables.pruned_steps.seed.nunique() > 1
+    return [
+        (str(network), f"{network}, seed {seed}" if several else str(network), rows)
+        for (network, seed), rows in runs
+    ]
 
 
 def _curve(axes: Axes, rows: pd.DataFrame, look: style.Look, label: str) -> None:
@@ -30,12 +35,12 @@ def _curve(axes: Axes, rows: pd.DataFrame, look: style.Look, label: str) -> None
 
 @style.styled
 def draw(tables: Tables) -> Figure:
-    """Draws a curve for each network, with the number of each module that was deleted."""
+    """Draws a curve for each run, with the number of each module that was deleted."""
     figure = Figure(figsize=(5.2, 3.6))
     axes = figure.subplots()
     looks = style.looks(tables.runs)
-    for network, rows in _networks(tables):
-        _curve(axes, rows, looks[network], network)
+    for network, label, rows in _pruned(tables):
+        _curve(axes, rows, looks[network], label)
     style.count_axis(axes, "Modules deleted")
     axes.set_ylabel("Error (%)")
     if tables.pruned_steps.empty:
@@ -58,10 +63,10 @@ def rests_on(tables: Tables) -> str:
 def finding(tables: Tables) -> str:
     """Returns the modules that were deleted and what that cost."""
     text = []
-    for network, rows in _networks(tables):
+    for _, label, rows in _pruned(tables):
         first, last = rows["error_fraction"].iloc[[0, -1]]
         modules = ", ".join(map(str, rows["module"][1:]))
-        text.append(f"{network}: {100 * first:.1f} % to {100 * last:.1f} % without {modules}")
+        text.append(f"{label}: {100 * first:.1f} % to {100 * last:.1f} % without {modules}")
     return "; ".join(text) + "." if text else ""
 
 

@@ -31,7 +31,7 @@ class LogLinearFit(NamedTuple):
 
 @checked
 def log_linear(
-    lengths: Sequence[float], log10_norms: Sequence[float], confidence: float = 0.95
+    lengths: Sequence[float], log10_norms: Sequence[float] | np.ndarray, confidence: float = 0.95
 ) -> LogLinearFit:
     """Fits exponential decay: `log10(norm) = intercept + slope * length` by least squares.
 
@@ -79,7 +79,7 @@ def log_linear(
 
 
 @checked
-def effective_range(amounts: Sequence[float], share: float = 0.95) -> tuple[int, int]:
+def effective_range(amounts: Sequence[float] | np.ndarray, share: float = 0.95) -> tuple[int, int]:
     """Returns the shortest range of lengths with at least `share` of the total amount.
 
     Among equally short ranges it is the one with the largest amount, then the one of shorter paths.

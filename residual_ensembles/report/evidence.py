@@ -205,7 +205,9 @@ def _reading(study: Study, reading: str, of_54: str, of_any: str) -> str:
 def _answer(verdicts: Iterable[str]) -> str:
     known = set(verdicts)
     answers: Mapping[str, str] = {REPRODUCED: "Yes", NOT_REPRODUCED: "No", INCONCLUSIVE: "Open"}
-    return answers[known.pop()] if len(known) == 1 else "For some networks"
+    if len(known) == 1:
+        return answers[known.pop()]
+    return "For some networks" if REPRODUCED in known else "For no network, and open for some"
 
 
 def about(committed: Path, differs: Mapping[str, str], commands: Mapping[str, str]) -> str:

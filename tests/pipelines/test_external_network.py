@@ -79,6 +79,9 @@ def checked(changes):
 @pytest.mark.parametrize(
     ("group", "name", "value", "named"),
     [
+        ("lesion", "k", 4, "lesion, for own .*k=4"),
+        ("lesion", "duplications", 4, "lesion, for own .*duplications=4"),
+        ("lesion", "prune", 5, r"lesion\.prune, for own.*n=5"),
         ("paths", "weights_of", 5, r"paths\.weights_of=5"),
         ("data", "resize", 16, r"network\.own: .*\(16, 16, 1\)"),
     ],
@@ -108,8 +111,8 @@ def test_unknown_image_sizes_are_accepted(folder, tmp_path):
     keras.Model(x, y, name="free").save(tmp_path / "free.keras")
     data = {"source": f"folder:{tmp_path}"}
     checked(own_study(tmp_path / "free.keras", data=data))
-    with pytest.raises(ValueError, match=r"paths\.weights_of=4"):
-        checked(own_study(tmp_path / "free.keras", data=data, paths={"weights_of": 4}))
+    with pytest.raises(ValueError, match=r"lesion, for own .*k=3"):
+        checked(own_study(tmp_path / "free.keras", data=data, lesion={"k": 3}))
 
 
 @pytest.mark.slow

@@ -3,11 +3,13 @@
 import re
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 import yaml
 
+from examples import pretrained_resnets
 from pipelines import check, reference, study
 from pipelines.compose import compose
 from residual_ensembles import parameters
@@ -43,7 +45,12 @@ def test_params_yaml_is_the_composition_of_the_default_study(tmp_path):
     assert (tmp_path / "params.yaml").read_text() == Path("params.yaml").read_text()
 
 
-EXTERNAL = {"own": ["own"], "cifar10_pretrained": [f"resnet{n}" for n in (20, 32, 44, 56)]}
+EXTERNAL = {
+    "own": {"own": networks.digits_net},
+    "cifar10_pretrained": {
+        f"resnet{depth}": partial(pretrained_resnets.resnet, depth) for depth in (20, 32, 44, 56)
+    },
+}
 """Networks of studies whose files somebody has to bring."""
 
 
@@ -52,9 +59,9 @@ def test_every_study_is_complete_and_valid(tmp_path, name):
     overrides = [f"study={name}"]
     if name.startswith("cifar10_"):
         overrides.append(f"data.source=folder:{tmp_path}")
-    for network in EXTERNAL.get(name, ()):
-        networks.digits_net().save(tmp_path / "mine.keras")
-        overrides.append(f"network.{network}.model=keras:{tmp_path / 'mine.keras'}")
+    for network, build in EXTERNAL.get(name, {}).items():
+        build().save(tmp_path / f"{network}.keras")
+        overrides.append(f"network.{network}.model=keras:{tmp_path / network}.keras")
     result = composed(tmp_path, *overrides)
     check.check(result)
     assert result.name == name
