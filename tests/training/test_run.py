@@ -15,16 +15,10 @@ import pandas as pd
 import pytest
 
 from residual_ensembles import backend, models
-from residual_ensembles.training import (
-    Outputs,
-    Settings,
-    build_network,
-    finished_run,
-    make_trainer,
-    train,
-)
+from residual_ensembles.training import Outputs, Settings, finished_run, train
 from residual_ensembles.training.callbacks import Recorder, snapshot_name
 from residual_ensembles.training.checkpoint import Progress
+from residual_ensembles.training.run import build_network, make_trainer
 
 STEPS = 30  # three epochs of ten
 RESULTS = ("model.keras", "history.csv", "snapshots/epoch-0000.keras", "snapshots/epoch-0002.keras")
