@@ -9,7 +9,7 @@ same as arrays:
     numpy.savez("resnet20.npz", **{name.removeprefix("module."): value.numpy()
                 for name, value in torch.load(file)["state_dict"].items()})
 
-A few steps of training adapt the networks to images that are not quite those that they were
+One pass over the training split adapts the networks to images that are not quite those they were
 trained on, such as CIFAR-10 in JPEG encoding, in a folder with train|test/<class>/*.jpg in it:
 
     python examples/pretrained_resnets.py WEIGHTS IMAGES data/cifar10_pretrained
@@ -153,7 +153,7 @@ def main() -> None:
     parser.add_argument("weights", type=Path, help="folder with resnet20*.npz or .th and others")
     parser.add_argument("images", type=Path, help="folder with train|test/<class>/*.jpg in it")
     parser.add_argument("output", type=Path, help="folder for resnet20.keras and others")
-    parser.add_argument("--steps", type=int, default=60, help="batches of 128 images to adapt to")
+    parser.add_argument("--steps", type=int, default=391, help="batches of 128 images to adapt to")
     arguments = parser.parse_args()
     arguments.output.mkdir(parents=True, exist_ok=True)
     files = [*arguments.weights.glob("resnet*.npz"), *arguments.weights.glob("resnet*.th")]
