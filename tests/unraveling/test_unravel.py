@@ -93,7 +93,7 @@ def test_a_table_without_a_batch_is_carried_along():
 
 def test_what_has_no_batch_and_depends_on_the_examples_is_refused():
     model = networks.table_net(lambda y: ops.mean(y, axis=0))
-    with pytest.raises(ValueError, match="mean has no batch axis"):
+    with pytest.raises(ValueError, match=r"mean(_\d+)? has no batch axis"):
         unravel(model, modules=[networks.Shifted])
 
 
