@@ -121,13 +121,13 @@ def studies() -> str:
     all_studies = evidence.read_all(STUDIES)
     if not all_studies:
         return "No study is committed yet: `python -m pipelines.publish` puts one there.\n"
-    rows = ["| study | images | page | claims | verdicts |", "|---|---|---|---|---|"]
+    rows = ["| study | images | page | explorer | claims | verdicts |", "|---|---|---|---|---|---|"]
     for study in all_studies:
         counts = key_results.tally(study.claims)
         cells = [
             f"`{study.name}`",
             study.title,
-            *(_link(study.name, file) for file in ("report.html", "claims.csv")),
+            *(_link(study.name, file) for file in ("report.html", "explorer.html", "claims.csv")),
             ", ".join(f"{count} {verdict}" for verdict, count in counts.items()),
         ]
         rows.append(f"| {' | '.join(cells)} |")
@@ -136,6 +136,9 @@ def studies() -> str:
 
 
 def _link(study: str, file: str) -> str:
+    """Returns a link to a file of a committed study; a dash where an explorer is not committed."""
+    if file == "explorer.html" and not list((STUDIES / study).glob(f"{file}*")):
+        return "–"
     return f'<a href="results/{study}/{file}">{file}</a>'
 
 
@@ -172,7 +175,7 @@ def write_studies(app, error) -> None:
     for folder in report.evidence.folders(STUDIES):
         target = Path(app.outdir) / "results" / folder.name
         shutil.copytree(folder, target, dirs_exist_ok=True)
-        for packed in target.rglob("*.csv.gz"):
+        for packed in target.rglob("*.gz"):
             packed.with_suffix("").write_bytes(gzip.decompress(packed.read_bytes()))
             packed.unlink()
         tables = analysis.read_tables(target)

@@ -3,9 +3,10 @@
     python -m pipelines.publish [--studies=results/digits_seeds,...]
 
 copies of each finished study what its claims are decided by: tables, predictions of the intact
-network and of single deletions, how each network was trained, and params.yaml; no weights and no
-pages. Then, as without the flag, it decides the claims of every committed study anew from its
-tables, and writes docs/results/README.md, the table of the README, and the figure at its top.
+network and of single deletions, how each network was trained, and params.yaml; and the explorer,
+where it runs a network. No other weights and no page. Then, as without the flag, it decides the
+claims of every committed study anew from its tables, and writes docs/results/README.md, the table
+of the README, and the figure at its top.
 """
 
 import gzip
@@ -36,7 +37,8 @@ TOP = Path("docs/fig3_single_deletion.png")
 OF_TOP = "cifar10_pretrained"
 """The study whose Fig. 3 is at the top of the README, once it is committed."""
 LARGE = 2**20
-"""Tables of more bytes than this are compressed."""
+"""Files of more bytes than this are compressed."""
+EXPLORER = "explorer.html"
 PREDICTED = ("intact", "single_deletion")
 """Lesions whose predictions decide claims: costs on the same images."""
 FILES = (
@@ -101,16 +103,24 @@ def publish(source: Path, committed: Path) -> Path:
         shutil.rmtree(target)
     for path in sorted(path for pattern in FILES for path in source.glob(pattern)):
         _copy(path, target / path.relative_to(source))
+    if (source / EXPLORER).exists() and _explores_a_network(tables):
+        _copy(source / EXPLORER, target / EXPLORER)
     _copy(params, target / studies.PARAMS.name)
     for run in tables.runs:
         _copy_predictions(tables, run.network, run.seed, target)
     return target
 
 
+def _explores_a_network(tables: "analysis.Tables") -> bool:
+    """Whether the explorer of a study runs any of its networks."""
+    seeds = [run.seed for run in tables.runs]
+    return bool(report.explorer.choose(tables.folder / "networks", tables.networks, seeds))
+
+
 def _copy(source: Path, target: Path) -> None:
     """Copies a file, compressed where it is large."""
     content = source.read_bytes()
-    if len(content) > LARGE and source.suffix == ".csv":
+    if len(content) > LARGE:
         target = target.with_name(target.name + ".gz")
         content = gzip.compress(content, mtime=0)
     write_bytes(target, content)

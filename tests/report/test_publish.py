@@ -1,5 +1,6 @@
 """What is committed of a study decides the same claims, and is shown in README and docs."""
 
+import re
 import shutil
 
 import pandas as pd
@@ -22,6 +23,7 @@ def project(study, tmp_path_factory):
     results = small_studies.write(folder, differs=SAYS)
     shutil.copytree(study, results, dirs_exist_ok=True)
     (results / "report.html").write_text("")
+    (results / "explorer.html").write_text("runs a ResNet")
     (results / "networks/resnet-0/model.keras").write_text("weights")
     (folder / "README.md").write_text("Before.\n<!-- results -->\nold\n<!-- /results -->\nAfter.\n")
     done = programs.run("pipelines.publish", "--studies=results/tiny", folder=folder)
@@ -43,7 +45,17 @@ def test_claims_follow_from_what_is_kept(project, committed, claims):
 def test_weights_and_pages_are_left_out(committed):
     names = {path.relative_to(committed).as_posix() for path in committed.rglob("*.*")}
     assert {"lesions.csv", "networks/resnet-0/run.json", "predictions/resnet-0.npz"} <= names
-    assert not [name for name in names if name.endswith((".keras", ".html", ".svg"))]
+    assert not [name for name in names if name.endswith((".keras", "report.html", ".svg"))]
+
+
+def test_the_explorer_is_kept_where_it_runs_a_network(project, committed, tmp_path):
+    assert (committed / "explorer.html").read_text() == "runs a ResNet"
+    shutil.copytree(project, tmp_path, dirs_exist_ok=True)
+    results = tmp_path / "results/tiny"
+    for path in results.glob("networks/*/run.json"):
+        path.write_text(re.sub(r'"model": "\w+"', '"model": "keras:own.keras"', path.read_text()))
+    folder = publish.publish(results, tmp_path / "committed")
+    assert not (folder / "explorer.html").exists()
 
 
 def test_predictions_of_single_deletions_alone_are_kept(project, committed):
