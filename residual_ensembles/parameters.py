@@ -40,6 +40,17 @@ GATINGS = ("none", "effective_paths", "stochastic_depth")
 SCHEDULES = ("paper", "cosine", "imagenet")
 """Schedules of the learning rate."""
 LESION_PRECISIONS = ("float32", "bfloat16", "cascade")
+"""Precisions of the evaluation of lesions."""
+SWEEPS = (
+    "intact",
+    "single_deletion",
+    "random_deletion",
+    "random_deletion_sparing",
+    "reorder",
+    "single_duplication",
+    "random_duplication",
+)
+"""Kinds of planned lesions."""
 BATCH_NORM = ("inference", "training")
 """Mode of batch normalization in path gradients."""
 TARGETS = ("y0", "image")
@@ -110,6 +121,9 @@ def _without_repetitions(values: tuple) -> tuple:
 Name = Annotated[str, Field(pattern=PLAIN, max_length=100)]
 Names = Annotated[tuple[Name, ...], Field(strict=False), AfterValidator(_without_repetitions)]
 """A list, as in YAML; its items are not converted."""
+Sweeps = Annotated[
+    tuple[Literal[SWEEPS], ...], Field(strict=False), AfterValidator(_without_repetitions)
+]
 Integers = Annotated[
     tuple[Annotated[int, Field(ge=0, le=MAX_SEED)], ...],
     Field(strict=False),
@@ -262,6 +276,11 @@ class Lesion(Section):
         ge=0,
         lt=1,
     )
+    whole: Sweeps = parameter(
+        (),
+        "kinds of lesions, such as single_deletion, that are evaluated on all test images whatever "
+        "`ci_half_width` says",
+    )
     memory_mib: int = parameter(
         2048, "memory for activations in each process, one for each processor", "MiB", ge=1
     )
@@ -291,6 +310,7 @@ class Lesion(Section):
         return {
             "precision": self.precision,
             "ci_half_width": self.ci_half_width or None,
+            "whole": self.whole,
             "memory_bytes": self.memory_mib * 2**20,
             "batch_size": self.batch_size or None,
             "seed": self.seed,

@@ -13,7 +13,15 @@ from pipelines.study import Study
 from residual_ensembles import cli, data, models, paths
 from residual_ensembles.backend import extras
 from residual_ensembles.figures.unraveled import draw_unraveled
-from residual_ensembles.lesions import Lesion, check_lesion, evaluate, lesion_study, plans
+from residual_ensembles.lesions import (
+    Lesion,
+    SweepSettings,
+    check_lesion,
+    evaluate,
+    lesion_study,
+    plans,
+)
+from residual_ensembles.lesions.evaluation import Sweep
 from residual_ensembles.models.architectures import n_modules
 from residual_ensembles.parameters import validated
 from residual_ensembles.paths import sampled_path_gradients
@@ -172,6 +180,12 @@ MESSAGES = [
         "Received precision='float16', expected one of float32, bfloat16, cascade.",
     ),
     (
+        lambda: Sweep(resnet(), [Lesion()], DIGITS, SweepSettings(whole=("single",))),
+        "Received whole=('single',) with 'single', expected kinds of lesions: intact, "
+        "single_deletion, random_deletion, random_deletion_sparing, reorder, single_duplication, "
+        "random_duplication.",
+    ),
+    (
         lambda: evaluate(resnet(), [Lesion()], DIGITS, memory_bytes=1000),
         "Received a memory bound of 1000 bytes for activations of 4096 bytes an image, expected "
         "at least 262144.",
@@ -285,7 +299,7 @@ MESSAGES = [
     (
         lambda: validated(Study, parameters(lesion={"kk": 1})),
         "Received the unknown parameter lesion.kk, expected networks, k, swaps, duplications, "
-        "draws, prune, seed, precision, ci_half_width, memory_mib, batch_size.",
+        "draws, prune, seed, precision, ci_half_width, whole, memory_mib, batch_size.",
     ),
     (
         lambda: validated(Study, parameters(train={"learning_rate": "1e-1"})),

@@ -200,18 +200,22 @@ class Sweep:
         self.cache = cache or ResultCache()
         rows = [Lesion.parse(row) if isinstance(row, str) else row for row in plan]
         planned = [row if isinstance(row, Lesion) else row.lesion for row in rows]
+        whole = [row.lesion for row in rows if getattr(row, "sweep", None) in settings.whole]
         every = [*planned, *([] if settings.ci_half_width is None else [Lesion()])]
         self.position = {lesion: i for i, lesion in enumerate(dict.fromkeys(every))}
         self.lesions = list(self.position)
         """Without repetitions."""
         self.rows = np.array([self.position[lesion] for lesion in planned])
         """For each lesion of the plan, its position in `lesions`."""
+        self.whole = self.all_lesions = np.arange(len(self.lesions))
+        """Positions of the lesions that are evaluated on all images."""
+        if settings.ci_half_width is not None:
+            self.whole = np.unique([self.position[lesion] for lesion in (Lesion(), *whole)])
         memory_bytes, batch_size = settings.memory_bytes, settings.batch_size
         self.spec = SweepSpec(
             chain, self.lesions, len(images), memory_bytes, batch_size, title or chain.name
         )
         self.grid = self.spec.evaluator.grid
-        self.all_lesions = np.arange(len(self.lesions))
         self._sampling: Sampling | None = None
         self._round = np.zeros(0, int)
 
@@ -261,12 +265,10 @@ class Sweep:
         return cascade.checked(**{n: x[self.rows] for n, x in self._reduced.fields.items()})
 
     def all_images(self) -> Wanted:
-        """Returns every lesion with every image; with a `ci_half_width`, the intact network."""
+        """Returns every lesion with every image; with a `ci_half_width`, those of `whole`."""
         self._predictions = self._prediction_results()
-        lesions, planned = self.all_lesions, self.rows
-        if self.settings.ci_half_width is not None:
-            lesions = planned = np.array([self.position[Lesion()]])
-        return self._predicted(lesions, self.grid.chunks(), planned)
+        planned = self.rows[np.isin(self.rows, self.whole)]
+        return self._predicted(self.whole, self.grid.chunks(), planned)
 
     def needs_more(self) -> bool:
         """Whether there are lesions whose interval is wider than `ci_half_width` asks for."""
@@ -312,13 +314,14 @@ class Sweep:
         )
 
     def _begin_sampling(self) -> None:
-        """Begins with the intact network, which is known on all images."""
+        """Begins with the intact network, which is known on all images, and others like it."""
         wrong = self._intact_predictions() != self.labels
         n, half_width, seed = len(self.rows), self.settings.ci_half_width, self.settings.seed
         self._sampling = Sampling(wrong, n, half_width, seed, self.grid.batch_sizes)
         self._evaluated = np.zeros((n, len(self.images)), bool)
-        for i in np.flatnonzero(self.rows == self.position[Lesion()]):
-            self._sampling.settle(i, wrong)
+        for i in np.flatnonzero(np.isin(self.rows, self.whole)):
+            result = self._predictions.fields["predictions"][self.rows[i]]
+            self._sampling.settle(i, result != self.labels)
             self._evaluated[i] = True
 
     def _intact_predictions(self) -> np.ndarray:
@@ -339,6 +342,7 @@ class Sweep:
             ]
             facts |= {
                 "sampled": self.settings.ci_half_width is not None,
+                "whole": self.settings.whole,
                 "seed": self.settings.seed,
             }
         everything = np.arange(len(self.images))
@@ -349,8 +353,8 @@ class Sweep:
         limits = np.zeros(len(self.lesions))
         limits[self.rows] = self.check.thresholds
         if self.settings.ci_half_width is not None:
-            intact = [self.position[Lesion()]]  # on all images, in chunks of its own
-            limits[intact] = cascade.thresholds(self._reduced.fields["rounding"][intact])
+            rounding = self._reduced.fields["rounding"]  # on all images, in chunks of their own
+            limits[self.whole] = cascade.thresholds(rounding[self.whole])
         return limits
 
     def _kept_margin(self) -> float:

@@ -14,22 +14,12 @@ from residual_ensembles.models.protocols import ChainLike
 from residual_ensembles.parameters import require_an_end
 from residual_ensembles.statistics.randomness import generator
 
-SWEEPS = (
-    "intact",
-    "single_deletion",
-    "random_deletion",
-    "random_deletion_sparing",
-    "reorder",
-    "single_duplication",
-    "random_duplication",
-)
-
 
 class PlannedLesion(NamedTuple):
     """One lesion of a plan, and why it is there."""
 
     sweep: str
-    """One of `SWEEPS`."""
+    """One of `parameters.SWEEPS`."""
     draw: int
     """Index of the draw among those with as many operations, from 0; 0 where nothing is drawn."""
     lesion: Lesion

@@ -9,12 +9,12 @@ from residual_ensembles.lesions.engine.grid import MEMORY_BYTES
 from residual_ensembles.lesions.exactness.sequential_sampling import check_half_width
 from residual_ensembles.models.examples import check_shape
 from residual_ensembles.models.protocols import Targets
-from residual_ensembles.parameters import LESION_PRECISIONS
+from residual_ensembles.parameters import LESION_PRECISIONS, SWEEPS
 
-EXEMPT = ("precision", "ci_half_width", "seed")
+EXEMPT = ("precision", "ci_half_width", "whole", "seed")
 """Settings that are no part of the key of kept results, for they select results and do not change
-them: the precision names their kind, a half-width asks for some of the images, and where a seed
-decides, it is named. Every other setting, a new one too, is part of the key."""
+them: the precision names their kind, a half-width asks for some of the images of some lesions, and
+where a seed decides, it is named. Every other setting, a new one too, is part of the key."""
 
 
 @checked
@@ -33,6 +33,9 @@ class SweepSettings:
     """How many activations pass a module at once; None for as many as are fast."""
     seed: int = 0
     """Seed of the samples."""
+    whole: tuple[str, ...] = ()
+    """Kinds of planned lesions, such as "single_deletion", that are evaluated on all images with a
+    half-width, too."""
 
 
 def check_sweep(
@@ -42,13 +45,18 @@ def check_sweep(
 
     Raises:
         ValueError: There is no lesion or no image, images have another shape than the
-            network's, there is no such precision or none for this network, or the half-width is no
-            fraction or comes without labels.
+            network's, there is no such precision or none for this network, no such kind of
+            lesions, or the half-width is no fraction or comes without labels.
     """
     precision, ci_half_width = settings.precision, settings.ci_half_width
     if precision not in LESION_PRECISIONS:
         raise ValueError(
             f"Received precision={precision!r}, expected one of {', '.join(LESION_PRECISIONS)}."
+        )
+    if unknown := set(settings.whole) - set(SWEEPS):
+        raise ValueError(
+            f"Received whole={settings.whole} with {min(unknown)!r}, expected kinds of lesions: "
+            f"{', '.join(SWEEPS)}."
         )
     if not len(plan):
         raise ValueError("Received no lesions, expected at least one, such as Lesion(), intact.")

@@ -8,6 +8,7 @@ import pytest
 from residual_ensembles import backend
 from residual_ensembles.lesions import (
     Lesion,
+    SweepSettings,
     evaluate,
     lesion_table,
     reference_logits,
@@ -16,9 +17,12 @@ from residual_ensembles.lesions import (
 )
 from residual_ensembles.lesions.engine.evaluator import Evaluator, SweepSpec
 from residual_ensembles.lesions.engine.prepared_network import PreparedNetwork
+from residual_ensembles.lesions.engine.scheduler import Scheduler
+from residual_ensembles.lesions.evaluation import Sweep, evaluate_sweeps
 from residual_ensembles.lesions.exactness import agreement as agreement_module
 from residual_ensembles.lesions.exactness import cascade, ties
 from residual_ensembles.lesions.exactness.agreement import agreement
+from residual_ensembles.runtime.executor import Serial
 
 MIXED = [
     Lesion(deletions=[1, 4], swaps=[(5, 6)], duplications=[8]),
@@ -149,9 +153,10 @@ def many_images():
     return np.random.default_rng(5).integers(0, 256, (1500, 8, 8, 1)).astype(np.uint8)
 
 
-@pytest.mark.parametrize(
-    "precision", ["float32", pytest.param("cascade", marks=pytest.mark.bfloat16)]
-)
+CASCADES = ["float32", pytest.param("cascade", marks=pytest.mark.bfloat16)]
+
+
+@pytest.mark.parametrize("precision", CASCADES)
 def test_a_half_width_takes_fewer_images(resnet, many_images, precision):
     plan = study_plan(resnet, k=1, draws=1, swaps=1, duplications=1, seed=0, random=False)
     evaluator = SweepSpec(resnet, [row.lesion for row in plan], len(many_images)).evaluator
@@ -189,6 +194,24 @@ def test_a_half_width_takes_fewer_images(resnet, many_images, precision):
     assert ((low <= truth + 1e-12) & (truth <= high + 1e-12)).sum() >= len(plan) - 1
     assert (high - low <= 0.06 + 1e-12).all()
     assert table["n_images"].tolist() == known.sum(axis=1).tolist()
+
+
+@pytest.mark.parametrize("precision", CASCADES)
+def test_some_kinds_of_lesions_are_evaluated_on_all_images(resnet, many_images, precision):
+    plan = study_plan(resnet, k=2, draws=2, swaps=1, duplications=1, seed=0, random=True)
+    labels = np.arange(len(many_images)) % 10
+    settings = SweepSettings(precision, 0.1, whole=("single_deletion", "reorder"))
+    every = Sweep(resnet, plan, many_images, SweepSettings(precision), labels)
+    some = Sweep(resnet, plan, many_images, settings, labels)
+    expected, result = evaluate_sweeps([every, some], Scheduler(Serial()))
+    known = result.predictions >= 0
+    whole = np.array([row.sweep in ("intact", "single_deletion", "reorder") for row in plan])
+    single = {row.lesion for row in plan if row.sweep == "single_deletion"}
+    whole |= np.array([row.lesion in single for row in plan])  # planned twice, evaluated once
+    assert known[whole].all()
+    assert not known[~whole].all(axis=1).any()
+    same = (result.predictions == expected.predictions)[known]
+    assert same.all() if precision == "float32" else same.mean() > 0.999
 
 
 def test_labels_may_be_one_hot(resnet, images):
@@ -233,6 +256,11 @@ def test_sequential_sampling_keeps_within_the_memory(resnet, many_images, monkey
 def test_arguments_that_mean_nothing_are_refused(resnet, images, options, named):
     with pytest.raises(ValueError, match=named):
         evaluate(resnet, MIXED, images, **options)
+
+
+def test_a_kind_of_lesions_that_does_not_exist_is_refused(resnet, images):
+    with pytest.raises(ValueError, match="whole"):
+        Sweep(resnet, MIXED, images, SweepSettings(whole=("single",)))
 
 
 @pytest.mark.parametrize("precision", ["bfloat16", "cascade"])

@@ -3,6 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from residual_ensembles.lesions import Lesion, constraints, plans
+from residual_ensembles.parameters import SWEEPS
 
 MODULES = [2, 3, 5, 6, 8, 9, 11]
 PAIRS = [(a, b) for a in MODULES for b in MODULES if a < b]
@@ -61,7 +62,7 @@ def test_all_modules_can_go_at_once():
 
 def test_a_study_of_a_residual_network(resnet):
     plan = plans.study_plan(resnet, k=2, draws=3, swaps=4, duplications=1, seed=0, random=True)
-    counts = {sweep: sum(row.sweep == sweep for row in plan) for sweep in plans.SWEEPS}
+    counts = {sweep: sum(row.sweep == sweep for row in plan) for sweep in SWEEPS}
     assert counts == {
         "intact": 1,
         "single_deletion": 9,
@@ -71,9 +72,7 @@ def test_a_study_of_a_residual_network(resnet):
         "single_duplication": 7,
         "random_duplication": 3,
     }
-    assert [row.sweep for row in plan] == sorted(
-        (row.sweep for row in plan), key=plans.SWEEPS.index
-    )
+    assert [row.sweep for row in plan] == sorted((row.sweep for row in plan), key=SWEEPS.index)
     for row in plan:
         constraints.check_lesion(row.lesion, resnet)
         if row.sweep in ("random_deletion_sparing", "reorder", "random_duplication"):
