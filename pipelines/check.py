@@ -73,8 +73,7 @@ def outlines(study: Study) -> dict:
         ValueError: One is missing, cannot be cut into modules, or takes other images.
     """
     result = {}
-    for network in (name for name in study.networks if name not in study.trained):
-        own = study.network[network]
+    for network, own in study.external.items():
         try:
             result[network] = unraveling.external.build_untrained(own, _image_shape(study.data))
         except ValueError as error:

@@ -63,7 +63,7 @@ class Run:
         )
 
     @property
-    def dataset(self) -> Mapping[str, object]:
+    def dataset(self) -> Mapping[str, Any]:
         """Name, title and checksum of the images."""
         return self.facts.get("dataset") or {}
 

@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
 
-SIGNALS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
+SIGNALS: dict[int, str] = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
 """Signals that end a program, and what it prints."""
 GRACE_SECONDS = 5.0
 """Between a signal and the forced end of a program."""
@@ -30,6 +30,7 @@ DVC_SECONDS = 0.5
 DVC_STAGE = "DVC_STAGE"
 """The environment variable in which DVC passes the name of the stage."""
 _PR_SET_PDEATHSIG = 1  # of prctl(2)
+_STDERR = 2
 _LOCKS = Path(".dvc/tmp")
 _SHELLS = ("sh", "ash", "bash", "dash", "fish", "ksh", "zsh")
 
@@ -99,7 +100,8 @@ def _interrupt(number: int, _) -> None:
 
 
 def _exit(number: int) -> NoReturn:
-    os.write(sys.__stderr__.fileno(), f"error: {SIGNALS[number]}\n".encode())
+    with contextlib.suppress(OSError):  # it is closed
+        os.write(_STDERR, f"error: {SIGNALS[number]}\n".encode())
     os._exit(128 + number)
 
 

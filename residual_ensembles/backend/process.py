@@ -76,9 +76,10 @@ def settings() -> dict:
 def rounding() -> dict:
     """Returns the settings in force that change how results are rounded."""
     port = sys.modules.get("tensorflow.python.util._pywrap_util_port")
-    known = port is not None and choice.chosen() == "tensorflow"
+    if choice.chosen() != "tensorflow":
+        port = None
     return {
-        "onednn": bool(port.IsMklEnabled()) if known else None,
+        "onednn": None if port is None else bool(port.IsMklEnabled()),
         "onednn_max_cpu_isa": os.environ.get(MAX_CPU_ISA) or None,
     }
 
@@ -129,7 +130,7 @@ class _QuietTensorFlow(importlib.abc.MetaPathFinder):
                 with _suppressed_stderr():
                     load(module)
 
-            spec.loader.exec_module = load_quietly
+            spec.loader.exec_module = load_quietly  # type: ignore[method-assign] # this one alone
         return spec
 
 

@@ -57,7 +57,7 @@ def uniform(seed: int, epoch: int, indices: np.ndarray, n: int) -> np.ndarray:
     key = generator(seed, "augmentation", epoch).integers(2**64, dtype=np.uint64)
     rows = np.asarray(indices, dtype=np.uint64)[:, np.newaxis]
     position = rows * np.uint64(n) + np.arange(1, n + 1, dtype=np.uint64)
-    mixed = np.array([key]) + position * _INCREMENT
+    mixed: np.ndarray = np.array([key]) + position * _INCREMENT
     mixed = (mixed ^ (mixed >> np.uint64(30))) * _MULTIPLIERS[0]
     mixed = (mixed ^ (mixed >> np.uint64(27))) * _MULTIPLIERS[1]
     mixed ^= mixed >> np.uint64(31)

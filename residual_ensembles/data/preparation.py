@@ -289,12 +289,12 @@ def _statistics(train: Split, seed: int) -> tuple[list[float], list[float]]:
     if train.array is None and len(train) > STATISTICS_IMAGES:
         random = generator(seed, "statistics")
         positions = np.sort(random.choice(positions, STATISTICS_IMAGES, replace=False))
-    n, total, squares = 0, 0.0, 0.0
+    n, total, squares = 0, np.zeros(1), np.zeros(1)
     for chunk in _chunks(positions):
         pixels = train.images(chunk).astype(np.float64)
         n += pixels[..., 0].size
-        total += pixels.sum(axis=(0, 1, 2))
-        squares += np.square(pixels).sum(axis=(0, 1, 2))
+        total = total + pixels.sum(axis=(0, 1, 2))
+        squares = squares + np.square(pixels).sum(axis=(0, 1, 2))
     mean = total / n
     std = np.sqrt(squares / n - np.square(mean))
     return mean.tolist(), np.maximum(std, 1.0).tolist()  # a channel of one color divides by 1

@@ -153,7 +153,7 @@ def _peak(rows: pd.DataFrame) -> str:
 
 def batch_norms(tables: Tables) -> str:
     """Returns which statistics batch normalization used when, as the table does."""
-    when = {}
+    when: dict[str, dict[str, None]] = {}
     for network, epochs in networks(tables).items():
         for epoch, rows in sorted(epochs.items()):
             for mode in rows.batch_norm.unique():

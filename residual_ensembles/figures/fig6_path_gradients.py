@@ -74,7 +74,7 @@ def _norms(axes: Axes, tables: Tables, networks: Sequence[str]) -> None:
 def _amounts(axes: Axes, tables: Tables, n: int, networks: Sequence[str]) -> None:
     if n == PAPER_N or not networks:
         style.shade_effective_paths(axes, tables, "paper: 5–17")
-    ranges = {}
+    ranges: dict[str, dict[str, None]] = {}
     for network in networks:
         for run in tables.of(network):
             for name, (amounts, *ends) in readings(tables, network, run.seed).items():

@@ -37,7 +37,7 @@ def draw(tables: Tables) -> Figure:
     axes.set_ylabel("Paths left (%)")
     axes.set_ylim(0, 100)
     axes.set_xlim(0, n)
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    style.integer_ticks(axes)
     axes.legend(loc="upper right")
     style.caption(figure, rests_on(tables))
     return figure

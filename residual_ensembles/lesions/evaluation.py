@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -212,8 +213,9 @@ class Sweep:
         )
         self.grid = self.spec.evaluator.grid
         self.all_lesions = np.arange(len(self.lesions))
-        self._sampling: Sampling | None = None
         self._round = np.zeros(0, int)
+        if settings.ci_half_width is not None:
+            self._evaluated = np.zeros((len(self.rows), len(images)), bool)
 
     def comparison(self) -> Wanted:
         """Returns some lesions with some images, to compare with the reference in float32."""
@@ -256,8 +258,9 @@ class Sweep:
     @property
     def check(self) -> cascade.Check | None:
         """Changes by bfloat16, once `reduced_precision` was computed; None in float32."""
-        if self.settings.precision == "float32":
-            return None
+        return None if self.settings.precision == "float32" else self._reduced_check()
+
+    def _reduced_check(self) -> cascade.Check:
         return cascade.checked(**{n: x[self.rows] for n, x in self._reduced.fields.items()})
 
     def all_images(self) -> Wanted:
@@ -270,8 +273,6 @@ class Sweep:
 
     def needs_more(self) -> bool:
         """Whether there are lesions whose interval is wider than `ci_half_width` asks for."""
-        if self._sampling is None:
-            self._begin_sampling()
         self._round = self._sampling.next_images()
         return len(self._round) > 0
 
@@ -297,11 +298,12 @@ class Sweep:
     def evaluation(self) -> Evaluation:
         """Returns the results of the plan."""
         result = {name: x[self.rows] for name, x in self._predictions.fields.items()}
-        known = True if self._sampling is None else self._evaluated
+        is_sampled = self.settings.ci_half_width is not None
+        known = self._evaluated if is_sampled else True
         none = np.zeros(result["predictions"].shape, bool)
         return Evaluation(
             predictions=np.where(known, result["predictions"], np.int32(UNKNOWN)),
-            intact=None if self._sampling is None else self._intact_predictions(),
+            intact=self._intact_predictions() if is_sampled else None,
             n_close=((result["margins"] < self.rounding) & known).sum(axis=1),
             rounding=self.rounding,
             n_reevaluated=(result.get("reevaluated", none) & known).sum(axis=1),
@@ -311,15 +313,16 @@ class Sweep:
             peak_bytes=self._predictions.peak_bytes,
         )
 
-    def _begin_sampling(self) -> None:
-        """Begins with the intact network, which is known on all images."""
+    @cached_property
+    def _sampling(self) -> Sampling:
+        """Sequential sampling; it begins with the intact network, which is known on all images."""
         wrong = self._intact_predictions() != self.labels
-        n, half_width, seed = len(self.rows), self.settings.ci_half_width, self.settings.seed
-        self._sampling = Sampling(wrong, n, half_width, seed, self.grid.batch_sizes)
-        self._evaluated = np.zeros((n, len(self.images)), bool)
-        for i in np.flatnonzero(self.rows == self.position[Lesion()]):
-            self._sampling.settle(i, wrong)
+        n, half_width, seed = len(self.rows), self.settings.ci_half_width or 0.0, self.settings.seed
+        result = Sampling(wrong, n, half_width, seed, self.grid.batch_sizes)
+        for i in np.flatnonzero(self.rows == self.position[Lesion()]).tolist():
+            result.settle(i, wrong)
             self._evaluated[i] = True
+        return result
 
     def _intact_predictions(self) -> np.ndarray:
         return self._predictions.fields["predictions"][self.position[Lesion()]]
@@ -329,7 +332,7 @@ class Sweep:
 
         Which images a cascade reevaluates depends on those in the same chunk.
         """
-        fields = {"predictions": np.int32, "margins": np.float32}
+        fields: dict[str, type] = {"predictions": np.int32, "margins": np.float32}
         keys, facts = list(map(str, self.lesions)), {"margins": self._kept_margin()}
         if self.settings.precision == "cascade":
             fields |= {"reevaluated": bool, "threshold_violations": bool}
@@ -347,7 +350,7 @@ class Sweep:
     def _limits(self) -> np.ndarray:
         """Returns the threshold of each lesion in a cascade."""
         limits = np.zeros(len(self.lesions))
-        limits[self.rows] = self.check.thresholds
+        limits[self.rows] = self._reduced_check().thresholds
         if self.settings.ci_half_width is not None:
             intact = [self.position[Lesion()]]  # on all images, in chunks of its own
             limits[intact] = cascade.thresholds(self._reduced.fields["rounding"][intact])
@@ -400,11 +403,11 @@ def predict(
         lesions: Positions of the lesions in the sweep.
         precision: One of `LESION_PRECISIONS`.
         kept_margin: Larger relative top-2 margins are kept as this one.
-        limits: Threshold of each lesion of the sweep, for a cascade.
+        limits: Threshold of each lesion of the sweep, for a cascade; None for other precisions.
         meter: Called with shares of the work.
     """
     extra = {}
-    if precision == "cascade":
+    if limits is not None:
         result = cascade.cascaded(evaluator, images, lesions, limits[lesions], meter)
         logits, extra = result.logits, result._asdict()
         del extra["logits"]

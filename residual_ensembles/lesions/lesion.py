@@ -188,8 +188,9 @@ class Lesion:
                     f"swap 4-9,5-7; duplicate 5' (each word once) or {INTACT!r}."
                 )
             result[word] = numbers.split(",")
+        swaps = (pair.split("-") for pair in result.get("swap", ()))
         return cls(
             deletions=map(int, result.get("delete", ())),
-            swaps=[tuple(map(int, pair.split("-"))) for pair in result.get("swap", ())],
+            swaps=[(int(a), int(b)) for a, b in swaps],
             duplications=map(int, result.get("duplicate", ())),
         )

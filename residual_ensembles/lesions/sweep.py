@@ -14,6 +14,7 @@ from residual_ensembles.lesions.evaluation import Evaluation, Sweep, evaluate_sw
 from residual_ensembles.lesions.plans import PlannedLesion
 from residual_ensembles.lesions.sweep_settings import SweepSettings
 from residual_ensembles.lesions.table import exactness_row, lesion_table, summary
+from residual_ensembles.models import Chain
 from residual_ensembles.runtime.executor import Executor
 from residual_ensembles.runtime.result_cache import ResultCache, kept_results
 from residual_ensembles.storage.files import write_npz
@@ -66,7 +67,7 @@ class PlannedNetwork(NamedTuple):
     network: str
     """Its name in tables."""
     seed: int
-    chain: object
+    chain: Chain
     plan: Sequence[PlannedLesion]
     cache: ResultCache
     """Cache of results, lesion by lesion: see `network_cache`."""
@@ -125,7 +126,8 @@ def sweep(
         write_predictions(output_dir / "predictions" / f"{each.title}.npz", result, split.labels)
         key = {"network": each.network, "seed": each.seed}
         table = lesion_table(
-            **key,
+            each.network,
+            each.seed,
             plan=each.plan,
             n_modules=len(each.chain.modules),
             predictions=result.predictions,

@@ -37,9 +37,6 @@ class Module(keras.layers.Layer):
     """Whether a gate between 0 and 1 scales the residual; if not, a gate is 0 or 1."""
     channel_axis = -1
     """Axis of the channels in what it acts on."""
-    is_identity_when_deleted = False
-    """Whether the deleted module is known to be the identity; for modules with a lowering, see
-    `Lowered.is_identity_when_deleted`."""
 
     def __init__(
         self, transform, shortcut=None, activation=None, survival_probability=1.0, **kwargs
@@ -54,6 +51,13 @@ class Module(keras.layers.Layer):
         self.shortcut = shortcut
         self.activation = activation
         self.survival_probability = float(survival_probability)
+
+    @property
+    def is_identity_when_deleted(self) -> bool:
+        """Whether the deleted module is known to be the identity; for modules with a lowering, see
+        `Lowered.is_identity_when_deleted`.
+        """
+        return False
 
     @property
     def title(self) -> str:

@@ -19,7 +19,7 @@ class Autodiff:
         training: Whether batch normalization uses the statistics of the batch.
     """
 
-    ignored = ()
+    ignored: tuple[str, ...] = ()
 
     def __init__(self, module, training: bool):
         self.module = module

@@ -30,8 +30,10 @@ class _Preactivation(Autodiff):
     def __init__(self, module, training: bool):
         super().__init__(module, training)
         known = lowered(module)
+        if known is None or known.preactivation is None:
+            raise ValueError(f"Received {module.name}, expected a pre-activation module.")
         self.steps, self.gate = known.preactivation, known.gate
-        self.projection = known.skip[0] if known.skip else None
+        self.projection = next((s for s in known.skip if isinstance(s, Convolution)), None)
 
     def _transform(self, y):
         """Returns f(y) and, for each convolution, what its backward pass needs."""

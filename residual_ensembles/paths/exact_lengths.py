@@ -149,7 +149,8 @@ class CotangentsByLength:
             self.rescale()
 
     def _pass_skip_and_residual(self, step: Step) -> None:
-        passed, below = [], None
+        passed: list = []
+        below = None
         for part in self._in_calls():
             first = len(passed)
             change = self.exponents[max(0, first - 1) : first] - self.exponents[first]
@@ -184,8 +185,8 @@ class CotangentsByLength:
         shifts = self.exponents - exponents
         due = np.flatnonzero(shifts)
         moved = cotangents.mapped(_shifted, [self.rows[i] for i in due], shifts[due])
-        moved = dict(zip(due, moved, strict=True))
-        self.rows = [moved.get(i, row) for i, row in enumerate(self.rows)]
+        by_row = dict(zip(due, moved, strict=True))
+        self.rows = [by_row.get(i, row) for i, row in enumerate(self.rows)]
         self.exponents = exponents
         self._plan(sizes)
 
@@ -208,8 +209,9 @@ class CotangentsByLength:
         """
         full = cotangents.FullGradient(gradient)
         log10_norms, shares, total = [], [], 0.0
-        parts = (cotangents.in_calls(x, self.rows[0]) for x in (self.rows, self.exponents))
-        for part, exponents in zip(*parts, strict=True):
+        parts = cotangents.in_calls(self.rows, self.rows[0])
+        exponents_of_parts = cotangents.in_calls(self.exponents, self.rows[0])
+        for part, exponents in zip(parts, exponents_of_parts, strict=True):
             near_one, shifts = cotangents.near_one(part)
             own = exponents + shifts
             arrived = to_target(near_one)

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 import numpy as np
@@ -297,7 +298,7 @@ def _comparison(chain, model: keras.Model, measured: _Measured, costs: Costs) ->
     n = len(measured.packed)
     few = tree.map_structure(lambda x: np.asarray(x)[:TIMED_EXAMPLES], measured.inputs)
     both = (chain.graph.model, model)
-    rows = {"loss": costs.loss, **costs.metrics}
+    rows: dict[str, Any] = {"loss": costs.loss, **costs.metrics}
     if costs.n_wrong is not None:
         low, high = zip(*(wilson(int(wrong), n) for wrong in costs.n_wrong), strict=True)
         rows = {"error_fraction": costs.n_wrong / n, "error_low": low, "error_high": high} | rows

@@ -252,7 +252,7 @@ def _call(content: bytes, threads: int) -> tuple[object, float]:
     def advance(steps: float) -> None:
         nonlocal unreported, last
         unreported += steps
-        if time.monotonic() > last + REPORT_SECONDS:
+        if _steps is not None and time.monotonic() > last + REPORT_SECONDS:
             # One write of few bytes, which is atomic among processes.
             _steps.send(unreported)
             unreported, last = 0.0, time.monotonic()

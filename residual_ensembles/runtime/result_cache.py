@@ -8,7 +8,7 @@ import shutil
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from residual_ensembles.backend.threads import task_threads
 from residual_ensembles.runtime.executor import Executor, Task
@@ -41,7 +41,7 @@ class ResultCache:
         """Returns a cache in a folder of this one."""
         return ResultCache(None if self.folder is None else self.folder / name)
 
-    def find(self, key: str) -> object | None:
+    def find(self, key: str) -> Any | None:
         """Returns a saved result, or None.
 
         Args:
@@ -61,7 +61,7 @@ class ResultCache:
             checksum = hashlib.sha256(content).digest()
             write_bytes(self.folder / f"{key}{_SUFFIX}", checksum + content)
 
-    def results(self) -> Iterator[object]:
+    def results(self) -> Iterator[Any]:
         """Yields all results, one after another, in the order of their keys."""
         files = [] if self.folder is None else sorted(self.folder.glob(f"[!.]*{_SUFFIX}"))
         return (result for result in map(_read, files) if result is not None)
@@ -72,7 +72,7 @@ class ResultCache:
             shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def _read(file: Path) -> object | None:
+def _read(file: Path) -> Any | None:
     try:
         require_file(file)
         stored = file.read_bytes()

@@ -247,7 +247,7 @@ def facts(trainer: Trainer, feed: Feed, settings, prepared, name: str) -> dict:
 
 def errors(trainer: Trainer, prepared: data.Prepared) -> dict:
     """Returns the final errors on the validation and the test split, as fractions."""
-    result = {}
+    result: dict[str, float | None] = {}
     for name in ("validation", "test"):
         split = prepared.split(name)
         logs = (

@@ -28,8 +28,8 @@ class Trainer(keras.Model):
         self.mean = list(mean)
         self.error = keras.metrics.Mean(name="error_fraction")
         self.held = None
-        if feed is not None and feed.on_device:
-            images = feed.split.array
+        images = None if feed is None or not feed.on_device else feed.split.array
+        if feed is not None and images is not None:
             self.padding = feed.augmentation.padding
             self.held = self.add_weight(
                 shape=images.shape, dtype="uint8", trainable=False, name="images"

@@ -178,7 +178,7 @@ class Additions:
             if not through:
                 continue
             entry = max(members(through), key=lambda t: self.ancestors[t].bit_count())
-            ordered = sorted(inputs, key=lambda t, entry=entry: self._size(entry, t))
+            ordered = sorted(inputs, key=functools.partial(self._size, entry))
             result[entry] = self._meeting(node, entry, [entry, *(t for t in ordered if t != entry)])
         return list(result.values())
 
@@ -268,8 +268,8 @@ class Additions:
 
     def _add(self, operation, inputs: list[int], like: int) -> int:
         """Returns the output of a new node, which has the shape and type of `like`."""
-        arguments = tuple(map(Ref, inputs)), {}
-        node = self.graph.add(operation, arguments, [self.graph.dtypes[like]], operation.name)
+        refs, dtypes = tuple(map(Ref, inputs)), [self.graph.dtypes[like]]
+        node = self.graph.add(operation, (refs, {}), dtypes, operation.name)
         self.trace.shapes.append(self.shapes[like])
         self.trace.dtypes.append(self.trace.dtypes[like])
         self.trace.masks.append(None)
@@ -316,7 +316,7 @@ class Additions:
             return entry, ""
         fits = [term for term in terms if self.shapes[term] == self.shapes[total]]
         sizes = {term: self._size(entry, term) for term in fits}
-        ordered = sorted(fits, key=sizes.get)
+        ordered = sorted(fits, key=sizes.__getitem__)
         if not fits:
             raise ValueError("none of its branches has the shape of the sum")
         if not strict:
@@ -343,7 +343,8 @@ class Additions:
         return sum(bool(node.variables) for node in nodes), len(nodes)
 
     def _nodes(self, entry: int, term: int) -> list[Node]:
-        return [self.graph.producers[t] for t in self.between(entry, term)]
+        nodes = (self.graph.producers[t] for t in self.between(entry, term))
+        return [node for node in nodes if node is not None]
 
     def _is_linear(self, entry: int, term: int) -> bool:
         """Whether a branch is known, or found by trial, to be a linear function."""
@@ -422,8 +423,8 @@ class Additions:
             new = [t for t in node.outputs if t not in reached]
             reached.update(new)
             pending += [consumer for t in new for consumer in self.consumers[t]]
-        inputs = (self.graph.producers[total].inputs for total in sums)
-        once = all(sum(t in reached for t in terms) == 1 for terms in inputs)
+        nodes = (node for node in self.graph.nodes if node.outputs[0] in sums)
+        once = all(sum(t in reached for t in node.inputs) == 1 for node in nodes)
         return sums if once else None
 
     def _refuse(self, tensor: int, inner: frozenset[int]) -> None:

@@ -65,7 +65,7 @@ class UnraveledChain(Chain):
         if probabilities is None:
             probabilities = _are_probabilities(graph, trace)
         self.probabilities = probabilities
-        self.agreement = None
+        self.agreement: float | None = None
         """Largest difference from the model on an example, as a share of the largest output."""
         self.notes: list[str] = []
         """Remarks of the search: other readings, and additions that are no modules."""
@@ -138,7 +138,7 @@ class UnraveledChain(Chain):
 
     @property
     def names_of_outputs(self):
-        own = functional(self.network)
+        own: Any = functional(self.network)
         structure = _keras_internals.outputs_structure(own)
         if isinstance(structure, Mapping) and len(structure) == len(self.output_shapes):
             return sorted(structure)  # in the order in which Keras flattens them
@@ -225,7 +225,11 @@ def unravel(
     trace = example.run(graph, inputs)
     additions = Additions(graph, trace)
     search = Search(graph, additions, boundaries, modules)
-    choices = {"boundaries": search.boundaries, "modules": search.layers, "input_shape": shapes}
+    choices: dict[str, Any] = {
+        "boundaries": search.boundaries,
+        "modules": search.layers,
+        "input_shape": shapes,
+    }
     if probabilities is not None:
         choices["probabilities"] = bool(probabilities)
     cut = Cut(graph, search.chosen())
@@ -235,7 +239,7 @@ def unravel(
     return chain
 
 
-def _input_shapes(graph: Graph, input_shape, example_inputs) -> dict[str, tuple]:
+def _input_shapes(graph: Graph, input_shape, example_inputs) -> dict[str, list[int]]:
     if example_inputs is not None:
         arrays = zip(graph.model.inputs, in_order(graph.model, example_inputs), strict=True)
         input_shape = {x.name: tuple(np.shape(array)[1:]) for x, array in arrays}

@@ -24,18 +24,18 @@ def longest_chain(
         ValueError: Two of those that are forced do not follow one another.
     """
     ordered = sorted(candidates, key=lambda c: ancestors[c.leaves].bit_count())
-    best: list[tuple[tuple[int, int, int], int | None]] = []
+    best: list[tuple[tuple[int, ...], int | None]] = []
     for i, candidate in enumerate(ordered):
         before = [j for j in range(i) if follows(ordered[j], candidate, ancestors)]
         last = max(before, key=lambda j: best[j][0], default=None)
-        so_far = (0, 0, 0) if last is None else best[last][0]
+        so_far: tuple[int, ...] = (0, 0, 0) if last is None else best[last][0]
         own = (int(candidate.name in forced), 1, len(candidate.inner))
         best.append((tuple(a + b for a, b in zip(so_far, own, strict=True)), last))
-    i = max(range(len(ordered)), key=lambda i: best[i][0], default=None)
+    last = max(range(len(ordered)), key=lambda i: best[i][0], default=None)
     chain: list[Candidate] = []
-    while i is not None:
-        chain.insert(0, ordered[i])
-        i = best[i][1]
+    while last is not None:
+        chain.insert(0, ordered[last])
+        last = best[last][1]
     left_out = sorted(forced - {c.name for c in chain})
     if left_out:
         raise ValueError(

@@ -148,7 +148,7 @@ def channel_axis(graph: Graph, candidate: Candidate, rank: int) -> int:
     because they act on the last one; otherwise from those before it. `rank` is without batch.
     """
     own = [node for node in graph.nodes if candidate.inner.intersection(node.outputs)]
-    last = graph.nodes.index(graph.producers[candidate.leaves])
+    last = next(i for i, node in enumerate(graph.nodes) if candidate.leaves in node.outputs)
     for node in [*own[::-1], *graph.nodes[:last][::-1]]:
         for layer in layers_within(node.operation):
             axis = _axis_of(layer, rank)

@@ -1,6 +1,7 @@
 """What claims 8 to 14, 16 and 23 measure: paths and gradients by length (Figs. 6 and 7)."""
 
 from collections.abc import Iterator
+from fractions import Fraction
 from itertools import pairwise
 from math import ceil, floor
 
@@ -13,9 +14,9 @@ from residual_ensembles.paths.length_profile import EFFECTIVE
 from residual_ensembles.statistics.intervals import Estimate, exact, over_seeds
 
 
-def counted(value: float, note: str = "") -> Finder:
+def counted(value: float | Fraction, note: str = "") -> Finder:
     """Returns a finder of a number of the paper's 54 modules, whatever the study trained."""
-    return lambda tables: [Measurement(f"any of {N} modules", exact(value), note)]
+    return lambda tables: [Measurement(f"any of {N} modules", exact(float(value)), note)]
 
 
 def steepest_remaining(n: int, deleted: int) -> float:
@@ -44,10 +45,10 @@ def of_fit(column: str) -> Finder:
                 & (rows.part == "all")
             ]
             rows = rows[rows.epoch == rows.epoch.max()].drop_duplicates("seed")
-            numbers = rows[[column, f"{column}_low", f"{column}_high"]].itertuples(index=False)
+            numbers = rows[[column, f"{column}_low", f"{column}_high", "n_batches"]]
             joined = over_seeds(
-                Estimate(*of_seed, n_batches, "batches")
-                for of_seed, n_batches in zip(numbers, rows.n_batches, strict=True)
+                Estimate(value, low, high, n_batches, "batches")
+                for value, low, high, n_batches in numbers.itertuples(index=False)
             )
             if joined:
                 note = f"One module more divides the norm by {10 ** -rows.slope.mean():.1f}."

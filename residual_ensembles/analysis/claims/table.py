@@ -655,9 +655,7 @@ def claims_table(tables: Tables) -> pd.DataFrame:
         >>> claims[claims["id"] == "6a"][["network", "verdict"]].values.tolist()
         [['resnet', 'not reproduced']]
     """
-    rows = [
-        claim.row(measurement)
-        for claim in CLAIMS
-        for measurement in list(claim.find(tables)) or [None]
-    ]
+    rows: list[tuple] = []
+    for claim in CLAIMS:
+        rows += [claim.row(each) for each in claim.find(tables)] or [claim.row(None)]
     return pd.DataFrame(rows, columns=CLAIM_COLUMNS).astype({"n": "Int64"})

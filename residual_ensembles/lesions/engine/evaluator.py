@@ -105,7 +105,7 @@ class Evaluator:
         images: np.ndarray,
         precision: str = "float32",
         wanted: np.ndarray | None = None,
-        lesions: Sequence[int] | None = None,
+        lesions: Sequence[int] | np.ndarray | None = None,
         progress: Callable[[float], None] = lambda share: None,
     ) -> np.ndarray:
         """Returns float32 logits `(n_lesions, n_images, n_classes)`.
@@ -154,7 +154,7 @@ class SweepSpec:
     A worker makes the evaluator once, for all chunks of the sweep.
     """
 
-    chain: object
+    chain: models.Chain
     """The network; its weights are copied."""
     lesions: Sequence[Lesion]
     """Lesions that the network allows."""

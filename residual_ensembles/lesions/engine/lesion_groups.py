@@ -24,7 +24,7 @@ FEWEST_IMAGES = 64
 
 
 def groups(
-    chain, steps: Sequence[Sequence[Step]], lesions: np.ndarray, n_images: int
+    chain, steps: Sequence[tuple[Step, ...]], lesions: np.ndarray, n_images: int
 ) -> list[np.ndarray]:
     """Returns the positions of lesions in groups of about the same work, of which none takes long.
 

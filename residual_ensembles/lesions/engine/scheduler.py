@@ -47,20 +47,22 @@ class LesionResults:
         self._row = {key: i for i, key in enumerate(self.keys)}
         shape = len(self.keys), len(self.images)
         self.known = np.zeros(shape, bool)
-        self.fields = {name: np.zeros(shape, dtype) for name, dtype in dtypes.items()}
+        self.fields: dict[str, np.ndarray] = {
+            name: np.zeros(shape, dtype) for name, dtype in dtypes.items()
+        }
         for result in cache.results():
             self.add(result)
 
     def add(self, result: ChunkResult) -> None:
         """Copies what a chunk says of these lesions with these images."""
         theirs = [i for i, key in enumerate(result.keys) if key in self._row]
-        rows = [self._row[result.keys[i]] for i in theirs]
+        rows = np.array([self._row[result.keys[i]] for i in theirs], int)
         columns = np.searchsorted(self.images, result.images)
         columns = np.minimum(columns, len(self.images) - 1)
         wanted = np.flatnonzero(self.images[columns] == result.images)
         here = np.ix_(rows, columns[wanted])
         for name, array in self.fields.items():
-            array[here] = result.fields[name][np.ix_(theirs, wanted)]
+            array[here] = result.fields[name][np.ix_(np.array(theirs, int), wanted)]
         self.known[here] = True
 
     def missing(self, rows: np.ndarray, images: np.ndarray) -> np.ndarray:

@@ -135,7 +135,7 @@ class Walk:
         if settled and self.live_bytes <= self.memory_bytes / 2:
             step, blocks = self._earliest(settled)
             rows = np.cumsum([block.pending[step].rows for block in blocks])
-            return step, blocks[: max(1, np.searchsorted(rows, self.batch_sizes[0], "right"))]
+            return step, blocks[: max(1, int(np.searchsorted(rows, self.batch_sizes[0], "right")))]
         block = min(self.blocks, key=lambda b: b.height)
         return min((pending, step) for step, pending in block.pending.items())[1], [block]
 
@@ -202,7 +202,8 @@ class Walk:
         """Hands over the logits of lesions that end here, and keeps what goes on."""
         reached = np.unique(nodes)
         ends = [node for node in reached if self.tree.lesions[node]]
-        logits = ops.convert_to_numpy(self.network.head(tensor)) if ends else None
+        if ends:
+            logits = ops.convert_to_numpy(self.network.head(tensor))
         for node in ends:
             rows = np.flatnonzero(nodes == node)
             for lesion in self.tree.lesions[node]:

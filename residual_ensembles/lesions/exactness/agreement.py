@@ -54,7 +54,7 @@ def _moving(draw: int) -> Callable:
     def move(y):
         if keras.backend.standardize_dtype(y.dtype) != "float32":
             return y
-        signs = random.choice(np.float32([-1, 1]), size=tuple(y.shape))
+        signs = random.choice(np.array([-1, 1], np.float32), size=tuple(y.shape))
         return y * ops.convert_to_tensor(1 + LAST_DIGIT * signs)
 
     return move

@@ -146,9 +146,8 @@ class Sampling:
         self.wrong[np.ix_(self.active, images)] = wrong
         self.known[np.ix_(self.active, images)] = True
         self.n_known += len(images)
-        self.active = np.array(
-            [i for i in self.active if self.interval(i).half_width > self.ci_half_width], int
-        )
+        wide = [self.interval(i).half_width > self.ci_half_width for i in self.active.tolist()]
+        self.active = self.active[np.array(wide, bool)]
 
     def interval(self, lesion: int) -> FiniteInterval:
         """Returns the interval of a lesion's error on the given images."""

@@ -89,10 +89,12 @@ def measure_gradients(
     for each in networks:
         epochs.setdefault(each.title, []).append(each)
     files = {title: [n.file.read_bytes() for n in each] for title, each in epochs.items()}
-    chunks, memory_bytes, known = [], 0, {}
-    for title, each in epochs.items():
-        chain = outline(each[0].file, files[title][0], known)
-        own = list(chunks_of(study, each, chain))
+    chunks: list[GradientChunk] = []
+    known: dict[str, models.Chain] = {}
+    memory_bytes = 0
+    for title, snapshots in epochs.items():
+        chain = outline(snapshots[0].file, files[title][0], known)
+        own = list(chunks_of(study, snapshots, chain))
         chunks += own
         memory_bytes = max(memory_bytes, chunk_bytes(study, chain, own))
     # Sampled chunks take longest and go first.
@@ -103,8 +105,7 @@ def measure_gradients(
         title = chunk.network_title
         which = [(epochs[title].index(n), n.batch_norm) for n in chunk.networks]
         batches = [(index, *study.batch(split, index)) for index in chunk.batches]
-        how = which, chunk.estimator, batches, chunk.lengths, chunk.share
-        return (study, content[title], *how)
+        return study, content[title], which, batches, chunk.lengths, chunk.share
 
     def cached(chunk: GradientChunk) -> CachedTask:
         cache = kept.get(chunk.network_title, ResultCache())
@@ -124,7 +125,6 @@ def compute(
     study: GradientStudy,
     files: list[bytes],
     which: list[tuple[int, str]],
-    estimator: str,
     batches: list[tuple],
     lengths: np.ndarray | None,
     share: float,
@@ -137,9 +137,8 @@ def compute(
         files: Content of the network's file at each epoch.
         which: Index of a file, and "inference" or "training" for batch normalization, for each
             snapshot of the chunk.
-        estimator: "exact" or "sampled".
         batches: Index, images and labels of each.
-        lengths: Lengths of sampled paths, in modules.
+        lengths: Lengths of sampled paths, in modules; None for exact gradients.
         share: Progress of one batch.
         advance: Called with `share` after each batch.
 
@@ -152,7 +151,7 @@ def compute(
         chain, linearization = ready.chain, ready.linearization(batch_norm)
         for index, images, labels in batches:
             batch = linearization.linearize(images, labels)
-            if estimator == "exact":
+            if lengths is None:
                 study.add_exact(batch, chain, result)
             else:
                 result["sampled"].append(study.sampled(batch, chain, index, lengths))

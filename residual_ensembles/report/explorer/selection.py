@@ -137,7 +137,7 @@ def draw(split, image_shape: tuple[int, int, int], seed: int = 0) -> Images:
     positions = stratified_draw(split.labels, n, generator(seed, "explorer pictures"))
     images = np.ascontiguousarray(split.images(positions), np.uint8)
     return Images(
-        tuple(image_shape),
+        image_shape,
         positions.tolist(),
         split.labels[positions].tolist(),
         base64.b64encode(images.tobytes()).decode(),
