@@ -86,12 +86,17 @@ def rounding() -> dict:
 
 def instruction_sets() -> list[str]:
     """Returns the relevant instruction sets of the processor; none where they are not known."""
+    flags = processor_info("flags").split()
+    return [name for name in _INSTRUCTION_SETS if name in flags]
+
+
+def processor_info(field: str) -> str:
+    """Returns what /proc/cpuinfo says of the first processor; "" where it does not."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
-        return []
-    flags = next((set(line.split()) for line in lines if line.startswith("flags")), set())
-    return [name for name in _INSTRUCTION_SETS if name in flags]
+        return ""
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith(field)), "")
 
 
 def _user_chose_allocator() -> bool:
