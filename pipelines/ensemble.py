@@ -39,7 +39,7 @@ def probabilities(chain, split):
     return softmax(np.concatenate(logits).astype("float64"), axis=-1)
 
 
-def ballot(split, seed: int, n_modules: int, folders: list[Path], output: Path):
+def write_votes(split, seed: int, n_modules: int, folders: list[Path], output: Path):
     """Writes predictions of the members of one seed, and returns the table of their votes."""
     from residual_ensembles.analysis.voting import vote
 
@@ -72,7 +72,7 @@ def main() -> None:
             rows.append({"seed": seed, "member": member, **facts})
         split, folders = data.load(study.prepared).split("test"), [r.folder for r in runs[own]]
         n_modules = result[own][0]["n_modules"]
-        tables.append(ballot(split, seed, n_modules, folders, output_dir / "ensemble"))
+        tables.append(write_votes(split, seed, n_modules, folders, output_dir / "ensemble"))
     members_table = pd.DataFrame(rows, columns=MEMBER_COLUMNS)
     write_csv(output_dir / "ensemble" / "members.csv", members_table)
     empty = pd.DataFrame(columns=ENSEMBLE_COLUMNS)

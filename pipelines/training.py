@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from pipelines.study import Study
 from residual_ensembles import backend, data, models, runtime, stages, training
-from residual_ensembles.backend.threads import THREADS, given_threads, processors
+from residual_ensembles.backend.threads import THREADS, configured_threads, processors
 from residual_ensembles.parameters import ExternalNetwork
 from residual_ensembles.storage import checkpoints
 from residual_ensembles.training.settings import Settings
@@ -130,7 +130,7 @@ def training_bytes(chain, batch_size: int, number_bytes: int = 4) -> int:
 @contextlib.contextmanager
 def _threads(n: int):
     """Sets the number of threads of tasks, unless the environment does."""
-    if given_threads() is not None:
+    if configured_threads() is not None:
         yield
         return
     os.environ[THREADS] = str(n)

@@ -107,14 +107,14 @@ def see(page: str, section: str = "") -> str:
     return f"See docs/{page}.md{'#' if section else ''}{section}."
 
 
-def require_whole_number(name: str, value: Any, least: int = 0, most: int | None = None) -> int:
+def require_integer(name: str, value: Any, minimum: int = 0, maximum: int | None = None) -> int:
     """Returns an integer as Python's `int`.
 
     Args:
         name: Name of the parameter.
         value: Its value: an integer of Python or NumPy; 1.0, True and "1" are none.
-        least: Smallest value.
-        most: Largest value; None for no limit.
+        minimum: Smallest value.
+        maximum: Largest value; None for no limit.
 
     Raises:
         TypeError: It is not an integer.
@@ -123,8 +123,8 @@ def require_whole_number(name: str, value: Any, least: int = 0, most: int | None
     is_integer = isinstance(value, numbers.Integral) and not isinstance(value, bool)
     if not is_integer:
         raise TypeError(f"Received {name}={shown(value)}, expected an integer.")
-    if value < least or (most is not None and value > most):
-        expected = f"{least} or more" if most is None else f"{least} to {most}"
+    if value < minimum or (maximum is not None and value > maximum):
+        expected = f"{minimum} or more" if maximum is None else f"{minimum} to {maximum}"
         raise ValueError(f"Received {name}={shown(value)}, expected {expected}.")
     return int(value)
 

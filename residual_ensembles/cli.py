@@ -237,7 +237,7 @@ def _guarded(main: Callable[[], None]) -> None:
         _fail(problem, 1)
     with (
         one_line_errors(),
-        interruption.obeyed(),
+        interruption.raise_on_signals(),
         interruption.only_one_of_its_stage(),
         temporary.in_own_folder(),
     ):

@@ -214,10 +214,10 @@ class Train(Section):
 
     @model_validator(mode="after")
     def _snapshots_are_reached(self):
-        beyond = [epoch for epoch in self.snapshots if epoch > self.epochs]
-        if beyond:
+        unreached = [epoch for epoch in self.snapshots if epoch > self.epochs]
+        if unreached:
             raise ValueError(
-                f"Received snapshots with a snapshot at epoch {beyond[0]} of {self.epochs}, "
+                f"Received snapshots with a snapshot at epoch {unreached[0]} of {self.epochs}, "
                 f"expected epochs from 0 to {self.epochs}."
             )
         return self
@@ -276,9 +276,9 @@ class Lesion(Section):
     )
 
     @model_validator(mode="after")
-    def _evaluation_ends(self):
+    def _lesions_can_be_evaluated(self):
         try:
-            require_an_end(**self.plan)
+            check_number_of_lesions(**self.plan)
         except ValueError as error:
             raise ValueError(f"lesion: {error}") from error
         return self
@@ -303,7 +303,7 @@ class Lesion(Section):
 PLAN = ("k", "draws", "swaps", "duplications")
 
 
-def require_an_end(k: int, draws: int, swaps: int, duplications: int) -> None:
+def check_number_of_lesions(k: int, draws: int, swaps: int, duplications: int) -> None:
     """Raises an error for more random lesions of a network than can be evaluated.
 
     Args:

@@ -45,14 +45,14 @@ class InterruptionError(Exception):
         self.status = 128 + number
 
 
-def end_at_once() -> None:
+def exit_on_signals() -> None:
     """Makes the signals end this process at once, with one line."""
     for number in SIGNALS:
         signal.signal(number, lambda number, _: _exit(number))
 
 
 @contextlib.contextmanager
-def obeyed() -> Iterator[None]:
+def raise_on_signals() -> Iterator[None]:
     """Makes the signals raise an exception in the block.
 
     Raises:
@@ -71,7 +71,7 @@ def obeyed() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def withheld() -> Iterator[None]:
+def sigint_blocked() -> Iterator[None]:
     """Blocks Ctrl-C, also in processes that are started in the block."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:

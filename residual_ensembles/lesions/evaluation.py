@@ -17,7 +17,7 @@ from residual_ensembles.lesions.engine.evaluator import (
     predicted,
 )
 from residual_ensembles.lesions.engine.grid import MEMORY_BYTES
-from residual_ensembles.lesions.engine.scheduler import LesionResults, Scheduler, Wanted
+from residual_ensembles.lesions.engine.scheduler import LesionResults, Request, Scheduler
 from residual_ensembles.lesions.engine.worker import Meter
 from residual_ensembles.lesions.exactness import agreement, cascade, ties
 from residual_ensembles.lesions.exactness.agreement import Agreement
@@ -139,8 +139,8 @@ def evaluate_sweeps(sweeps: Sequence["Sweep"], scheduler: Scheduler) -> list[Eva
     for each in sweeps:
         each.check_finite()
     sampled = [each for each in sweeps if each.settings.ci_half_width is not None]
-    while wanted := [each.next_round() for each in sampled if each.needs_more()]:
-        scheduler.compute(wanted)
+    while requests := [each.next_round() for each in sampled if each.needs_more()]:
+        scheduler.compute(requests)
         for each in sampled:
             each.record_round()
     return [each.evaluation() for each in sweeps]
@@ -217,20 +217,20 @@ class Sweep:
         if settings.ci_half_width is not None:
             self._evaluated = np.zeros((len(self.rows), len(images)), bool)
 
-    def comparison(self) -> Wanted:
+    def comparison(self) -> Request:
         """Returns some lesions with some images, to compare with the reference in float32."""
         seed = self.settings.seed
         images = agreement.sampled_images(len(self.images), seed)
         self._sampled_lesions = agreement.sampled_lesions(self.lesions, seed)
         self._comparison = self._results("reference", images, agreement.FIELDS, seed=seed)
-        return self._wanted(self._comparison, self._sampled_lesions, agreement.compare)
+        return self._request(self._comparison, self._sampled_lesions, agreement.compare)
 
     @property
     def agreement(self) -> Agreement:
         """Comparison of float32 with the reference, once `comparison` was computed."""
         fields = {name: x[self._sampled_lesions] for name, x in self._comparison.fields.items()}
         del fields["finite"]  # see `check_comparison`
-        return agreement.compared(**fields)
+        return agreement.agreement_of(**fields)
 
     def check_comparison(self) -> None:
         """Refuses a network that the engine does not evaluate as it evaluates itself.
@@ -248,12 +248,12 @@ class Sweep:
         """Bound of what float32 rounding changes; see `Evaluation`."""
         return ties.rounding_bound(self.agreement.largest_relative_difference)
 
-    def reduced_precision(self) -> Wanted:
+    def reduced_precision(self) -> Request:
         """Returns every lesion with a few images, to be evaluated in both precisions."""
         seed = self.settings.seed
         images = cascade.sample(len(self.images), seed)
         self._reduced = self._results("rounding", images, cascade.FIELDS, seed=seed)
-        return self._wanted(self._reduced, self.all_lesions, cascade.compare)
+        return self._request(self._reduced, self.all_lesions, cascade.compare)
 
     @property
     def check(self) -> cascade.Check | None:
@@ -261,9 +261,9 @@ class Sweep:
         return None if self.settings.precision == "float32" else self._reduced_check()
 
     def _reduced_check(self) -> cascade.Check:
-        return cascade.checked(**{n: x[self.rows] for n, x in self._reduced.fields.items()})
+        return cascade.check_of(**{n: x[self.rows] for n, x in self._reduced.fields.items()})
 
-    def all_images(self) -> Wanted:
+    def all_images(self) -> Request:
         """Returns every lesion with every image; with a `ci_half_width`, the intact network."""
         self._predictions = self._prediction_results()
         lesions, planned = self.all_lesions, self.rows
@@ -276,7 +276,7 @@ class Sweep:
         self._round = self._sampling.next_images()
         return len(self._round) > 0
 
-    def next_round(self) -> Wanted:
+    def next_round(self) -> Request:
         """Returns these lesions with the next images."""
         active = self.rows[self._sampling.active]
         return self._predicted(np.unique(active), self._parts(self._round), active)
@@ -320,7 +320,7 @@ class Sweep:
         n, half_width, seed = len(self.rows), self.settings.ci_half_width or 0.0, self.settings.seed
         result = Sampling(wrong, n, half_width, seed, self.grid.batch_sizes)
         for i in np.flatnonzero(self.rows == self.position[Lesion()]).tolist():
-            result.settle(i, wrong)
+            result.record_all(i, wrong)
             self._evaluated[i] = True
         return result
 
@@ -369,16 +369,16 @@ class Sweep:
         cache = self.cache.within(f"{kind}-{name}")
         return LesionResults(cache, keys or list(map(str, self.lesions)), images, fields)
 
-    def _predicted(self, lesions: np.ndarray, parts: Sequence, planned: np.ndarray) -> Wanted:
+    def _predicted(self, lesions: np.ndarray, parts: Sequence, planned: np.ndarray) -> Request:
         precision = self.settings.precision
         options = precision, self._kept_margin(), self._limits() if precision == "cascade" else None
         repeats = np.bincount(planned, minlength=len(self.lesions))
         results = self._predictions
-        return Wanted(self.spec, self.images, results, lesions, parts, predict, options, repeats)
+        return Request(self.spec, self.images, results, lesions, parts, predict, options, repeats)
 
-    def _wanted(self, results: LesionResults, lesions: np.ndarray, function: Callable) -> Wanted:
+    def _request(self, results: LesionResults, lesions: np.ndarray, function: Callable) -> Request:
         parts = self._parts(results.images)
-        return Wanted(self.spec, self.images, results, lesions, parts, function)
+        return Request(self.spec, self.images, results, lesions, parts, function)
 
     def _parts(self, positions: np.ndarray) -> list[np.ndarray]:
         """Returns positions of images in parts of the size of a chunk, which fits the memory."""

@@ -16,7 +16,7 @@ from residual_ensembles.lesions.sweep_settings import SweepSettings
 from residual_ensembles.lesions.table import exactness_row, lesion_table, summary
 from residual_ensembles.models import Chain
 from residual_ensembles.runtime.executor import Executor
-from residual_ensembles.runtime.result_cache import ResultCache, kept_results
+from residual_ensembles.runtime.result_cache import ResultCache, open_cache
 from residual_ensembles.storage.files import write_npz
 
 ENTRIES = (
@@ -45,7 +45,7 @@ def network_cache(
         **facts: Plain values that decide about the results, too.
     """
     content = hashlib.sha256(network.read_bytes()).hexdigest()
-    return kept_results(kind, entries, network=content, data=data_checksum, facts=facts)
+    return open_cache(kind, entries, network=content, data=data_checksum, facts=facts)
 
 
 class SplitImages:

@@ -173,7 +173,7 @@ class Chain(keras.Model):
         return ["output"]
 
     @property
-    def between(self) -> tuple[int, ...]:
+    def segment_positions(self) -> tuple[int, ...]:
         """Positions, from 1, that a plain segment follows."""
         return tuple(i for i, s in enumerate(self.segments, start=1) if s is not None)
 
@@ -187,7 +187,7 @@ class Chain(keras.Model):
 
     def get_config(self):
         parts = {"stem": self.stem, "modules": self.modules, "head": self.head}
-        if self.between:
+        if self.segment_positions:
             parts["segments"] = self.segments
         return {
             "name": self.name,

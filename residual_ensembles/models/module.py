@@ -68,7 +68,7 @@ class Module(keras.layers.Layer):
         """Returns the tensor that the module acts on, of all that enters it."""
         return y
 
-    def left_stream(self, y):
+    def output_stream(self, y):
         """Returns the same tensor of all that leaves the module."""
         return y
 

@@ -1,4 +1,4 @@
-"""Products of pre-activation modules with a cotangent, in closed form.
+"""Vector-Jacobian products of pre-activation modules, in closed form.
 
 They equal those of automatic differentiation and are about twice as fast: nothing of the forward
 pass is repeated, and between two convolutions there is one multiplication by 0 or 1. The factors of

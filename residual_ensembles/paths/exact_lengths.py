@@ -214,10 +214,10 @@ class CotangentsByLength:
         for part, exponents in zip(parts, exponents_of_parts, strict=True):
             near_one, shifts = cotangents.near_one(part)
             own = exponents + shifts
-            arrived = to_target(near_one)
-            log10_norms.append(cotangents.log10(cotangents.norms(arrived), own))
-            shares.append(full.shares(arrived, own))
-            total = total + cotangents.total(arrived, cotangents.factors(own - full.exponent))
+            at_target = to_target(near_one)
+            log10_norms.append(cotangents.log10(cotangents.norms(at_target), own))
+            shares.append(full.shares(at_target, own))
+            total = total + cotangents.total(at_target, cotangents.factors(own - full.exponent))
         by_length = GradientByLength(
             lengths=np.arange(self.shortest, self.longest + 1),
             log10_norms=np.concatenate(log10_norms),

@@ -11,7 +11,7 @@ import pandas as pd
 from keras import ops, tree
 
 from residual_ensembles import backend
-from residual_ensembles.arguments import checked, require_whole_number
+from residual_ensembles.arguments import checked, require_integer
 from residual_ensembles.lesions import Lesion, deletable, outputs_of
 from residual_ensembles.lesions.engine.grid import MEMORY_BYTES
 from residual_ensembles.lesions.metric import Comparison, comparison
@@ -243,7 +243,7 @@ def check_number(chain: ChainLike, n: int) -> None:
             f"Received a {type(chain).__name__}, expected what unravel(model) returns: only a "
             "Keras model can be rebuilt without modules."
         )
-    require_whole_number("n", n, 1, len(deletable(chain)))
+    require_integer("n", n, 1, len(deletable(chain)))
 
 
 def _difference(chain, model: keras.Model, deleted: Collection[int], inputs) -> float:

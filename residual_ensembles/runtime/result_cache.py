@@ -49,7 +49,7 @@ class ResultCache:
         """
         return None if self.folder is None else _read(self.folder / f"{key}{_SUFFIX}")
 
-    def keep(self, key: str, result: object) -> None:
+    def save(self, key: str, result: object) -> None:
         """Saves a result.
 
         Args:
@@ -79,12 +79,12 @@ def _read(file: Path) -> Any | None:
         checksum, content = stored[:_DIGEST_BYTES], stored[_DIGEST_BYTES:]
         if hashlib.sha256(content).digest() != checksum:
             return None
-        return pickle.loads(zlib.decompress(content))  # noqa: S301 - `keep` wrote it, to the byte
+        return pickle.loads(zlib.decompress(content))  # noqa: S301 - `save` wrote it, to the byte
     except FileNotFoundError:
         return None
 
 
-def kept_results(kind: str, entries: Sequence[str], **facts: object) -> ResultCache:
+def open_cache(kind: str, entries: Sequence[str], **facts: object) -> ResultCache:
     """Returns the cache for results of the same code, under the folder of checkpoints.
 
     The least recently used caches of this kind are removed where all would exceed `MAX_BYTES`.
@@ -173,7 +173,7 @@ def run_cached(
     def finished(position: int, result: object) -> None:
         nonlocal n_finished
         i = missing[position]
-        tasks[i].cache.keep(tasks[i].key, result)
+        tasks[i].cache.save(tasks[i].key, result)
         results[i] = result
         n_finished += 1
         counted(Count(n_finished, len(tasks)))

@@ -122,7 +122,7 @@ def _cached(
     result = cache.find("result")
     if result is None:
         result = compute()
-        cache.keep("result", result)
+        cache.save("result", result)
     return result
 
 

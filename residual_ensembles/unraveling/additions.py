@@ -325,7 +325,7 @@ class Additions:
             listed = [t for t in ordered if all(map(is_linear, self._nodes(entry, t)))]
             skip = next((t for t in ordered if t in listed or self._is_linear(entry, t)), None)
             others = [t for t in terms if t != skip]
-            if skip is None or not any(self._does_something(entry, t) for t in others):
+            if skip is None or not any(self._can_be_residual(entry, t) for t in others):
                 raise ValueError(
                     "none of its branches is an identity, a pooling or a projection, beside one "
                     "that is none"
@@ -354,7 +354,7 @@ class Additions:
             self._linear[entry, term] = tried and self.probe.is_linear(entry, term, nodes)
         return self._linear[entry, term]
 
-    def _does_something(self, entry: int, term: int) -> bool:
+    def _can_be_residual(self, entry: int, term: int) -> bool:
         """Whether a branch has weights or is not linear, as a residual."""
         return self._size(entry, term)[0] > 0 or not self._is_linear(entry, term)
 

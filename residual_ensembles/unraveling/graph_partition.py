@@ -59,7 +59,7 @@ class Layout:
     carried: tuple[int, ...]
 
 
-class Cut:
+class Partition:
     """A graph as stem, modules, segments between them, and head.
 
     What belongs to no module is computed as early as possible, so that lesions share it.

@@ -78,7 +78,7 @@ class GraphModule(Module):
     def stream(self, y):
         return self.enters.unpacked(y)[0]
 
-    def left_stream(self, y):
+    def output_stream(self, y):
         return self.leaves.unpacked(y)[0]
 
     def residual(self, y, training=False):

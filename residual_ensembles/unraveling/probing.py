@@ -50,9 +50,9 @@ class Probe:
             )
         except Exception:  # of any type, from a custom layer: then it is not known
             return False
-        one, other, beyond = result
+        one, other, outside = result
         change = np.abs(other - one).max(initial=0.0)
-        error = np.abs(beyond - one - OUTSIDE * (other - one)).max(initial=0.0)
+        error = np.abs(outside - one - OUTSIDE * (other - one)).max(initial=0.0)
         return bool(change > 0 and error <= self._tolerance(nodes) * change)
 
     def scales(self, node: Node) -> list[bool] | None:

@@ -28,8 +28,8 @@ class Search:
         self.by_name = {node.name: node for node in graph.nodes}
         self.layers, named = self._layers(modules)
         if self.boundaries is None:
-            found = additions.find()
-            self.candidates, self.refused = found.candidates, found.refused
+            result = additions.find()
+            self.candidates, self.refused = result.candidates, result.refused
             forced = {candidate.name for candidate in named}
         else:
             self.candidates = [self._at(boundary) for boundary in self.boundaries]

@@ -58,12 +58,12 @@ def test_the_markdown_names_networks_where_there_are_several(studies):
 
 
 def test_short_paths_are_told_under_each_reading(studies):
-    told = evidence.short_paths(studies)
-    assert told.startswith("**Digits** (`a`). Yes, in mean norm of a path times number of paths")
-    assert "Yes, in projections" in told
-    assert "resnet 16.67\u202f% (16.67 to 18.52) of its modules [reproduced]" in told
-    assert "Of resnet, 5 to 17 of 54 modules carry 30.00\u202f%" in told
-    assert "CIFAR-10" not in told
+    text = evidence.short_paths(studies)
+    assert text.startswith("**Digits** (`a`). Yes, in mean norm of a path times number of paths")
+    assert "Yes, in projections" in text
+    assert "resnet 16.67\u202f% (16.67 to 18.52) of its modules [reproduced]" in text
+    assert "Of resnet, 5 to 17 of 54 modules carry 30.00\u202f%" in text
+    assert "CIFAR-10" not in text
 
 
 def test_without_a_repository_there_are_none(tmp_path):

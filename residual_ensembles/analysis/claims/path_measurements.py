@@ -103,8 +103,10 @@ def longest_effective(estimator: str, reading: str) -> Finder:
                 for r in rows
             )
             if joined:
-                found = ", ".join(f"{row.first:.0f} to {row.last:.0f}" for row in rows)
-                note = f"Lengths that carry 95 %: {found} of {n}.{_to_scale(tables, network, rows)}"
+                ranges = ", ".join(f"{row.first:.0f} to {row.last:.0f}" for row in rows)
+                note = (
+                    f"Lengths that carry 95 %: {ranges} of {n}.{_to_scale(tables, network, rows)}"
+                )
                 yield Measurement(network, joined, note)
 
     return find

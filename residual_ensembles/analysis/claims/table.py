@@ -52,7 +52,7 @@ from residual_ensembles.analysis.claims.path_measurements import (
     of_fit,
     steepest_remaining,
 )
-from residual_ensembles.analysis.curves import monotony, steepest
+from residual_ensembles.analysis.curves import monotonicity, steepest
 from residual_ensembles.analysis.deletion_costs import BARELY
 from residual_ensembles.analysis.tables import Tables
 from residual_ensembles.arguments import checked
@@ -141,7 +141,7 @@ _ANY_DATASET = (
         measure="Spearman's correlation of the mean error with the number of deleted modules, any "
         "module, interval by bootstrap over draws",
         target=at_least(0.95),
-        find=on_curves(ANY, ENOUGH_STEPS, monotony),
+        find=on_curves(ANY, ENOUGH_STEPS, monotonicity),
         settle="Random deletions of 1 to 10 modules or more, with some twenty draws each.",
         revised=_BOTH_SIDES,
     ),

@@ -61,7 +61,7 @@ def affordable_images(chain, n_lesions: int) -> int:
 
 def full_pass(chain) -> list[Step]:
     """Returns the steps of the intact network."""
-    return Lesion().steps(len(chain.modules), chain.between)
+    return Lesion().steps(len(chain.modules), chain.segment_positions)
 
 
 def step_costs(chain) -> Callable[[Step], float]:

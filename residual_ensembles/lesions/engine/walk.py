@@ -87,7 +87,7 @@ class Walk:
         tree: Steps of the lesions, as `network.steps` names them.
         batch_sizes: How many rows a batch can have, in descending order.
         memory_bytes: What the blocks may take.
-        arrive: Called with (lesion, images, logits) when images have reached the end of a lesion:
+        store: Called with (lesion, images, logits) when images have reached the end of a lesion:
             positions, and `(len(images), n_classes)`.
         progress: Called with the number of rows after each batch.
     """
@@ -98,14 +98,14 @@ class Walk:
         tree: Tree,
         batch_sizes: tuple[int, ...],
         memory_bytes: int,
-        arrive: Callable[[int, np.ndarray, np.ndarray], None],
+        store: Callable[[int, np.ndarray, np.ndarray], None],
         progress: Callable[[int], None] = lambda rows: None,
     ):
         self.network = network
         self.tree = tree
         self.batch_sizes = batch_sizes
         self.memory_bytes = memory_bytes
-        self.arrive = arrive
+        self.store = store
         self.progress = progress
         self.blocks: list[Block] = []
         self.live_bytes = 0
@@ -207,7 +207,7 @@ class Walk:
         for node in ends:
             rows = np.flatnonzero(nodes == node)
             for lesion in self.tree.lesions[node]:
-                self.arrive(lesion, images[rows], logits[rows])
+                self.store(lesion, images[rows], logits[rows])
         self._keep(tensor, nodes, images, {s for n in reached for s in self.tree.children[n]})
 
     def _keep(self, tensor, nodes: np.ndarray, images: np.ndarray, steps: Iterable[Step]) -> None:

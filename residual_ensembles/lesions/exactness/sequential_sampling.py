@@ -118,7 +118,7 @@ class Sampling:
         self.wrong = np.zeros((n_lesions, len(intact_wrong)), bool)
         self.known = np.zeros_like(self.wrong)
 
-    def settle(self, lesion: int, wrong: np.ndarray) -> None:
+    def record_all(self, lesion: int, wrong: np.ndarray) -> None:
         """Records a lesion whose outcomes on all images, `(n_images,)`, are known beforehand."""
         self.wrong[lesion], self.known[lesion] = wrong, True
         self.active = self.active[self.active != lesion]

@@ -10,7 +10,7 @@ import numpy as np
 
 from residual_ensembles import models
 from residual_ensembles.arguments import checked
-from residual_ensembles.models.configs import architecture_of, outline
+from residual_ensembles.models.configs import architecture_of, untrained_network
 from residual_ensembles.paths import Linearization
 from residual_ensembles.paths.study.gradient_chunks import (
     GradientChunk,
@@ -28,7 +28,7 @@ from residual_ensembles.runtime.executor import Executor, Task
 from residual_ensembles.runtime.result_cache import (
     CachedTask,
     ResultCache,
-    kept_results,
+    open_cache,
     run_cached,
 )
 
@@ -60,7 +60,7 @@ def gradient_cache(
         for each in networks
     ]
     facts = {"networks": files, "data": data_checksum, "study": asdict(study)}
-    return kept_results("gradients", ENTRIES, **facts)
+    return open_cache("gradients", ENTRIES, **facts)
 
 
 @checked
@@ -93,7 +93,7 @@ def measure_gradients(
     known: dict[str, models.Chain] = {}
     memory_bytes = 0
     for title, snapshots in epochs.items():
-        chain = outline(snapshots[0].file, files[title][0], known)
+        chain = untrained_network(snapshots[0].file, files[title][0], known)
         own = list(chunks_of(study, snapshots, chain))
         chunks += own
         memory_bytes = max(memory_bytes, chunk_bytes(study, chain, own))
