@@ -140,14 +140,14 @@ def _threads(n: int):
         del os.environ[THREADS]
 
 
-def train_one(run: Run, prepared: Path, project: Path, kept: Path, advance) -> dict:
+def train_one(run: Run, prepared: Path, project: Path, checkpoint_dir: Path, advance) -> dict:
     """Trains one network, unless it is finished, and returns its run.json.
 
     Args:
         run: Network to train.
         prepared: Folder of the prepared data.
         project: Folder of the project.
-        kept: Folder of the checkpoints.
+        checkpoint_dir: Folder of the checkpoints.
         advance: Called with 1 at the end.
 
     Raises:
@@ -161,16 +161,16 @@ def train_one(run: Run, prepared: Path, project: Path, kept: Path, advance) -> d
         )
     with contextlib.chdir(project), contextlib.redirect_stdout(Prefixed(run.folder.name)):
         try:
-            result = _trained(run, data.load(prepared), kept)
+            result = _trained(run, data.load(prepared), checkpoint_dir)
         except ValueError as error:
             raise ValueError(f"{run.folder.name}: {error}") from error
     advance(1)
     return result
 
 
-def _trained(run: Run, prepared: data.Prepared, kept: Path) -> dict:
+def _trained(run: Run, prepared: data.Prepared, checkpoint_dir: Path) -> dict:
     if isinstance(run.what, Settings):
-        return training.train(prepared, run.what, run.folder, kept, run.network)
+        return training.train(prepared, run.what, run.folder, checkpoint_dir, run.network)
     outputs = training.Outputs(run.folder)
     return stages.write_external_run(prepared, run.what, run.seed, outputs, run.network)
 

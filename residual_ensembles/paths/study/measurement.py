@@ -38,7 +38,7 @@ ENTRIES = (
     "residual_ensembles.unraveling.keras_registration",
 )
 """Modules that read images and compute gradients, and every class a network may consist of."""
-NO_CACHE: Mapping[str, ResultCache] = MappingProxyType({})
+NO_CACHES: Mapping[str, ResultCache] = MappingProxyType({})
 
 ChunkResult = list[tuple[list[bool], dict[str, list]]]
 """For each snapshot of a chunk, whether each module has a skip, and its `empty_results`, filled."""
@@ -70,7 +70,7 @@ def measure_gradients(
     study: GradientStudy,
     executor: Executor,
     advance: Callable[[float], object],
-    kept: Mapping[str, ResultCache] = NO_CACHE,
+    caches: Mapping[str, ResultCache] = NO_CACHES,
 ) -> list[Measured]:
     """Measures the path gradients of networks.
 
@@ -80,7 +80,7 @@ def measure_gradients(
         study: Settings of the measurement.
         executor: Runs the tasks.
         advance: Called with progress, 1 for each batch of each snapshot and estimator.
-        kept: Cache of the chunks of each network, by its title; by default none.
+        caches: Cache of the chunks of each network, by its title; by default none.
 
     Returns:
         The gradients of each snapshot.
@@ -108,7 +108,7 @@ def measure_gradients(
         return study, content[title], which, batches, chunk.lengths, chunk.share
 
     def cached(chunk: GradientChunk) -> CachedTask:
-        cache = kept.get(chunk.network_title, ResultCache())
+        cache = caches.get(chunk.network_title, ResultCache())
         task = Task(chunk.title, compute, partial(arguments, chunk))
         n_steps = chunk.share * len(chunk.batches) * len(chunk.networks)
         return CachedTask(chunk.name, cache, task, n_steps)
