@@ -41,7 +41,7 @@ class Run(NamedTuple):
     network: str
     """Name in tables."""
     seed: int
-    what: Settings | ExternalNetwork
+    spec: Settings | ExternalNetwork
     folder: Path
     """Folder of its results, relative to that of the project."""
 
@@ -169,10 +169,10 @@ def train_one(run: Run, prepared: Path, project: Path, checkpoint_dir: Path, adv
 
 
 def _trained(run: Run, prepared: data.Prepared, checkpoint_dir: Path) -> dict:
-    if isinstance(run.what, Settings):
-        return training.train(prepared, run.what, run.folder, checkpoint_dir, run.network)
+    if isinstance(run.spec, Settings):
+        return training.train(prepared, run.spec, run.folder, checkpoint_dir, run.network)
     outputs = training.Outputs(run.folder)
-    return stages.write_external_run(prepared, run.what, run.seed, outputs, run.network)
+    return stages.write_external_run(prepared, run.spec, run.seed, outputs, run.network)
 
 
 class Prefixed(io.TextIOBase):

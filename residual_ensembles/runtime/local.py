@@ -151,7 +151,7 @@ class Local(Executor):
         return ProcessPoolExecutor(
             self.max_in_flight(),
             mp_context=get_context("loky"),
-            initializer=begin,
+            initializer=initialize_process,
             initargs=(os.getpid(), self._stop_reader, self._progress, self.folder.name),
         )
 
@@ -219,7 +219,7 @@ def _bytes_of_children() -> int:
     return n_bytes
 
 
-def begin(parent: int, stop: Connection, progress: Connection, folder: str) -> None:
+def initialize_process(parent: int, stop: Connection, progress: Connection, folder: str) -> None:
     """Initializes a process of a pool: it ends with the program, and reports progress.
 
     Args:

@@ -72,7 +72,7 @@ class GradientStudy:
         """Returns all path lengths of a network, up to `max_length`."""
         return np.arange(_shortest(chain), self._longest(chain) + 1)
 
-    def sampled(self, batch, chain, index: int, lengths: np.ndarray) -> tuple:
+    def sample_paths(self, batch, chain, index: int, lengths: np.ndarray) -> tuple:
         """Samples paths of some lengths; returns lengths, log10 norms and shares.
 
         Args:

@@ -154,7 +154,7 @@ def compute(
             if lengths is None:
                 study.add_exact(batch, chain, result)
             else:
-                result["sampled"].append(study.sampled(batch, chain, index, lengths))
+                result["sampled"].append(study.sample_paths(batch, chain, index, lengths))
             advance(share)
         results.append((skips_of(chain), result))
     return results

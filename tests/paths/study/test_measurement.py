@@ -40,7 +40,7 @@ def in_one_go(network, split):
         point = linearization.linearize(*STUDY.batch(split, index))
         STUDY.add_exact(point, chain, result)
         if "sampled" in network.estimators:
-            result["sampled"].append(STUDY.sampled(point, chain, index, STUDY.lengths(chain)))
+            result["sampled"].append(STUDY.sample_paths(point, chain, index, STUDY.lengths(chain)))
     return result
 
 
