@@ -9,7 +9,7 @@ import numpy as np
 
 from pipelines import study as studies
 from pipelines.study import Study
-from pipelines.training import Run, train_side_by_side
+from pipelines.training import PlannedRun, train_side_by_side
 from residual_ensembles import backend, cli, data, models
 from residual_ensembles.storage.columns import ENSEMBLE_COLUMNS, MEMBER_COLUMNS, MEMBER_FACTS
 from residual_ensembles.storage.files import write_csv, write_npz
@@ -19,11 +19,13 @@ SEEDS_APART = 100
 BATCH = 250
 
 
-def runs_of(study: Study) -> list[Run]:
+def runs_of(study: Study) -> list[PlannedRun]:
     """Returns the members to be trained, seed by seed."""
     folder = study.results / "ensemble"
     return [
-        Run(f"member{member}", own, study.member_settings(own), folder / f"member{member}-{seed}")
+        PlannedRun(
+            f"member{member}", own, study.member_settings(own), folder / f"member{member}-{seed}"
+        )
         for seed in study.seeds
         for member in range(1, study.ensemble.members + 1)
         for own in [SEEDS_APART * seed + member]

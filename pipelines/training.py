@@ -35,7 +35,7 @@ NUMBER_BYTES = {"float32": 4, "mixed_bfloat16": 2}
 """Bytes of a computed number, by precision."""
 
 
-class Run(NamedTuple):
+class PlannedRun(NamedTuple):
     """One network to train, or one external network."""
 
     network: str
@@ -46,7 +46,7 @@ class Run(NamedTuple):
     """Folder of its results, relative to that of the project."""
 
 
-def train_side_by_side(study: Study, runs: Sequence[Run]) -> list[dict]:
+def train_side_by_side(study: Study, runs: Sequence[PlannedRun]) -> list[dict]:
     """Trains networks in parallel, and returns the run.json of each.
 
     The number of threads depends on the number of runs and of processors, not on what is finished:
@@ -140,7 +140,9 @@ def _threads(n: int):
         del os.environ[THREADS]
 
 
-def train_one(run: Run, prepared: Path, project: Path, checkpoint_dir: Path, advance) -> dict:
+def train_one(
+    run: PlannedRun, prepared: Path, project: Path, checkpoint_dir: Path, advance
+) -> dict:
     """Trains one network, unless it is finished, and returns its run.json.
 
     Args:
@@ -168,7 +170,7 @@ def train_one(run: Run, prepared: Path, project: Path, checkpoint_dir: Path, adv
     return result
 
 
-def _trained(run: Run, prepared: data.Prepared, checkpoint_dir: Path) -> dict:
+def _trained(run: PlannedRun, prepared: data.Prepared, checkpoint_dir: Path) -> dict:
     if isinstance(run.spec, Settings):
         return training.train(prepared, run.spec, run.folder, checkpoint_dir, run.network)
     outputs = training.Outputs(run.folder)

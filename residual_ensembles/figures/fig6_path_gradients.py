@@ -11,8 +11,8 @@ from residual_ensembles.analysis import Tables
 from residual_ensembles.analysis.gradient_readings import final_gradients, log10_counts, readings
 from residual_ensembles.figures import style
 from residual_ensembles.figures.figure_spec import FigureSpec
-from residual_ensembles.figures.style import PAPER_N
 from residual_ensembles.paths import effective_range, lengths
+from residual_ensembles.paths.length_profile import PAPER_N
 
 LOOKS = {"sampled": style.PLAIN, "exact": style.EXACT, "projected": style.PROJECTED}
 NUMBERS = {"log10_norm": float, "log10_norm_low": float, "log10_norm_high": float}

@@ -6,9 +6,8 @@ from residual_ensembles.analysis import Tables
 from residual_ensembles.figures import style
 from residual_ensembles.figures.fig6_path_gradients import modules_of
 from residual_ensembles.figures.figure_spec import FigureSpec
-from residual_ensembles.figures.style import PAPER_N
 from residual_ensembles.paths import lengths
-from residual_ensembles.paths.length_profile import EFFECTIVE
+from residual_ensembles.paths.length_profile import EFFECTIVE, PAPER_N
 
 DELETED = (1, 10, 20)
 

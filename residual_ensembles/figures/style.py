@@ -22,7 +22,7 @@ from matplotlib.ticker import MaxNLocator
 
 from residual_ensembles.analysis.tables import Run, Tables
 from residual_ensembles.models.architectures import family
-from residual_ensembles.paths.length_profile import EFFECTIVE
+from residual_ensembles.paths.length_profile import EFFECTIVE, PAPER_N
 from residual_ensembles.storage.files import atomic_path
 
 P = ParamSpec("P")
@@ -38,8 +38,6 @@ DELETED = "#d55e00"
 """A module that was deleted."""
 BAND_ALPHA = 0.22
 DASHED = (0, (5, 2))
-PAPER_N = 54
-"""Modules of the paper's network, of which its effective range, 5 to 17, speaks."""
 
 
 class Look(NamedTuple):

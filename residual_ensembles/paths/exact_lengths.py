@@ -16,7 +16,7 @@ import numpy as np
 
 from residual_ensembles.arguments import checked
 from residual_ensembles.paths import cotangents
-from residual_ensembles.paths.linearization import LinearizedBatch, Step
+from residual_ensembles.paths.linearization import LinearizedBatch, LinearizedModule
 from residual_ensembles.runtime.executor import ignore
 
 # float32 goes from 2^−126 to 2^127. Neighboring lengths share an exponent that keeps their largest
@@ -138,7 +138,7 @@ class CotangentsByLength:
         """Largest path length so far, in modules."""
         return self.shortest + len(self.rows) - 1
 
-    def pass_through(self, step: Step) -> None:
+    def pass_through(self, step: LinearizedModule) -> None:
         """Propagates the cotangents backwards through a module."""
         if step.products.has_skip:
             self._pass_skip_and_residual(step)
@@ -148,7 +148,7 @@ class CotangentsByLength:
         if self.n_passed >= self._rescale_at:
             self.rescale()
 
-    def _pass_skip_and_residual(self, step: Step) -> None:
+    def _pass_skip_and_residual(self, step: LinearizedModule) -> None:
         passed: list = []
         below = None
         for part in self._in_calls():
@@ -169,7 +169,7 @@ class CotangentsByLength:
         for first, end in pairwise([0, *ends.tolist(), len(self.rows)]):
             yield from cotangents.in_calls(self.rows[first:end], self.rows[0])
 
-    def _pass_residual_only(self, step: Step) -> None:
+    def _pass_residual_only(self, step: LinearizedModule) -> None:
         self.rows = cotangents.mapped(partial(step.products.residual, step.saved), self.rows)
         self.shortest += 1
         if self.longest > self.max_length:

@@ -9,6 +9,8 @@ from scipy.stats import linregress, norm, t
 
 from residual_ensembles.arguments import checked
 
+PAPER_N = 54
+"""Modules of the paper's ResNet-110."""
 EFFECTIVE = (5, 17)
 """Smallest and largest length, in modules, of the paper's effective paths (section 4.2)."""
 

@@ -164,7 +164,7 @@ def render(
     claims: pd.DataFrame,
     parameters: Mapping[str, object],
     command: str,
-    committed: Iterable[evidence.Study] = (),
+    committed: Iterable[evidence.StudyVerdicts] = (),
 ) -> str:
     """Returns the page.
 
@@ -178,7 +178,7 @@ def render(
     """
     parameters = dict(parameters)
     differs = parameters.pop("differs", "")
-    own = evidence.Study(tables.study, tables.dataset_title, claims)
+    own = evidence.StudyVerdicts(tables.study, tables.dataset_title, claims)
     others = [study for study in committed if study.name != own.name]
     beside = evidence.claim_rows([own, *others]) if others else []
     about = about_its_networks(tables, claims)
@@ -223,7 +223,7 @@ def write_page(
     tables: Tables,
     parameters: Mapping[str, object],
     command: str,
-    committed: Iterable[evidence.Study] = (),
+    committed: Iterable[evidence.StudyVerdicts] = (),
 ) -> int:
     """Writes claims.csv, reference.csv, metrics.json and report.html into a study's folder.
 

@@ -90,7 +90,7 @@ class Feed:
             yield self.batch(step)
 
 
-class Evaluation(keras.utils.PyDataset):
+class EvaluationBatches(keras.utils.PyDataset):
     """A split in order, every image once, the last batch smaller.
 
     Args:

@@ -38,7 +38,7 @@ class Trainer(keras.Model):
         self.built = True
 
     def call(self, inputs, training=None):
-        """Returns the logits `(batch, classes)` of a batch as `Feed` or `Evaluation` gives it."""
+        """Returns the logits `(batch, classes)` of a batch of `Feed` or `EvaluationBatches`."""
         images = inputs["images"] if "images" in inputs else self._cropped(inputs)
         gates = inputs.get("gates")
         # They are 0 or 1; as booleans they need no multiplication, nor the gradient of one.

@@ -24,7 +24,10 @@ def studies(claims):
             claims[claims.id.isin(["13b", "23b"])].assign(verdict="not tested"),
         ]
     )
-    return [evidence.Study("a", "Digits", claims), evidence.Study("b", "CIFAR-10", several)]
+    return [
+        evidence.StudyVerdicts("a", "Digits", claims),
+        evidence.StudyVerdicts("b", "CIFAR-10", several),
+    ]
 
 
 def test_there_is_a_row_for_each_claim_that_a_study_can_change(studies):

@@ -6,11 +6,11 @@ from itertools import pairwise
 from math import ceil, floor
 
 from residual_ensembles.analysis.claims.claim import Finder, Measurement
-from residual_ensembles.analysis.claims.lesion_measurements import PAPER_N as N
 from residual_ensembles.analysis.gradient_readings import final_gradients, is_complete
 from residual_ensembles.analysis.tables import Tables
 from residual_ensembles.paths import lengths
 from residual_ensembles.paths.length_profile import EFFECTIVE
+from residual_ensembles.paths.length_profile import PAPER_N as N
 from residual_ensembles.statistics.intervals import Estimate, exact, over_seeds
 
 

@@ -20,7 +20,7 @@ from residual_ensembles.paths.study.gradient_chunks import (
 )
 from residual_ensembles.paths.study.gradient_study import (
     GradientStudy,
-    Measured,
+    SnapshotGradients,
     empty_results,
     skips_of,
 )
@@ -71,7 +71,7 @@ def measure_gradients(
     executor: Executor,
     advance: Callable[[float], object],
     caches: Mapping[str, ResultCache] = NO_CACHES,
-) -> list[Measured]:
+) -> list[SnapshotGradients]:
     """Measures the path gradients of networks.
 
     Args:
@@ -190,7 +190,7 @@ def _ready(content: bytes) -> _Ready:
     return _LAST[architecture]
 
 
-def _joined(network: NetworkSnapshot, chunks: ChunkResult, n_batches: int) -> Measured:
+def _joined(network: NetworkSnapshot, chunks: ChunkResult, n_batches: int) -> SnapshotGradients:
     """Returns the gradients of one snapshot from its chunks, ordered by batch and length."""
     skips, joined = chunks[0][0], empty_results()
     for _, result in chunks:
@@ -204,4 +204,4 @@ def _joined(network: NetworkSnapshot, chunks: ChunkResult, n_batches: int) -> Me
             joined["sampled"][i : i + n_ranges] for i in range(0, len(joined["sampled"]), n_ranges)
         )
     ]
-    return Measured(network.epoch, network.batch_norm, skips, joined)
+    return SnapshotGradients(network.epoch, network.batch_norm, skips, joined)
