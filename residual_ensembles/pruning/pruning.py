@@ -29,8 +29,8 @@ from residual_ensembles.pruning.importance import Costs, OutputOptions, costs_of
 from residual_ensembles.runtime.calls import Verbose, executor_for, progress_bar
 from residual_ensembles.runtime.executor import Executor
 from residual_ensembles.statistics.intervals import wilson
-from residual_ensembles.unraveling.chain import allowed_difference
 from residual_ensembles.unraveling.example import structured
+from residual_ensembles.unraveling.probing import tolerance
 from residual_ensembles.unraveling.rebuild import rebuilt
 
 N_TIMED_PASSES = 9
@@ -272,7 +272,7 @@ def _difference(chain, model: keras.Model, deleted: Collection[int], inputs) -> 
         result = ops.convert_to_numpy(run(ops.convert_to_tensor(inputs[some])))
         scale = max(scale, float(np.abs(expected).max()))
         largest = max(largest, float(np.abs(result - expected).max()))
-    if not largest / scale <= allowed_difference(chain.graph.dtypes):
+    if not largest / scale <= tolerance(chain.graph.dtypes):
         raise ValueError(
             f"The model built anew from {chain.name} differs from it by {largest / scale:.1e} of "
             "the largest output, expected rounding: one of its layers keeps something that neither "

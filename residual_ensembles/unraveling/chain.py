@@ -19,13 +19,11 @@ from residual_ensembles.unraveling.example import EXAMPLES, Trace, in_order, str
 from residual_ensembles.unraveling.graph import Graph, compilation_of, functional, graph_of
 from residual_ensembles.unraveling.graph_partition import Layout, Partition
 from residual_ensembles.unraveling.modules import GraphModule, LayerModule
-from residual_ensembles.unraveling.probing import Probe
+from residual_ensembles.unraveling.probing import Probe, tolerance
 from residual_ensembles.unraveling.program import Program, Segment, Stem
 from residual_ensembles.unraveling.search import Search
 from residual_ensembles.unraveling.state import State
 
-LARGEST_DIFFERENCE = {"float32": 1e-4, "bfloat16": 0.1, "float16": 0.02}
-"""Between model and chain, as a share of the largest output, by the least type computed in."""
 SUM_TOLERANCE = 0.01
 """By which probabilities in float16 may miss 1."""
 
@@ -263,18 +261,13 @@ def _checked(chain: UnraveledChain, model: keras.Model, inputs) -> float:
     for one, other in zip(result, expected, strict=True):
         scale = max(float(np.abs(other).max()), float(np.finfo("float32").tiny))
         largest = max(largest, float(np.abs(one - other).max()) / scale)
-    if not largest <= allowed_difference(chain.graph.dtypes):
+    if not largest <= tolerance(chain.graph.dtypes):
         raise ValueError(
             f"The chain of {model.name} differs from the model by {largest:.1e} of the largest "
             "output, expected float rounding. A layer that is random in inference, or that keeps a "
             "state from call to call, cannot be taken apart."
         )
     return largest
-
-
-def allowed_difference(dtypes: Iterable[str]) -> float:
-    """Returns the largest difference that is rounding, as a share of the largest output."""
-    return max(LARGEST_DIFFERENCE.get(dtype, 0.0) for dtype in ("float32", *dtypes))
 
 
 def _check_weights(model: keras.Model) -> None:
