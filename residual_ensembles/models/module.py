@@ -161,7 +161,7 @@ class Module(keras.layers.Layer):
         return self.shapes[0] == self.shapes[1]
 
     @property
-    def layout(self):
+    def input_layout(self):
         """Equal for two modules that can change places: the shape of what enters."""
         return tuple(self.shapes[0])
 

@@ -72,7 +72,7 @@ class ModuleLike(Protocol):
         """Whether what leaves has the shape of what enters."""
 
     @property
-    def layout(self) -> tuple:
+    def input_layout(self) -> tuple:
         """Equal for two modules that can change places."""
 
     @property

@@ -35,7 +35,7 @@ def module_table(chain: Any) -> pd.DataFrame:
                 number,
                 module.title,
                 chain.graph.name_of(candidate.entry),
-                chain.graph.name_of(candidate.leaves),
+                chain.graph.name_of(candidate.output),
                 _kind_of_skip(module.skip_program, candidate),
                 module.enters.shapes[0],
                 module.leaves.shapes[0],

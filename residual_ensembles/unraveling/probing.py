@@ -64,7 +64,7 @@ class Probe:
         error = np.abs(outside - one - OUTSIDE * (other - one)).max(initial=0.0)
         return bool(change > 0 and error <= self._tolerance(nodes) * change)
 
-    def scales(self, node: Node) -> list[bool] | None:
+    def unscaled_inputs(self, node: Node) -> list[bool] | None:
         """Returns for each input of a node that adds whether it is added as it is.
 
         None where the node does anything else. At least one input is added element by element,

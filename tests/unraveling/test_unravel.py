@@ -69,7 +69,7 @@ def test_masks_and_inputs_are_carried_along():
     assert packed.shape == (20, 12)
     np.testing.assert_allclose(chain(packed), expected, rtol=1e-5, atol=1e-6)
     # All modules stand at positions of one layout, the last too, whose mask nobody needs.
-    assert len({module.layout for module in chain.modules}) == 1
+    assert len({module.input_layout for module in chain.modules}) == 1
 
 
 def test_a_table_without_a_batch_is_carried_along():
@@ -191,7 +191,7 @@ def test_an_activation_stays_and_sums_are_flat():
     model = networks.moved(keras.Model(x, layers.Dense(2)(ops.relu(y))))
     chain = unravel(model)
     [module] = chain.modules
-    assert (len(module.candidate.residuals), module.candidate.total == module.candidate.leaves) == (
+    assert (len(module.candidate.residuals), module.candidate.total == module.candidate.output) == (
         2,
         False,
     )
