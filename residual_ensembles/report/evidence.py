@@ -28,7 +28,7 @@ DECIDED = (REPRODUCED, NOT_REPRODUCED)
 READINGS = (
     ("mean norm of a path times number of paths, the paper's reading", "13a", "23a"),
     ("norms of sums", "13b", "23b"),
-    ("projections on the whole gradient", "13c", "23c"),
+    ("projections on the full gradient", "13c", "23c"),
 )
 """Each reading of Fig. 6 (c), with the claims that are decided under it."""
 

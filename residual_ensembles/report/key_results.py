@@ -15,7 +15,7 @@ QUESTIONS = (
     ("Does error grow smoothly with every module less?", "4b", "largest step of the rise"),
     ("Does nearly all gradient come from short paths (the paper's reading)?", "13a", _OF_SHORT),
     ("Does it, in norms of sums?", "13b", _OF_SHORT),
-    ("Does it, in projections on the whole?", "13c", _OF_SHORT),
+    ("Does it, in projections on the full gradient?", "13c", _OF_SHORT),
     ("Are short paths enough to train on?", "15a", "difference in error"),
 )
 """The paper in a few questions, the claims that answer each, and what their numbers are."""

@@ -153,7 +153,7 @@ _ANY_DATASET = (
         unit="%",
         paper_value=0.1614,
         measure="Largest step of the mean error from one number of deleted modules to the next, as "
-        "a share of the whole rise, any module, interval by bootstrap over draws",
+        "a share of the total rise, any module, interval by bootstrap over draws",
         target=at_most(1 / 3),
         find=on_curves(ANY, ENOUGH_STEPS, steepest),
         settle="Random deletions of 1 to 20 modules, with some twenty draws each.",
@@ -257,7 +257,7 @@ _ANY_DATASET = (
         unit="%",
         paper_value=0.2234,
         measure="Re-orderings in ten equal groups by Kendall's tau: largest step of the mean error "
-        "as a share of the whole rise, interval by bootstrap over draws",
+        "as a share of the total rise, interval by bootstrap over draws",
         target=at_most(1 / 3),
         find=order_step,
         settle="Re-orderings by 1 to 10 swaps, with some twenty draws each.",
@@ -403,7 +403,7 @@ _ANY_DATASET = (
     Claim(
         id="13c",
         statement="Nearly all gradient comes from paths of 5 to 17 modules (projections on the "
-        "whole).",
+        "full gradient).",
         source="Section 4.2, Fig. 6 (c); the exact decomposition is ours",
         figure="fig6",
         unit="%",
@@ -633,7 +633,7 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     _shorter_than_most("23a", "mean_norm_times_paths", "the paper's reading", "sampled"),
     _shorter_than_most("23b", "norm_of_sum", "norms of sums", "exact"),
-    _shorter_than_most("23c", "projection", "projections on the whole", "exact"),
+    _shorter_than_most("23c", "projection", "projections on the full gradient", "exact"),
 )
 """Every claim, in the order of their numbers."""
 
