@@ -162,7 +162,7 @@ class Reference:
 
 def compiled(chain, lesion) -> Callable:
     """Returns the full network with one lesion as one compiled function."""
-    steps = lesion.steps(len(chain.modules), chain.between)
+    steps = lesion.steps(len(chain.modules), chain.segment_positions)
 
     def network(x):
         y = chain.stem(x, training=False)
@@ -247,7 +247,7 @@ def measure(
         more["reevaluated"] = float(np.mean(sweep.reevaluated))
         more["changed"] = f"{sweep.n_changed(logits)} of {logits[..., 0].size}"
     costs = [reference.around(len(images), sweep.cost) for _ in range(FLAGS.rounds)]
-    if precision == "float32" and not chain.between:
+    if precision == "float32" and not chain.segment_positions:
         seconds = median([engine for _, engine in costs]).wall
         more["share_of_peak"] = work(sweep.evaluator) / seconds / peak()
     report_costs(

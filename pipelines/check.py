@@ -29,7 +29,7 @@ def check(study: Study) -> None:
             f"Received data.source={source}, which is not a folder, expected one with "
             "train|test/<class>/*.jpg in it: say which with -S data.source=folder:PATH."
         )
-    chains = outlines(study)
+    chains = untrained_chains(study)
     check_lesions(study, chains)
     if chains:
         sizes = [n_modules(own.model, own.depth) for own in study.trained.values()]
@@ -43,7 +43,7 @@ def check_lesions(study: Study, chains: dict) -> None:
 
     Args:
         study: The study.
-        chains: What `outlines` returned.
+        chains: What `untrained_chains` returned.
 
     Raises:
         ValueError: There are such lesions.
@@ -66,15 +66,14 @@ def check_lesions(study: Study, chains: dict) -> None:
             raise ValueError(f"lesion.prune, for {network}: {error}") from error
 
 
-def outlines(study: Study) -> dict:
+def untrained_chains(study: Study) -> dict:
     """Returns the external networks of a study by name, as chains without trained weights.
 
     Raises:
         ValueError: One is missing, cannot be cut into modules, or takes other images.
     """
     result = {}
-    for network in (name for name in study.networks if name not in study.trained):
-        own = study.network[network]
+    for network, own in study.external.items():
         try:
             result[network] = unraveling.external.build_untrained(own, _image_shape(study.data))
         except ValueError as error:

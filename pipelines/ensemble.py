@@ -9,7 +9,7 @@ import numpy as np
 
 from pipelines import study as studies
 from pipelines.study import Study
-from pipelines.training import Run, train_side_by_side
+from pipelines.training import PlannedRun, train_side_by_side
 from residual_ensembles import backend, cli, data, models
 from residual_ensembles.storage.columns import ENSEMBLE_COLUMNS, MEMBER_COLUMNS, MEMBER_FACTS
 from residual_ensembles.storage.files import write_csv, write_npz
@@ -19,11 +19,13 @@ SEEDS_APART = 100
 BATCH = 250
 
 
-def runs_of(study: Study) -> list[Run]:
+def runs_of(study: Study) -> list[PlannedRun]:
     """Returns the members to be trained, seed by seed."""
     folder = study.results / "ensemble"
     return [
-        Run(f"member{member}", own, study.member_settings(own), folder / f"member{member}-{seed}")
+        PlannedRun(
+            f"member{member}", own, study.member_settings(own), folder / f"member{member}-{seed}"
+        )
         for seed in study.seeds
         for member in range(1, study.ensemble.members + 1)
         for own in [SEEDS_APART * seed + member]
@@ -39,7 +41,7 @@ def probabilities(chain, split):
     return softmax(np.concatenate(logits).astype("float64"), axis=-1)
 
 
-def ballot(split, seed: int, n_modules: int, folders: list[Path], output: Path):
+def write_votes(split, seed: int, n_modules: int, folders: list[Path], output: Path):
     """Writes predictions of the members of one seed, and returns the table of their votes."""
     from residual_ensembles.analysis.voting import vote
 
@@ -72,7 +74,7 @@ def main() -> None:
             rows.append({"seed": seed, "member": member, **facts})
         split, folders = data.load(study.prepared).split("test"), [r.folder for r in runs[own]]
         n_modules = result[own][0]["n_modules"]
-        tables.append(ballot(split, seed, n_modules, folders, output_dir / "ensemble"))
+        tables.append(write_votes(split, seed, n_modules, folders, output_dir / "ensemble"))
     members_table = pd.DataFrame(rows, columns=MEMBER_COLUMNS)
     write_csv(output_dir / "ensemble" / "members.csv", members_table)
     empty = pd.DataFrame(columns=ENSEMBLE_COLUMNS)

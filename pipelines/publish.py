@@ -131,11 +131,11 @@ def _copy_predictions(tables: "analysis.Tables", network: str, seed: int, target
     name = Path("predictions") / f"{network}-{seed}.npz"
     if not (tables.folder / name).exists():
         return
-    answers = read_npz(tables.folder / name)
+    saved = read_npz(tables.folder / name)
     rows = tables.lesions[(tables.lesions.network == network) & (tables.lesions.seed == seed)]
     kept = rows.sweep.isin(PREDICTED).to_numpy()[:, None]
-    predictions = np.where(kept, answers["predictions"], analysis.UNKNOWN)
-    write_npz(target / name, predictions=predictions.astype("int16"), labels=answers["labels"])
+    predictions = np.where(kept, saved["predictions"], analysis.UNKNOWN)
+    write_npz(target / name, predictions=predictions.astype("int16"), labels=saved["labels"])
 
 
 def about(committed: Path) -> str:

@@ -7,14 +7,14 @@ Started again, it resumes interrupted trainings and skips finished ones.
 
 from pipelines import study as studies
 from pipelines.study import Study
-from pipelines.training import Run, train_side_by_side
+from pipelines.training import PlannedRun, train_side_by_side
 from residual_ensembles import cli
 
 
-def runs_of(study: Study) -> list[Run]:
+def runs_of(study: Study) -> list[PlannedRun]:
     """Returns the runs of the study, in the order of tables."""
     return [
-        Run(
+        PlannedRun(
             network,
             seed,
             study.settings(network, seed) if network in study.trained else study.network[network],

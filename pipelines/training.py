@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from pipelines.study import Study
 from residual_ensembles import backend, data, models, runtime, stages, training
-from residual_ensembles.backend.threads import THREADS, given_threads, processors
+from residual_ensembles.backend.threads import THREADS, configured_threads, processors
 from residual_ensembles.parameters import ExternalNetwork
 from residual_ensembles.storage import checkpoints
 from residual_ensembles.training.settings import Settings
@@ -35,18 +35,18 @@ NUMBER_BYTES = {"float32": 4, "mixed_bfloat16": 2}
 """Bytes of a computed number, by precision."""
 
 
-class Run(NamedTuple):
+class PlannedRun(NamedTuple):
     """One network to train, or one external network."""
 
     network: str
     """Name in tables."""
     seed: int
-    what: Settings | ExternalNetwork
+    spec: Settings | ExternalNetwork
     folder: Path
     """Folder of its results, relative to that of the project."""
 
 
-def train_side_by_side(study: Study, runs: Sequence[Run]) -> list[dict]:
+def train_side_by_side(study: Study, runs: Sequence[PlannedRun]) -> list[dict]:
     """Trains networks in parallel, and returns the run.json of each.
 
     The number of threads depends on the number of runs and of processors, not on what is finished:
@@ -130,7 +130,7 @@ def training_bytes(chain, batch_size: int, number_bytes: int = 4) -> int:
 @contextlib.contextmanager
 def _threads(n: int):
     """Sets the number of threads of tasks, unless the environment does."""
-    if given_threads() is not None:
+    if configured_threads() is not None:
         yield
         return
     os.environ[THREADS] = str(n)
@@ -140,14 +140,16 @@ def _threads(n: int):
         del os.environ[THREADS]
 
 
-def train_one(run: Run, prepared: Path, project: Path, kept: Path, advance) -> dict:
+def train_one(
+    run: PlannedRun, prepared: Path, project: Path, checkpoint_dir: Path, advance
+) -> dict:
     """Trains one network, unless it is finished, and returns its run.json.
 
     Args:
         run: Network to train.
         prepared: Folder of the prepared data.
         project: Folder of the project.
-        kept: Folder of the checkpoints.
+        checkpoint_dir: Folder of the checkpoints.
         advance: Called with 1 at the end.
 
     Raises:
@@ -161,18 +163,18 @@ def train_one(run: Run, prepared: Path, project: Path, kept: Path, advance) -> d
         )
     with contextlib.chdir(project), contextlib.redirect_stdout(Prefixed(run.folder.name)):
         try:
-            result = _trained(run, data.load(prepared), kept)
+            result = _trained(run, data.load(prepared), checkpoint_dir)
         except ValueError as error:
             raise ValueError(f"{run.folder.name}: {error}") from error
     advance(1)
     return result
 
 
-def _trained(run: Run, prepared: data.Prepared, kept: Path) -> dict:
-    if isinstance(run.what, Settings):
-        return training.train(prepared, run.what, run.folder, kept, run.network)
+def _trained(run: PlannedRun, prepared: data.Prepared, checkpoint_dir: Path) -> dict:
+    if isinstance(run.spec, Settings):
+        return training.train(prepared, run.spec, run.folder, checkpoint_dir, run.network)
     outputs = training.Outputs(run.folder)
-    return stages.write_external_run(prepared, run.what, run.seed, outputs, run.network)
+    return stages.write_external_run(prepared, run.spec, run.seed, outputs, run.network)
 
 
 class Prefixed(io.TextIOBase):

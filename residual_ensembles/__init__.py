@@ -18,7 +18,7 @@ from residual_ensembles.backend import interruption, process
 __version__ = "0.1.0"
 
 if sys.argv[:1] == ["-m"]:  # `python -m` is looking for one of our programs
-    interruption.end_at_once()
+    interruption.exit_on_signals()
 
 process.prepare()
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

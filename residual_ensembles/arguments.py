@@ -32,7 +32,7 @@ def checked(function: T) -> T:
     within an array or a mapping, is not looked at.
     """
     if isinstance(function, type):
-        function.__init__ = checked(function.__init__)
+        function.__init__ = checked(function.__init__)  # type: ignore[misc] # of this class alone
         return function
     signature = inspect.signature(function)
     kinds = {
@@ -51,7 +51,7 @@ def checked(function: T) -> T:
                 raise TypeError(f"Received {name}{what}, expected {_name(kind)}.")
         return function(*args, **kwargs)
 
-    return wrapper
+    return wrapper  # type: ignore[return-value] # its signature is that of the function
 
 
 def _fits(value: Any, kind: Any) -> bool:
@@ -107,23 +107,24 @@ def see(page: str, section: str = "") -> str:
     return f"See docs/{page}.md{'#' if section else ''}{section}."
 
 
-def require_whole_number(name: str, value: Any, least: int = 0, most: int | None = None) -> int:
+def require_integer(name: str, value: Any, minimum: int = 0, maximum: int | None = None) -> int:
     """Returns an integer as Python's `int`.
 
     Args:
         name: Name of the parameter.
         value: Its value: an integer of Python or NumPy; 1.0, True and "1" are none.
-        least: Smallest value.
-        most: Largest value; None for no limit.
+        minimum: Smallest value.
+        maximum: Largest value; None for no limit.
 
     Raises:
         TypeError: It is not an integer.
         ValueError: It is out of range.
     """
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+    is_integer = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    if not is_integer:
         raise TypeError(f"Received {name}={shown(value)}, expected an integer.")
-    if value < least or (most is not None and value > most):
-        expected = f"{least} or more" if most is None else f"{least} to {most}"
+    if value < minimum or (maximum is not None and value > maximum):
+        expected = f"{minimum} or more" if maximum is None else f"{minimum} to {maximum}"
         raise ValueError(f"Received {name}={shown(value)}, expected {expected}.")
     return int(value)
 
@@ -139,7 +140,8 @@ def require_number(name: str, value: Any) -> float:
         TypeError: It is not a number.
         ValueError: It is infinite or NaN.
     """
-    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if not is_number:
         raise TypeError(f"Received {name}={shown(value)}, expected a number.")
     if not abs(value) < float("inf"):
         raise ValueError(f"Received {name}={shown(value)}, expected a finite number.")

@@ -15,7 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NoReturn, get_args
+from typing import Any, NoReturn, get_args
 
 import psutil
 from absl import app, flags, logging
@@ -120,8 +120,9 @@ def define_flags(
     """
     for name in names:
         field = model.model_fields[name]
-        default = (defaults or {}).get(name, field.default)
-        flag, text, range_ = f"{prefix}{name}", help_text(field), limits(field)
+        default: Any = (defaults or {}).get(name, field.default)
+        range_: dict[str, Any] = dict(limits(field))
+        flag, text = f"{prefix}{name}", help_text(field)
         if choices(field):
             flags.DEFINE_enum(flag, default, choices(field), text)
         elif field.annotation is int:
@@ -144,7 +145,7 @@ def flag_values(model: type[BaseModel], *names: str, prefix: str = "") -> dict[s
     result = {}
     for name in names:
         value = flags.FLAGS[f"{prefix}{name}"].value
-        if model.model_fields[name].annotation == INTEGER_LIST:
+        if value is not None and model.model_fields[name].annotation == INTEGER_LIST:
             value = integers(f"{prefix}{name}", value)
         result[name] = tuple(value) if isinstance(value, list) else value
     return result
@@ -179,8 +180,9 @@ def require_writable_folder(folder: str | os.PathLike) -> None:
     Raises:
         ValueError: It is a file, or cannot be created or written.
     """
+    folder = Path(folder)
     try:
-        Path(folder).mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
         files.remove_partial(folder)
@@ -203,7 +205,7 @@ def _parse(arguments: Sequence[str]) -> Sequence[str]:
         if is_path and flags.FLAGS[name].present and flags.FLAGS[name].value == "":
             _fail(f"Received --{name}= without a path, expected one (see --help)", 2)
     if flags.FLAGS["verbosity"].using_default_value:
-        flags.FLAGS.verbosity = logging.WARNING  # absl would log everything
+        flags.FLAGS["verbosity"].value = logging.WARNING  # absl would log everything
     if leftover:
         _fail(
             f"Received {leftover[0]!r}, which is not a flag, expected only --name=value (see "
@@ -230,11 +232,12 @@ def _flag_message(error: flags.Error) -> str:
 
 
 def _guarded(main: Callable[[], None]) -> None:
-    if process.problem() is not None:
-        _fail(process.problem(), 1)
+    problem = process.problem()
+    if problem is not None:
+        _fail(problem, 1)
     with (
         one_line_errors(),
-        interruption.obeyed(),
+        interruption.raise_on_signals(),
         interruption.only_one_of_its_stage(),
         temporary.in_own_folder(),
     ):

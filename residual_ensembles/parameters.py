@@ -26,22 +26,25 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from residual_ensembles.arguments import shown
-from residual_ensembles.models.architectures import ARCHITECTURES, GATE_BIAS, TRAINING_PRECISIONS
+from residual_ensembles.models.architectures import ARCHITECTURES, GATE_BIAS, TrainingPrecision
 
 MODELS = ARCHITECTURES.keys()
 """Kinds of networks that can be trained."""
 EXTERNAL = ("keras:", "application:")
 """Prefixes of external networks, which are not trained: a file of Keras, or a network of
 `keras.applications`."""
-WEIGHTS = ("imagenet", "random")
+Weights = Literal["imagenet", "random"]
 """Weights of a network of `keras.applications`."""
-GATINGS = ("none", "effective_paths", "stochastic_depth")
-"""Schemes of gating: which modules run in a batch of training."""
-SCHEDULES = ("paper", "cosine", "imagenet")
-"""Schedules of the learning rate."""
-LESION_PRECISIONS = ("float32", "bfloat16", "cascade")
-"""Precisions of the evaluation of lesions."""
-SWEEPS = (
+GatingScheme = Literal["none", "effective_paths", "stochastic_depth"]
+"""Which modules run in a batch of training."""
+GATINGS = get_args(GatingScheme)
+Schedule = Literal["paper", "cosine", "imagenet"]
+"""Schedule of the learning rate."""
+SCHEDULES = get_args(Schedule)
+LesionPrecision = Literal["float32", "bfloat16", "cascade"]
+"""Precision of the evaluation of lesions."""
+LESION_PRECISIONS = get_args(LesionPrecision)
+Sweep = Literal[
     "intact",
     "single_deletion",
     "random_deletion",
@@ -49,14 +52,18 @@ SWEEPS = (
     "reorder",
     "single_duplication",
     "random_duplication",
-)
-"""Kinds of planned lesions."""
-BATCH_NORM = ("inference", "training")
+]
+"""Kind of planned lesions."""
+SWEEPS = get_args(Sweep)
+BatchNormMode = Literal["inference", "training"]
 """Mode of batch normalization in path gradients."""
-TARGETS = ("y0", "image")
-"""Targets of a gradient: with respect to y_0 or to the input."""
-STORAGES = ("auto", "arrays", "records")
+BATCH_NORM = get_args(BatchNormMode)
+GradientTarget = Literal["y0", "image"]
+"""With respect to what a gradient is: y_0 or the input."""
+TARGETS = get_args(GradientTarget)
+Storage = Literal["auto", "arrays", "records"]
 """Storage of prepared images."""
+STORAGES = get_args(Storage)
 MAX_MEMBERS = 10
 """Of an ensemble: every sub-ensemble votes, and ten members form 1,023."""
 MAX_SEED = 2**32 - 1
@@ -121,9 +128,7 @@ def _without_repetitions(values: tuple) -> tuple:
 Name = Annotated[str, Field(pattern=PLAIN, max_length=100)]
 Names = Annotated[tuple[Name, ...], Field(strict=False), AfterValidator(_without_repetitions)]
 """A list, as in YAML; its items are not converted."""
-Sweeps = Annotated[
-    tuple[Literal[SWEEPS], ...], Field(strict=False), AfterValidator(_without_repetitions)
-]
+Sweeps = Annotated[tuple[Sweep, ...], Field(strict=False), AfterValidator(_without_repetitions)]
 Integers = Annotated[
     tuple[Annotated[int, Field(ge=0, le=MAX_SEED)], ...],
     Field(strict=False),
@@ -155,9 +160,7 @@ class Data(Section):
     )
     limit_train: int = parameter(0, "images of train and validation; 0: all", "images", ge=0)
     limit_test: int = parameter(0, "images of test; 0: all", "images", ge=0)
-    storage: Literal[STORAGES] = parameter(
-        "auto", "arrays in memory, records on disk, or auto, by size"
-    )
+    storage: Storage = parameter("auto", "arrays in memory, records on disk, or auto, by size")
 
 
 class TrainedNetwork(Section):
@@ -173,7 +176,7 @@ class TrainedNetwork(Section):
         ge=1,
         le=MAX_DEPTH,
     )
-    gating: Literal[GATINGS] = parameter("none", "which modules run in a batch of training")
+    gating: GatingScheme = parameter("none", "which modules run in a batch of training")
     modules_per_batch: int = parameter(
         23, "modules that run in a batch, for effective_paths", "modules", ge=1
     )
@@ -192,22 +195,21 @@ class ExternalNetwork(Section):
     model: Annotated[str, AfterValidator(_external_model)] = parameter(
         ..., "keras:PATH.keras, or application:NAME of keras.applications"
     )
-    weights: Literal[WEIGHTS] = parameter("imagenet", "weights of an application")
+    weights: Weights = parameter("imagenet", "weights of an application")
     boundaries: Layers = parameter((), "names of the additions to cut at; none: all")
     modules: Layers = parameter((), "names of layers that are modules by themselves")
 
 
 def _kind(network: object) -> str:
-    is_mapping = isinstance(network, Mapping)
-    model = network.get("model") if is_mapping else getattr(network, "model", "")
-    return "external" if is_external(model) else "trained"
+    own = network.get("model") if isinstance(network, Mapping) else getattr(network, "model", "")
+    return "external" if is_external(own) else "trained"
 
 
 Network = Annotated[
     Annotated[TrainedNetwork, Tag("trained")] | Annotated[ExternalNetwork, Tag("external")],
     Discriminator(_kind),
 ]
-_KINDS = {"trained": TrainedNetwork, "external": ExternalNetwork}
+_KINDS: dict[str, type[Section]] = {"trained": TrainedNetwork, "external": ExternalNetwork}
 
 
 class Train(Section):
@@ -216,19 +218,19 @@ class Train(Section):
     epochs: int = parameter(30, "passes over the training split", "epochs", ge=1, le=MAX_EPOCHS)
     batch_size: int = parameter(128, "images in a step", "images", ge=1)
     learning_rate: float = parameter(0.1, "largest learning rate of the schedule", gt=0)
-    schedule: Literal[SCHEDULES] = parameter("cosine", "course of the learning rate")
+    schedule: Schedule = parameter("cosine", "course of the learning rate")
     weight_decay: float = parameter(1e-4, "L2 term of the gradient", ge=0)
-    precision: Literal[TRAINING_PRECISIONS] = parameter("float32", "precision of the computation")
+    precision: TrainingPrecision = parameter("float32", "precision of the computation")
     snapshots: Integers = parameter(
         (0,), "epochs after which the network is saved; 0: before training", "epochs"
     )
 
     @model_validator(mode="after")
     def _snapshots_are_reached(self):
-        beyond = [epoch for epoch in self.snapshots if epoch > self.epochs]
-        if beyond:
+        unreached = [epoch for epoch in self.snapshots if epoch > self.epochs]
+        if unreached:
             raise ValueError(
-                f"Received snapshots with a snapshot at epoch {beyond[0]} of {self.epochs}, "
+                f"Received snapshots with a snapshot at epoch {unreached[0]} of {self.epochs}, "
                 f"expected epochs from 0 to {self.epochs}."
             )
         return self
@@ -264,7 +266,7 @@ class Lesion(Section):
         ge=0,
     )
     seed: int = parameter(0, "seed of the draws, and of samples of images", ge=0, le=MAX_SEED)
-    precision: Literal[LESION_PRECISIONS] = parameter(
+    precision: LesionPrecision = parameter(
         "float32",
         "precision; cascade: bfloat16, and float32 where that could be wrong",
     )
@@ -292,9 +294,9 @@ class Lesion(Section):
     )
 
     @model_validator(mode="after")
-    def _evaluation_ends(self):
+    def _lesions_can_be_evaluated(self):
         try:
-            require_an_end(**self.plan)
+            check_number_of_lesions(**self.plan)
         except ValueError as error:
             raise ValueError(f"lesion: {error}") from error
         return self
@@ -320,7 +322,7 @@ class Lesion(Section):
 PLAN = ("k", "draws", "swaps", "duplications")
 
 
-def require_an_end(k: int, draws: int, swaps: int, duplications: int) -> None:
+def check_number_of_lesions(k: int, draws: int, swaps: int, duplications: int) -> None:
     """Raises an error for more random lesions of a network than can be evaluated.
 
     Args:
@@ -360,12 +362,12 @@ class Paths(Section):
         le=100_000,
     )
     batch_size: int = parameter(16, "images in a batch; 1: norms per image", "images", ge=1)
-    batch_norm: Literal[BATCH_NORM] = parameter(
+    batch_norm: BatchNormMode = parameter(
         "inference",
         "statistics of batch normalization: the moving ones, or the batch's, whose derivative "
         "then is part of the residual; an untrained network always uses the batch's",
     )
-    target: Literal[TARGETS] = parameter("y0", "gradient with respect to y0 or to the image")
+    target: GradientTarget = parameter("y0", "gradient with respect to y0 or to the image")
     weights_of: int = parameter(
         1, "module whose weight gradient is decomposed too, from 1; 0: none", ge=0
     )
@@ -397,7 +399,13 @@ class Study(Section):
     def trained(self) -> dict[str, TrainedNetwork]:
         """Networks of the study that are trained, by name."""
         listed = {name: self.network[name] for name in self.networks}
-        return {name: own for name, own in listed.items() if not is_external(own.model)}
+        return {name: own for name, own in listed.items() if isinstance(own, TrainedNetwork)}
+
+    @property
+    def external(self) -> dict[str, ExternalNetwork]:
+        """External networks of the study, by name."""
+        listed = {name: self.network[name] for name in self.networks}
+        return {name: own for name, own in listed.items() if isinstance(own, ExternalNetwork)}
 
     @model_validator(mode="after")
     def _networks_are_there(self):
@@ -415,7 +423,14 @@ class Study(Section):
         return self
 
 
-SECTIONS = ("data", "train", "ensemble", "lesion", "paths")
+SECTIONS: dict[str, type[Section]] = {
+    "data": Data,
+    "train": Train,
+    "ensemble": Ensemble,
+    "lesion": Lesion,
+    "paths": Paths,
+}
+"""Sections of a study by name."""
 
 EXTERNAL_STUDY = {
     "lesion": {"k": 3, "swaps": 2, "duplications": 2},
@@ -499,7 +514,7 @@ def _model_at(model: type[BaseModel], location: tuple) -> type[BaseModel]:
         if part in _KINDS:
             return _KINDS[part]
         if part in SECTIONS:
-            model = model.model_fields[part].annotation
+            model = SECTIONS[part]
     return model
 
 
@@ -525,10 +540,11 @@ def choices(field: FieldInfo) -> tuple[str, ...]:
 
 def help_text(field: FieldInfo) -> str:
     """Returns the meaning of a parameter, with its unit if that is not mentioned."""
-    text, counted = field.description, unit(field)
+    text, counted = field.description or "", unit(field)
     return text if counted in text else f"{text} [{counted}]"
 
 
 def unit(field: FieldInfo) -> str:
     """Returns the unit of a parameter, or an empty string."""
-    return (field.json_schema_extra or {}).get("unit", "")
+    extra = field.json_schema_extra
+    return str(extra.get("unit", "")) if isinstance(extra, dict) else ""

@@ -15,14 +15,14 @@ NAN, INF = float("nan"), float("inf")
 
 @pytest.mark.parametrize("value", [0, 3, np.int64(3), np.uint8(3)])
 def test_integers_are_returned(value):
-    result = arguments.require_whole_number("n", value, 0, 3)
+    result = arguments.require_integer("n", value, 0, 3)
     assert (result, type(result)) == (value, int)
 
 
 @pytest.mark.parametrize("value", [1.0, 1.5, NAN, True, np.True_, "1", None, [1], np.array([1])])
 def test_what_is_no_integer_is_refused(value):
     with pytest.raises(TypeError, match=r"Received n=.*, expected an integer\."):
-        arguments.require_whole_number("n", value)
+        arguments.require_integer("n", value)
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ def test_what_is_no_integer_is_refused(value):
 )
 def test_an_integer_out_of_range_is_refused(value, most, message):
     with pytest.raises(ValueError, match=message):
-        arguments.require_whole_number("n", value, 0, most)
+        arguments.require_integer("n", value, 0, most)
 
 
 def test_numbers():

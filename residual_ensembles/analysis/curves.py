@@ -51,7 +51,7 @@ def shrinking_gain(errors: np.ndarray) -> float:
     return float(gains[:half].mean() - gains[-half:].mean())
 
 
-def monotony(draws: np.ndarray) -> Estimate:
+def monotonicity(draws: np.ndarray) -> Estimate:
     """Returns Spearman's correlation of the mean error with the number of operations."""
 
     def of_mean(rows: np.ndarray) -> float:

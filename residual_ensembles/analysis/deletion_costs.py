@@ -89,7 +89,7 @@ def single_costs(tables: Tables, network: str, seed: int) -> pd.DataFrame:
     costs = []
     for row in singles.itertuples():
         n, p = int(row.n_images), None
-        if wrong is None:
+        if wrong is None or known is None:
             low, high = _unpaired(row, base)
         else:
             before = intact.index[0]

@@ -63,7 +63,7 @@ class Run:
         )
 
     @property
-    def dataset(self) -> Mapping[str, object]:
+    def dataset(self) -> Mapping[str, Any]:
         """Name, title and checksum of the images."""
         return self.facts.get("dataset") or {}
 
@@ -155,7 +155,7 @@ class Tables:
         for run in self.of(network):
             if run.dataset.get("n_classes"):
                 return int(run.dataset["n_classes"])
-            labels = self._answers(network, run.seed).get("labels")
+            labels = self._predictions(network, run.seed).get("labels")
             if labels is not None:
                 return int(labels.max()) + 1
         return None
@@ -167,17 +167,17 @@ class Tables:
             Booleans `(lesions, images)`, a row per row of lesions.csv of this network and seed;
             None where predictions were not kept. An image that is not `known` is not wrong.
         """
-        answers = self._answers(network, seed)
-        if not {"predictions", "labels"} <= set(answers):
+        saved = self._predictions(network, seed)
+        if not {"predictions", "labels"} <= set(saved):
             return None
         rows = self.lesions
         n = len(rows[(rows.network == network) & (rows.seed == seed)])
-        _check_rows("lesions.csv", n, f"predictions/{network}-{seed}.npz", answers)
-        return self.known(network, seed) & (answers["predictions"] != answers["labels"][None])
+        _check_rows("lesions.csv", n, f"predictions/{network}-{seed}.npz", saved)
+        return self.known(network, seed) & (saved["predictions"] != saved["labels"][None])
 
     def known(self, network: str, seed: int) -> np.ndarray | None:
         """Returns which images each lesion was evaluated on, as `wrong` does."""
-        predictions = self._answers(network, seed).get("predictions")
+        predictions = self._predictions(network, seed).get("predictions")
         return None if predictions is None else predictions != UNKNOWN
 
     def sub_ensembles_wrong(self, seed: int) -> np.ndarray | None:
@@ -188,13 +188,13 @@ class Tables:
             there is no ensemble, or its predictions were not kept.
         """
         name = f"ensemble/predictions-{seed}.npz"
-        answers = self._read(name)
-        if not {"predictions", "labels"} <= set(answers):
+        saved = self._read(name)
+        if not {"predictions", "labels"} <= set(saved):
             return None
-        _check_rows("ensemble.csv", int((self.ensemble.seed == seed).sum()), name, answers)
-        return answers["predictions"] != answers["labels"][None]
+        _check_rows("ensemble.csv", int((self.ensemble.seed == seed).sum()), name, saved)
+        return saved["predictions"] != saved["labels"][None]
 
-    def _answers(self, network: str, seed: int) -> dict[str, np.ndarray]:
+    def _predictions(self, network: str, seed: int) -> dict[str, np.ndarray]:
         return self._read(f"predictions/{network}-{seed}.npz")
 
     def _read(self, name: str) -> dict[str, np.ndarray]:
@@ -232,11 +232,11 @@ class Tables:
         return any(str(run.dataset.get("name", "")).startswith("imagenet") for run in self.runs)
 
 
-def _check_rows(table: str, n: int, name: str, answers: Mapping[str, np.ndarray]) -> None:
+def _check_rows(table: str, n: int, name: str, saved: Mapping[str, np.ndarray]) -> None:
     """Refuses predictions that are not those of the rows of a table."""
-    if len(answers["predictions"]) != n:
+    if len(saved["predictions"]) != n:
         raise ValueError(
-            f"{table} has {n} rows for the {len(answers['predictions'])} of {name}, expected as "
+            f"{table} has {n} rows for the {len(saved['predictions'])} of {name}, expected as "
             "many. Run the stage that writes both again."
         )
 

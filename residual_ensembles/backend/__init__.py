@@ -42,8 +42,12 @@ def __getattr__(name: str):
     import keras
 
     if keras.backend.backend() == "jax":
-        from residual_ensembles.backend import _jax as used
+        from residual_ensembles.backend import _jax
+
+        own = vars(_jax)
     else:
-        from residual_ensembles.backend import _tensorflow as used
-    globals().update({each: getattr(used, each) for each in __all__})
+        from residual_ensembles.backend import _tensorflow
+
+        own = vars(_tensorflow)
+    globals().update({each: own[each] for each in __all__})
     return globals()[name]

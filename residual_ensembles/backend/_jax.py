@@ -89,7 +89,7 @@ def multiply_adds(function: Callable, shapes: Sequence[tuple], dtypes: Sequence[
     """
     specs = [jax.ShapeDtypeStruct((1, *s), d) for s, d in zip(shapes, dtypes, strict=True)]
     program = jax.make_jaxpr(function)(*specs).jaxpr
-    return sum(_of(equation) for equation in _equations(program))
+    return sum(_multiply_adds_of(equation) for equation in _equations(program))
 
 
 def _equations(program) -> Iterator:
@@ -101,7 +101,7 @@ def _equations(program) -> Iterator:
                 yield from _equations(inner)
 
 
-def _of(equation) -> int:
+def _multiply_adds_of(equation) -> int:
     name = equation.primitive.name
     if name == "dot_general":
         left = equation.invars[0].aval.shape

@@ -226,7 +226,7 @@ def _batch_matmul(op) -> int:
 
 def _einsum(op) -> int:
     inputs, output = op.get_attr("equation").decode().split("->")
-    sizes = {}
+    sizes: dict[str, int] = {}
     for letters, tensor in zip(inputs.split(","), op.inputs, strict=True):
         first, _, last = letters.partition("...")
         shape = list(tensor.shape)

@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
 
-SIGNALS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
+SIGNALS: dict[int, str] = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
 """Signals that end a program, and what it prints."""
 GRACE_SECONDS = 5.0
 """Between a signal and the forced end of a program."""
@@ -30,6 +30,7 @@ DVC_SECONDS = 0.5
 DVC_STAGE = "DVC_STAGE"
 """The environment variable in which DVC passes the name of the stage."""
 _PR_SET_PDEATHSIG = 1  # of prctl(2)
+_STDERR = 2
 _LOCKS = Path(".dvc/tmp")
 _SHELLS = ("sh", "ash", "bash", "dash", "fish", "ksh", "zsh")
 
@@ -44,14 +45,14 @@ class InterruptionError(Exception):
         self.status = 128 + number
 
 
-def end_at_once() -> None:
+def exit_on_signals() -> None:
     """Makes the signals end this process at once, with one line."""
     for number in SIGNALS:
         signal.signal(number, lambda number, _: _exit(number))
 
 
 @contextlib.contextmanager
-def obeyed() -> Iterator[None]:
+def raise_on_signals() -> Iterator[None]:
     """Makes the signals raise an exception in the block.
 
     Raises:
@@ -70,7 +71,7 @@ def obeyed() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def withheld() -> Iterator[None]:
+def sigint_blocked() -> Iterator[None]:
     """Blocks Ctrl-C, also in processes that are started in the block."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
@@ -99,7 +100,8 @@ def _interrupt(number: int, _) -> None:
 
 
 def _exit(number: int) -> NoReturn:
-    os.write(sys.__stderr__.fileno(), f"error: {SIGNALS[number]}\n".encode())
+    with contextlib.suppress(OSError):  # it is closed
+        os.write(_STDERR, f"error: {SIGNALS[number]}\n".encode())
     os._exit(128 + number)
 
 

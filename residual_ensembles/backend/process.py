@@ -76,21 +76,27 @@ def settings() -> dict:
 def rounding() -> dict:
     """Returns the settings in force that change how results are rounded."""
     port = sys.modules.get("tensorflow.python.util._pywrap_util_port")
-    known = port is not None and choice.chosen() == "tensorflow"
+    if choice.chosen() != "tensorflow":
+        port = None
     return {
-        "onednn": bool(port.IsMklEnabled()) if known else None,
+        "onednn": None if port is None else bool(port.IsMklEnabled()),
         "onednn_max_cpu_isa": os.environ.get(MAX_CPU_ISA) or None,
     }
 
 
 def instruction_sets() -> list[str]:
     """Returns the relevant instruction sets of the processor; none where they are not known."""
+    flags = processor_info("flags").split()
+    return [name for name in _INSTRUCTION_SETS if name in flags]
+
+
+def processor_info(field: str) -> str:
+    """Returns what /proc/cpuinfo says of the first processor; "" where it does not."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
-        return []
-    flags = next((set(line.split()) for line in lines if line.startswith("flags")), set())
-    return [name for name in _INSTRUCTION_SETS if name in flags]
+        return ""
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith(field)), "")
 
 
 def _user_chose_allocator() -> bool:
@@ -129,7 +135,7 @@ class _QuietTensorFlow(importlib.abc.MetaPathFinder):
                 with _suppressed_stderr():
                     load(module)
 
-            spec.loader.exec_module = load_quietly
+            spec.loader.exec_module = load_quietly  # type: ignore[method-assign] # this one alone
         return spec
 
 

@@ -13,7 +13,7 @@ def processors() -> int:
     return os.cpu_count() or 1
 
 
-def given_threads() -> int | None:
+def configured_threads() -> int | None:
     """Returns the number of threads that the environment sets, or None.
 
     Raises:
@@ -29,9 +29,9 @@ def given_threads() -> int | None:
 
 def process_threads() -> int:
     """Returns the number of threads of a program: as set, or one for each processor."""
-    return given_threads() or processors()
+    return configured_threads() or processors()
 
 
 def task_threads() -> int:
     """Returns the number of threads of a task: as set, or one."""
-    return given_threads() or 1
+    return configured_threads() or 1

@@ -8,7 +8,7 @@ from residual_ensembles.arguments import (
     checked,
     require_choice,
     require_instance,
-    require_whole_number,
+    require_integer,
 )
 from residual_ensembles.data import epoch_draws, random_resized_crop
 
@@ -37,7 +37,7 @@ class Augmentation:
 
     def __post_init__(self):
         require_choice("kind", self.kind, KINDS)
-        require_whole_number("padding", self.padding)
+        require_integer("padding", self.padding)
         require_instance("flip", self.flip, bool)
         if self.padding and self.kind != "pad_crop":
             raise ValueError(
@@ -93,8 +93,8 @@ def draw_augmentation(
         {'top': (5,), 'left': (5,), 'flip': (5,)}
     """
     require_instance("augmentation", augmentation, Augmentation)
-    require_whole_number("seed", seed)
-    require_whole_number("epoch", epoch)
+    require_integer("seed", seed)
+    require_integer("epoch", epoch)
     if augmentation.kind == "random_resized_crop":
         numbers = epoch_draws.uniform(seed, epoch, indices, 1 + random_resized_crop.N_DRAWS)
         drawn = random_resized_crop.draw(numbers[:, 1:])

@@ -8,7 +8,7 @@ of its own position instead, computed for a batch at once.
 
 import numpy as np
 
-from residual_ensembles.arguments import checked, require_whole_number
+from residual_ensembles.arguments import checked, require_integer
 from residual_ensembles.statistics.randomness import generator
 
 # SplitMix64, Steele, Lea & Flood (2014), "Fast splittable pseudorandom number generators", Fig. 14
@@ -37,9 +37,9 @@ def order(seed: int, epoch: int, n: int) -> np.ndarray:
         >>> sorted(order(seed=0, epoch=1, n=4).tolist())
         [0, 1, 2, 3]
     """
-    require_whole_number("seed", seed)
-    require_whole_number("epoch", epoch)
-    return generator(seed, "order", epoch).permutation(require_whole_number("n", n))
+    require_integer("seed", seed)
+    require_integer("epoch", epoch)
+    return generator(seed, "order", epoch).permutation(require_integer("n", n))
 
 
 def uniform(seed: int, epoch: int, indices: np.ndarray, n: int) -> np.ndarray:
@@ -57,7 +57,7 @@ def uniform(seed: int, epoch: int, indices: np.ndarray, n: int) -> np.ndarray:
     key = generator(seed, "augmentation", epoch).integers(2**64, dtype=np.uint64)
     rows = np.asarray(indices, dtype=np.uint64)[:, np.newaxis]
     position = rows * np.uint64(n) + np.arange(1, n + 1, dtype=np.uint64)
-    mixed = np.array([key]) + position * _INCREMENT
+    mixed: np.ndarray = np.array([key]) + position * _INCREMENT
     mixed = (mixed ^ (mixed >> np.uint64(30))) * _MULTIPLIERS[0]
     mixed = (mixed ^ (mixed >> np.uint64(27))) * _MULTIPLIERS[1]
     mixed ^= mixed >> np.uint64(31)

@@ -15,9 +15,9 @@ from residual_ensembles.arguments import (
     checked,
     require_choice,
     require_instance,
+    require_integer,
     require_number,
     require_path,
-    require_whole_number,
 )
 from residual_ensembles.backend import extras
 from residual_ensembles.data import folder as folders
@@ -195,11 +195,11 @@ def _check(validation_fraction, seed, resize, limit_train, limit_test, storage) 
         raise ValueError(
             f"Received validation_fraction={validation_fraction}, expected 0 or more, less than 1."
         )
-    require_whole_number("seed", seed, 0, MAX_SEED)
+    require_integer("seed", seed, 0, MAX_SEED)
     counts = {"resize": (resize, MAX_SIDE), "limit_train": (limit_train, None)}
-    for name, (count, most) in (counts | {"limit_test": (limit_test, None)}).items():
+    for name, (count, maximum) in (counts | {"limit_test": (limit_test, None)}).items():
         if count is not None:
-            require_whole_number(name, count, 0, most)
+            require_integer(name, count, 0, maximum)
     require_choice("storage", storage, STORAGES)
 
 
@@ -289,12 +289,12 @@ def _statistics(train: Split, seed: int) -> tuple[list[float], list[float]]:
     if train.array is None and len(train) > STATISTICS_IMAGES:
         random = generator(seed, "statistics")
         positions = np.sort(random.choice(positions, STATISTICS_IMAGES, replace=False))
-    n, total, squares = 0, 0.0, 0.0
+    n, total, squares = 0, np.zeros(1), np.zeros(1)
     for chunk in _chunks(positions):
         pixels = train.images(chunk).astype(np.float64)
         n += pixels[..., 0].size
-        total += pixels.sum(axis=(0, 1, 2))
-        squares += np.square(pixels).sum(axis=(0, 1, 2))
+        total = total + pixels.sum(axis=(0, 1, 2))
+        squares = squares + np.square(pixels).sum(axis=(0, 1, 2))
     mean = total / n
     std = np.sqrt(squares / n - np.square(mean))
     return mean.tolist(), np.maximum(std, 1.0).tolist()  # a channel of one color divides by 1

@@ -41,7 +41,10 @@ def scan(source, split: str) -> Scan:
     Raises:
         ValueError: An image is broken or is none, or has no label.
     """
-    labels, sizes, converted, broken = [], {}, collections.Counter(), []
+    batches: list[np.ndarray] = []
+    sizes: dict[tuple[int, int], str] = {}
+    converted: collections.Counter[str] = collections.Counter()
+    broken = []
     with concurrent.futures.ThreadPoolExecutor(THREADS) as threads:
         for batch in source.batches(split):
             inspect = functools.partial(_inspect, decode=not source.verified)
@@ -52,13 +55,13 @@ def scan(source, split: str) -> Scan:
                     size, kinds = result
                     sizes.setdefault(size, name)
                     converted.update(kinds)
-            labels.append(batch.labels)
+            batches.append(batch.labels)
     if broken:
         others = f" {len(broken) - 1} more are broken too." if len(broken) > 1 else ""
         raise ValueError(
             f"Received {broken[0]}; expected a JPEG or PNG image. Replace or remove it.{others}"
         )
-    labels = np.concatenate([np.empty(0, np.int32), *labels])
+    labels = np.concatenate([np.empty(0, np.int32), *batches])
     if not len(labels) or labels.min() < 0:
         raise ValueError(
             f"Received {source.description['source']} with {np.sum(labels < 0)} of {len(labels)} "

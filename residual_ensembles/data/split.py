@@ -6,6 +6,7 @@ import dataclasses
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -38,7 +39,10 @@ def center_crop(image: Image.Image, height: int, width: int, shorter_side: int) 
         (224, 224)
     """
     scale = shorter_side / min(image.size)
-    size = tuple(max(shorter_side, round(side * scale)) for side in image.size)
+    size = (
+        max(shorter_side, round(image.width * scale)),
+        max(shorter_side, round(image.height * scale)),
+    )
     if size != image.size:
         image = image.resize(size, Image.Resampling.BILINEAR)
     left, top = (size[0] - width) // 2, (size[1] - height) // 2
@@ -154,16 +158,18 @@ class Split(abc.ABC):
         return result
 
     @abc.abstractmethod
-    def stored(self, indices: np.ndarray) -> Sequence:
+    def stored(self, indices: np.ndarray) -> Sequence | np.ndarray:
         """Returns the images at these positions as they are stored."""
 
     @abc.abstractmethod
-    def _open(self, stored: object) -> Image.Image:
+    def _open(self, stored: Any) -> Image.Image:
         """Decodes a stored image."""
 
 
 class ArraySplit(Split):
     """A split whose images fit in memory."""
+
+    array: np.ndarray
 
     def __init__(self, array: np.ndarray, labels: np.ndarray, view: View):
         super().__init__(labels, view)

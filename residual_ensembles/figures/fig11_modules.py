@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from residual_ensembles.analysis import Tables
 from residual_ensembles.figures import authors, errors, style
 from residual_ensembles.figures.figure_spec import FigureSpec
+from residual_ensembles.paths.length_profile import PAPER_N
 
 BOUNDARIES = (-1, 0.5, 1, 2, 5, 10, 20, 50, 100)
 """Points of error; most modules cost less than one, a few cost dozens."""
@@ -21,7 +22,7 @@ def rows(tables: Tables) -> list[tuple[str, np.ndarray]]:
 def depths(tables: Tables) -> list[int]:
     """Returns the numbers of modules of the plain networks, each once, or the paper's."""
     known = dict.fromkeys(n for name in tables.plain if (n := tables.n_modules(name)))
-    return list(known) or [style.PAPER_N]
+    return list(known) or [PAPER_N]
 
 
 def ours(tables: Tables) -> list[tuple[str, np.ndarray]]:

@@ -15,6 +15,7 @@ from residual_ensembles.analysis.gradient_readings import final_gradients, readi
 from residual_ensembles.figures import style
 from residual_ensembles.figures.fig6_path_gradients import modules_of
 from residual_ensembles.figures.figure_spec import FigureSpec
+from residual_ensembles.paths.length_profile import PAPER_N
 
 BEFORE = "before training"
 COLUMNS = 3
@@ -75,7 +76,7 @@ def _through_training(
         line = "-" if epoch else (0, (3, 1.5))
         label = _label(tables, network, epoch, rows)
         _curve(axes, rows, style.Look(colors[epoch], "", line), label)
-    if tables.n_modules(network) == style.PAPER_N:
+    if tables.n_modules(network) == PAPER_N:
         style.shade_effective_paths(axes, tables)
 
 
@@ -86,7 +87,7 @@ def _compared(axes: Axes, tables: Tables) -> None:
         rows = final_gradients(tables, network, tables.of(network)[0].seed, "exact")
         _curve(axes, rows, looks[network], network)
     axes.legend(loc="upper right", fontsize=6.5)
-    if modules_of(tables) == style.PAPER_N:
+    if modules_of(tables) == PAPER_N:
         style.shade_effective_paths(axes, tables)
 
 
@@ -153,7 +154,7 @@ def _peak(rows: pd.DataFrame) -> str:
 
 def batch_norms(tables: Tables) -> str:
     """Returns which statistics batch normalization used when, as the table does."""
-    when = {}
+    when: dict[str, dict[str, None]] = {}
     for network, epochs in networks(tables).items():
         for epoch, rows in sorted(epochs.items()):
             for mode in rows.batch_norm.unique():

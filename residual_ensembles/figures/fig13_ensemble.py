@@ -58,7 +58,7 @@ def _closer(axes: Axes, tables: Tables, result: dict[str, pd.DataFrame]) -> None
     axes.set_ylabel("Test error (%)")
     axes.set_title("(b) The ensemble, closer")
     axes.set_ylim(bottom=0)
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    style.integer_ticks(axes)
 
 
 @style.styled

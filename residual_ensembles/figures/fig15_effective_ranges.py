@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from residual_ensembles.analysis import Tables
 from residual_ensembles.figures import style
 from residual_ensembles.figures.figure_spec import FigureSpec
+from residual_ensembles.paths.length_profile import PAPER_N
 
 READINGS = {
     "mean_norm_times_paths": ("mean norm × number of paths (the paper's)", style.PLAIN),
@@ -83,7 +84,7 @@ def finding(tables: Tables) -> str:
                 row = rows.loc[reading]
                 ends = " to ".join(_end(row, end) for end in ("first", "last"))
                 carried = f"; 5 to 17 carry {100 * row.carried:.0f} %"
-                is_meant = tables.n_modules(network) == style.PAPER_N
+                is_meant = tables.n_modules(network) == PAPER_N
                 named.append(f"{network}, {label}: {ends}{carried if is_meant else ''}")
     return ". ".join(named) + "." if named else ""
 

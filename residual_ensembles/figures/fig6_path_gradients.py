@@ -11,8 +11,8 @@ from residual_ensembles.analysis import Tables
 from residual_ensembles.analysis.gradient_readings import final_gradients, log10_counts, readings
 from residual_ensembles.figures import style
 from residual_ensembles.figures.figure_spec import FigureSpec
-from residual_ensembles.figures.style import PAPER_N
 from residual_ensembles.paths import effective_range, lengths
+from residual_ensembles.paths.length_profile import PAPER_N
 
 LOOKS = {"sampled": style.PLAIN, "exact": style.EXACT, "projected": style.PROJECTED}
 NUMBERS = {"log10_norm": float, "log10_norm_low": float, "log10_norm_high": float}
@@ -74,7 +74,7 @@ def _norms(axes: Axes, tables: Tables, networks: Sequence[str]) -> None:
 def _amounts(axes: Axes, tables: Tables, n: int, networks: Sequence[str]) -> None:
     if n == PAPER_N or not networks:
         style.shade_effective_paths(axes, tables, "paper: 5–17")
-    ranges = {}
+    ranges: dict[str, dict[str, None]] = {}
     for network in networks:
         for run in tables.of(network):
             for name, (amounts, *ends) in readings(tables, network, run.seed).items():

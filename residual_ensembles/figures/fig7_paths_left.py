@@ -6,9 +6,8 @@ from residual_ensembles.analysis import Tables
 from residual_ensembles.figures import style
 from residual_ensembles.figures.fig6_path_gradients import modules_of
 from residual_ensembles.figures.figure_spec import FigureSpec
-from residual_ensembles.figures.style import PAPER_N
 from residual_ensembles.paths import lengths
-from residual_ensembles.paths.length_profile import EFFECTIVE
+from residual_ensembles.paths.length_profile import EFFECTIVE, PAPER_N
 
 DELETED = (1, 10, 20)
 
@@ -37,7 +36,7 @@ def draw(tables: Tables) -> Figure:
     axes.set_ylabel("Paths left (%)")
     axes.set_ylim(0, 100)
     axes.set_xlim(0, n)
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    style.integer_ticks(axes)
     axes.legend(loc="upper right")
     style.caption(figure, rests_on(tables))
     return figure

@@ -13,6 +13,7 @@ from matplotlib.ticker import MaxNLocator
 from residual_ensembles.figures import errors, style
 from residual_ensembles.figures.fig5_random_lesions import draw_reorderings
 from residual_ensembles.figures.fig16_importance import draw_estimate
+from residual_ensembles.paths.study.gradient_tables import log10_mean
 from residual_ensembles.statistics import student
 
 LOOKS = (style.PLAIN, style.VGG, style.STOCHASTIC_DEPTH, style.EFFECTIVE_PATHS, style.HIGHWAY)
@@ -317,19 +318,11 @@ def _sampled(tables: Tables) -> list[Panel]:
         for (name, table), look in zip(tables.items(), _looks(len(tables)), strict=True):
             label = _label(name, "one path")
             style.dots(axes, table.length, table.log10_norm, look, label)
-            means = table.groupby("length").log10_norm.agg(log10_mean)
+            means = table.groupby("length").log10_norm.agg(lambda x: log10_mean(x.to_numpy(), 0))
             style.curve(axes, means.index, means, look, _label(name, "mean norm"))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
     return [Panel(draw, "Path length (modules)", "log₁₀ of the norm of the gradient")]
-
-
-def log10_mean(log10_norms: pd.Series) -> float:
-    """Returns log10 of the mean of norms that may be too large or too small for a float."""
-    top = log10_norms.max()
-    if not np.isfinite(top):
-        return float(top)
-    return float(top + np.log10((10 ** (log10_norms - top)).mean()))
 
 
 KINDS: dict[frozenset, Callable[[Tables], list[Panel]]] = {

@@ -11,19 +11,22 @@ import textwrap
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple, ParamSpec, TypeVar
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import matplotlib as mpl
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from residual_ensembles.analysis.tables import Run, Tables
 from residual_ensembles.models.architectures import family
-from residual_ensembles.paths.length_profile import EFFECTIVE
+from residual_ensembles.paths.length_profile import EFFECTIVE, PAPER_N
 from residual_ensembles.storage.files import atomic_path
 
-P, T = ParamSpec("P"), TypeVar("T")
+P = ParamSpec("P")
+T = TypeVar("T")
 INK = "#1b1b1c"
 PAPER = "#fefefe"
 GRID = "#dadbdc"
@@ -35,8 +38,6 @@ DELETED = "#d55e00"
 """A module that was deleted."""
 BAND_ALPHA = 0.22
 DASHED = (0, (5, 2))
-PAPER_N = 54
-"""Modules of the paper's network, of which its effective range, 5 to 17, speaks."""
 
 
 class Look(NamedTuple):
@@ -67,7 +68,7 @@ MAJORITY_VOTE = Look("#d55e00", "s", "-.")
 SWEPT = (Look("#1f7fc4", "o", "-"), Look("#009e73", "^", "--"), Look("#d55e00", "s", "-."))
 """An ordered few: 1, 10 and 20 modules deleted."""
 
-RC = {
+RC: dict[Any, Any] = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans", "Verdana", "Arial", "sans-serif"],
     "font.size": 9,
@@ -119,7 +120,8 @@ def looks(runs: Sequence[Run]) -> dict[str, Look]:
     Args:
         runs: Those of the study, in its order.
     """
-    result, n_of_kind = {}, Counter()
+    result: dict[str, Look] = {}
+    n_of_kind: Counter[Look] = Counter()
     for run in runs:
         if run.network not in result:
             kind = _look_of_kind(run)
@@ -131,14 +133,15 @@ def looks(runs: Sequence[Run]) -> dict[str, Look]:
 def _look_of_kind(run: Run) -> Look:
     by_gating = {"effective_paths": EFFECTIVE_PATHS, "stochastic_depth": STOCHASTIC_DEPTH}
     by_family = {"Highway": HIGHWAY, "VGG": VGG}
-    return by_gating.get(run.gating) or by_family.get(family(run.model), PLAIN)
+    return by_gating.get(run.gating) or by_family.get(family(run.model) or "", PLAIN)
 
 
 def _further(kind: Look, before: int) -> Look:
     """Returns the look of a network that has so many of its kind before it."""
     if not before:
         return kind
-    color = to_hex([FURTHER_SHADE * part for part in to_rgb(kind.color)])
+    red, green, blue = (FURTHER_SHADE * part for part in to_rgb(kind.color))
+    color = to_hex((red, green, blue))
     marker = TURNED[kind.marker] if before % 2 else kind.marker
     return Look(color, marker, FURTHER_LINES[(before - 1) % len(FURTHER_LINES)])
 
@@ -238,7 +241,14 @@ def caption(figure: Figure, text: str) -> None:
 def count_axis(axes: Axes, name: str) -> None:
     """Names the horizontal axis, and puts its ticks at integers."""
     axes.set_xlabel(name)
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    integer_ticks(axes)
+
+
+def integer_ticks(axes: Axes) -> None:
+    """Puts the ticks of the horizontal axis at integers."""
+    locator = axes.xaxis.get_major_locator()
+    if isinstance(locator, MaxNLocator):
+        locator.set_params(integer=True)
 
 
 def error_axis(axes: Axes) -> None:
@@ -280,13 +290,13 @@ def shade_effective_paths(axes: Axes, tables: Tables, label: str = "_") -> None:
 
 def legend_over_all(figure: Figure, panels: Sequence[Axes]) -> None:
     """Puts one legend of these panels over all; what is drawn twice is named once."""
-    named = {}
+    named: dict[str, Artist] = {}
     for axes in panels:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
             named.setdefault(label, handle)
     if named:
         figure.legend(
-            named.values(), named.keys(), loc="outside upper center", ncols=2, fontsize=7.5
+            [*named.values()], [*named], loc="outside upper center", ncols=2, fontsize=7.5
         )
 
 

@@ -68,9 +68,16 @@ def study_of_flags() -> Study:
         ValueError: The flags contradict each other, or a value is out of range.
     """
     network = re.sub(r"[^A-Za-z0-9_-]|^-", "_", Path(FLAGS.network).stem)[:100]
-    own = {"model": f"keras:{FLAGS.network}", **cli.flag_values(ExternalNetwork, *PARTITION)}
-    lesion = cli.flag_values(Lesion, *LESION)
-    paths = {**cli.flag_values(Paths, *PATHS, prefix="path_"), "seed": lesion["seed"]}
+    own: dict[str, object] = {
+        "model": f"keras:{FLAGS.network}",
+        **cli.flag_values(ExternalNetwork, *PARTITION),
+    }
+    lesion = {**cli.flag_values(Lesion, *LESION), "networks": [network]}
+    paths: dict[str, object] = {
+        **cli.flag_values(Paths, *PATHS, prefix="path_"),
+        "seed": lesion["seed"],
+        "networks": [network],
+    }
     return validated(
         Study,
         {
@@ -78,8 +85,8 @@ def study_of_flags() -> Study:
             "network": {network: own},
             "networks": [network],
             "seeds": [0],
-            "lesion": {**lesion, "networks": [network]},
-            "paths": {**paths, "networks": [network]},
+            "lesion": lesion,
+            "paths": paths,
         },
     )
 
@@ -89,11 +96,12 @@ def main() -> None:
     results, study = Path(FLAGS.output_dir), study_of_flags()
     (run,) = study.runs
     cli.require_writable_folder(results)
-    unraveling.external.check_name(study.network[run[0]])
+    own = study.external[run[0]]
+    unraveling.external.check_name(own)
     backend.configure()
     prepared = train.prepared_data()
     outputs = training.Outputs(network_folder(results, *run))
-    stages.write_external_run(prepared, study.network[run[0]], run[1], outputs, run[0])
+    stages.write_external_run(prepared, own, run[1], outputs, run[0])
     chain = models.load(outputs.model)
     if FLAGS.prune:
         pruning.check_number(chain, FLAGS.prune)

@@ -54,10 +54,11 @@ def _check_swap(lesion: Lesion, pair: tuple[int, int], chain: ChainLike) -> None
                 f"what passes through, {_from_to(chain, position)}: it cannot be moved."
             )
     a, b = (chain.modules[position - 1] for position in pair)
-    if a.layout != b.layout:
+    if a.input_layout != b.input_layout:
         raise ValueError(
             f"Received the lesion {str(lesion)!r}, but what reaches position {pair[0]} has shape "
-            f"{a.layout}, and position {pair[1]} {b.layout}; expected two positions of one shape."
+            f"{a.input_layout}, and position {pair[1]} {b.input_layout}; expected two positions "
+            "of one shape."
         )
 
 
@@ -133,5 +134,5 @@ def swappable(chain: ChainLike, exclude: tuple[int, ...] = ()) -> tuple[tuple[in
         (a, b)
         for a in movable
         for b in movable
-        if a < b and chain.modules[a - 1].layout == chain.modules[b - 1].layout
+        if a < b and chain.modules[a - 1].input_layout == chain.modules[b - 1].input_layout
     )

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from residual_ensembles.lesions.engine.evaluator import (
     predicted,
 )
 from residual_ensembles.lesions.engine.grid import MEMORY_BYTES
-from residual_ensembles.lesions.engine.scheduler import LesionResults, Scheduler, Wanted
+from residual_ensembles.lesions.engine.scheduler import LesionResults, Request, Scheduler
 from residual_ensembles.lesions.engine.worker import Meter
 from residual_ensembles.lesions.exactness import agreement, cascade, ties
 from residual_ensembles.lesions.exactness.agreement import Agreement
@@ -138,8 +139,8 @@ def evaluate_sweeps(sweeps: Sequence["Sweep"], scheduler: Scheduler) -> list[Eva
     for each in sweeps:
         each.check_finite()
     sampled = [each for each in sweeps if each.settings.ci_half_width is not None]
-    while wanted := [each.next_round() for each in sampled if each.needs_more()]:
-        scheduler.compute(wanted)
+    while requests := [each.next_round() for each in sampled if each.needs_more()]:
+        scheduler.compute(requests)
         for each in sampled:
             each.record_round()
     return [each.evaluation() for each in sweeps]
@@ -216,23 +217,24 @@ class Sweep:
             chain, self.lesions, len(images), memory_bytes, batch_size, title or chain.name
         )
         self.grid = self.spec.evaluator.grid
-        self._sampling: Sampling | None = None
         self._round = np.zeros(0, int)
+        if settings.ci_half_width is not None:
+            self._evaluated = np.zeros((len(self.rows), len(images)), bool)
 
-    def comparison(self) -> Wanted:
+    def comparison(self) -> Request:
         """Returns some lesions with some images, to compare with the reference in float32."""
         seed = self.settings.seed
         images = agreement.sampled_images(len(self.images), seed)
         self._sampled_lesions = agreement.sampled_lesions(self.lesions, seed)
         self._comparison = self._results("reference", images, agreement.FIELDS, seed=seed)
-        return self._wanted(self._comparison, self._sampled_lesions, agreement.compare)
+        return self._request(self._comparison, self._sampled_lesions, agreement.compare)
 
     @property
     def agreement(self) -> Agreement:
         """Comparison of float32 with the reference, once `comparison` was computed."""
         fields = {name: x[self._sampled_lesions] for name, x in self._comparison.fields.items()}
         del fields["finite"]  # see `check_comparison`
-        return agreement.compared(**fields)
+        return agreement.agreement_of(**fields)
 
     def check_comparison(self) -> None:
         """Refuses a network that the engine does not evaluate as it evaluates itself.
@@ -250,21 +252,22 @@ class Sweep:
         """Bound of what float32 rounding changes; see `Evaluation`."""
         return ties.rounding_bound(self.agreement.largest_relative_difference)
 
-    def reduced_precision(self) -> Wanted:
+    def reduced_precision(self) -> Request:
         """Returns every lesion with a few images, to be evaluated in both precisions."""
         seed = self.settings.seed
         images = cascade.sample(len(self.images), seed)
         self._reduced = self._results("rounding", images, cascade.FIELDS, seed=seed)
-        return self._wanted(self._reduced, self.all_lesions, cascade.compare)
+        return self._request(self._reduced, self.all_lesions, cascade.compare)
 
     @property
     def check(self) -> cascade.Check | None:
         """Changes by bfloat16, once `reduced_precision` was computed; None in float32."""
-        if self.settings.precision == "float32":
-            return None
-        return cascade.checked(**{n: x[self.rows] for n, x in self._reduced.fields.items()})
+        return None if self.settings.precision == "float32" else self._reduced_check()
 
-    def all_images(self) -> Wanted:
+    def _reduced_check(self) -> cascade.Check:
+        return cascade.check_of(**{n: x[self.rows] for n, x in self._reduced.fields.items()})
+
+    def all_images(self) -> Request:
         """Returns every lesion with every image; with a `ci_half_width`, those of `whole`."""
         self._predictions = self._prediction_results()
         planned = self.rows[np.isin(self.rows, self.whole)]
@@ -272,12 +275,10 @@ class Sweep:
 
     def needs_more(self) -> bool:
         """Whether there are lesions whose interval is wider than `ci_half_width` asks for."""
-        if self._sampling is None:
-            self._begin_sampling()
         self._round = self._sampling.next_images()
         return len(self._round) > 0
 
-    def next_round(self) -> Wanted:
+    def next_round(self) -> Request:
         """Returns these lesions with the next images."""
         active = self.rows[self._sampling.active]
         return self._predicted(np.unique(active), self._parts(self._round), active)
@@ -299,11 +300,12 @@ class Sweep:
     def evaluation(self) -> Evaluation:
         """Returns the results of the plan."""
         result = {name: x[self.rows] for name, x in self._predictions.fields.items()}
-        known = True if self._sampling is None else self._evaluated
+        is_sampled = self.settings.ci_half_width is not None
+        known = self._evaluated if is_sampled else True
         none = np.zeros(result["predictions"].shape, bool)
         return Evaluation(
             predictions=np.where(known, result["predictions"], np.int32(UNKNOWN)),
-            intact=None if self._sampling is None else self._intact_predictions(),
+            intact=self._intact_predictions() if is_sampled else None,
             n_close=((result["margins"] < self.rounding) & known).sum(axis=1),
             rounding=self.rounding,
             n_reevaluated=(result.get("reevaluated", none) & known).sum(axis=1),
@@ -313,16 +315,17 @@ class Sweep:
             peak_bytes=self._predictions.peak_bytes,
         )
 
-    def _begin_sampling(self) -> None:
-        """Begins with the intact network, which is known on all images, and others like it."""
+    @cached_property
+    def _sampling(self) -> Sampling:
+        """Sequential sampling; it begins with what is known on all images."""
         wrong = self._intact_predictions() != self.labels
-        n, half_width, seed = len(self.rows), self.settings.ci_half_width, self.settings.seed
-        self._sampling = Sampling(wrong, n, half_width, seed, self.grid.batch_sizes)
-        self._evaluated = np.zeros((n, len(self.images)), bool)
-        for i in np.flatnonzero(np.isin(self.rows, self.whole)):
-            result = self._predictions.fields["predictions"][self.rows[i]]
-            self._sampling.settle(i, result != self.labels)
+        n, half_width, seed = len(self.rows), self.settings.ci_half_width or 0.0, self.settings.seed
+        result = Sampling(wrong, n, half_width, seed, self.grid.batch_sizes)
+        for i in np.flatnonzero(np.isin(self.rows, self.whole)).tolist():
+            known = self._predictions.fields["predictions"][self.rows[i]]
+            result.record_all(i, known != self.labels)
             self._evaluated[i] = True
+        return result
 
     def _intact_predictions(self) -> np.ndarray:
         return self._predictions.fields["predictions"][self.position[Lesion()]]
@@ -332,7 +335,7 @@ class Sweep:
 
         Which images a cascade reevaluates depends on those in the same chunk.
         """
-        fields = {"predictions": np.int32, "margins": np.float32}
+        fields: dict[str, type] = {"predictions": np.int32, "margins": np.float32}
         keys, facts = list(map(str, self.lesions)), {"margins": self._kept_margin()}
         if self.settings.precision == "cascade":
             fields |= {"reevaluated": bool, "threshold_violations": bool}
@@ -351,7 +354,7 @@ class Sweep:
     def _limits(self) -> np.ndarray:
         """Returns the threshold of each lesion in a cascade."""
         limits = np.zeros(len(self.lesions))
-        limits[self.rows] = self.check.thresholds
+        limits[self.rows] = self._reduced_check().thresholds
         if self.settings.ci_half_width is not None:
             rounding = self._reduced.fields["rounding"]  # on all images, in chunks of their own
             limits[self.whole] = cascade.thresholds(rounding[self.whole])
@@ -370,16 +373,16 @@ class Sweep:
         cache = self.cache.within(f"{kind}-{name}")
         return LesionResults(cache, keys or list(map(str, self.lesions)), images, fields)
 
-    def _predicted(self, lesions: np.ndarray, parts: Sequence, planned: np.ndarray) -> Wanted:
+    def _predicted(self, lesions: np.ndarray, parts: Sequence, planned: np.ndarray) -> Request:
         precision = self.settings.precision
         options = precision, self._kept_margin(), self._limits() if precision == "cascade" else None
         repeats = np.bincount(planned, minlength=len(self.lesions))
         results = self._predictions
-        return Wanted(self.spec, self.images, results, lesions, parts, predict, options, repeats)
+        return Request(self.spec, self.images, results, lesions, parts, predict, options, repeats)
 
-    def _wanted(self, results: LesionResults, lesions: np.ndarray, function: Callable) -> Wanted:
+    def _request(self, results: LesionResults, lesions: np.ndarray, function: Callable) -> Request:
         parts = self._parts(results.images)
-        return Wanted(self.spec, self.images, results, lesions, parts, function)
+        return Request(self.spec, self.images, results, lesions, parts, function)
 
     def _parts(self, positions: np.ndarray) -> list[np.ndarray]:
         """Returns positions of images in parts of the size of a chunk, which fits the memory."""
@@ -404,11 +407,11 @@ def predict(
         lesions: Positions of the lesions in the sweep.
         precision: One of `LESION_PRECISIONS`.
         kept_margin: Larger relative top-2 margins are kept as this one.
-        limits: Threshold of each lesion of the sweep, for a cascade.
+        limits: Threshold of each lesion of the sweep, for a cascade; None for other precisions.
         meter: Called with shares of the work.
     """
     extra = {}
-    if precision == "cascade":
+    if limits is not None:
         result = cascade.cascaded(evaluator, images, lesions, limits[lesions], meter)
         logits, extra = result.logits, result._asdict()
         del extra["logits"]

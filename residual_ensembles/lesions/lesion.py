@@ -125,19 +125,21 @@ class Lesion:
             order[a - 1], order[b - 1] = order[b - 1], order[a - 1]
         return order
 
-    def steps(self, n: int, between: Collection[int] = ()) -> list[Step]:
+    def steps(self, n: int, segment_positions: Collection[int] = ()) -> list[Step]:
         """Returns the steps between stem and head, in order.
 
         Args:
             n: Number of modules of the network.
-            between: Positions that a plain segment follows; see `Chain.between`.
+            segment_positions: Positions that a plain segment follows, as those of a `Chain`.
 
         Raises:
             ValueError: The lesion names a module or a position that does not exist.
         """
-        return [step for _, step in self.execution_order(n, between)]
+        return [step for _, step in self.execution_order(n, segment_positions)]
 
-    def execution_order(self, n: int, between: Collection[int] = ()) -> list[tuple[int, Step]]:
+    def execution_order(
+        self, n: int, segment_positions: Collection[int] = ()
+    ) -> list[tuple[int, Step]]:
         """Returns the same steps, each with the position at which it is taken, from 1.
 
         Arguments and errors are those of `steps`.
@@ -146,7 +148,7 @@ class Lesion:
         for position, module in enumerate(self.order(n), start=1):
             step = Step(module, "deleted" if module in self.deletions else "run")
             steps = [step, step] if module in self.duplications else [step]
-            steps += [Step(position, "segment")] if position in between else []
+            steps += [Step(position, "segment")] if position in segment_positions else []
             order += [(position, step) for step in steps]
         return order
 
@@ -188,8 +190,9 @@ class Lesion:
                     f"swap 4-9,5-7; duplicate 5' (each word once) or {INTACT!r}."
                 )
             result[word] = numbers.split(",")
+        swaps = (pair.split("-") for pair in result.get("swap", ()))
         return cls(
             deletions=map(int, result.get("delete", ())),
-            swaps=[tuple(map(int, pair.split("-"))) for pair in result.get("swap", ())],
+            swaps=[(int(a), int(b)) for a, b in swaps],
             duplications=map(int, result.get("duplicate", ())),
         )

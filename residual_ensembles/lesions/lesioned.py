@@ -46,7 +46,7 @@ class LesionedChain:
         check_lesion(lesion, chain)
         self.chain = chain
         self.lesion = lesion
-        steps = lesion.steps(len(chain.modules), chain.between)
+        steps = lesion.steps(len(chain.modules), chain.segment_positions)
         self._functions = [function_of(chain, step) for step in steps]
         self._compiled = compiled(self._outputs)
 

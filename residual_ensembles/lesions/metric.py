@@ -61,8 +61,8 @@ def comparison(
     """
     if targets is None:
         return Comparison()
-    several = metric if isinstance(metric, list | tuple) else [metric]
     if metric is not None:
+        several = metric if isinstance(metric, list | tuple) else [metric]
         return Comparison(None, tuple(_by_shape(chain, each, targets) for each in several))
     known = tuple(_by_shape(chain, each, targets) for each in chain.compiled_with.metrics)
     if n_classes(chain) is None:
@@ -167,9 +167,10 @@ def _fitting(chain: ChainLike, targets) -> Metric:
 
 def _as_wanted(chain: ChainLike, metric: Metric, targets, labels: np.ndarray | None):
     """Returns class labels as numbers or one-hot, whichever the metric takes."""
-    if labels is None:
+    classes = n_classes(chain)
+    if labels is None or classes is None:
         return targets
-    name, classes = copied(metric).name, n_classes(chain)
+    name = copied(metric).name
     if name.startswith("sparse"):
         return labels
     return np.eye(classes, dtype="float32")[labels] if "categorical" in name else targets

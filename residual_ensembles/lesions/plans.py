@@ -11,7 +11,7 @@ from residual_ensembles.arguments import checked
 from residual_ensembles.lesions import constraints
 from residual_ensembles.lesions.lesion import Lesion
 from residual_ensembles.models.protocols import ChainLike
-from residual_ensembles.parameters import require_an_end
+from residual_ensembles.parameters import check_number_of_lesions
 from residual_ensembles.statistics.randomness import generator
 
 
@@ -211,7 +211,7 @@ def study_plan(
     if not random:
         return plan
     largest = len(chain.modules) if clip else max(k, duplications)
-    require_an_end(min(k, largest), draws, swaps, min(duplications, largest))
+    check_number_of_lesions(min(k, largest), draws, swaps, min(duplications, largest))
     critical = constraints.critical_modules(chain)
     duplicable = constraints.duplicable(chain)
     others = [[m for m in some if m not in critical] for some in (deletable, duplicable)]

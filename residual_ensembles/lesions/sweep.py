@@ -14,8 +14,9 @@ from residual_ensembles.lesions.evaluation import Evaluation, Sweep, evaluate_sw
 from residual_ensembles.lesions.plans import PlannedLesion
 from residual_ensembles.lesions.sweep_settings import SweepSettings
 from residual_ensembles.lesions.table import exactness_row, lesion_table, summary
+from residual_ensembles.models import Chain
 from residual_ensembles.runtime.executor import Executor
-from residual_ensembles.runtime.result_cache import ResultCache, kept_results
+from residual_ensembles.runtime.result_cache import ResultCache, open_cache
 from residual_ensembles.storage.files import write_npz
 
 ENTRIES = (
@@ -44,7 +45,7 @@ def network_cache(
         **facts: Plain values that decide about the results, too.
     """
     content = hashlib.sha256(network.read_bytes()).hexdigest()
-    return kept_results(kind, entries, network=content, data=data_checksum, facts=facts)
+    return open_cache(kind, entries, network=content, data=data_checksum, facts=facts)
 
 
 class SplitImages:
@@ -66,7 +67,7 @@ class PlannedNetwork(NamedTuple):
     network: str
     """Its name in tables."""
     seed: int
-    chain: object
+    chain: Chain
     plan: Sequence[PlannedLesion]
     cache: ResultCache
     """Cache of results, lesion by lesion: see `network_cache`."""
@@ -125,7 +126,8 @@ def sweep(
         write_predictions(output_dir / "predictions" / f"{each.title}.npz", result, split.labels)
         key = {"network": each.network, "seed": each.seed}
         table = lesion_table(
-            **key,
+            each.network,
+            each.seed,
             plan=each.plan,
             n_modules=len(each.chain.modules),
             predictions=result.predictions,

@@ -1,5 +1,5 @@
 from .architectures import is_reorderable, lesionable, n_modules
-from .blocks import BatchNormalization, Preactivation, reestimate_batch_norm
+from .blocks import BatchNormalization, reestimate_batch_norm
 from .chain import Chain
 from .configs import in_float32
 from .highway import HighwayModule, mean_gate_values
@@ -19,7 +19,6 @@ __all__ = [
     "Module",
     "ModuleLike",
     "PlainModule",
-    "Preactivation",
     "as_file",
     "build",
     "half_gates",

@@ -6,7 +6,7 @@ that changes of it make results anew.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 from residual_ensembles.arguments import checked
 
@@ -35,7 +35,8 @@ LARGEST_SIDE = 2**16
 GATE_BIAS = -2.0
 """Srivastava et al. (2015, section 2.2) start with the gates leaning to the skip, the more so the
 deeper the network: −1 to −4 in their experiments."""
-TRAINING_PRECISIONS = ("float32", "mixed_bfloat16")
+TrainingPrecision = Literal["float32", "mixed_bfloat16"]
+TRAINING_PRECISIONS = get_args(TrainingPrecision)
 
 
 def pooled_modules(side: int) -> list[int]:

@@ -3,6 +3,7 @@
 import importlib
 from collections.abc import Iterable
 from itertools import zip_longest
+from typing import Any
 
 import keras
 import numpy as np
@@ -41,7 +42,7 @@ class Chain(keras.Model):
         ((2, 10), (2, 10))
     """
 
-    graph = None
+    graph: Any = None
     """The Keras graph that `unravel` cut into this chain; None for other chains."""
     probabilities = False
     """Whether the output is probabilities, as after a softmax, and not logits."""
@@ -49,8 +50,7 @@ class Chain(keras.Model):
     """Whether all inputs are integers or booleans, with respect to which there is no gradient."""
     carries_integers = False
     """Whether what passes between modules holds integers, which must not be rounded."""
-    compiled_with = Compilation()
-    """Loss and metrics that the unraveled model was compiled with."""
+    built: bool
 
     def __init__(self, stem, modules, head, input_shape, segments=(), **kwargs):
         # The policy of a model would round its input: each layer has a policy of its own instead.
@@ -121,8 +121,8 @@ class Chain(keras.Model):
         Raises:
             ValueError: There is no such module, or nothing fits without it.
         """
-        one = isinstance(modules, int | np.integer)
-        return _lesioned_chain(self, [modules] if one else list(modules))
+        deleted = [modules] if isinstance(modules, int | np.integer) else list(modules)
+        return _lesioned_chain(self, deleted)
 
     def with_lesion(self, lesion):
         """Returns the network after a lesion, to be called as the network is.
@@ -163,12 +163,17 @@ class Chain(keras.Model):
         return [self.compute_output_shape((None, *self.image_shape))[1:]]
 
     @property
+    def compiled_with(self) -> Compilation:
+        """Loss and metrics that the unraveled model was compiled with."""
+        return Compilation()
+
+    @property
     def names_of_outputs(self) -> list[str]:
         """Names of the outputs, the keys of a dictionary of losses."""
         return ["output"]
 
     @property
-    def between(self) -> tuple[int, ...]:
+    def segment_positions(self) -> tuple[int, ...]:
         """Positions, from 1, that a plain segment follows."""
         return tuple(i for i, s in enumerate(self.segments, start=1) if s is not None)
 
@@ -182,7 +187,7 @@ class Chain(keras.Model):
 
     def get_config(self):
         parts = {"stem": self.stem, "modules": self.modules, "head": self.head}
-        if self.between:
+        if self.segment_positions:
             parts["segments"] = self.segments
         return {
             "name": self.name,

@@ -74,7 +74,7 @@ def architecture_of(content: bytes) -> str:
     return json.dumps(normalized(_config_in(content), {"seed"}))
 
 
-def outline(file: Path, content: bytes, known: dict[str, Chain]) -> Chain:
+def untrained_network(file: Path, content: bytes, known: dict[str, Chain]) -> Chain:
     """Returns a network of the architecture in a file, with untrained weights.
 
     Args:

@@ -53,10 +53,10 @@ def as_arrays(
         )
     has_targets = n_parts == 2
     x, y = zip(*((e[0], e[1]) if has_targets else (e, None) for e in elements), strict=True)
-    x = [each[0] if isinstance(each, tuple) and len(each) == 1 else each for each in x]
-    is_single = tree.flatten(x[0])[0].ndim == len(chain.input_shapes[0])
+    alone = [each[0] if isinstance(each, tuple) and len(each) == 1 else each for each in x]
+    is_single = tree.flatten(alone[0])[0].ndim == len(chain.input_shapes[0])
     joined = np.stack if is_single else np.concatenate
-    result = tree.map_structure(lambda *arrays: joined(arrays), *x)
+    result = tree.map_structure(lambda *arrays: joined(arrays), *alone)
     if targets is None and has_targets:
         targets = tree.map_structure(lambda *arrays: joined(arrays), *y)
     return result, targets

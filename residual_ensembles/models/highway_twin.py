@@ -21,13 +21,13 @@ import numpy as np
 from residual_ensembles.arguments import checked
 from residual_ensembles.models.chain import Chain
 from residual_ensembles.models.highway import HighwayModule, transform_gate
-from residual_ensembles.models.lowering import Norm, lowered, steps
+from residual_ensembles.models.lowering import Convolution, Norm, lowered, steps
 from residual_ensembles.models.module import Module
 from residual_ensembles.models.resnet import ModuleSpec
 
 HALF = 0.0
 """The bias at which a gate without weights is sigmoid(0) = ½."""
-MOST_MODULES = 100
+MAX_MODULES = 100
 """Float32 ends at 2^-126; gamma' is about 2^(n-8)."""
 
 
@@ -39,8 +39,7 @@ def has_half_gates(chain: Chain) -> bool:
         >>> has_half_gates(chain), has_half_gates(half_gates(chain))
         (True, False)
     """
-    known = [lowered(module) for module in chain.modules]
-    return len(known) <= MOST_MODULES and all(k and k.preactivation and not k.gate for k in known)
+    return len(_preactivations(chain)) == len(chain.modules) <= MAX_MODULES
 
 
 @checked
@@ -63,18 +62,25 @@ def half_gates(chain: Chain) -> Chain:
     if not has_half_gates(chain):
         raise ValueError(
             f"Received {chain.name}, expected a pre-activation residual network of at most "
-            f"{MOST_MODULES} modules, such as models.build('resnet', 110, …) returns."
+            f"{MAX_MODULES} modules, such as models.build('resnet', 110, …) returns."
         )
     copy = Chain.from_config(chain.get_config())
     copy.set_weights(chain.get_weights())
-    for i, module in enumerate(copy.modules):
-        norm, *_, conv = lowered(module).residual
+    modules = []
+    for i, (module, pairs) in enumerate(zip(copy.modules, _preactivations(copy), strict=True)):
+        (norm, _), (_, last) = pairs[0], pairs[-1]
         _rescale(norm, 2.0**-i)
-        conv.kernel.assign(np.asarray(conv.kernel) * (module.survival_probability * 2.0**-i))
-    [norm] = steps(copy.head.layers[0])
+        last.kernel.assign(np.asarray(last.kernel) * (module.survival_probability * 2.0**-i))
+        modules.append(_highway(module, math.prod(conv.strides for _, conv in pairs)))
+    norm = next(step for step in steps(copy.head.layers[0]) or () if isinstance(step, Norm))
     _rescale(norm, 2.0 ** -len(copy.modules))
-    modules = [_highway(module) for module in copy.modules]
     return Chain(copy.stem, modules, copy.head, chain.image_shape, name=f"{chain.name}_halved")
+
+
+def _preactivations(chain: Chain) -> list[tuple[tuple[Norm, Convolution], ...]]:
+    """Returns norms and convolutions of each pre-activation residual module."""
+    known = (lowered(module) for module in chain.modules)
+    return [k.preactivation for k in known if k and k.preactivation and not k.gate]
 
 
 def _rescale(norm: Norm, c: float) -> None:
@@ -89,10 +95,9 @@ def _rescale(norm: Norm, c: float) -> None:
     norm.variance.assign(c * c * variance)
 
 
-def _highway(module: Module) -> HighwayModule:
+def _highway(module: Module, strides: int) -> HighwayModule:
     """Returns the module with a gate that is always one half."""
     transform, dtype = module.transform, module.dtype_policy
-    strides = math.prod(conv.strides for _, conv in lowered(module).preactivation)
     spec = ModuleSpec(transform.name, module.shapes[1][-1], strides, module.shortcut is not None)
     return HighwayModule(
         transform,

@@ -7,6 +7,7 @@ To add a kind of module, enter a function in `_MODULES`, or in `_LAYERS` where o
 new.
 """
 
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import keras
@@ -96,15 +97,18 @@ class Lowered(NamedTuple):
         plain = self.has_skip and self.after is None and skip in ([], [Convolution])
         if not plain or not kinds or kinds != [Norm, Relu, Convolution] * (len(kinds) // 3):
             return None
-        return tuple(zip(self.residual[::3], self.residual[2::3], strict=True))
+        norms = [step for step in self.residual or () if isinstance(step, Norm)]
+        convolutions = [step for step in self.residual or () if isinstance(step, Convolution)]
+        return tuple(zip(norms, convolutions, strict=True))
 
 
 def lowered(module: Any) -> Lowered | None:
     """Returns a built module as records of its variables; None where it has no lowering."""
     lower = _MODULES.get(type(module))
-    if lower is None or type(module.activation) not in AFTER or steps(module.shortcut) is None:
+    if lower is None or type(module.activation) not in AFTER:
         return None
-    return lower(module)
+    skip = steps(module.shortcut)
+    return None if skip is None else lower(module, skip)
 
 
 def steps(layer: Any) -> tuple[Step, ...] | None:
@@ -115,22 +119,26 @@ def steps(layer: Any) -> tuple[Step, ...] | None:
     return None if lower is None else lower(layer)
 
 
-def _residual(module: Module) -> Lowered:
-    parts = steps(module.transform), steps(module.shortcut), module.activation
-    return Lowered(*parts, survival=module.survival_probability)
+def _residual(module: Module, skip: tuple[Step, ...]) -> Lowered:
+    survival = module.survival_probability
+    return Lowered(steps(module.transform), skip, module.activation, survival=survival)
 
 
-def _highway(module: HighwayModule) -> Lowered:
+def _highway(module: HighwayModule, skip: tuple[Step, ...]) -> Lowered:
     gate = _convolution(module.transform_gate, keras.activations.sigmoid)
     transform = None if gate is None or gate.bias is None else steps(module.transform)
-    return Lowered(transform, steps(module.shortcut), module.activation, gate=gate)
+    return Lowered(transform, skip, module.activation, gate=gate)
 
 
-def _plain(module: PlainModule) -> Lowered:
+def _plain(module: PlainModule, _) -> Lowered:
     return Lowered(steps(module.transform), (), module.activation, has_skip=False)
 
 
-_MODULES = {Module: _residual, HighwayModule: _highway, PlainModule: _plain}
+_MODULES: dict[type, Callable[..., Lowered]] = {
+    Module: _residual,
+    HighwayModule: _highway,
+    PlainModule: _plain,
+}
 
 
 def _convolution(layer, activation=keras.activations.linear) -> Convolution | None:
@@ -163,17 +171,25 @@ def _relu(layer) -> tuple[Step, ...] | None:
     return (Relu(),) if plain else None
 
 
-def _preactivation(layer: Preactivation) -> tuple[Step, ...]:
+def _preactivation(layer: Preactivation) -> tuple[Step, ...] | None:
     pairs = zip(layer.norms, layer.convs, strict=True)
-    return tuple(step for n, c in pairs for step in (*_norm(n), Relu(), *_conv(c)))
+    return _joined(part for n, c in pairs for part in (_norm(n), (Relu(),), _conv(c)))
 
 
 def _sequence(layer: LayerSequence) -> tuple[Step, ...] | None:
-    parts = [steps(inner) for inner in layer.layers]
-    return None if None in parts else tuple(step for part in parts for step in part)
+    return _joined(map(steps, layer.layers))
 
 
-_LAYERS = {
+def _joined(parts: Iterable[tuple[Step, ...] | None]) -> tuple[Step, ...] | None:
+    result: list[Step] = []
+    for part in parts:
+        if part is None:
+            return None
+        result += part
+    return tuple(result)
+
+
+_LAYERS: dict[type, Callable[..., tuple[Step, ...] | None]] = {
     keras.layers.Conv2D: _conv,
     BatchNormalization: _norm,
     keras.layers.ReLU: _relu,

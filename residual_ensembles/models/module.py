@@ -37,9 +37,6 @@ class Module(keras.layers.Layer):
     """Whether a gate between 0 and 1 scales the residual; if not, a gate is 0 or 1."""
     channel_axis = -1
     """Axis of the channels in what it acts on."""
-    is_identity_when_deleted = False
-    """Whether the deleted module is known to be the identity; for modules with a lowering, see
-    `Lowered.is_identity_when_deleted`."""
 
     def __init__(
         self, transform, shortcut=None, activation=None, survival_probability=1.0, **kwargs
@@ -56,6 +53,13 @@ class Module(keras.layers.Layer):
         self.survival_probability = float(survival_probability)
 
     @property
+    def is_identity_when_deleted(self) -> bool:
+        """Whether the deleted module is known to be the identity; for modules with a lowering, see
+        `Lowered.is_identity_when_deleted`.
+        """
+        return False
+
+    @property
     def title(self) -> str:
         """Name of the module in tables."""
         return self.name
@@ -64,7 +68,7 @@ class Module(keras.layers.Layer):
         """Returns the tensor that the module acts on, of all that enters it."""
         return y
 
-    def left_stream(self, y):
+    def output_stream(self, y):
         """Returns the same tensor of all that leaves the module."""
         return y
 
@@ -157,7 +161,7 @@ class Module(keras.layers.Layer):
         return self.shapes[0] == self.shapes[1]
 
     @property
-    def layout(self):
+    def input_layout(self):
         """Equal for two modules that can change places: the shape of what enters."""
         return tuple(self.shapes[0])
 

@@ -72,7 +72,7 @@ class ModuleLike(Protocol):
         """Whether what leaves has the shape of what enters."""
 
     @property
-    def layout(self) -> tuple:
+    def input_layout(self) -> tuple:
         """Equal for two modules that can change places."""
 
     @property
@@ -97,7 +97,7 @@ class ModuleLike(Protocol):
     def stream(self, y: Tensor) -> Tensor:
         """Returns what the module acts on, of all that enters it."""
 
-    def left_stream(self, y: Tensor) -> Tensor:
+    def output_stream(self, y: Tensor) -> Tensor:
         """Returns the same tensor of all that leaves the module."""
 
     def residual(self, y: Tensor, training: bool = False) -> Tensor:
@@ -181,7 +181,7 @@ class ChainLike(Protocol):
         """Loss and metrics of the model."""
 
     @property
-    def between(self) -> tuple[int, ...]:
+    def segment_positions(self) -> tuple[int, ...]:
         """Positions, from 1, that a segment follows."""
 
     @property

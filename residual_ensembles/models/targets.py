@@ -30,11 +30,13 @@ def class_labels(
     Raises:
         ValueError: The targets are no classes, or the network is no classifier.
     """
-    labels, classes = np.asarray(targets), classes or n_classes(chain)
+    labels: np.ndarray = np.asarray(targets)
+    classes = classes or n_classes(chain)
     is_number = labels.dtype.kind in "biuf"
     if is_number and labels.ndim == 2 and classes and labels.shape[1] == classes > 1:
         labels = _of_one_hot(labels, otherwise)
-    labels = labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
     if labels.shape != (n,) or not is_number or classes is None:
         raise ValueError(
             f"Received targets of shape {labels.shape} and type {labels.dtype} for {n} inputs and "

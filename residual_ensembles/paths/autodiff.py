@@ -1,4 +1,4 @@
-"""Products of any module with a cotangent, by automatic differentiation.
+"""Vector-Jacobian products of any module, by automatic differentiation.
 
 S and R are the Jacobians of `after` ∘ skip and of `after` ∘ residual, both at the activations of
 the forward pass. Backwards, a path takes Sᵀ or Rᵀ of each module.
@@ -12,14 +12,14 @@ from residual_ensembles.models.protocols import ModuleLike
 
 
 class Autodiff:
-    """Forward pass and backward products of modules that differ in their weights only.
+    """Forward pass and vector-Jacobian products of modules that differ in their weights only.
 
     Args:
         module: One of these modules.
         training: Whether batch normalization uses the statistics of the batch.
     """
 
-    ignored = ()
+    ignored: tuple[str, ...] = ()
 
     def __init__(self, module, training: bool):
         self.module = module

@@ -9,12 +9,15 @@ no digit, so norms equal those of the unscaled computation wherever that does no
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 import numpy as np
 from keras import ops
 
 from residual_ensembles import backend
+
+Rows = TypeVar("Rows", list, np.ndarray)
 
 # Limits of one call of a compiled function: large calls have little overhead, and take long to
 # compile.
@@ -26,7 +29,7 @@ STACKS_PER_CALL = 8
 PRODUCTS_BETWEEN = 5
 
 
-def in_calls(items: Sequence | np.ndarray, row) -> Iterator[Sequence | np.ndarray]:
+def in_calls(items: Rows, row) -> Iterator[Rows]:
     """Yields slices whose sizes are powers of two, so that few shapes are compiled.
 
     Args:
@@ -50,8 +53,10 @@ def mapped(function: Callable, rows: list, *others: np.ndarray) -> list:
         rows: Rows, `(batch, ...)` each.
         *others: Values for each row, `(rows,)`.
     """
-    every: tuple[list | np.ndarray, ...] = (rows, *others)
-    parts = zip(*(in_calls(x, rows[0]) for x in every), strict=True) if rows else ()
+    if not rows:
+        return []
+    values = (in_calls(each, rows[0]) for each in others)
+    parts = zip(in_calls(rows, rows[0]), *values, strict=True)
     return [result for some, *own in parts for result in function(some, *own)]
 
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from residual_ensembles.arguments import checked
 from residual_ensembles.paths import cotangents
-from residual_ensembles.paths.linearization import LinearizedBatch, Step
+from residual_ensembles.paths.linearization import LinearizedBatch, LinearizedModule
 from residual_ensembles.runtime.executor import ignore
 
 # float32 goes from 2^−126 to 2^127. Neighboring lengths share an exponent that keeps their largest
@@ -138,7 +138,7 @@ class CotangentsByLength:
         """Largest path length so far, in modules."""
         return self.shortest + len(self.rows) - 1
 
-    def pass_through(self, step: Step) -> None:
+    def pass_through(self, step: LinearizedModule) -> None:
         """Propagates the cotangents backwards through a module."""
         if step.products.has_skip:
             self._pass_skip_and_residual(step)
@@ -148,8 +148,9 @@ class CotangentsByLength:
         if self.n_passed >= self._rescale_at:
             self.rescale()
 
-    def _pass_skip_and_residual(self, step: Step) -> None:
-        passed, below = [], None
+    def _pass_skip_and_residual(self, step: LinearizedModule) -> None:
+        passed: list = []
+        below = None
         for part in self._in_calls():
             first = len(passed)
             change = self.exponents[max(0, first - 1) : first] - self.exponents[first]
@@ -168,7 +169,7 @@ class CotangentsByLength:
         for first, end in pairwise([0, *ends.tolist(), len(self.rows)]):
             yield from cotangents.in_calls(self.rows[first:end], self.rows[0])
 
-    def _pass_residual_only(self, step: Step) -> None:
+    def _pass_residual_only(self, step: LinearizedModule) -> None:
         self.rows = cotangents.mapped(partial(step.products.residual, step.saved), self.rows)
         self.shortest += 1
         if self.longest > self.max_length:
@@ -184,8 +185,8 @@ class CotangentsByLength:
         shifts = self.exponents - exponents
         due = np.flatnonzero(shifts)
         moved = cotangents.mapped(_shifted, [self.rows[i] for i in due], shifts[due])
-        moved = dict(zip(due, moved, strict=True))
-        self.rows = [moved.get(i, row) for i, row in enumerate(self.rows)]
+        by_row = dict(zip(due, moved, strict=True))
+        self.rows = [by_row.get(i, row) for i, row in enumerate(self.rows)]
         self.exponents = exponents
         self._plan(sizes)
 
@@ -208,14 +209,15 @@ class CotangentsByLength:
         """
         full = cotangents.FullGradient(gradient)
         log10_norms, shares, total = [], [], 0.0
-        parts = (cotangents.in_calls(x, self.rows[0]) for x in (self.rows, self.exponents))
-        for part, exponents in zip(*parts, strict=True):
+        parts = cotangents.in_calls(self.rows, self.rows[0])
+        exponents_of_parts = cotangents.in_calls(self.exponents, self.rows[0])
+        for part, exponents in zip(parts, exponents_of_parts, strict=True):
             near_one, shifts = cotangents.near_one(part)
             own = exponents + shifts
-            arrived = to_target(near_one)
-            log10_norms.append(cotangents.log10(cotangents.norms(arrived), own))
-            shares.append(full.shares(arrived, own))
-            total = total + cotangents.total(arrived, cotangents.factors(own - full.exponent))
+            at_target = to_target(near_one)
+            log10_norms.append(cotangents.log10(cotangents.norms(at_target), own))
+            shares.append(full.shares(at_target, own))
+            total = total + cotangents.total(at_target, cotangents.factors(own - full.exponent))
         by_length = GradientByLength(
             lengths=np.arange(self.shortest, self.longest + 1),
             log10_norms=np.concatenate(log10_norms),

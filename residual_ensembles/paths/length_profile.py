@@ -9,6 +9,8 @@ from scipy.stats import linregress, norm, t
 
 from residual_ensembles.arguments import checked
 
+PAPER_N = 54
+"""Modules of the paper's ResNet-110."""
 EFFECTIVE = (5, 17)
 """Smallest and largest length, in modules, of the paper's effective paths (section 4.2)."""
 
@@ -51,16 +53,16 @@ def log_linear(
         >>> round(fit.slope, 2), round(fit.r_squared, 3)
         (-0.98, 0.996)
     """
-    lengths, log10_norms = np.asarray(lengths, float), np.asarray(log10_norms, float)
-    finite = np.isfinite(log10_norms)
-    lengths, log10_norms = lengths[finite], log10_norms[finite]
-    n = len(lengths)
-    if len(np.unique(lengths)) < 4:
+    x, y = np.asarray(lengths, float), np.asarray(log10_norms, float)
+    finite = np.isfinite(y)
+    x, y = x[finite], y[finite]
+    n = len(x)
+    if len(np.unique(x)) < 4:
         raise ValueError(
-            f"log_linear got {len(np.unique(lengths))} lengths with a finite norm; expected at "
+            f"log_linear got {len(np.unique(x))} lengths with a finite norm; expected at "
             "least 4. Sample more path lengths."
         )
-    line = linregress(lengths, log10_norms)
+    line = linregress(x, y)
     half = t.ppf((1 + confidence) / 2, n - 2) * line.stderr
     # Fisher's z of a perfect correlation is infinite; the largest double below 1 is near enough.
     z = math.atanh(min(abs(line.rvalue), 1 - 1e-16))

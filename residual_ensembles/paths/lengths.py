@@ -7,7 +7,7 @@ All results are ratios of binomial coefficients, as exact fractions.
 from fractions import Fraction
 from math import comb
 
-from residual_ensembles.arguments import checked, require_whole_number
+from residual_ensembles.arguments import checked, require_integer
 
 
 @checked
@@ -148,7 +148,7 @@ def _paths_within(n: int, low: int, high: int) -> int:
 
 
 def _check_modules(n: int) -> None:
-    require_whole_number("n", n)
+    require_integer("n", n)
 
 
 def _check_deleted(n: int, deleted: int) -> None:

@@ -62,7 +62,7 @@ def with_segment(module: ModuleLike, segment: keras.Layer | None, training: bool
 
 
 @dataclass(frozen=True)
-class Step:
+class LinearizedModule:
     """A module linearized at the activations of one batch."""
 
     products: Products
@@ -90,7 +90,7 @@ class Step:
 class LinearizedBatch:
     """A chain linearized at the activations of one batch."""
 
-    steps: list[Step]
+    steps: list[LinearizedModule]
     cotangent: Tensor
     """Gradient of the batch's mean loss with respect to y_n, `(batch, ...)`."""
     loss: float
@@ -189,7 +189,7 @@ class Linearization:
         for module, products in zip(self._modules, self._products, strict=True):
             weights = products.weights(module)
             out, saved = products.forward(weights, y)
-            steps.append(Step(products, weights, y, saved))
+            steps.append(LinearizedModule(products, weights, y, saved))
             y = out
         targets = tree.map_structure(ops.convert_to_tensor, labels)
         loss, cotangent = self._loss_and_cotangent(head, y, targets)

@@ -1,4 +1,4 @@
-"""Compiled products of modules with many cotangents, shared by modules of one kind."""
+"""Compiled vector-Jacobian products of modules, shared by modules of one kind."""
 
 from keras import ops
 

@@ -127,9 +127,9 @@ def _influence_of_batch(chain, x):
     y, result = chain.stem(x, training=False), []
     for position, module in enumerate(chain.modules, start=1):
         left = module(y, training=False)
-        before, after = module.stream(y), module.left_stream(left)
+        before, after = module.stream(y), module.output_stream(left)
         if before.shape[1:] != after.shape[1:]:
-            before = module.left_stream(module.deleted(y, training=False))
+            before = module.output_stream(module.deleted(y, training=False))
         result.append(1.0 - ops.mean(_cosine(before, after, module.channel_axis)))
         segment = segment_of(chain, position)
         y = left if segment is None else segment(left, training=False)

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 import numpy as np
@@ -10,7 +11,7 @@ import pandas as pd
 from keras import ops, tree
 
 from residual_ensembles import backend
-from residual_ensembles.arguments import checked, require_whole_number
+from residual_ensembles.arguments import checked, require_integer
 from residual_ensembles.lesions import Lesion, deletable, outputs_of
 from residual_ensembles.lesions.engine.grid import MEMORY_BYTES
 from residual_ensembles.lesions.metric import Comparison, comparison
@@ -28,8 +29,8 @@ from residual_ensembles.pruning.importance import Costs, OutputOptions, costs_of
 from residual_ensembles.runtime.calls import Verbose, executor_for, progress_bar
 from residual_ensembles.runtime.executor import Executor
 from residual_ensembles.statistics.intervals import wilson
-from residual_ensembles.unraveling.chain import allowed_difference
 from residual_ensembles.unraveling.example import structured
+from residual_ensembles.unraveling.probing import tolerance
 from residual_ensembles.unraveling.rebuild import rebuilt
 
 N_TIMED_PASSES = 9
@@ -242,7 +243,7 @@ def check_number(chain: ChainLike, n: int) -> None:
             f"Received a {type(chain).__name__}, expected what unravel(model) returns: only a "
             "Keras model can be rebuilt without modules."
         )
-    require_whole_number("n", n, 1, len(deletable(chain)))
+    require_integer("n", n, 1, len(deletable(chain)))
 
 
 def _difference(chain, model: keras.Model, deleted: Collection[int], inputs) -> float:
@@ -271,7 +272,7 @@ def _difference(chain, model: keras.Model, deleted: Collection[int], inputs) -> 
         result = ops.convert_to_numpy(run(ops.convert_to_tensor(inputs[some])))
         scale = max(scale, float(np.abs(expected).max()))
         largest = max(largest, float(np.abs(result - expected).max()))
-    if not largest / scale <= allowed_difference(chain.graph.dtypes):
+    if not largest / scale <= tolerance(chain.graph.dtypes):
         raise ValueError(
             f"The model built anew from {chain.name} differs from it by {largest / scale:.1e} of "
             "the largest output, expected rounding: one of its layers keeps something that neither "
@@ -297,7 +298,7 @@ def _comparison(chain, model: keras.Model, measured: _Measured, costs: Costs) ->
     n = len(measured.packed)
     few = tree.map_structure(lambda x: np.asarray(x)[:TIMED_EXAMPLES], measured.inputs)
     both = (chain.graph.model, model)
-    rows = {"loss": costs.loss, **costs.metrics}
+    rows: dict[str, Any] = {"loss": costs.loss, **costs.metrics}
     if costs.n_wrong is not None:
         low, high = zip(*(wilson(int(wrong), n) for wrong in costs.n_wrong), strict=True)
         rows = {"error_fraction": costs.n_wrong / n, "error_low": low, "error_high": high} | rows

@@ -28,12 +28,12 @@ DECIDED = (REPRODUCED, NOT_REPRODUCED)
 READINGS = (
     ("mean norm of a path times number of paths, the paper's reading", "13a", "23a"),
     ("norms of sums", "13b", "23b"),
-    ("projections on the whole gradient", "13c", "23c"),
+    ("projections on the full gradient", "13c", "23c"),
 )
 """Each reading of Fig. 6 (c), with the claims that are decided under it."""
 
 
-class Study(NamedTuple):
+class StudyVerdicts(NamedTuple):
     """What a study decides."""
 
     name: str
@@ -70,7 +70,7 @@ def folders(committed: Path = COMMITTED) -> list[Path]:
     return sorted(path.parent for path in Path(committed).glob("*/claims.csv"))
 
 
-def read(folder: Path) -> Study:
+def read(folder: Path) -> StudyVerdicts:
     """Reads what a committed study decides.
 
     Args:
@@ -86,10 +86,10 @@ def read(folder: Path) -> Study:
     runs = sorted(folder.glob("networks/*/run.json"))
     dataset = json.loads(runs[0].read_text(encoding="utf-8")).get("dataset", {}) if runs else {}
     title = dataset.get("title") or dataset.get("name") or folder.name
-    return Study(folder.name, str(title), claims.astype({"n": "Int64"}))
+    return StudyVerdicts(folder.name, str(title), claims.astype({"n": "Int64"}))
 
 
-def read_all(committed: Path = COMMITTED) -> list[Study]:
+def read_all(committed: Path = COMMITTED) -> list[StudyVerdicts]:
     """Reads what every committed study decides."""
     return [read(folder) for folder in folders(committed)]
 
@@ -102,7 +102,7 @@ def decide(folder: Path) -> None:
     write_json(folder / "metrics.json", metrics(tables, claims))
 
 
-def claim_rows(studies: Iterable[Study]) -> list[ClaimRow]:
+def claim_rows(studies: Iterable[StudyVerdicts]) -> list[ClaimRow]:
     """Returns a row for each claim that a study can change, in the order of their numbers."""
     studies = list(studies)
     return [
@@ -125,7 +125,7 @@ def summary(rows: Iterable[ClaimRow]) -> str:
     return f"{sentence} No study decides {', '.join(rest)}." if rest else sentence
 
 
-def markdown(studies: Iterable[Study], *, with_intervals: bool = False) -> str:
+def markdown(studies: Iterable[StudyVerdicts], *, with_intervals: bool = False) -> str:
     """Returns the verdicts of studies as a Markdown table: a column a study, a row a claim.
 
     Claims that none of them tests have no row.
@@ -166,7 +166,7 @@ def _number(id: str) -> tuple[int, str]:
     return int(id.rstrip("abc")), id
 
 
-def short_paths(studies: Iterable[Study]) -> str:
+def short_paths(studies: Iterable[StudyVerdicts]) -> str:
     """Returns, in Markdown, whether gradient comes from short paths, under each reading.
 
     Studies of photographs come before that of digits; empty where no study measured it.
@@ -182,7 +182,7 @@ def short_paths(studies: Iterable[Study]) -> str:
     return "\n\n".join(parts)
 
 
-def _reading(study: Study, reading: str, of_54: str, of_any: str) -> str:
+def _reading(study: StudyVerdicts, reading: str, of_54: str, of_any: str) -> str:
     rows = study.claims[study.claims.verdict != NOT_TESTED]
     longest, carried = rows[rows.id == of_any], rows[rows.id == of_54]
     if longest.empty:

@@ -15,7 +15,7 @@ QUESTIONS = (
     ("Does error grow smoothly with every module less?", "4b", "largest step of the rise"),
     ("Does nearly all gradient come from short paths (the paper's reading)?", "13a", _OF_SHORT),
     ("Does it, in norms of sums?", "13b", _OF_SHORT),
-    ("Does it, in projections on the whole?", "13c", _OF_SHORT),
+    ("Does it, in projections on the full gradient?", "13c", _OF_SHORT),
     ("Are short paths enough to train on?", "15a", "difference in error"),
 )
 """The paper in a few questions, the claims that answer each, and what their numbers are."""
@@ -24,7 +24,7 @@ ROUNDED = 4
 """Decimals of metrics; more than any study's images resolve."""
 COUNTED = frozenset(claim.id for claim in CLAIMS if claim.counted)
 """The claims that no network can change."""
-_BY_ID = {claim.id: claim for claim in CLAIMS}
+CLAIMS_BY_ID = {claim.id: claim for claim in CLAIMS}
 
 
 class Answer(NamedTuple):
@@ -39,7 +39,7 @@ class Answer(NamedTuple):
 
 def measured(row) -> str:
     """Returns number and interval of a row of claims.csv, in the claim's unit."""
-    unit = _BY_ID[row.id].unit
+    unit = CLAIMS_BY_ID[row.id].unit
     ends = interval(row.low, row.high, unit)
     return quantity(row.measured, unit) + (f" ({ends})" if ends else "")
 

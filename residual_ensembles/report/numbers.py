@@ -1,6 +1,7 @@
 """Numbers as people read them."""
 
 import math
+from typing import Any
 
 NOTHING = "–"
 THIN = "\u202f"
@@ -13,7 +14,7 @@ def number(value: float | None, digits: int = 3) -> str:
     >>> number(0.00413), number(1730714), number(None)
     ('0.00413', '1.73e+06', '–')
     """
-    if is_missing(value):
+    if value is None or is_missing(value):
         return NOTHING
     return f"{_rounded(value):.{digits}g}".replace("-", "−")
 
@@ -23,7 +24,7 @@ def _rounded(value: float) -> float:
     return 0.0 if abs(float(value)) < ROUNDING else float(value)
 
 
-def is_missing(value: object) -> bool:
+def is_missing(value: Any) -> bool:
     """Whether a cell of a table is empty."""
     try:
         return value is None or value != value or math.isnan(value)
@@ -38,7 +39,7 @@ def quantity(value: float | None, unit: str) -> str:
         value: The number; None and NaN become a dash.
         unit: %, points or nothing, as in `Claim.unit`.
     """
-    if is_missing(value) or not unit:
+    if value is None or is_missing(value) or not unit:
         return number(value)
     hundredfold = 100 * _rounded(value)
     shown = f"{hundredfold:.2f}" if abs(hundredfold) >= 1 else f"{hundredfold:.3g}"
@@ -49,18 +50,22 @@ def interval(low: float | None, high: float | None, unit: str) -> str:
     """Returns an interval, or nothing where there is none or it has no width."""
     if is_missing(low) or is_missing(high) or low == high:
         return ""
-    low, high = (quantity(end, unit).removesuffix(THIN + unit) for end in (low, high))
-    return f"{low} to {high}"
+    ends = (quantity(end, unit).removesuffix(THIN + unit) for end in (low, high))
+    return " to ".join(ends)
 
 
 def percent(fraction: float | None) -> str:
     """Returns a fraction in percent with two decimals."""
-    return NOTHING if is_missing(fraction) else f"{100 * float(fraction):.2f}{THIN}%"
+    return (
+        NOTHING
+        if fraction is None or is_missing(fraction)
+        else f"{100 * float(fraction):.2f}{THIN}%"
+    )
 
 
 def integer(value: float | None) -> str:
     """Returns an integer with its thousands set apart."""
-    return NOTHING if is_missing(value) else f"{int(value):,}".replace(",", THIN)
+    return NOTHING if value is None or is_missing(value) else f"{int(value):,}".replace(",", THIN)
 
 
 def duration(seconds: float | None) -> str:
@@ -69,10 +74,10 @@ def duration(seconds: float | None) -> str:
     >>> duration(51.3), duration(3725)
     ('51 s', '1 h 2 min')
     """
-    if is_missing(seconds):
+    if seconds is None or is_missing(seconds):
         return NOTHING
-    seconds = round(float(seconds))
-    if seconds < 120:
-        return f"{seconds} s"
-    hours, minutes = divmod(seconds // 60, 60)
+    rounded = round(float(seconds))
+    if rounded < 120:
+        return f"{rounded} s"
+    hours, minutes = divmod(rounded // 60, 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min"

@@ -9,12 +9,13 @@ import jinja2
 import pandas as pd
 from markupsafe import Markup
 
-from residual_ensembles.analysis import CLAIMS, Tables, claims_table
+from residual_ensembles.analysis import Tables, claims_table
 from residual_ensembles.analysis.claims import VERDICTS
 from residual_ensembles.figures import FIGURES, FigureSpec, style, write_reference
 from residual_ensembles.report import evidence
 from residual_ensembles.report.assets import asset, content_security_policy
 from residual_ensembles.report.key_results import (
+    CLAIMS_BY_ID,
     COUNTED,
     answers,
     how_sure,
@@ -73,9 +74,6 @@ def _with_own_ids(svg: str, prefix: str) -> str:
     return re.sub(r'(url\(#|href="#)', rf"\g<1>{prefix}-", svg)
 
 
-_CLAIMS = {claim.id: claim for claim in CLAIMS}
-
-
 class Shown(NamedTuple):
     """A figure with the text around it."""
 
@@ -105,8 +103,8 @@ def claim_rows(claims: pd.DataFrame) -> list[Row]:
             claim=row.claim,
             source=row.source,
             network=row.network,
-            figure=_CLAIMS[row.id].figure,
-            paper=quantity(row.paper_value, _CLAIMS[row.id].unit),
+            figure=CLAIMS_BY_ID[row.id].figure,
+            paper=quantity(row.paper_value, CLAIMS_BY_ID[row.id].unit),
             measured=measured(row),
             keys={  # what these columns are sorted by
                 name: "" if pd.isna(value) else repr(float(value))
@@ -166,7 +164,7 @@ def render(
     claims: pd.DataFrame,
     parameters: Mapping[str, object],
     command: str,
-    committed: Iterable[evidence.Study] = (),
+    committed: Iterable[evidence.StudyVerdicts] = (),
 ) -> str:
     """Returns the page.
 
@@ -180,7 +178,7 @@ def render(
     """
     parameters = dict(parameters)
     differs = parameters.pop("differs", "")
-    own = evidence.Study(tables.study, tables.dataset_title, claims)
+    own = evidence.StudyVerdicts(tables.study, tables.dataset_title, claims)
     others = [study for study in committed if study.name != own.name]
     beside = evidence.claim_rows([own, *others]) if others else []
     about = about_its_networks(tables, claims)
@@ -225,7 +223,7 @@ def write_page(
     tables: Tables,
     parameters: Mapping[str, object],
     command: str,
-    committed: Iterable[evidence.Study] = (),
+    committed: Iterable[evidence.StudyVerdicts] = (),
 ) -> int:
     """Writes claims.csv, reference.csv, metrics.json and report.html into a study's folder.
 

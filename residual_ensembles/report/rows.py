@@ -150,7 +150,7 @@ def flattened(parameters: Mapping[str, object], prefix: str = "") -> dict[str, s
     >>> flattened({"train": {"epochs": 30}, "seeds": [0, 1]})
     {'train.epochs': '30', 'seeds': '0, 1'}
     """
-    flat = {}
+    flat: dict[str, str] = {}
     for name, value in parameters.items():
         if isinstance(value, Mapping):
             flat |= flattened(value, f"{prefix}{name}.")

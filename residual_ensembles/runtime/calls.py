@@ -7,7 +7,7 @@ from typing import Literal
 
 from tqdm import tqdm
 
-from residual_ensembles.arguments import require_whole_number
+from residual_ensembles.arguments import require_integer
 from residual_ensembles.backend import choice
 from residual_ensembles.backend.threads import processors
 from residual_ensembles.runtime.executor import Executor, Serial
@@ -32,7 +32,7 @@ def executor_for(n_jobs: int | None, executor: Executor | None = None) -> Iterat
         TypeError: `n_jobs` is no integer.
         ValueError: `n_jobs` is 0.
     """
-    if n_jobs is not None and require_whole_number("n_jobs", n_jobs, -MAX_JOBS, MAX_JOBS) == 0:
+    if n_jobs is not None and require_integer("n_jobs", n_jobs, -MAX_JOBS, MAX_JOBS) == 0:
         raise ValueError(
             f"Received n_jobs={n_jobs!r}, expected a number of processes, or -1 for one on each "
             "processor."

@@ -11,7 +11,7 @@ import os
 import platform
 import socket
 import time
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -255,7 +255,7 @@ class Attempts:
     def __init__(self, exceptions):
         self.exceptions = exceptions
         self.n_times: Counter[int] = Counter()
-        self.counted: Counter[int] = Counter()
+        self.counted: defaultdict[int, float] = defaultdict(float)
         """The same, where a node that died counts as `NODE_DEATH`."""
 
     def failed(self, name: str, index: int, error: Exception) -> None:
@@ -344,7 +344,7 @@ def _call(function, threads: int, *arguments) -> tuple[object, float, str]:
     from residual_ensembles import backend
 
     backend.configure(threads)
-    steps = []
+    steps: list[float] = []
     result = function(*arguments, steps.append)
     node = ray.get_runtime_context().get_node_id()
     return result, sum(steps), _node_name(platform.node(), node)

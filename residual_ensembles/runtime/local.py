@@ -84,7 +84,7 @@ class Local(Executor):
         self.folder = TemporaryFolder()
         self.pool: ProcessPoolExecutor | None = None
         self.steps, self._progress = Pipe(duplex=False)
-        self._held, self._holds = Pipe(duplex=False)
+        self._stop_reader, self._stop_writer = Pipe(duplex=False)
         """Processes have the first; it ends when the second is closed, here or by our end."""
 
     def scatter(self, value):
@@ -141,7 +141,8 @@ class Local(Executor):
         if self.pool is None:
             self.pool = self._new_pool()
         content = cloudpickle.dumps((function, arguments))
-        with interruption.withheld():  # also while a process that this starts is not ready yet
+        # Also while a process that this starts is not ready yet.
+        with interruption.sigint_blocked():
             return self.pool.submit(_call, content, task_threads())
 
     def _new_pool(self) -> ProcessPoolExecutor:
@@ -150,22 +151,22 @@ class Local(Executor):
         return ProcessPoolExecutor(
             self.max_in_flight(),
             mp_context=get_context("loky"),
-            initializer=begin,
-            initargs=(os.getpid(), self._held, self._progress, self.folder.name),
+            initializer=initialize_process,
+            initargs=(os.getpid(), self._stop_reader, self._progress, self.folder.name),
         )
 
     def _end_processes(self) -> None:
         """Ends all processes, and prepares for new ones."""
-        self._holds.close()
+        self._stop_writer.close()
         if self.pool is not None:
             self.pool.shutdown(cancel_futures=True)
         self.pool = None
-        self._held.close()
-        self._held, self._holds = Pipe(duplex=False)
+        self._stop_reader.close()
+        self._stop_reader, self._stop_writer = Pipe(duplex=False)
 
     def close(self):
         self._end_processes()
-        for each in (self.steps, self._progress, self._held, self._holds):
+        for each in (self.steps, self._progress, self._stop_reader, self._stop_writer):
             each.close()
         self.folder.cleanup()
 
@@ -218,12 +219,12 @@ def _bytes_of_children() -> int:
     return n_bytes
 
 
-def begin(parent: int, held: Connection, progress: Connection, folder: str) -> None:
+def initialize_process(parent: int, stop: Connection, progress: Connection, folder: str) -> None:
     """Initializes a process of a pool: it ends with the program, and reports progress.
 
     Args:
         parent: Process id of the program.
-        held: Pipe whose other end the program closes to end the process.
+        stop: Pipe whose other end the program closes to end the process.
         progress: Pipe for the progress of tasks.
         folder: For temporary files; the program removes it.
     """
@@ -231,12 +232,12 @@ def begin(parent: int, held: Connection, progress: Connection, folder: str) -> N
     _steps = progress
     tempfile.tempdir = folder
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the program, which ends us
-    threading.Thread(target=_end_with, args=(parent, held), daemon=True).start()
+    threading.Thread(target=_end_with, args=(parent, stop), daemon=True).start()
 
 
-def _end_with(parent: int, held: Connection) -> None:
+def _end_with(parent: int, stop: Connection) -> None:
     # A copy of the program, made by fork, may hold the pipe open when the program is no more.
-    while os.getppid() == parent and not held.poll(PARENT_SECONDS):
+    while os.getppid() == parent and not stop.poll(PARENT_SECONDS):
         pass
     os._exit(1)
 
@@ -252,7 +253,7 @@ def _call(content: bytes, threads: int) -> tuple[object, float]:
     def advance(steps: float) -> None:
         nonlocal unreported, last
         unreported += steps
-        if time.monotonic() > last + REPORT_SECONDS:
+        if _steps is not None and time.monotonic() > last + REPORT_SECONDS:
             # One write of few bytes, which is atomic among processes.
             _steps.send(unreported)
             unreported, last = 0.0, time.monotonic()

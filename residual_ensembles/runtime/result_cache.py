@@ -8,7 +8,7 @@ import shutil
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from residual_ensembles.backend.threads import task_threads
 from residual_ensembles.runtime.executor import Executor, Task
@@ -41,7 +41,7 @@ class ResultCache:
         """Returns a cache in a folder of this one."""
         return ResultCache(None if self.folder is None else self.folder / name)
 
-    def find(self, key: str) -> object | None:
+    def find(self, key: str) -> Any | None:
         """Returns a saved result, or None.
 
         Args:
@@ -49,7 +49,7 @@ class ResultCache:
         """
         return None if self.folder is None else _read(self.folder / f"{key}{_SUFFIX}")
 
-    def keep(self, key: str, result: object) -> None:
+    def save(self, key: str, result: object) -> None:
         """Saves a result.
 
         Args:
@@ -61,7 +61,7 @@ class ResultCache:
             checksum = hashlib.sha256(content).digest()
             write_bytes(self.folder / f"{key}{_SUFFIX}", checksum + content)
 
-    def results(self) -> Iterator[object]:
+    def results(self) -> Iterator[Any]:
         """Yields all results, one after another, in the order of their keys."""
         files = [] if self.folder is None else sorted(self.folder.glob(f"[!.]*{_SUFFIX}"))
         return (result for result in map(_read, files) if result is not None)
@@ -72,19 +72,19 @@ class ResultCache:
             shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def _read(file: Path) -> object | None:
+def _read(file: Path) -> Any | None:
     try:
         require_file(file)
         stored = file.read_bytes()
         checksum, content = stored[:_DIGEST_BYTES], stored[_DIGEST_BYTES:]
         if hashlib.sha256(content).digest() != checksum:
             return None
-        return pickle.loads(zlib.decompress(content))  # noqa: S301 - `keep` wrote it, to the byte
+        return pickle.loads(zlib.decompress(content))  # noqa: S301 - `save` wrote it, to the byte
     except FileNotFoundError:
         return None
 
 
-def kept_results(kind: str, entries: Sequence[str], **facts: object) -> ResultCache:
+def open_cache(kind: str, entries: Sequence[str], **facts: object) -> ResultCache:
     """Returns the cache for results of the same code, under the folder of checkpoints.
 
     The least recently used caches of this kind are removed where all would exceed `MAX_BYTES`.
@@ -173,7 +173,7 @@ def run_cached(
     def finished(position: int, result: object) -> None:
         nonlocal n_finished
         i = missing[position]
-        tasks[i].cache.keep(tasks[i].key, result)
+        tasks[i].cache.save(tasks[i].key, result)
         results[i] = result
         n_finished += 1
         counted(Count(n_finished, len(tasks)))

@@ -32,24 +32,25 @@ def write_gradients(study: Study, prepared: Prepared, results: Path, executor: E
         ValueError: A network is not trained.
     """
     # Networks and batch norm differ by snapshot.
-    how = GradientStudy(**study.paths.model_dump(exclude={"networks", "batch_norm"}))
+    settings = GradientStudy(**study.paths.model_dump(exclude={"networks", "batch_norm"}))
     networks = {run: epochs_of(study, run, results) for run in study.runs}
     every = [network for each in networks.values() for network in each]
-    total = sum(len(network.estimators) for network in every) * how.batches
-    kept = {
-        each[0].title: gradient_cache(each, prepared.checksum, how) for each in networks.values()
+    total = sum(len(network.estimators) for network in every) * settings.batches
+    caches = {
+        each[0].title: gradient_cache(each, prepared.checksum, settings)
+        for each in networks.values()
     }
     executor.nodes.clear()  # of another table
     with tqdm(total=total, bar_format=BAR) as bar:
         split = prepared.split("train")
-        result = measure_gradients(every, split, how, executor, bar.update, kept)
+        result = measure_gradients(every, split, settings, executor, bar.update, caches)
     measured = dict(zip(every, result, strict=True))
     print(executor.summary())
     facts = {**provenance(), **executor.provenance()}
     write_json(results / "path_gradients_run.json", facts)
-    tables = [how.tables(*run, measured[each]) for run in study.runs for each in networks[run]]
+    tables = [settings.tables(*run, measured[each]) for run in study.runs for each in networks[run]]
     write_gradient_tables(tables, results)
-    for cache in kept.values():
+    for cache in caches.values():
         cache.remove()
     print(f"Gradients of {len(every)} networks by path: {results / 'path_gradients.csv'}")
 

@@ -16,7 +16,7 @@ from residual_ensembles.backend.threads import process_threads
 from residual_ensembles.data import Prepared
 from residual_ensembles.lesions.exactness import agreement
 from residual_ensembles.lesions.sweep import PlannedNetwork, network_cache, sweep
-from residual_ensembles.parameters import Study, is_external
+from residual_ensembles.parameters import Study
 from residual_ensembles.pruning.importance import selection_data, with_network_columns
 from residual_ensembles.runtime import Executor
 from residual_ensembles.storage.checkpoints import finished_network, network_folder
@@ -75,7 +75,7 @@ def write_lesions(
         if run[0] in study.lesion.networks and models.has_half_gates(each.chain)
     ]
     write_csv(results / "half_gates.csv", pd.DataFrame(compared, columns=HALF_GATE_COLUMNS))
-    external = [each for each in planned if is_external(study.network[each.network].model)]
+    external = [each for each in planned if each.network in study.external]
     _write_importance(external, prepared, results, executor)
     _write_pruning(external, study.lesion.prune, prepared, results, executor)
     print(f"{sum(map(len, tables))} lesions of {len(planned)} networks: {results / 'lesions.csv'}")
@@ -93,7 +93,7 @@ def _planned_network(
         **lesion.plan,
         seed=lesion.seed,
         random=run[0] in lesion.networks,
-        clip=is_external(study.network[run[0]].model),
+        clip=run[0] in study.external,
     )
     return PlannedNetwork(*run, chain, plan, network_cache("lesions", path, prepared.checksum))
 
@@ -122,7 +122,7 @@ def _cached(
     result = cache.find("result")
     if result is None:
         result = compute()
-        cache.keep("result", result)
+        cache.save("result", result)
     return result
 
 

@@ -47,7 +47,7 @@ def wilson(n_wrong: float, n_images: float, confidence: float = 0.95) -> tuple[f
     return low, 1.0 if n_wrong == n_images else float(center + half)
 
 
-def student(values: Sequence[float], confidence: float = 0.95) -> tuple[float, float]:
+def student(values: Sequence[float] | np.ndarray, confidence: float = 0.95) -> tuple[float, float]:
     """Returns Student's interval of the mean of the population the values come from.
 
     Args:
@@ -62,13 +62,11 @@ def student(values: Sequence[float], confidence: float = 0.95) -> tuple[float, f
         >>> round(low, 4), round(high, 4)
         (0.0352, 0.0848)
     """
-    values = np.asarray(values, float)
-    if len(values) < 2:
+    x = np.asarray(values, float)
+    if len(x) < 2:
         return math.nan, math.nan
-    half = (
-        t.ppf((1 + confidence) / 2, len(values) - 1) * values.std(ddof=1) / math.sqrt(len(values))
-    )
-    return float(values.mean() - half), float(values.mean() + half)
+    half = t.ppf((1 + confidence) / 2, len(x) - 1) * x.std(ddof=1) / math.sqrt(len(x))
+    return float(x.mean() - half), float(x.mean() + half)
 
 
 def expanded_tail(n: int, confidence: float = 0.95) -> float:
@@ -124,10 +122,10 @@ def bootstrap(
     if len(rows) < 2 or not math.isfinite(number):
         return math.nan, math.nan
     random = generator(seed, "bootstrap")
-    values = [
+    resampled = [
         statistic(rows[random.integers(len(rows), size=len(rows))]) for _ in range(N_RESAMPLES)
     ]
-    values = np.asarray(values, float)
+    values = np.asarray(resampled, float)
     values = values[np.isfinite(values)]
     tail = expanded_tail(len(rows), confidence)
     lowest, highest = np.quantile(values, [tail, 1 - tail])
@@ -171,15 +169,15 @@ def over_seeds(estimates: Iterable[Estimate | None]) -> Estimate | None:
         With one seed, its own estimate, conditional on that network; with more, their mean with
         Student's interval over seeds; None without any.
     """
-    estimates = [e for e in estimates if e is not None and not math.isnan(e.value)]
-    if not estimates:
+    known = [e for e in estimates if e is not None and not math.isnan(e.value)]
+    if not known:
         return None
-    if len(estimates) == 1:
-        return estimates[0]
-    values = [e.value for e in estimates]
+    if len(known) == 1:
+        return known[0]
+    values = [e.value for e in known]
     return Estimate(float(np.mean(values)), *student(values), len(values), "seeds")
 
 
-def over_draws(values: Sequence[float]) -> Estimate:
+def over_draws(values: Sequence[float] | np.ndarray) -> Estimate:
     """Returns the mean of independent draws with Student's interval."""
     return Estimate(float(np.mean(values)), *student(values), len(values), "draws")

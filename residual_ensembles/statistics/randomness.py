@@ -8,10 +8,10 @@ import zlib
 
 import numpy as np
 
-from residual_ensembles.arguments import require_whole_number
+from residual_ensembles.arguments import require_integer
 
 
-def _word(part: str | int) -> int:
+def _entropy(part: str | int) -> int:
     return zlib.crc32(part.encode()) if isinstance(part, str) else int(part)
 
 
@@ -23,8 +23,8 @@ def generator(seed: int, *purpose: str | int) -> np.random.Generator:
         *purpose: Words and numbers (0 or larger) that name the draw, for instance
             `("gates", step)`.
     """
-    seed = require_whole_number("seed", seed)
-    return np.random.default_rng([seed, *map(_word, purpose)])
+    seed = require_integer("seed", seed)
+    return np.random.default_rng([seed, *map(_entropy, purpose)])
 
 
 def integer_seed(seed: int, *purpose: str | int) -> int:

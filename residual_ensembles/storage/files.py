@@ -232,4 +232,4 @@ def read_npz(path: str | os.PathLike) -> dict[str, np.ndarray]:
 def write_npz(path: str | os.PathLike, **arrays: np.ndarray) -> None:
     """Writes `arrays` to the compressed file `path`, whose name ends in .npz."""
     with atomic_path(path) as temporary:
-        np.savez_compressed(temporary, **arrays)
+        np.savez_compressed(temporary, **arrays)  # type: ignore[arg-type] # none is allow_pickle

@@ -59,11 +59,12 @@ def _meaning(file: Path) -> str:
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
         if isinstance(body, list):
-            node.body = [each for each in body if not _is_string(each)]
+            body[:] = [each for each in body if not _is_string(each)]
     return ast.dump(tree)
 
 
 def _is_string(node: ast.AST) -> bool:
     """Whether a statement is a docstring, of a definition or of a variable."""
-    constant = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-    return constant and isinstance(node.value.value, str)
+    if not isinstance(node, ast.Expr) or not isinstance(node.value, ast.Constant):
+        return False
+    return isinstance(node.value.value, str)

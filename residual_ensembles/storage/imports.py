@@ -46,8 +46,8 @@ def imported(file: Path) -> frozenset[Path]:
                     packages[bound] = target
                 else:
                     result.add(target)
-    for bound, name in _uses(tree, packages):
-        result |= _listed(packages[bound]) if name is None else _of_package(packages[bound], name)
+    for bound, used in _uses(tree, packages):
+        result |= _listed(packages[bound]) if used is None else _of_package(packages[bound], used)
     return frozenset(result - {file})
 
 
@@ -85,7 +85,7 @@ def _executed(tree: ast.AST) -> Iterator[ast.AST]:
 
 def _absolute(node: ast.ImportFrom, file: Path) -> str:
     if not node.level:
-        return node.module
+        return node.module or ""
     package = file.parents[node.level - 1].relative_to(ROOT).parts
     return ".".join([*package, *filter(None, [node.module])])
 

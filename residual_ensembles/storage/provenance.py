@@ -64,9 +64,4 @@ def hardware() -> dict:
 
 def processor() -> str:
     """Returns the name of the processor."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
+    return process.processor_info("model name") or platform.processor() or platform.machine()

@@ -1,4 +1,4 @@
-from .feed import Evaluation, Feed
+from .feed import EvaluationBatches, Feed
 from .gating import Gating
 from .optimizer import SCHEDULES, GatedSGD
 from .outputs import Outputs
@@ -8,7 +8,7 @@ from .trainer import Trainer, compile_trainer
 
 __all__ = [
     "SCHEDULES",
-    "Evaluation",
+    "EvaluationBatches",
     "Feed",
     "GatedSGD",
     "Gating",

@@ -54,7 +54,7 @@ class Recorder(keras.callbacks.Callback):
         self.seconds_between = (
             SECONDS_BETWEEN_CHECKPOINTS if seconds_between is None else seconds_between
         )
-        self.resumed_metrics = None
+        self.resumed_metrics: list | None = None
 
     def resume(self) -> bool:
         """Restores the trainer from the last checkpoint; returns whether there was one."""

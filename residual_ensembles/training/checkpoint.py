@@ -64,7 +64,7 @@ def read(folder: Path, variables: list, fingerprint: str) -> Progress | None:
         progress = Progress(**header) if format_ <= FORMAT else None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"The checkpoint {path} cannot be read ({error}); {mend}.") from error
-    if format_ > FORMAT:
+    if progress is None:
         raise ValueError(
             f"The checkpoint {path} has format {format_}, this version reads up to {FORMAT}: "
             f"update residual-ensembles, or {mend}."

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from residual_ensembles import data
-from residual_ensembles.arguments import require_instance, require_whole_number
+from residual_ensembles.arguments import require_instance, require_integer
 from residual_ensembles.training.gating import Gating
 
 # One permutation of all images serves the steps of an epoch.
@@ -44,8 +44,8 @@ class Feed:
         require_instance("split", self.split, data.Split)
         require_instance("augmentation", self.augmentation, data.Augmentation)
         require_instance("gating", self.gating, Gating)
-        require_whole_number("batch_size", self.batch_size, 1)
-        require_whole_number("seed", self.seed)
+        require_integer("batch_size", self.batch_size, 1)
+        require_integer("seed", self.seed)
         if len(self.split) < self.batch_size:
             raise ValueError(
                 f"Received batch_size={self.batch_size} for {len(self.split)} training images, "
@@ -90,7 +90,7 @@ class Feed:
             yield self.batch(step)
 
 
-class Evaluation(keras.utils.PyDataset):
+class EvaluationBatches(keras.utils.PyDataset):
     """A split in order, every image once, the last batch smaller.
 
     Args:
@@ -101,7 +101,7 @@ class Evaluation(keras.utils.PyDataset):
     def __init__(self, split: data.Split, batch_size: int):
         super().__init__()
         require_instance("split", split, data.Split)
-        require_whole_number("batch_size", batch_size, 1)
+        require_integer("batch_size", batch_size, 1)
         self.split = split
         self.batch_size = batch_size
 

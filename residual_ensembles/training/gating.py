@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from residual_ensembles.arguments import require_choice, require_number, require_whole_number
+from residual_ensembles.arguments import require_choice, require_integer, require_number
 from residual_ensembles.parameters import GATINGS
 from residual_ensembles.statistics.randomness import generator
 
@@ -35,8 +35,8 @@ class Gating:
 
     def __post_init__(self):
         require_choice("scheme", self.scheme, GATINGS)
-        require_whole_number("n_modules", self.n_modules, 1)
-        require_whole_number("modules_per_batch", self.modules_per_batch, 1)
+        require_integer("n_modules", self.n_modules, 1)
+        require_integer("modules_per_batch", self.modules_per_batch, 1)
         require_number("survival_probability", self.survival_probability)
         n, m, p = self.n_modules, self.modules_per_batch, self.survival_probability
         if self.scheme == "effective_paths" and not 1 <= m <= n:

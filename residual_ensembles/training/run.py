@@ -20,7 +20,7 @@ from residual_ensembles.training.callbacks import (
     snapshot_name,
 )
 from residual_ensembles.training.checkpoint import SNAPSHOTS, Progress
-from residual_ensembles.training.feed import Evaluation, Feed
+from residual_ensembles.training.feed import EvaluationBatches, Feed
 from residual_ensembles.training.optimizer import SCHEDULES
 from residual_ensembles.training.outputs import Outputs
 from residual_ensembles.training.settings import Settings
@@ -97,7 +97,9 @@ def fit(trainer: Trainer, feed: Feed, settings: Settings, prepared, recorder, ca
         "callbacks": [recorder, *callbacks],
         "shuffle": False,  # the feed has its own order
         "verbose": 1 if sys.stdout.isatty() else 2,
-        "validation_data": Evaluation(validation, EVALUATION_BATCH) if len(validation) else None,
+        "validation_data": EvaluationBatches(validation, EVALUATION_BATCH)
+        if len(validation)
+        else None,
     }
     for first, last, steps in _epoch_ranges(recorder.progress.step, feed.steps_per_epoch, total):
         trainer.fit(
@@ -247,11 +249,13 @@ def facts(trainer: Trainer, feed: Feed, settings, prepared, name: str) -> dict:
 
 def errors(trainer: Trainer, prepared: data.Prepared) -> dict:
     """Returns the final errors on the validation and the test split, as fractions."""
-    result = {}
+    result: dict[str, float | None] = {}
     for name in ("validation", "test"):
         split = prepared.split(name)
         logs = (
-            trainer.evaluate(Evaluation(split, EVALUATION_BATCH), verbose=0, return_dict=True)
+            trainer.evaluate(
+                EvaluationBatches(split, EVALUATION_BATCH), verbose=0, return_dict=True
+            )
             if len(split)
             else {}
         )
@@ -285,7 +289,7 @@ def gate_table(settings, before, after, prepared) -> pd.DataFrame:
 def mean_gates(chain, split: data.Split) -> np.ndarray:
     """Returns the mean transform gate of each module over a split, `(n_modules,)`."""
     total = np.zeros(len(chain.modules))
-    batches = Evaluation(split, EVALUATION_BATCH)
+    batches = EvaluationBatches(split, EVALUATION_BATCH)
     for inputs, labels in (batches[i] for i in range(len(batches))):
         means = models.mean_gate_values(chain, inputs["images"])
         total += len(labels) * np.array([float(mean) for mean in means])

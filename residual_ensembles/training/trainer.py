@@ -27,18 +27,18 @@ class Trainer(keras.Model):
         self.chain = chain
         self.mean = list(mean)
         self.error = keras.metrics.Mean(name="error_fraction")
-        self.held = None
-        if feed is not None and feed.on_device:
-            images = feed.split.array
+        self.device_images = None
+        images = None if feed is None or not feed.on_device else feed.split.array
+        if feed is not None and images is not None:
             self.padding = feed.augmentation.padding
-            self.held = self.add_weight(
+            self.device_images = self.add_weight(
                 shape=images.shape, dtype="uint8", trainable=False, name="images"
             )
-            self.held.assign(images)
+            self.device_images.assign(images)
         self.built = True
 
     def call(self, inputs, training=None):
-        """Returns the logits `(batch, classes)` of a batch as `Feed` or `Evaluation` gives it."""
+        """Returns the logits `(batch, classes)` of a batch of `Feed` or `EvaluationBatches`."""
         images = inputs["images"] if "images" in inputs else self._cropped(inputs)
         gates = inputs.get("gates")
         # They are 0 or 1; as booleans they need no multiplication, nor the gradient of one.
@@ -46,7 +46,7 @@ class Trainer(keras.Model):
         return self.chain(images, gates=is_open, training=training)
 
     def _cropped(self, inputs):
-        images = keras.ops.take(self.held, inputs["index"], axis=0)
+        images = keras.ops.take(self.device_images, inputs["index"], axis=0)
         return data.crop_and_flip(
             images, inputs["top"], inputs["left"], inputs["flip"], self.padding, self.mean
         )
@@ -72,7 +72,7 @@ class Trainer(keras.Model):
     def state_variables(self) -> list[keras.Variable]:
         """All variables that a checkpoint holds; the images are not among them."""
         variables = [*self.variables, *self.optimizer.variables, *self.metrics_variables]
-        return list({id(v): v for v in variables if v is not self.held}.values())
+        return list({id(v): v for v in variables if v is not self.device_images}.values())
 
 
 def gates_of(chain: Chain) -> list[int | None]:

@@ -33,10 +33,10 @@ class Candidate:
     """The terms that are added to it; the output itself where there is no skip."""
     total: int
     """The sum."""
-    leaves: int
+    output: int
     """The tensor that leaves: the sum, or the output of its activation."""
     inner: frozenset[int]
-    """Tensors between `entry` and `leaves`, with `leaves`; without those that are needed beside the
+    """Tensors between `entry` and `output`, with `output`; without those that are needed beside the
     module, too, and so are computed before it."""
     note: str = ""
     """Which of several readings this is."""
@@ -123,10 +123,10 @@ class Additions:
         residuals = tuple(term for term in terms if term != skip)
         if len(residuals) != len(terms) - 1:
             raise ValueError("something is added to itself")
-        leaves = self._activated(total)
-        inner = self.between(entry, leaves)
-        own, side_sums = self._closed(inner, total, leaves)
-        return Candidate(node.name, entry, skip, residuals, total, leaves, own, note, side_sums)
+        output = self._activated(total)
+        inner = self.between(entry, output)
+        own, side_sums = self._closed(inner, total, output)
+        return Candidate(node.name, entry, skip, residuals, total, output, own, note, side_sums)
 
     def adds(self, node: Node, tensor: int | None) -> bool:
         """Whether a node is an addition, and a tensor, unless it is None, one of its terms."""
@@ -157,9 +157,9 @@ class Additions:
         self._check_entry(entry, [skip, total])
         residual = self._add(Difference(f"{node.name}_residual"), [total, skip], total)
         self.ancestors = self.graph.ancestors()
-        leaves = self._activated(total)
-        own, _ = self._closed(self.between(entry, leaves), total, leaves)
-        return Candidate(node.name, entry, skip, (residual,), total, leaves, own)
+        output = self._activated(total)
+        own, _ = self._closed(self.between(entry, output), total, output)
+        return Candidate(node.name, entry, skip, (residual,), total, output, own)
 
     def meetings(self) -> list[tuple[Node, int, int | None]]:
         """Returns where branches meet: the node, the tensor that enters, and a possible skip.
@@ -178,7 +178,7 @@ class Additions:
             if not through:
                 continue
             entry = max(members(through), key=lambda t: self.ancestors[t].bit_count())
-            ordered = sorted(inputs, key=lambda t, entry=entry: self._size(entry, t))
+            ordered = sorted(inputs, key=functools.partial(self._size, entry))
             result[entry] = self._meeting(node, entry, [entry, *(t for t in ordered if t != entry)])
         return list(result.values())
 
@@ -188,12 +188,12 @@ class Additions:
         """Returns the first node from one on, in a line, that has the shape of a possible skip."""
         last: Node | None = node
         while last is not None:
-            leaves = last.outputs[0]
-            shape = self.shapes[leaves]
+            output = last.outputs[0]
+            shape = self.shapes[output]
             skip = next((t for t in skips if shape is not None and self.shapes[t] == shape), None)
-            if skip is not None and self._can_merge(entry, leaves):
+            if skip is not None and self._can_merge(entry, output):
                 return last, entry, skip
-            following = self.consumers[leaves]
+            following = self.consumers[output]
             alone = len(following) == 1 and len(following[0].inputs) == 1
             last = following[0] if alone and len(following[0].outputs) == 1 else None
         return node, entry, None
@@ -207,10 +207,10 @@ class Additions:
                 result[tensor] |= both if both >= 0 else 0
         return result
 
-    def _can_merge(self, entry: int, leaves: int) -> bool:
+    def _can_merge(self, entry: int, output: int) -> bool:
         try:
-            self._check_entry(entry, [leaves])
-            self._closed(self.between(entry, leaves), leaves, leaves)
+            self._check_entry(entry, [output])
+            self._closed(self.between(entry, output), output, output)
         except ValueError:
             return False
         return True
@@ -224,20 +224,20 @@ class Additions:
         entry = node.first
         if entry is None or len(node.outputs) != 1:
             raise ValueError("it does not turn one tensor into one")
-        leaves = node.outputs[0]
-        before, after = self.shapes[entry], self.shapes[leaves]
+        output = node.outputs[0]
+        before, after = self.shapes[entry], self.shapes[output]
         if before is None:
             raise ValueError("what it takes has no batch")
-        if before != after or self.graph.dtypes[entry] != self.graph.dtypes[leaves]:
+        if before != after or self.graph.dtypes[entry] != self.graph.dtypes[output]:
             raise ValueError(f"it changes the shape of what passes through, {before} to {after}")
         # Its other inputs are computed before it and carried along, even where they depend on what
         # enters: another module may need them too.
-        inner = frozenset([leaves])
-        return Candidate(node.name, entry, None, (leaves,), leaves, leaves, inner)
+        inner = frozenset([output])
+        return Candidate(node.name, entry, None, (output,), output, output, inner)
 
-    def between(self, entry: int, leaves: int) -> frozenset[int]:
-        """Returns the tensors that depend on `entry` and that `leaves` depends on."""
-        above = self.ancestors[leaves] & ~(1 << entry)
+    def between(self, entry: int, output: int) -> frozenset[int]:
+        """Returns the tensors that depend on `entry` and that `output` depends on."""
+        above = self.ancestors[output] & ~(1 << entry)
         return frozenset(t for t in members(above) if self.ancestors[t] >> entry & 1)
 
     def _terms(self, node: Node) -> list[int] | None:
@@ -247,7 +247,7 @@ class Additions:
         total = node.outputs[0]
         if is_plain_sum(node):
             return [self._repeated(tensor, total) for tensor in node.inputs]
-        as_it_is = self.probe.scales(node) if may_add(node) else None
+        as_it_is = self.probe.unscaled_inputs(node) if may_add(node) else None
         if as_it_is is None:
             return None
         for i, (tensor, same) in enumerate(zip(node.inputs, as_it_is, strict=True)):
@@ -268,8 +268,8 @@ class Additions:
 
     def _add(self, operation, inputs: list[int], like: int) -> int:
         """Returns the output of a new node, which has the shape and type of `like`."""
-        arguments = tuple(map(Ref, inputs)), {}
-        node = self.graph.add(operation, arguments, [self.graph.dtypes[like]], operation.name)
+        refs, dtypes = tuple(map(Ref, inputs)), [self.graph.dtypes[like]]
+        node = self.graph.add(operation, (refs, {}), dtypes, operation.name)
         self.trace.shapes.append(self.shapes[like])
         self.trace.dtypes.append(self.trace.dtypes[like])
         self.trace.masks.append(None)
@@ -316,7 +316,7 @@ class Additions:
             return entry, ""
         fits = [term for term in terms if self.shapes[term] == self.shapes[total]]
         sizes = {term: self._size(entry, term) for term in fits}
-        ordered = sorted(fits, key=sizes.get)
+        ordered = sorted(fits, key=sizes.__getitem__)
         if not fits:
             raise ValueError("none of its branches has the shape of the sum")
         if not strict:
@@ -325,7 +325,7 @@ class Additions:
             listed = [t for t in ordered if all(map(is_linear, self._nodes(entry, t)))]
             skip = next((t for t in ordered if t in listed or self._is_linear(entry, t)), None)
             others = [t for t in terms if t != skip]
-            if skip is None or not any(self._does_something(entry, t) for t in others):
+            if skip is None or not any(self._can_be_residual(entry, t) for t in others):
                 raise ValueError(
                     "none of its branches is an identity, a pooling or a projection, beside one "
                     "that is none"
@@ -343,7 +343,8 @@ class Additions:
         return sum(bool(node.variables) for node in nodes), len(nodes)
 
     def _nodes(self, entry: int, term: int) -> list[Node]:
-        return [self.graph.producers[t] for t in self.between(entry, term)]
+        nodes = (self.graph.producers[t] for t in self.between(entry, term))
+        return [node for node in nodes if node is not None]
 
     def _is_linear(self, entry: int, term: int) -> bool:
         """Whether a branch is known, or found by trial, to be a linear function."""
@@ -353,7 +354,7 @@ class Additions:
             self._linear[entry, term] = tried and self.probe.is_linear(entry, term, nodes)
         return self._linear[entry, term]
 
-    def _does_something(self, entry: int, term: int) -> bool:
+    def _can_be_residual(self, entry: int, term: int) -> bool:
         """Whether a branch has weights or is not linear, as a residual."""
         return self._size(entry, term)[0] > 0 or not self._is_linear(entry, term)
 
@@ -365,7 +366,7 @@ class Additions:
         return node.outputs[0] if is_activation(node) else total
 
     def _closed(
-        self, inner: frozenset[int], total: int, leaves: int
+        self, inner: frozenset[int], total: int, output: int
     ) -> tuple[frozenset[int], frozenset[int]]:
         """Returns the tensors of a module alone, and the sums beside it that they are added to.
 
@@ -375,21 +376,21 @@ class Additions:
             ValueError: A tensor within it is needed elsewhere, and not only to be added to side
                 outputs of other modules.
         """
-        needed, sums = self._needed_beside(inner, leaves)
+        needed, sums = self._needed_beside(inner, output)
         if not needed:
             return inner, frozenset()
         before = frozenset(t for t in inner if any(self.ancestors[n] >> t & 1 for n in needed))
-        if before & {total, leaves} or any(t in self.terms for t in before) or not sums:
+        if before & {total, output} or any(t in self.terms for t in before) or not sums:
             self._refuse(next(iter(needed)), inner)
         return inner - before, sums
 
-    def _needed_beside(self, inner: frozenset[int], leaves: int) -> tuple[dict, frozenset[int]]:
+    def _needed_beside(self, inner: frozenset[int], output: int) -> tuple[dict, frozenset[int]]:
         """Returns the tensors of a module that are needed outside, and the sums that they end in.
 
         There are no such sums where one ends in anything else.
         """
         needed, sums = {}, set()
-        for tensor in sorted(inner - {leaves}):
+        for tensor in sorted(inner - {output}):
             outside = self._outside(tensor, inner)
             if outside or tensor in self.graph.outputs:
                 needed[tensor] = outside
@@ -422,8 +423,8 @@ class Additions:
             new = [t for t in node.outputs if t not in reached]
             reached.update(new)
             pending += [consumer for t in new for consumer in self.consumers[t]]
-        inputs = (self.graph.producers[total].inputs for total in sums)
-        once = all(sum(t in reached for t in terms) == 1 for terms in inputs)
+        nodes = (node for node in self.graph.nodes if node.outputs[0] in sums)
+        once = all(sum(t in reached for t in node.inputs) == 1 for node in nodes)
         return sums if once else None
 
     def _refuse(self, tensor: int, inner: frozenset[int]) -> None:

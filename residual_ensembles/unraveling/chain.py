@@ -17,15 +17,13 @@ from residual_ensembles.unraveling import example
 from residual_ensembles.unraveling.additions import Additions
 from residual_ensembles.unraveling.example import EXAMPLES, Trace, in_order, structured
 from residual_ensembles.unraveling.graph import Graph, compilation_of, functional, graph_of
-from residual_ensembles.unraveling.graph_partition import Cut, Layout
+from residual_ensembles.unraveling.graph_partition import Layout, Partition
 from residual_ensembles.unraveling.modules import GraphModule, LayerModule
-from residual_ensembles.unraveling.probing import Probe
+from residual_ensembles.unraveling.probing import Probe, tolerance
 from residual_ensembles.unraveling.program import Program, Segment, Stem
 from residual_ensembles.unraveling.search import Search
 from residual_ensembles.unraveling.state import State
 
-LARGEST_DIFFERENCE = {"float32": 1e-4, "bfloat16": 0.1, "float16": 0.02}
-"""Between model and chain, as a share of the largest output, by the least type computed in."""
 SUM_TOLERANCE = 0.01
 """By which probabilities in float16 may miss 1."""
 
@@ -39,14 +37,16 @@ class UnraveledChain(Chain):
 
     Args:
         graph: Graph of the model.
-        cut: Its partition into modules.
+        partition: Its partition into modules.
         trace: Shapes, types and values seen in one run.
         choices: Arguments of `unravel`, as plain values, that make the same chain again.
         name: Name of the chain.
     """
 
-    def __init__(self, graph: Graph, cut: Cut, trace: Trace, choices: Mapping, name: str):
-        parts = _Parts(graph, cut, trace)
+    def __init__(
+        self, graph: Graph, partition: Partition, trace: Trace, choices: Mapping, name: str
+    ):
+        parts = _Parts(graph, partition, trace)
         # Not `Chain.__init__`: it builds at once, and Keras lets nothing be added after that.
         keras.Model.__init__(self, name=name, dtype="float32")
         self.stem, self.head = parts.stem(), parts.head()
@@ -54,7 +54,7 @@ class UnraveledChain(Chain):
         self.image_shape = parts.inputs.shape
         self.network = graph.model
         self.graph = graph
-        self.cut = cut
+        self.partition = partition
         self.choices = dict(choices)
         self.inputs_state = parts.inputs
         self.outputs_state = parts.outputs
@@ -65,7 +65,7 @@ class UnraveledChain(Chain):
         if probabilities is None:
             probabilities = _are_probabilities(graph, trace)
         self.probabilities = probabilities
-        self.agreement = None
+        self.agreement: float | None = None
         """Largest difference from the model on an example, as a share of the largest output."""
         self.notes: list[str] = []
         """Remarks of the search: other readings, and additions that are no modules."""
@@ -138,7 +138,7 @@ class UnraveledChain(Chain):
 
     @property
     def names_of_outputs(self):
-        own = functional(self.network)
+        own: Any = functional(self.network)
         structure = _keras_internals.outputs_structure(own)
         if isinstance(structure, Mapping) and len(structure) == len(self.output_shapes):
             return sorted(structure)  # in the order in which Keras flattens them
@@ -225,17 +225,21 @@ def unravel(
     trace = example.run(graph, inputs)
     additions = Additions(graph, trace)
     search = Search(graph, additions, boundaries, modules)
-    choices = {"boundaries": search.boundaries, "modules": search.layers, "input_shape": shapes}
+    choices: dict[str, Any] = {
+        "boundaries": search.boundaries,
+        "modules": search.layers,
+        "input_shape": shapes,
+    }
     if probabilities is not None:
         choices["probabilities"] = bool(probabilities)
-    cut = Cut(graph, search.chosen())
-    chain = UnraveledChain(graph, cut, trace, choices, name or model.name)
+    partition = Partition(graph, search.chosen())
+    chain = UnraveledChain(graph, partition, trace, choices, name or model.name)
     chain.notes = search.notes
     chain.agreement = _checked(chain, model, inputs)
     return chain
 
 
-def _input_shapes(graph: Graph, input_shape, example_inputs) -> dict[str, tuple]:
+def _input_shapes(graph: Graph, input_shape, example_inputs) -> dict[str, list[int]]:
     if example_inputs is not None:
         arrays = zip(graph.model.inputs, in_order(graph.model, example_inputs), strict=True)
         input_shape = {x.name: tuple(np.shape(array)[1:]) for x, array in arrays}
@@ -257,18 +261,13 @@ def _checked(chain: UnraveledChain, model: keras.Model, inputs) -> float:
     for one, other in zip(result, expected, strict=True):
         scale = max(float(np.abs(other).max()), float(np.finfo("float32").tiny))
         largest = max(largest, float(np.abs(one - other).max()) / scale)
-    if not largest <= allowed_difference(chain.graph.dtypes):
+    if not largest <= tolerance(chain.graph.dtypes):
         raise ValueError(
             f"The chain of {model.name} differs from the model by {largest:.1e} of the largest "
             "output, expected float rounding. A layer that is random in inference, or that keeps a "
             "state from call to call, cannot be taken apart."
         )
     return largest
-
-
-def allowed_difference(dtypes: Iterable[str]) -> float:
-    """Returns the largest difference that is rounding, as a share of the largest output."""
-    return max(LARGEST_DIFFERENCE.get(dtype, 0.0) for dtype in ("float32", *dtypes))
 
 
 def _check_weights(model: keras.Model) -> None:
@@ -292,12 +291,12 @@ def _check_finite(model: keras.Model, outputs: list[np.ndarray]) -> None:
 class _Parts:
     """The parts of a chain."""
 
-    def __init__(self, graph: Graph, cut: Cut, trace: Trace):
+    def __init__(self, graph: Graph, partition: Partition, trace: Trace):
         self.graph = graph
-        self.cut = cut
+        self.partition = partition
         self.trace = trace
-        self.entering = [self._state(layout) for layout in cut.entering]
-        self.leaving = [self._state(layout) for layout in cut.leaving]
+        self.entering = [self._state(layout) for layout in partition.entering]
+        self.leaving = [self._state(layout) for layout in partition.leaving]
         self.inputs = self._state(Layout(graph.inputs[0], tuple(graph.inputs[1:])))
         self.outputs = self._state(Layout(graph.outputs[0], tuple(graph.outputs[1:])), flat=True)
 
@@ -333,13 +332,17 @@ class _Parts:
         return np.array_equal(ops.convert_to_numpy(result), self.trace.common[tensor])
 
     def stem(self) -> Stem:
-        program = self._program(self.graph.inputs, self.cut.entering[0])
+        program = self._program(self.graph.inputs, self.partition.entering[0])
         return Stem(program, self.inputs, self.entering[0])
 
     def modules(self) -> list[GraphModule]:
         result = []
         for module, layout, enters, leaves in zip(
-            self.cut.modules, self.cut.entering, self.entering, self.leaving, strict=True
+            self.partition.modules,
+            self.partition.entering,
+            self.entering,
+            self.leaving,
+            strict=True,
         ):
             kind = LayerModule if module.skip is None else GraphModule
             result.append(kind(self.graph, module, layout.carried, enters, leaves))
@@ -347,18 +350,18 @@ class _Parts:
 
     def segments(self) -> list[Segment | None]:
         result = []
-        for i in range(1, len(self.cut.modules)):
-            before, after = self.cut.leaving[i - 1], self.cut.entering[i]
+        for i in range(1, len(self.partition.modules)):
+            before, after = self.partition.leaving[i - 1], self.partition.entering[i]
             known = (before.stream, *before.carried)
             result.append(
                 Segment(self._program(known, after), self.leaving[i - 1], self.entering[i])
-                if self.cut.has_segment(i)
+                if self.partition.has_segment(i)
                 else None
             )
         return result
 
     def head(self) -> Segment:
-        last = self.cut.leaving[-1]
+        last = self.partition.leaving[-1]
         program = Program(self.graph, (last.stream, *last.carried), self.graph.outputs)
         return Segment(program, self.leaving[-1], self.outputs)
 

@@ -35,7 +35,7 @@ def module_table(chain: Any) -> pd.DataFrame:
                 number,
                 module.title,
                 chain.graph.name_of(candidate.entry),
-                chain.graph.name_of(candidate.leaves),
+                chain.graph.name_of(candidate.output),
                 _kind_of_skip(module.skip_program, candidate),
                 module.enters.shapes[0],
                 module.leaves.shapes[0],
@@ -71,9 +71,9 @@ def text(chain: Any, line_length: int | None = None) -> str:
         f"{multiply_adds:,} multiply-adds",
         table.to_string(index=False, line_width=line_length),
     ]
-    carried = sorted({t for layout in chain.cut.entering for t in layout.carried})
-    if chain.between:
-        lines.append(f"plain segments after: {', '.join(map(str, chain.between))}")
+    carried = sorted({t for layout in chain.partition.entering for t in layout.carried})
+    if chain.segment_positions:
+        lines.append(f"plain segments after: {', '.join(map(str, chain.segment_positions))}")
     if carried:
         lines.append(f"carried along: {', '.join(map(chain.graph.name_of, carried))}")
     lines += chain.notes

@@ -49,10 +49,10 @@ def load_external(own: ExternalNetwork, image_shape: Sequence[int], n_classes: i
         ValueError: There is no such network, or it cannot be built or cut.
     """
     check_name(own)
-    name, cut = own.model.partition(":")[2], _cut(own)
+    name, options = own.model.partition(":")[2], _boundaries_and_modules(own)
     if own.model.startswith(FILE):
-        return load(name, **cut, image_shape=image_shape)
-    return unravel(_application(name, tuple(image_shape), n_classes, own.weights), **cut)
+        return load(name, **options, image_shape=image_shape)
+    return unravel(_application(name, tuple(image_shape), n_classes, own.weights), **options)
 
 
 def build_untrained(own: ExternalNetwork, image_shape: Sequence[int | None]) -> Chain:
@@ -66,18 +66,18 @@ def build_untrained(own: ExternalNetwork, image_shape: Sequence[int | None]) -> 
         ValueError: The network cannot be built or cut, or takes other images.
     """
     check_name(own)
-    name, cut = own.model.partition(":")[2], _cut(own)
+    name, options = own.model.partition(":")[2], _boundaries_and_modules(own)
     if own.model.startswith(APPLICATION):
         *sizes, channels = image_shape
         shape = None if None in sizes else (*sizes, channels or 3)
-        return unravel(_application(name, shape, 1000, "random"), **cut)
+        return unravel(_application(name, shape, 1000, "random"), **options)
     network = read(name)
     if isinstance(network, Chain):
         return network
-    return unravel(network, **cut, input_shape=_filled(network, image_shape))
+    return unravel(network, **options, input_shape=_filled(network, image_shape))
 
 
-def _cut(own: ExternalNetwork) -> dict:
+def _boundaries_and_modules(own: ExternalNetwork) -> dict:
     return {"boundaries": own.boundaries or None, "modules": own.modules or None}
 
 

@@ -259,7 +259,7 @@ def _add(graph: Graph, node, known: dict[int, int], prefix: str) -> None:
     refs = [leaf for leaf in tree.flatten(arguments[0]) if isinstance(leaf, Ref)]
     named = [leaf for leaf in tree.flatten(arguments[1]) if isinstance(leaf, Ref)]
     if inner is not None and len(refs) == len(inner.inputs) and not named:
-        outputs = _enter(graph, inner, [ref.tensor for ref in refs], f"{name}/")
+        outputs: Sequence[int] = _enter(graph, inner, [ref.tensor for ref in refs], f"{name}/")
     else:
         dtypes = [x.dtype for x in node.outputs]
         outputs = graph.add(node.operation, arguments, dtypes, name).outputs

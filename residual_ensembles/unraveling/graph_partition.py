@@ -23,19 +23,19 @@ def longest_chain(
     Raises:
         ValueError: Two of those that are forced do not follow one another.
     """
-    ordered = sorted(candidates, key=lambda c: ancestors[c.leaves].bit_count())
-    best: list[tuple[tuple[int, int, int], int | None]] = []
+    ordered = sorted(candidates, key=lambda c: ancestors[c.output].bit_count())
+    best: list[tuple[tuple[int, ...], int | None]] = []
     for i, candidate in enumerate(ordered):
         before = [j for j in range(i) if follows(ordered[j], candidate, ancestors)]
         last = max(before, key=lambda j: best[j][0], default=None)
-        so_far = (0, 0, 0) if last is None else best[last][0]
+        so_far: tuple[int, ...] = (0, 0, 0) if last is None else best[last][0]
         own = (int(candidate.name in forced), 1, len(candidate.inner))
         best.append((tuple(a + b for a, b in zip(so_far, own, strict=True)), last))
-    i = max(range(len(ordered)), key=lambda i: best[i][0], default=None)
+    last = max(range(len(ordered)), key=lambda i: best[i][0], default=None)
     chain: list[Candidate] = []
-    while i is not None:
-        chain.insert(0, ordered[i])
-        i = best[i][1]
+    while last is not None:
+        chain.insert(0, ordered[last])
+        last = best[last][1]
     left_out = sorted(forced - {c.name for c in chain})
     if left_out:
         raise ValueError(
@@ -48,7 +48,7 @@ def longest_chain(
 
 def follows(first: Candidate, second: Candidate, ancestors: list[int]) -> bool:
     """Whether what enters the second module depends on what leaves the first."""
-    return bool(ancestors[second.entry] >> first.leaves & 1)
+    return bool(ancestors[second.entry] >> first.output & 1)
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Layout:
     carried: tuple[int, ...]
 
 
-class Cut:
+class Partition:
     """A graph as stem, modules, segments between them, and head.
 
     What belongs to no module is computed as early as possible, so that lesions share it.
@@ -72,7 +72,7 @@ class Cut:
         self.entering = self._layouts()
         """Layout of what enters each module."""
         self.leaving = [
-            Layout(module.leaves, layout.carried)
+            Layout(module.output, layout.carried)
             for module, layout in zip(self.modules, self.entering, strict=True)
         ]
         """Layout of what leaves each module."""
@@ -96,7 +96,7 @@ class Cut:
         Tensors within module i are known there only, at 2i − 1.
         """
         positions = dict.fromkeys(self.graph.inputs, 0)
-        ends = {module.leaves: 2 * i for i, module in enumerate(self.modules, start=1)}
+        ends = {module.output: 2 * i for i, module in enumerate(self.modules, start=1)}
         for node in self.nodes:
             position = max((positions[t] for t in node.inputs), default=0)
             for tensor in node.outputs:
@@ -145,7 +145,7 @@ class Cut:
         if not layouts:
             return layout
         before = layouts[-1].carried
-        idle = self.modules[i - 2].leaves == layout.stream
+        idle = self.modules[i - 2].output == layout.stream
         return Layout(layout.stream, before) if idle and {*layout.carried} <= {*before} else layout
 
     def has_segment(self, i: int) -> bool:

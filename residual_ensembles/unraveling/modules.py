@@ -40,13 +40,13 @@ class GraphModule(Module):
         self.enters = enters
         self.leaves = leaves
         self.shapes = enters.shape, leaves.shape
-        self.kept_layout = (*enters.parts, *carried)
+        self._input_layout = (*enters.parts, *carried)
         known = [candidate.entry, *carried]
         skip = [] if candidate.skip is None else [candidate.skip]
         self.full_program = Program(graph, known, [*skip, *candidate.residuals])
         self.skip_program = Program(graph, known, skip)
         self.residual_program = Program(graph, known, candidate.residuals)
-        self.after_program = Program(graph, [candidate.total], [candidate.leaves])
+        self.after_program = Program(graph, [candidate.total], [candidate.output])
         self.channel_axis = channel_axis(graph, candidate, len(leaves.shapes[0]))
         """Axis of the channels in what it acts on, by its layers."""
         self.built = True
@@ -67,18 +67,18 @@ class GraphModule(Module):
         return [v for v in self.residual_program.variables if id(v) not in kept]
 
     @property
-    def layout(self):
-        return self.kept_layout
+    def input_layout(self):
+        return self._input_layout
 
     @property
     def is_identity_when_deleted(self) -> bool:
         candidate = self.candidate
-        return candidate.skip == candidate.entry and candidate.leaves == candidate.total
+        return candidate.skip == candidate.entry and candidate.output == candidate.total
 
     def stream(self, y):
         return self.enters.unpacked(y)[0]
 
-    def left_stream(self, y):
+    def output_stream(self, y):
         return self.leaves.unpacked(y)[0]
 
     def residual(self, y, training=False):
@@ -94,7 +94,7 @@ class GraphModule(Module):
         return self.enters.with_stream(skip, y)
 
     def after(self, z):
-        if self.candidate.leaves == self.candidate.total:
+        if self.candidate.output == self.candidate.total:
             return z
         [left] = self.after_program(self.leaves.unpacked(z)[:1], False)
         return self.leaves.with_stream(left, z)
@@ -148,7 +148,7 @@ def channel_axis(graph: Graph, candidate: Candidate, rank: int) -> int:
     because they act on the last one; otherwise from those before it. `rank` is without batch.
     """
     own = [node for node in graph.nodes if candidate.inner.intersection(node.outputs)]
-    last = graph.nodes.index(graph.producers[candidate.leaves])
+    last = next(i for i, node in enumerate(graph.nodes) if candidate.output in node.outputs)
     for node in [*own[::-1], *graph.nodes[:last][::-1]]:
         for layer in layers_within(node.operation):
             axis = _axis_of(layer, rank)

@@ -4,7 +4,7 @@ No list of layers is complete: custom layers are in none. The numbers are always
 model is cut in the same way every time.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import keras
 import numpy as np
@@ -16,11 +16,20 @@ from residual_ensembles.unraveling.graph import Graph, Node
 from residual_ensembles.unraveling.program import Program
 
 TOLERANCE = {"float32": 1e-4, "bfloat16": 0.1, "float16": 0.02}
-"""As a share of the variation of the values, by the least precise type."""
+"""Largest difference that is rounding, by type: see `tolerance`."""
 SPREAD = 3.0
 """Standard deviation of the numbers: large enough for a nonlinearity to show."""
 OUTSIDE = 2.5
 """Where a line through two points is tested: beyond them, where a kink would show."""
+
+
+def tolerance(dtypes: Iterable[str]) -> float:
+    """Returns the largest difference that is rounding, as a share of the values or of their change.
+
+    Args:
+        dtypes: Types that are computed in, of which the least precise decides.
+    """
+    return max(TOLERANCE.get(dtype, 0.0) for dtype in ("float32", *dtypes))
 
 
 class Probe:
@@ -50,12 +59,12 @@ class Probe:
             )
         except Exception:  # of any type, from a custom layer: then it is not known
             return False
-        one, other, beyond = result
+        one, other, outside = result
         change = np.abs(other - one).max(initial=0.0)
-        error = np.abs(beyond - one - OUTSIDE * (other - one)).max(initial=0.0)
+        error = np.abs(outside - one - OUTSIDE * (other - one)).max(initial=0.0)
         return bool(change > 0 and error <= self._tolerance(nodes) * change)
 
-    def scales(self, node: Node) -> list[bool] | None:
+    def unscaled_inputs(self, node: Node) -> list[bool] | None:
         """Returns for each input of a node that adds whether it is added as it is.
 
         None where the node does anything else. At least one input is added element by element,
@@ -161,8 +170,7 @@ class Probe:
         return np.concatenate(result)[:n]
 
     def _tolerance(self, nodes: Sequence[Node]) -> float:
-        dtypes = {self.trace.dtypes[t] for node in nodes for t in node.outputs}
-        return max(TOLERANCE.get(dtype, 0.0) for dtype in ("float32", *dtypes))
+        return tolerance({self.trace.dtypes[t] for node in nodes for t in node.outputs})
 
     def _random_weights(self, node: Node, random: np.random.Generator) -> list[tuple]:
         return [

@@ -28,8 +28,8 @@ class Search:
         self.by_name = {node.name: node for node in graph.nodes}
         self.layers, named = self._layers(modules)
         if self.boundaries is None:
-            found = additions.find()
-            self.candidates, self.refused = found.candidates, found.refused
+            result = additions.find()
+            self.candidates, self.refused = result.candidates, result.refused
             forced = {candidate.name for candidate in named}
         else:
             self.candidates = [self._at(boundary) for boundary in self.boundaries]
@@ -63,15 +63,16 @@ class Search:
 
     def _offer(self) -> str:
         """Suggests layers that could be modules by themselves: the kinds with the most weights."""
-        number, weights = Counter(), Counter()
+        count: Counter[str] = Counter()
+        weights: Counter[str] = Counter()
         for node in self.graph.nodes:
             if node.weights:
                 with contextlib.suppress(ValueError):
                     self.additions.layer(node)
                     kind = type(node.operation).__name__
-                    number[kind] += 1
+                    count[kind] += 1
                     weights[kind] += sum(math.prod(w.shape) for w in node.weights)
-        offered = [f"{number[kind]} {kind}" for kind, _ in weights.most_common(N_OFFERED)]
+        offered = [f"{count[kind]} {kind}" for kind, _ in weights.most_common(N_OFFERED)]
         return f": there are {', '.join(offered)}" if offered else ""
 
     def _meetings(self) -> str:
@@ -111,16 +112,18 @@ class Search:
     def _at(self, boundary) -> Candidate:
         named = [None, boundary] if isinstance(boundary, str) else boundary
         begin, end, skip = [*named, None][:3]
-        node = self._node(end)
-        adds = self.additions.adds(node, self._tensor(skip))
+        node, around = self._node(end), self._tensor(skip)
+        adds = self.additions.adds(node, around)
         if not adds and (begin is None or skip is None):
             raise ValueError(
                 f"Received the boundary {end}, expected a layer that adds branches, or (begin, "
                 "end, skip) for one where they meet in another way."
             )
-        find = self.additions.candidate if adds else self.additions.merge
         try:
-            return find(node, self._tensor(begin), self._tensor(skip))
+            entry = self._tensor(begin)
+            if adds or entry is None or around is None:
+                return self.additions.candidate(node, entry, around)
+            return self.additions.merge(node, entry, around)
         except ValueError as error:
             raise ValueError(
                 f"Received the boundary {end}, which cannot end a module: {error}."

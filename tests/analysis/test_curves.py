@@ -9,7 +9,7 @@ from residual_ensembles.analysis.curves import (
     curves,
     error_by_size,
     largest_step,
-    monotony,
+    monotonicity,
     shrinking_gain,
     steepest,
     wrong_by_size,
@@ -40,7 +40,7 @@ def test_largest_step_by_hand():
 def test_a_straight_rise_is_smooth():
     draws = np.tile(np.linspace(0, 1, 11), (5, 1))
     assert steepest(draws).high == pytest.approx(0.1)
-    assert monotony(draws).low == pytest.approx(1)
+    assert monotonicity(draws).low == pytest.approx(1)
 
 
 def test_a_cliff_is_steep():

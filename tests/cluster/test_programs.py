@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from pipelines.training import Run, train_one
+from pipelines.training import PlannedRun, train_one
 from residual_ensembles import models
 from residual_ensembles.paths.study.gradient_tables import COLUMNS
 from residual_ensembles.runtime.choose import ENGINE
@@ -55,7 +55,7 @@ def test_tables_of_gradients_are_those_of_one_machine(
 
 def task(prepared, project, kept, name, seed=0) -> Task:
     what = Settings(depth=8, epochs=1, batch_size=16, seed=seed)
-    run = Run(name, seed, what, Path("networks") / name)
+    run = PlannedRun(name, seed, what, Path("networks") / name)
     return Task(name, train_one, lambda: (run, prepared.folder, project, kept))
 
 

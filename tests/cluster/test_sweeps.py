@@ -60,8 +60,8 @@ class Watched(ResultCache):
     def within(self, name):
         return Watched(self.folder / name)
 
-    def keep(self, key, result):
-        super().keep(key, result)
+    def save(self, key, result):
+        super().save(key, result)
         if self.folder.name.startswith("float32-"):
             self.after()
 

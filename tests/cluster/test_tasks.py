@@ -64,8 +64,8 @@ def test_order_progress_and_values_put_once(ray_executor):
     ]
     assert seen == {i: i * i for i in range(12)}
     assert sum(steps) == sum(range(12))
-    put = ray_executor.scatter(np.arange(10**6))
-    assert ray_executor.run(tasks(total, (put,), (put,))) == [499999500000] * 2
+    scattered = ray_executor.scatter(np.arange(10**6))
+    assert ray_executor.run(tasks(total, (scattered,), (scattered,))) == [499999500000] * 2
     facts = ray_executor.provenance()
     assert facts["engine"] == "ray"
     assert facts["threads_of_a_task"] == 1
@@ -78,11 +78,11 @@ def test_nodes_round_as_the_driver_does(ray_executor):
 
 def test_a_killed_worker_costs_its_task_and_nothing_else(ray_executor, tmp_path):
     finished = []
-    found = ray_executor.run(
+    results = ray_executor.run(
         [*tasks(square, (1,), (2,)), *tasks(dies_once, (str(tmp_path / "marker"),))],
         finished=lambda index, result: finished.append(index),
     )
-    assert found == [1, 4, "done"]
+    assert results == [1, 4, "done"]
     assert sorted(finished) == [0, 1, 2]
 
 

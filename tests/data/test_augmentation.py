@@ -12,9 +12,9 @@ PAD_CROP = data.Augmentation("pad_crop", padding=4, flip=True)
     [PAD_CROP, data.Augmentation("none"), data.Augmentation("random_resized_crop", flip=True)],
 )
 def test_draws_depend_on_seed_epoch_and_image_alone(augmentation):
-    together = data.draw_augmentation(augmentation, 3, 5, np.arange(100))
+    at_once = data.draw_augmentation(augmentation, 3, 5, np.arange(100))
     split = data.draw_augmentation(augmentation, 3, 5, np.array([7, 99, 7]))
-    for name, values in together.items():
+    for name, values in at_once.items():
         np.testing.assert_array_equal(values[[7, 99, 7]], split[name])
 
 

@@ -10,11 +10,11 @@ indices_strategy = st.lists(st.integers(0, 2**31), min_size=1, max_size=20)
 
 @given(indices=indices_strategy, seed=st.integers(0, 2**31), epoch=st.integers(0, 1000))
 def test_numbers_of_an_image_do_not_depend_on_its_batch(indices, seed, epoch):
-    together = uniform(seed, epoch, indices, 3)
+    at_once = uniform(seed, epoch, indices, 3)
     alone = [uniform(seed, epoch, [index], 3)[0] for index in indices]
-    np.testing.assert_array_equal(together, alone)
-    assert together.shape == (len(indices), 3)
-    assert np.all((together >= 0) & (together < 1))
+    np.testing.assert_array_equal(at_once, alone)
+    assert at_once.shape == (len(indices), 3)
+    assert np.all((at_once >= 0) & (at_once < 1))
 
 
 def test_the_hash_is_the_published_splitmix64(monkeypatch):

@@ -116,7 +116,7 @@ def test_resized_arrays_are_what_resized_records_show(write, make_source, make_r
 
 
 def test_jpegs_like_those_of_imagenet_are_kept_encoded_and_read_by_index(
-    write, make_source, make_rows, monkeypatch
+    write, make_source, make_rows
 ):
     """A few dozen images of about 250×200, varying in size, seen at 224×224."""
     rows = [make_rows(1, 190 + i, 260 - i, seed=i)[0] for i in range(36)]
@@ -180,7 +180,7 @@ def test_a_source_that_changes_is_refused(write, source):
         write(source, validation_fraction=0.0)
 
 
-def test_a_source_that_changes_its_order_is_refused(write, source, make_rows):
+def test_a_source_that_changes_its_order_is_refused(write, source):
     looks = []
     batches = source.batches
 

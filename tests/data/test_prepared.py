@@ -88,7 +88,7 @@ def test_unfinished_data_are_refused(prepared):
 
 
 @pytest.mark.parametrize(
-    ("split", "labels", "told"),
+    ("split", "labels", "message"),
     [
         ("train", [0, 1, 3], "train label 3"),
         ("test", [0, -1], "test label -1"),
@@ -97,7 +97,7 @@ def test_unfinished_data_are_refused(prepared):
         ("test", np.empty(0, np.int32), "test"),
     ],
 )
-def test_invalid_labels_are_refused(prepared, split, labels, told):
+def test_invalid_labels_are_refused(prepared, split, labels, message):
     n = len(labels) and len(prepared.split(split))
     for path in prepared.folder.glob(f"{split}_*.npy"):
         content = np.load(path)
@@ -107,7 +107,7 @@ def test_invalid_labels_are_refused(prepared, split, labels, told):
         writer = records.RecordWriter(prepared.folder / f"{split}_images.array_record")
         writer.close()
     files.write_manifest(prepared.folder, [path.name for path in prepared.folder.iterdir()])
-    with pytest.raises(ValueError, match=told):
+    with pytest.raises(ValueError, match=message):
         data.load(prepared.folder)
 
 

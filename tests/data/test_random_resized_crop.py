@@ -55,8 +55,8 @@ def test_crop_resizes_the_box_and_mirrors_it():
     right = crop(image, 6, 6, **quarter, top=0.0, left=0.999, flip=False)
     assert right.size == (6, 6)
     assert np.all(np.asarray(right) == 200)
-    whole = {"area": np.ones(ATTEMPTS), "aspect": np.ones(ATTEMPTS), "top": 0.0, "left": 0.0}
-    mirrored = crop(image, 8, 8, **whole, flip=True)
+    complete = {"area": np.ones(ATTEMPTS), "aspect": np.ones(ATTEMPTS), "top": 0.0, "left": 0.0}
+    mirrored = crop(image, 8, 8, **complete, flip=True)
     np.testing.assert_array_equal(np.asarray(mirrored), array[:, ::-1])
 
 

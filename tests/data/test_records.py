@@ -91,9 +91,9 @@ def test_conversions_of_images_are_listed(name):
 
 
 def test_broken_images_are_refused(encode):
-    whole = encode(np.random.default_rng(0).integers(0, 256, (32, 32, 3)).astype(np.uint8), "JPEG")
+    full = encode(np.random.default_rng(0).integers(0, 256, (32, 32, 3)).astype(np.uint8), "JPEG")
     with pytest.raises(ValueError, match="truncated"):
-        records.open_image(whole[: len(whole) // 2], 3)
+        records.open_image(full[: len(full) // 2], 3)
     with pytest.raises(ValueError, match="JPEG"):
         records.open_image(b"no image", 3)
     file = io.BytesIO()

@@ -270,7 +270,7 @@ def test_a_set_that_cannot_be_downloaded_is_refused_at_once(builder, tmp_path):
     sources._require_reachable(builder, "shapes")
 
 
-def test_a_set_whose_host_answers_or_that_is_there_is_not(builder, tmp_path):
+def test_a_set_whose_host_answers_or_that_is_there_is_not(builder):
     with socket.create_server(("localhost", builder.port)):
         sources._require_reachable(builder, "shapes")
     Path(builder.data_dir).mkdir(parents=True)

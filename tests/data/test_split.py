@@ -55,10 +55,10 @@ def test_any_index_is_read_directly(storage, request):
 @pytest.mark.parametrize("storage", ["arrays", "records"])
 def test_augmented_is_a_function_of_seed_epoch_and_position(storage, request):
     split = request.getfixturevalue(storage).split("train")
-    together = split.augmented(slice(None), 1, 2)
-    np.testing.assert_array_equal(split.augmented([9, 3], 1, 2), together[[9, 3]])
-    assert not np.array_equal(split.augmented(slice(None), 1, 3), together)
-    assert not np.array_equal(split.augmented(slice(None), 2, 2), together)
+    at_once = split.augmented(slice(None), 1, 2)
+    np.testing.assert_array_equal(split.augmented([9, 3], 1, 2), at_once[[9, 3]])
+    assert not np.array_equal(split.augmented(slice(None), 1, 3), at_once)
+    assert not np.array_equal(split.augmented(slice(None), 2, 2), at_once)
 
 
 def test_augmented_is_the_drawn_crop(arrays, records):
@@ -85,9 +85,9 @@ def test_random_resized_crops_are_made_from_either_storage(
     source = make_source(make_rows(20, 12, 12, channels), make_rows(6, 12, 12, channels))
     augmentation = data.Augmentation("random_resized_crop", flip=True)
     split = write(source, augmentation=augmentation, storage=storage).split("train")
-    together = split.augmented(slice(None), 0, 1)
-    assert together.shape == (18, 12, 12, channels)
-    np.testing.assert_array_equal(split.augmented([4, 2], 0, 1), together[[4, 2]])
+    at_once = split.augmented(slice(None), 0, 1)
+    assert at_once.shape == (18, 12, 12, channels)
+    np.testing.assert_array_equal(split.augmented([4, 2], 0, 1), at_once[[4, 2]])
 
 
 def test_a_broken_record_says_so_when_it_is_read(write, make_source, make_rows, encode):

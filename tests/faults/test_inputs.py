@@ -177,7 +177,7 @@ def readers(project: Path, folder: Path) -> list[tuple]:
 
     found.append(("checkpoint", state / checkpoint.FILE, resumed, False))
 
-    ResultCache(folder / "kept").keep("one", {"value": 1})
+    ResultCache(folder / "kept").save("one", {"value": 1})
     kept = folder / "kept/one.result"
     found.append(("result", kept, lambda: ResultCache(folder / "kept").find("one"), False))
 

@@ -110,7 +110,7 @@ def _run(program: Program, folder: Path, variables: dict[str, str]) -> None:
     tempfile.tempdir = None
     callbacks.SECONDS_BETWEEN_CHECKPOINTS = 0.0  # after every step: the more places to go on from
     sys.argv = [program.module, *program.words]
-    interruption.end_at_once()  # as where `python -m` imports one of our programs
+    interruption.exit_on_signals()  # as where `python -m` imports one of our programs
     runpy.run_module(program.module, run_name="__main__", alter_sys=True)
 
 

@@ -81,11 +81,11 @@ def test_the_authors_points_stand_behind(study):
 
 @pytest.mark.parametrize("spec", FIGURES, ids=NUMBERS)
 def test_without_ours_no_table_of_ours_is_named(spec, study):
-    whole = read_tables(study)
-    nothing = dataclasses.replace(whole, runs=(), lesions=whole.lesions[:0])
-    ours = [name for name in spec.drawn_from(whole) if name != "reference.csv"]
+    full = read_tables(study)
+    nothing = dataclasses.replace(full, runs=(), lesions=full.lesions[:0])
+    ours = [name for name in spec.drawn_from(full) if name != "reference.csv"]
     assert ours == ([spec.table] if spec.table and spec.number != "fig4" else [])
-    if spec.authors(whole):
+    if spec.authors(full):
         assert spec.drawn_from(nothing) == ["reference.csv"]
 
 

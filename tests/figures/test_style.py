@@ -54,8 +54,8 @@ def test_a_network_looks_the_same_everywhere():
     names = ("resnet", "resnet_stochastic_depth", "highway", "vgg")
     alone = [style.looks([Run(name, 0)])[name] for name in names]
     assert alone == [style.PLAIN, style.STOCHASTIC_DEPTH, style.HIGHWAY, style.VGG]
-    together = style.looks([Run(name, seed) for name in names for seed in (0, 1)])
-    assert list(together.values()) == alone
+    at_once = style.looks([Run(name, seed) for name in names for seed in (0, 1)])
+    assert list(at_once.values()) == alone
 
 
 def in_gray(look):

@@ -9,13 +9,15 @@ class Traveling(Serial):
     """Computes what arrived."""
 
     def run(self, tasks, *how, **more):
-        return super().run([Task(task.name, _arrived, _sent(task)) for task in tasks], *how, **more)
+        return super().run(
+            [Task(task.name, _received, _sent(task)) for task in tasks], *how, **more
+        )
 
 
 def _sent(task: Task):
     return lambda: (pickle.dumps((task.function, task.arguments())),)
 
 
-def _arrived(content: bytes, advance):
+def _received(content: bytes, advance):
     function, arguments = pickle.loads(content)  # noqa: S301 - written above
     return function(*arguments, advance)

@@ -341,9 +341,9 @@ def test_a_module_that_is_prepared_wrongly_is_noticed(chains, images, monkeypatc
 
 def test_rounding_that_the_network_itself_enlarges_is_no_mistake(chain, images, monkeypatch):
     monkeypatch.setattr(agreement_module, "LARGEST", 0.0)  # as if every network did
-    whole = evaluate(chain, [Lesion()], images)
-    result = whole.agreement
-    assert f"the network itself turns rounding into {result.self_noise:.1e}" in summary(whole)
+    full = evaluate(chain, [Lesion()], images)
+    result = full.agreement
+    assert f"the network itself turns rounding into {result.self_noise:.1e}" in summary(full)
     bound = agreement_module.NOISE_FACTOR * result.self_noise
     assert (
         0 < result.largest_relative_difference < bound < 1e-3

@@ -100,20 +100,20 @@ CASCADES = [
 @pytest.mark.parametrize("how", WAYS)
 def test_fewer_lesions_take_nothing_and_more_take_the_new_ones(chains, split, tmp_path, how):
     study = Study({"resnet": chains["resnet"]}, split, tmp_path, **how)
-    whole = study.run()
+    full = study.run()
     assert study.n_tasks > 0
-    assert whole == study.fresh()
+    assert full == study.fresh()
     known = study.computed()
     assert set(known.values()) == {1}
 
     smaller = study.run(k=2)
     assert study.n_tasks == 0
-    assert smaller == study.fresh(k=2) != whole
+    assert smaller == study.fresh(k=2) != full
 
     larger = study.run(k=4, draws=7, duplications=4)
     assert study.n_tasks > 0
     assert larger == study.fresh(k=4, draws=7, duplications=4)
-    assert study.run() == whole
+    assert study.run() == full
     assert study.n_tasks == 0
     after = study.computed()
     assert set(after.values()) == {1}  # nothing twice
@@ -123,14 +123,14 @@ def test_fewer_lesions_take_nothing_and_more_take_the_new_ones(chains, split, tm
 @pytest.mark.parametrize("how", CASCADES)
 def test_a_cascade_after_another_is_that_of_a_fresh_run(chains, split, tmp_path, how):
     study = Study({"resnet": chains["resnet"]}, split, tmp_path, **how)
-    whole = study.run()
-    assert whole == study.fresh()
-    assert study.run() == whole
+    full = study.run()
+    assert full == study.fresh()
+    assert study.run() == full
     assert study.n_tasks == 0
     for numbers in ({"k": 2}, {"k": 4, "draws": 7}):
         # Its thresholds are those of a plan: of one that knows other lesions, others.
         assert study.run(**numbers) == study.fresh(**numbers)
-    assert study.run() == whole
+    assert study.run() == full
     assert study.n_tasks == 0
 
 
@@ -172,23 +172,23 @@ def test_other_settings_are_those_of_a_fresh_run(chains, split, tmp_path, other)
 @pytest.mark.parametrize("n_bytes", [0, 1, 50])
 def test_a_damaged_file_costs_its_own_lesions(chains, split, tmp_path, n_bytes):
     study = Study({"resnet": chains["resnet"]}, split, tmp_path, batch_size=64)
-    whole = study.run()
+    full = study.run()
     n_all = study.n_tasks
     files = sorted((tmp_path / "kept" / "resnet").glob("float32-*/*.result"))
     assert len(files) == 5  # 300 images by 60
     files[2].write_bytes(files[2].read_bytes()[:n_bytes])
-    assert study.run() == whole
+    assert study.run() == full
     assert study.n_tasks == 1 < n_all
-    assert study.run() == whole
+    assert study.run() == full
     assert study.n_tasks == 0
 
 
 def test_what_is_left_of_a_write_does_no_harm(chains, split, tmp_path):
     study = Study({"resnet": chains["resnet"]}, split, tmp_path)
-    whole = study.run(k=1)
+    full = study.run(k=1)
     (folder,) = (tmp_path / "kept" / "resnet").glob("float32-*")
     (folder / ".partial-abc.result").write_bytes(b"half")
-    assert study.run(k=1) == whole
+    assert study.run(k=1) == full
     assert study.n_tasks == 0
 
 
@@ -220,13 +220,13 @@ def test_logits_do_not_depend_on_what_is_evaluated_beside_them(chain, split, pre
     plan = [row.lesion for row in study_plan(chain, random=True, seed=0, **numbers)]
     images = split.images(slice(0, n))
     evaluator = SweepSpec(chain, plan, n).evaluator
-    together = evaluator.logits(images, precision)
+    at_once = evaluator.logits(images, precision)
     for some in (slice(0, None, 7), slice(3, 4), slice(1, None, 2)):
         alone = evaluator.logits(images, precision, lesions=np.arange(len(plan))[some])
-        np.testing.assert_array_equal(alone, together[some])
+        np.testing.assert_array_equal(alone, at_once[some])
     few = np.arange(n)[3:30:2]
-    apart = np.abs(evaluator.logits(images[few], precision) - together[:, few]).max()
-    assert apart <= 1e-5 * np.abs(together).max()
+    apart = np.abs(evaluator.logits(images[few], precision) - at_once[:, few]).max()
+    assert apart <= 1e-5 * np.abs(at_once).max()
 
 
 def test_the_sample_of_a_larger_plan_contains_that_of_a_smaller_one(resnet):

@@ -98,7 +98,7 @@ def finished(study):
     return done
 
 
-def test_the_table_has_a_row_for_each_lesion(study, finished, resnet, images):
+def test_the_table_has_a_row_for_each_lesion(study, finished, resnet):
     table = pd.read_csv(place(study, "whole") / "lesions.csv")
     assert tuple(table.columns) == COLUMNS
     plan = study_plan(resnet, random=True, **NUMBERS)

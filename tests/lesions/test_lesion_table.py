@@ -48,13 +48,10 @@ def test_a_sample_has_an_interval_on_the_given_images():
     predictions[0], predictions[1, :400] = 0, 0
     predictions[1, :20] = 1
     table = lesion_table("resnet", 0, PLAN, 3, predictions, labels, intact=np.zeros(1000, int))
-    whole, part = table.iloc[0], table.iloc[1]
-    assert (whole["n_images"], whole["error_on_images_low"], whole["error_on_images_high"]) == (
-        1000,
-        0.0,
-        0.0,
-    )
-    assert whole["error_high"] > 0.0  # of the population
+    known, part = table.iloc[0], table.iloc[1]
+    limits = known["error_on_images_low"], known["error_on_images_high"]
+    assert (known["n_images"], *limits) == (1000, 0.0, 0.0)
+    assert known["error_high"] > 0.0  # of the population
     assert (part["n_images"], part["n_wrong"], part["error_fraction"]) == (400, 20, 0.05)
     population = part["error_high"] - part["error_low"]
     assert 0 < part["error_on_images_high"] - part["error_on_images_low"] < population

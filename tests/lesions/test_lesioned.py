@@ -88,7 +88,7 @@ def test_outputs_keep_their_structure():
             np.testing.assert_allclose(made, expected, rtol=1e-5, atol=1e-6)
 
 
-def test_what_cannot_be_is_refused(build):
+def test_what_cannot_be_is_refused():
     chain = unravel(networks.residual_net())
     for refused, named in (
         (lambda: chain.without([0]), "number 0"),

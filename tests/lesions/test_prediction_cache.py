@@ -63,7 +63,7 @@ def test_what_was_not_looked_at_for_longest_is_forgotten(tmp_path):
 
 def test_opening_a_cache_keeps_it(tmp_path, kept):
     cache = network_cache("lesions", tmp_path / "network", "data")
-    cache.keep("one", 1)
+    cache.save("one", 1)
     os.utime(cache.folder, (1, 1))
     again = network_cache("lesions", tmp_path / "network", "data")
     assert again.find("one") == 1

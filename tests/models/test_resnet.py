@@ -92,15 +92,15 @@ def test_closed_gates_equal_the_network_built_without_the_modules(build, images,
 
 
 @pytest.mark.parametrize("training", [False, True])
-def test_a_number_between_scales_the_residual_of_its_module(build, images, training):
+def test_a_number_between_scales_the_residual_of_its_module(build, training):
     module = build(depth=8, survival=[0.6] * 3).modules[0]
     y = np.random.default_rng(0).normal(size=(4, 8, 8, 16)).astype("float32")
-    closed, whole, half = (
+    closed, full, half = (
         np.asarray(module(y, gate=ops.convert_to_tensor(g), training=training))
         for g in (False, True, np.float32(0.5))
     )
     np.testing.assert_array_equal(closed, y)
-    np.testing.assert_allclose(half - y, (whole - y) / 2, atol=1e-6)
+    np.testing.assert_allclose(half - y, (full - y) / 2, atol=1e-6)
 
 
 def test_open_gates_change_nothing(build, images):
@@ -114,11 +114,11 @@ def test_open_gates_change_nothing(build, images):
 def test_deleting_a_module_changes_the_output(build, images):
     chain = build(depth=14)
     move_statistics(chain)
-    whole = logits(chain, images)
+    full = logits(chain, images)
     for i in range(6):
         gates = np.ones(6, "float32")
         gates[i] = 0.0
-        assert np.abs(logits(chain, images, gates=gates) - whole).max() > 1e-2
+        assert np.abs(logits(chain, images, gates=gates) - full).max() > 1e-2
 
 
 def test_without_gates_residuals_are_scaled_by_the_survival_probability(build, images):

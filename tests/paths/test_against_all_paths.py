@@ -33,9 +33,9 @@ def summed(every, of, keep=lambda path: True):
 
 def expected(every, of, lengths):
     """Returns norms and shares by length."""
-    whole = summed(every, of)
+    full = summed(every, of)
     parts = [summed(every, of, lambda path, k=k: sum(path) == k) for k in lengths]
-    shares = [part @ whole / (whole @ whole) for part in parts]
+    shares = [part @ full / (full @ full) for part in parts]
     return [np.linalg.norm(part) for part in parts], shares
 
 
@@ -86,21 +86,21 @@ def test_max_length_gives_the_short_lengths(case):
 def test_sampled_norms_are_those_of_masked_passes(case, target, of):
     _, linearized, every = case
     result = paths.batch_path_gradients(linearized, np.array(list(every)), target)
-    whole = summed(every, of)
+    full = summed(every, of)
     gradients = [np.ravel(every[path][of]) for path in every]
     assert 10**result.log10_norms == pytest.approx(
         [np.linalg.norm(g) for g in gradients], rel=RELATIVE
     )
-    shares = [g @ whole / (whole @ whole) for g in gradients]
+    shares = [g @ full / (full @ full) for g in gradients]
     assert result.shares == pytest.approx(shares, rel=RELATIVE, abs=RELATIVE / 1000)
     assert result.shares.sum() == pytest.approx(1, abs=RELATIVE)
 
 
 def test_share_by_module_is_that_of_the_paths_through_it(case):
     chain, linearized, every = case
-    whole = summed(every, 1)
+    full = summed(every, 1)
     through = [
-        summed(every, 1, lambda path, i=i: path[i]) @ whole / (whole @ whole)
+        summed(every, 1, lambda path, i=i: path[i]) @ full / (full @ full)
         for i in range(len(chain.modules))
     ]
     result = paths.share_by_module(linearized)
@@ -134,12 +134,10 @@ def test_weight_gradient_is_by_length_above_the_module(case, number):
         return np.concatenate(parts)
 
     result = paths.weight_gradient(linearized, number)
-    whole = gradient()
+    full = gradient()
     parts = [gradient(k) for k in result.lengths]
     assert 10**result.log10_norms == pytest.approx([np.linalg.norm(p) for p in parts], rel=RELATIVE)
-    assert result.shares == pytest.approx(
-        [p @ whole / (whole @ whole) for p in parts], abs=RELATIVE
-    )
+    assert result.shares == pytest.approx([p @ full / (full @ full) for p in parts], abs=RELATIVE)
     assert result.error < ROUNDING
 
 

@@ -104,11 +104,11 @@ def test_all_paths_equal_the_matrix_products(n, width, batch, seed):
     norms = [np.linalg.norm(g) for g in gradients.values()]
     assert 10**single.log10_norms == pytest.approx(norms, rel=RELATIVE)
 
-    whole = sum(gradients.values())
+    full = sum(gradients.values())
     parts = [sum(g for p, g in gradients.items() if sum(p) == k) for k in range(n + 1)]
     exact = paths.batch_gradient_by_length(linearized)
     assert 10**exact.log10_norms == pytest.approx([np.linalg.norm(p) for p in parts], rel=RELATIVE)
-    shares = [np.sum(p * whole) / np.sum(whole**2) for p in parts]
+    shares = [np.sum(p * full) / np.sum(full**2) for p in parts]
     assert exact.shares == pytest.approx(shares, rel=RELATIVE, abs=RELATIVE / 1000)
     assert exact.error < ROUNDING
 
@@ -164,7 +164,7 @@ def test_without_a_gradient_there_are_no_shares():
     assert np.isnan(paths.share_by_module(linearized)).all()
 
 
-def test_lengths_that_do_not_add_up_are_refused(monkeypatch):
+def test_lengths_that_do_not_add_up_are_refused():
     linearized = paths.Linearization(LinearChain([np.eye(2)] * 3)).linearize([[1.0, 0.0]], [1])
     linearized.__dict__["gradients"] = [g * 1.001 for g in linearized.gradients]
     with pytest.raises(ArithmeticError, match="gradient"):

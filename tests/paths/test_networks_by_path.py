@@ -76,11 +76,11 @@ def test_rescaling_changes_no_digit(monkeypatch):
 def test_lengths_are_the_same_in_groups(monkeypatch):
     linearized = paths.Linearization(network("resnet", DEPTH)).linearize(*batch())
     drawn = np.concatenate([paths.draw_paths([True] * N, k, 3, 0, 0) for k in range(N + 1)])
-    together = paths.batch_path_gradients(linearized, drawn)
+    at_once = paths.batch_path_gradients(linearized, drawn)
     module = importlib.import_module("residual_ensembles.paths.sampled_paths")  # not the function
     monkeypatch.setattr(module, "NUMBERS_AT_ONCE", 7 * 4 * 8 * 8 * 16)
     in_groups = paths.batch_path_gradients(linearized, drawn)
-    np.testing.assert_allclose(in_groups.log10_norms, together.log10_norms, atol=1e-5)
+    np.testing.assert_allclose(in_groups.log10_norms, at_once.log10_norms, atol=1e-5)
 
 
 @pytest.mark.parametrize("model", ["resnet", "highway"])

@@ -63,7 +63,7 @@ def test_sampled_paths_of_a_length_are_part_of_it(net, inputs):
     assert three["share"].sum() == pytest.approx(exact.loc[1, "share"], rel=1e-4)
 
 
-def test_the_default_loss_fits_outputs_and_targets(net, inputs):
+def test_the_default_loss_fits_outputs_and_targets():
     x = keras.Input((6,), name="x")
     y = layers.Dense(5, name="stem")(x)
     y = layers.Add(name="sum")([y, layers.Dense(5, activation="tanh", name="f")(y)])

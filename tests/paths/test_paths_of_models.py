@@ -68,20 +68,20 @@ def case(request):
 def test_all_paths_of_a_model(case):
     chain, across, every = case
     assert [module.title for module in chain.modules] == ["add1", "add2", "add3"]
-    assert (chain.between, chain.modules[0].enters.alone) == ((2,), not across)
+    assert (chain.segment_positions, chain.modules[0].enters.alone) == ((2,), not across)
     point = paths.Linearization(chain).linearize(*batch())
-    whole = sum(np.ravel(g[0]) for g in every.values())
+    full = sum(np.ravel(g[0]) for g in every.values())
     exact = paths.batch_gradient_by_length(point, target="image")
     parts = [sum(np.ravel(g[0]) for p, g in every.items() if sum(p) == k) for k in exact.lengths]
     assert exact.lengths.tolist() == [0, 1, 2, 3]
     assert 10**exact.log10_norms == pytest.approx(np.linalg.norm(parts, axis=1), rel=RELATIVE)
-    assert exact.shares == pytest.approx([p @ whole / (whole @ whole) for p in parts], rel=RELATIVE)
+    assert exact.shares == pytest.approx([p @ full / (full @ full) for p in parts], rel=RELATIVE)
     assert exact.error < max(ROUNDING, 1e-5)
     sampled = paths.batch_path_gradients(point, np.array(list(every)), "image")
     norms = [np.linalg.norm(g[0]) for g in every.values()]
     assert 10**sampled.log10_norms == pytest.approx(norms, rel=RELATIVE)
     # Against Keras' own gradient of the model, which knows of no path.
-    assert 10**exact.log10_gradient_norm == pytest.approx(np.linalg.norm(whole), rel=RELATIVE)
+    assert 10**exact.log10_gradient_norm == pytest.approx(np.linalg.norm(full), rel=RELATIVE)
 
 
 @pytest.mark.slow

@@ -77,9 +77,9 @@ def test_one_line_and_no_effect(clone, change):
     before = files(clone)
     for command in (["dvc", "repro"], ["dvc", "repro", "--single-item", "train"]):
         printed = clone.run(*command, succeeds=False)
-        told = [line for line in printed.splitlines() if line.startswith("error: ")]
+        errors = [line for line in printed.splitlines() if line.startswith("error: ")]
         by_dvc = [line for line in printed.splitlines() if line.startswith("ERROR: ")]
-        assert len(told) <= 1 == len(by_dvc), printed
+        assert len(errors) <= 1 == len(by_dvc), printed
         assert "Traceback" not in printed
     for program in ("check", "train", "lesion_study"):
         done = programs.run(f"pipelines.{program}", folder=clone.folder)

@@ -95,11 +95,11 @@ def test_a_killed_program_is_started_again(study, tmp_path, monkeypatch):
     folder, killed = project(study, "killed", asked[0], **asked[1])
     first = subprocess.Popen([sys.executable, "-m", "pipelines.path_gradients"], cwd=folder)
     programs.wait_until(
-        lambda: list(tmp_path.glob("gradients/*/*.npz")) or first.poll() is not None
+        lambda: list(tmp_path.glob("gradients/*/[!.]*.result")) or first.poll() is not None
     )
     first.send_signal(signal.SIGKILL)
     first.wait()
-    n_found = len(list(tmp_path.glob("gradients/*/*.npz")))
+    n_cached = len(list(tmp_path.glob("gradients/*/[!.]*.result")))
     assert not list(killed.glob("*.csv"))
 
     second = run(folder)
@@ -107,14 +107,14 @@ def test_a_killed_program_is_started_again(study, tmp_path, monkeypatch):
     (line,) = (line for line in second.stdout.splitlines() if "tasks by node" in line)
     n_computed = sum(int(split.split(")")[0]) for split in line.split("(")[1:])
     # Thirty batches of sampled paths, and ten at a time of what is exact.
-    assert 0 < n_computed == 33 - n_found < 33
+    assert 0 < n_computed == 33 - n_cached < 33
     assert not list(tmp_path.glob("gradients/*"))
 
-    folder, whole = project(study, "whole", asked[0], **asked[1])
+    folder, full = project(study, "whole", asked[0], **asked[1])
     done = run(folder)
     assert done.returncode == 0, done.stderr
     for suffix in COLUMNS:
-        own, other = (n / f"path_gradients{suffix}.csv" for n in (killed, whole))
+        own, other = (n / f"path_gradients{suffix}.csv" for n in (killed, full))
         assert own.read_bytes() == other.read_bytes()
 
 

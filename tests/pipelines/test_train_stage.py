@@ -97,7 +97,7 @@ def test_threads_depend_on_the_study_alone(monkeypatch):
     monkeypatch.setattr(Serial, "run", run)
     study = small_studies.parameters()
     study = training.Study.model_validate(study)
-    one = training.Run("resnet", 0, study.settings("resnet"), study.folder("resnet", 0))
+    one = training.PlannedRun("resnet", 0, study.settings("resnet"), study.folder("resnet", 0))
     for n in (1, 3, 8, 20):
         train_side_by_side(study, n * [one])
     assert result == [(1, "8"), (3, "2"), (8, "1"), (20, "1")]

@@ -102,11 +102,11 @@ def test_true_costs_stand_beside_the_estimates(net, inputs, labels):
     )
     assert elsewhere.nodes.total() == 2  # what is held against the network, and outputs
     loss = MeanLoss(chain)
-    whole = np.asarray(net(inputs))
+    full = np.asarray(net(inputs))
     for row in table.itertuples():
         outputs = np.asarray(networks.without(net, {row.name: 0})(inputs))
-        wrong = (outputs.argmax(1) != labels).mean() - (whole.argmax(1) != labels).mean()
-        rise = float(loss(labels, ops.convert_to_tensor(outputs))) - float(loss(labels, whole))
+        wrong = (outputs.argmax(1) != labels).mean() - (full.argmax(1) != labels).mean()
+        rise = float(loss(labels, ops.convert_to_tensor(outputs))) - float(loss(labels, full))
         assert row.error_increase == pytest.approx(wrong)
         assert row.loss_increase == pytest.approx(rise, rel=1e-4, abs=1e-5)
     result = rank_correlations(table)

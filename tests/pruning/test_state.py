@@ -148,7 +148,7 @@ def test_attention_that_was_quantized_is_refused_by_name(numbers):
         prune(chain, 1, (inputs, np.arange(8) % 3))
 
 
-def test_images_normalized_as_keras_does_it(tmp_path):
+def test_images_normalized_as_keras_does_it():
     """EfficientNet and its kin take the statistics of their images so."""
     inputs = np.random.default_rng(1).uniform(0, 255, (20, 8, 8, 3)).astype("float32")
     x = keras.Input((8, 8, 3))

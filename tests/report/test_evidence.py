@@ -24,7 +24,10 @@ def studies(claims):
             claims[claims.id.isin(["13b", "23b"])].assign(verdict="not tested"),
         ]
     )
-    return [evidence.Study("a", "Digits", claims), evidence.Study("b", "CIFAR-10", several)]
+    return [
+        evidence.StudyVerdicts("a", "Digits", claims),
+        evidence.StudyVerdicts("b", "CIFAR-10", several),
+    ]
 
 
 def test_there_is_a_row_for_each_claim_that_a_study_can_change(studies):
@@ -58,12 +61,12 @@ def test_the_markdown_names_networks_where_there_are_several(studies):
 
 
 def test_short_paths_are_told_under_each_reading(studies):
-    told = evidence.short_paths(studies)
-    assert told.startswith("**Digits** (`a`). Yes, in mean norm of a path times number of paths")
-    assert "Yes, in projections" in told
-    assert "resnet 16.67\u202f% (16.67 to 18.52) of its modules [reproduced]" in told
-    assert "Of resnet, 5 to 17 of 54 modules carry 30.00\u202f%" in told
-    assert "CIFAR-10" not in told
+    text = evidence.short_paths(studies)
+    assert text.startswith("**Digits** (`a`). Yes, in mean norm of a path times number of paths")
+    assert "Yes, in projections" in text
+    assert "resnet 16.67\u202f% (16.67 to 18.52) of its modules [reproduced]" in text
+    assert "Of resnet, 5 to 17 of 54 modules carry 30.00\u202f%" in text
+    assert "CIFAR-10" not in text
 
 
 def test_without_a_repository_there_are_none(tmp_path):

@@ -142,8 +142,8 @@ def test_a_page_of_external_networks_says_nothing_of_the_papers(study, tmp_path)
 
 def test_other_studies_stand_beside_it(study, claims):
     tables = read_tables(study)
-    own = evidence.Study("digits", "of the same name", claims)
-    other = evidence.Study("other", "CIFAR-10 <JPEG>", claims[claims.id.isin(["1", "15c"])])
+    own = evidence.StudyVerdicts("digits", "of the same name", claims)
+    other = evidence.StudyVerdicts("other", "CIFAR-10 <JPEG>", claims[claims.id.isin(["1", "15c"])])
     page = render(tables, claims, {"differs": "No <b>."}, "dvc repro", [own, other])
     checker = check(page)
     assert parse_errors(page) == []
@@ -165,7 +165,7 @@ def test_other_studies_stand_beside_it(study, claims):
 
 
 def test_without_other_studies_there_is_no_such_section(study, claims):
-    alone = [evidence.Study("digits", "itself", claims)]
+    alone = [evidence.StudyVerdicts("digits", "itself", claims)]
     assert 'id="evidence"' not in render(read_tables(study), claims, {}, "dvc repro", alone)
 
 

@@ -15,11 +15,11 @@ from tests.helpers import programs
 def test_kept_results_are_found(tmp_path):
     result = {"a": np.arange(3), "b": [(1, "x"), None]}
     assert ResultCache(tmp_path / "x").find("one") is None
-    ResultCache(tmp_path / "x").keep("one", result)
+    ResultCache(tmp_path / "x").save("one", result)
     cache = ResultCache(tmp_path / "x")
-    found = cache.find("one")
-    np.testing.assert_array_equal(found["a"], [0, 1, 2])
-    assert found["b"] == result["b"]
+    loaded = cache.find("one")
+    np.testing.assert_array_equal(loaded["a"], [0, 1, 2])
+    assert loaded["b"] == result["b"]
     assert cache.find("two") is None
     assert cache.within("y").find("one") is None
     assert [p.name for p in (tmp_path / "x").iterdir()] == ["one.result"]
@@ -29,31 +29,31 @@ def test_all_results_in_the_order_of_their_keys(tmp_path):
     cache = ResultCache(tmp_path)
     assert list(ResultCache(tmp_path / "nowhere").results()) == []
     for key in "bca":
-        cache.keep(key, key)
-    cache.within("z").keep("d", "d")
+        cache.save(key, key)
+    cache.within("z").save("d", "d")
     assert list(cache.results()) == ["a", "b", "c"]
 
 
 @pytest.mark.parametrize("damage", ["empty", "cut", "one bit", "another pickle"])
 def test_a_damaged_result_counts_as_missing(tmp_path, damage):
     cache = ResultCache(tmp_path)
-    cache.keep("one", np.arange(1000))
-    cache.keep("two", "whole")
+    cache.save("one", np.arange(1000))
+    cache.save("two", "whole")
     file = tmp_path / "one.result"
-    whole = file.read_bytes()
-    flipped = bytearray(whole)
-    flipped[len(whole) // 2] ^= 1
-    contents = {"empty": b"", "cut": whole[:-1], "one bit": bytes(flipped)}
+    full = file.read_bytes()
+    flipped = bytearray(full)
+    flipped[len(full) // 2] ^= 1
+    contents = {"empty": b"", "cut": full[:-1], "one bit": bytes(flipped)}
     file.write_bytes(contents.get(damage, pickle.dumps("not ours")))
     assert cache.find("one") is None
     assert list(cache.results()) == ["whole"]
-    cache.keep("one", "again")
+    cache.save("one", "again")
     assert cache.find("one") == "again"
 
 
 def test_without_a_folder_nothing_is_kept():
     cache = ResultCache().within("x")
-    cache.keep("one", 1)
+    cache.save("one", 1)
     assert cache.find("one") is None
     assert list(cache.results()) == []
     cache.remove()
@@ -61,7 +61,7 @@ def test_without_a_folder_nothing_is_kept():
 
 def test_remove_deletes_the_folder(tmp_path):
     cache = ResultCache(tmp_path / "x")
-    cache.keep("one", 1)
+    cache.save("one", 1)
     cache.remove()
     assert not (tmp_path / "x").exists()
 
@@ -116,7 +116,7 @@ cache = ResultCache(sys.argv[1])
 print("ready", flush=True)
 i = 0
 while True:
-    cache.keep(f"{i % 3}", bytes([i % 256]) * 3_000_000)
+    cache.save(f"{i % 3}", bytes([i % 256]) * 3_000_000)
     i += 1
 """
 

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from residual_ensembles.analysis.curves import largest_step, monotony, steepest
+from residual_ensembles.analysis.curves import largest_step, monotonicity, steepest
 from residual_ensembles.statistics import bootstrap, student, wilson
 from residual_ensembles.statistics.intervals import Estimate, exact, over_draws, over_seeds
 
@@ -111,7 +111,9 @@ def test_the_truth_is_held_where_noise_pushes_one_way():
 
 def test_the_end_that_decides_does_not_shrink_to_the_number():
     (study,) = studies_of(SMOOTH, 1)
-    result = monotony(study)  # noise can only disturb an order: all resamples lie below the number
+    result = monotonicity(
+        study
+    )  # noise can only disturb an order: all resamples lie below the number
     assert result.low < result.value < result.high
     result = steepest(study)
     assert result.low < result.value < result.high

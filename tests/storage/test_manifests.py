@@ -30,7 +30,7 @@ def test_intact_files_match_the_manifest(folder):
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         (None, r"a\.bin"),
         (b"", r"a\.bin .*\b0 .*3000"),
@@ -38,11 +38,11 @@ def test_intact_files_match_the_manifest(folder):
         (b"abc" * 999 + b"abd", r"a\.bin"),
     ],
 )
-def test_damage_is_named(folder, content, told):
+def test_damage_is_named(folder, content, message):
     (folder / "a.bin").unlink()
     if content is not None:
         (folder / "a.bin").write_bytes(content)
-    with pytest.raises(ValueError, match=told):
+    with pytest.raises(ValueError, match=message):
         files.read_manifest(folder)
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from residual_ensembles import data
-from residual_ensembles.training import Evaluation, Feed, Gating
+from residual_ensembles.training import EvaluationBatches, Feed, Gating
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def test_a_batch_larger_than_the_split_is_refused(prepared):
 
 def test_evaluation_keeps_the_last_partial_batch(prepared):
     split = prepared.split("test")
-    batches = list(map(Evaluation(split, 25).__getitem__, range(3)))
+    batches = list(map(EvaluationBatches(split, 25).__getitem__, range(3)))
     assert [len(labels) for _, labels in batches] == [25, 25, 10]
     images = np.concatenate([inputs["images"] for inputs, _ in batches])
     np.testing.assert_array_equal(images, split.array)

@@ -166,7 +166,7 @@ def test_the_images_are_no_part_of_the_state(prepared, build):
     feed = Feed(prepared.split("train"), prepared.augmentation, 50, 3, Gating("none", 3))
     trainer = Trainer(build(depth=8), feed, prepared.mean)
     compile_trainer(trainer, RATE, DECAY)
-    assert all(v is not trainer.held for v in trainer.state_variables)
+    assert all(v is not trainer.device_images for v in trainer.state_variables)
     ids = {id(v) for v in trainer.state_variables}
     for v in [*trainer.chain.variables, *trainer.optimizer.variables, *trainer.metrics_variables]:
         assert id(v) in ids

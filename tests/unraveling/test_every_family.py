@@ -10,7 +10,7 @@ from tests.helpers import families
 from tests.helpers import unraveled_networks as networks
 
 # Modules found, and which of what an addition adds stays: the first, 0, or the second, 1.
-FOUND = {
+MODULES = {
     "ConvNeXtTiny": (18, 0),
     "EfficientNetB0": (9, 1),
     "EfficientNetV2B0": (15, 1),
@@ -33,19 +33,19 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "tutorials" / "your-own-network.
 
 def test_the_document_says_so():
     text = DOCUMENT.read_text(encoding="utf-8")
-    for name, (n, _) in FOUND.items():
+    for name, (n, _) in MODULES.items():
         assert f"| {name} | {n} |" in text
     assert f"| {', '.join(NONE)} | none |" in text
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", FOUND)
+@pytest.mark.parametrize("name", MODULES)
 def test_modules_and_deletions_of_a_family(name):
-    n, skip = FOUND[name]
+    n, skip = MODULES[name]
     model = families.build(name)
     chain, images = unravel(model), families.images(model)
     assert (name, len(chain.modules), chain.agreement < 1e-5) == (name, n, True)
-    whole, n_changed = np.asarray(model(images)), 0
+    full, n_changed = np.asarray(model(images)), 0
     for number in range(1, n + 1):
         gates = np.ones(n, "float32")
         gates[number - 1] = 0
@@ -53,7 +53,7 @@ def test_modules_and_deletions_of_a_family(name):
         expected = np.asarray(without(images))
         scale = np.abs(expected).max()
         np.testing.assert_allclose(chain(images, gates=gates), expected, atol=1e-4 * scale)
-        n_changed += np.abs(expected - whole).max() > 1e-4 * scale
+        n_changed += np.abs(expected - full).max() > 1e-4 * scale
     assert n_changed == n
 
 

@@ -10,7 +10,7 @@ from tests.helpers import unraveled_networks as networks
 
 # Modules, by the papers; which of what an addition adds is the skip; modules that are deleted here
 # (all of them in the slow tier): one that changes the shape or is near it, the last.
-FOUND = {
+MODULES = {
     "ResNet50": (16, 0, (8,)),
     "ResNet50V2": (16, 0, (3, 16)),
     "MobileNetV2": (10, 0, (7,)),
@@ -18,7 +18,7 @@ FOUND = {
 }
 
 
-@pytest.fixture(scope="module", params=FOUND)
+@pytest.fixture(scope="module", params=MODULES)
 def case(request):
     model = families.build(request.param)
     return request.param, model, unravel(model)
@@ -26,7 +26,7 @@ def case(request):
 
 def test_as_many_modules_as_the_paper_says(case):
     name, model, chain = case
-    n, *_ = FOUND[name]
+    n, *_ = MODULES[name]
     assert len(chain.modules) == n
     assert deletable(chain) == tuple(range(1, n + 1))
     assert chain.agreement < 1e-6
@@ -36,9 +36,9 @@ def test_as_many_modules_as_the_paper_says(case):
 
 def test_deleting_a_module_is_the_network_without(case):
     name, model, chain = case
-    n, skip, numbers = FOUND[name]
+    n, skip, numbers = MODULES[name]
     images = families.images(model)
-    whole = np.asarray(model(images))
+    full = np.asarray(model(images))
     for number in numbers:
         gates = np.ones(n, "float32")
         gates[number - 1] = 0
@@ -47,4 +47,4 @@ def test_deleting_a_module_is_the_network_without(case):
         )
         scale = np.abs(expected).max()
         np.testing.assert_allclose(chain(images, gates=gates), expected, atol=1e-5 * scale)
-        assert np.abs(expected - whole).max() > 1e-3 * scale
+        assert np.abs(expected - full).max() > 1e-3 * scale

@@ -76,15 +76,15 @@ def test_a_block_of_bert_is_a_module(hub):
     assert [module.title for module in chain.modules] == titles
     assert "carried along: padding_mask" in text(chain)
     assert chain.agreement < 1e-6
-    whole = np.asarray(model(inputs))
-    np.testing.assert_allclose(chain(inputs), whole, rtol=1e-5, atol=1e-5)
+    full = np.asarray(model(inputs))
+    np.testing.assert_allclose(chain(inputs), full, rtol=1e-5, atol=1e-5)
     unmasked = chain(inputs | {"padding_mask": np.ones_like(inputs["padding_mask"])})
-    assert float(ops.max(ops.abs(unmasked - whole))) > 1e-2
+    assert float(ops.max(ops.abs(unmasked - full))) > 1e-2
     for blocks in ([1, 2], [0, 2], [0, 1], [2]):
         gates = np.isin(range(3), blocks).astype("float32")
         expected = np.asarray(bert_of(hub, model, blocks)(inputs))
         np.testing.assert_allclose(chain(inputs, gates=gates), expected, rtol=1e-4, atol=1e-4)
-        assert np.abs(expected - whole).max() > 1e-2
+        assert np.abs(expected - full).max() > 1e-2
 
 
 def test_lesions_of_bert(hub):

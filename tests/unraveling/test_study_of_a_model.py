@@ -67,7 +67,7 @@ def test_single_deletions_are_models_without_the_module(net, inputs, labels):
     )
 
 
-def test_a_plan_of_every_kind(inputs):
+def test_a_plan_of_every_kind():
     model = networks.attention_net(3)
     chain, tokens = unravel(model), networks.inputs_for(model, 50)
     assert deletable(chain) == duplicable(chain) == (1, 2, 3, 4, 5, 6)
@@ -112,12 +112,12 @@ def test_swapped_attention_runs_at_another_position():
 
 def test_without_labels_the_table_has_the_distance(net, inputs):
     table = lesion_study(unravel(net), inputs)
-    whole = np.asarray(net(inputs))
+    complete = np.asarray(net(inputs))
     for row, name in zip(table.itertuples(), (None, "first", "second", "third"), strict=True):
-        outputs = whole if name is None else outputs_without(net, inputs, {name: 0})
-        distance = np.linalg.norm(outputs - whole, axis=1).mean()
+        outputs = complete if name is None else outputs_without(net, inputs, {name: 0})
+        distance = np.linalg.norm(outputs - complete, axis=1).mean()
         assert row.output_distance == pytest.approx(distance, rel=1e-4, abs=1e-6)
-        changed = (outputs.argmax(1) != whole.argmax(1)).mean()
+        changed = (outputs.argmax(1) != complete.argmax(1)).mean()
         assert row.changed_fraction == pytest.approx(changed)
 
 
@@ -281,14 +281,14 @@ def test_a_half_width_takes_fewer_inputs(net):
     labels = np.asarray(net(inputs)).argmax(1)
     labels[::9] = (labels[::9] + 1) % 4  # the intact network is wrong on a ninth
     chain = unravel(net)
-    whole = lesion_study(chain, inputs, labels)
+    complete = lesion_study(chain, inputs, labels)
     result = lesion_study(chain, inputs, labels, ci_half_width=0.06)
     assert result["n_examples"].iloc[0] == 900
     assert result["n_examples"].iloc[1:].min() < 900
     one_hot = lesion_study(chain, inputs, np.eye(4)[labels], ci_half_width=0.06)
     pd.testing.assert_frame_equal(one_hot, result)
     low, high = result["error_on_examples_low"], result["error_on_examples_high"]
-    assert ((low <= whole["error_fraction"]) & (whole["error_fraction"] <= high)).all()
+    assert ((low <= complete["error_fraction"]) & (complete["error_fraction"] <= high)).all()
 
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="a data set of TensorFlow")

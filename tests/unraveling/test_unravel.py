@@ -11,10 +11,7 @@ from residual_ensembles.models import in_float32
 from residual_ensembles.unraveling import unravel
 from residual_ensembles.unraveling.chain_summary import text
 from tests.helpers import unraveled_networks as networks
-
-
-def titles(chain):
-    return [module.title for module in chain.modules]
+from tests.helpers.checks import titles
 
 
 def skips(chain):
@@ -47,7 +44,7 @@ def test_a_chain_is_its_model(make, options, expected, between):
     config, weights = model.get_config(), model.get_weights()
     chain = unravel(model, **options)
     assert titles(chain) == expected
-    assert chain.between == between
+    assert chain.segment_positions == between
     assert chain.agreement < 1e-6
     inputs = networks.inputs_for(model)
     np.testing.assert_allclose(chain(inputs), model(inputs), rtol=1e-5, atol=1e-6)
@@ -63,7 +60,7 @@ def test_masks_and_inputs_are_carried_along():
     model = networks.attention_net()
     chain = unravel(model)
     assert len(chain.modules) == 4
-    assert [len(layout.carried) for layout in chain.cut.entering] == [1, 1, 1, 1]
+    assert [len(layout.carried) for layout in chain.partition.entering] == [1, 1, 1, 1]
     inputs = networks.inputs_for(model)
     assert not inputs["mask"].all()
     expected = model(inputs)
@@ -72,7 +69,7 @@ def test_masks_and_inputs_are_carried_along():
     assert packed.shape == (20, 12)
     np.testing.assert_allclose(chain(packed), expected, rtol=1e-5, atol=1e-6)
     # All modules stand at positions of one layout, the last too, whose mask nobody needs.
-    assert len({module.layout for module in chain.modules}) == 1
+    assert len({module.input_layout for module in chain.modules}) == 1
 
 
 def test_a_table_without_a_batch_is_carried_along():
@@ -194,7 +191,7 @@ def test_an_activation_stays_and_sums_are_flat():
     model = networks.moved(keras.Model(x, layers.Dense(2)(ops.relu(y))))
     chain = unravel(model)
     [module] = chain.modules
-    assert (len(module.candidate.residuals), module.candidate.total == module.candidate.leaves) == (
+    assert (len(module.candidate.residuals), module.candidate.total == module.candidate.output) == (
         2,
         False,
     )

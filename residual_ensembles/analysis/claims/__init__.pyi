@@ -1,22 +1,3 @@
-from .claim import (
-    INCONCLUSIVE,
-    NOT_REPRODUCED,
-    NOT_TESTED,
-    REPRODUCED,
-    VERDICTS,
-    Claim,
-    Measurement,
-)
-from .table import CLAIMS, claims_table
+from .claim import INCONCLUSIVE, NOT_REPRODUCED, NOT_TESTED, REPRODUCED, VERDICTS
 
-__all__ = [
-    "CLAIMS",
-    "INCONCLUSIVE",
-    "NOT_REPRODUCED",
-    "NOT_TESTED",
-    "REPRODUCED",
-    "VERDICTS",
-    "Claim",
-    "Measurement",
-    "claims_table",
-]
+__all__ = ["INCONCLUSIVE", "NOT_REPRODUCED", "NOT_TESTED", "REPRODUCED", "VERDICTS"]

@@ -186,7 +186,8 @@ class Claim:
 
     def row(self, measurement: Measurement | None) -> tuple:
         """Returns the row of claims.csv about one measurement, None where there is none."""
-        network, numbers, verdict, paper = "", (None,) * 4, NOT_TESTED, self.paper_value
+        network, verdict, paper = "", NOT_TESTED, self.paper_value
+        numbers: tuple[float | None, ...] = (None,) * 4
         notes = [f"To settle it: {self.settle}"]
         if measurement is not None:
             network, estimate = measurement.network, measurement.estimate

@@ -91,6 +91,8 @@ def effective_paths_difference(confidence: float) -> Finder:
                     f"{equivalence_over_images(only_a, only_b, len(a), MARGIN):.2g}"
                 )
             joined = over_seeds(estimates)
+            if joined is None:
+                continue
             if joined.over == "seeds":
                 values = [e.value for e in estimates]
                 ends = student(values, confidence)

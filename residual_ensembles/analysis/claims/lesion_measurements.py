@@ -11,6 +11,7 @@ from residual_ensembles.analysis.claims.claim import Finder, Measurement
 from residual_ensembles.analysis.curves import curves, largest_step
 from residual_ensembles.analysis.deletion_costs import BARELY, single_costs
 from residual_ensembles.analysis.tables import Tables
+from residual_ensembles.paths.length_profile import PAPER_N
 from residual_ensembles.statistics.intervals import Estimate, bootstrap, over_draws, over_seeds
 from residual_ensembles.statistics.paired import holm
 from residual_ensembles.statistics.rank_correlation import spearman
@@ -39,8 +40,6 @@ AUTHORS = {
 """Of ResNet-20, 32, 44, 56 and 110, by number of modules."""
 ANY = "random_deletion"
 SPARING = "random_deletion_sparing"
-PAPER_N = 54
-"""Modules of the paper's ResNet-110."""
 ENOUGH_STEPS = 10
 """A curve of fewer numbers of modules says nothing about smoothness."""
 FEWEST_REORDERINGS = 20

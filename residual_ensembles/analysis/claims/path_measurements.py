@@ -1,21 +1,22 @@
 """What claims 8 to 14, 16 and 23 measure: paths and gradients by length (Figs. 6 and 7)."""
 
 from collections.abc import Iterator
+from fractions import Fraction
 from itertools import pairwise
 from math import ceil, floor
 
 from residual_ensembles.analysis.claims.claim import Finder, Measurement
-from residual_ensembles.analysis.claims.lesion_measurements import PAPER_N as N
 from residual_ensembles.analysis.gradient_readings import final_gradients, is_complete
 from residual_ensembles.analysis.tables import Tables
 from residual_ensembles.paths import lengths
 from residual_ensembles.paths.length_profile import EFFECTIVE
+from residual_ensembles.paths.length_profile import PAPER_N as N
 from residual_ensembles.statistics.intervals import Estimate, exact, over_seeds
 
 
-def counted(value: float, note: str = "") -> Finder:
+def counted(value: float | Fraction, note: str = "") -> Finder:
     """Returns a finder of a number of the paper's 54 modules, whatever the study trained."""
-    return lambda tables: [Measurement(f"any of {N} modules", exact(value), note)]
+    return lambda tables: [Measurement(f"any of {N} modules", exact(float(value)), note)]
 
 
 def steepest_remaining(n: int, deleted: int) -> float:
@@ -44,10 +45,10 @@ def of_fit(column: str) -> Finder:
                 & (rows.part == "all")
             ]
             rows = rows[rows.epoch == rows.epoch.max()].drop_duplicates("seed")
-            numbers = rows[[column, f"{column}_low", f"{column}_high"]].itertuples(index=False)
+            numbers = rows[[column, f"{column}_low", f"{column}_high", "n_batches"]]
             joined = over_seeds(
-                Estimate(*of_seed, n_batches, "batches")
-                for of_seed, n_batches in zip(numbers, rows.n_batches, strict=True)
+                Estimate(value, low, high, n_batches, "batches")
+                for value, low, high, n_batches in numbers.itertuples(index=False)
             )
             if joined:
                 note = f"One module more divides the norm by {10 ** -rows.slope.mean():.1f}."
@@ -102,8 +103,10 @@ def longest_effective(estimator: str, reading: str) -> Finder:
                 for r in rows
             )
             if joined:
-                found = ", ".join(f"{row.first:.0f} to {row.last:.0f}" for row in rows)
-                note = f"Lengths that carry 95 %: {found} of {n}.{_to_scale(tables, network, rows)}"
+                ranges = ", ".join(f"{row.first:.0f} to {row.last:.0f}" for row in rows)
+                note = (
+                    f"Lengths that carry 95 %: {ranges} of {n}.{_to_scale(tables, network, rows)}"
+                )
                 yield Measurement(network, joined, note)
 
     return find

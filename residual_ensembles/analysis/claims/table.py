@@ -52,7 +52,7 @@ from residual_ensembles.analysis.claims.path_measurements import (
     of_fit,
     steepest_remaining,
 )
-from residual_ensembles.analysis.curves import monotony, steepest
+from residual_ensembles.analysis.curves import monotonicity, steepest
 from residual_ensembles.analysis.deletion_costs import BARELY
 from residual_ensembles.analysis.tables import Tables
 from residual_ensembles.arguments import checked
@@ -141,7 +141,7 @@ _ANY_DATASET = (
         measure="Spearman's correlation of the mean error with the number of deleted modules, any "
         "module, interval by bootstrap over draws",
         target=at_least(0.95),
-        find=on_curves(ANY, ENOUGH_STEPS, monotony),
+        find=on_curves(ANY, ENOUGH_STEPS, monotonicity),
         settle="Random deletions of 1 to 10 modules or more, with some twenty draws each.",
         revised=_BOTH_SIDES,
     ),
@@ -153,7 +153,7 @@ _ANY_DATASET = (
         unit="%",
         paper_value=0.1614,
         measure="Largest step of the mean error from one number of deleted modules to the next, as "
-        "a share of the whole rise, any module, interval by bootstrap over draws",
+        "a share of the total rise, any module, interval by bootstrap over draws",
         target=at_most(1 / 3),
         find=on_curves(ANY, ENOUGH_STEPS, steepest),
         settle="Random deletions of 1 to 20 modules, with some twenty draws each.",
@@ -257,7 +257,7 @@ _ANY_DATASET = (
         unit="%",
         paper_value=0.2234,
         measure="Re-orderings in ten equal groups by Kendall's tau: largest step of the mean error "
-        "as a share of the whole rise, interval by bootstrap over draws",
+        "as a share of the total rise, interval by bootstrap over draws",
         target=at_most(1 / 3),
         find=order_step,
         settle="Re-orderings by 1 to 10 swaps, with some twenty draws each.",
@@ -403,7 +403,7 @@ _ANY_DATASET = (
     Claim(
         id="13c",
         statement="Nearly all gradient comes from paths of 5 to 17 modules (projections on the "
-        "whole).",
+        "full gradient).",
         source="Section 4.2, Fig. 6 (c); the exact decomposition is ours",
         figure="fig6",
         unit="%",
@@ -633,7 +633,7 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     _shorter_than_most("23a", "mean_norm_times_paths", "the paper's reading", "sampled"),
     _shorter_than_most("23b", "norm_of_sum", "norms of sums", "exact"),
-    _shorter_than_most("23c", "projection", "projections on the whole", "exact"),
+    _shorter_than_most("23c", "projection", "projections on the full gradient", "exact"),
 )
 """Every claim, in the order of their numbers."""
 
@@ -655,9 +655,7 @@ def claims_table(tables: Tables) -> pd.DataFrame:
         >>> claims[claims["id"] == "6a"][["network", "verdict"]].values.tolist()
         [['resnet', 'not reproduced']]
     """
-    rows = [
-        claim.row(measurement)
-        for claim in CLAIMS
-        for measurement in list(claim.find(tables)) or [None]
-    ]
+    rows: list[tuple] = []
+    for claim in CLAIMS:
+        rows += [claim.row(each) for each in claim.find(tables)] or [claim.row(None)]
     return pd.DataFrame(rows, columns=CLAIM_COLUMNS).astype({"n": "Int64"})

@@ -105,7 +105,7 @@ class Evaluator:
         images: np.ndarray,
         precision: str = "float32",
         wanted: np.ndarray | None = None,
-        lesions: Sequence[int] | None = None,
+        lesions: Sequence[int] | np.ndarray | None = None,
         progress: Callable[[float], None] = lambda share: None,
     ) -> np.ndarray:
         """Returns float32 logits `(n_lesions, n_images, n_classes)`.
@@ -130,14 +130,14 @@ class Evaluator:
         needed = None if wanted is None else tree.needed(wanted)
         n_rows = (tree.n_nodes - 1) * len(images) if needed is None else int(needed[1:].sum())
 
-        def arrive(lesion, positions, rows):
+        def store(lesion, positions, rows):
             logits[lesion, positions] = rows
 
         def moved(rows):
             self._watch_memory()
             progress(rows / n_rows)
 
-        walk = Walk(network, tree, self.grid.batch_sizes, self.memory_bytes, arrive, moved)
+        walk = Walk(network, tree, self.grid.batch_sizes, self.memory_bytes, store, moved)
         walk(images, needed)
         self.peak_bytes = max(self.peak_bytes, walk.peak_bytes)
         return logits
@@ -154,7 +154,7 @@ class SweepSpec:
     A worker makes the evaluator once, for all chunks of the sweep.
     """
 
-    chain: object
+    chain: models.Chain
     """The network; its weights are copied."""
     lesions: Sequence[Lesion]
     """Lesions that the network allows."""

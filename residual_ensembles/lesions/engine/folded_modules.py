@@ -4,7 +4,7 @@ Two modules with equal keys are one function with different weights, and share o
 """
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from keras import ops
@@ -27,9 +27,16 @@ class Form(NamedTuple):
 
 def module_form(module: Lowered) -> Form | None:
     """Returns the function of a module that runs; None where its residual is not known."""
-    if module.residual is None:
-        return None
-    residual, weights = _folded(module.residual, module.survival)
+    return None if module.residual is None else _form(module, module.residual)
+
+
+def deleted_form(module: Lowered) -> Form:
+    """Returns the function of a deleted module: as if its skip were all that runs."""
+    return _form(Lowered(None, (), module.after, has_skip=False), module.skip)
+
+
+def _form(module: Lowered, steps: Sequence[Step]) -> Form:
+    residual, weights = _folded(steps, module.survival)
     gate, of_gate = _folded([] if module.gate is None else [module.gate])
     skip, of_skip = _folded(module.skip)
     has_skip, after = module.has_skip, module.after  # the function outlives the module's weights
@@ -48,11 +55,6 @@ def module_form(module: Lowered) -> Form | None:
     return Form(key, function, (*weights, *of_gate, *of_skip))
 
 
-def deleted_form(module: Lowered) -> Form:
-    """Returns the function of a deleted module: as if its skip were all that runs."""
-    return module_form(Lowered(module.skip, (), module.after, has_skip=False))
-
-
 def _folded(steps: Sequence[Step], scale: float = 1.0) -> tuple[tuple, tuple]:
     """Returns steps as a program of (name, constant), and the weights that it takes one by one.
 
@@ -62,7 +64,8 @@ def _folded(steps: Sequence[Step], scale: float = 1.0) -> tuple[tuple, tuple]:
         steps: One after the other.
         scale: What the last one's result is multiplied by.
     """
-    program, weights = [], []
+    program: list[tuple[str, float | None]] = []
+    weights: list[Any] = []
     for step in steps:
         if isinstance(step, Relu):
             program.append(("relu", None))

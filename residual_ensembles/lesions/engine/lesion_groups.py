@@ -24,7 +24,7 @@ FEWEST_IMAGES = 64
 
 
 def groups(
-    chain, steps: Sequence[Sequence[Step]], lesions: np.ndarray, n_images: int
+    chain, steps: Sequence[tuple[Step, ...]], lesions: np.ndarray, n_images: int
 ) -> list[np.ndarray]:
     """Returns the positions of lesions in groups of about the same work, of which none takes long.
 
@@ -61,7 +61,7 @@ def affordable_images(chain, n_lesions: int) -> int:
 
 def full_pass(chain) -> list[Step]:
     """Returns the steps of the intact network."""
-    return Lesion().steps(len(chain.modules), chain.between)
+    return Lesion().steps(len(chain.modules), chain.segment_positions)
 
 
 def step_costs(chain) -> Callable[[Step], float]:

@@ -63,7 +63,7 @@ class PreparedNetwork:
         return tuple(
             (position, step)
             for position, step in lesion.execution_order(
-                len(self.chain.modules), self.chain.between
+                len(self.chain.modules), self.chain.segment_positions
             )
             if step.op != "deleted" or not self.is_identity[step.module - 1]
         )

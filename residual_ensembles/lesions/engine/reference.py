@@ -92,7 +92,7 @@ class CompiledParts:
     ) -> np.ndarray:
         """Returns float32 logits `(batch, n_classes)`; `before` is applied before each step."""
         y = self.stem(ops.convert_to_tensor(images))
-        for step in lesion.steps(len(self.chain.modules), self.chain.between):
+        for step in lesion.steps(len(self.chain.modules), self.chain.segment_positions):
             y = self._compiled(step)(before(y))
         return ops.convert_to_numpy(self.head(y))
 

@@ -47,20 +47,22 @@ class LesionResults:
         self._row = {key: i for i, key in enumerate(self.keys)}
         shape = len(self.keys), len(self.images)
         self.known = np.zeros(shape, bool)
-        self.fields = {name: np.zeros(shape, dtype) for name, dtype in dtypes.items()}
+        self.fields: dict[str, np.ndarray] = {
+            name: np.zeros(shape, dtype) for name, dtype in dtypes.items()
+        }
         for result in cache.results():
             self.add(result)
 
     def add(self, result: ChunkResult) -> None:
         """Copies what a chunk says of these lesions with these images."""
         theirs = [i for i, key in enumerate(result.keys) if key in self._row]
-        rows = [self._row[result.keys[i]] for i in theirs]
+        rows = np.array([self._row[result.keys[i]] for i in theirs], int)
         columns = np.searchsorted(self.images, result.images)
         columns = np.minimum(columns, len(self.images) - 1)
         wanted = np.flatnonzero(self.images[columns] == result.images)
         here = np.ix_(rows, columns[wanted])
         for name, array in self.fields.items():
-            array[here] = result.fields[name][np.ix_(theirs, wanted)]
+            array[here] = result.fields[name][np.ix_(np.array(theirs, int), wanted)]
         self.known[here] = True
 
     def missing(self, rows: np.ndarray, images: np.ndarray) -> np.ndarray:
@@ -75,7 +77,7 @@ class LesionResults:
         return np.searchsorted(self.images, images)
 
 
-class Wanted(NamedTuple):
+class Request(NamedTuple):
     """Results that a sweep needs before it can go on."""
 
     spec: SweepSpec
@@ -116,42 +118,42 @@ class Scheduler:
         self._specs: dict[SweepSpec, object] = {}
         self._images: tuple = (None, None, None)
 
-    def compute(self, wanted: Sequence[Wanted]) -> None:
+    def compute(self, requests: Sequence[Request]) -> None:
         """Computes what is missing of the results that are wanted, and adds it to them."""
-        missing = [(each, *one) for each in wanted for one in self._missing(each)]
+        missing = [(each, *one) for each in requests for one in self._missing(each)]
         tasks = [
             CachedTask(
                 _key(chunk), each.results.cache, self._task(each, part, chunk), chunk.n_predictions
             )
             for each, part, chunk in missing
         ]
-        memory_bytes = max((each.spec.memory_bytes for each in wanted), default=0)
+        memory_bytes = max((each.spec.memory_bytes for each in requests), default=0)
         results = run_cached(tasks, self.executor, self.progress, self.counted, memory_bytes)
         for (each, *_), result in zip(missing, results, strict=True):
             each.results.add(result)
             each.results.peak_bytes = max(each.results.peak_bytes, result.peak_bytes)
 
-    def _missing(self, wanted: Wanted) -> Iterator[tuple[slice | np.ndarray, Chunk]]:
+    def _missing(self, request: Request) -> Iterator[tuple[slice | np.ndarray, Chunk]]:
         """Yields the chunks that are not in the cache, each with the positions of its images."""
-        spec, repeats = wanted.spec, wanted.repeats
-        for part in wanted.parts:
+        spec, repeats = request.spec, request.repeats
+        for part in request.parts:
             positions = _positions(part)
-            lesions = wanted.results.missing(wanted.lesions, positions)
+            lesions = request.results.missing(request.lesions, positions)
             if repeats is not None:
-                n_known = repeats[wanted.lesions].sum() - repeats[lesions].sum()
+                n_known = repeats[request.lesions].sum() - repeats[lesions].sum()
                 self.progress(int(n_known) * len(positions))
             if not len(lesions):
                 continue
             for group in groups(spec.chain, spec.steps, lesions, len(positions)):
-                keys = tuple(wanted.results.keys[i] for i in group)
+                keys = tuple(request.results.keys[i] for i in group)
                 n = 0 if repeats is None else int(repeats[group].sum()) * len(positions)
-                yield part, Chunk(keys, group, positions, wanted.function, wanted.options, n)
+                yield part, Chunk(keys, group, positions, request.function, request.options, n)
 
-    def _task(self, wanted: Wanted, part: slice | np.ndarray, chunk: Chunk) -> Task:
+    def _task(self, request: Request, part: slice | np.ndarray, chunk: Chunk) -> Task:
         def arguments() -> tuple:
-            return self._spec(wanted.spec), self._part(wanted.images, part), chunk
+            return self._spec(request.spec), self._part(request.images, part), chunk
 
-        return Task(_title(wanted.spec, chunk), compute_chunk, arguments)
+        return Task(_title(request.spec, chunk), compute_chunk, arguments)
 
     def _spec(self, spec: SweepSpec) -> object:
         """Returns a reference to a network and its lesions, which are sent once."""

@@ -66,7 +66,7 @@ class Tree:
                 before, after = edges.setdefault(step, ([], []))
                 before.append(node)
                 after.append(child)
-        return {step: tuple(map(np.array, pair)) for step, pair in edges.items()}
+        return {step: (np.array(a), np.array(b)) for step, (a, b) in edges.items()}
 
     def after(self, step: Hashable, nodes: np.ndarray) -> np.ndarray:
         """Returns the child of each of `nodes` by a step, -1 where there is none."""

@@ -87,7 +87,7 @@ class Walk:
         tree: Steps of the lesions, as `network.steps` names them.
         batch_sizes: How many rows a batch can have, in descending order.
         memory_bytes: What the blocks may take.
-        arrive: Called with (lesion, images, logits) when images have reached the end of a lesion:
+        store: Called with (lesion, images, logits) when images have reached the end of a lesion:
             positions, and `(len(images), n_classes)`.
         progress: Called with the number of rows after each batch.
     """
@@ -98,14 +98,14 @@ class Walk:
         tree: Tree,
         batch_sizes: tuple[int, ...],
         memory_bytes: int,
-        arrive: Callable[[int, np.ndarray, np.ndarray], None],
+        store: Callable[[int, np.ndarray, np.ndarray], None],
         progress: Callable[[int], None] = lambda rows: None,
     ):
         self.network = network
         self.tree = tree
         self.batch_sizes = batch_sizes
         self.memory_bytes = memory_bytes
-        self.arrive = arrive
+        self.store = store
         self.progress = progress
         self.blocks: list[Block] = []
         self.live_bytes = 0
@@ -135,7 +135,7 @@ class Walk:
         if settled and self.live_bytes <= self.memory_bytes / 2:
             step, blocks = self._earliest(settled)
             rows = np.cumsum([block.pending[step].rows for block in blocks])
-            return step, blocks[: max(1, np.searchsorted(rows, self.batch_sizes[0], "right"))]
+            return step, blocks[: max(1, int(np.searchsorted(rows, self.batch_sizes[0], "right")))]
         block = min(self.blocks, key=lambda b: b.height)
         return min((pending, step) for step, pending in block.pending.items())[1], [block]
 
@@ -202,11 +202,12 @@ class Walk:
         """Hands over the logits of lesions that end here, and keeps what goes on."""
         reached = np.unique(nodes)
         ends = [node for node in reached if self.tree.lesions[node]]
-        logits = ops.convert_to_numpy(self.network.head(tensor)) if ends else None
+        if ends:
+            logits = ops.convert_to_numpy(self.network.head(tensor))
         for node in ends:
             rows = np.flatnonzero(nodes == node)
             for lesion in self.tree.lesions[node]:
-                self.arrive(lesion, images[rows], logits[rows])
+                self.store(lesion, images[rows], logits[rows])
         self._keep(tensor, nodes, images, {s for n in reached for s in self.tree.children[n]})
 
     def _keep(self, tensor, nodes: np.ndarray, images: np.ndarray, steps: Iterable[Step]) -> None:

@@ -54,7 +54,7 @@ def _moving(draw: int) -> Callable:
     def move(y):
         if keras.backend.standardize_dtype(y.dtype) != "float32":
             return y
-        signs = random.choice(np.float32([-1, 1]), size=tuple(y.shape))
+        signs = random.choice(np.array([-1, 1], np.float32), size=tuple(y.shape))
         return y * ops.convert_to_tensor(1 + LAST_DIGIT * signs)
 
     return move
@@ -107,13 +107,19 @@ def agreement(
     """
     close = relative_top2_margin(reference) < rounding
     different = logits.argmax(axis=-1) != reference.argmax(axis=-1)
-    relative = differences(logits, reference)
+    return _counted(different, close, differences(logits, reference))
+
+
+def _counted(
+    different: np.ndarray, close: np.ndarray, relative: np.ndarray, self_noise: float = 0.0
+) -> Agreement:
     return Agreement(
         n=different.size,
         n_different=int(different.sum()),
         n_close=int(close.sum()),
         n_unexplained=int((different & ~close).sum()),
         largest_relative_difference=float(relative.max(initial=0.0)),
+        self_noise=self_noise,
     )
 
 
@@ -193,19 +199,12 @@ def compare(
     }
 
 
-def compared(
+def agreement_of(
     difference: np.ndarray, margin: np.ndarray, different: np.ndarray, self_noise: np.ndarray
 ) -> Agreement:
     """Returns the agreement on a sample of lesions, from the results of `compare`."""
     close = margin < bounds_of_others(difference)
-    return Agreement(
-        n=different.size,
-        n_different=int(different.sum()),
-        n_close=int(close.sum()),
-        n_unexplained=int((different & ~close).sum()),
-        largest_relative_difference=float(difference.max()),
-        self_noise=float(self_noise.max()),
-    )
+    return _counted(different, close, difference, float(self_noise.max()))
 
 
 def check_agreement(result: Agreement, chain) -> None:

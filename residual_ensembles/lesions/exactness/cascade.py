@@ -57,7 +57,7 @@ def compare(
     return {"changed": low.argmax(-1) != high.argmax(-1), "rounding": margin_error(low, high)}
 
 
-def checked(changed: np.ndarray, rounding: np.ndarray) -> Check:
+def check_of(changed: np.ndarray, rounding: np.ndarray) -> Check:
     """Returns the check from the results of `compare` for all lesions, `(n_lesions, n_images)`."""
     return Check(changed.size, int(changed.sum()), thresholds(rounding))
 

@@ -118,7 +118,7 @@ class Sampling:
         self.wrong = np.zeros((n_lesions, len(intact_wrong)), bool)
         self.known = np.zeros_like(self.wrong)
 
-    def settle(self, lesion: int, wrong: np.ndarray) -> None:
+    def record_all(self, lesion: int, wrong: np.ndarray) -> None:
         """Records a lesion whose outcomes on all images, `(n_images,)`, are known beforehand."""
         self.wrong[lesion], self.known[lesion] = wrong, True
         self.active = self.active[self.active != lesion]
@@ -146,9 +146,8 @@ class Sampling:
         self.wrong[np.ix_(self.active, images)] = wrong
         self.known[np.ix_(self.active, images)] = True
         self.n_known += len(images)
-        self.active = np.array(
-            [i for i in self.active if self.interval(i).half_width > self.ci_half_width], int
-        )
+        wide = [self.interval(i).half_width > self.ci_half_width for i in self.active.tolist()]
+        self.active = self.active[np.array(wide, bool)]
 
     def interval(self, lesion: int) -> FiniteInterval:
         """Returns the interval of a lesion's error on the given images."""

@@ -72,7 +72,7 @@ class GradientStudy:
         """Returns all path lengths of a network, up to `max_length`."""
         return np.arange(_shortest(chain), self._longest(chain) + 1)
 
-    def sampled(self, batch, chain, index: int, lengths: np.ndarray) -> tuple:
+    def sample_paths(self, batch, chain, index: int, lengths: np.ndarray) -> tuple:
         """Samples paths of some lengths; returns lengths, log10 norms and shares.
 
         Args:
@@ -87,7 +87,7 @@ class GradientStudy:
         shape = len(lengths), count
         return lengths, result.log10_norms.reshape(shape), result.shares.reshape(shape)
 
-    def tables(self, network: str, seed: int, measured: "Measured") -> dict:
+    def tables(self, network: str, seed: int, measured: "SnapshotGradients") -> dict:
         """Returns the rows of one network at one epoch, by the suffix of their table.
 
         Args:
@@ -123,7 +123,7 @@ class GradientStudy:
         return {s: [frame for frame in frames if len(frame)] for s, frames in rows.items()}
 
 
-class Measured(NamedTuple):
+class SnapshotGradients(NamedTuple):
     """The gradients of one network at one epoch."""
 
     epoch: int

@@ -17,10 +17,9 @@ from residual_ensembles.paths.length_profile import (
     effective_range,
     log_linear,
 )
-from residual_ensembles.statistics.intervals import expanded_tail
+from residual_ensembles.statistics.intervals import N_RESAMPLES, expanded_tail
 from residual_ensembles.statistics.randomness import generator
 
-N_RESAMPLES = 999
 CONFIDENCE = 0.95
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 # A norm this far off a line on the logarithmic axis is off by a factor of two.

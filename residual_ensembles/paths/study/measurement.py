@@ -10,7 +10,7 @@ import numpy as np
 
 from residual_ensembles import models
 from residual_ensembles.arguments import checked
-from residual_ensembles.models.configs import architecture_of, outline
+from residual_ensembles.models.configs import architecture_of, untrained_network
 from residual_ensembles.paths import Linearization
 from residual_ensembles.paths.study.gradient_chunks import (
     GradientChunk,
@@ -20,7 +20,7 @@ from residual_ensembles.paths.study.gradient_chunks import (
 )
 from residual_ensembles.paths.study.gradient_study import (
     GradientStudy,
-    Measured,
+    SnapshotGradients,
     empty_results,
     skips_of,
 )
@@ -28,7 +28,7 @@ from residual_ensembles.runtime.executor import Executor, Task
 from residual_ensembles.runtime.result_cache import (
     CachedTask,
     ResultCache,
-    kept_results,
+    open_cache,
     run_cached,
 )
 
@@ -38,7 +38,7 @@ ENTRIES = (
     "residual_ensembles.unraveling.keras_registration",
 )
 """Modules that read images and compute gradients, and every class a network may consist of."""
-NO_CACHE: Mapping[str, ResultCache] = MappingProxyType({})
+NO_CACHES: Mapping[str, ResultCache] = MappingProxyType({})
 
 ChunkResult = list[tuple[list[bool], dict[str, list]]]
 """For each snapshot of a chunk, whether each module has a skip, and its `empty_results`, filled."""
@@ -60,7 +60,7 @@ def gradient_cache(
         for each in networks
     ]
     facts = {"networks": files, "data": data_checksum, "study": asdict(study)}
-    return kept_results("gradients", ENTRIES, **facts)
+    return open_cache("gradients", ENTRIES, **facts)
 
 
 @checked
@@ -70,8 +70,8 @@ def measure_gradients(
     study: GradientStudy,
     executor: Executor,
     advance: Callable[[float], object],
-    kept: Mapping[str, ResultCache] = NO_CACHE,
-) -> list[Measured]:
+    caches: Mapping[str, ResultCache] = NO_CACHES,
+) -> list[SnapshotGradients]:
     """Measures the path gradients of networks.
 
     Args:
@@ -80,7 +80,7 @@ def measure_gradients(
         study: Settings of the measurement.
         executor: Runs the tasks.
         advance: Called with progress, 1 for each batch of each snapshot and estimator.
-        kept: Cache of the chunks of each network, by its title; by default none.
+        caches: Cache of the chunks of each network, by its title; by default none.
 
     Returns:
         The gradients of each snapshot.
@@ -89,10 +89,12 @@ def measure_gradients(
     for each in networks:
         epochs.setdefault(each.title, []).append(each)
     files = {title: [n.file.read_bytes() for n in each] for title, each in epochs.items()}
-    chunks, memory_bytes, known = [], 0, {}
-    for title, each in epochs.items():
-        chain = outline(each[0].file, files[title][0], known)
-        own = list(chunks_of(study, each, chain))
+    chunks: list[GradientChunk] = []
+    known: dict[str, models.Chain] = {}
+    memory_bytes = 0
+    for title, snapshots in epochs.items():
+        chain = untrained_network(snapshots[0].file, files[title][0], known)
+        own = list(chunks_of(study, snapshots, chain))
         chunks += own
         memory_bytes = max(memory_bytes, chunk_bytes(study, chain, own))
     # Sampled chunks take longest and go first.
@@ -103,11 +105,10 @@ def measure_gradients(
         title = chunk.network_title
         which = [(epochs[title].index(n), n.batch_norm) for n in chunk.networks]
         batches = [(index, *study.batch(split, index)) for index in chunk.batches]
-        how = which, chunk.estimator, batches, chunk.lengths, chunk.share
-        return (study, content[title], *how)
+        return study, content[title], which, batches, chunk.lengths, chunk.share
 
     def cached(chunk: GradientChunk) -> CachedTask:
-        cache = kept.get(chunk.network_title, ResultCache())
+        cache = caches.get(chunk.network_title, ResultCache())
         task = Task(chunk.title, compute, partial(arguments, chunk))
         n_steps = chunk.share * len(chunk.batches) * len(chunk.networks)
         return CachedTask(chunk.name, cache, task, n_steps)
@@ -124,7 +125,6 @@ def compute(
     study: GradientStudy,
     files: list[bytes],
     which: list[tuple[int, str]],
-    estimator: str,
     batches: list[tuple],
     lengths: np.ndarray | None,
     share: float,
@@ -137,9 +137,8 @@ def compute(
         files: Content of the network's file at each epoch.
         which: Index of a file, and "inference" or "training" for batch normalization, for each
             snapshot of the chunk.
-        estimator: "exact" or "sampled".
         batches: Index, images and labels of each.
-        lengths: Lengths of sampled paths, in modules.
+        lengths: Lengths of sampled paths, in modules; None for exact gradients.
         share: Progress of one batch.
         advance: Called with `share` after each batch.
 
@@ -152,10 +151,10 @@ def compute(
         chain, linearization = ready.chain, ready.linearization(batch_norm)
         for index, images, labels in batches:
             batch = linearization.linearize(images, labels)
-            if estimator == "exact":
+            if lengths is None:
                 study.add_exact(batch, chain, result)
             else:
-                result["sampled"].append(study.sampled(batch, chain, index, lengths))
+                result["sampled"].append(study.sample_paths(batch, chain, index, lengths))
             advance(share)
         results.append((skips_of(chain), result))
     return results
@@ -191,7 +190,7 @@ def _ready(content: bytes) -> _Ready:
     return _LAST[architecture]
 
 
-def _joined(network: NetworkSnapshot, chunks: ChunkResult, n_batches: int) -> Measured:
+def _joined(network: NetworkSnapshot, chunks: ChunkResult, n_batches: int) -> SnapshotGradients:
     """Returns the gradients of one snapshot from its chunks, ordered by batch and length."""
     skips, joined = chunks[0][0], empty_results()
     for _, result in chunks:
@@ -205,4 +204,4 @@ def _joined(network: NetworkSnapshot, chunks: ChunkResult, n_batches: int) -> Me
             joined["sampled"][i : i + n_ranges] for i in range(0, len(joined["sampled"]), n_ranges)
         )
     ]
-    return Measured(network.epoch, network.batch_norm, skips, joined)
+    return SnapshotGradients(network.epoch, network.batch_norm, skips, joined)

@@ -1,11 +1,9 @@
 from .explorer_page import Offered, fits, render
-from .exported_network import Exported, export
-from .selection import Choice, Images, choose, draw
+from .exported_network import export
+from .selection import Choice, choose, draw
 
 __all__ = [
     "Choice",
-    "Exported",
-    "Images",
     "Offered",
     "choose",
     "draw",

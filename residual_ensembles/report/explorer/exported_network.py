@@ -43,10 +43,10 @@ def export(chain) -> Exported:
         >>> len(export(chain).parts["modules"])
         9
     """
-    if chain.between:
+    if chain.segment_positions:
         raise ValueError(
-            f"Received a network with a plain segment after module {chain.between[0]}, expected "
-            "modules that follow one another: the explorer can run no other."
+            f"Received a network with a plain segment after module {chain.segment_positions[0]}, "
+            "expected modules that follow one another: the explorer can run no other."
         )
     weights: list[Operation] = []
 

@@ -11,10 +11,10 @@ import numpy as np
 from residual_ensembles.models.architectures import ARCHITECTURES
 from residual_ensembles.statistics.randomness import generator, stratified_draw
 
-MOST = 100
-LEAST = 24
-PIXELS = MOST * 8 * 8
-"""So many in all, as long as there are `LEAST` images: a lesion is then answered in seconds."""
+MAX_IMAGES = 100
+MIN_IMAGES = 24
+PIXELS = MAX_IMAGES * 8 * 8
+"""Pixels of all, as long as there are `MIN_IMAGES` images: a lesion then takes seconds."""
 
 
 class Choice(NamedTuple):
@@ -116,7 +116,7 @@ def number_shown(image_shape: tuple[int, int, int], available: int) -> int:
         (100, 24)
     """
     height, width, _ = image_shape
-    return min(available, max(LEAST, min(MOST, PIXELS // (height * width))))
+    return min(available, max(MIN_IMAGES, min(MAX_IMAGES, PIXELS // (height * width))))
 
 
 def draw(split, image_shape: tuple[int, int, int], seed: int = 0) -> Images:
@@ -137,7 +137,7 @@ def draw(split, image_shape: tuple[int, int, int], seed: int = 0) -> Images:
     positions = stratified_draw(split.labels, n, generator(seed, "explorer pictures"))
     images = np.ascontiguousarray(split.images(positions), np.uint8)
     return Images(
-        tuple(image_shape),
+        image_shape,
         positions.tolist(),
         split.labels[positions].tolist(),
         base64.b64encode(images.tobytes()).decode(),

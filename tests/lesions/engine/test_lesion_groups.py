@@ -43,7 +43,7 @@ def test_single_deletions_stay_one_tree(chain):
 
 @pytest.mark.parametrize("n_full", [1, 4, 20])
 def test_groups_are_alike_and_share_what_they_can(resnet, monkeypatch, n_full):
-    whole = sum(map(lesion_groups.step_costs(resnet), lesion_groups.full_pass(resnet)))
+    full = sum(map(lesion_groups.step_costs(resnet), lesion_groups.full_pass(resnet)))
     monkeypatch.setattr(lesion_groups, "PASSES_IN_CHUNK", n_full)
     monkeypatch.setattr(lesion_groups, "CHUNK_MULTIPLY_ADDS", 1.0)
     lesions = plan_of(resnet, 6)
@@ -51,11 +51,11 @@ def test_groups_are_alike_and_share_what_they_can(resnet, monkeypatch, n_full):
     steps, result = groups(resnet, lesions, 10, everyone)
     np.testing.assert_array_equal(np.sort(np.concatenate(result)), everyone)
     assert all((np.diff(group) > 0).all() for group in result)
-    together = work(resnet, steps, everyone)
-    assert len(result) == pytest.approx(together / whole / n_full, abs=1)
+    ungrouped = work(resnet, steps, everyone)
+    assert len(result) == pytest.approx(ungrouped / full / n_full, abs=1)
     each = [work(resnet, steps, group) for group in result]
-    assert max(each) <= (n_full + 2) * whole
-    assert sum(each) - together <= (len(result) - 1) * whole
+    assert max(each) <= (n_full + 2) * full
+    assert sum(each) - ungrouped <= (len(result) - 1) * full
 
 
 def test_groups_depend_on_images_and_not_on_chance(resnet, monkeypatch):

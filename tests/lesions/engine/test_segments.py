@@ -90,7 +90,7 @@ def test_gates_leave_segments_alone(chain, inputs):
 
 
 def test_steps_come_in_order():
-    steps = Lesion(swaps=[(1, 2)], duplications=[2]).steps(3, between=(1,))
+    steps = Lesion(swaps=[(1, 2)], duplications=[2]).steps(3, segment_positions=(1,))
     assert steps == [
         Step(2, "run"),
         Step(2, "run"),
@@ -104,12 +104,12 @@ def test_steps_come_in_order():
 def test_segments_are_saved(chain, inputs, tmp_path):
     models.save(chain, tmp_path / "chain.keras")
     loaded = models.load(tmp_path / "chain.keras")
-    assert loaded.between == chain.between == (1, 2)
+    assert loaded.segment_positions == chain.segment_positions == (1, 2)
     assert len(loaded.weights) == len(chain.weights)
     np.testing.assert_array_equal(loaded(inputs), chain(inputs))
 
 
-def test_without_segments_nothing_of_them_is_saved(chain):
+def test_without_segments_nothing_of_them_is_saved():
     plain = models.Chain(
         LayerSequence([dense(6, "s")]), [models.Module(dense(6, "f"))], dense(3, "h"), (4,)
     )

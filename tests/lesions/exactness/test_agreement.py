@@ -57,7 +57,7 @@ def truth(chain, lesions, images):
     wide, result = in_float64(chain), []
     for lesion in lesions:
         y = wide.stem(ops.convert_to_tensor(images))
-        for step in lesion.steps(len(wide.modules), wide.between):
+        for step in lesion.steps(len(wide.modules), wide.segment_positions):
             y = function_of(wide, step)(y, training=False)
         result.append(ops.convert_to_numpy(wide.head(y)))
     assert result[0].dtype == np.float64

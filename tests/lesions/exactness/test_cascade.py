@@ -92,7 +92,7 @@ def test_groups_of_lesions_give_the_same_check_as_all_at_once():
     halves = [
         cascade.compare(evaluator, images, part, None) for part in (EVERYONE[:4], EVERYONE[4:])
     ]
-    check = cascade.checked(**{n: np.concatenate([half[n] for half in halves]) for n in halves[0]})
+    check = cascade.check_of(**{n: np.concatenate([half[n] for half in halves]) for n in halves[0]})
     assert check.n == 9 * 40
     assert check.n_changed == (low.argmax(-1) != high.argmax(-1)).sum() > 0
     np.testing.assert_allclose(

@@ -98,8 +98,8 @@ def test_every_beginning_of_the_order_is_stratified(n, share, seed):
     assert sorted(order) == list(range(n))
     often, n_wrong, n_right = oversampling(wrong.mean()), wrong.sum(), (~wrong).sum()
     so_far, others = np.cumsum(wrong[order]), np.cumsum(~wrong[order])
-    going = so_far < n_wrong  # until there are none left
-    assert (np.abs(so_far / often * n_right - others * n_wrong)[going] <= n_right + n_wrong).all()
+    until = so_far < n_wrong  # there are none left
+    assert (np.abs(so_far / often * n_right - others * n_wrong)[until] <= n_right + n_wrong).all()
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_rounds_fill_batches(sizes, rounds):
 def test_lesions_leave_when_they_are_known():
     intact, lesioned = outcomes(2000, 0.1, 0.3)
     sampling = Sampling(intact, 3, 0.02, seed=0)
-    sampling.settle(2, lesioned)
+    sampling.record_all(2, lesioned)
     assert sampling.active.tolist() == [0, 1]
     assert sampling.interval(2).half_width == 0.0
     first = sampling.next_images()

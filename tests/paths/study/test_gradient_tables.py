@@ -220,8 +220,8 @@ def test_shares_by_module():
 
 def test_batches_without_a_gradient_are_left_out():
     lengths, logs = np.arange(3), np.zeros((3, 1))
-    whole, none = np.full((3, 1), 1 / 3), np.full((3, 1), np.nan)
-    result = tables.batches_of(KEY, [True] * 2, [(lengths, logs, whole), (lengths, logs, none)])
+    complete, none = np.full((3, 1), 1 / 3), np.full((3, 1), np.nan)
+    result = tables.batches_of(KEY, [True] * 2, [(lengths, logs, complete), (lengths, logs, none)])
     assert result.log10_norms.shape == (1, 3, 1)
     assert tables.batches_of(KEY, [True] * 2, [(lengths, logs, none)]) is None
     assert tables.by_module(KEY, np.full((2, 3), np.nan)).empty

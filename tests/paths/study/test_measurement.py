@@ -40,7 +40,7 @@ def in_one_go(network, split):
         point = linearization.linearize(*STUDY.batch(split, index))
         STUDY.add_exact(point, chain, result)
         if "sampled" in network.estimators:
-            result["sampled"].append(STUDY.sampled(point, chain, index, STUDY.lengths(chain)))
+            result["sampled"].append(STUDY.sample_paths(point, chain, index, STUDY.lengths(chain)))
     return result
 
 
@@ -55,8 +55,8 @@ def test_several_chunks_give_the_result_of_one(networks, split, monkeypatch):
         assert result.results.keys() == expected.keys()
         for name, batches in expected.items():
             assert len(result.results[name]) == len(batches)
-            for own, whole in zip(result.results[name], batches, strict=True):
-                same(own, whole)
+            for own, full in zip(result.results[name], batches, strict=True):
+                same(own, full)
 
 
 class Ends(Serial):
@@ -78,8 +78,8 @@ def test_an_interrupted_run_is_resumed(networks, split, tmp_path):
     assert sum(steps) == pytest.approx(STUDY.batches * 3)
     # Three batches of sampled paths, and what is exact.
     assert executor.nodes.total() == 4 - 2
-    whole = measurement.measure_gradients(networks, split, STUDY, Serial(), lambda n: None)
-    for network, own, other in zip(networks, measured, whole, strict=True):
+    full = measurement.measure_gradients(networks, split, STUDY, Serial(), lambda n: None)
+    for network, own, other in zip(networks, measured, full, strict=True):
         tables = [STUDY.tables(network.title, 0, result) for result in (own, other)]
         as_text = [
             {s: [frame.to_csv() for frame in frames] for s, frames in each.items()}
@@ -112,13 +112,13 @@ def test_another_network_data_or_study_has_another_cache(networks, tmp_path, mon
     assert {folder.parent for folder in folders} == {tmp_path / "gradients"}
 
 
-def same(own, whole) -> None:
+def same(own, full) -> None:
     """Arrays that agree, or tuples of them."""
-    if isinstance(whole, tuple):
-        for mine, theirs in zip(own, whole, strict=True):
+    if isinstance(full, tuple):
+        for mine, theirs in zip(own, full, strict=True):
             same(mine, theirs)
     else:
-        np.testing.assert_allclose(own, whole, rtol=1e-4, atol=2e-6)
+        np.testing.assert_allclose(own, full, rtol=1e-4, atol=2e-6)
 
 
 def test_nothing_is_compiled_for_another_epoch_or_seed(networks, monkeypatch):

@@ -204,7 +204,7 @@ def test_a_late_event_of_an_anchor_does_not_reset_the_lesion(explorer):
     assert lesion(shown) == "delete 3; swap 3-4"
 
 
-def test_a_lesion_can_be_linked(explorer, open_page, path):
+def test_a_lesion_can_be_linked(explorer):
     shown = explorer()
     ask(shown, "delete 3; swap 4-9")
     address = shown.evaluate("location.hash")

@@ -43,7 +43,7 @@ def test_other_networks_are_refused(build):
         explorer.export(build("resnet_bottleneck", depth=50, image_shape=(64, 64, 3)))
 
 
-def test_room_for_the_papers_networks_and_no_more(build, chains):
+def test_room_for_the_papers_networks_and_no_more(chains):
     from tests.helpers.untrained import offered
 
     resnet = offered(chains["resnet"], "resnet", "ResNet-110")
