@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -201,7 +202,8 @@ class Sweep:
         self.cache = cache or ResultCache()
         rows = [Lesion.parse(row) if isinstance(row, str) else row for row in plan]
         planned = [row if isinstance(row, Lesion) else row.lesion for row in rows]
-        whole = [row.lesion for row in rows if getattr(row, "sweep", None) in settings.whole]
+        kinds = ["" if isinstance(row, Lesion) else row.sweep for row in rows]
+        whole = [each for each, kind in zip(planned, kinds, strict=True) if kind in settings.whole]
         every = [*planned, *([] if settings.ci_half_width is None else [Lesion()])]
         self.position = {lesion: i for i, lesion in enumerate(dict.fromkeys(every))}
         self.lesions = list(self.position)
@@ -336,7 +338,8 @@ class Sweep:
         Which images a cascade reevaluates depends on those in the same chunk.
         """
         fields: dict[str, type] = {"predictions": np.int32, "margins": np.float32}
-        keys, facts = list(map(str, self.lesions)), {"margins": self._kept_margin()}
+        keys = list(map(str, self.lesions))
+        facts: dict[str, Any] = {"margins": self._kept_margin()}
         if self.settings.precision == "cascade":
             fields |= {"reevaluated": bool, "threshold_violations": bool}
             keys = [

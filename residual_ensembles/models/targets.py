@@ -43,7 +43,7 @@ def class_labels(
             f"outputs of shape {chain.output_shapes}, expected one integer for each input and "
             f"one number for each of two or more classes. For anything else say {otherwise}."
         )
-    broken = np.flatnonzero(labels != np.floor(labels)) if labels.dtype.kind == "f" else ()
+    broken = np.flatnonzero(labels != np.floor(labels))
     if len(broken):
         raise ValueError(
             f"Received {labels[broken[0]]} as the class label of example {broken[0]}, expected an "
