@@ -46,7 +46,11 @@ def define_flags() -> None:
 
 def define_data_flags() -> None:
     """Defines the flags of the data."""
-    flags.DEFINE_string("dataset", "digits", "digits, tfds:NAME, folder:PATH, or a prepared folder")
+    flags.DEFINE_string(
+        "dataset",
+        "digits",
+        "digits, tfds:NAME, folder:PATH with train|test/<class>/*.jpg in it, or a prepared folder",
+    )
     flags.DEFINE_string("data_dir", "data", "folder for prepared data sets")
     cli.define_flags(Data, "validation_fraction")
 

@@ -147,7 +147,11 @@ def test_another_backend_is_refused():
 def test_a_backend_that_is_not_installed_is_refused(monkeypatch, name):
     monkeypatch.setenv("KERAS_BACKEND", name)
     monkeypatch.setattr("importlib.util.find_spec", lambda module: None)
-    assert f"is '{name}', which is not installed here: set" in choice.problem()
+    told = f"is '{name}', which is not installed here: pip install 'residual-ensembles[{name}]'"
+    assert told in choice.problem()
+    (other,) = {*choice.SUPPORTED} - {name}
+    monkeypatch.setattr("importlib.util.find_spec", lambda module: module == other or None)
+    assert f"set the environment variable KERAS_BACKEND={other}, or pip" in choice.problem()
     monkeypatch.setattr("importlib.util.find_spec", lambda module: module)
     assert choice.problem() is None
 

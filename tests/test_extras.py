@@ -67,6 +67,21 @@ def test_drawing_a_table_names_the_extra():
     assert "MissingExtraError: Received no matplotlib" in done.stderr.splitlines()[-1]
 
 
+@pytest.mark.parametrize(
+    "statements",
+    [
+        "import residual_ensembles, keras",
+        "from residual_ensembles import unravel",
+        "from residual_ensembles import models; models.build",
+    ],
+)
+def test_keras_without_its_backend_names_the_extra(monkeypatch, statements):
+    monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
+    last = run(["tensorflow"], statements).stderr.splitlines()[-1]
+    assert "MissingExtraError: the Keras backend is 'tensorflow', which is not installed" in last
+    assert "pip install 'residual-ensembles[tensorflow]'" in last
+
+
 def test_a_program_names_it_in_one_line():
     program = """
 import importlib

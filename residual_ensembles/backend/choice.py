@@ -53,10 +53,16 @@ def problem() -> str | None:
             f"the Keras backend is {name!r}, expected one of {', '.join(SUPPORTED)}: "
             f"set the environment variable KERAS_BACKEND=tensorflow (or jax). {see('how-to/jax')}"
         )
-    if importlib.util.find_spec(name) is None:
+    if is_missing():
+        others = [other for other in SUPPORTED if importlib.util.find_spec(other) is not None]
+        choose = "".join(f"set the environment variable KERAS_BACKEND={o}, or " for o in others)
         return (
-            f"the Keras backend is {name!r}, which is not installed here: set the environment "
-            "variable KERAS_BACKEND to the one that is, or install it: "
-            f"pip install 'residual-ensembles[{name}]'"
+            f"the Keras backend is {name!r}, which is not installed here: {choose}"
+            f"pip install 'residual-ensembles[{name}]'. {see('getting-started', 'extras')}"
         )
     return None
+
+
+def is_missing() -> bool:
+    """Returns whether the chosen backend is one of ours and not installed; imports nothing."""
+    return chosen() in SUPPORTED and importlib.util.find_spec(chosen()) is None

@@ -14,7 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from residual_ensembles.backend import choice
+from residual_ensembles.backend import choice, extras
 
 ALLOCATOR = "RESIDUAL_ENSEMBLES_ALLOCATOR"
 """The environment variable that chooses how glibc treats freed memory."""
@@ -48,6 +48,7 @@ _allocator = "system"
 def prepare() -> None:
     """Makes the settings, unless TensorFlow has been imported."""
     global _allocator
+    sys.meta_path.insert(0, _KerasWithoutBackend())
     if "tensorflow" in sys.modules:
         return
     # TensorFlow leaves it off on processors without AVX-512-VNNI, where it is twice as fast too.
@@ -113,6 +114,15 @@ def _keep_memory() -> bool:
         return False
     mallopt = ctypes.CDLL(None).mallopt
     return all([mallopt(name, value) for name, value in _KEEP.items()])
+
+
+class _KerasWithoutBackend(importlib.abc.MetaPathFinder):
+    """Says what to install, where Keras is imported and would fail on a backend that is missing."""
+
+    def find_spec(self, fullname, path, target=None):
+        if fullname == "keras" and choice.is_missing():
+            raise extras.MissingExtraError(choice.problem(), name=choice.chosen())
+        return None
 
 
 class _QuietTensorFlow(importlib.abc.MetaPathFinder):

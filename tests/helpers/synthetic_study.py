@@ -116,7 +116,7 @@ def _gradients(seed: int) -> pd.DataFrame:
             | {"share_of_norms_low": share - 0.01, "share_of_norms_high": share + 0.01}
         )
         for estimator, values, n, projected, share in (
-            ("sampled", single, 20, None, _shares(single + counts)),
+            ("sampled", single, 20, np.nan, _shares(single + counts)),
             ("exact", summed, 4, _shares(summed), _shares(summed)),
         )
     ]
