@@ -37,11 +37,11 @@ def as_arrays(
     is_py_dataset = isinstance(inputs, keras.utils.PyDataset)
     if not is_py_dataset and not hasattr(inputs, "element_spec"):
         return inputs, targets
-    if not is_py_dataset and int(inputs.cardinality()) == -1:
+    if (inputs.num_batches is None) if is_py_dataset else (int(inputs.cardinality()) == -1):
         raise ValueError(
             "Received a data set that is repeated without end, expected one pass: take(n)."
         )
-    batches = (inputs[i] for i in range(len(inputs))) if is_py_dataset else iter(inputs)
+    batches = map(inputs.__getitem__, range(inputs.num_batches)) if is_py_dataset else iter(inputs)
     elements = [tree.map_structure(np.asarray, batch) for batch in batches]
     if not elements:
         raise ValueError("Received an empty data set, expected one or more examples.")

@@ -86,7 +86,8 @@ class _Rebuilding:
         """Returns the copy of a layer, the same one wherever the layer is called."""
         operation = node.operation
         if isinstance(operation, Scaled):
-            return Scaled(operation.node, operation.index, self._copy(operation.node))
+            copy = self._copy(operation.node)
+            return Scaled(operation.node, operation.index, operation.shapes, copy)
         if not hasattr(operation, "get_config"):
             return operation
         if id(operation) not in self.copies:

@@ -285,6 +285,8 @@ def row(value):
         (row(np.nan), None, "row 0"),
         (row(0.0), "categorical_crossentropy", "row 0"),
         (row(np.nan), "mse", "targets .*example 0"),
+        (None, None, "no targets"),
+        (None, "mse", "no targets"),
         (np.arange(32) % 3, "mse", r"\(32,\)"),
         (np.zeros((32, 1)), "mean_absolute_error", "mean_absolute_error"),
         (np.zeros((32, 1)), lambda t, o: ops.mean((t - o) ** 2), r"\(32, 1\)"),

@@ -318,6 +318,18 @@ def test_a_data_set_is_read(net, inputs, labels):
 
     assert lesion_study(chain, Batches()).equals(expected)
 
+    class Counted(Batches):
+        num_batches = 6
+
+        def __len__(self):
+            raise NotImplementedError
+
+    assert lesion_study(chain, Counted()).equals(expected)
+    endless = Counted()
+    endless.num_batches = None
+    with pytest.raises(ValueError, match="without end"):
+        lesion_study(chain, endless)
+
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_inputs_that_are_no_numbers_are_refused(net, value):

@@ -1,5 +1,7 @@
 """Graphs of many kinds as chains, against the models that they come from."""
 
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
@@ -303,9 +305,28 @@ def test_a_layer_that_keeps_a_state_is_refused():
         unravel(keras.Model(x, y))
 
 
-def test_a_model_of_keras_2_is_refused():
-    model = type("Functional", (), {"__module__": "tf_keras.src.engine.functional"})()
-    with pytest.raises(ValueError, match="Keras 2"):
+@pytest.mark.parametrize(
+    "module",
+    ["tf_keras.src.engine.functional", "tensorflow.python.keras.engine.functional", "keras.engine"],
+)
+def test_a_model_of_keras_2_is_refused(module):
+    base = type("Functional", (), {"__module__": module})
+    for model in (base(), type("Own", (base,), {"__module__": "__main__"})()):
+        with pytest.raises(ValueError, match="Keras 2"):
+            unravel(model)
+
+
+@pytest.mark.parametrize(
+    ("model", "named"),
+    [
+        ("mine.keras", "the path 'mine.keras'.*unraveling.load"),
+        (Path("mine.keras"), "the path 'mine.keras'.*unraveling.load"),
+        (layers.Dense(3), "Received a Dense, expected a functional"),
+        (None, "Received a NoneType, expected a functional"),
+    ],
+)
+def test_what_is_no_model_is_refused(model, named):
+    with pytest.raises(ValueError, match=named):
         unravel(model)
 
 
@@ -315,6 +336,8 @@ def test_a_model_within_a_layer_is_named():
     y = layers.TimeDistributed(inner, name="frames")(x)
     with pytest.raises(ValueError, match="net within frames"):
         unravel(keras.Model(x, layers.Dense(3)(y)))
+    y = layers.Add(name="sum")([y, layers.Dense(4, activation="relu")(y)])
+    assert any("net within frames" in note for note in unravel(keras.Model(x, y)).notes)
 
 
 def test_a_layer_that_is_always_trained_is_noted():
