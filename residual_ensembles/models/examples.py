@@ -5,7 +5,7 @@ import numpy as np
 from keras import tree
 
 from residual_ensembles.models.protocols import ChainLike, Inputs, Targets
-from residual_ensembles.models.targets import check_numbers
+from residual_ensembles.models.targets import as_array, check_numbers
 
 
 def packed_examples(chain: ChainLike, inputs: Inputs) -> np.ndarray:
@@ -14,7 +14,7 @@ def packed_examples(chain: ChainLike, inputs: Inputs) -> np.ndarray:
     Raises:
         ValueError: There are none, they have another shape, or hold NaN or infinity.
     """
-    packed = np.asarray(chain.packed_inputs(inputs))
+    packed = as_array("inputs", chain.packed_inputs(inputs))
     check_shape(chain, packed)
     check_numbers("inputs", packed)
     return packed

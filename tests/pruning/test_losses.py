@@ -286,6 +286,7 @@ def row(value):
         (row(0.0), "categorical_crossentropy", "row 0"),
         (row(np.nan), "mse", "targets .*example 0"),
         (None, None, "no targets"),
+        ([[0], [0, 1]] * 16, None, "targets of which not all rows"),
         (None, "mse", "no targets"),
         (np.arange(32) % 3, "mse", r"\(32,\)"),
         (np.zeros((32, 1)), "mean_absolute_error", "mean_absolute_error"),

@@ -235,6 +235,7 @@ def test_targets_that_do_not_fit_are_refused(net, inputs, targets, options, name
         (None, r"\(\)"),
         ({"photo": np.zeros((4, 8, 8, 3))}, "photo"),
         ([np.zeros((4, 8, 8, 3))] * 2, "2 inputs"),
+        ([[0.0], [0.0, 1.0]], "inputs of which not all rows"),
     ],
 )
 def test_inputs_that_do_not_fit_are_refused(net, inputs, named):
