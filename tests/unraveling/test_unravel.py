@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
-from residual_ensembles import models
+from residual_ensembles import models, paths
 from residual_ensembles.lesions import Lesion, evaluate
 from residual_ensembles.models import in_float32
 from residual_ensembles.unraveling import unravel
@@ -424,6 +424,25 @@ def test_mixed_precision():
     wide = in_float32(chain)
     assert wide.modules[0].enters.dtypes == ["float32"]
     np.testing.assert_allclose(wide(inputs), ops.cast(model(inputs), "float32"), atol=0.05)
+    table = paths.gradient_by_length(chain, inputs, np.arange(len(inputs)) % 4, verbose=0)
+    assert table["share"].sum() == pytest.approx(1, abs=1e-4)
     plan = [Lesion(), Lesion(deletions=[1, 3])]
     rounded, exact = (evaluate(c, plan, inputs).predictions for c in (chain, wide))
     assert (rounded == exact).mean() > 0.8
+
+
+@pytest.mark.bfloat16
+def test_in_float32_keeps_what_was_adapted():
+    inputs = np.random.default_rng(0).normal(100, 40, (20, 6)).astype("float32")
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        norm = layers.Normalization(dtype="float32")
+        norm.adapt(inputs)
+        x = keras.Input((6,), name="x")
+        y = layers.Dense(6, name="stem")(norm(x))
+        y = layers.Add(name="sum")([y, layers.Dense(6, activation="relu", name="f")(y)])
+        chain = unravel(keras.Model(x, layers.Dense(3, dtype="float32", name="out")(y)))
+    finally:
+        keras.config.set_dtype_policy("float32")
+    np.testing.assert_allclose(in_float32(chain)(inputs), chain(inputs), atol=0.1)
+    assert np.asarray(chain(inputs)).std() > 0.5
