@@ -126,8 +126,8 @@ class LinearizedBatch:
         if first is not None:
             raise ArithmeticError(
                 "Received a batch for which the gradient is NaN or infinite, the first in example "
-                f"{first} (counted from 0), expected numbers: look for a layer or a loss that has "
-                "no derivative there, as the root and the norm have none at 0."
+                f"{first} (counted from 0), expected numbers: look for weights that are NaN or "
+                "for a layer or a loss without a derivative there, as the root has none at 0."
             )
         return gradient
 
