@@ -10,7 +10,7 @@ import keras
 
 from residual_ensembles.arguments import checked
 from residual_ensembles.models.chain import Chain
-from residual_ensembles.models.nesting import register_all
+from residual_ensembles.models.nesting import copy_state, register_all
 from residual_ensembles.models.saving import reading
 
 REDUCED = ("bfloat16", "float16", "mixed_bfloat16", "mixed_float16")
@@ -65,7 +65,7 @@ def in_float32(chain: Chain) -> Chain:
     if wider == config:
         return chain
     wide = type(chain).from_config(wider)
-    wide.set_weights(chain.get_weights())
+    copy_state(chain, wide)
     return wide
 
 

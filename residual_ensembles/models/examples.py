@@ -5,7 +5,7 @@ import numpy as np
 from keras import tree
 
 from residual_ensembles.models.protocols import ChainLike, Inputs, Targets
-from residual_ensembles.models.targets import check_numbers
+from residual_ensembles.models.targets import as_array, check_numbers
 
 
 def packed_examples(chain: ChainLike, inputs: Inputs) -> np.ndarray:
@@ -14,7 +14,7 @@ def packed_examples(chain: ChainLike, inputs: Inputs) -> np.ndarray:
     Raises:
         ValueError: There are none, they have another shape, or hold NaN or infinity.
     """
-    packed = np.asarray(chain.packed_inputs(inputs))
+    packed = as_array("inputs", chain.packed_inputs(inputs))
     check_shape(chain, packed)
     check_numbers("inputs", packed)
     return packed
@@ -37,11 +37,11 @@ def as_arrays(
     is_py_dataset = isinstance(inputs, keras.utils.PyDataset)
     if not is_py_dataset and not hasattr(inputs, "element_spec"):
         return inputs, targets
-    if not is_py_dataset and int(inputs.cardinality()) == -1:
+    if (inputs.num_batches is None) if is_py_dataset else (int(inputs.cardinality()) == -1):
         raise ValueError(
             "Received a data set that is repeated without end, expected one pass: take(n)."
         )
-    batches = (inputs[i] for i in range(len(inputs))) if is_py_dataset else iter(inputs)
+    batches = map(inputs.__getitem__, range(inputs.num_batches)) if is_py_dataset else iter(inputs)
     elements = [tree.map_structure(np.asarray, batch) for batch in batches]
     if not elements:
         raise ValueError("Received an empty data set, expected one or more examples.")

@@ -3,6 +3,9 @@
 import importlib
 
 import keras
+from keras import ops
+
+from residual_ensembles.models import _keras_internals
 
 
 def register_all() -> None:
@@ -21,6 +24,31 @@ def build_once(layer: keras.layers.Layer, input_shape: tuple) -> tuple:
     if not layer.built:
         layer.build(input_shape)
     return tuple(layer.compute_output_shape(input_shape))
+
+
+def copy_state(layer: keras.layers.Layer, copy: keras.layers.Layer) -> None:
+    """Loads into the copy of a layer what the layer and those within it save of themselves.
+
+    That is more than weights: state derived from them, as in an adapted `Normalization`, is
+    computed when they are loaded.
+
+    Args:
+        layer: A layer or model.
+        copy: What its configuration makes, built.
+    """
+    pairs = zip(
+        _keras_internals.flat_layers(layer), _keras_internals.flat_layers(copy), strict=True
+    )
+    for one, other in pairs:
+        copy_own_state(one, other)
+
+
+def copy_own_state(layer: keras.layers.Layer, copy: keras.layers.Layer) -> None:
+    """The same without the layers within it."""
+    store: dict = {}
+    layer.save_own_variables(store)
+    if store:
+        copy.load_own_variables({name: ops.convert_to_numpy(v) for name, v in store.items()})
 
 
 def deserialized(config: dict, *names: str) -> dict:

@@ -30,7 +30,7 @@ def class_labels(
     Raises:
         ValueError: The targets are no classes, or the network is no classifier.
     """
-    labels: np.ndarray = np.asarray(targets)
+    labels: np.ndarray = as_array("targets", targets)
     classes = classes or n_classes(chain)
     is_number = labels.dtype.kind in "biuf"
     if is_number and labels.ndim == 2 and classes and labels.shape[1] == classes > 1:
@@ -142,8 +142,23 @@ def is_binary(chain: ChainLike, targets: Targets) -> bool:
     """Whether the only output is that of the second of two classes: targets are 0 and 1."""
     if [tuple(shape) for shape in chain.output_shapes] != [(1,)]:
         return False
-    values = np.asarray(targets)
+    values = as_array("targets", targets)
     return values.dtype.kind in "biuf" and bool(((values == 0) | (values == 1)).all())
+
+
+def as_array(name: str, values: Inputs | Targets) -> np.ndarray:
+    """Returns numbers as an array.
+
+    Raises:
+        ValueError: Their rows have different lengths.
+    """
+    try:
+        return np.asarray(values)
+    except ValueError as error:
+        raise ValueError(
+            f"Received {name} of which not all rows have one length, expected an array of numbers, "
+            "a row for each example."
+        ) from error
 
 
 def first_not_finite(array: np.ndarray) -> int | None:

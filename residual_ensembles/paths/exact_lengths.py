@@ -70,7 +70,7 @@ def batch_gradient_by_length(
 
     Raises:
         ValueError: There is no path so short, or no such target.
-        ArithmeticError: The lengths do not add up to the gradient.
+        ArithmeticError: The gradient is not finite, or the lengths do not add up to it.
 
     Example:
         >>> from residual_ensembles import paths
@@ -79,7 +79,7 @@ def batch_gradient_by_length(
         >>> exact.lengths.tolist(), round(float(exact.shares.sum()), 5)
         ([0, 1, 2, 3, 4, 5, 6, 7, 8, 9], 1.0)
     """
-    [gradient] = batch.at_target(batch.gradients[:1], target)
+    gradient = batch.gradient(target)
     return backprop_by_length(batch, max_length, progress=progress).projected(
         gradient, lambda some: batch.at_target(some, target)
     )

@@ -12,7 +12,7 @@ from residual_ensembles import backend
 from residual_ensembles.backend.precision import compiled
 from residual_ensembles.models.chain import segment_of
 from residual_ensembles.models.protocols import ChainLike, Inputs, Loss, ModuleLike, Targets, Tensor
-from residual_ensembles.models.targets import check_numbers
+from residual_ensembles.models.targets import check_numbers, first_not_finite
 from residual_ensembles.parameters import BATCH_NORM, TARGETS
 from residual_ensembles.paths.autodiff import frozen
 from residual_ensembles.paths.cotangents import stacked
@@ -114,6 +114,23 @@ class LinearizedBatch:
             raise ValueError(f"Received target={target!r}, expected one of {', '.join(TARGETS)}.")
         return rows if target == "y0" else self.backprop_stem(rows)
 
+    def gradient(self, target: str):
+        """Returns the ordinary gradient with respect to the target, "y0" or "image".
+
+        Raises:
+            ValueError: There is no such target.
+            ArithmeticError: The gradient is NaN or infinite; names the first example.
+        """
+        [gradient] = self.at_target(self.gradients[:1], target)
+        first = first_not_finite(ops.convert_to_numpy(ops.cast(gradient, "float32")))
+        if first is not None:
+            raise ArithmeticError(
+                "Received a batch for which the gradient is NaN or infinite, the first in example "
+                f"{first} (counted from 0), expected numbers: look for weights that are NaN or "
+                "for a layer or a loss without a derivative there, as the root has none at 0."
+            )
+        return gradient
+
 
 class Linearization:
     """Runs batches forward through a chain and saves what backward passes need.
@@ -178,7 +195,8 @@ class Linearization:
 
         Raises:
             ValueError: Labels or targets do not fit, or are no numbers.
-            ArithmeticError: The loss is not finite.
+            ArithmeticError: An output, of which the first example is named, or the loss is not
+                finite.
         """
         check_numbers("inputs", images)
         labels = self._mean_loss.targets(labels, len(images))
@@ -192,11 +210,19 @@ class Linearization:
             steps.append(LinearizedModule(products, weights, y, saved))
             y = out
         targets = tree.map_structure(ops.convert_to_tensor, labels)
-        loss, cotangent = self._loss_and_cotangent(head, y, targets)
+        outputs, loss, cotangent = self._loss_and_cotangent(head, y, targets)
+        first = first_not_finite(ops.convert_to_numpy(ops.cast(outputs, "float32")))
+        if first is not None:
+            raise ArithmeticError(
+                f"{chain.name} outputs NaN or infinity for example {first} (counted from 0), "
+                "expected outputs that are finite: look for inputs that are not, and for weights "
+                "that are NaN or have grown beyond all bounds."
+            )
         if not math.isfinite(float(loss)):
             raise ArithmeticError(
-                f"Received a batch for which the loss of {chain.name} is {float(loss)}, expected a "
-                "number: look for inputs or weights that are NaN or infinite."
+                f"Received a batch for which the loss {self._mean_loss.name} of {chain.name} is "
+                f"{float(loss)} though all outputs are finite, expected a number: look for targets "
+                "and outputs that the loss cannot take."
             )
         return LinearizedBatch(
             steps, cotangent, float(loss), lambda rows: self._stem_backprop(stem, images, rows)
@@ -211,13 +237,12 @@ class Linearization:
         return stacked(partial(backend.map_rows, lambda row: pull(row)[0]), rows)
 
     def _loss(self, weights, y, labels):
-        def loss(y):
+        def head(y):
             with frozen(self.chain.head, weights):
-                outputs = self.chain.head(y, training=self._training)
-            return self._mean_loss(labels, outputs)
+                return self.chain.head(y, training=self._training)
 
-        value, pull = backend.vjp(loss, y)
-        return value, pull(ops.ones_like(value))[0]
+        value, pull = backend.vjp(lambda y: self._mean_loss(labels, head(y)), y)
+        return head(y), value, pull(ops.ones_like(value))[0]
 
 
 def _weights(layer) -> list:

@@ -64,6 +64,11 @@ class MeanLoss:
         Raises:
             ValueError: Targets have another number, are no numbers, or do not fit the outputs.
         """
+        if targets is None:
+            raise ValueError(
+                f"Received no targets for {n} inputs, expected the class of each, or what the loss "
+                f"{self.name} takes, as an array or in a data set of inputs and targets."
+            )
         if self.function is None:
             return class_labels(self.chain, targets, n, OTHERWISE, self._classes)
         if isinstance(self.function, PerOutput) and isinstance(targets, Mapping):

@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 
 from residual_ensembles.arguments import checked
+from residual_ensembles.models.chain import Chain
+from residual_ensembles.models.configs import in_float32
 from residual_ensembles.models.examples import as_arrays, packed_examples
 from residual_ensembles.models.protocols import ChainLike, Inputs, Loss, Targets, check_chain
 from residual_ensembles.paths.exact_lengths import batch_gradient_by_length
@@ -188,7 +190,9 @@ def _linearized(
         )
     x, y = as_arrays(chain, x, y)
     packed, mean_loss = packed_examples(chain, x), MeanLoss(chain, loss, y)
-    batch = Linearization(chain, batch_norm, loss=mean_loss.function).linearize(packed, y)
+    # With less precision lengths would not add up to the gradient.
+    exact = in_float32(chain) if isinstance(chain, Chain) else chain
+    batch = Linearization(exact, batch_norm, loss=mean_loss.function).linearize(packed, y)
     return batch, {
         "loss": mean_loss.name,
         "loss_value": batch.loss,

@@ -113,6 +113,7 @@ def batch_path_gradients(
 
     Raises:
         ValueError: A path skips a module that has no skip, or there is no such target.
+        ArithmeticError: The full gradient is not finite.
 
     Example:
         >>> from residual_ensembles import paths
@@ -124,9 +125,7 @@ def batch_path_gradients(
     paths = _checked(batch, paths)
     order = np.lexsort(paths.T)  # neighbors agree at the top
     at_once = max(1, NUMBERS_AT_ONCE // max(step.row_size for step in batch.steps))
-    full = (
-        cotangents.FullGradient(batch.at_target(batch.gradients[:1], target)[0]) if shares else None
-    )
+    full = cotangents.FullGradient(batch.gradient(target)) if shares else None
     result = np.empty((2, len(paths)))
     for first in range(0, len(paths), at_once):
         group = order[first : first + at_once]

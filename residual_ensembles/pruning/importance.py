@@ -264,8 +264,8 @@ def module_importance(
     check_chain(chain)
     x, y = as_arrays(chain, x, y)
     packed, mean_loss = packed_examples(chain, x), MeanLoss(chain, loss, y)
-    labels = mean_loss.labels(y, len(packed))
     targets = mean_loss.targets(y, len(packed))
+    labels = mean_loss.labels(y, len(packed))
     numbers = deletable(chain)
     lesions = [Lesion(), *(Lesion(deletions=[i]) for i in numbers)]
     title = f"{chain.name}: {len(lesions)} lesions"

@@ -192,12 +192,12 @@ class _Measured:
     ):
         self.chain = chain
         self.metric = metric
-        self.inputs, self.y = examples
-        self.packed = packed_examples(chain, self.inputs)
+        inputs, self.y = examples
+        self.packed = packed_examples(chain, inputs)
         n = len(self.packed)
         self.loss = loss if isinstance(loss, MeanLoss) else MeanLoss(chain, loss, self.y)
-        self.labels = self.loss.labels(self.y, n)
         self.targets = self.loss.targets(self.y, n)
+        self.labels = self.loss.labels(self.y, n)
         self.compared = Comparison(self.labels)
         if metric is not None or chain.compiled_with.metrics:
             self.compared = comparison(chain, self.y, metric, n)._replace(labels=self.labels)
@@ -258,12 +258,9 @@ def _difference(chain, model: keras.Model, deleted: Collection[int], inputs) -> 
     Raises:
         ValueError: It is larger than rounding.
     """
-    state = chain.inputs_state
 
     def outputs(packed):
-        pairs = zip(state.unpacked(packed), state.dtypes, strict=True)
-        flat = [ops.cast(x, dtype) for x, dtype in pairs]
-        made = model(structured(chain.network, flat), training=False)
+        made = model(_unpacked(chain, packed), training=False)
         return ops.cast(chain.outputs_state.packed(tree.flatten(made)), "float32")
 
     run, lesion = backend.compile(outputs), Lesion(deletions=deleted)
@@ -282,6 +279,13 @@ def _difference(chain, model: keras.Model, deleted: Collection[int], inputs) -> 
     return largest / scale
 
 
+def _unpacked(chain, packed):
+    """Returns inputs as the model takes them, from those that `chain.packed_inputs` returned."""
+    state = chain.inputs_state
+    pairs = zip(state.unpacked(packed), state.dtypes, strict=True)
+    return structured(chain.network, [ops.cast(x, dtype) for x, dtype in pairs])
+
+
 def _pair(chain: ChainLike, name: str, examples: tuple | Inputs) -> tuple:
     """Returns inputs and targets, from a pair or a data set."""
     if not isinstance(examples, tuple | list):
@@ -296,7 +300,7 @@ def _pair(chain: ChainLike, name: str, examples: tuple | Inputs) -> tuple:
 
 def _comparison(chain, model: keras.Model, measured: _Measured, costs: Costs) -> pd.DataFrame:
     n = len(measured.packed)
-    few = tree.map_structure(lambda x: np.asarray(x)[:TIMED_EXAMPLES], measured.inputs)
+    few = _unpacked(chain, ops.convert_to_tensor(measured.packed[:TIMED_EXAMPLES]))
     both = (chain.graph.model, model)
     rows: dict[str, Any] = {"loss": costs.loss, **costs.metrics}
     if costs.n_wrong is not None:

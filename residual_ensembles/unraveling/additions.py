@@ -125,7 +125,7 @@ class Additions:
             raise ValueError("something is added to itself")
         output = self._activated(total)
         inner = self.between(entry, output)
-        own, side_sums = self._closed(inner, total, output)
+        own, side_sums = self._closed(entry, inner, total, output)
         return Candidate(node.name, entry, skip, residuals, total, output, own, note, side_sums)
 
     def adds(self, node: Node, tensor: int | None) -> bool:
@@ -158,7 +158,7 @@ class Additions:
         residual = self._add(Difference(f"{node.name}_residual"), [total, skip], total)
         self.ancestors = self.graph.ancestors()
         output = self._activated(total)
-        own, _ = self._closed(self.between(entry, output), total, output)
+        own, _ = self._closed(entry, self.between(entry, output), total, output)
         return Candidate(node.name, entry, skip, (residual,), total, output, own)
 
     def meetings(self) -> list[tuple[Node, int, int | None]]:
@@ -210,7 +210,7 @@ class Additions:
     def _can_merge(self, entry: int, output: int) -> bool:
         try:
             self._check_entry(entry, [output])
-            self._closed(self.between(entry, output), output, output)
+            self._closed(entry, self.between(entry, output), output, output)
         except ValueError:
             return False
         return True
@@ -250,10 +250,12 @@ class Additions:
         as_it_is = self.probe.unscaled_inputs(node) if may_add(node) else None
         if as_it_is is None:
             return None
+        terms, shapes = [], [self.shapes[tensor] for tensor in node.inputs]
         for i, (tensor, same) in enumerate(zip(node.inputs, as_it_is, strict=True)):
             if not same:
-                self._added_as[tensor, total] = self._add(Scaled(node, i), [tensor], total)
-        return [self._added_as.get((tensor, total), tensor) for tensor in node.inputs]
+                self._added_as[tensor, total] = self._add(Scaled(node, i, shapes), [tensor], total)
+            terms.append(self._repeated(tensor, total) if same else self._added_as[tensor, total])
+        return terms
 
     def _repeated(self, tensor: int, total: int) -> int:
         """Returns a tensor broadcast to the shape of a sum."""
@@ -366,7 +368,7 @@ class Additions:
         return node.outputs[0] if is_activation(node) else total
 
     def _closed(
-        self, inner: frozenset[int], total: int, output: int
+        self, entry: int, inner: frozenset[int], total: int, output: int
     ) -> tuple[frozenset[int], frozenset[int]]:
         """Returns the tensors of a module alone, and the sums beside it that they are added to.
 
@@ -380,9 +382,20 @@ class Additions:
         if not needed:
             return inner, frozenset()
         before = frozenset(t for t in inner if any(self.ancestors[n] >> t & 1 for n in needed))
-        if before & {total, output} or any(t in self.terms for t in before) or not sums:
+        holds_others = any(t in self.terms and self._joins(entry, t) for t in before)
+        if before & {total, output} or holds_others or not sums:
             self._refuse(next(iter(needed)), inner)
         return inner - before, sums
+
+    def _joins(self, entry: int, total: int) -> bool:
+        """Whether the branches of a sum come from `entry` or what follows it, as of a module.
+
+        Those of another sum come from elsewhere, too, as where a condition is added.
+        """
+        try:
+            return bool(self.ancestors[self._entry(self._flat_terms(total))] >> entry & 1)
+        except ValueError:
+            return False
 
     def _needed_beside(self, inner: frozenset[int], output: int) -> tuple[dict, frozenset[int]]:
         """Returns the tensors of a module that are needed outside, and the sums that they end in.

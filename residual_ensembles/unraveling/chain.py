@@ -18,7 +18,7 @@ from residual_ensembles.unraveling.additions import Additions
 from residual_ensembles.unraveling.example import EXAMPLES, Trace, in_order, structured
 from residual_ensembles.unraveling.graph import Graph, compilation_of, functional, graph_of
 from residual_ensembles.unraveling.graph_partition import Layout, Partition
-from residual_ensembles.unraveling.modules import GraphModule, LayerModule
+from residual_ensembles.unraveling.modules import GraphModule, LayerModule, channel_axis
 from residual_ensembles.unraveling.probing import Probe, tolerance
 from residual_ensembles.unraveling.program import Program, Segment, Stem
 from residual_ensembles.unraveling.search import Search
@@ -345,7 +345,8 @@ class _Parts:
             strict=True,
         ):
             kind = LayerModule if module.skip is None else GraphModule
-            result.append(kind(self.graph, module, layout.carried, enters, leaves))
+            axis = channel_axis(self.graph, self.trace.shapes, module)
+            result.append(kind(self.graph, module, layout.carried, enters, leaves, axis))
         return result
 
     def segments(self) -> list[Segment | None]:

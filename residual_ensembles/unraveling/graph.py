@@ -1,6 +1,7 @@
 """The flat graph of a Keras model: nested models are entered, and every call is a node."""
 
 import inspect
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import keras
 from keras import ops, tree
 
+from residual_ensembles.arguments import shown
 from residual_ensembles.models import _keras_internals
 from residual_ensembles.models._keras_internals import Functional
 from residual_ensembles.models.protocols import Compilation
@@ -201,6 +203,11 @@ def graph_of(model: keras.Model) -> Graph:
             "one of Keras 3: save it there, model.save('model.h5'), and load it here, "
             "keras.models.load_model('model.h5')."
         )
+    if isinstance(model, str | os.PathLike):
+        raise ValueError(
+            f"Received the path {shown(os.fspath(model))}, expected a Keras model: "
+            "residual_ensembles.unraveling.load(path) takes the one in a file apart."
+        )
     if inner is None:
         hint = "build it first" if isinstance(model, keras.Sequential) else "make it functional"
         raise ValueError(
@@ -214,9 +221,12 @@ def graph_of(model: keras.Model) -> Graph:
     return graph
 
 
+KERAS_2 = ("tf_keras.", "tensorflow.python.keras.", "keras.engine.", "keras.src.engine.")
+"""Where the classes of Keras 2 stand: its own package, within TensorFlow, and as it was before."""
+
+
 def _is_of_keras_2(model) -> bool:
-    bases = {base.__module__.partition(".")[0] for base in type(model).__mro__}
-    return "tf_keras" in bases or ("tensorflow" in bases and not isinstance(model, keras.Model))
+    return any(f"{base.__module__}.".startswith(KERAS_2) for base in type(model).__mro__)
 
 
 def _check_stateless(graph: Graph) -> None:

@@ -2,15 +2,18 @@
 
 import functools
 import operator
+from collections import deque
+from collections.abc import Sequence
 
 import keras
 from keras import ops
 
 from residual_ensembles.models.module import Module, scaled
 from residual_ensembles.unraveling.additions import Candidate
-from residual_ensembles.unraveling.graph import Graph, layers_within
+from residual_ensembles.unraveling.graph import Graph, Node, layers_within
 from residual_ensembles.unraveling.program import Program
 from residual_ensembles.unraveling.state import State
+from residual_ensembles.unraveling.sums import exchanges_axes
 
 
 class GraphModule(Module):
@@ -24,6 +27,7 @@ class GraphModule(Module):
         carried: Tensors that are carried along.
         enters: Layout of the state that enters.
         leaves: Layout of the state that leaves.
+        channel_axis: Axis of the channels in the tensor that leaves.
     """
 
     def __init__(
@@ -33,6 +37,7 @@ class GraphModule(Module):
         carried: tuple[int, ...],
         enters: State,
         leaves: State,
+        channel_axis: int,
     ):
         name = "".join(c if c.isalnum() else "_" for c in candidate.name)
         super().__init__(None, name=f"{name}_module", dtype=enters.dtypes[0], autocast=False)
@@ -47,8 +52,7 @@ class GraphModule(Module):
         self.skip_program = Program(graph, known, skip)
         self.residual_program = Program(graph, known, candidate.residuals)
         self.after_program = Program(graph, [candidate.total], [candidate.output])
-        self.channel_axis = channel_axis(graph, candidate, len(leaves.shapes[0]))
-        """Axis of the channels in what it acts on, by its layers."""
+        self.channel_axis = channel_axis
         self.built = True
 
     @property
@@ -141,27 +145,12 @@ def _sum(tensors: list):
     return functools.reduce(operator.add, tensors)
 
 
-def channel_axis(graph: Graph, candidate: Candidate, rank: int) -> int:
-    """Returns the axis of the channels in what leaves a module: 1 where they come first, else -1.
-
-    It follows from the layers of the module, by their data format, the axis that they normalize, or
-    because they act on the last one; otherwise from those before it. `rank` is without batch.
-    """
-    own = [node for node in graph.nodes if candidate.inner.intersection(node.outputs)]
-    last = next(i for i, node in enumerate(graph.nodes) if candidate.output in node.outputs)
-    for node in [*own[::-1], *graph.nodes[:last][::-1]]:
-        for layer in layers_within(node.operation):
-            axis = _axis_of(layer, rank)
-            if axis is not None:
-                return axis
-    return -1
-
-
 ON_LAST_AXIS = (
     keras.layers.Dense,
     keras.layers.EinsumDense,
     keras.layers.Embedding,
     keras.layers.MultiHeadAttention,
+    keras.layers.RNN,
 )
 NORMALIZATIONS = (
     keras.layers.BatchNormalization,
@@ -172,8 +161,49 @@ NORMALIZATIONS = (
 )
 
 
-def _axis_of(layer, rank: int) -> int | None:
-    """Returns the axis of the channels of a layer, None where it does not say."""
+def channel_axis(graph: Graph, shapes: Sequence[tuple | None], candidate: Candidate) -> int:
+    """Returns the axis of the channels in what leaves a module: 1 where they come first, else -1.
+
+    The nearest layer says it, by its data format, the axis that it normalizes, or because it acts
+    on the last one: nearest before what leaves, else after what enters, and through nothing that
+    exchanges axes. A branch may have its channels elsewhere, between two permutations.
+
+    Args:
+        graph: The graph.
+        shapes: Shape of each tensor, without batch; None where there is no batch.
+        candidate: The module.
+    """
+    consumers = graph.consumers()
+    for start, backwards in ((candidate.output, True), (candidate.entry, False)):
+        pending, seen = deque([start]), set()
+        while pending:
+            tensor = pending.popleft()
+            for node in [graph.producers[tensor]] if backwards else consumers[tensor]:
+                if node is None or node in seen or exchanges_axes(node):
+                    continue
+                seen.add(node)
+                axis = _axis_of(node, len(shapes[tensor]))
+                if axis is not None:
+                    return axis
+                following = node.inputs if backwards else node.outputs
+                pending += [t for t in following if _alike(shapes[t], shapes[tensor])]
+    return -1
+
+
+def _alike(one: tuple | None, other: tuple) -> bool:
+    """Whether shapes are equal, or one is repeated along some axes to the other."""
+    if one is None or len(one) != len(other):
+        return False
+    return all(a == b or 1 in (a, b) for a, b in zip(one, other, strict=True))
+
+
+def _axis_of(node: Node, rank: int) -> int | None:
+    """Returns the axis of the channels of a layer; None where those in it say none or several."""
+    axes = {_axis_of_layer(layer, rank) for layer in layers_within(node.operation)} - {None}
+    return axes.pop() if len(axes) == 1 else None
+
+
+def _axis_of_layer(layer, rank: int) -> int | None:
     if getattr(layer, "data_format", None) is not None:
         spatial = getattr(layer, "rank", getattr(layer, "pool_dimensions", rank - 1))
         axis = 1 if layer.data_format == "channels_first" else -1

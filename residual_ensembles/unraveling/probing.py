@@ -68,28 +68,31 @@ class Probe:
         """Returns for each input of a node that adds whether it is added as it is.
 
         None where the node does anything else. At least one input is added element by element,
-        each scaled; the others may be transformed by any linear function. Weights are random in the
-        trial, since those that scale a branch often begin at zero.
+        each scaled; the others may be transformed by any linear function. An input may be repeated
+        along some axes. Weights are random in the trial, since those that scale a branch often
+        begin at zero.
         """
-        inputs = node.inputs
+        inputs, [total] = node.inputs, node.outputs
         n = len(inputs)
         if len(set(inputs)) != n or not self._fit(node):
             return None
-        random = generator(0, "addition")
-        numbers = random.normal(0, SPREAD, (2, n, *self.trace.shapes[inputs[0]]))
-        rounded = ops.cast(ops.cast(numbers, self.trace.dtypes[inputs[0]]), "float32")
-        x, z = ops.convert_to_numpy(rounded)
-        rows = [np.zeros((3 * n + 2, *x.shape[1:]), "float32") for _ in inputs]
-        for i in range(n):
-            rows[i][0] = x[i]
-            rows[i][1 + 3 * i : 4 + 3 * i] = x[i], z[i], x[i] + z[i]
+        random, pairs, rows = generator(0, "addition"), [], []
+        for i, tensor in enumerate(inputs):
+            shape, dtype = self.trace.shapes[tensor], self.trace.dtypes[tensor]
+            numbers = random.normal(0, SPREAD, (2, *shape))
+            x, z = ops.convert_to_numpy(ops.cast(ops.cast(numbers, dtype), "float32"))
+            row = np.zeros((3 * n + 2, *shape), "float32")
+            row[0] = x
+            row[1 + 3 * i : 4 + 3 * i] = x, z, x + z
+            pairs.append((x, z))
+            rows.append(row)
         try:
             with keras.StatelessScope(state_mapping=self._random_weights(node, random)):
                 result = self._run(lambda tensors: _called(node, tensors), rows, inputs)
         except Exception:  # of any type, from a custom layer: then it does not add
             return None
         full, nothing = result[0], result[-1]
-        own = result[1:-1].reshape(n, 3, *x.shape[1:])
+        own = result[1:-1].reshape(n, 3, *full.shape)
         near = self._tolerance([node]) * max(np.abs(result).max(), np.finfo("float32").tiny)
         adds = (
             not nothing.any()
@@ -97,10 +100,16 @@ class Probe:
             and np.abs(own[:, 2] - own[:, 0] - own[:, 1]).max() <= near
             and all(each.any() for each in own[:, 0])
         )
-        scaled = np.abs(own[:, 0] * z - own[:, 1] * x).reshape(n, -1).max(axis=1) <= near * SPREAD
-        if not adds or not scaled.any():
+        scaled = [
+            np.abs(one * z - other * x).max() <= near * SPREAD
+            for (one, other, _), (x, z) in zip(own, pairs, strict=True)
+        ]
+        if not adds or not any(scaled):
             return None
-        return [bool(np.array_equal(own[i, 0], x[i])) for i in range(n)]
+        return [
+            bool(np.array_equal(one, np.broadcast_to(x, self.trace.shapes[total])))
+            for (one, _, _), (x, _) in zip(own, pairs, strict=True)
+        ]
 
     def is_bounded_by_one(self, tensor: int) -> bool:
         """Whether the last layers before a tensor output 0..1 for any input.
@@ -133,11 +142,15 @@ class Probe:
         return bool(result.min() >= 0 and result.max() <= 1 and result.min() < result.max())
 
     def _fit(self, node: Node) -> bool:
-        """Whether all inputs and outputs of a node are floats of one shape."""
+        """Whether inputs and outputs of a node are floats of one shape, up to repeated axes."""
         tensors = [*node.inputs, *node.outputs]
-        shapes = {self.trace.shapes[t] for t in tensors}
+        shapes = [self.trace.shapes[t] for t in tensors]
         floats = all(self.trace.dtypes[t].startswith(("float", "bfloat")) for t in tensors)
-        return len(shapes) == 1 and None not in shapes and floats
+        if None in shapes or len(set(map(len, shapes))) > 1:
+            return False
+        total = shapes[-1]
+        repeats = (a in (1, b) for shape in shapes for a, b in zip(shape, total, strict=True))
+        return floats and all(repeats)
 
     def _numbers(self, purpose: str, tensor: int, n: int) -> np.ndarray:
         shape = (n, *self.trace.shapes[tensor])

@@ -5,9 +5,10 @@ from collections.abc import Collection
 from typing import Any
 
 import keras
-from keras import ops, tree
+from keras import tree
 
 from residual_ensembles.models import _keras_internals
+from residual_ensembles.models.nesting import copy_own_state, copy_state
 from residual_ensembles.unraveling.graph import Graph, Node, functional, layers_within
 from residual_ensembles.unraveling.sums import Scaled
 
@@ -86,7 +87,8 @@ class _Rebuilding:
         """Returns the copy of a layer, the same one wherever the layer is called."""
         operation = node.operation
         if isinstance(operation, Scaled):
-            return Scaled(operation.node, operation.index, self._copy(operation.node))
+            copy = self._copy(operation.node)
+            return Scaled(operation.node, operation.index, operation.shapes, copy)
         if not hasattr(operation, "get_config"):
             return operation
         if id(operation) not in self.copies:
@@ -135,16 +137,12 @@ def _copied(layer, name: str):
 def _copy_state(layer, copy) -> None:
     """Loads into the copy of a layer what the layer and those within it save of themselves.
 
-    That is more than weights: state derived from them, as in an adapted `Normalization`, is
-    computed when they are loaded.
-
     Raises:
         ValueError: The copy does not take it, as where a layer within was quantized, which the
             configuration of the layer around it does not say.
     """
     try:
-        for one, other in zip(layers_within(layer), layers_within(copy), strict=True):
-            _load_own(one, other)
+        copy_state(layer, copy)
     except Exception as error:  # of any type, from a custom layer
         raise ValueError(
             f"Received a model whose layer {layer.name} ({type(layer).__name__}) cannot be copied: "
@@ -153,18 +151,11 @@ def _copy_state(layer, copy) -> None:
         ) from error
 
 
-def _load_own(one, other) -> None:
-    store: dict = {}
-    one.save_own_variables(store)
-    if store:
-        other.load_own_variables({name: ops.convert_to_numpy(v) for name, v in store.items()})
-
-
 def _copy_assets(layer, copy) -> None:
     """Loads into the copy of a layer what it saves as files: a lookup needs its vocabulary."""
     for one, other in zip(layers_within(layer), layers_within(copy), strict=False):
         if hasattr(one, "save_assets"):
-            _load_own(one, other)
+            copy_own_state(one, other)
             with tempfile.TemporaryDirectory() as folder:
                 one.save_assets(folder)
                 other.load_assets(folder)

@@ -43,14 +43,15 @@ class Search:
         chain = longest_chain(self.candidates, self.forced, self.additions.ancestors)
         if not chain:
             reasons = _some([f"{name}: {why}" for name, why in self.refused.items()], "; ")
+            closed = "".join(f"; {each}" for each in self._closed()[:1])
             raise ValueError(
                 f"Received {self.graph.model.name}, in which no branch is added back"
                 f"{f' as a module ({reasons})' if reasons else ''}; expected a residual network, "
                 "or modules=[...] with layers that keep the shape of what passes through"
-                f"{self._offer()}{self._meetings()}{self._closed()}. "
+                f"{self._offer()}{self._meetings()}{closed}. "
                 + see("tutorials/your-own-network", "when-a-graph-is-not-cut-as-you-like")
             )
-        self.notes += self._trained_always()
+        self.notes += [*self._trained_always(), *self._closed()]
         taken = {candidate.name for candidate in chain}
         self.notes += [f"{c.name}: {c.note}" for c in chain if c.note]
         self.notes += [
@@ -90,16 +91,18 @@ class Search:
                 )
         return f"; branches meet at {names}, where none keeps its shape"
 
-    def _closed(self) -> str:
-        """Names a model within a layer, whose additions are not in the graph."""
-        for node in self.graph.nodes:
-            for layer in layers_within(node.operation)[1:]:
-                if functional(layer) is not None:
-                    return (
-                        f"; the model {layer.name} within {node.name} "
-                        f"({type(node.operation).__name__}) is not entered: take it apart by itself"
-                    )
-        return ""
+    def _closed(self) -> list[str]:
+        """Names the models within layers, whose additions are not in the graph.
+
+        One layer after another, as in a `Sequential`, adds nothing.
+        """
+        return [
+            f"the model {layer.name} within {node.name} ({type(node.operation).__name__}) is not "
+            "entered: take it apart by itself"
+            for node in self.graph.nodes
+            for layer in layers_within(node.operation)[1:]
+            if functional(layer) is not None and not isinstance(layer, keras.Sequential)
+        ]
 
     def _trained_always(self) -> list[str]:
         return [

@@ -1,5 +1,7 @@
 """Kinds of layers: those that add, that are linear, and that are activations."""
 
+from collections.abc import Sequence
+
 import keras
 from keras import ops
 
@@ -52,6 +54,8 @@ LINEAR = (
 are not linear."""
 MOVES = {"AveragePool", "ExpandDims", "GetItem", "MaxPool", "Reshape", "Squeeze", "Transpose"}
 """Operations that `keras.ops` records under these names."""
+EXCHANGES = {"Dot", "Einsum", "Matmul", "Moveaxis", "Swapaxes", "Tensordot", "Transpose"}
+"""The same, of those after which an axis may be another one, though the shape is equal."""
 SUMS = (keras.layers.Average, keras.layers.Lambda, keras.layers.Subtract)
 NONLINEAR = (
     keras.layers.Attention,
@@ -93,12 +97,14 @@ class Scaled:
     Args:
         node: The call of the layer.
         index: Index of the tensor among the inputs.
+        shapes: Shapes of the inputs, without batch.
         operation: Called in place of the node's own, such as a copy of it.
     """
 
-    def __init__(self, node: Node, index: int, operation=None):
+    def __init__(self, node: Node, index: int, shapes: Sequence[tuple], operation=None):
         self.node = node
         self.index = index
+        self.shapes = list(shapes)
         self.operation = operation or node.operation
         self.name = f"{node.name}_term{index + 1}"
 
@@ -113,10 +119,19 @@ class Scaled:
         return self.node.weights
 
     def __call__(self, x):
-        values = {tensor: ops.zeros_like(x) for tensor in self.node.inputs}
+        values = {
+            tensor: self._zeros(x, shape)
+            for tensor, shape in zip(self.node.inputs, self.shapes, strict=True)
+        }
         values[self.node.inputs[self.index]] = x
         self.node.call(values, training=False, operation=self.operation)
         return values[self.node.outputs[0]]
+
+    def _zeros(self, x, shape: tuple):
+        if shape == self.shapes[self.index]:
+            return ops.zeros_like(x)
+        one = ops.zeros_like(x[(slice(None), *[slice(1)] * len(shape))])
+        return ops.tile(one, (1, *shape))
 
 
 class Repeated:
@@ -138,6 +153,12 @@ class Difference:
 
     def __call__(self, output, skip):
         return ops.subtract(output, skip)
+
+
+def exchanges_axes(node: Node) -> bool:
+    """Whether a node is known to exchange axes, or to flatten them."""
+    moving = keras.layers.Permute, keras.layers.Dot, keras.layers.Flatten, keras.layers.Reshape
+    return isinstance(node.operation, moving) or _recorded_as(node, EXCHANGES)
 
 
 def is_linear(node: Node) -> bool:

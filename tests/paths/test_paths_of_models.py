@@ -3,9 +3,9 @@
 import keras
 import numpy as np
 import pytest
-from keras import layers
+from keras import layers, ops
 
-from residual_ensembles import paths
+from residual_ensembles import models, paths
 from residual_ensembles.unraveling import unravel
 from tests.helpers.masked_passes import (
     CLASSES,
@@ -130,6 +130,63 @@ def test_one_output_is_the_second_of_two_classes():
     )
     for point in points:
         assert point.loss == pytest.approx(float(expected), rel=1e-5)
+
+
+def plain():
+    return models.build("resnet", 8, (8, 8, 1), 10, [0.0], [1.0]), np.ones((6, 8, 8, 1))
+
+
+def cut():
+    x = keras.Input((4,), name="x")
+    y = layers.Lambda(lambda x: 1.0 * x, name="stem")(x)
+    root = layers.Lambda(lambda y: ops.sqrt(ops.relu(y)), name="root")  # no derivative at 0
+    y = layers.Add(name="first")([y, root(y)])
+    y = layers.Add(name="second")([y, layers.Dense(4, activation="relu", name="f")(y)])
+    end = layers.Dense(3, activation="softmax", name="out")
+    return unravel(keras.Model(x, end(y), name="mine")), np.ones((6, 4))
+
+
+@pytest.mark.parametrize(
+    ("make", "change", "kind", "named"),
+    [
+        (plain, {"weight": 0}, ArithmeticError, "outputs NaN .*example 0"),
+        (plain, {"weight": -1}, ArithmeticError, "outputs NaN .*example 0"),
+        (cut, {"weight": -1}, ArithmeticError, "mine outputs NaN .*example 0"),
+        # A ReLU may take NaN for 0, and its derivative does not.
+        (cut, {"weight": 0}, ArithmeticError, "NaN .*example 0"),
+        (cut, {"input": np.nan}, ValueError, "inputs .*example 4"),
+        (plain, {"input": np.inf}, ValueError, "inputs .*example 4"),
+        (plain, {"input": 3e38}, ArithmeticError, "outputs NaN .*example 4"),
+        (cut, {"input": 0.0}, ArithmeticError, "gradient is NaN .*example 4"),
+    ],
+)
+def test_what_is_no_number_is_named_by_its_first_example(make, change, kind, named):
+    chain, x = make()
+    if "weight" in change:
+        weights = [v for v in chain.trainable_variables if len(v.shape) > 1][change["weight"]]
+        values = np.array(weights)
+        values.flat[0] = np.nan
+        weights.assign(values)
+    else:
+        x[4:] = change["input"]
+    labels = np.arange(6) % 3
+    for refused in (
+        lambda: paths.gradient_by_length(chain, x, labels, verbose=0),
+        lambda: paths.sampled_path_gradients(chain, x, labels, [1], 2, verbose=0),
+    ):
+        with pytest.raises(kind, match=named) as said:
+            refused()
+        assert "\n" not in str(said.value)
+
+
+def test_a_loss_that_is_no_number_is_named():
+    chain, x = cut()
+
+    def root(targets, outputs):
+        return ops.sqrt(outputs[:, 0] - 9.0)
+
+    with pytest.raises(ArithmeticError, match="loss root of mine is nan"):
+        paths.gradient_by_length(chain, x, np.ones((6, 3)), loss=root, verbose=0)
 
 
 @pytest.mark.slow

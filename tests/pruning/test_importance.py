@@ -179,6 +179,79 @@ def test_block_influence_where_channels_come_first(norm):
     assert result[0].min() > 0.01
 
 
+def gated(y, how, first):
+    """Squeeze and excitation (Hu et al. 2018): dense layers see channels alone."""
+    f = layers.Conv2D(4, 3, padding="same", **how)(y)
+    gate = layers.Dense(4, activation="sigmoid")(layers.GlobalAveragePooling2D(**how)(f))
+    return layers.Multiply()([f, layers.Reshape((4, 1, 1) if first else (1, 1, 4))(gate)])
+
+
+def convnext(y, how, first):
+    """ConvNeXt (Liu et al. 2022): dense layers between two permutations."""
+    f = layers.DepthwiseConv2D(3, padding="same", **how)(y)
+    f = layers.Permute((2, 3, 1))(f) if first else f
+    f = layers.Dense(4)(layers.Dense(8, activation="gelu")(layers.LayerNormalization()(f)))
+    return layers.Permute((3, 1, 2))(f) if first else f
+
+
+@NEEDS_ONEDNN
+@pytest.mark.parametrize("branch", [gated, convnext])
+def test_block_influence_where_a_branch_has_its_channels_elsewhere(branch):
+    result = []
+    for first in (True, False):
+        keras.utils.set_random_seed(3)
+        how = {"data_format": "channels_first" if first else "channels_last"}
+        x = keras.Input((2, 6, 5) if first else (6, 5, 2))
+        y = layers.Conv2D(4, 3, padding="same", **how)(x)
+        for _ in range(2):
+            y = layers.Add()([y, branch(y, how, first)])
+        chain = unravel(keras.Model(x, layers.GlobalAveragePooling2D(**how)(y)))
+        inputs = np.random.default_rng(0).normal(size=(6, 6, 5, 2)).astype("float32")
+        result.append(block_influence(chain, inputs.transpose(0, 3, 1, 2) if first else inputs))
+    assert result[0] == pytest.approx(result[1], abs=1e-5)
+    assert result[0].min() > 0.01
+
+
+@pytest.mark.parametrize(
+    ("rank", "convolution"),
+    [
+        (1, layers.Conv1D),
+        pytest.param(3, layers.Conv3D, marks=NEEDS_ONEDNN),
+    ],
+)
+def test_block_influence_of_sequences_and_volumes_whose_channels_come_first(rank, convolution):
+    result, inputs = [], np.random.default_rng(0).normal(size=(6, *(4, 5, 6)[:rank], 2))
+    for first in (True, False):
+        keras.utils.set_random_seed(3)
+        how = {"padding": "same", "data_format": "channels_first" if first else "channels_last"}
+        own = np.moveaxis(inputs, -1, 1).astype("float32") if first else inputs.astype("float32")
+        x = keras.Input(own.shape[1:])
+        y = convolution(4, 2, **how)(x)
+        y = layers.Add()([y, convolution(4, 3, activation="relu", **how)(y)])
+        result.append(block_influence(unravel(keras.Model(x, layers.Flatten()(y))), own))
+    assert result[0] == pytest.approx(result[1], abs=1e-5)
+    assert result[0].min() > 0.01
+
+
+def test_a_branch_that_mixes_tokens_leaves_channels_where_they_are():
+    x = keras.Input((6, 4))
+    f = layers.Permute((2, 1))(layers.LayerNormalization()(x))
+    f = layers.Permute((2, 1))(layers.Dense(6, activation="gelu")(f))
+    [module] = unravel(keras.Model(x, layers.Flatten()(layers.Add()([x, f])))).modules
+    assert module.channel_axis == -1
+
+
+@NEEDS_ONEDNN
+def test_attention_over_the_places_of_a_map_leaves_channels_first():
+    x = keras.Input((3, 4, 4))
+    y = layers.Conv2D(4, 3, padding="same", data_format="channels_first")(x)
+    f = layers.Permute((2, 1))(layers.Reshape((4, 16))(y))
+    f = layers.Permute((2, 1))(layers.MultiHeadAttention(2, 2)(f, f))
+    y = layers.Add()([y, layers.Reshape((4, 4, 4))(f)])
+    [module] = unravel(keras.Model(x, layers.Flatten()(y))).modules
+    assert module.channel_axis == 1
+
+
 @NEEDS_ONEDNN
 def test_tokens_of_images_whose_channels_come_first_have_theirs_last():
     x = keras.Input((3, 8, 8))

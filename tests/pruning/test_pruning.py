@@ -84,6 +84,13 @@ def test_each_deletion_is_the_cheapest(case):
     assert cost(best) >= min(cost(pair) for pair in itertools.combinations(names, 2))
 
 
+def test_inputs_and_labels_may_be_lists(case):
+    model, (inputs, labels) = case
+    expected = prune(unravel(model), 1, (inputs[:8], labels[:8]))
+    result = prune(unravel(model), 1, (inputs[:8].tolist(), labels[:8].tolist()))
+    assert result.steps.equals(expected.steps)
+
+
 @pytest.mark.slow
 def test_the_result_is_reported_on_the_test_split(case):
     model, validation = case

@@ -355,6 +355,22 @@ def test_sums_of_skips_are_no_module(options, tmp_path):
     check_paths(chain)
 
 
+def test_a_condition_that_is_added_within_branches_is_no_module():
+    """Oord et al. 2016, equation 3: another input in each gate, beside the sum of skips."""
+    x = inputs = keras.Input((12, 6), name="x")
+    condition, skips = keras.Input((3,), name="condition"), []
+    for i in (1, 2):
+        c = layers.Reshape((1, 6), name=f"c{i}")(layers.Dense(6, name=f"dense{i}")(condition))
+        f = layers.Conv1D(6, 2, padding="causal", name=f"conv{i}")(x)
+        f = layers.Activation("tanh", name=f"tanh{i}")(layers.Add(name=f"with{i}")([f, c]))
+        skips.append(layers.Conv1D(6, 1, name=f"skip{i}")(f))
+        x = layers.Add(name=f"residual{i}")([x, layers.Conv1D(6, 1, name=f"out{i}")(f)])
+    y = layers.GlobalAveragePooling1D(name="pool")(layers.Add(name="sum")([*skips, x]))
+    model = keras.Model([inputs, condition], layers.Dense(3, name="head")(y), name="conditioned")
+    chain = check(networks.moved(model), ["residual1", "residual2"])
+    assert any(note.startswith("sum: no module, it adds up") for note in chain.notes)
+
+
 def test_a_temporal_convolutional_network_with_skip_connections():
     """Bai et al. 2018 with the sum of all branches; the first skip is a projection."""
     x = inputs = keras.Input((12, 3), name="x")
@@ -371,15 +387,43 @@ def test_a_temporal_convolutional_network_with_skip_connections():
     check(model, ["add1", "add2", "add3"])
 
 
+@keras.saving.register_keras_serializable("tests")
+class Context(layers.Layer):
+    """x + γ f, where f is repeated (Cao et al. 2019)."""
+
+    def build(self, x_shape, f_shape):
+        self.gamma = self.add_weight(shape=(), name="gamma")
+
+    def call(self, x, f):
+        return x + self.gamma * f
+
+    def compute_output_shape(self, x_shape, f_shape):
+        return x_shape
+
+
+REPEATED = {
+    "lambda": lambda x, f: layers.Lambda(lambda both: both[0] + both[1], name="wide")([x, f]),
+    "subtract": lambda x, f: layers.Subtract(name="wide")([x, f]),
+    "average": lambda x, f: layers.Average(name="wide")([x, f]),
+    "layer": lambda x, f: Context(name="wide")(x, f),
+}
+
+
 def broadcast_net(kind):
     x = inputs = keras.Input((8, 8, 1 if kind == "skip" else 8), name="x")
     if kind == "skip":
         y = layers.Add(name="wide")(
             [x, layers.Conv2D(8, 3, padding="same", activation="relu", name="f1")(x)]
         )
-    elif kind == "context":  # Cao et al. 2019
+    elif kind == "context" or kind in REPEATED:  # Cao et al. 2019
         f = layers.GlobalAveragePooling2D(keepdims=True, name="global")(x)
-        y = layers.Add(name="wide")([x, layers.Dense(8, activation="relu", name="f1")(f)])
+        f = layers.Dense(8, activation="relu", name="f1")(f)
+        y = REPEATED[kind](x, f) if kind in REPEATED else layers.Add(name="wide")([x, f])
+    elif kind == "place":  # a skip of one place beside a map
+        s = layers.GlobalAveragePooling2D(keepdims=True, name="global")(x)
+        y = layers.Lambda(lambda both: 0.5 * both[0] + both[1], name="wide")(
+            [s, layers.Conv2D(8, 3, padding="same", activation="relu", name="f1")(x)]
+        )
     else:
         y = x + layers.Conv2D(1, 3, padding="same", activation="relu", name="f1")(x)
     y = layers.Add(name="last")(
@@ -389,11 +433,29 @@ def broadcast_net(kind):
     return networks.moved(keras.Model(inputs, layers.Dense(3, name="out")(y), name=kind))
 
 
-@pytest.mark.parametrize("kind", ["skip", "context", "plus"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "skip",
+        "context",
+        "plus",
+        "lambda",
+        "layer",
+        "place",
+        pytest.param("subtract", marks=pytest.mark.slow),
+        pytest.param("average", marks=pytest.mark.slow),
+    ],
+)
 def test_sums_of_different_shapes_have_the_shape_of_the_sum(kind, tmp_path):
     model = broadcast_net(kind)
     # Keras counts the sums that nobody names.
     name = next(o.name for o in model.operations if o.name.startswith(("wide", "add")))
-    skip = (lambda x, f: ops.tile(x, (1, 1, 1, 8))) if kind == "skip" else 0
-    chain = check(model, [name, "last"], {name: skip}, tmp_path)
+    skips = {
+        "skip": lambda x, f: ops.tile(x, (1, 1, 1, 8)),
+        "place": lambda x, f: ops.tile(0.5 * x, (1, 8, 8, 1)),
+        "average": lambda x, f: 0.5 * x,
+    }
+    chain = check(model, [name, "last"], {name: skips.get(kind, 0)}, tmp_path)
     assert chain.modules[0].leaves.shapes[0] == (8, 8, 8)
+    if kind in ("lambda", "place"):
+        check_paths(chain)

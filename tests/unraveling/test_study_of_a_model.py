@@ -235,6 +235,7 @@ def test_targets_that_do_not_fit_are_refused(net, inputs, targets, options, name
         (None, r"\(\)"),
         ({"photo": np.zeros((4, 8, 8, 3))}, "photo"),
         ([np.zeros((4, 8, 8, 3))] * 2, "2 inputs"),
+        ([[0.0], [0.0, 1.0]], "inputs of which not all rows"),
     ],
 )
 def test_inputs_that_do_not_fit_are_refused(net, inputs, named):
@@ -317,6 +318,18 @@ def test_a_data_set_is_read(net, inputs, labels):
             return inputs[10 * i : 10 * i + 10], labels[10 * i : 10 * i + 10]
 
     assert lesion_study(chain, Batches()).equals(expected)
+
+    class Counted(Batches):
+        num_batches = 6
+
+        def __len__(self):
+            raise NotImplementedError
+
+    assert lesion_study(chain, Counted()).equals(expected)
+    endless = Counted()
+    endless.num_batches = None
+    with pytest.raises(ValueError, match="without end"):
+        lesion_study(chain, endless)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])

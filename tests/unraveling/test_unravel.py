@@ -1,11 +1,13 @@
 """Graphs of many kinds as chains, against the models that they come from."""
 
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
 from keras import layers, ops
 
-from residual_ensembles import models
+from residual_ensembles import models, paths
 from residual_ensembles.lesions import Lesion, evaluate
 from residual_ensembles.models import in_float32
 from residual_ensembles.unraveling import unravel
@@ -300,9 +302,28 @@ def test_a_layer_that_keeps_a_state_is_refused():
         unravel(keras.Model(x, y))
 
 
-def test_a_model_of_keras_2_is_refused():
-    model = type("Functional", (), {"__module__": "tf_keras.src.engine.functional"})()
-    with pytest.raises(ValueError, match="Keras 2"):
+@pytest.mark.parametrize(
+    "module",
+    ["tf_keras.src.engine.functional", "tensorflow.python.keras.engine.functional", "keras.engine"],
+)
+def test_a_model_of_keras_2_is_refused(module):
+    base = type("Functional", (), {"__module__": module})
+    for model in (base(), type("Own", (base,), {"__module__": "__main__"})()):
+        with pytest.raises(ValueError, match="Keras 2"):
+            unravel(model)
+
+
+@pytest.mark.parametrize(
+    ("model", "named"),
+    [
+        ("mine.keras", "the path 'mine.keras'.*unraveling.load"),
+        (Path("mine.keras"), "the path 'mine.keras'.*unraveling.load"),
+        (layers.Dense(3), "Received a Dense, expected a functional"),
+        (None, "Received a NoneType, expected a functional"),
+    ],
+)
+def test_what_is_no_model_is_refused(model, named):
+    with pytest.raises(ValueError, match=named):
         unravel(model)
 
 
@@ -312,6 +333,8 @@ def test_a_model_within_a_layer_is_named():
     y = layers.TimeDistributed(inner, name="frames")(x)
     with pytest.raises(ValueError, match="net within frames"):
         unravel(keras.Model(x, layers.Dense(3)(y)))
+    y = layers.Add(name="sum")([y, layers.Dense(4, activation="relu")(y)])
+    assert any("net within frames" in note for note in unravel(keras.Model(x, y)).notes)
 
 
 def test_a_layer_that_is_always_trained_is_noted():
@@ -398,6 +421,25 @@ def test_mixed_precision():
     wide = in_float32(chain)
     assert wide.modules[0].enters.dtypes == ["float32"]
     np.testing.assert_allclose(wide(inputs), ops.cast(model(inputs), "float32"), atol=0.05)
+    table = paths.gradient_by_length(chain, inputs, np.arange(len(inputs)) % 4, verbose=0)
+    assert table["share"].sum() == pytest.approx(1, abs=1e-4)
     plan = [Lesion(), Lesion(deletions=[1, 3])]
     rounded, exact = (evaluate(c, plan, inputs).predictions for c in (chain, wide))
     assert (rounded == exact).mean() > 0.8
+
+
+@pytest.mark.bfloat16
+def test_in_float32_keeps_what_was_adapted():
+    inputs = np.random.default_rng(0).normal(100, 40, (20, 6)).astype("float32")
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        norm = layers.Normalization(dtype="float32")
+        norm.adapt(inputs)
+        x = keras.Input((6,), name="x")
+        y = layers.Dense(6, name="stem")(norm(x))
+        y = layers.Add(name="sum")([y, layers.Dense(6, activation="relu", name="f")(y)])
+        chain = unravel(keras.Model(x, layers.Dense(3, dtype="float32", name="out")(y)))
+    finally:
+        keras.config.set_dtype_policy("float32")
+    np.testing.assert_allclose(in_float32(chain)(inputs), chain(inputs), atol=0.1)
+    assert np.asarray(chain(inputs)).std() > 0.5
