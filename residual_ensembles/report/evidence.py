@@ -275,10 +275,8 @@ def _time(tables: Tables) -> str:
     parts = [f"{duration(sum(seconds))} for {len(trained)} trainings, one after another"]
     if not trained:
         parts = ["nothing was trained by the study"]
-    if (tables.folder / "cost.csv").exists():
-        costs = [line.split(",") for line in (tables.folder / "cost.csv").read_text().splitlines()]
-        total = dict(zip(costs[0], costs[-1], strict=True))
-        parts.append(f"{duration(float(total['seconds']))} for everything, several at a time")
+    if tables.seconds is not None:
+        parts.append(f"{duration(tables.seconds)} for everything, several at a time")
     return "; ".join(parts)
 
 
