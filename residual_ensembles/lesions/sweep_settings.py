@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from residual_ensembles import backend
-from residual_ensembles.arguments import checked
+from residual_ensembles.arguments import checked, require_choice
 from residual_ensembles.lesions.engine.grid import MEMORY_BYTES
 from residual_ensembles.lesions.exactness.sequential_sampling import check_half_width
 from residual_ensembles.models.examples import check_shape
@@ -46,10 +46,7 @@ def check_sweep(
             fraction or comes without labels.
     """
     precision, ci_half_width = settings.precision, settings.ci_half_width
-    if precision not in LESION_PRECISIONS:
-        raise ValueError(
-            f"Received precision={precision!r}, expected one of {', '.join(LESION_PRECISIONS)}."
-        )
+    require_choice("precision", precision, LESION_PRECISIONS)
     if not len(plan):
         raise ValueError("Received no lesions, expected at least one, such as Lesion(), intact.")
     if not len(images):
