@@ -124,5 +124,5 @@ docs: $(VENV)/.installed-docs ## the documentation, in docs/_build/html, and its
 	python -m sphinx -W --keep-going --quiet -b html docs docs/_build/html
 	pytest -m docs tests/docs
 
-test-faults: install ## bad inputs and kills; FAULTS=1: all 2,000 and 200, which takes hours
+test-faults: install ## bad inputs and kills; FAULTS=1: all 2,160 and 200, which takes hours
 	RESIDUAL_ENSEMBLES_FAULTS=$(or $(FAULTS),0.05) pytest -m faults tests/faults

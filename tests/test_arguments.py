@@ -4,11 +4,12 @@ import inspect
 from collections.abc import Sequence
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
-from residual_ensembles import arguments
-from residual_ensembles.paths import GradientStudy
+from residual_ensembles import arguments, lesions, models
+from residual_ensembles.paths import GradientStudy, draw_batch, gradient_by_length
 
 NAN, INF = float("nan"), float("inf")
 
@@ -123,3 +124,38 @@ def test_arguments_of_other_kinds_are_refused_by_name(name, wrong):
 def test_the_making_of_a_class_is_checked():
     with pytest.raises(TypeError, match=r"Received batches=1\.5, expected an integer"):
         GradientStudy(batches=1.5)
+
+
+def resnet(n_classes=2):
+    return models.build("resnet", 8, (8, 8, 1), n_classes, [0.0], [1.0])
+
+
+IMAGES, LONG = np.zeros((2, 8, 8, 1), "uint8"), "x" * 1000
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "name"),
+    [
+        (lambda: resnet(10**9), ValueError, "n_classes"),
+        (lambda: models.reestimate_batch_norm("a", IMAGES), TypeError, "chain"),
+        (lambda: models.Chain("a", [1], None, (8,)), TypeError, "stem"),
+        (
+            lambda: models.Chain(*[keras.layers.Identity(), [1], keras.layers.Identity()], (8,)),
+            TypeError,
+            r"modules\[0\]",
+        ),
+        (lambda: draw_batch(2**63, 4, 0, 0), ValueError, "n_images"),
+        (lambda: lesions.evaluate(resnet(), ["delete 2"], "a b"), TypeError, "inputs"),
+        (lambda: lesions.evaluate(resnet(), ["delete 2"], [1.5]), TypeError, "inputs"),
+        (
+            lambda: gradient_by_length(resnet(), IMAGES, [0, 1], batch_norm=LONG),
+            ValueError,
+            "batch_norm",
+        ),
+        (lambda: gradient_by_length(resnet(), IMAGES, [0, 1], loss=LONG), ValueError, "loss"),
+    ],
+)
+def test_what_cannot_be_is_refused_by_name_in_few_words(call, error, name):
+    with pytest.raises(error, match=f"^Received {name}") as caught:
+        call()
+    assert len(str(caught.value)) < 500

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from residual_ensembles.arguments import checked, see
+from residual_ensembles.arguments import checked, require_integer, see
 from residual_ensembles.models.architectures import EXTERNAL, residual_kinds
 from residual_ensembles.paths.study import gradient_tables
 from residual_ensembles.storage.checkpoints import network_folder
@@ -213,6 +213,12 @@ class Tables:
         paths = {name: self.folder / f"{name}_run.json" for name in ("lesions", "path_gradients")}
         return {name: _facts(path) for name, path in paths.items() if path.exists()}
 
+    @property
+    def seconds(self) -> float | None:
+        """How long the whole study took, where `make reproduce` measured it."""
+        costs = _table(self.folder / "cost.csv", ["seconds"])
+        return float(costs.seconds.iloc[-1]) if len(costs) else None
+
     def history(self, run: Run) -> pd.DataFrame:
         """Returns one row per epoch of training; no row where it was not kept."""
         path = network_folder(self.folder, run.network, run.seed) / "history.csv"
@@ -329,7 +335,33 @@ def _facts(path: Path) -> dict:
         raise ValueError(f"{path} cannot be read ({error}); expected an object of JSON.") from None
     if not isinstance(facts, dict):
         raise ValueError(f"{path} holds {facts!r}; expected an object of JSON.")
+    try:
+        _check_facts(**facts)
+    except TypeError as error:
+        raise ValueError(f"{path}: {error} Run the stage that writes it again.") from None
     return facts
+
+
+@checked
+def _check_facts(
+    model: str | None = None,
+    gating: str | None = None,
+    depth: int | None = None,
+    n_modules: int | None = None,
+    n_parameters: int | None = None,
+    epochs: int | None = None,
+    downsampling: list[int] | None = None,
+    seconds_training: float | None = None,
+    revision: str | None = None,
+    dataset: dict | None = None,
+    versions: dict | None = None,
+    hardware: dict | None = None,
+    **others: object,
+) -> None:
+    """Raises a TypeError where a JSON file of a run says what is read off it in another form."""
+    n_classes = (dataset or {}).get("n_classes")
+    if n_classes is not None:
+        require_integer("dataset.n_classes", n_classes)
 
 
 def _run(folder: Path, network: str, seed: int) -> Run:

@@ -7,8 +7,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from residual_ensembles.storage.files import is_in_use, naming_full_disk
-from residual_ensembles.storage.temporary import LOCK, locked
+from residual_ensembles.storage.files import naming_full_disk
+from residual_ensembles.storage.temporary import is_abandoned, locked
 
 
 @contextlib.contextmanager
@@ -60,7 +60,7 @@ def remove_partial_folders(parent: Path) -> None:
     A folder that was moved away to be replaced is moved back.
     """
     for temporary in parent.glob(".*-partial-*"):
-        if is_in_use(temporary / LOCK):
+        if not is_abandoned(temporary):
             continue
         folder = parent / temporary.name[1:].rpartition("-partial-")[0]
         if (temporary / "old").exists() and not folder.exists():

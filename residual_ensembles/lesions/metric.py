@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from keras import ops, tree
 
+from residual_ensembles.arguments import shown
 from residual_ensembles.models.protocols import ChainLike, Metric, Targets
 from residual_ensembles.models.targets import (
     check_not_broadcast,
@@ -130,8 +131,8 @@ def copied(metric: Metric) -> keras.metrics.Metric:
         result = keras.metrics.get(metric)
     except (TypeError, ValueError) as error:
         raise ValueError(
-            f"Received metric={metric!r}, expected what keras.metrics.get takes: a name such as "
-            "'mean_squared_error', a keras.metrics.Metric, or a function of (y_true, y_pred)."
+            f"Received metric={shown(metric)}, expected what keras.metrics.get takes: a name such "
+            "as 'mean_squared_error', a keras.metrics.Metric, or a function of (y_true, y_pred)."
         ) from error
     if isinstance(result, keras.metrics.Metric):
         return result
@@ -147,8 +148,8 @@ def _by_shape(chain: ChainLike, metric: Metric, targets) -> Metric:
     [shape, *more], arrays = chain.output_shapes, tree.flatten(targets)
     if more or len(arrays) != 1:
         raise ValueError(
-            f"Received metric={metric!r} for several outputs or targets, expected a metric that "
-            "compares them all."
+            f"Received metric={shown(metric)} for several outputs or targets, expected a metric "
+            "that compares them all."
         )
     own = np.shape(arrays[0])
     if tuple(shape)[-1:] in ((), (1,)):

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from residual_ensembles.arguments import checked
+from residual_ensembles.arguments import checked, shown
 from residual_ensembles.lesions.engine.evaluator import SweepSpec, WorkerSweep, check_finite
 from residual_ensembles.lesions.engine.grid import MEMORY_BYTES, Grid
 from residual_ensembles.lesions.engine.lesion_groups import affordable_images
@@ -72,8 +72,8 @@ def outputs_of(
     """
     if precision not in OUTPUT_PRECISIONS:
         raise ValueError(
-            f"Received precision={precision!r} for outputs that are no classes, expected one of "
-            f"{', '.join(OUTPUT_PRECISIONS)}."
+            f"Received precision={shown(precision)} for outputs that are no classes, expected one "
+            f"of {', '.join(OUTPUT_PRECISIONS)}."
         )
     settings = SweepSettings(precision, None, memory_bytes, batch_size, seed)
     sweep = Sweep(chain, lesions, inputs, settings)

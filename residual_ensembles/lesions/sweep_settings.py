@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from residual_ensembles import backend
-from residual_ensembles.arguments import checked
+from residual_ensembles.arguments import checked, require_choice
 from residual_ensembles.lesions.engine.grid import MEMORY_BYTES
 from residual_ensembles.lesions.exactness.sequential_sampling import check_half_width
 from residual_ensembles.models.examples import check_shape
@@ -49,10 +49,7 @@ def check_sweep(
             lesions, or the half-width is no fraction or comes without labels.
     """
     precision, ci_half_width = settings.precision, settings.ci_half_width
-    if precision not in LESION_PRECISIONS:
-        raise ValueError(
-            f"Received precision={precision!r}, expected one of {', '.join(LESION_PRECISIONS)}."
-        )
+    require_choice("precision", precision, LESION_PRECISIONS)
     if unknown := set(settings.whole) - set(SWEEPS):
         raise ValueError(
             f"Received whole={settings.whole} with {min(unknown)!r}, expected kinds of lesions: "

@@ -62,8 +62,8 @@ def lesion_table(
     expected = (len(plan), len(labels))
     if predictions.shape != expected:
         raise ValueError(
-            f"Received predictions of shape {predictions.shape}, expected {expected}: one row for "
-            "each lesion of the plan, one column for each image."
+            f"Received predictions of shape {predictions.shape} for plan and labels of {expected}, "
+            "expected a row for each lesion of the plan and a column for each label."
         )
     known = predictions != UNKNOWN
     if intact is None and not known.all():

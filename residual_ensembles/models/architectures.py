@@ -8,7 +8,7 @@ that changes of it make results anew.
 from collections.abc import Callable
 from typing import Literal, NamedTuple, get_args
 
-from residual_ensembles.arguments import checked
+from residual_ensembles.arguments import checked, require_choice
 
 EXTERNAL = UNRAVELED, UNRAVELED_PLAIN = "unraveled", "unraveled_plain"
 """Kinds of external networks: all modules have a skip, or some have none."""
@@ -139,9 +139,7 @@ ARCHITECTURES = {
 
 def architecture(model: str) -> Architecture:
     """Returns an architecture by its name; a ValueError where there is none of that name."""
-    if model not in ARCHITECTURES:
-        raise ValueError(f"Received model={model!r}, expected one of {', '.join(ARCHITECTURES)}.")
-    return ARCHITECTURES[model]
+    return ARCHITECTURES[require_choice("model", model, tuple(ARCHITECTURES))]
 
 
 def family(model: str) -> str | None:

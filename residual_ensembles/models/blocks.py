@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from residual_ensembles import backend
+from residual_ensembles.arguments import checked
 from residual_ensembles.models import _keras_internals
 from residual_ensembles.models.nesting import build_once
 from residual_ensembles.models.protocols import ChainLike, DType, Tensor
@@ -52,6 +53,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
         return outputs
 
 
+@checked
 def reestimate_batch_norm(chain: ChainLike, images: Tensor) -> None:
     """Sets a network's batch-norm statistics to those of `images`; no weight is trained.
 

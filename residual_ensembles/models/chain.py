@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import pandas as pd
 
+from residual_ensembles.arguments import require_instance
 from residual_ensembles.models.nesting import build_once, deserialized, register_all
 from residual_ensembles.models.protocols import ChainLike, Compilation, ModuleLike
 
@@ -30,6 +31,7 @@ class Chain(keras.Model):
         **kwargs: Arguments of `keras.Model`.
 
     Raises:
+        TypeError: The stem, the head or a module is no layer.
         ValueError: There is no module, the number of segments is not one less than that of modules,
             or the layers' shapes do not fit one another.
 
@@ -57,6 +59,9 @@ class Chain(keras.Model):
         super().__init__(**{"dtype": "float32", **kwargs})
         if not modules:
             raise ValueError("Received no modules, expected at least one.")
+        layers = {f"modules[{i}]": module for i, module in enumerate(modules)}
+        for name, layer in {"stem": stem, "head": head, **layers}.items():
+            require_instance(name, layer, keras.layers.Layer)
         if segments and len(segments) != len(modules) - 1:
             raise ValueError(
                 f"Received {len(segments)} segments for {len(modules)} modules, expected "

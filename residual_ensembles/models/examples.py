@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import tree
 
+from residual_ensembles.arguments import shown
 from residual_ensembles.models.protocols import ChainLike, Inputs, Targets
 from residual_ensembles.models.targets import as_array, check_numbers
 
@@ -68,8 +69,12 @@ def check_shape(chain: ChainLike, packed) -> None:
     Inputs that have no shape before they are read are not checked.
 
     Raises:
+        TypeError: They are no array, and nothing that is read like one.
         ValueError: The shape is another one.
     """
+    is_plain = isinstance(packed, str | bytes | list | tuple | dict)
+    if is_plain or not hasattr(packed, "__getitem__"):
+        raise TypeError(f"Received inputs={shown(packed)}, expected an array.")
     expected = tuple(chain.image_shape)
     shape = tuple(packed.shape if hasattr(packed, "shape") else (len(packed), *expected))
     if not shape or shape[1:] != expected or not shape[0]:

@@ -5,10 +5,13 @@ from collections.abc import Sequence
 
 # Builders are found by their addresses. They are imported here, too, so that changes of their files
 # make results anew.
-from residual_ensembles.arguments import checked, shown
+from residual_ensembles.arguments import checked, require_choice, require_integer, shown
 from residual_ensembles.models import highway, resnet, vgg  # noqa: F401
 from residual_ensembles.models.architectures import TRAINING_PRECISIONS, architecture, n_modules
 from residual_ensembles.models.chain import Chain
+
+MAX_CLASSES = 1_000_000
+"""More than any data set has; the weights of their logits still fit in memory."""
 
 
 @checked
@@ -53,10 +56,8 @@ def build(
         (6, (3, 5))
     """
     n = n_modules(model, depth)
-    if dtype not in TRAINING_PRECISIONS:
-        raise ValueError(
-            f"Received dtype={dtype!r}, expected one of {', '.join(TRAINING_PRECISIONS)}."
-        )
+    n_classes = require_integer("n_classes", n_classes, 1, MAX_CLASSES)
+    require_choice("dtype", dtype, TRAINING_PRECISIONS)
     for name, values in (("mean", mean), ("std", std)):
         if len(values) != image_shape[-1]:
             raise ValueError(

@@ -9,6 +9,7 @@ import keras
 from keras import ops, tree
 
 from residual_ensembles import backend
+from residual_ensembles.arguments import require_choice
 from residual_ensembles.backend.precision import compiled
 from residual_ensembles.models.chain import segment_of
 from residual_ensembles.models.protocols import ChainLike, Inputs, Loss, ModuleLike, Targets, Tensor
@@ -110,8 +111,7 @@ class LinearizedBatch:
 
     def at_target(self, rows: list, target: str) -> list:
         """Returns cotangents of the target, "y0" or "image", from those of y_0."""
-        if target not in TARGETS:
-            raise ValueError(f"Received target={target!r}, expected one of {', '.join(TARGETS)}.")
+        require_choice("target", target, TARGETS)
         return rows if target == "y0" else self.backprop_stem(rows)
 
     def gradient(self, target: str):
@@ -167,10 +167,7 @@ class Linearization:
         closed_forms: bool = True,
         loss: Loss | None = None,
     ):
-        if batch_norm not in BATCH_NORM:
-            raise ValueError(
-                f"Received batch_norm={batch_norm!r}, expected one of {', '.join(BATCH_NORM)}."
-            )
+        require_choice("batch_norm", batch_norm, BATCH_NORM)
         self.chain = chain
         self._training = batch_norm == "training"
         self._mean_loss = MeanLoss(chain, loss)

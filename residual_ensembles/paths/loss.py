@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops, tree
 
-from residual_ensembles.arguments import see
+from residual_ensembles.arguments import see, shown
 from residual_ensembles.models.protocols import ChainLike, Loss, Targets, Tensor
 from residual_ensembles.models.targets import (
     check_not_broadcast,
@@ -226,7 +226,7 @@ def _of_keras(loss: Loss) -> Callable:
         return keras.losses.get(loss)
     except (TypeError, ValueError) as error:
         raise ValueError(
-            f"Received loss={loss!r}, expected what keras.losses.get takes: a name such as "
+            f"Received loss={shown(loss)}, expected what keras.losses.get takes: a name such as "
             "'mean_squared_error', a keras.losses.Loss, or a function of (y_true, y_pred). "
             + see("tutorials/your-own-network", "losses-and-metrics")
         ) from error

@@ -11,7 +11,7 @@ from functools import partial
 
 import numpy as np
 
-from residual_ensembles.arguments import checked
+from residual_ensembles.arguments import checked, require_integer
 from residual_ensembles.paths import cotangents
 from residual_ensembles.paths.linearization import LinearizedBatch
 from residual_ensembles.runtime.executor import ignore
@@ -35,6 +35,7 @@ def draw_batch(n_images: int, batch_size: int, seed: int, index: int) -> np.ndar
         >>> draw_batch(100, 4, seed=0, index=0).tolist()
         [72, 27, 44, 5]
     """
+    n_images = require_integer("n_images", n_images, 1, np.iinfo(np.int64).max)
     if not 1 <= batch_size <= n_images:
         raise ValueError(
             f"Received batch_size={batch_size} with {n_images} images, expected 1 to {n_images}."

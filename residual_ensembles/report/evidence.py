@@ -7,6 +7,7 @@ without the repository there are none.
 
 import json
 from collections.abc import Iterable, Mapping
+from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,7 +19,7 @@ from residual_ensembles.report.key_results import COUNTED, measured, metrics, ta
 from residual_ensembles.report.numbers import duration
 from residual_ensembles.report.rows import results_table
 from residual_ensembles.storage.columns import CLAIM_COLUMNS
-from residual_ensembles.storage.files import write_csv, write_json
+from residual_ensembles.storage.files import require_file, write_csv, write_json
 
 COMMITTED = Path(__file__).resolve().parents[2] / "docs" / "results"
 """Where the committed studies are."""
@@ -75,18 +76,33 @@ def read(folder: Path) -> StudyVerdicts:
 
     Args:
         folder: One of `folders`.
+
+    Raises:
+        ValueError: Its claims cannot be read.
     """
     text = [name for name in CLAIM_COLUMNS if name not in ("paper_value", *_NUMBERS)]
-    claims = pd.read_csv(
-        folder / "claims.csv",
-        dtype=dict.fromkeys(text, str),
-        keep_default_na=False,
-        na_values={name: [""] for name in ("paper_value", *_NUMBERS)},
-    )
+    path = folder / "claims.csv"
+    try:
+        require_file(path)
+        content = path.read_bytes()
+        if not content.endswith(b"\n"):
+            raise ValueError("it ends within a row")
+        claims = pd.read_csv(
+            BytesIO(content),
+            dtype=dict.fromkeys(text, str),
+            keep_default_na=False,
+            na_values={name: [""] for name in ("paper_value", *_NUMBERS)},
+        )
+        claims = claims[CLAIM_COLUMNS].astype({"n": "Int64"})
+    except (OSError, ValueError, KeyError) as error:
+        raise ValueError(
+            f"{path} cannot be read as a table ({error}). Publish the study again (python -m "
+            "pipelines.publish)."
+        ) from None
     runs = sorted(folder.glob("networks/*/run.json"))
     dataset = json.loads(runs[0].read_text(encoding="utf-8")).get("dataset", {}) if runs else {}
     title = dataset.get("title") or dataset.get("name") or folder.name
-    return StudyVerdicts(folder.name, str(title), claims.astype({"n": "Int64"}))
+    return StudyVerdicts(folder.name, str(title), claims)
 
 
 def read_all(committed: Path = COMMITTED) -> list[StudyVerdicts]:
@@ -275,10 +291,8 @@ def _time(tables: Tables) -> str:
     parts = [f"{duration(sum(seconds))} for {len(trained)} trainings, one after another"]
     if not trained:
         parts = ["nothing was trained by the study"]
-    if (tables.folder / "cost.csv").exists():
-        costs = [line.split(",") for line in (tables.folder / "cost.csv").read_text().splitlines()]
-        total = dict(zip(costs[0], costs[-1], strict=True))
-        parts.append(f"{duration(float(total['seconds']))} for everything, several at a time")
+    if tables.seconds is not None:
+        parts.append(f"{duration(tables.seconds)} for everything, several at a time")
     return "; ".join(parts)
 
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 from html import escape
+from pathlib import Path
 from typing import NamedTuple
 
 import jinja2
@@ -34,7 +35,7 @@ from residual_ensembles.report.rows import (
     network_rows,
     provenance_rows,
 )
-from residual_ensembles.storage.files import write_csv, write_json, write_text
+from residual_ensembles.storage.files import require_file, write_csv, write_json, write_text
 
 PAGE_COLORS = {
     style.INK: "currentColor",
@@ -132,12 +133,26 @@ def _shown(tables: Tables, spec: FigureSpec, rows: list[Row]) -> Shown | None:
     return Shown(
         spec,
         # Text in the file was escaped when it was written.
-        Markup(inline_svg(svg.read_text(encoding="utf-8"), spec.number, spec.title)),  # noqa: S704
+        Markup(inline_svg(_read_svg(svg), spec.number, spec.title)),  # noqa: S704
         spec.rests_on(tables),
         spec.finding(tables),
         [row for row in rows if row.figure == spec.number],
         [(name, file) for name, file in result if (tables.folder / file).exists()],
     )
+
+
+def _read_svg(path: Path) -> str:
+    try:
+        require_file(path)
+        svg = path.read_text(encoding="utf-8")
+        if "<svg" not in svg or not svg.rstrip().endswith("</svg>"):
+            raise ValueError("it holds no <svg> that is closed")
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"{path} cannot be read ({error}). Draw the figures again (python -m "
+            "pipelines.figures)."
+        ) from None
+    return svg
 
 
 def breakable(name: str) -> Markup:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from tqdm import tqdm
 
-from residual_ensembles.arguments import require_integer
+from residual_ensembles.arguments import require_integer, shown
 from residual_ensembles.backend import choice
 from residual_ensembles.backend.threads import processors
 from residual_ensembles.runtime.executor import Executor, Serial
@@ -64,7 +64,7 @@ def progress_bar(verbose: Verbose, total: float, title: str) -> Iterator[Callabl
         ValueError: `verbose` is none of these.
     """
     if verbose not in ("auto", 0, 1):
-        raise ValueError(f"Received verbose={verbose!r}, expected 'auto', 0 or 1.")
+        raise ValueError(f"Received verbose={shown(verbose)}, expected 'auto', 0 or 1.")
     is_shown = _is_interactive() if verbose == "auto" else bool(verbose)
     with tqdm(
         total=total, desc=title, unit="", unit_scale=True, mininterval=1, disable=not is_shown

@@ -4,6 +4,7 @@ import contextlib
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from residual_ensembles.storage.files import is_in_use, mark_in_use
 PREFIX = "residual-ensembles-"
 LOCK = "lock"
 """Name of the file in a temporary folder that the process which fills it holds locked."""
+SECONDS_WITHOUT_LOCK = 60.0
+"""After which a temporary folder without a lock is that of a killed process."""
 
 
 def locked(folder: Path) -> int:
@@ -23,12 +26,26 @@ def locked(folder: Path) -> int:
     return descriptor
 
 
+def is_abandoned(folder: Path) -> bool:
+    """Whether the process that made a temporary folder has ended.
+
+    One without a lock is new, or its process was killed before it had locked the folder or while
+    it removed it: only time tells which.
+    """
+    try:
+        if (folder / LOCK).exists():
+            return not is_in_use(folder / LOCK)
+        return time.time() - folder.stat().st_mtime > SECONDS_WITHOUT_LOCK
+    except OSError:  # its process has just removed it
+        return False
+
+
 class TemporaryFolder(tempfile.TemporaryDirectory):
     """A temporary folder; those of killed processes beside it are removed first."""
 
     def __init__(self):
         for other in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
-            if not is_in_use(other / LOCK):
+            if is_abandoned(other):
                 shutil.rmtree(other, ignore_errors=True)
         super().__init__(prefix=PREFIX, ignore_cleanup_errors=True)
         self._lock: int | None = locked(Path(self.name))

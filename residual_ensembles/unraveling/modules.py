@@ -178,15 +178,16 @@ def channel_axis(graph: Graph, shapes: Sequence[tuple | None], candidate: Candid
         pending, seen = deque([start]), set()
         while pending:
             tensor = pending.popleft()
+            shape = shapes[tensor] or ()
             for node in [graph.producers[tensor]] if backwards else consumers[tensor]:
                 if node is None or node in seen or exchanges_axes(node):
                     continue
                 seen.add(node)
-                axis = _axis_of(node, len(shapes[tensor]))
+                axis = _axis_of(node, len(shape))
                 if axis is not None:
                     return axis
                 following = node.inputs if backwards else node.outputs
-                pending += [t for t in following if _alike(shapes[t], shapes[tensor])]
+                pending += [t for t in following if _alike(shapes[t], shape)]
     return -1
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 
 import keras
 
-from residual_ensembles.arguments import see
+from residual_ensembles.arguments import see, shown
 from residual_ensembles.unraveling.additions import Additions, Candidate
 from residual_ensembles.unraveling.graph import Graph, Node, functional, layers_within
 from residual_ensembles.unraveling.graph_partition import longest_chain
@@ -165,8 +165,8 @@ class Search:
         if not result:
             notes = f" ({'; '.join(self.notes)})" if self.notes else ""
             raise ValueError(
-                f"Received modules={modules!r}, of which {self.graph.model.name} has none that "
-                f"keeps the shape of what passes through{notes}."
+                f"Received modules={shown(modules)}, of which {self.graph.model.name} has none "
+                f"that keeps the shape of what passes through{notes}."
             )
         return [candidate.name for candidate in result], result
 

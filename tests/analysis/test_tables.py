@@ -187,7 +187,13 @@ def test_a_damaged_table_is_named(tmp_path, content, match):
         read_tables(tmp_path)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "5"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "{", "[]", "5", '{"dataset": "digits"}', '{"n_modules": "54"}', '{"depth": 1.5}'),
+        *('{"downsampling": 4}', '{"hardware": [1]}', '{"dataset": {"n_classes": "10"}}'),
+    ],
+)
 def test_damaged_facts_are_named(tmp_path, text):
     row = dict.fromkeys(LESION_COLUMNS, 0) | {"network": "a"}
     pd.DataFrame([row]).to_csv(tmp_path / "lesions.csv", index=False)
@@ -195,6 +201,14 @@ def test_damaged_facts_are_named(tmp_path, text):
     (tmp_path / "networks" / "a-0" / "run.json").write_text(text)
     with pytest.raises(ValueError, match=r"run\.json"):
         read_tables(tmp_path)
+
+
+def test_a_damaged_table_of_costs_is_named(tmp_path):
+    (tmp_path / "cost.csv").write_text("program,seconds\ntrain,2.5\ntotal,3.5\n")
+    assert read_tables(tmp_path).seconds == 3.5
+    (tmp_path / "cost.csv").write_text("")
+    with pytest.raises(ValueError, match=r"cost\.csv"):
+        _ = read_tables(tmp_path).seconds
 
 
 def test_damaged_predictions_are_named(tmp_path, study):

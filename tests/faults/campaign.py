@@ -109,6 +109,8 @@ def judged(
         if not any(str(name) in said for name in names):
             return f"{type(error).__name__} that names none of {', '.join(names)}: {said[:200]}"
         return None if len(said) < 3000 else f"{len(said)} characters: {said[:80]}"
+    except KeyboardInterrupt:
+        raise
     except BaseException as error:
         return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
     with contextlib.suppress(Exception):
@@ -142,7 +144,7 @@ def run(
         cases: All there are.
         most: How many of them the full campaign tries; all, where there are fewer.
         attempt: Returns what falls short in a case, or None.
-        tries: As how many each case counts.
+        tries: As how many each case counts that does not fall short.
     """
     order = list(range(len(cases)))
     random.Random(f"{SEED}:{kind}").shuffle(order)
@@ -153,7 +155,7 @@ def run(
     tally = TALLIES.setdefault(kind, Tally())
     for number in chosen:
         found = attempt(cases[number])
-        tally.tried += tries
+        tally.tried += tries if found is None else 1
         if found is not None:
             tally.short.append(f"{kind}:{number}: {shown(cases[number])}: {found}")
             print(tally.short[-1], flush=True)

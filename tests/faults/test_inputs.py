@@ -1,7 +1,9 @@
 """Bad inputs of every kind: refused in one line that names what is wrong, or right all the same."""
 
+import datetime
 import functools
 import inspect
+import json
 import random
 import shutil
 import xml.etree.ElementTree as ElementTree
@@ -15,7 +17,20 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from pipelines import study as studies
-from residual_ensembles import analysis, data, lesions, models, paths, pruning, training, unraveling
+from residual_ensembles import (
+    analysis,
+    data,
+    figures,
+    lesions,
+    models,
+    paths,
+    pruning,
+    report,
+    runtime,
+    statistics,
+    training,
+    unraveling,
+)
 from residual_ensembles.backend import choice
 from residual_ensembles.data import folder as image_folder
 from residual_ensembles.data import records
@@ -28,9 +43,12 @@ from tests.helpers import programs, small_studies
 from tests.helpers.synthetic_study import write_study
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(0)]  # each case has its own limit
-NOT_CALLED = ("models.ChainLike", "models.ModuleLike", "data.crop_and_flip", "paths.Linearization")
-"""Two protocols; what stands in graphs of TensorFlow, whose tensors have no values yet; and what
-takes anything with stem, modules and head."""
+NOT_CALLED = (
+    *("models.ChainLike", "models.ModuleLike", "runtime.Executor"),  # protocols, an abstract class
+    "data.crop_and_flip",  # stands in graphs of TensorFlow, whose tensors have no values yet
+    "paths.Linearization",  # takes anything with stem, modules and head
+    *("figures.draw_figures", "figures.FigureSpec"),  # the first takes its time, with good tables
+)
 PROGRAMS = ("residual_ensembles.train", "residual_ensembles.lesions")
 BEGUN = (".checkpoints", "networks", "*_run.json")
 """What a stage may have begun to write when it comes to what is bad."""
@@ -199,6 +217,8 @@ def readers(project: Path, folder: Path) -> list[tuple]:
     tables = write_study(folder / "tables", networks=("resnet", "highway"), k=2, draws=2, swaps=2)
     for path in sorted(path for path in tables.rglob("*") if path.is_file()):
         found.append(("table", path, lambda: all_tables(tables), False))
+    for path in of_page(tables):
+        found.append(("page", path, lambda: page(tables), False))
     return found
 
 
@@ -232,6 +252,41 @@ def all_tables(folder: Path) -> int:
         tables.n_classes(run.network)
     tables.sub_ensembles_wrong(0)
     return len(analysis.claims_table(tables))
+
+
+def of_page(folder: Path) -> list[Path]:
+    """Writes what a page is made of beside tables; returns that, and what else it alone reads."""
+    tables = analysis.read_tables(folder)
+    report.write_page(tables, {}, "dvc repro")
+    figures.style.save(figures.FIGURES[0].draw(tables), folder / "figures", figures.FIGURES[0].name)
+    (folder / "cost.csv").write_text("program,seconds\ntrain,2.5\ntotal,3.5\n")
+    names = ("cost.csv", "claims.csv", f"figures/{figures.FIGURES[0].name}.svg")
+    return [*(folder / name for name in names), *folder.rglob("run.json")]
+
+
+def page(folder: Path) -> int:
+    tables, name = analysis.read_tables(folder), folder.name
+    claims = analysis.claims_table(tables)
+    own = report.render(tables, claims, {}, "dvc repro")
+    return len(own) + len(report.evidence.about(folder.parent, {name: ""}, {name: ""}))
+
+
+def test_facts(elsewhere):
+    """What a network's run.json says, each with each hostile value."""
+    folder = write_study(elsewhere / "tables", networks=("resnet",), k=2, draws=2, swaps=2)
+    of_page(folder)
+    path = folder / "networks/resnet-0/run.json"
+    facts = json.loads(path.read_text())
+    facts["dataset"]["n_classes"] = 10
+    places = [(name,) for name in facts] + [("dataset", name) for name in facts["dataset"]]
+    values = [v for v in campaign.HOSTILE if not isinstance(v, bytes | datetime.date)]
+    cases = [(place, value) for place in places for value in values]
+
+    def attempt(case):
+        path.write_text(json.dumps(campaign.with_value(facts, *case)))
+        return campaign.judged(lambda: page(folder), (path.name,), seconds=30)
+
+    campaign.run("facts", cases, 100, attempt)
 
 
 def test_files(project, elsewhere, monkeypatch):
@@ -294,14 +349,36 @@ def good(project):
     image = keras.Input((8, 8, 1))
     y = keras.layers.Add()([image, keras.layers.Conv2D(1, 3, padding="same")(image)])
     y = keras.layers.Dense(10)(keras.layers.Flatten()(keras.layers.Activation("relu")(y)))
-    cut = unraveling.unravel(keras.Model(image, y))
+    model = keras.Model(image, y)
+    cut = unraveling.unravel(model)
+    tables = analysis.read_tables(
+        write_study(project.parent / "synthetic", ("resnet",), k=2, draws=2)
+    )
+    columns = paths.gradient_by_length(chain, x, labels)
+    known |= {"tables": tables, "number": 1, "skips": [True] * 3, "sweep": "own", "draw": 0}
+    known |= {"stem": large.stem, "head": large.head, "input_shape": (8, 8, 1)}
+    known |= {"transform": keras.layers.Dense(1), "convolutions": [(3, 4, 1)], "confidence": 0.9}
+    known |= {"content": models.to_bytes(chain), "table": columns, "name": "one"}
+    known |= {"figure": figures.plot(columns).figure}
     network = {"path": project / "results/tiny/networks/resnet-0/model.keras"}
     lesion, batch = lesions.Lesion(deletions=[2]), paths.Linearization(large).linearize(x, labels)
+    ranks = pruning.module_importance(chain, x, labels)
     of_function = {
         "data.Augmentation": {"kind": "pad_crop", "flip": True},
         "data.load": {"folder": project / "data/prepared/tiny"},
         "training.Outputs": {"folder": Path("out")},
         "training.Settings": {"gating": "none", "schedule": "cosine"},
+        "figures.write_reference": {"folder": Path("figures")},
+        "figures.save": {"folder": Path("figures")},
+        "unraveling.unravel": {"model": model, "modules": None},
+        "unraveling.load": {**network, "modules": None},
+        "statistics.bootstrap": {"limits": (0.0, 1.0)},
+        "statistics.spearman": {"x": [1.0, 2.0, 3.0], "y": [1.0, 3.0, 2.0]},
+        "models.Chain": {"modules": large.modules},
+        "pruning.rank_correlations": {"table": ranks},
+        "analysis.read_tables": {"folder": tables.folder},
+        "analysis.predicted_and_real": {"network": "resnet"},
+        "analysis.single_costs": {"network": "resnet"},
         "models.load": network,
         "models.load_weights": network,
         "lesions.Lesion": {"swaps": [(1, 2)], "duplications": [3]},
@@ -314,6 +391,7 @@ def good(project):
         "lesions.study_plan": {"chain": large},
         "paths.batch_gradient_by_length": {"batch": batch},
         "paths.share_by_module": {"batch": batch},
+        "paths.weight_gradient": {"batch": batch},
         "paths.log_linear": {"lengths": [0, 1, 2, 3], "log10_norms": [-1.0, -2.0, -3.1, -3.9]},
         "models.mean_gate_values": {"chain": highway},
         "pruning.check_number": {"chain": cut, "n": 1},
@@ -325,7 +403,10 @@ def good(project):
 
 def test_arguments(good, elsewhere):
     """Of public functions, by their signatures: each with each hostile value."""
-    functions = campaign.public(data, training, models, lesions, paths, pruning, analysis)
+    functions = campaign.public(
+        *(data, training, models, unraveling, lesions, paths, pruning),
+        *(statistics, analysis, figures, runtime),
+    )
     known, of_function = good
     cases, without = [], []
     for name, function in functions.items():
@@ -359,6 +440,7 @@ def test_arguments(good, elsewhere):
             (
                 argument,
                 repr(value),
+                *([value] if isinstance(value, str) and not value.strip(" 0[").isascii() else []),
                 *([value] if isinstance(value, str) and len(value) > 2 else []),
             ),
             lambda _: not (whole and (isinstance(value, bool | float | str) or value is None)),

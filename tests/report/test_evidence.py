@@ -7,6 +7,7 @@ from pipelines import publish
 from residual_ensembles.analysis import claims_table, read_tables
 from residual_ensembles.report import evidence
 from residual_ensembles.report.key_results import COUNTED
+from residual_ensembles.storage.files import write_csv
 from residual_ensembles.storage.imports import ROOT
 
 FOLDERS = evidence.folders()
@@ -73,6 +74,16 @@ def test_without_a_repository_there_are_none(tmp_path):
     assert evidence.folders(tmp_path / "docs/results") == []
     assert evidence.markdown([]) == "No study is committed yet."
     assert evidence.short_paths([]) == ""
+
+
+@pytest.mark.parametrize("n_bytes", [0, -1, -100])
+def test_damaged_claims_are_named(claims, tmp_path, n_bytes):
+    path = tmp_path / "claims.csv"
+    write_csv(path, claims)
+    assert len(evidence.read(tmp_path).claims) == len(claims)
+    path.write_bytes(path.read_bytes()[:n_bytes])
+    with pytest.raises(ValueError, match=r"claims\.csv"):
+        evidence.read(tmp_path)
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)

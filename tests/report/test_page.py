@@ -231,6 +231,16 @@ xmlns="http://www.w3.org/2000/svg" version="1.1">
 """
 
 
+@pytest.mark.parametrize("content", [b"", b"\xff", SVG[:-9].encode()])
+def test_a_damaged_figure_is_named(study, claims, tmp_path, content):
+    folder = shutil.copytree(study, tmp_path / "digits")
+    figure = folder / "figures" / f"{FIGURES[0].name}.svg"
+    figure.parent.mkdir()
+    figure.write_bytes(content)
+    with pytest.raises(ValueError, match=figure.name):
+        render(read_tables(folder), claims, {}, "dvc repro")
+
+
 def test_only_the_element_is_left():
     svg = inline_svg(SVG, "fig3", "A <title>")
     assert svg.startswith('<svg viewBox="0 0 10 9" role="img" aria-labelledby="fig3-title">')

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -59,3 +60,14 @@ def test_that_of_a_killed_process_is_removed(above, holder):
     assert list(above.iterdir()) == [folder]
     temporary.TemporaryFolder().cleanup()
     assert not list(above.iterdir())
+
+
+def test_that_of_a_process_killed_before_it_locked_it_is_removed_after_a_minute(above):
+    old, new = above / f"{temporary.PREFIX}old", above / f"{temporary.PREFIX}new"
+    for folder in (old, new):
+        folder.mkdir()
+        (folder / "content").touch()
+    long_ago = time.time() - temporary.SECONDS_WITHOUT_LOCK - 1
+    os.utime(old, (long_ago, long_ago))
+    temporary.TemporaryFolder().cleanup()
+    assert list(above.iterdir()) == [new]
