@@ -185,45 +185,48 @@ def _number(id: str) -> tuple[int, str]:
 def short_paths(studies: Iterable[StudyVerdicts]) -> str:
     """Returns, in Markdown, whether gradient comes from short paths, under each reading.
 
-    Studies of photographs come before that of digits; empty where no study measured it.
+    Networks of photographs come before those of digits; empty where no study measured it.
     """
-    order = sorted(studies, key=lambda study: study.title.startswith("Digits"))
-    parts = []
-    for study in order:
-        sentences = [_reading(study, *reading) for reading in READINGS]
-        if any(sentences):
-            parts.append(
-                f"**{study.title}** (`{study.name}`). " + " ".join(filter(None, sentences))
+    lines: list[list[str]] = []
+    verdicts: dict[str, list[str]] = {reading: [] for reading, *_ in READINGS}
+    for study in sorted(studies, key=lambda study: study.title.startswith("Digits")):
+        tested = study.claims[study.claims.verdict != NOT_TESTED]
+        longest = tested[tested.id.isin([of_any for *_, of_any in READINGS])]
+        for network, rows in longest.groupby("network", sort=False):
+            own = tested[tested.network == network]
+            lines.append(
+                [study.title, f"`{network}`", *(_reading(own, *of) for _, *of in READINGS)]
             )
-    return "\n\n".join(parts)
-
-
-def _reading(study: StudyVerdicts, reading: str, of_54: str, of_any: str) -> str:
-    rows = study.claims[study.claims.verdict != NOT_TESTED]
-    longest, carried = rows[rows.id == of_any], rows[rows.id == of_54]
-    if longest.empty:
+            for reading, _, of_any in READINGS:
+                verdicts[reading] += rows.verdict[rows.id == of_any].tolist()
+    if not lines:
         return ""
-    numbers = [
-        f"{row.network} {measured(row)} of its modules [{row.verdict}]"
-        for row in longest.itertuples()
-    ]
-    sentence = (
-        f"{_answer(longest.verdict)}, in {reading}: the lengths that carry 95 % of the gradient "
-        f"end, where the mean path has half, at {'; '.join(numbers)}."
+    answers = ", ".join(f"{_counted(verdicts[reading])} by {reading}" for reading, *_ in READINGS)
+    head = ["images", "network", *verdicts]
+    return (
+        f"Networks in which 95 % of the gradient comes from paths shorter than the mean path: "
+        f"{answers}.\n\n"
+        "The table says how long the longest of these paths is, as a share of the network's "
+        "modules; the mean path has half of them. Of networks with 54 modules, the second number "
+        "is the share of the gradient that comes from paths of 5 to 17 of them.\n\n"
+        + "\n".join(f"| {' | '.join(line)} |" for line in (head, ["---"] * len(head), *lines))
     )
-    for row in carried.itertuples():
-        sentence += (
-            f" Of {row.network}, 5 to 17 of 54 modules carry {measured(row)} [{row.verdict}]."
-        )
-    return sentence
 
 
-def _answer(verdicts: Iterable[str]) -> str:
-    known = set(verdicts)
-    answers: Mapping[str, str] = {REPRODUCED: "Yes", NOT_REPRODUCED: "No", INCONCLUSIVE: "Open"}
-    if len(known) == 1:
-        return answers[known.pop()]
-    return "For some networks" if REPRODUCED in known else "For no network, and open for some"
+def _reading(rows: pd.DataFrame, of_54: str, of_any: str) -> str:
+    """Returns what a network's claims say under a reading, each in a line of a cell."""
+    lines = [
+        f"{MARKS[row.verdict]} {measured(row)}"
+        for id in (of_any, of_54)
+        for row in rows[rows.id == id].itertuples()
+    ]
+    return "<br>".join(lines) or MARKS[NOT_TESTED]
+
+
+def _counted(verdicts: list[str]) -> str:
+    n_open = verdicts.count(INCONCLUSIVE)
+    uncertain = f" ({n_open} inconclusive)" if n_open else ""
+    return f"{verdicts.count(REPRODUCED)} of {len(verdicts)}{uncertain}"
 
 
 def about(committed: Path, differs: Mapping[str, str], commands: Mapping[str, str]) -> str:

@@ -63,10 +63,11 @@ def test_the_markdown_names_networks_where_there_are_several(studies):
 
 def test_short_paths_are_told_under_each_reading(studies):
     text = evidence.short_paths(studies)
-    assert text.startswith("**Digits** (`a`). Yes, in mean norm of a path times number of paths")
-    assert "Yes, in projections" in text
-    assert "resnet 16.67\u202f% (16.67 to 18.52) of its modules [reproduced]" in text
-    assert "Of resnet, 5 to 17 of 54 modules carry 30.00\u202f%" in text
+    assert "1 of 1 by mean norm of a path times number of paths" in text
+    assert "1 of 1 by projections" in text
+    (row,) = [line for line in text.splitlines() if line.startswith("| Digits | `resnet` |")]
+    assert "\u2713 16.67\u202f% (16.67 to 18.52)<br>" in row
+    assert "30.00\u202f%" in row
     assert "CIFAR-10" not in text
 
 
@@ -110,6 +111,7 @@ def test_a_committed_study_is_complete(folder):
     known = {path for pattern in publish.FILES for path in folder.glob(pattern)}
     known |= {path for pattern in publish.FILES for path in folder.glob(pattern + ".gz")}
     known |= {folder / name for name in ("params.yaml", "claims.csv", "metrics.json")}
+    known |= set(folder.glob(publish.EXPLORER + "*"))
     assert own - known - set(folder.glob("predictions/*.npz")) == set()
 
 
