@@ -15,13 +15,11 @@ from residual_ensembles.backend import extras
 from residual_ensembles.figures.unraveled import draw_unraveled
 from residual_ensembles.lesions import (
     Lesion,
-    SweepSettings,
     check_lesion,
     evaluate,
     lesion_study,
     plans,
 )
-from residual_ensembles.lesions.evaluation import Sweep
 from residual_ensembles.models.architectures import n_modules
 from residual_ensembles.parameters import validated
 from residual_ensembles.paths import sampled_path_gradients
@@ -180,7 +178,7 @@ MESSAGES = [
         "Received precision='float16', expected one of float32, bfloat16, cascade.",
     ),
     (
-        lambda: Sweep(resnet(), [Lesion()], DIGITS, SweepSettings(whole=("single",))),
+        lambda: evaluate(resnet(), [Lesion()], DIGITS, whole=["single"]),
         "Received whole=('single',) with 'single', expected kinds of lesions: intact, "
         "single_deletion, random_deletion, random_deletion_sparing, reorder, single_duplication, "
         "random_duplication.",

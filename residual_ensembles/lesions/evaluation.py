@@ -78,6 +78,7 @@ def evaluate(
     memory_bytes: int = MEMORY_BYTES,
     batch_size: int | None = None,
     seed: int = 0,
+    whole: Sequence[str] = (),
     executor: Executor | None = None,
     progress: Callable[[float], None] = lambda n_predictions: None,
 ) -> Evaluation:
@@ -106,6 +107,8 @@ def evaluate(
         memory_bytes: What activations may take, in each process.
         batch_size: How many of them pass a module at once; None for as many as are fast.
         seed: Seed of the samples.
+        whole: Kinds of planned lesions, such as "single_deletion", that are evaluated on all images
+            with a half-width, too.
         executor: Runs the tasks; None for this process, with the threads that it has.
         progress: Called with the number of predictions that were made since the last call.
 
@@ -121,7 +124,7 @@ def evaluate(
         >>> evaluate(chain, plan, images).predictions.shape
         (2, 4)
     """
-    settings = SweepSettings(precision, ci_half_width, memory_bytes, batch_size, seed)
+    settings = SweepSettings(precision, ci_half_width, memory_bytes, batch_size, seed, tuple(whole))
     sweep = Sweep(chain, plan, images, settings, labels)
     (result,) = evaluate_sweeps([sweep], Scheduler(executor or Serial(), progress))
     return result

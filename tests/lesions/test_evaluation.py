@@ -8,7 +8,6 @@ import pytest
 from residual_ensembles import backend
 from residual_ensembles.lesions import (
     Lesion,
-    SweepSettings,
     evaluate,
     lesion_table,
     reference_logits,
@@ -17,12 +16,9 @@ from residual_ensembles.lesions import (
 )
 from residual_ensembles.lesions.engine.evaluator import Evaluator, SweepSpec
 from residual_ensembles.lesions.engine.prepared_network import PreparedNetwork
-from residual_ensembles.lesions.engine.scheduler import Scheduler
-from residual_ensembles.lesions.evaluation import Sweep, evaluate_sweeps
 from residual_ensembles.lesions.exactness import agreement as agreement_module
 from residual_ensembles.lesions.exactness import cascade, ties
 from residual_ensembles.lesions.exactness.agreement import agreement
-from residual_ensembles.runtime.executor import Serial
 
 MIXED = [
     Lesion(deletions=[1, 4], swaps=[(5, 6)], duplications=[8]),
@@ -200,10 +196,10 @@ def test_a_half_width_takes_fewer_images(resnet, many_images, precision):
 def test_some_kinds_of_lesions_are_evaluated_on_all_images(resnet, many_images, precision):
     plan = study_plan(resnet, k=2, draws=2, swaps=1, duplications=1, seed=0, random=True)
     labels = np.arange(len(many_images)) % 10
-    settings = SweepSettings(precision, 0.1, whole=("single_deletion", "reorder"))
-    every = Sweep(resnet, plan, many_images, SweepSettings(precision), labels)
-    some = Sweep(resnet, plan, many_images, settings, labels)
-    expected, result = evaluate_sweeps([every, some], Scheduler(Serial()))
+    expected = evaluate(resnet, plan, many_images, precision=precision)
+    options = {"precision": precision, "ci_half_width": 0.1}
+    kinds = ["single_deletion", "reorder"]
+    result = evaluate(resnet, plan, many_images, labels=labels, whole=kinds, **options)
     known = result.predictions >= 0
     whole = np.array([row.sweep in ("intact", "single_deletion", "reorder") for row in plan])
     single = {row.lesion for row in plan if row.sweep == "single_deletion"}
@@ -260,7 +256,7 @@ def test_arguments_that_mean_nothing_are_refused(resnet, images, options, named)
 
 def test_a_kind_of_lesions_that_does_not_exist_is_refused(resnet, images):
     with pytest.raises(ValueError, match="whole"):
-        Sweep(resnet, MIXED, images, SweepSettings(whole=("single",)))
+        evaluate(resnet, MIXED, images, whole=["single"])
 
 
 @pytest.mark.parametrize("precision", ["bfloat16", "cascade"])
