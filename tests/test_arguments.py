@@ -137,7 +137,7 @@ IMAGES, LONG = np.zeros((2, 8, 8, 1), "uint8"), "x" * 1000
     ("call", "error", "name"),
     [
         (lambda: resnet(10**9), ValueError, "n_classes"),
-        (lambda: models.reestimate_batch_norm("a", IMAGES), TypeError, "chain"),
+        (lambda: models.reestimate_batch_norm("a", IMAGES), TypeError, "network"),
         (lambda: models.Chain("a", [1], None, (8,)), TypeError, "stem"),
         (
             lambda: models.Chain(*[keras.layers.Identity(), [1], keras.layers.Identity()], (8,)),

@@ -7,7 +7,7 @@ from residual_ensembles import backend
 from residual_ensembles.arguments import checked
 from residual_ensembles.models import _keras_internals
 from residual_ensembles.models.nesting import build_once
-from residual_ensembles.models.protocols import ChainLike, DType, Tensor
+from residual_ensembles.models.protocols import DType, Tensor
 from residual_ensembles.statistics.randomness import integer_seed
 
 # The authors' Torch (nn.SpatialBatchNormalization) gives the new batch the weight 0.1 and adds
@@ -54,14 +54,14 @@ class BatchNormalization(keras.layers.BatchNormalization):
 
 
 @checked
-def reestimate_batch_norm(chain: ChainLike, images: Tensor) -> None:
+def reestimate_batch_norm(network: keras.Model, images: Tensor) -> None:
     """Sets a network's batch-norm statistics to those of `images`; no weight is trained.
 
     An untrained network normalizes by mean 0 and variance 1, whatever passes through: its residuals
     then grow or vanish with depth, and a mistake in a lesion need not show.
 
     Args:
-        chain: The network, whose moving means and variances are replaced.
+        network: Any Keras model, whose moving means and variances are replaced.
         images: `(batch, height, width, channels)` in 0..255.
 
     Example:
@@ -72,14 +72,14 @@ def reestimate_batch_norm(chain: ChainLike, images: Tensor) -> None:
     """
     norms = [
         layer
-        for layer in _keras_internals.flat_layers(chain)
+        for layer in _keras_internals.flat_layers(network)
         if isinstance(layer, keras.layers.BatchNormalization)
     ]
     momenta = [norm.momentum for norm in norms]
     try:
         for norm in norms:
             norm.momentum = 0.0  # nothing of the old statistics is kept
-        chain(ops.convert_to_tensor(images), training=True)
+        network(ops.convert_to_tensor(images), training=True)
     finally:
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum
