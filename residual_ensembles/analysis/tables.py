@@ -337,7 +337,7 @@ def _facts(path: Path) -> dict:
         raise ValueError(f"{path} holds {facts!r}; expected an object of JSON.")
     try:
         _check_facts(**facts)
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise ValueError(f"{path}: {error} Run the stage that writes it again.") from None
     return facts
 
@@ -358,10 +358,11 @@ def _check_facts(
     hardware: dict | None = None,
     **others: object,
 ) -> None:
-    """Raises a TypeError where a JSON file of a run says what is read off it in another form."""
-    n_classes = (dataset or {}).get("n_classes")
-    if n_classes is not None:
-        require_integer("dataset.n_classes", n_classes)
+    """Refuses what a JSON file of a run says in another form, or of another size, than is read."""
+    numbers = {"dataset.n_classes": (dataset or {}).get("n_classes"), "n_modules": n_modules}
+    for name, number in numbers.items():
+        if number is not None:
+            require_integer(name, number, maximum=np.iinfo(np.int32).max)
 
 
 def _run(folder: Path, network: str, seed: int) -> Run:
