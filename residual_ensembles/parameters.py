@@ -278,7 +278,7 @@ class Lesion(Section):
         ge=0,
         lt=1,
     )
-    whole: Sweeps = parameter(
+    fully_evaluated: Sweeps = parameter(
         (),
         "kinds of lesions, such as single_deletion, that are evaluated on all test images whatever "
         "`ci_half_width` says",
@@ -312,7 +312,7 @@ class Lesion(Section):
         return {
             "precision": self.precision,
             "ci_half_width": self.ci_half_width or None,
-            "whole": self.whole,
+            "fully_evaluated": self.fully_evaluated,
             "memory_bytes": self.memory_mib * 2**20,
             "batch_size": self.batch_size or None,
             "seed": self.seed,

@@ -178,8 +178,8 @@ MESSAGES = [
         "Received precision='float16', expected one of float32, bfloat16, cascade.",
     ),
     (
-        lambda: evaluate(resnet(), [Lesion()], DIGITS, whole=["single"]),
-        "Received whole=('single',) with 'single', expected kinds of lesions: intact, "
+        lambda: evaluate(resnet(), [Lesion()], DIGITS, fully_evaluated=["single"]),
+        "Received fully_evaluated=('single',) with 'single', expected kinds of lesions: intact, "
         "single_deletion, random_deletion, random_deletion_sparing, reorder, single_duplication, "
         "random_duplication.",
     ),
@@ -297,7 +297,7 @@ MESSAGES = [
     (
         lambda: validated(Study, parameters(lesion={"kk": 1})),
         "Received the unknown parameter lesion.kk, expected networks, k, swaps, duplications, "
-        "draws, prune, seed, precision, ci_half_width, whole, memory_mib, batch_size.",
+        "draws, prune, seed, precision, ci_half_width, fully_evaluated, memory_mib, batch_size.",
     ),
     (
         lambda: validated(Study, parameters(train={"learning_rate": "1e-1"})),

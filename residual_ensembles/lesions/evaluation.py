@@ -78,7 +78,7 @@ def evaluate(
     memory_bytes: int = MEMORY_BYTES,
     batch_size: int | None = None,
     seed: int = 0,
-    whole: Sequence[str] = (),
+    fully_evaluated: Sequence[str] = (),
     executor: Executor | None = None,
     progress: Callable[[float], None] = lambda n_predictions: None,
 ) -> Evaluation:
@@ -107,8 +107,8 @@ def evaluate(
         memory_bytes: What activations may take, in each process.
         batch_size: How many of them pass a module at once; None for as many as are fast.
         seed: Seed of the samples.
-        whole: Kinds of planned lesions, such as "single_deletion", that are evaluated on all images
-            with a half-width, too.
+        fully_evaluated: Kinds of planned lesions, such as "single_deletion", that are evaluated on
+            all images with a half-width, too.
         executor: Runs the tasks; None for this process, with the threads that it has.
         progress: Called with the number of predictions that were made since the last call.
 
@@ -124,7 +124,9 @@ def evaluate(
         >>> evaluate(chain, plan, images).predictions.shape
         (2, 4)
     """
-    settings = SweepSettings(precision, ci_half_width, memory_bytes, batch_size, seed, tuple(whole))
+    settings = SweepSettings(
+        precision, ci_half_width, memory_bytes, batch_size, seed, tuple(fully_evaluated)
+    )
     sweep = Sweep(chain, plan, images, settings, labels)
     (result,) = evaluate_sweeps([sweep], Scheduler(executor or Serial(), progress))
     return result
@@ -206,17 +208,18 @@ class Sweep:
         rows = [Lesion.parse(row) if isinstance(row, str) else row for row in plan]
         planned = [row if isinstance(row, Lesion) else row.lesion for row in rows]
         kinds = ["" if isinstance(row, Lesion) else row.sweep for row in rows]
-        whole = [each for each, kind in zip(planned, kinds, strict=True) if kind in settings.whole]
+        full = settings.fully_evaluated
+        known = [each for each, kind in zip(planned, kinds, strict=True) if kind in full]
         every = [*planned, *([] if settings.ci_half_width is None else [Lesion()])]
         self.position = {lesion: i for i, lesion in enumerate(dict.fromkeys(every))}
         self.lesions = list(self.position)
         """Without repetitions."""
         self.rows = np.array([self.position[lesion] for lesion in planned])
         """For each lesion of the plan, its position in `lesions`."""
-        self.whole = self.all_lesions = np.arange(len(self.lesions))
+        self.fully_evaluated = self.all_lesions = np.arange(len(self.lesions))
         """Positions of the lesions that are evaluated on all images."""
         if settings.ci_half_width is not None:
-            self.whole = np.unique([self.position[lesion] for lesion in (Lesion(), *whole)])
+            self.fully_evaluated = np.unique([self.position[each] for each in (Lesion(), *known)])
         memory_bytes, batch_size = settings.memory_bytes, settings.batch_size
         self.spec = SweepSpec(
             chain, self.lesions, len(images), memory_bytes, batch_size, title or chain.name
@@ -273,10 +276,10 @@ class Sweep:
         return cascade.check_of(**{n: x[self.rows] for n, x in self._reduced.fields.items()})
 
     def all_images(self) -> Request:
-        """Returns every lesion with every image; with a `ci_half_width`, those of `whole`."""
+        """Returns all lesions, or with a half-width those of `fully_evaluated`, on every image."""
         self._predictions = self._prediction_results()
-        planned = self.rows[np.isin(self.rows, self.whole)]
-        return self._predicted(self.whole, self.grid.chunks(), planned)
+        planned = self.rows[np.isin(self.rows, self.fully_evaluated)]
+        return self._predicted(self.fully_evaluated, self.grid.chunks(), planned)
 
     def needs_more(self) -> bool:
         """Whether there are lesions whose interval is wider than `ci_half_width` asks for."""
@@ -326,7 +329,7 @@ class Sweep:
         wrong = self._intact_predictions() != self.labels
         n, half_width, seed = len(self.rows), self.settings.ci_half_width or 0.0, self.settings.seed
         result = Sampling(wrong, n, half_width, seed, self.grid.batch_sizes)
-        for i in np.flatnonzero(np.isin(self.rows, self.whole)).tolist():
+        for i in np.flatnonzero(np.isin(self.rows, self.fully_evaluated)).tolist():
             known = self._predictions.fields["predictions"][self.rows[i]]
             result.record_all(i, known != self.labels)
             self._evaluated[i] = True
@@ -351,7 +354,7 @@ class Sweep:
             ]
             facts |= {
                 "sampled": self.settings.ci_half_width is not None,
-                "whole": self.settings.whole,
+                "fully_evaluated": self.settings.fully_evaluated,
                 "seed": self.settings.seed,
             }
         everything = np.arange(len(self.images))
@@ -363,7 +366,7 @@ class Sweep:
         limits[self.rows] = self._reduced_check().thresholds
         if self.settings.ci_half_width is not None:
             rounding = self._reduced.fields["rounding"]  # on all images, in chunks of their own
-            limits[self.whole] = cascade.thresholds(rounding[self.whole])
+            limits[self.fully_evaluated] = cascade.thresholds(rounding[self.fully_evaluated])
         return limits
 
     def _kept_margin(self) -> float:

@@ -11,7 +11,7 @@ from residual_ensembles.models.examples import check_shape
 from residual_ensembles.models.protocols import Targets
 from residual_ensembles.parameters import LESION_PRECISIONS, SWEEPS
 
-EXEMPT = ("precision", "ci_half_width", "whole", "seed")
+EXEMPT = ("precision", "ci_half_width", "fully_evaluated", "seed")
 """Settings that are no part of the key of kept results, for they select results and do not change
 them: the precision names their kind, a half-width asks for some of the images of some lesions, and
 where a seed decides, it is named. Every other setting, a new one too, is part of the key."""
@@ -33,7 +33,7 @@ class SweepSettings:
     """How many activations pass a module at once; None for as many as are fast."""
     seed: int = 0
     """Seed of the samples."""
-    whole: tuple[str, ...] = ()
+    fully_evaluated: tuple[str, ...] = ()
     """Kinds of planned lesions, such as "single_deletion", that are evaluated on all images with a
     half-width, too."""
 
@@ -50,10 +50,10 @@ def check_sweep(
     """
     precision, ci_half_width = settings.precision, settings.ci_half_width
     require_choice("precision", precision, LESION_PRECISIONS)
-    if unknown := set(settings.whole) - set(SWEEPS):
+    if unknown := set(settings.fully_evaluated) - set(SWEEPS):
         raise ValueError(
-            f"Received whole={settings.whole} with {min(unknown)!r}, expected kinds of lesions: "
-            f"{', '.join(SWEEPS)}."
+            f"Received fully_evaluated={settings.fully_evaluated} with {min(unknown)!r}, expected "
+            f"kinds of lesions: {', '.join(SWEEPS)}."
         )
     if not len(plan):
         raise ValueError("Received no lesions, expected at least one, such as Lesion(), intact.")

@@ -199,13 +199,13 @@ def test_some_kinds_of_lesions_are_evaluated_on_all_images(resnet, many_images, 
     expected = evaluate(resnet, plan, many_images, precision=precision)
     options = {"precision": precision, "ci_half_width": 0.1}
     kinds = ["single_deletion", "reorder"]
-    result = evaluate(resnet, plan, many_images, labels=labels, whole=kinds, **options)
+    result = evaluate(resnet, plan, many_images, labels=labels, fully_evaluated=kinds, **options)
     known = result.predictions >= 0
-    whole = np.array([row.sweep in ("intact", "single_deletion", "reorder") for row in plan])
+    full = np.array([row.sweep in ("intact", *kinds) for row in plan])
     single = {row.lesion for row in plan if row.sweep == "single_deletion"}
-    whole |= np.array([row.lesion in single for row in plan])  # planned twice, evaluated once
-    assert known[whole].all()
-    assert not known[~whole].all(axis=1).any()
+    full |= np.array([row.lesion in single for row in plan])  # planned twice, evaluated once
+    assert known[full].all()
+    assert not known[~full].all(axis=1).any()
     same = (result.predictions == expected.predictions)[known]
     assert same.all() if precision == "float32" else same.mean() > 0.999
 
@@ -255,8 +255,8 @@ def test_arguments_that_mean_nothing_are_refused(resnet, images, options, named)
 
 
 def test_a_kind_of_lesions_that_does_not_exist_is_refused(resnet, images):
-    with pytest.raises(ValueError, match="whole"):
-        evaluate(resnet, MIXED, images, whole=["single"])
+    with pytest.raises(ValueError, match="fully_evaluated"):
+        evaluate(resnet, MIXED, images, fully_evaluated=["single"])
 
 
 @pytest.mark.parametrize("precision", ["bfloat16", "cascade"])
