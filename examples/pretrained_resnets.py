@@ -143,7 +143,7 @@ def fine_tune(model: keras.Model, images: Path, steps: int) -> tuple[float, floa
         jit_compile=False,
     )
     before = model.evaluate(test, verbose=0)[1]
-    model.fit(train, steps_per_epoch=steps, verbose=2)
+    model.fit(train, steps_per_epoch=steps, shuffle=False, verbose=2)  # shuffled by itself
     return 1 - before, 1 - model.evaluate(test, verbose=0)[1]
 
 
