@@ -110,7 +110,8 @@ def evaluate(
         fully_evaluated: Kinds of planned lesions, such as "single_deletion", that are evaluated on
             all images with a half-width, too.
         executor: Runs the tasks; None for this process, with the threads that it has.
-        progress: Called with the number of predictions that were made since the last call.
+        progress: Called with the number of predictions that were made since the last call, or that
+            a `ci_half_width` makes needless.
 
     Raises:
         ValueError: There is no lesion or no image, images have another shape than the network's, it
@@ -148,7 +149,7 @@ def evaluate_sweeps(sweeps: Sequence["Sweep"], scheduler: Scheduler) -> list[Eva
     while requests := [each.next_round() for each in sampled if each.needs_more()]:
         scheduler.compute(requests)
         for each in sampled:
-            each.record_round()
+            scheduler.progress(each.record_round())
     return [each.evaluation() for each in sweeps]
 
 
@@ -291,14 +292,19 @@ class Sweep:
         active = self.rows[self._sampling.active]
         return self._predicted(np.unique(active), self._parts(self._round), active)
 
-    def record_round(self) -> None:
-        """Records the results of the round, and drops lesions whose interval is narrow enough."""
-        if len(self._round):
-            active = self._sampling.active
-            result = self._predictions.take("predictions", self.rows[active], self._round)
-            self.check_finite()
-            self._evaluated[np.ix_(active, self._round)] = True
-            self._sampling.record(self._round, result != self.labels[self._round])
+    def record_round(self) -> int:
+        """Records the results of the round, and drops lesions whose interval is narrow enough.
+
+        Returns:
+            How many predictions of the plan are not needed any more.
+        """
+        if not len(self._round):
+            return 0
+        active = self._sampling.active
+        result = self._predictions.take("predictions", self.rows[active], self._round)
+        self.check_finite()
+        self._evaluated[np.ix_(active, self._round)] = True
+        return self._sampling.record(self._round, result != self.labels[self._round])
 
     def check_finite(self) -> None:
         """Raises an ArithmeticError for logits that are NaN or infinite."""

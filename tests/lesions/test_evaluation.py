@@ -160,6 +160,7 @@ def test_a_half_width_takes_fewer_images(resnet, many_images, precision):
     exact = logits.argmax(-1)
     labels = exact[0].copy()
     labels[::10] = (labels[::10] + 1) % 10  # the intact network is wrong on a tenth
+    seen = []
     result = evaluate(
         resnet,
         plan,
@@ -167,7 +168,9 @@ def test_a_half_width_takes_fewer_images(resnet, many_images, precision):
         precision=precision,
         labels=labels,
         ci_half_width=0.03,
+        progress=seen.append,
     )
+    assert sum(seen) == pytest.approx(len(plan) * len(many_images))  # so that a bar gets full
     known = result.predictions >= 0
     np.testing.assert_array_equal(result.intact, result.predictions[0])
     wrong = (

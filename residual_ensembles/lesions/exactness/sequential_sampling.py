@@ -136,18 +136,22 @@ class Sampling:
         multiples = [size * max(1, round(n / size)) for size in self.batch_sizes]
         return next((m for m in multiples if abs(m - n) <= FILL * n), multiples[-1])
 
-    def record(self, images: np.ndarray, wrong: np.ndarray) -> None:
+    def record(self, images: np.ndarray, wrong: np.ndarray) -> int:
         """Records outcomes, and drops the lesions whose interval is now narrow enough.
 
         Args:
             images: Positions, as `next_images` returned them.
             wrong: Booleans `(n_active, len(images))`.
+
+        Returns:
+            How many predictions this saves: lesions that were dropped, times images left.
         """
         self.wrong[np.ix_(self.active, images)] = wrong
         self.known[np.ix_(self.active, images)] = True
         self.n_known += len(images)
         wide = [self.interval(i).half_width > self.ci_half_width for i in self.active.tolist()]
         self.active = self.active[np.array(wide, bool)]
+        return wide.count(False) * (len(self.order) - self.n_known)
 
     def interval(self, lesion: int) -> FiniteInterval:
         """Returns the interval of a lesion's error on the given images."""
