@@ -20,6 +20,7 @@ from absl import flags
 
 from pipelines import study as studies
 from residual_ensembles import analysis, cli, figures, report
+from residual_ensembles.figures import style
 from residual_ensembles.storage.files import (
     read_npz,
     write_bytes,
@@ -166,7 +167,7 @@ def show(committed: Path) -> Iterator[Path]:
     if (committed / OF_TOP).exists():
         drawn = next(spec for spec in figures.FIGURES if spec.name == TOP.stem)
         tables = analysis.read_tables(committed / OF_TOP)
-        figures.save(drawn.draw(tables), TOP.parent, TOP.stem)
+        style.save(drawn.draw(tables), TOP.parent, TOP.stem)
         TOP.with_suffix(".svg").unlink()
         yield TOP
 

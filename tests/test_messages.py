@@ -26,8 +26,8 @@ from residual_ensembles.paths import sampled_path_gradients
 from residual_ensembles.paths.length_profile import effective_range, log_linear
 from residual_ensembles.pruning import module_importance, prune
 from residual_ensembles.runtime import choose_executor
-from residual_ensembles.statistics import equivalence_over_seeds, wilson
-from residual_ensembles.statistics.paired import difference_interval
+from residual_ensembles.statistics.intervals import wilson
+from residual_ensembles.statistics.paired import difference_interval, equivalence_over_seeds
 from residual_ensembles.statistics.randomness import stratified_draw
 from residual_ensembles.training import Gating
 from residual_ensembles.unraveling import load, unravel

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from residual_ensembles.analysis import Tables
 from residual_ensembles.analysis.tables import deleted
 from residual_ensembles.figures import style
-from residual_ensembles.statistics import student
+from residual_ensembles.statistics.intervals import student
 
 SWEEPS = {
     "random_deletion_sparing": ("sparing first, downsampling", style.SPARING),

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from residual_ensembles.analysis import Tables
 from residual_ensembles.figures import style
 from residual_ensembles.figures.figure_spec import FigureSpec
-from residual_ensembles.statistics import spearman
+from residual_ensembles.statistics.rank_correlation import spearman
 
 ESTIMATES = {
     "block_influence": "Block influence (1 − cosine)",

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from residual_ensembles.analysis import Tables
 from residual_ensembles.figures import authors, errors, style
 from residual_ensembles.figures.figure_spec import FigureSpec
-from residual_ensembles.statistics import student
+from residual_ensembles.statistics.intervals import student
 
 BIN = 0.02
 """Width of a bin of Kendall's tau, as in the authors' points."""

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from residual_ensembles.analysis import Tables, predicted_and_real
 from residual_ensembles.figures import errors, style
 from residual_ensembles.figures.figure_spec import FigureSpec
-from residual_ensembles.statistics import spearman
+from residual_ensembles.statistics.rank_correlation import spearman
 
 
 def lesions(tables: Tables) -> pd.DataFrame:

@@ -14,7 +14,7 @@ from residual_ensembles.figures import errors, style
 from residual_ensembles.figures.fig5_random_lesions import draw_reorderings
 from residual_ensembles.figures.fig16_importance import draw_estimate
 from residual_ensembles.paths.study.gradient_tables import log10_mean
-from residual_ensembles.statistics import student
+from residual_ensembles.statistics.intervals import student
 
 LOOKS = (style.PLAIN, style.VGG, style.STOCHASTIC_DEPTH, style.EFFECTIVE_PATHS, style.HIGHWAY)
 """Those of the first, second, … curve of a panel."""

@@ -2,7 +2,7 @@ from .architectures import is_reorderable, lesionable, n_modules
 from .blocks import BatchNormalization, reestimate_batch_norm
 from .chain import Chain
 from .configs import in_float32
-from .highway import HighwayModule, mean_gate_values
+from .highway import HighwayModule
 from .highway_twin import half_gates, has_half_gates
 from .module import Module
 from .protocols import ChainLike, Compilation, ModuleLike
@@ -28,7 +28,6 @@ __all__ = [
     "lesionable",
     "load",
     "load_weights",
-    "mean_gate_values",
     "n_modules",
     "reestimate_batch_norm",
     "save",

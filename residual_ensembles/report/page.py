@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from residual_ensembles.analysis import Tables, claims_table
 from residual_ensembles.analysis.claims import VERDICTS
-from residual_ensembles.figures import FIGURES, FigureSpec, style, write_reference
+from residual_ensembles.figures import FIGURES, FigureSpec, authors, style
 from residual_ensembles.report import evidence
 from residual_ensembles.report.assets import asset, content_security_policy
 from residual_ensembles.report.key_results import (
@@ -50,7 +50,7 @@ def inline_svg(svg: str, prefix: str, title: str) -> str:
     """Returns the <svg> element of a figure, ready to stand in an HTML page.
 
     Args:
-        svg: The text of an SVG file written by `figures.save`.
+        svg: The text of an SVG file written by `figures.style.save`.
         prefix: Put before every id, since a page holds many figures.
         title: What a screen reader calls it.
     """
@@ -253,7 +253,7 @@ def write_page(
     """
     claims = claims_table(tables)
     write_csv(tables.folder / "claims.csv", claims)
-    write_reference(tables.folder)
+    authors.write_reference(tables.folder)
     write_json(tables.folder / "metrics.json", metrics(tables, claims))
     page = render(tables, claims, parameters, command, committed)
     write_text(tables.folder / "report.html", page)

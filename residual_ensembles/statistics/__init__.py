@@ -1,5 +1,1 @@
 """Pure formulas: intervals, paired tests, equivalence, rank correlation, seeded random numbers."""
-
-import lazy_loader
-
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

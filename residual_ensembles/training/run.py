@@ -9,6 +9,7 @@ import pandas as pd
 from residual_ensembles import backend, data, models
 from residual_ensembles.arguments import checked, require_instance, require_path
 from residual_ensembles.backend.threads import process_threads
+from residual_ensembles.models.highway import mean_gate_values
 from residual_ensembles.storage.files import exclusive, write_csv
 from residual_ensembles.storage.fingerprint import digest
 from residual_ensembles.storage.provenance import provenance
@@ -291,6 +292,6 @@ def mean_gates(chain, split: data.Split) -> np.ndarray:
     total = np.zeros(len(chain.modules))
     batches = EvaluationBatches(split, EVALUATION_BATCH)
     for inputs, labels in (batches[i] for i in range(len(batches))):
-        means = models.mean_gate_values(chain, inputs["images"])
+        means = mean_gate_values(chain, inputs["images"])
         total += len(labels) * np.array([float(mean) for mean in means])
     return total / len(split)

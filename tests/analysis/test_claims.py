@@ -18,8 +18,8 @@ from residual_ensembles.analysis.claims.claim import (
     between,
 )
 from residual_ensembles.analysis.claims.comparisons import intact_wrong
-from residual_ensembles.statistics import difference_interval, discordant, mcnemar
 from residual_ensembles.statistics.intervals import Estimate, exact
+from residual_ensembles.statistics.paired import difference_interval, discordant, mcnemar
 from tests.helpers.synthetic_study import write_study
 
 COLUMNS = [

@@ -14,7 +14,7 @@ from residual_ensembles.analysis.curves import (
     steepest,
     wrong_by_size,
 )
-from residual_ensembles.statistics import student
+from residual_ensembles.statistics.intervals import student
 
 
 def test_curves_begin_with_the_intact_error(study):

@@ -8,8 +8,8 @@ from scipy.stats import norm
 from residual_ensembles.analysis import predicted_and_real, read_tables, single_costs
 from residual_ensembles.analysis.claims.lesion_measurements import exceptions
 from residual_ensembles.analysis.deletion_costs import BARELY
-from residual_ensembles.statistics import wilson
 from residual_ensembles.statistics.finite_population import changes
+from residual_ensembles.statistics.intervals import wilson
 from residual_ensembles.statistics.paired import difference_interval, mcnemar, score
 from residual_ensembles.storage.columns import UNKNOWN
 

@@ -7,7 +7,7 @@ from residual_ensembles.analysis import CLAIMS
 from residual_ensembles.analysis.claims.lesion_measurements import AUTHORS
 from residual_ensembles.analysis.curves import largest_step, shrinking_gain
 from residual_ensembles.figures import authors
-from residual_ensembles.statistics import spearman
+from residual_ensembles.statistics.rank_correlation import spearman
 
 PAPER = {claim.id: claim.paper_value for claim in CLAIMS}
 

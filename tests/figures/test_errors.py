@@ -2,7 +2,7 @@ import pytest
 
 from residual_ensembles.analysis import read_tables
 from residual_ensembles.figures import errors
-from residual_ensembles.statistics import student, wilson
+from residual_ensembles.statistics.intervals import student, wilson
 
 
 def test_one_seed_has_wilsons_band(study):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from residual_ensembles.figures.fig5_random_lesions import binned
-from residual_ensembles.statistics import student
+from residual_ensembles.statistics.intervals import student
 
 
 def test_bins_by_hand():

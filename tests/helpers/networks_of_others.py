@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from residual_ensembles.paths.study import gradient_tables
-from residual_ensembles.statistics import wilson
+from residual_ensembles.statistics.intervals import wilson
 from residual_ensembles.statistics.randomness import generator
 from residual_ensembles.storage.columns import LESION_COLUMNS
 

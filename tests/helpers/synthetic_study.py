@@ -11,7 +11,7 @@ import pytest
 from residual_ensembles.analysis import claims_table, read_tables
 from residual_ensembles.analysis.voting import vote
 from residual_ensembles.paths.study import gradient_tables
-from residual_ensembles.statistics import wilson
+from residual_ensembles.statistics.intervals import wilson
 from residual_ensembles.statistics.randomness import generator
 from residual_ensembles.storage.columns import (
     GATE_COLUMNS,

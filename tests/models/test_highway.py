@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from residual_ensembles import models
+from residual_ensembles.models.highway import mean_gate_values
 
 
 def randomize_gates(chain):
@@ -28,7 +28,7 @@ def test_equation_3(build, images):
 def test_gates_start_at_their_bias(build, images):
     for bias in (-2.0, 0.0):
         chain = build("highway", 14, gate_bias=bias)
-        means = models.mean_gate_values(chain, images)
+        means = mean_gate_values(chain, images)
         np.testing.assert_allclose(means, 1 / (1 + np.exp(-bias)), rtol=1e-5)
 
 

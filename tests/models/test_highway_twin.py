@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from residual_ensembles import backend, models
+from residual_ensembles.models.highway import mean_gate_values
 
 ON_TENSORFLOW = pytest.mark.skipif(
     backend.NAME != "tensorflow", reason="JAX compiles a deep network for long"
@@ -39,7 +40,7 @@ def test_the_halved_network_has_the_same_logits(build, model, depth, options):
     expected, result = logits(chain, images), logits(halved, images)
     assert np.abs(expected).max() > 0.1
     np.testing.assert_allclose(result, expected, atol=1e-5 * np.abs(expected).max())
-    np.testing.assert_array_equal(models.mean_gate_values(halved, images), 0.5)
+    np.testing.assert_array_equal(mean_gate_values(halved, images), 0.5)
     for old, new in zip(before, chain.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
 

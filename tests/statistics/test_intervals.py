@@ -4,8 +4,15 @@ import numpy as np
 import pytest
 
 from residual_ensembles.analysis.curves import largest_step, monotonicity, steepest
-from residual_ensembles.statistics import bootstrap, student, wilson
-from residual_ensembles.statistics.intervals import Estimate, exact, over_draws, over_seeds
+from residual_ensembles.statistics.intervals import (
+    Estimate,
+    bootstrap,
+    exact,
+    over_draws,
+    over_seeds,
+    student,
+    wilson,
+)
 
 
 @pytest.mark.parametrize(

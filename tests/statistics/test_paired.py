@@ -6,8 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import norm, t
 
-from residual_ensembles.statistics import equivalence_over_images, equivalence_over_seeds, holm
-from residual_ensembles.statistics.paired import difference_interval, discordant, mcnemar, score
+from residual_ensembles.statistics.paired import (
+    difference_interval,
+    discordant,
+    equivalence_over_images,
+    equivalence_over_seeds,
+    holm,
+    mcnemar,
+    score,
+)
 
 
 def test_discordant_counts_each_side():

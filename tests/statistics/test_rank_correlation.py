@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from residual_ensembles.statistics import kendall_tau, spearman
+from residual_ensembles.statistics.rank_correlation import kendall_tau, spearman
 
 
 def test_kendall_by_hand():
