@@ -3,7 +3,7 @@
 A campaign tries cases of several kinds. Those of a kind are numbered, and which there are depends
 on the schema, the flags, the files and the signatures alone: a new parameter is tried without a new
 test. `SHARE` of the full campaign is tried, in an order that depends on `SEED`; `ONLY=kind:number`
-tries one.
+tries one, and `ONLY=kind:from:to` those of the order from one place in it to before another.
 """
 
 import contextlib
@@ -150,8 +150,9 @@ def run(
     random.Random(f"{SEED}:{kind}").shuffle(order)
     chosen = order[: max(1, round(SHARE * most))]
     if ONLY:
-        only, _, number = ONLY.partition(":")
-        chosen = [int(number)] if only == kind else []
+        only, *numbers = ONLY.split(":")
+        chosen = order[slice(*map(int, numbers))] if numbers[1:] else [*map(int, numbers)]
+        chosen = chosen if only == kind else []
     tally = TALLIES.setdefault(kind, Tally())
     for number in chosen:
         found = attempt(cases[number])
