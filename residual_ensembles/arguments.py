@@ -32,7 +32,8 @@ def checked(function: T) -> T:
     within an array or a mapping, is not looked at.
     """
     if isinstance(function, type):
-        function.__init__ = checked(function.__init__)  # type: ignore[misc] # of this class alone
+        maker = "__new__" if issubclass(function, tuple) else "__init__"
+        setattr(function, maker, checked(getattr(function, maker)))
         return function
     signature = inspect.signature(function)
     kinds = {
@@ -51,6 +52,7 @@ def checked(function: T) -> T:
                 raise TypeError(f"Received {name}{what}, expected {_name(kind)}.")
         return function(*args, **kwargs)
 
+    wrapper.__signature__ = signature  # type: ignore[attr-defined] # Keras reads it off layers
     return wrapper  # type: ignore[return-value] # its signature is that of the function
 
 

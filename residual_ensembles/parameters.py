@@ -26,7 +26,12 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from residual_ensembles.arguments import shown
-from residual_ensembles.models.architectures import ARCHITECTURES, GATE_BIAS, TrainingPrecision
+from residual_ensembles.models.architectures import (
+    ARCHITECTURES,
+    GATE_BIAS,
+    MAX_DEPTH,
+    TrainingPrecision,
+)
 
 MODELS = ARCHITECTURES.keys()
 """Kinds of networks that can be trained."""
@@ -71,7 +76,6 @@ MAX_SEED = 2**32 - 1
 MAX_SIDE = 4096
 """In pixels; a decoded image of this size takes 50 MB."""
 MAX_EPOCHS = 100_000
-MAX_DEPTH = 100_000
 MAX_RANDOM_LESIONS = 1_000_000
 """Of one network: the predictions for ten thousand images then take 20 GB."""
 PLAIN = r"^[A-Za-z0-9_][A-Za-z0-9_-]*$"

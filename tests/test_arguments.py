@@ -8,8 +8,8 @@ import keras
 import numpy as np
 import pytest
 
-from residual_ensembles import arguments, lesions, models
-from residual_ensembles.paths import GradientStudy, draw_batch, gradient_by_length
+from residual_ensembles import arguments, lesions, models, unravel
+from residual_ensembles.paths import GradientStudy, draw_batch, gradient_by_length, share_within
 
 NAN, INF = float("nan"), float("inf")
 
@@ -130,7 +130,7 @@ def resnet(n_classes=2):
     return models.build("resnet", 8, (8, 8, 1), n_classes, [0.0], [1.0])
 
 
-IMAGES, LONG = np.zeros((2, 8, 8, 1), "uint8"), "x" * 1000
+IMAGES, LONG, LAYER = np.zeros((2, 8, 8, 1), "uint8"), "x" * 1000, keras.layers.Identity()
 
 
 @pytest.mark.parametrize(
@@ -144,6 +144,20 @@ IMAGES, LONG = np.zeros((2, 8, 8, 1), "uint8"), "x" * 1000
             TypeError,
             r"modules\[0\]",
         ),
+        (lambda: models.Chain(LAYER, [LAYER], LAYER, "8"), TypeError, "input_shape"),
+        (lambda: models.BatchNormalization(epsilon="a"), TypeError, "epsilon"),
+        (lambda: models.Module(LAYER, survival_probability="a"), TypeError, "survival_probability"),
+        (lambda: models.n_modules("resnet", 2**31), ValueError, "depth"),
+        (lambda: unravel(keras.Sequential([keras.Input((2,)), LAYER]), 3), TypeError, "modules"),
+        (
+            lambda: unravel(keras.Sequential([keras.Input((2,)), LAYER]), example_inputs={}),
+            ValueError,
+            "example_inputs",
+        ),
+        (lambda: share_within(10**18, 0, 1), ValueError, "n="),
+        (lambda: lesions.evaluate(resnet(), "delete 2", IMAGES), TypeError, "plan"),
+        (lambda: lesions.PlannedLesion("own", True, lesions.Lesion()), TypeError, "draw"),
+        (lambda: lesions.Lesion.parse(LONG), ValueError, "the lesion"),
         (lambda: draw_batch(2**63, 4, 0, 0), ValueError, "n_images"),
         (lambda: lesions.evaluate(resnet(), ["delete 2"], "a b"), TypeError, "inputs"),
         (lambda: lesions.evaluate(resnet(), ["delete 2"], [1.5]), TypeError, "inputs"),

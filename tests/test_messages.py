@@ -190,7 +190,7 @@ MESSAGES = [
     ),
     (
         lambda: evaluate(resnet(), [], DIGITS),
-        "Received no lesions, expected at least one, such as Lesion(), intact.",
+        "Received an empty plan, expected at least one lesion, such as Lesion(), intact.",
     ),
     (
         lambda: lesion_study(net(), RGB, np.zeros(3, int)),

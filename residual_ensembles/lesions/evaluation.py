@@ -24,6 +24,7 @@ from residual_ensembles.lesions.exactness import agreement, cascade, ties
 from residual_ensembles.lesions.exactness.agreement import Agreement
 from residual_ensembles.lesions.exactness.sequential_sampling import Sampling
 from residual_ensembles.lesions.lesion import Lesion
+from residual_ensembles.lesions.plans import PlannedLesion
 from residual_ensembles.lesions.sweep_settings import EXEMPT, SweepSettings, check_sweep
 from residual_ensembles.models.protocols import ChainLike, Targets
 from residual_ensembles.models.targets import check_numbers, class_labels
@@ -69,7 +70,7 @@ class Evaluation:
 @checked
 def evaluate(
     chain: ChainLike,
-    plan: Sequence,
+    plan: Sequence[PlannedLesion | Lesion | str],
     images,
     *,
     labels: Targets | None = None,

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from residual_ensembles.arguments import checked
+from residual_ensembles.arguments import checked, shown
 from residual_ensembles.statistics.rank_correlation import kendall_tau
 
 INTACT = "intact"
@@ -186,7 +186,7 @@ class Lesion:
             word, numbers = (match[1] or match[3], match[2] or match[4]) if match else ("", "")
             if not match or word in result:
                 raise ValueError(
-                    f"Received the lesion {text!r}, expected for instance 'delete 3,7; "
+                    f"Received the lesion {shown(text)}, expected for instance 'delete 3,7; "
                     f"swap 4-9,5-7; duplicate 5' (each word once) or {INTACT!r}."
                 )
             result[word] = numbers.split(",")

@@ -15,6 +15,7 @@ from residual_ensembles.parameters import check_number_of_lesions
 from residual_ensembles.statistics.randomness import generator
 
 
+@checked
 class PlannedLesion(NamedTuple):
     """One lesion of a plan, and why it is there."""
 

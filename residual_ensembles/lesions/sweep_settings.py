@@ -56,7 +56,9 @@ def check_sweep(
             f"kinds of lesions: {', '.join(SWEEPS)}."
         )
     if not len(plan):
-        raise ValueError("Received no lesions, expected at least one, such as Lesion(), intact.")
+        raise ValueError(
+            "Received an empty plan, expected at least one lesion, such as Lesion(), intact."
+        )
     if not len(images):
         raise ValueError("Received no images, expected at least one.")
     if ci_half_width is not None:

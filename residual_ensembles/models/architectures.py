@@ -8,7 +8,7 @@ that changes of it make results anew.
 from collections.abc import Callable
 from typing import Literal, NamedTuple, get_args
 
-from residual_ensembles.arguments import checked, require_choice
+from residual_ensembles.arguments import checked, require_choice, require_integer
 
 EXTERNAL = UNRAVELED, UNRAVELED_PLAIN = "unraveled", "unraveled_plain"
 """Kinds of external networks: all modules have a skip, or some have none."""
@@ -24,6 +24,7 @@ BOTTLENECK_DEPTHS = {
     200: (3, 24, 36, 3),
 }
 VGG_DEPTH = 15
+MAX_DEPTH = 100_000
 # The convolutions after which VGG-16 pools are 2, 4, 7, 10 and 13 (Simonyan & Zisserman 2015,
 # table 1, D); the first is the stem, so the modules are one less.
 POOLED_MODULES = (1, 3, 6, 9, 12)
@@ -168,7 +169,8 @@ def n_modules(model: str, depth: int) -> int:
         >>> n_modules("resnet", 110)
         54
     """
-    return sum(architecture(model).modules_per_stage(depth))
+    stages = architecture(model).modules_per_stage
+    return sum(stages(require_integer("depth", depth, 1, MAX_DEPTH)))
 
 
 @checked

@@ -17,6 +17,7 @@ EPSILON = 1e-5
 
 
 @keras.saving.register_keras_serializable("residual_ensembles")
+@checked
 class BatchNormalization(keras.layers.BatchNormalization):
     """Keras' layer, over the last axis, with the backend's fused operation in training.
 

@@ -1,7 +1,7 @@
 """Chains: networks as stem, modules and head."""
 
 import importlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import zip_longest
 from typing import Any
 
@@ -9,12 +9,13 @@ import keras
 import numpy as np
 import pandas as pd
 
-from residual_ensembles.arguments import require_instance
+from residual_ensembles.arguments import checked, require_instance
 from residual_ensembles.models.nesting import build_once, deserialized, register_all
 from residual_ensembles.models.protocols import ChainLike, Compilation, ModuleLike
 
 
 @keras.saving.register_keras_serializable("residual_ensembles")
+@checked
 class Chain(keras.Model):
     """A network that can be taken apart: `y_0 = stem(x)`, `y_i = module_i(y_{i-1})`, `head(y_n)`.
 
@@ -54,7 +55,15 @@ class Chain(keras.Model):
     """Whether what passes between modules holds integers, which must not be rounded."""
     built: bool
 
-    def __init__(self, stem, modules, head, input_shape, segments=(), **kwargs):
+    def __init__(
+        self,
+        stem,
+        modules: Sequence,
+        head,
+        input_shape: Sequence[int],
+        segments: Sequence = (),
+        **kwargs,
+    ):
         # The policy of a model would round its input: each layer has a policy of its own instead.
         super().__init__(**{"dtype": "float32", **kwargs})
         if not modules:
@@ -72,7 +81,12 @@ class Chain(keras.Model):
         self.segments = list(segments)
         self.head = head
         self.image_shape = tuple(input_shape)
-        self.build((None, *self.image_shape))
+        try:
+            self.build((None, *self.image_shape))
+        except ValueError as error:
+            raise ValueError(
+                f"Received input_shape={self.image_shape}, which does not fit the layers: {error}"
+            ) from error
 
     def call(self, x, gates=None, training=None):
         """Runs the network.

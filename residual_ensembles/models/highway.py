@@ -19,6 +19,7 @@ from residual_ensembles.models.protocols import DType, Tensor
 
 
 @keras.saving.register_keras_serializable("residual_ensembles")
+@checked
 class HighwayModule(Module):
     """`t(y) · f(y) + (1 − t(y)) · carry(y)`, deleted: `carry(y)`.
 
@@ -35,7 +36,7 @@ class HighwayModule(Module):
 
     scales_residual = False
 
-    def __init__(self, transform, transform_gate, shortcut=None, **kwargs):
+    def __init__(self, transform, transform_gate: keras.layers.Layer, shortcut=None, **kwargs):
         super().__init__(transform, shortcut, **kwargs)
         if self.survival_probability != 1.0:
             raise ValueError(

@@ -6,11 +6,13 @@ from typing import Any
 import keras
 from keras import ops
 
+from residual_ensembles.arguments import checked
 from residual_ensembles.models.nesting import build_once, deserialized
 from residual_ensembles.models.protocols import Tensor
 
 
 @keras.saving.register_keras_serializable("residual_ensembles")
+@checked
 class Module(keras.layers.Layer):
     """One step of a chain: `y_i = after(skip(y_{i-1}) + residual(y_{i-1}))`.
 
@@ -29,6 +31,7 @@ class Module(keras.layers.Layer):
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Raises:
+        TypeError: An argument is of the wrong kind.
         ValueError: `survival_probability` is not larger than 0 and at most 1.
     """
 
@@ -39,7 +42,12 @@ class Module(keras.layers.Layer):
     """Axis of the channels in what it acts on."""
 
     def __init__(
-        self, transform, shortcut=None, activation=None, survival_probability=1.0, **kwargs
+        self,
+        transform,
+        shortcut: keras.layers.Layer | None = None,
+        activation: keras.layers.Layer | None = None,
+        survival_probability: float = 1.0,
+        **kwargs,
     ):
         super().__init__(**kwargs)
         if not 0.0 < survival_probability <= 1.0:

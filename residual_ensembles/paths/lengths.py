@@ -9,6 +9,9 @@ from math import comb
 
 from residual_ensembles.arguments import checked, require_integer
 
+MOST_MODULES = 10_000
+"""Of more, the fractions take minutes and gigabytes."""
+
 
 @checked
 def n_paths(n: int) -> int:
@@ -148,7 +151,7 @@ def _paths_within(n: int, low: int, high: int) -> int:
 
 
 def _check_modules(n: int) -> None:
-    require_integer("n", n)
+    require_integer("n", n, maximum=MOST_MODULES)
 
 
 def _check_deleted(n: int, deleted: int) -> None:

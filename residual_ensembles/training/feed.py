@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from residual_ensembles import data
-from residual_ensembles.arguments import require_instance, require_integer
+from residual_ensembles.arguments import checked, require_instance, require_integer
 from residual_ensembles.training.gating import Gating
 
 # One permutation of all images serves the steps of an epoch.
@@ -90,6 +90,7 @@ class Feed:
             yield self.batch(step)
 
 
+@checked
 class EvaluationBatches(keras.utils.PyDataset):
     """A split in order, every image once, the last batch smaller.
 
@@ -100,7 +101,6 @@ class EvaluationBatches(keras.utils.PyDataset):
 
     def __init__(self, split: data.Split, batch_size: int):
         super().__init__()
-        require_instance("split", split, data.Split)
         require_integer("batch_size", batch_size, 1)
         self.split = split
         self.batch_size = batch_size

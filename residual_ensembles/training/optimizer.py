@@ -4,13 +4,15 @@ import contextlib
 
 import keras
 from keras import ops
+from keras.optimizers.schedules import LearningRateSchedule
 
-from residual_ensembles.arguments import require_number
+from residual_ensembles.arguments import checked
 
 # He et al. (2016b, section 3.1).
 MOMENTUM = 0.9
 
 
+@checked
 class GatedSGD(keras.optimizers.SGD):
     """`m ← 0.9 m − rate · (gradient + λ w)`, `w ← w + m`, for the modules whose gate is open.
 
@@ -26,8 +28,12 @@ class GatedSGD(keras.optimizers.SGD):
     and weight decay move its weights.
     """
 
-    def __init__(self, learning_rate, l2: float, gates_of: list[int | None]):
-        require_number("l2", l2)
+    def __init__(
+        self,
+        learning_rate: float | LearningRateSchedule,
+        l2: float,
+        gates_of: list[int | None],
+    ):
         super().__init__(learning_rate=learning_rate, momentum=MOMENTUM)
         self.l2 = l2
         self.gates_of = gates_of

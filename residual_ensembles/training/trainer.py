@@ -1,14 +1,18 @@
 """The train step: crops on the device, gated modules, gated updates."""
 
+from collections.abc import Sequence
+
 import keras
+from keras.optimizers.schedules import LearningRateSchedule
 
 from residual_ensembles import backend, data
-from residual_ensembles.arguments import checked, require_instance, require_number
+from residual_ensembles.arguments import checked
 from residual_ensembles.models import Chain
 from residual_ensembles.training.feed import Feed
 from residual_ensembles.training.optimizer import GatedSGD
 
 
+@checked
 class Trainer(keras.Model):
     """A model that trains a chain by `fit`.
 
@@ -19,11 +23,8 @@ class Trainer(keras.Model):
             normalization.
     """
 
-    def __init__(self, chain: Chain, feed: Feed | None = None, mean=()):
+    def __init__(self, chain: Chain, feed: Feed | None = None, mean: Sequence[float] = ()):
         super().__init__(dtype="float32")
-        require_instance("chain", chain, Chain)
-        if feed is not None:
-            require_instance("feed", feed, Feed)
         self.chain = chain
         self.mean = list(mean)
         self.error = keras.metrics.Mean(name="error_fraction")
@@ -82,7 +83,9 @@ def gates_of(chain: Chain) -> list[int | None]:
 
 
 @checked
-def compile_trainer(trainer: Trainer, schedule, weight_decay: float) -> None:
+def compile_trainer(
+    trainer: Trainer, schedule: float | LearningRateSchedule, weight_decay: float
+) -> None:
     """Compiles the trainer with `GatedSGD`.
 
     Example:
@@ -91,8 +94,6 @@ def compile_trainer(trainer: Trainer, schedule, weight_decay: float) -> None:
         >>> type(trainer.optimizer).__name__
         'GatedSGD'
     """
-    require_instance("trainer", trainer, Trainer)
-    require_number("weight_decay", weight_decay)
     optimizer = GatedSGD(schedule, weight_decay, gates_of(trainer.chain))
     optimizer.build(trainer.trainable_variables)
     trainer.compile(optimizer=optimizer, jit_compile=backend.JIT_COMPILE)

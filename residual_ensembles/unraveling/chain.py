@@ -13,6 +13,7 @@ from residual_ensembles.models import _keras_internals
 from residual_ensembles.models.chain import Chain
 from residual_ensembles.models.nesting import register_all
 from residual_ensembles.models.protocols import Compilation, Inputs
+from residual_ensembles.models.targets import as_array, check_numbers
 from residual_ensembles.unraveling import example
 from residual_ensembles.unraveling.additions import Additions
 from residual_ensembles.unraveling.example import EXAMPLES, Trace, in_order, structured
@@ -162,8 +163,8 @@ class UnraveledChain(Chain):
 @checked
 def unravel(
     model: Any,  # what is no model is refused below, by what it is
-    modules: Sequence | Callable | None = None,
-    boundaries: Iterable | None = None,
+    modules: Sequence[str | Callable] | Callable | None = None,
+    boundaries: Iterable[str | Sequence[str]] | None = None,
     input_shape: Sequence[int] | Mapping[str, Sequence[int]] | None = None,
     *,
     example_inputs: Inputs | None = None,
@@ -217,11 +218,13 @@ def unravel(
     """
     graph = graph_of(model)
     _check_weights(model)
-    shapes = _input_shapes(graph, input_shape, example_inputs)
-    if example_inputs is None:
+    examples = None if example_inputs is None else _examples(model, example_inputs)
+    shapes = _input_shapes(graph, input_shape, examples)
+    if examples is None:
         inputs = example.random_example(graph, shapes)
     else:
-        inputs = structured(model, in_order(model, example_inputs))
+        check_numbers("example_inputs", examples)
+        inputs = structured(model, examples)
     trace = example.run(graph, inputs)
     additions = Additions(graph, trace)
     search = Search(graph, additions, boundaries, modules)
@@ -239,10 +242,21 @@ def unravel(
     return chain
 
 
-def _input_shapes(graph: Graph, input_shape, example_inputs) -> dict[str, list[int]]:
-    if example_inputs is not None:
-        arrays = zip(graph.model.inputs, in_order(graph.model, example_inputs), strict=True)
-        input_shape = {x.name: tuple(np.shape(array)[1:]) for x, array in arrays}
+def _examples(model: keras.Model, example_inputs: Inputs) -> list[np.ndarray]:
+    """Returns arrays of examples, in the order of the model's inputs."""
+    flat = in_order(model, example_inputs, "example_inputs")
+    if len(flat) != len(model.inputs):
+        raise ValueError(
+            f"Received example_inputs in one array, expected {len(model.inputs)} of them, one for "
+            "each input of the model."
+        )
+    return [as_array("example_inputs", each) for each in flat]
+
+
+def _input_shapes(graph: Graph, input_shape, examples) -> dict[str, list[int]]:
+    if examples is not None:
+        pairs = zip(graph.model.inputs, examples, strict=True)
+        input_shape = {x.name: array.shape[1:] for x, array in pairs}
     return {x.name: list(example.shape_of_input(x, input_shape)) for x in graph.model.inputs}
 
 

@@ -74,7 +74,7 @@ def shape_of_input(x: keras.KerasTensor, shapes=None) -> tuple[int, ...]:
     if not fits:
         raise ValueError(
             f"Received the shape {shape} for the input {x.name!r}, expected one that is "
-            f"{tuple(x.shape[1:])}: None is any size."
+            f"{tuple(x.shape[1:])}, where None is any size: see input_shape and example_inputs."
         )
     if None in shape:
         raise ValueError(
@@ -137,13 +137,14 @@ def structured(model, flat: list):
     return tree.pack_sequence_as(structure, flat)
 
 
-def in_order(model, x: Inputs) -> list:
+def in_order(model, x: Inputs, name: str = "inputs") -> list:
     """Returns inputs as a list, in the order of the model's.
 
     Args:
         model: A functional or sequential model.
         x: Inputs as the model takes them, or in a dictionary by the names of the inputs, or all of
             them packed into one array.
+        name: Name of the inputs in errors.
 
     Raises:
         ValueError: Names or number are not those of the model's inputs.
@@ -154,14 +155,14 @@ def in_order(model, x: Inputs) -> list:
             return tree.flatten({key: x[key] for key in structure})
         if not set(names) <= set(x):
             raise ValueError(
-                f"Received inputs named {', '.join(map(str, x))}, expected {', '.join(names)}."
+                f"Received {name} named {', '.join(map(str, x))}, expected {', '.join(names)}."
             )
         return [x[name] for name in names]
     is_several = isinstance(x, list | tuple) and all(hasattr(each, "shape") for each in x)
     flat = tree.flatten(x) if is_several else [x]
     packed = len(flat) == 1 and not is_several
     if len(flat) != len(names) and not packed:
-        raise ValueError(f"Received {len(flat)} inputs, expected {len(names)}: {', '.join(names)}.")
+        raise ValueError(f"Received {len(flat)} {name}, expected {len(names)}: {', '.join(names)}.")
     return flat
 
 

@@ -1,20 +1,22 @@
 """Networks from files, of this project or of others, as chains."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import keras
 
+from residual_ensembles.arguments import checked
 from residual_ensembles.models.chain import Chain
 from residual_ensembles.models.nesting import register_all
 from residual_ensembles.unraveling.chain import unravel
 
 
+@checked
 def load(
     path: str | os.PathLike,
-    modules: Sequence | None = None,
-    boundaries: Sequence | None = None,
+    modules: Sequence[str | Callable] | Callable | None = None,
+    boundaries: Iterable[str | Sequence[str]] | None = None,
     input_shape: Sequence[int] | Mapping[str, Sequence[int]] | None = None,
     image_shape: Sequence[int] | None = None,
 ) -> Chain:
