@@ -87,7 +87,6 @@ FIGURE = FigureSpec(
     title="Gradients of paths cancel",
     paper="The paper multiplies the mean norm of a path by the number of paths; gradients that "
     "point against each other count there, but not in their sum.",
-    source="",
     table="path_gradients_cancellation.csv",
     draw=draw,
     rests_on=fig6_path_gradients.measurements,

@@ -105,7 +105,6 @@ FIGURE = FigureSpec(
     title="Which modules matter, network by network",
     paper="All networks in one figure. In the authors' own data, modules 1 and 11 matter beside "
     "the downsampling ones, 19 and 37.",
-    source="",
     table="lesions.csv",
     draw=draw,
     rests_on=rests_on,

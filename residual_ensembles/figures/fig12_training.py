@@ -180,7 +180,6 @@ FIGURE = FigureSpec(
     title="Which lengths carry the gradient, through training and between networks",
     paper="The paper decomposes the gradient of one trained network. Before training, and after "
     "another way of training, the effective paths need not be the same.",
-    source="",
     table="path_gradients.csv",
     draw=draw,
     rests_on=rests_on,

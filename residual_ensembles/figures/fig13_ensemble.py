@@ -1,5 +1,7 @@
 """A residual network that loses modules beside an ensemble of small networks that loses members."""
 
+from itertools import cycle
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -24,12 +26,12 @@ def votes(tables: Tables) -> dict[str, pd.DataFrame]:
 
 
 def _at_equal_cost(axes: Axes, tables: Tables, result: dict[str, pd.DataFrame]) -> None:
-    n, looks = modules_of(tables), style.apart(tables.plain)
-    for plain in tables.plain:
+    n = modules_of(tables)
+    for plain, own in zip(tables.plain, cycle(style.APART), strict=False):
         n_of_plain = tables.n_modules(plain) or n
         for sweep, (label, look) in errors.SWEEPS.items():
             if len(tables.plain) > 1:
-                look = looks[plain]._replace(linestyle=look.linestyle)
+                look = own._replace(linestyle=look.linestyle)
             points = errors.by_operations(tables, plain, sweep)
             if len(points):
                 start = {"n_operations": 0, "error": errors.intact(tables, plain)}
@@ -102,7 +104,6 @@ FIGURE = FigureSpec(
     title="A residual network beside an ensemble of as many modules",
     paper="Ensembles gain less from each further member; residual networks, though not strict "
     "ensembles, behave similarly. Modules left and members left are set on one axis here.",
-    source="",
     table="ensemble.csv",
     draw=draw,
     rests_on=rests_on,

@@ -100,7 +100,6 @@ FIGURE = FigureSpec(
     title="Which modules the gradient comes through",
     paper="The paper asks how long the paths are that carry the gradient, not which modules are "
     "on them. A module counts with all paths through its residual.",
-    source="",
     table="path_gradients_modules.csv",
     draw=draw,
     rests_on=rests_on,

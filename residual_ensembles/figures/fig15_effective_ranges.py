@@ -33,15 +33,7 @@ def ranges(tables: Tables) -> dict[str, pd.DataFrame]:
 
 def _range(axes: Axes, row, y: float, look: style.Look, label: str) -> None:
     """Draws one range as a line between two marks, the interval of each end as a pale bar."""
-    axes.plot(
-        [row["first"], row["last"]],
-        [y, y],
-        color=look.color,
-        marker=look.marker,
-        linestyle=look.linestyle,
-        label=label,
-        zorder=3,
-    )
+    style.curve(axes, [row["first"], row["last"]], [y, y], look, label)
     for end in ("first", "last"):
         low, high = row[f"{end}_low"], row[f"{end}_high"]
         if low == low:
@@ -113,7 +105,6 @@ FIGURE = FigureSpec(
     title="Effective paths, under each reading",
     paper="Almost all gradient updates come from paths of 5 to 17 modules. What that range is "
     "depends on how much gradient a set of paths is said to carry, and on the network.",
-    source="",
     table="path_gradients_ranges.csv",
     draw=draw,
     rests_on=rests_on,

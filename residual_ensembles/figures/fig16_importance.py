@@ -47,13 +47,8 @@ def draw_estimate(
         label=", ".join(filter(None, parts)) or "_",
     )
     for row in rows.nlargest(3, "loss_increase").itertuples():
-        axes.annotate(
-            f"{row.module}",
-            (getattr(row, estimate), row.loss_increase),
-            xytext=(4, 2),
-            textcoords="offset points",
-            fontsize=7.5,
-        )
+        point = getattr(row, estimate), row.loss_increase
+        style.note(axes, f"{row.module}", point, (4, 2))
 
 
 def _points(axes: Axes, tables: Tables, estimate: str) -> None:
@@ -105,7 +100,6 @@ FIGURE = FigureSpec(
     title="Block influence and a first-order estimate beside the true cost",
     paper="Not in the paper. Pruning work ranks modules by such estimates, each of one pass; the "
     "numbers are the modules whose deletion costs most.",
-    source="",
     table="module_importance.csv",
     draw=draw,
     rests_on=rests_on,

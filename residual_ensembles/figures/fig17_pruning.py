@@ -19,18 +19,14 @@ def _pruned(tables: Tables) -> list[tuple[str, str, pd.DataFrame]]:
     ]
 
 
-def _curve(axes: Axes, rows: pd.DataFrame, look: style.Look, label: str) -> None:
-    errors = (100 * rows["error_fraction"]).tolist()
-    style.curve(axes, range(len(rows)), errors, look, label)
-    for position, module in enumerate(rows["module"][1:], start=1):
-        axes.annotate(
-            f"{module}",
-            (position, errors[position]),
-            xytext=(0, 5),
-            textcoords="offset points",
-            ha="center",
-            fontsize=7.5,
-        )
+def draw_steps(
+    axes: Axes, modules: pd.Series, cost: pd.Series, look: style.Look, label: str
+) -> None:
+    """Draws the cost after each step, with the number of its module; 0 is before the first."""
+    style.curve(axes, range(len(cost)), cost, look, label)
+    for i, (module, value) in enumerate(zip(modules, cost, strict=True)):
+        if module:
+            style.note(axes, f"{module}", (i, value), (0, 5), ha="center")
 
 
 @style.styled
@@ -40,7 +36,7 @@ def draw(tables: Tables) -> Figure:
     axes = figure.subplots()
     looks = style.looks(tables.runs)
     for network, label, rows in _pruned(tables):
-        _curve(axes, rows, looks[network], label)
+        draw_steps(axes, rows["module"], 100 * rows["error_fraction"], looks[network], label)
     style.count_axis(axes, "Modules deleted")
     axes.set_ylabel("Error (%)")
     if tables.pruned_steps.empty:
@@ -76,7 +72,6 @@ FIGURE = FigureSpec(
     paper="Not in the paper. At each step the module goes whose deletion costs least, all "
     "others being tried; the numbers are these modules. The images decide and measure, which "
     "flatters; pruned.csv has the error on the test images.",
-    source="",
     table="pruned_steps.csv",
     draw=draw,
     rests_on=rests_on,

@@ -27,7 +27,6 @@ FIGURE = FigureSpec(
     paper="A residual network of n modules is a collection of 2ⁿ paths: at each module a path "
     "takes the residual (1) or the skip (0).",
     source="Fig. 1",
-    table="",
     draw=draw,
     rests_on=lambda tables: "drawn from the equations; no measurement",
     finding=lambda tables: f"Three modules have {2**N} paths, the paper's 54 have {2**54:,}.",

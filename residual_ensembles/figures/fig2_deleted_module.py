@@ -29,7 +29,6 @@ FIGURE = FigureSpec(
     paper="Deleting one module leaves half of the paths of a residual network valid; in a VGG the "
     "only path is cut.",
     source="Fig. 2",
-    table="",
     draw=draw,
     rests_on=lambda tables: "drawn from the equations; no measurement",
     finding=lambda tables: (

@@ -15,14 +15,7 @@ def mark_downsampling(axes: Axes, modules: tuple[int, ...], *, named: bool = Tru
     for i, module in enumerate(modules):
         axes.axvline(module, color=style.INK, linewidth=0.7, linestyle=(0, (1, 3)), zorder=1)
         if i == 0 and named:
-            axes.annotate(
-                "dotted: downsampling",
-                (module, 97),
-                xytext=(4, 0),
-                textcoords="offset points",
-                fontsize=7.5,
-                va="top",
-            )
+            style.note(axes, "dotted: downsampling", (module, 97), (4, 0), va="top")
 
 
 def _panel(

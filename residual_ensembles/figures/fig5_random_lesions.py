@@ -1,5 +1,7 @@
 """Fig. 5: error as more modules are deleted (a), and as their order is corrupted (b)."""
 
+from itertools import cycle
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -25,11 +27,10 @@ def _deletion(axes: Axes, tables: Tables) -> None:
         points = authors.points(network, plan)
         name = f"authors: {label} ({title})"
         style.authors_curve(axes, points.x, 100 * points.error_mean, name, line)
-    looks = style.apart(tables.plain)
-    for plain in tables.plain:
+    for plain, own in zip(tables.plain, cycle(style.APART), strict=False):
         for sweep, (label, look) in errors.SWEEPS.items():
             if len(tables.plain) > 1:  # a color for each network, a line for each way to draw
-                look = looks[plain]._replace(linestyle=look.linestyle)
+                look = own._replace(linestyle=look.linestyle)
             points = errors.by_operations(tables, plain, sweep)
             if len(points):
                 errors.draw_curve(axes, points.n_operations, points, look, f"{plain}: {label}")
@@ -72,15 +73,14 @@ def _reordering(axes: Axes, tables: Tables) -> None:
     points = authors.points(network, authors.SWAPS)
     name = f"authors: mean of a bin ({title})"
     style.authors_curve(axes, points.x, 100 * points.error_mean, name)
-    looks = style.apart(tables.plain)
-    for plain in tables.plain:
+    for plain, look in zip(tables.plain, cycle(style.APART), strict=False):
         rows = tables.sweep(plain, "reorder")
         if rows.empty:
             continue
         tau = rows.kendall_tau.to_numpy(float)
         error = 100 * rows.error_fraction.to_numpy(float)
         labels = f"{plain}: one re-ordering", f"{plain}: mean of a bin"
-        draw_reorderings(axes, tau, error, looks[plain], labels)
+        draw_reorderings(axes, tau, error, look, labels)
     axes.set_xlabel("Kendall's τ of the order (1 is intact)")
     axes.set_title("(b)")
     axes.invert_xaxis()

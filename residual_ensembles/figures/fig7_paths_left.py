@@ -53,7 +53,6 @@ FIGURE = FigureSpec(
     paper="The fraction of paths left falls with their length; after ten deletions many effective "
     "paths are still valid.",
     source="Fig. 7",
-    table="",
     draw=draw,
     rests_on=rests_on,
 )

@@ -86,7 +86,6 @@ FIGURE = FigureSpec(
     title="Single costs, added up, against the real cost",
     paper="If modules did not depend on each other, costs would add up; the rank "
     "correlation says how much it matters which modules go, and not only how many.",
-    source="",
     table="lesions.csv",
     draw=draw,
     rests_on=rests_on,

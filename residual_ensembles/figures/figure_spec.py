@@ -30,10 +30,10 @@ class FigureSpec:
     name: str
     title: str
     paper: str
-    source: str
-    table: str
     draw: Callable[[Tables], Figure]
     rests_on: Callable[[Tables], str]
+    source: str = ""
+    table: str = ""
     finding: Callable[[Tables], str] = lambda tables: ""
     ours: Callable[[Tables], bool] = lambda tables: True
     authors: Callable[[Tables], bool] = lambda tables: False

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from itertools import cycle
 from typing import NamedTuple
 
 import numpy as np
@@ -13,11 +14,10 @@ from matplotlib.ticker import MaxNLocator
 from residual_ensembles.figures import errors, style
 from residual_ensembles.figures.fig5_random_lesions import draw_reorderings
 from residual_ensembles.figures.fig16_importance import draw_estimate
+from residual_ensembles.figures.fig17_pruning import draw_steps
 from residual_ensembles.paths.study.gradient_tables import log10_mean
 from residual_ensembles.statistics.intervals import student
 
-LOOKS = (style.PLAIN, style.VGG, style.STOCHASTIC_DEPTH, style.EFFECTIVE_PATHS, style.HIGHWAY)
-"""Those of the first, second, … curve of a panel."""
 FEWEST = 3
 """Lesions of a sweep below which there is no curve, and each is drawn by its text."""
 SINGLE = {"single_deletion": "deleted", "single_duplication": "run twice"}
@@ -181,7 +181,7 @@ def _label(name: str, what: str) -> str:
 
 def _draw_intact(axes: Axes, tables: Tables, column: str) -> None:
     """Draws what the intact network of each table does, and gives errors their range."""
-    for (name, table), look in zip(tables.items(), _looks(len(tables)), strict=True):
+    for name, table, look in _with_looks(tables):
         rows = table[table.sweep == "intact"]
         if len(rows):
             intact = float(_scaled(rows, column).error.iloc[0])
@@ -190,25 +190,22 @@ def _draw_intact(axes: Axes, tables: Tables, column: str) -> None:
         axes.set_ylim(0, 100)
 
 
-def _looks(n: int) -> list[style.Look]:
-    return [LOOKS[i % len(LOOKS)] for i in range(n)]
+def _with_looks(tables: Tables) -> list[tuple[str, pd.DataFrame, style.Look]]:
+    """Returns the name, the table and the look of each."""
+    pairs = zip(tables.items(), cycle(style.APART), strict=False)
+    return [(name, table, look) for (name, table), look in pairs]
 
 
 def _curves(tables: Tables, names: Mapping[str, str]) -> list[tuple[pd.DataFrame, style.Look, str]]:
-    """Returns the lesions of each curve of a panel, with its look and label.
-
-    Args:
-        tables: Tables of lesions.
-        names: Sweeps that are drawn in the panel, and what they are called.
-    """
+    """Returns lesions, look and label of each curve; `names` says what sweeps are called."""
     curves = [
         (rows, _label(name, names[sweep]))
         for name, table in tables.items()
         for sweep, rows in _sweeps(table)
         if sweep in names
     ]
-    looks = _looks(len(curves))
-    return [(rows, look, label) for (rows, label), look in zip(curves, looks, strict=True)]
+    pairs = zip(curves, cycle(style.APART), strict=False)
+    return [(rows, look, label) for (rows, label), look in pairs]
 
 
 def _draw_single(tables: Tables, column: str, names: Mapping[str, str], axes: Axes) -> None:
@@ -241,7 +238,7 @@ def _draw_order(tables: Tables, column: str, axes: Axes) -> None:
 
 def _draw_each(tables: Tables, column: str, sweeps: set[str], axes: Axes) -> None:
     texts: dict[str, int] = {}
-    for (name, table), look in zip(tables.items(), _looks(len(tables)), strict=True):
+    for name, table, look in _with_looks(tables):
         points = _scaled(table[table.sweep.isin(sweeps)], column)
         at = [texts.setdefault(text, len(texts)) for text in points.lesion]
         beyond = [(points.error - points.low).clip(0), (points.high - points.error).clip(0)]
@@ -263,7 +260,7 @@ def _importance(tables: Tables) -> list[Panel]:
     """Returns both estimates against the true cost, as Figure 16 has them."""
 
     def draw(estimate: str, axes: Axes) -> None:
-        for (name, rows), look in zip(tables.items(), _looks(len(tables)), strict=True):
+        for name, rows, look in _with_looks(tables):
             draw_estimate(axes, rows, estimate, look, name)
 
     y = "Increase of the loss when deleted"
@@ -275,19 +272,9 @@ def _pruning(tables: Tables) -> list[Panel]:
     has_error = all("error_fraction" in table for table in tables.values())
 
     def draw(axes: Axes) -> None:
-        for (name, table), look in zip(tables.items(), _looks(len(tables)), strict=True):
+        for name, table, look in _with_looks(tables):
             cost = 100 * table.error_fraction if has_error else table.loss
-            style.curve(axes, range(len(table)), cost, look, _label(name, ""))
-            for i, row in enumerate(table.itertuples()):
-                if row.module:
-                    axes.annotate(
-                        f"{row.module}",
-                        (i, cost.iloc[i]),
-                        xytext=(0, 5),
-                        textcoords="offset points",
-                        ha="center",
-                        fontsize=7.5,
-                    )
+            draw_steps(axes, table.module, cost, look, _label(name, ""))
         axes.set_ylim(bottom=0)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
@@ -299,7 +286,7 @@ def _by_length(tables: Tables) -> list[Panel]:
     """Returns the share of the gradient by path length, beside the share of the paths."""
 
     def draw(axes: Axes) -> None:
-        for (name, table), look in zip(tables.items(), _looks(len(tables)), strict=True):
+        for name, table, look in _with_looks(tables):
             if len(table) > 1:  # the second length has a path for each module with a skip
                 shares = [int(n) / 2 ** int(table.n_paths.iloc[1]) for n in table.n_paths]
                 label = _label(name, "of the paths")
@@ -315,7 +302,7 @@ def _sampled(tables: Tables) -> list[Panel]:
     """Returns the gradients of single paths by length, and their mean norm."""
 
     def draw(axes: Axes) -> None:
-        for (name, table), look in zip(tables.items(), _looks(len(tables)), strict=True):
+        for name, table, look in _with_looks(tables):
             label = _label(name, "one path")
             style.dots(axes, table.length, table.log10_norm, look, label)
             means = table.groupby("length").log10_norm.agg(lambda x: log10_mean(x.to_numpy(), 0))

@@ -6,14 +6,13 @@ Ink, paper and grid are colors that nothing else has, so that the page can repla
 dark.
 """
 
-import functools
 import textwrap
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, ParamSpec, TypeVar
+from typing import Any, NamedTuple
 
-import matplotlib as mpl
+import matplotlib.style
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex, to_rgb
@@ -25,8 +24,6 @@ from residual_ensembles.models.architectures import family
 from residual_ensembles.paths.length_profile import EFFECTIVE, PAPER_N
 from residual_ensembles.storage.files import atomic_path
 
-P = ParamSpec("P")
-T = TypeVar("T")
 INK = "#1b1b1c"
 PAPER = "#fefefe"
 GRID = "#dadbdc"
@@ -63,6 +60,8 @@ FURTHER_LINES = ((0, (7, 1.5)), (0, (1, 0.8)), (0, (7, 1.5, 1, 1.5, 1, 1.5)))
 """Lines of the second, third and fourth network of a kind, which no first one has."""
 FURTHER_SHADE = 0.8
 """How bright further networks of a kind are, relative to the first."""
+APART = (PLAIN, VGG, STOCHASTIC_DEPTH, EFFECTIVE_PATHS, HIGHWAY)
+"""Looks of the first, second, … network of a kind in one panel: another color and marker each."""
 AVERAGE_VOTE = Look("#009e73", "v", "-")
 MAJORITY_VOTE = Look("#d55e00", "s", "-.")
 SWEPT = (Look("#1f7fc4", "o", "-"), Look("#009e73", "^", "--"), Look("#d55e00", "s", "-."))
@@ -146,19 +145,11 @@ def _further(kind: Look, before: int) -> Look:
     return Look(color, marker, FURTHER_LINES[(before - 1) % len(FURTHER_LINES)])
 
 
-def styled(draw: Callable[P, T]) -> Callable[P, T]:
-    """Makes a drawing function draw in this look, whatever the caller's settings are."""
-
-    @functools.wraps(draw)
-    def wrapper(*args: P.args, **kwargs: P.kwargs) -> T:
-        with mpl.rc_context():
-            mpl.rcdefaults()
-            mpl.rcParams.update(RC)
-            return draw(*args, **kwargs)
-
-    return wrapper
+styled = matplotlib.style.context(RC, after_reset=True)
+"""Decorator: a function draws in this look, whatever the caller's settings are."""
 
 
+@styled
 def save(figure: Figure, folder: Path, name: str) -> tuple[Path, Path]:
     """Writes a figure as SVG and PNG, the same bytes for the same figure.
 
@@ -178,13 +169,10 @@ def save(figure: Figure, folder: Path, name: str) -> tuple[Path, Path]:
         ['doubling.svg', 'doubling.png']
     """
     svg, png = folder / f"{name}.svg", folder / f"{name}.png"
-    with mpl.rc_context():
-        mpl.rcdefaults()
-        mpl.rcParams.update(RC)
-        with atomic_path(svg) as temporary:
-            figure.savefig(temporary, format="svg", metadata=PLAIN_METADATA)
-        with atomic_path(png) as temporary:
-            figure.savefig(temporary, format="png", dpi=PNG_DPI, metadata={"Software": None})
+    with atomic_path(svg) as temporary:
+        figure.savefig(temporary, format="svg", metadata=PLAIN_METADATA)
+    with atomic_path(png) as temporary:
+        figure.savefig(temporary, format="png", dpi=PNG_DPI, metadata={"Software": None})
     return svg, png
 
 
@@ -227,6 +215,11 @@ def authors_curve(axes: Axes, x, y, label: str, linestyle: str = "-", marker: st
     )
 
 
+def note(axes: Axes, text: str, point: tuple, offset: tuple[float, float], **options) -> None:
+    """Writes small print at a point of a panel, `offset` typographic points from it."""
+    axes.annotate(text, point, offset, textcoords="offset points", fontsize=7.5, **options)
+
+
 def missing(axes: Axes, text: str) -> None:
     """Writes into an empty panel why it is empty."""
     axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", wrap=True)
@@ -263,12 +256,6 @@ def by_depth(tables: Tables) -> dict[int, list[str]]:
     for network in tables.plain:
         result.setdefault(tables.n_modules(network) or PAPER_N, []).append(network)
     return result or {PAPER_N: []}
-
-
-def apart(networks: Sequence[str]) -> dict[str, Look]:
-    """Returns looks of several networks of a kind in one panel, told apart by color and marker."""
-    cycle = (PLAIN, VGG, STOCHASTIC_DEPTH, EFFECTIVE_PATHS, HIGHWAY)
-    return {network: cycle[i % len(cycle)] for i, network in enumerate(networks)}
 
 
 def has_paper_depth(tables: Tables) -> bool:

@@ -16,23 +16,9 @@ LARGEST = 6
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
-def code(path: tuple[int, ...]) -> str:
-    """Returns the binary code of a path: bit i is 1 where it enters module i.
-
-    >>> code((1, 0, 1))
-    '101'
-    """
-    return "".join(map(str, path))
-
-
-def is_valid(path: tuple[int, ...], deleted: Collection[int]) -> bool:
-    """Whether a path enters none of the deleted modules, which are counted from 1."""
-    return _is_alive(path, 1, deleted)
-
-
 def valid_paths(n: int, deleted: Collection[int]) -> list[tuple[int, ...]]:
-    """Returns the paths that are left, 2^(n-d) of 2^n."""
-    return [path for path in product((0, 1), repeat=n) if is_valid(path, deleted)]
+    """Returns the paths that are left, 2^(n-d) of 2^n; 1 where a path enters a module, else 0."""
+    return [path for path in product((0, 1), repeat=n) if _is_alive(path, 1, deleted)]
 
 
 def subscript(letter: str, number: int) -> str:
@@ -150,29 +136,22 @@ def draw_unraveled(axes: Axes, n: int, deleted: Collection[int] = ()) -> None:
             module = n - suffix_length
             draw_sum(axes, STEP * module, _row(suffix, n), _is_alive(suffix, module + 1, deleted))
     for path in product((0, 1), repeat=n):
-        valid = is_valid(path, deleted)
+        alive = _is_alive(path, 1, deleted)
         axes.text(
             bus - 0.25,
             _row(path, n),
-            code(path),
+            "".join(map(str, path)),
             ha="right",
             va="center",
             fontsize=size,
             family="monospace",
-            color=style.INK if valid else style.DEAD,
+            color=style.INK if alive else style.DEAD,
         )
     rows = 2**n - 1
     axes.plot([bus, bus], [0, rows], color=style.INK, linewidth=1.6, zorder=3)
     axes.text(bus, rows + 0.7, subscript("y", 0), ha="center", va="center", fontsize=size + 1)
     out = STEP * n
-    axes.annotate(
-        subscript("y", n),
-        (out + 0.2, rows / 2),
-        (out + 1.4, rows / 2),
-        va="center",
-        fontsize=size + 1,
-        arrowprops={"arrowstyle": "<-", "color": style.INK, "linewidth": 1},
-    )
+    _draw_output(axes, n, out + 0.2, rows / 2, size + 1, style.INK)
     _frame(axes, bus - 1.2 - 0.22 * n, out + 2.0, -0.8, rows + 1.2)
 
 
@@ -199,19 +178,15 @@ def draw_blocks(axes: Axes, n: int, deleted: Collection[int] = (), skips: bool =
             _line(axes, [x - 1.5, x - 1.5, x + 1.0, x + 1.0], top, True)
             draw_sum(axes, x + 1.0, 0)
     out = STEP * (n - 1) + 1.2 + (1.2 if skips else BOX)
-    axes.annotate(
-        subscript("y", n),
-        (out, 0),
-        (out + 1.2, 0),
-        va="center",
-        fontsize=9.5,
-        arrowprops={
-            "arrowstyle": "<-",
-            "linewidth": 1,
-            "color": style.DEAD if broken else style.INK,
-        },
-    )
+    _draw_output(axes, n, out, 0, 9.5, style.DEAD if broken else style.INK)
     _frame(axes, -1.8, out + 2, -1.1, 0.6)
+
+
+def _draw_output(axes: Axes, n: int, x: float, y: float, size: float, color: str) -> None:
+    arrow = {"arrowstyle": "<-", "linewidth": 1, "color": color}
+    axes.annotate(
+        subscript("y", n), (x, y), (x + 1.2, y), va="center", fontsize=size, arrowprops=arrow
+    )
 
 
 def _frame(axes: Axes, left: float, right: float, top: float, bottom: float) -> None:
