@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from residual_ensembles.analysis.tables import Tables
-from residual_ensembles.statistics.intervals import Estimate, bootstrap, student
+from residual_ensembles.statistics.intervals import Estimate, bootstrap, resampled, student
 from residual_ensembles.statistics.rank_correlation import spearman
 
 
@@ -38,9 +38,6 @@ def largest_step(curve: np.ndarray) -> float:
 def shrinking_gain(errors: np.ndarray) -> float:
     """Returns how much larger the first gains of a growing ensemble are than the last.
 
-    Args:
-        errors: By number of members, in rising order.
-
     Returns:
         The mean fall of the error per member over the first half of the steps, minus that over the
         second half; with an odd number of steps, the middle one belongs to neither. Positive where
@@ -53,33 +50,19 @@ def shrinking_gain(errors: np.ndarray) -> float:
 
 def monotonicity(draws: np.ndarray) -> Estimate:
     """Returns Spearman's correlation of the mean error with the number of operations."""
-
-    def of_mean(rows: np.ndarray) -> float:
-        mean = rows.mean(axis=0)
-        return spearman(np.arange(len(mean)), mean)
-
-    ends = bootstrap(of_mean, draws, limits=(-1, 1))
-    return Estimate(of_mean(draws), *ends, len(draws), "draws")
+    numbers = np.arange(draws.shape[1])
+    return resampled(lambda rows: spearman(numbers, rows.mean(axis=0)), draws, limits=(-1, 1))
 
 
 def steepest(draws: np.ndarray) -> Estimate:
     """Returns the largest step of the mean error as a share of its rise."""
-
-    def of_mean(rows: np.ndarray) -> float:
-        return largest_step(rows.mean(axis=0))
-
     # A rise in equal steps has none larger than the share of one.
-    ends = bootstrap(of_mean, draws, limits=(1 / (draws.shape[1] - 1), math.inf))
-    return Estimate(of_mean(draws), *ends, len(draws), "draws")
+    limits = 1 / (draws.shape[1] - 1), math.inf
+    return resampled(lambda rows: largest_step(rows.mean(axis=0)), draws, limits=limits)
 
 
 def wrong_by_size(tables: Tables, seed: int, vote: str) -> np.ndarray:
     """Returns the share of the sub-ensembles of each size that get each image wrong.
-
-    Args:
-        tables: Tables of the study.
-        seed: Its seed; each has an ensemble of its own.
-        vote: average or majority.
 
     Returns:
         Fractions `(images, sizes)`, from one member to all; no row where there is no ensemble.

@@ -15,11 +15,7 @@ def final_gradients(tables: Tables, network: str, seed: int, estimator: str) -> 
     Where a table holds several of a kind, it is the gradient that arrives at y₀ with batch
     normalization in inference mode, as in Fig. 6 of the paper.
 
-    Args:
-        tables: Tables of the study.
-        network: Name of the network.
-        seed: The network's seed.
-        estimator: sampled (mean norm of one path) or exact (norm of the sum of all paths).
+    The estimator is sampled (mean norm of one path) or exact (norm of the sum of all paths).
 
     Returns:
         Rows of path_gradients.csv, sorted by length.

@@ -167,13 +167,10 @@ class Tables:
             Booleans `(lesions, images)`, a row per row of lesions.csv of this network and seed;
             None where predictions were not kept. An image that is not `known` is not wrong.
         """
-        saved = self._predictions(network, seed)
-        if not {"predictions", "labels"} <= set(saved):
-            return None
         rows = self.lesions
-        n = len(rows[(rows.network == network) & (rows.seed == seed)])
-        _check_rows("lesions.csv", n, f"predictions/{network}-{seed}.npz", saved)
-        return self.known(network, seed) & (saved["predictions"] != saved["labels"][None])
+        n = int(((rows.network == network) & (rows.seed == seed)).sum())
+        wrong = self._wrong("lesions.csv", n, f"predictions/{network}-{seed}.npz")
+        return None if wrong is None else wrong & self.known(network, seed)
 
     def known(self, network: str, seed: int) -> np.ndarray | None:
         """Returns which images each lesion was evaluated on, as `wrong` does."""
@@ -187,11 +184,19 @@ class Tables:
             Booleans `(rows, images)`, a row per row of ensemble.csv of this seed; None where
             there is no ensemble, or its predictions were not kept.
         """
-        name = f"ensemble/predictions-{seed}.npz"
+        n = int((self.ensemble.seed == seed).sum())
+        return self._wrong("ensemble.csv", n, f"ensemble/predictions-{seed}.npz")
+
+    def _wrong(self, table: str, n: int, name: str) -> np.ndarray | None:
+        """Returns which predictions of a file are wrong, after comparing it with its table."""
         saved = self._read(name)
         if not {"predictions", "labels"} <= set(saved):
             return None
-        _check_rows("ensemble.csv", int((self.ensemble.seed == seed).sum()), name, saved)
+        if len(saved["predictions"]) != n:
+            raise ValueError(
+                f"{table} has {n} rows for the {len(saved['predictions'])} of {name}, expected as "
+                "many. Run the stage that writes both again."
+            )
         return saved["predictions"] != saved["labels"][None]
 
     def _predictions(self, network: str, seed: int) -> dict[str, np.ndarray]:
@@ -238,15 +243,6 @@ class Tables:
         return any(str(run.dataset.get("name", "")).startswith("imagenet") for run in self.runs)
 
 
-def _check_rows(table: str, n: int, name: str, saved: Mapping[str, np.ndarray]) -> None:
-    """Refuses predictions that are not those of the rows of a table."""
-    if len(saved["predictions"]) != n:
-        raise ValueError(
-            f"{table} has {n} rows for the {len(saved['predictions'])} of {name}, expected as "
-            "many. Run the stage that writes both again."
-        )
-
-
 def deleted(lesion: str) -> tuple[int, ...]:
     """Returns the modules that a lesion, as written in lesions.csv, deletes.
 
@@ -279,11 +275,15 @@ def _require_current(path: Path, names: Iterable[str]) -> None:
         )
 
 
-def _table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
-    if not path.exists():  # of a committed study, large tables are compressed
-        path = path.with_name(path.name + ".gz")
-    if not path.exists():
-        return pd.DataFrame(columns=columns)
+_AGAIN = "Run the stage that writes it again."
+
+
+def read_csv(path: Path, columns: Sequence[str], remedy: str = _AGAIN) -> pd.DataFrame:
+    """Reads a table, compressed or not, in which text stays text.
+
+    Raises:
+        ValueError: It is damaged, of an older format, or lacks one of the columns.
+    """
     try:
         require_file(path)
         content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
@@ -297,16 +297,24 @@ def _table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
             na_values={name: [""] if name in TEXT_COLUMNS else ["", "nan"] for name in names},
         )
     except (OSError, EOFError, zlib.error, ValueError) as error:
-        raise ValueError(
-            f"{path} cannot be read as a table ({error}). Run the stage that writes it again."
-        ) from None
+        raise ValueError(f"{path} cannot be read as a table ({error}). {remedy}") from None
     _require_current(path, frame.columns)
     missing = [column for column in columns if column not in frame.columns]
     if missing:
         raise ValueError(
             f"{path.name} lacks the columns {', '.join(missing)}; expected {', '.join(columns)}. "
-            "Run the stage that writes it again."
+            f"{remedy}"
         )
+    return frame
+
+
+def _table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
+    """Reads a table of a study, or the compressed one beside it; without either, it is empty."""
+    if not path.exists():  # of a committed study, large tables are compressed
+        path = path.with_name(path.name + ".gz")
+    if not path.exists():
+        return pd.DataFrame(columns=columns)
+    frame = read_csv(path, columns)
     for column in columns:
         values = frame[column]
         if column not in TEXT_COLUMNS:
@@ -314,13 +322,10 @@ def _table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
             if len(no_number):
                 raise ValueError(
                     f"{path} has {no_number.iloc[0]!r} in the column {column}, expected a number. "
-                    "Run the stage that writes it again."
+                    f"{_AGAIN}"
                 )
         if column in ("network", "seed") and not values.notna().all():
-            raise ValueError(
-                f"{path} has a row without {column}, expected one in each. Run the stage that "
-                "writes it again."
-            )
+            raise ValueError(f"{path} has a row without {column}, expected one in each. {_AGAIN}")
     return frame
 
 

@@ -16,27 +16,19 @@ from residual_ensembles.storage.columns import ENSEMBLE_COLUMNS
 
 
 def average(probabilities: np.ndarray) -> np.ndarray:
-    """Returns the classes with the largest mean probability, `(images,)`.
-
-    Args:
-        probabilities: Each member's, `(members, images, classes)`.
-    """
+    """Returns the classes with the largest mean probability."""
     return probabilities.mean(axis=0).argmax(axis=-1)
 
 
 def majority(probabilities: np.ndarray) -> np.ndarray:
-    """Returns the classes that most members take an image for; ties go to the likelier class.
-
-    Args:
-        probabilities: Each member's, `(members, images, classes)`.
-    """
+    """Returns the classes that most members take an image for; ties go to the likelier class."""
     classes = np.arange(probabilities.shape[-1])
     heads = (probabilities.argmax(axis=-1)[..., None] == classes).sum(axis=0)
     return (heads + probabilities.mean(axis=0) / 2).argmax(axis=-1)  # halved: less than one head
 
 
 VOTES: dict[str, Callable[[np.ndarray], np.ndarray]] = {"average": average, "majority": majority}
-"""The ways to vote, the paper's first."""
+"""Ways to vote, the paper's first: from `(members, images, classes)` to classes `(images,)`."""
 
 
 def sub_ensembles(n_members: int) -> Iterator[tuple[int, ...]]:

@@ -1,8 +1,10 @@
-"""Style sheets and scripts that lie beside the code, to be put into a page."""
+"""Templates, style sheets and scripts that lie beside the code, to be put into a page."""
 
 import base64
 import hashlib
 from importlib.resources import files
+
+import jinja2
 
 
 def asset(name: str) -> str:
@@ -14,6 +16,18 @@ def asset(name: str) -> str:
         name: Path within the package, for instance `"report/look.css"`.
     """
     return files("residual_ensembles").joinpath(name).read_text(encoding="utf-8")
+
+
+def templates(package: str) -> jinja2.Environment:
+    """Returns what renders the templates of a package."""
+    return jinja2.Environment(
+        autoescape=True,
+        loader=jinja2.PackageLoader(package, ""),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=["jinja2.ext.do"],
+    )
 
 
 def content_security_policy(script: str, *, workers: bool = False) -> str:

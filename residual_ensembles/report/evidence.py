@@ -7,7 +7,6 @@ without the repository there are none.
 
 import json
 from collections.abc import Iterable, Mapping
-from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,11 +14,12 @@ import pandas as pd
 
 from residual_ensembles.analysis import CLAIMS, Tables, claims_table, read_tables
 from residual_ensembles.analysis.claims import INCONCLUSIVE, NOT_REPRODUCED, NOT_TESTED, REPRODUCED
+from residual_ensembles.analysis.tables import read_csv
 from residual_ensembles.report.key_results import COUNTED, measured, metrics, tally
 from residual_ensembles.report.numbers import duration
 from residual_ensembles.report.rows import results_table
 from residual_ensembles.storage.columns import CLAIM_COLUMNS
-from residual_ensembles.storage.files import require_file, write_csv, write_json
+from residual_ensembles.storage.files import write_csv, write_json
 
 COMMITTED = Path(__file__).resolve().parents[2] / "docs" / "results"
 """Where the committed studies are."""
@@ -72,33 +72,14 @@ def folders(committed: Path = COMMITTED) -> list[Path]:
 
 
 def read(folder: Path) -> StudyVerdicts:
-    """Reads what a committed study decides.
-
-    Args:
-        folder: One of `folders`.
+    """Reads what a committed study decides, one of `folders`.
 
     Raises:
         ValueError: Its claims cannot be read.
     """
-    text = [name for name in CLAIM_COLUMNS if name not in ("paper_value", *_NUMBERS)]
-    path = folder / "claims.csv"
-    try:
-        require_file(path)
-        content = path.read_bytes()
-        if not content.endswith(b"\n"):
-            raise ValueError("it ends within a row")
-        claims = pd.read_csv(
-            BytesIO(content),
-            dtype=dict.fromkeys(text, str),
-            keep_default_na=False,
-            na_values={name: [""] for name in ("paper_value", *_NUMBERS)},
-        )
-        claims = claims[CLAIM_COLUMNS].astype({"n": "Int64"})
-    except (OSError, ValueError, KeyError) as error:
-        raise ValueError(
-            f"{path} cannot be read as a table ({error}). Publish the study again (python -m "
-            "pipelines.publish)."
-        ) from None
+    remedy = "Publish the study again (python -m pipelines.publish)."
+    claims = read_csv(folder / "claims.csv", CLAIM_COLUMNS, remedy)[CLAIM_COLUMNS]
+    claims = claims.astype({"n": "Int64"}).fillna({"network": ""})
     runs = sorted(folder.glob("networks/*/run.json"))
     dataset = json.loads(runs[0].read_text(encoding="utf-8")).get("dataset", {}) if runs else {}
     title = dataset.get("title") or dataset.get("name") or folder.name
@@ -297,6 +278,3 @@ def _time(tables: Tables) -> str:
     if tables.seconds is not None:
         parts.append(f"{duration(tables.seconds)} for everything, several at a time")
     return "; ".join(parts)
-
-
-_NUMBERS = ("measured", "low", "high", "n")

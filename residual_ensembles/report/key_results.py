@@ -79,12 +79,7 @@ def how_sure(tables: Tables) -> str:
 
 
 def metrics(tables: Tables, claims: pd.DataFrame) -> dict[str, float | int]:
-    """Returns flat metrics, errors in percent, means over seeds and draws.
-
-    Args:
-        tables: Tables of the study.
-        claims: Rows of claims.csv.
-    """
+    """Returns flat metrics, errors in percent, means over seeds and draws."""
     result: dict[str, float | int] = {}
     for network in tables.networks:
         intact = tables.sweep(network, "intact").error_fraction

@@ -6,7 +6,6 @@ from html import escape
 from pathlib import Path
 from typing import NamedTuple
 
-import jinja2
 import pandas as pd
 from markupsafe import Markup
 
@@ -14,7 +13,7 @@ from residual_ensembles.analysis import Tables, claims_table
 from residual_ensembles.analysis.claims import VERDICTS
 from residual_ensembles.figures import FIGURES, FigureSpec, authors, style
 from residual_ensembles.report import evidence
-from residual_ensembles.report.assets import asset, content_security_policy
+from residual_ensembles.report.assets import asset, content_security_policy, templates
 from residual_ensembles.report.key_results import (
     CLAIMS_BY_ID,
     COUNTED,
@@ -160,20 +159,6 @@ def breakable(name: str) -> Markup:
     return Markup("_<wbr>").join(name.split("_"))
 
 
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        autoescape=True,
-        loader=jinja2.PackageLoader("residual_ensembles.report", ""),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        extensions=["jinja2.ext.do"],
-    )
-    environment.globals["marks"] = evidence.MARKS
-    environment.filters["breakable"] = breakable
-    return environment
-
-
 def render(
     tables: Tables,
     claims: pd.DataFrame,
@@ -200,37 +185,38 @@ def render(
     rows = claim_rows(about)
     shown = [result for spec in FIGURES if (result := _shown(tables, spec, rows))]
     script = asset("report/page.js")
-    return (
-        _environment()
-        .get_template("page.html")
-        .render(
-            tables=tables,
-            style=Markup(asset("report/look.css") + asset("report/page.css")),  # noqa: S704 (own files)
-            script=Markup(script),  # noqa: S704 (a file of this package)
-            policy=content_security_policy(script),
-            verdicts=VERDICTS,
-            tally=tally(about),
-            tally_counted=tally(about, counted=True),
-            answers=answers(about),
-            n_left_out=len(claims) - len(about),
-            how_sure=how_sure(tables),
-            differs=differs,
-            others=others,
-            beside=beside,
-            beside_summary=evidence.summary(beside),
-            claims=rows,
-            networks=network_rows(tables),
-            gates=gate_rows(tables),
-            exactness=exactness_rows(tables),
-            gradient_sums=gradient_sums(tables),
-            half_gates=half_gate_rows(tables),
-            figures=shown,
-            provenance=provenance_rows(tables),
-            parameters=flattened(parameters),
-            command=command,
-            has_explorer=_has_explorer(tables),
-            files=[name for name in _FILES if (tables.folder / name).exists()],
-        )
+    environment = templates("residual_ensembles.report")
+    environment.filters["breakable"] = breakable
+    return environment.get_template("page.html").render(
+        marks=evidence.MARKS,
+        tables=tables,
+        style=Markup(asset("report/look.css") + asset("report/page.css")),  # noqa: S704 (own files)
+        script=Markup(script),  # noqa: S704 (a file of this package)
+        policy=content_security_policy(script),
+        verdicts=VERDICTS,
+        tally=tally(about),
+        tally_counted=tally(about, counted=True),
+        answers=answers(about),
+        n_left_out=len(claims) - len(about),
+        how_sure=how_sure(tables),
+        differs=differs,
+        others=others,
+        beside=beside,
+        beside_summary=evidence.summary(beside),
+        claims=rows,
+        networks=network_rows(tables),
+        gates=gate_rows(tables),
+        exactness=exactness_rows(tables),
+        gradient_sums=gradient_sums(tables),
+        half_gates=half_gate_rows(tables),
+        figures=shown,
+        provenance=provenance_rows(tables),
+        parameters=flattened(parameters),
+        command=command,
+        # It cannot run external networks: without others it is empty.
+        has_explorer=not all(run.is_external for run in tables.runs)
+        and (tables.folder / "explorer.html").exists(),
+        files=[name for name in _FILES if (tables.folder / name).exists()],
     )
 
 
@@ -242,11 +228,7 @@ def write_page(
 ) -> int:
     """Writes claims.csv, reference.csv, metrics.json and report.html into a study's folder.
 
-    Args:
-        tables: The study; its figures are drawn.
-        parameters: As for `render`.
-        command: As for `render`.
-        committed: As for `render`.
+    The arguments are those of `render`; the study's figures are drawn already.
 
     Returns:
         How many claims were decided.
@@ -258,12 +240,6 @@ def write_page(
     page = render(tables, claims, parameters, command, committed)
     write_text(tables.folder / "report.html", page)
     return len(claims)
-
-
-def _has_explorer(tables: Tables) -> bool:
-    """Whether there is an explorer with a network in it; it cannot run external ones."""
-    ours = [run for run in tables.runs if not run.is_external]
-    return bool(ours) and (tables.folder / "explorer.html").exists()
 
 
 _FILES = (

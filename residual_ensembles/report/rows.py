@@ -9,14 +9,7 @@ import pandas as pd
 from residual_ensembles.analysis import Tables
 from residual_ensembles.analysis.tables import Run
 from residual_ensembles.figures.errors import repetitions
-from residual_ensembles.report.numbers import (
-    NOTHING,
-    duration,
-    integer,
-    is_missing,
-    number,
-    percent,
-)
+from residual_ensembles.report.numbers import NOTHING, duration, integer, number, percent
 
 
 class Row(SimpleNamespace):
@@ -129,7 +122,7 @@ def gate_rows(tables: Tables) -> list[Row]:
     for (network, seed, bias), gates in groups:
         for when in ("before", "after"):
             values = gates.mean_gate[gates.when == when]
-            if len(values) and not is_missing(values.mean()):
+            if values.notna().any():
                 rows.append(
                     Row(
                         network=str(network),

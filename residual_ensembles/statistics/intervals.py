@@ -178,6 +178,16 @@ def over_seeds(estimates: Iterable[Estimate | None]) -> Estimate | None:
     return Estimate(float(np.mean(values)), *student(values), len(values), "seeds")
 
 
+def resampled(
+    statistic: Callable[[np.ndarray], float],
+    rows: np.ndarray,
+    over: str = "draws",
+    limits: tuple[float, float] = (-math.inf, math.inf),
+) -> Estimate:
+    """Returns a statistic of independent rows with its interval by `bootstrap`."""
+    return Estimate(statistic(rows), *bootstrap(statistic, rows, limits=limits), len(rows), over)
+
+
 def over_draws(values: Sequence[float] | np.ndarray) -> Estimate:
     """Returns the mean of independent draws with Student's interval."""
     return Estimate(float(np.mean(values)), *student(values), len(values), "draws")

@@ -100,5 +100,11 @@ TEXT_COLUMNS = {
     "name",
     "vote",
     "members",
+    "id",
+    "claim",
+    "source",
+    "rule",
+    "verdict",
+    "note",
 }
 """Columns whose values are never numbers, nor missing: a network may be called `1` or `NA`."""

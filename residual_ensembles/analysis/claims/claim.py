@@ -161,12 +161,12 @@ class Claim:
     id: str
     statement: str
     source: str
-    figure: str
-    paper_value: float | None
     measure: str
     target: Target | NoSignificantDifference
     find: Finder
-    settle: str
+    figure: str = ""
+    paper_value: float | None = None
+    settle: str = "Nothing: it is exact."
     unit: str = ""
     of_training: bool = False
     counted: bool = False

@@ -18,7 +18,7 @@ from residual_ensembles.analysis.deletion_costs import single_costs
 from residual_ensembles.analysis.tables import Tables
 from residual_ensembles.analysis.voting import VOTES
 from residual_ensembles.models.architectures import residual_kinds
-from residual_ensembles.statistics.intervals import Estimate, bootstrap, over_seeds, student
+from residual_ensembles.statistics.intervals import Estimate, over_seeds, resampled, student
 from residual_ensembles.statistics.paired import (
     difference_interval,
     discordant,
@@ -73,9 +73,6 @@ def effective_paths_difference(confidence: float) -> Finder:
     """Returns a finder of the error after training on effective paths, minus the full network's.
 
     Two one-sided tests at 5 % pass exactly where the 90 % interval lies within the margin.
-
-    Args:
-        confidence: Level of the interval, between 0 and 1.
     """
 
     def find(tables: Tables) -> Iterator[Measurement]:
@@ -154,12 +151,11 @@ def stochastic_depth_gain(
     def find(tables: Tables) -> Iterator[Measurement]:
         for network, plain, seeds in _pairs(tables, "stochastic_depth"):
             costs = [[single_costs(tables, name, s) for name in (plain, network)] for s in seeds]
-            joined = over_seeds(
+            if joined := over_seeds(
                 gain(a, b, tables.downsampling(plain))
                 for a, b in costs
                 if len(a) and list(a.module) == list(b.module)
-            )
-            if joined:
+            ):
                 paper_value = authors_cost(tables.n_modules(plain), authors)
                 yield Measurement(f"{plain} − {network}", joined, paper_value=paper_value)
 
@@ -167,11 +163,7 @@ def stochastic_depth_gain(
 
 
 def lean(gates: pd.DataFrame) -> Estimate | None:
-    """Returns how far training moved the mean gate of one network; below 0 is towards the skip.
-
-    Args:
-        gates: Rows of gates.csv of one network and seed.
-    """
+    """Returns how far training moved the mean gate of one network; below 0 is towards the skip."""
     table = gates.pivot_table(index="module", columns="when", values="mean_gate")
     if not {"before", "after"} <= set(table.columns):
         return None
@@ -202,11 +194,7 @@ def half_gate_difference(tables: Tables) -> Iterator[Measurement]:
 
 def _shrinking(rows: np.ndarray, over: str) -> Estimate:
     """Returns the shrinking gain of the mean of `rows`, `(n, sizes)`, with its interval."""
-
-    def of_mean(rows: np.ndarray) -> float:
-        return shrinking_gain(rows.mean(axis=0))
-
-    return Estimate(of_mean(rows), *bootstrap(of_mean, rows), len(rows), over)
+    return resampled(lambda some: shrinking_gain(some.mean(axis=0)), rows, over)
 
 
 def _training(tables: Tables, network: str) -> str:
@@ -227,10 +215,9 @@ def gain_of_members(tables: Tables) -> Iterator[Measurement]:
     """Yields how much the gain from one more voting network shrinks (claim 22a)."""
     for vote in VOTES:
         wrong = [wrong_by_size(tables, seed, vote) for seed in tables.ensemble.seed.unique()]
-        joined = over_seeds(
+        if joined := over_seeds(
             _shrinking(each, "images") for each in wrong if each.shape[1] >= FEWEST_MEMBERS
-        )
-        if joined:
+        ):
             curve = error_by_size(tables, vote)
             errors = ", ".join(f"{100 * error:.2f}" for error in curve.error)
             note = f"Errors of 1 to {len(curve)} members: {errors} %."

@@ -12,7 +12,7 @@ from residual_ensembles.analysis.curves import curves, largest_step
 from residual_ensembles.analysis.deletion_costs import BARELY, single_costs
 from residual_ensembles.analysis.tables import Tables
 from residual_ensembles.paths.length_profile import PAPER_N
-from residual_ensembles.statistics.intervals import Estimate, bootstrap, over_draws, over_seeds
+from residual_ensembles.statistics.intervals import Estimate, over_draws, over_seeds, resampled
 from residual_ensembles.statistics.paired import holm
 from residual_ensembles.statistics.rank_correlation import spearman
 
@@ -47,12 +47,7 @@ FEWEST_REORDERINGS = 20
 
 
 def authors_cost(n_modules: int, name: str) -> float | None:
-    """Returns the authors' number of a network of so many modules; None where they have none.
-
-    Args:
-        n_modules: Number of modules.
-        name: A field of `AuthorsCosts`.
-    """
+    """Returns a field of `AuthorsCosts`; None where the authors have no network as deep."""
     return getattr(AUTHORS[n_modules], name) if n_modules in AUTHORS else None
 
 
@@ -211,16 +206,11 @@ def with_paths(draws: np.ndarray) -> Estimate:
         exponents = -np.broadcast_to(np.arange(1, rows.shape[1]), rows[:, 1:].shape)
         return spearman(exponents.ravel(), rows[:, 1:].ravel())
 
-    ends = bootstrap(correlation, draws, limits=(-1, 1))
-    return Estimate(correlation(draws), *ends, len(draws), "draws")
+    return resampled(correlation, draws, limits=(-1, 1))
 
 
 def tenths(points: np.ndarray) -> np.ndarray:
-    """Returns the mean error of ten equal groups of re-orderings, from mild to grave.
-
-    Args:
-        points: Kendall's tau and error of each re-ordering, `(lesions, 2)`.
-    """
+    """Returns the mean error of ten equal groups of (tau, error), from mild to grave."""
     errors = points[np.argsort(-points[:, 0], kind="stable"), 1]
     return np.array([group.mean() for group in np.array_split(errors, 10)])
 
@@ -237,8 +227,7 @@ def _on_reorderings(
             for _, lesions in rows.groupby("seed"):
                 points = lesions[["kendall_tau", "error_fraction"]].to_numpy(float)
                 if len(points) >= FEWEST_REORDERINGS:
-                    ends = bootstrap(statistic, points, limits=limits)
-                    estimates.append(Estimate(statistic(points), *ends, len(points), "draws"))
+                    estimates.append(resampled(statistic, points, limits=limits))
             if joined := over_seeds(estimates):
                 yield Measurement(network, joined)
 

@@ -29,11 +29,7 @@ def steepest_remaining(n: int, deleted: int) -> float:
 
 
 def of_fit(column: str) -> Finder:
-    """Returns a finder of a number of the line through the norms of sampled paths (claim 12).
-
-    Args:
-        column: A column of path_gradients_fits.csv that has an interval.
-    """
+    """Returns a finder of a number of the line through the norms of sampled paths (claim 12)."""
 
     def find(tables: Tables) -> Iterator[Measurement]:
         for network in tables.plain:
@@ -46,11 +42,10 @@ def of_fit(column: str) -> Finder:
             ]
             rows = rows[rows.epoch == rows.epoch.max()].drop_duplicates("seed")
             numbers = rows[[column, f"{column}_low", f"{column}_high", "n_batches"]]
-            joined = over_seeds(
+            if joined := over_seeds(
                 Estimate(value, low, high, n_batches, "batches")
                 for value, low, high, n_batches in numbers.itertuples(index=False)
-            )
-            if joined:
+            ):
                 note = f"One module more divides the norm by {10 ** -rows.slope.mean():.1f}."
                 yield Measurement(network, joined, note)
 
@@ -70,11 +65,10 @@ def carried_by_effective_paths(estimator: str, reading: str) -> Finder:
             if tables.n_modules(network) != N:
                 continue
             rows = _ranges(tables, network, estimator, reading)
-            joined = over_seeds(
+            if joined := over_seeds(
                 Estimate(r.carried, r.carried_low, r.carried_high, r.n_batches, "batches")
                 for r in rows
-            )
-            if joined:
+            ):
                 note = (
                     f"The shortest range of lengths that carries 95 % is {rows[0].first:.0f} to "
                     f"{rows[0].last:.0f}."
@@ -88,21 +82,16 @@ def longest_effective(estimator: str, reading: str) -> Finder:
     """Returns a finder of the longest effective length as a share of all modules (claim 23).
 
     It is the last of the shortest range of lengths that carries 95 % of the gradient.
-
-    Args:
-        estimator: As for `carried_by_effective_paths`.
-        reading: As there.
     """
 
     def find(tables: Tables) -> Iterator[Measurement]:
         for network in tables.plain:
             n = tables.n_modules(network)
             rows = _ranges(tables, network, estimator, reading)
-            joined = over_seeds(
+            if joined := over_seeds(
                 Estimate(r.last / n, r.last_low / n, r.last_high / n, r.n_batches, "batches")
                 for r in rows
-            )
-            if joined:
+            ):
                 ranges = ", ".join(f"{row.first:.0f} to {row.last:.0f}" for row in rows)
                 note = (
                     f"Lengths that carry 95 %: {ranges} of {n}.{_to_scale(tables, network, rows)}"

@@ -274,7 +274,6 @@ _ANY_DATASET = (
         measure="Share of the 2^54 paths with 19 to 35 modules, by exact counting",
         target=above(0.95),
         find=counted(lengths.share_within(N, 19, 35)),
-        settle="Nothing: it is exact.",
         counted=True,
     ),
     Claim(
@@ -288,7 +287,6 @@ _ANY_DATASET = (
         "counted)",
         target=between(53, 57),
         find=counted(LAYERS_PER_MODULE * lengths.expected_length(N)),
-        settle="Nothing: it is exact.",
         counted=True,
     ),
     Claim(
@@ -302,7 +300,6 @@ _ANY_DATASET = (
         measure="Share of the 2^54 paths with 5 to 17 modules, by exact counting",
         target=between(0.00445, 0.00455),
         find=counted(lengths.share_within(N, *EFFECTIVE)),
-        settle="Nothing: it is exact.",
         counted=True,
     ),
     Claim(
@@ -321,7 +318,6 @@ _ANY_DATASET = (
             "A slip of the pen, we think: 2^-10 is about a thousandth; a millionth is left after "
             "20 deletions. The argument stands: 2^44 paths are still very many.",
         ),
-        settle="Nothing: it is exact.",
         counted=True,
     ),
     Claim(
@@ -330,7 +326,6 @@ _ANY_DATASET = (
         source="Section 4.3, Fig. 7",
         figure="fig7",
         unit="%",
-        paper_value=None,
         measure="Share of the paths of 5 to 17 modules that is left after deleting 10 of 54, by "
         "exact counting; for many, we ask for a tenth",
         target=at_least(0.1),
@@ -349,7 +344,6 @@ _ANY_DATASET = (
         statement="The gradient of a path falls with its length.",
         source="Section 4.2, Fig. 6 (b)",
         figure="fig6",
-        paper_value=None,
         measure="Slope of log10(mean norm of a sampled path) against length, per module, interval "
         "by bootstrap over batches",
         target=below(0),
@@ -363,7 +357,6 @@ _ANY_DATASET = (
         statement="It falls exponentially: on a logarithmic axis, the fall is a straight line.",
         source="Section 4.2, Fig. 6 (b)",
         figure="fig6",
-        paper_value=None,
         measure="Share of the lengths at which the mean norm of a sampled path is within a factor "
         "of two of the straight line through log10 of all, interval by bootstrap over batches",
         target=at_least(0.9),
@@ -378,7 +371,6 @@ _ANY_DATASET = (
         source="Section 4.2, Fig. 6 (c)",
         figure="fig6",
         unit="%",
-        paper_value=None,
         measure="Share of lengths 5 to 17 in mean norm of one sampled path times number of paths, "
         "of 54 modules; interval by bootstrap over batches",
         target=at_least(_NEARLY_ALL),
@@ -392,7 +384,6 @@ _ANY_DATASET = (
         source="Section 4.2, Fig. 6 (c); the exact decomposition is ours",
         figure="fig6",
         unit="%",
-        paper_value=None,
         measure="Share of lengths 5 to 17 in the norms of the exact sums over all paths of one "
         "length, of 54 modules; interval by bootstrap over batches",
         target=at_least(_NEARLY_ALL),
@@ -407,7 +398,6 @@ _ANY_DATASET = (
         source="Section 4.2, Fig. 6 (c); the exact decomposition is ours",
         figure="fig6",
         unit="%",
-        paper_value=None,
         measure="Share of lengths 5 to 17 in the projections of the exact sums on the gradient, "
         "of 54 modules; interval by bootstrap over batches",
         target=at_least(_NEARLY_ALL),
@@ -419,14 +409,12 @@ _ANY_DATASET = (
         id="14",
         statement="Training 23 of 54 modules per batch centers path lengths on 11.5.",
         source="Section 4.2",
-        figure="",
         paper_value=11.5,
         measure="Mean length of the paths through 23 modules, by exact counting",
         target=between(11.5, 11.5),
         find=counted(
             lengths.expected_length(N, 23), "The middle of the effective range, 5 to 17, is 11."
         ),
-        settle="Nothing: it is exact.",
         counted=True,
     ),
     Claim(
@@ -434,7 +422,6 @@ _ANY_DATASET = (
         statement="Trained on effective paths only, the network is as good as the full one: the "
         "difference is within one point.",
         source="Section 4.2 (5.96 % against 6.10 %)",
-        figure="",
         unit="points",
         paper_value=-0.0014,
         measure="Error of the network trained on effective paths minus that of the full one, as "
@@ -448,7 +435,6 @@ _ANY_DATASET = (
         id="15b",
         statement="There is no statistically significant difference between the two.",
         source="Section 4.2 (5.96 % against 6.10 %)",
-        figure="",
         unit="points",
         paper_value=-0.0014,
         measure="Error of the network trained on effective paths minus that of the full one, as "
@@ -464,9 +450,7 @@ _ANY_DATASET = (
         id="15c",
         statement="Nor is there one between the two networks at hand, on the same images.",
         source="Section 4.2 (5.96 % against 6.10 %)",
-        figure="",
         unit="points",
-        paper_value=None,
         measure="Error of the network trained on effective paths minus that of the full one on the "
         "same test images, as fractions, score interval; of several seeds the pair that differs "
         "most, at a level that is 95 % for all pairs together",
@@ -481,7 +465,6 @@ _ANY_DATASET = (
         statement="Deleting modules removes mostly long paths.",
         source="Section 4.3, Fig. 7",
         figure="fig7",
-        paper_value=None,
         measure="Largest ratio of the share of paths left at one length to that at the length "
         "before, for 1, 10 and 20 of 54 modules deleted, by exact counting; below 1, every module "
         "more on a path lowers its chance to be left",
@@ -493,7 +476,6 @@ _ANY_DATASET = (
             f"{float(100 * lengths.remaining(N, 10)[17]):.1f} %, of those of 27 "
             f"{float(100 * lengths.remaining(N, 10)[27]):.2f} %.",
         ),
-        settle="Nothing: it is exact.",
         counted=True,
     ),
     Claim(
@@ -528,8 +510,6 @@ _ANY_DATASET = (
         id="19",
         statement="Highway gates learn to lean towards the skip, beyond where their bias put them.",
         source="Section 5",
-        figure="",
-        paper_value=None,
         measure="Mean over modules of the gate after training minus the gate before, on validation "
         "images, over seeds",
         target=below(0),
@@ -542,7 +522,6 @@ _ANY_DATASET = (
         statement="A highway module whose gate is ½ is a residual module at half the scale, and a "
         "network of them equals a residual one after rescaling.",
         source="Section 2",
-        figure="",
         paper_value=0.0,
         measure="Largest difference of any logit between a trained residual network and the "
         "highway network made from it, all gates at ½, as a share of the image's largest logit, "
@@ -606,7 +585,6 @@ CLAIMS: tuple[Claim, ...] = (
         source="Section 2",
         figure="fig13",
         unit="points",
-        paper_value=None,
         measure="Fall of the error per member added, mean over the first half of the steps from "
         "one member to all minus mean over the second half, errors being means over all "
         "sub-ensembles of a size, as fractions, interval by bootstrap over test images",

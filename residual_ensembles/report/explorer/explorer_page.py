@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 from urllib.parse import urlencode
 
-import jinja2
 from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
 
-from residual_ensembles.report.assets import asset, content_security_policy
+from residual_ensembles.report.assets import asset, content_security_policy, templates
 from residual_ensembles.report.explorer.exported_network import Exported
 from residual_ensembles.report.explorer.selection import Choice, Images
 
@@ -40,13 +39,6 @@ class Offered(NamedTuple):
             "intact": f"{percent} % of all {self.choice.n_images} test images",
             "parts": self.exported.parts,
         }
-
-
-class Example(NamedTuple):
-    """A link to a lesion to begin with."""
-
-    text: str
-    address: str
 
 
 def fits(offered: Sequence[Offered], exported: Exported) -> bool:
@@ -91,13 +83,7 @@ def render(
         "images": images.facts,
         "networks": [network.facts for network in networks],
     }
-    environment = jinja2.Environment(
-        autoescape=True,
-        loader=jinja2.PackageLoader("residual_ensembles.report.explorer", ""),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = templates("residual_ensembles.report.explorer")
     return environment.get_template("explorer.html").render(
         title=title,
         style=Markup(asset("report/look.css") + asset("report/explorer/explorer.css")),  # noqa: S704 (own)
@@ -112,8 +98,8 @@ def render(
     )
 
 
-def _examples(networks: Sequence[Offered]) -> list[Example]:
-    """One module in the middle of each network."""
+def _examples(networks: Sequence[Offered]) -> list[tuple[str, str]]:
+    """Returns text and address of links to begin with: a module in the middle of each network."""
     result = []
     for network in networks:
         modules = network.exported.parts["modules"]
@@ -121,7 +107,7 @@ def _examples(networks: Sequence[Offered]) -> list[Example]:
         if plain:
             module = plain[len(plain) // 2]
             address = urlencode({"network": network.choice.name, "lesion": f"delete {module}"})
-            result.append(Example(f"{network.title} without module {module}", address))
+            result.append((f"{network.title} without module {module}", address))
     return result
 
 

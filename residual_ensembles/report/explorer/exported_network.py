@@ -84,16 +84,9 @@ def _module(chain, number: int, part) -> dict:
         "keeps_shape": module.keeps_shape,
         "deletable": number in deletable(chain),
         "critical": number in critical_modules(chain),
-        "stage": _stage(chain, number),
+        # Shape of the stage: its first module halves the image in a ResNet, its last in a VGG.
+        "stage": list(chain.shapes[number if module.has_skip else number - 1]),
     }
-
-
-def _stage(chain, number: int) -> list[int]:
-    """The shape that a module belongs to: what leaves a residual one, what enters a plain one.
-
-    The first module of a stage of a ResNet halves the image, and the last one of a VGG.
-    """
-    return list(chain.shapes[number if chain.modules[number - 1].has_skip else number - 1])
 
 
 def _packed(arrays: Sequence[np.ndarray], dtype: str) -> str:
