@@ -41,10 +41,6 @@ def check_lesions(study: Study, chains: dict) -> None:
 
     Numbers of operations that one network allows are reduced for those with fewer modules.
 
-    Args:
-        study: The study.
-        chains: What `untrained_chains` returned.
-
     Raises:
         ValueError: There are such lesions.
     """

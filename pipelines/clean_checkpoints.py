@@ -25,12 +25,8 @@ DAY = 86400.0
 
 def define_flags() -> None:
     """Defines the flags."""
-    flags.DEFINE_float(
-        "older_than",
-        None,
-        "days: remove what has no newer file; default: remove nothing",
-        0.0,
-    )
+    help_text = "days: remove what has no newer file; default: remove nothing"
+    flags.DEFINE_float("older_than", None, help_text, 0.0)
 
 
 class Work(NamedTuple):
@@ -44,12 +40,7 @@ class Work(NamedTuple):
 
 
 def list_work(folder: Path, now: float) -> list[Work]:
-    """Returns trainings and sweeps in the folder, the oldest first.
-
-    Args:
-        folder: Folder of all checkpoints.
-        now: Current time, in seconds since 1970.
-    """
+    """Returns trainings and sweeps in the folder, the oldest first; `now` is `time.time()`."""
     result = []
     for work in (*folder.glob("*/"), *folder.glob("*/*/")):
         if WORK.fullmatch(work.name):

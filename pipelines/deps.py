@@ -33,11 +33,7 @@ _PROGRAM = re.compile(rf"-m ((?:{'|'.join(PACKAGES)})\.[\w.]+)")
 
 
 def with_code(pipeline: str) -> str:
-    """Returns the text of a dvc.yaml with the code of each stage at the end of its `deps`.
-
-    Args:
-        pipeline: Text of dvc.yaml; all but the code stays unchanged, with comments.
-    """
+    """Returns the text of a dvc.yaml with the code of each stage at the end of its `deps`."""
     lines, stage, key = [], [], None
     for line in [*pipeline.splitlines(), ""]:
         begins_stage = _STAGE.match(line) or not line.startswith("  ")
@@ -56,11 +52,7 @@ def with_code(pipeline: str) -> str:
 
 
 def code_of(stage: list[str]) -> list[str]:
-    """Returns the paths of the code of a stage: files, or a package for most of its files.
-
-    Args:
-        stage: Lines of the stage in dvc.yaml, up to its `deps`.
-    """
+    """Returns the paths of the code of a stage: files, or a package for most of its files."""
     files = set(reached(*map(file_of, _PROGRAM.findall("\n".join(stage)))))
     if NETWORKS in stage and READS_NETWORKS in files:
         files.update(reached(CLASSES))

@@ -56,12 +56,7 @@ def main() -> int:
 
 
 def cost_table(costs: list[dict], seconds: float) -> pd.DataFrame:
-    """Returns the cost of each program, then of DVC with all the rest, then the total.
-
-    Args:
-        costs: Lines of the cost file.
-        seconds: Wall-clock seconds in all.
-    """
+    """Returns the cost of each program, then of DVC with all the rest, then the total."""
     table = pd.DataFrame(costs, columns=["program", "seconds", "processor_seconds", "peak_mib"])
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     total = {

@@ -92,14 +92,7 @@ class Study(parameters.Study):
                 )
 
     def check_weights_of(self, n_modules: int) -> None:
-        """Raises an error for a module that no network has.
-
-        Args:
-            n_modules: Modules of the largest network.
-
-        Raises:
-            ValueError: No network has the module `paths.weights_of`.
-        """
+        """Raises an error unless the largest network has the module `paths.weights_of`."""
         if self.paths.weights_of > n_modules:
             raise ValueError(
                 f"Received paths.weights_of={self.paths.weights_of}, expected 0..{n_modules}: no "

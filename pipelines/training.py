@@ -79,14 +79,7 @@ def train_side_by_side(study: Study, runs: Sequence[PlannedRun]) -> list[dict]:
 
 
 def largest_training_bytes(study: Study) -> int:
-    """Returns the memory of the largest training, beside Python, libraries and images.
-
-    Args:
-        study: Study with the networks.
-
-    Raises:
-        ValueError: Its images are not prepared.
-    """
+    """Returns the memory of the largest training, beside Python, libraries and images."""
     prepared, train = data.load(study.prepared), study.train
     kinds = {(own.model, own.depth) for own in study.trained.values()}
     if study.ensemble.members:
@@ -109,13 +102,7 @@ def largest_training_bytes(study: Study) -> int:
 
 
 def training_bytes(chain, batch_size: int, number_bytes: int = 4) -> int:
-    """Returns an estimate of the memory of training, beside Python, libraries and images.
-
-    Args:
-        chain: Network to train.
-        batch_size: Images in a step.
-        number_bytes: Bytes of a computed number: 4 in float32, 2 in bfloat16.
-    """
+    """Returns an estimate of the memory of training, beside Python, libraries and images."""
     maps = sum(
         math.prod(shape[:-1]) * variable.shape[-1]
         for module, shape in zip(chain.modules, chain.shapes[1:], strict=True)
@@ -145,13 +132,6 @@ def train_one(
 ) -> dict:
     """Trains one network, unless it is finished, and returns its run.json.
 
-    Args:
-        run: Network to train.
-        prepared: Folder of the prepared data.
-        project: Folder of the project.
-        checkpoint_dir: Folder of the checkpoints.
-        advance: Called with 1 at the end.
-
     Raises:
         ValueError: It cannot be trained.
         FileNotFoundError: This node does not reach the folder of the project.
@@ -178,11 +158,7 @@ def _trained(run: PlannedRun, prepared: data.Prepared, checkpoint_dir: Path) -> 
 
 
 class Prefixed(io.TextIOBase):
-    """Prints each line behind a name, which distinguishes trainings that run at once.
-
-    Args:
-        name: Name of the training.
-    """
+    """Prints each line behind a name, which distinguishes trainings that run at once."""
 
     def __init__(self, name: str):
         self.name = name

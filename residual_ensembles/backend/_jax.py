@@ -26,10 +26,8 @@ def compile(function: Callable) -> Callable:
 def configure(threads: int | None = None) -> None:
     """Makes runs repeatable bit for bit; call it before anything is computed.
 
-    On a CPU they are; on a GPU a flag keeps XLA from kernels whose sums have no fixed order.
-
-    Args:
-        threads: Ignored; XLA takes the threads that it finds.
+    On a CPU they are; on a GPU a flag keeps XLA from kernels whose sums have no fixed order. XLA
+    takes the threads that it finds, whatever `threads` says.
     """
     xla_flags = os.environ.get("XLA_FLAGS", "")
     if "xla_gpu_deterministic_ops" not in xla_flags:
@@ -67,25 +65,14 @@ def vjp(function: Callable, *inputs):
 
 
 def scale_channels(x, scale, offset):
-    """Returns `x * scale + offset` in x's own type, computed in float32.
-
-    Args:
-        x: Tensor `(..., channels)`, float32 or bfloat16.
-        scale: `(channels,)`, float32.
-        offset: `(channels,)`, float32.
-    """
+    """Returns `x * scale + offset` in x's own type, float32 or bfloat16, computed in float32."""
     return (x * scale + offset).astype(x.dtype)
 
 
 def multiply_adds(function: Callable, shapes: Sequence[tuple], dtypes: Sequence[str]) -> int:
     """Returns the multiply-adds that convolutions and products of matrices take for one example.
 
-    Elementwise operations, such as norms and activations, are not counted; of a loop, one pass is.
-
-    Args:
-        function: Function of tensors with a batch axis.
-        shapes: Shapes of its arguments, without batch.
-        dtypes: Their types.
+    Arguments are those of the TensorFlow backend; of a loop, one pass is counted.
     """
     specs = [jax.ShapeDtypeStruct((1, *s), d) for s, d in zip(shapes, dtypes, strict=True)]
     program = jax.make_jaxpr(function)(*specs).jaxpr

@@ -49,9 +49,6 @@ def _pin_threads(n: int) -> None:
 
     Linux leaves two threads that wait for each other on one processor as long as anything else, of
     whatever priority, runs on the other: a step then takes up to twice as long.
-
-    Args:
-        n: Number of these threads.
     """
     tasks = Path("/proc/self/task")
     before = set(os.listdir(tasks))
@@ -112,13 +109,8 @@ def take_rows(x, rows):
 def vjp(function: Callable, *inputs):
     """Returns `function(*inputs)` and its pullback, from a cotangent to those of the inputs.
 
-    Args:
-        function: Function of tensors that returns one tensor.
-        *inputs: Tensors.
-
-    Returns:
-        The value, and `pullback(cotangent)`, a tuple with one cotangent for each input, which may
-        be called repeatedly.
+    The function returns one tensor; `pullback(cotangent)`, a tuple with one cotangent for each
+    input, may be called repeatedly.
     """
     inputs = tuple(tf.convert_to_tensor(x) for x in inputs)
     with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:

@@ -45,12 +45,6 @@ def order(seed: int, epoch: int, n: int) -> np.ndarray:
 def uniform(seed: int, epoch: int, indices: np.ndarray, n: int) -> np.ndarray:
     """Returns `n` uniform numbers for each image, a function of (seed, epoch, index).
 
-    Args:
-        seed: Seed of the study.
-        epoch: The epoch, counted from 1.
-        indices: Positions of the images in their split, shape `(batch,)`.
-        n: Numbers for each image.
-
     Returns:
         Numbers in [0, 1), float64, shape `(batch, n)`.
     """

@@ -61,19 +61,7 @@ def crop_and_flip_on_host(
     padding: int,
     fill: np.ndarray,
 ) -> np.ndarray:
-    """Crops each padded image, and mirrors some, in NumPy.
-
-    Args:
-        images: uint8, `(batch, height, width, channels)`.
-        top: Row of the crop's corner in the padded image, 0..2 × padding, `(batch,)`.
-        left: Column of the crop's corner, likewise.
-        flip: Whether the crop is mirrored left to right, bool, `(batch,)`.
-        padding: Width of the border added on each side, in pixels.
-        fill: Color of the padding in 0..255, `(channels,)`, rounded to integers.
-
-    Returns:
-        uint8, `(batch, height, width, channels)`.
-    """
+    """Does what `crop_and_flip` does in NumPy, all in uint8: `fill` is rounded."""
     n, height, width, channels = images.shape
     padded = np.empty((n, height + 2 * padding, width + 2 * padding, channels), np.uint8)
     padded[:] = np.rint(fill)

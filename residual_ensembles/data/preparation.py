@@ -168,7 +168,10 @@ def write_prepared(
     augmentation = augmentation or default_augmentation(*shape[:2], flip=source.flip)
     shorter_side = _shorter_side(settings.resize, augmentation)
     view = View(shape, shorter_side, augmentation, (0.0,) * shape[-1])
-    storage = _storage(settings.storage, sum(map(len, positions.values())), shape)
+    storage = settings.storage
+    if storage == "auto":
+        n_bytes = sum(map(len, positions.values())) * math.prod(shape)
+        storage = "arrays" if n_bytes <= ARRAY_BYTES else "records"
     write_splits(source, folder, scans, positions, view, storage)
     if storage == "arrays":
         view = dataclasses.replace(view, shorter_side=None)  # as they were written
@@ -215,12 +218,6 @@ def _image_size(scans: dict[str, Scan], resize: int) -> tuple[int, int]:
             "--resize, in pixels."
         )
     return next(iter(sizes))
-
-
-def _storage(storage: str, n_images: int, shape: tuple[int, int, int]) -> str:
-    if storage != "auto":
-        return storage
-    return "arrays" if n_images * math.prod(shape) <= ARRAY_BYTES else "records"
 
 
 def _shorter_side(resize: int, augmentation: Augmentation) -> int | None:

@@ -159,13 +159,7 @@ def load(folder: str | os.PathLike) -> Prepared:
 
 
 def load_split(folder: Path, split: str, storage: str, view: View) -> Split:
-    """Opens one split.
-
-    Args:
-        folder: Folder of the prepared data.
-        split: Name of the split.
-        storage: How its images are stored, one of `STORAGES`.
-        view: Size and augmentation of the images.
+    """Opens one split of prepared data; `storage` is one of `STORAGES`.
 
     Raises:
         ValueError: A file is missing or damaged.

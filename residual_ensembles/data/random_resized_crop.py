@@ -82,21 +82,7 @@ def crop(
     left: float,
     flip: bool,
 ) -> Image.Image:
-    """Crops the drawn box, resizes it to the input, and mirrors it where asked.
-
-    Args:
-        image: An image of any size.
-        height: Height of the result, in pixels.
-        width: Width of the result, in pixels.
-        area: Drawn areas, fractions of the image's, shape `(ATTEMPTS,)`.
-        aspect: Drawn aspect ratios, width / height, shape `(ATTEMPTS,)`.
-        top: Drawn position as a fraction of the room above and below.
-        left: Drawn position as a fraction of the room to the left and right.
-        flip: Whether the result is mirrored left to right.
-
-    Returns:
-        The image as the network sees it in training.
-    """
+    """Crops the drawn `box`, resizes it to height and width, and mirrors it where asked."""
     corners = box(image.height, image.width, area, aspect, top, left)
     image = image.crop(corners).resize((width, height), Image.Resampling.BILINEAR)
     return image.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if flip else image

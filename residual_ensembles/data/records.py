@@ -50,9 +50,6 @@ def open_image(encoded: bytes, channels: int) -> Image.Image:
         encoded: Its JPEG or PNG bytes.
         channels: 1 for gray, 3 for color; an image of another kind is converted.
 
-    Returns:
-        The decoded image.
-
     Raises:
         ValueError: The bytes are not a whole image; says what is wrong with them.
     """
@@ -69,11 +66,7 @@ def open_image(encoded: bytes, channels: int) -> Image.Image:
 
 
 def conversions(image: Image.Image) -> list[str]:
-    """Returns what `open_image` makes of an image besides changing gray to RGB or back.
-
-    Args:
-        image: As `PIL.Image.open` returns it; it need not be decoded.
-    """
+    """Returns what `open_image` makes of an image besides changing gray to RGB or back."""
     result = {
         PALETTE: image.mode in ("P", "PA"),
         CMYK: image.mode == "CMYK",
@@ -95,9 +88,6 @@ def _is_turned(image: Image.Image) -> bool:
 
 class RecordWriter:
     """Writes encoded images and their labels to a new ArrayRecord file.
-
-    Args:
-        path: The file to write.
 
     Raises:
         OSError: The file cannot be written, or the disk is full.

@@ -31,12 +31,7 @@ class Scan:
 def scan(source, split: str) -> Scan:
     """Reads the header of every image of a split.
 
-    Args:
-        source: A `Source`. Images that it does not vouch for are decoded.
-        split: `train` or `test`.
-
-    Returns:
-        Labels, sizes and conversions.
+    Images that the source does not vouch for are decoded.
 
     Raises:
         ValueError: An image is broken or is none, or has no label.

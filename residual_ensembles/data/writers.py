@@ -22,11 +22,6 @@ class ArrayWriter:
     """Decodes images into one array, which is in memory until it is written.
 
     A file that is mapped and then filled kills the process when the disk is full.
-
-    Args:
-        path: The .npy file.
-        n: Number of images.
-        view: Resizes them.
     """
 
     def __init__(self, path: Path, n: int, view: View):

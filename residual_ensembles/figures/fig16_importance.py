@@ -28,15 +28,7 @@ def rank_correlation(rows: pd.DataFrame, estimate: str) -> float:
 def draw_estimate(
     axes: Axes, rows: pd.DataFrame, estimate: str, look: style.Look, name: str
 ) -> None:
-    """Draws an estimate against the true cost, a point a module, with the costliest by number.
-
-    Args:
-        axes: Panel.
-        rows: What `module_importance` returned of one network.
-        estimate: A column, one of `ESTIMATES`.
-        look: Color and marker.
-        name: What the legend calls the network; it may be empty.
-    """
+    """Draws an estimate against the true cost, a point a module, with the costliest by number."""
     rho = rank_correlation(rows, estimate)
     parts = [name, "" if np.isnan(rho) else f"rank correlation {rho:.2f}"]
     axes.plot(

@@ -54,15 +54,7 @@ def binned(tau: np.ndarray, error: np.ndarray) -> list[tuple[float, float, float
 def draw_reorderings(
     axes: Axes, tau: np.ndarray, error: np.ndarray, look: style.Look, labels: tuple[str, str]
 ) -> None:
-    """Draws each re-ordering, and their mean by bins of tau.
-
-    Args:
-        axes: Panel.
-        tau: Kendall's tau of each order.
-        error: Error after each, in percent.
-        look: Color, marker and line.
-        labels: Text of the legend for one re-ordering and for the mean.
-    """
+    """Draws each re-ordering, and their mean by bins of tau; the legend has a label for each."""
     style.dots(axes, tau, error, look, labels[0])
     center, mean, low, high = np.array(binned(tau, error)).T
     style.curve(axes, center, mean, look, labels[1], low, high)

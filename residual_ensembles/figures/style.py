@@ -115,9 +115,6 @@ def looks(runs: Sequence[Run]) -> dict[str, Look]:
     The first network of a kind (model and gating) has the kind's color, marker and line. Further
     ones are darker, and have lines and, every other one, markers that no first one has: up to
     seven of a kind differ in gray too.
-
-    Args:
-        runs: Those of the study, in its order.
     """
     result: dict[str, Look] = {}
     n_of_kind: Counter[Look] = Counter()
@@ -200,13 +197,13 @@ def dots(axes: Axes, x, y, look: Look, label: str) -> None:
     )
 
 
-def authors_curve(axes: Axes, x, y, label: str, linestyle: str = "-", marker: str = "x") -> None:
+def authors_curve(axes: Axes, x, y, label: str, linestyle: str = "-") -> None:
     """Draws the authors' points, gray and behind ours."""
     axes.plot(
         x,
         y,
         color=AUTHORS,
-        marker=marker,
+        marker="x",
         markersize=3.2,
         linestyle=linestyle,
         linewidth=0.9,
@@ -264,13 +261,7 @@ def has_paper_depth(tables: Tables) -> bool:
 
 
 def shade_effective_paths(axes: Axes, tables: Tables, label: str = "_") -> None:
-    """Shades the paper's effective range, where the study has a network that it speaks of.
-
-    Args:
-        axes: Where the horizontal axis is path length in modules.
-        tables: Tables of the study.
-        label: Label for the legend.
-    """
+    """Shades the paper's effective range, where the study has a network that it speaks of."""
     if has_paper_depth(tables):
         axes.axvspan(*EFFECTIVE, color=GRID, linewidth=0, zorder=0, label=label)
 

@@ -105,10 +105,7 @@ def _line(axes: Axes, xs: list[float], ys: list[float], alive: bool) -> None:
 def draw_unraveled(axes: Axes, n: int, deleted: Collection[int] = ()) -> None:
     """Draws all 2^n paths from y₀ to yₙ with their binary codes.
 
-    Args:
-        axes: An empty panel.
-        n: Modules, 1 to 6.
-        deleted: Modules, counted from 1, whose residual is gone.
+    Deleted modules are counted from 1.
 
     Raises:
         ValueError: There are too many modules to draw, or a deleted one does not exist.
@@ -158,11 +155,7 @@ def draw_unraveled(axes: Axes, n: int, deleted: Collection[int] = ()) -> None:
 def draw_blocks(axes: Axes, n: int, deleted: Collection[int] = (), skips: bool = True) -> None:
     """Draws n modules in a row, as networks are usually drawn.
 
-    Args:
-        axes: An empty panel.
-        n: Modules, or layers.
-        deleted: Those, counted from 1, that are gone.
-        skips: Whether there is a skip around each; a VGG has none.
+    Deleted ones are counted from 1. A VGG has no skips.
     """
     axes.text(-1.35, 0, subscript("y", 0), ha="center", va="center", fontsize=9.5)
     broken = False  # no path leads on

@@ -246,11 +246,7 @@ class Ray(Executor):
 
 
 class Attempts:
-    """Counts how often tasks failed, and decides which of them are tried again.
-
-    Args:
-        exceptions: Ray's.
-    """
+    """Counts how often tasks failed, and decides which of them are tried again."""
 
     def __init__(self, exceptions):
         self.exceptions = exceptions
@@ -259,13 +255,7 @@ class Attempts:
         """The same, where a node that died counts as `NODE_DEATH`."""
 
     def failed(self, name: str, index: int, error: Exception) -> None:
-        """Raises an error, unless the task shall be tried again.
-
-        Args:
-            name: Name of the task.
-            index: Position of the task.
-            error: What it failed with.
-        """
+        """Raises the error that a task failed with, unless it shall be tried again."""
         if not isinstance(error, self.exceptions.RayError):
             raise error
         died = isinstance(error, self.exceptions.NodeDiedError)

@@ -51,10 +51,6 @@ class Stored:
     """A pickled value in a file, read by each task that has it among its arguments.
 
     The file is removed with this object.
-
-    Args:
-        value: Value that can be pickled.
-        folder: Folder to write to.
     """
 
     def __init__(self, value: object, folder: str):
@@ -172,11 +168,7 @@ class Local(Executor):
 
 
 def available_bytes(root: Path = Path("/")) -> int:
-    """Returns the memory that this process can still take without being killed.
-
-    Args:
-        root: Folder that holds `proc` and `sys`.
-    """
+    """Returns the memory that this process can still take without being killed."""
     return max(0, min([psutil.virtual_memory().available, *_left_by_groups(root)]))
 
 

@@ -1,6 +1,7 @@
 """Cache of finished tasks on the disk: their results are found again by later runs."""
 
 import contextlib
+import functools
 import hashlib
 import os
 import pickle
@@ -42,20 +43,11 @@ class ResultCache:
         return ResultCache(None if self.folder is None else self.folder / name)
 
     def find(self, key: str) -> Any | None:
-        """Returns a saved result, or None.
-
-        Args:
-            key: Name of the result, unique within the folder.
-        """
+        """Returns the result that was saved under a key, or None."""
         return None if self.folder is None else _read(self.folder / f"{key}{_SUFFIX}")
 
     def save(self, key: str, result: object) -> None:
-        """Saves a result.
-
-        Args:
-            key: Name of the result, unique within the folder.
-            result: Anything but None that can be pickled.
-        """
+        """Saves a result, anything but None that can be pickled."""
         if self.folder is not None:
             content = zlib.compress(pickle.dumps(result, pickle.HIGHEST_PROTOCOL), level=1)
             checksum = hashlib.sha256(content).digest()
@@ -105,26 +97,19 @@ def open_cache(kind: str, entries: Sequence[str], **facts: object) -> ResultCach
 def remove_oldest(folder: Path, max_bytes: int) -> None:
     """Removes the least recently used folders in a folder until the rest is small enough.
 
-    Args:
-        folder: Folder of caches, of which the most recently used stays.
-        max_bytes: Largest size of all of them.
+    The most recently used one stays, whatever its size.
     """
     total = 0
-    for i, each in enumerate(sorted(folder.iterdir(), key=_touched, reverse=True)):
-        total += sum(_size(file) for file in each.rglob("*") if file.is_file())
+    last_use = functools.partial(_stat, name="st_mtime_ns")
+    for i, each in enumerate(sorted(folder.iterdir(), key=last_use, reverse=True)):
+        total += sum(_stat(file, "st_size") for file in each.rglob("*") if file.is_file())
         if i and total > max_bytes:
             shutil.rmtree(each, ignore_errors=True)
 
 
-def _touched(path: Path) -> int:
+def _stat(path: Path, name: str) -> int:
     with contextlib.suppress(FileNotFoundError):  # another process has removed it
-        return path.stat().st_mtime_ns
-    return 0
-
-
-def _size(file: Path) -> int:
-    with contextlib.suppress(FileNotFoundError):
-        return file.stat().st_size
+        return getattr(path.stat(), name)
     return 0
 
 

@@ -100,13 +100,7 @@ def check_fits(chain, model: str, prepared: Prepared) -> None:
 
 
 def error_fraction(chain, split: Split, n_images: int | None = None) -> float | None:
-    """Returns the error on a split, or on its first images; None where it is empty.
-
-    Args:
-        chain: Network to evaluate.
-        split: Split of prepared data.
-        n_images: Largest number of images to evaluate; None for all.
-    """
+    """Returns the error on a split, or on its first `n_images`; None where it is empty."""
     n = len(split) if n_images is None else min(n_images, len(split))
     if not n:
         return None

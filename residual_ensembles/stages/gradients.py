@@ -56,13 +56,7 @@ def write_gradients(study: Study, prepared: Prepared, results: Path, executor: E
 
 
 def epochs_of(study: Study, run: tuple[str, int], results: Path) -> list:
-    """Returns one network at each saved epoch; paths of the trained one may be sampled too.
-
-    Args:
-        study: Parameters of the study.
-        run: Name of the network, and the seed of its training.
-        results: Folder of the study's results.
-    """
+    """Returns one network at each saved epoch; paths of the trained one may be sampled too."""
     files = networks_by_epoch(finished_network(results, *run))
     to_sample = study.paths.samples and run[0] in study.paths.networks
     return [

@@ -39,12 +39,7 @@ BATCH = 100
 Result = TypeVar("Result")
 
 
-def write_lesions(
-    study: Study,
-    prepared: Prepared,
-    results: Path,
-    executor: Executor,
-) -> None:
+def write_lesions(study: Study, prepared: Prepared, results: Path, executor: Executor) -> None:
     """Evaluates the lesions of all networks and writes the tables.
 
     These are lesions.csv, exactness.csv, half_gates.csv, predictions/, module_importance.csv,
@@ -106,16 +101,7 @@ def _cached(
     compute: Callable[[], Result],
     **facts,
 ) -> Result:
-    """Returns the cached result for a network and data, or computes it.
-
-    Args:
-        kind: Kind of result, which names a folder.
-        run: Name and seed of the network.
-        prepared: Prepared data.
-        results: Folder of the study's results.
-        compute: Computes the result.
-        **facts: What else determines the result.
-    """
+    """Returns the cached result of a kind for a network, data and facts, or computes it."""
     facts["threads"] = process_threads()  # some results are computed in this process
     file = network_folder(results, *run) / "model.keras"
     cache = network_cache(kind, file, prepared.checksum, ENTRIES, **facts)
@@ -173,11 +159,8 @@ def _write_pruning(
 
         def pruned(chain=each.chain) -> tuple[pd.DataFrame, pd.DataFrame]:
             split = prepared.split("test")
-            chosen, test = (
-                selection_data(prepared),
-                (split.images(slice(None)), split.labels),
-            )
-            result = pruning.prune(chain, n, chosen, test, executor=executor)
+            test = split.images(slice(None)), split.labels
+            result = pruning.prune(chain, n, selection_data(prepared), test, executor=executor)
             return result.comparison.reset_index(names="version"), result.steps
 
         comparison, table = _cached("pruning", run, prepared, results, pruned, n=n)

@@ -116,10 +116,6 @@ class FiniteInterval(NamedTuple):
 def error_after(result: Changes, confidence: float = 0.95) -> FiniteInterval:
     """Returns the error on all images after some have changed, and its interval.
 
-    Args:
-        result: What a sample shows.
-        confidence: Level of the two-sided interval.
-
     Example:
         >>> error_after(Changes(Stratum(3, 200, 940), Stratum(0, 30, 60)))
         FiniteInterval(error=0.0741, low=0.064, high=0.097)

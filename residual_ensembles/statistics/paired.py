@@ -66,11 +66,7 @@ def score(only_a: float, only_b: float, n_images: float, difference: float) -> f
     Unlike Wald's, it holds with few discordant images or none (Tango 1998, Statistics in
     Medicine 17, 891). Standard normal under the hypothesis.
 
-    Args:
-        only_a: Images that only a gets wrong.
-        only_b: Images that only b gets wrong.
-        n_images: Images in all.
-        difference: Hypothetical difference of the errors, strictly between -1 and 1.
+    The difference lies strictly between -1 and 1; the counts are those of `difference_interval`.
     """
     # The share that only b gets wrong, most likely under the hypothesis: a root of a quadratic.
     a = 2 * n_images

@@ -18,23 +18,12 @@ def folder() -> Path:
 
 
 def network_folder(results: Path, network: str, seed: int) -> Path:
-    """Returns the folder of a network: model.keras, history.csv, run.json.
-
-    Args:
-        results: Folder of the study's results.
-        network: Name of the network in tables.
-        seed: Seed that the network was trained with.
-    """
+    """Returns the folder of a network of a study: model.keras, history.csv, run.json."""
     return results / "networks" / f"{network}-{seed}"
 
 
 def finished_network(results: Path, network: str, seed: int) -> Path:
     """Returns the folder of a network after checking that it is trained and its files are intact.
-
-    Args:
-        results: Folder of the study's results.
-        network: Name of the network in tables.
-        seed: Seed that the network was trained with.
 
     Raises:
         ValueError: It is not trained, or one of its files was changed or damaged.

@@ -115,13 +115,7 @@ def remove_partial(*folders: str | os.PathLike) -> None:
 
 
 def write_manifest(folder: str | os.PathLike, names: Iterable[str], **facts: str) -> None:
-    """Writes the manifest of a folder, after its files.
-
-    Args:
-        folder: Folder of results.
-        names: Paths of the files within it.
-        **facts: Other entries of the manifest.
-    """
+    """Writes the manifest of a folder, after its files; `facts` are other entries of it."""
     folder = Path(folder)
     contents = {name: content_of(folder / name) for name in sorted({*names} - {MANIFEST})}
     write_json(folder / MANIFEST, {**facts, "files": contents})
@@ -174,9 +168,7 @@ def require_file(path: Path) -> None:
 def content_of(path: Path, n_bytes: int | None = None) -> dict:
     """Returns the size of a file, and the SHA-256 of its content or of samples of it.
 
-    Args:
-        path: File to read.
-        n_bytes: Expected size; a file of another size is not read.
+    A file of another size than `n_bytes`, which is what is expected, is not read.
     """
     require_file(path)
     with path.open("rb") as file:

@@ -43,9 +43,6 @@ def code_checksum(*entries: str) -> str:
     """Returns the SHA-256 of modules and of all modules of the project that they import.
 
     Comments, docstrings, layout and declarations of parameters are left out.
-
-    Args:
-        *entries: Names of the modules.
     """
     checksum = hashlib.sha256()
     for file in sorted(set(reached(*map(file_of, entries))) - {DECLARATIONS}):
@@ -59,12 +56,13 @@ def _meaning(file: Path) -> str:
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
         if isinstance(body, list):
-            body[:] = [each for each in body if not _is_string(each)]
+            body[:] = [each for each in body if not _is_docstring(each)]
     return ast.dump(tree)
 
 
-def _is_string(node: ast.AST) -> bool:
-    """Whether a statement is a docstring, of a definition or of a variable."""
-    if not isinstance(node, ast.Expr) or not isinstance(node.value, ast.Constant):
-        return False
-    return isinstance(node.value.value, str)
+def _is_docstring(node: ast.AST) -> bool:
+    """Whether a statement is the docstring of a definition or of a variable."""
+    match node:
+        case ast.Expr(ast.Constant(str())):
+            return True
+    return False

@@ -25,11 +25,7 @@ about a result is part of one by its value, as every field of `training.Settings
 
 @functools.cache
 def imported(file: Path) -> frozenset[Path]:
-    """Returns the project's files that a file imports itself.
-
-    Args:
-        file: A file of the project.
-    """
+    """Returns the project's files that one of them imports itself."""
     result, packages = set(), {}
     tree = ast.parse(file.read_bytes())
     for node in _executed(tree):
