@@ -23,12 +23,12 @@ import statistics
 import time
 from collections.abc import Callable
 
-import numpy as np
 from absl import app, flags
+from our_resnet import random_network
 from sent_bytes import Counting
 from side_by_side import BOTH_OURS, FLAGS, Cost, announce, progress, report
 
-from residual_ensembles import lesions, models
+from residual_ensembles import lesions
 from residual_ensembles.runtime.cluster import TASKS_PER_SLOT, Ray
 from residual_ensembles.runtime.executor import Executor
 from residual_ensembles.runtime.local import Local
@@ -38,7 +38,6 @@ flags.DEFINE_integer("depth", 56, "layers of the ResNet: 6n+2", 8)
 flags.DEFINE_integer("images", 600, "images of the sweep: two ranges", 64)
 flags.DEFINE_integer("draws", 4, "random deletions of each number up to 10", 1)
 
-SHAPE, CLASSES = (32, 32, 3), 10
 NODE = {"num_cpus": 1, "object_store_memory": 300 * 2**20, "include_dashboard": False}
 FIRST = {"first": 1.0}
 """A resource that one of the nodes has."""
@@ -59,10 +58,7 @@ class Workers(Ray):
 
 def network_and_plan() -> tuple:
     """Returns a random network, a plan and images."""
-    random = np.random.default_rng(0)
-    images = random.integers(0, 256, (FLAGS.images, *SHAPE)).astype(np.uint8)
-    chain = models.build("resnet", FLAGS.depth, SHAPE, CLASSES, [125.0] * 3, [60.0] * 3)
-    models.reestimate_batch_norm(chain, images[:128])
+    chain, images, _ = random_network(FLAGS.depth, FLAGS.images)
     modules = lesions.deletable(chain)
     plan = lesions.single_deletions(modules)
     return chain, plan + lesions.random_deletions(modules, 10, FLAGS.draws, seed=0), images
@@ -71,10 +67,7 @@ def network_and_plan() -> tuple:
 class Sweep:
     """The sweep by one kind of workers, whose start is not counted.
 
-    Args:
-        evaluate: The sweep, called with an executor.
-        executor: What computes it.
-        **settings: Attributes that the executor is given before.
+    `settings` are attributes that the executor is given before.
     """
 
     def __init__(self, evaluate: Callable[[Executor], object], executor: Executor, **settings):

@@ -40,15 +40,7 @@ def resnet(depth: int, shape: tuple, n_classes: int, dtype: str) -> keras.Model:
 def steps(
     dtype: str, depth: int, images: np.ndarray, labels: np.ndarray, n_steps: int
 ) -> tuple[Callable[[], object], int]:
-    """Returns a function that runs a few steps of Keras' own `fit`, and the number of weights.
-
-    Args:
-        dtype: "float32" or "mixed_bfloat16".
-        depth: 6n + 2.
-        images: uint8 `(batch, height, width, channels)`.
-        labels: int `(batch,)`.
-        n_steps: Steps of momentum SGD, all on the same batch.
-    """
+    """Returns a function that runs a few steps of Keras' own `fit`, and the number of weights."""
     model = resnet(depth, images.shape[1:], int(labels.max()) + 1, dtype)
     model.compile(
         keras.optimizers.SGD(1e-3, momentum=0.9),

@@ -40,6 +40,7 @@ import numpy as np
 import pandas as pd
 from absl import app, flags
 from keras import ops
+from our_resnet import CLASSES, SHAPE
 from side_by_side import (
     BOTH_OURS,
     FLAGS,
@@ -73,7 +74,6 @@ flags.DEFINE_list("rows", [], "names of the rows to measure; none for all")
 flags.DEFINE_list("batch_sizes", ["64", "128", "256"], "the reference's best is taken")
 flags.DEFINE_integer("application_images", 32, "images of 224×224 for ResNet50V2", 8)
 
-SHAPE, CLASSES = (32, 32, 3), 10
 TRAINING_IMAGES = 256
 RESIDUAL_SCALE = 0.2
 """A trained network's residuals are small beside the skip; as they are drawn, they double it, and
@@ -118,11 +118,8 @@ def network(images: np.ndarray, labels: np.ndarray):
 class Reference:
     """Some lesions of a plan, the full network compiled for each.
 
-    Args:
-        chain: The network.
-        plan: The plan.
-        images: Repeated until they fill the largest batch: values do not change what it takes.
-        batch_sizes: Of which the best is taken; None for those of the flag.
+    Images are repeated until they fill the largest batch: values do not change what it takes. Of
+    the batch sizes, by default those of the flag, the best is taken.
     """
 
     def __init__(self, chain, plan: Sequence, images: np.ndarray, batch_sizes=None):
@@ -176,13 +173,8 @@ def compiled(chain, lesion) -> Callable:
 class Sweep:
     """A plan and images, evaluated by the engine in one precision.
 
-    Args:
-        chain: The network.
-        plan: The plan.
-        images: The images.
-        precision: "float32", "bfloat16" or "cascade".
-        others: Images of the same kind, which a cascade is calibrated on: on the evaluated ones,
-            its predictions could not but be those of float32.
+    A cascade is calibrated on other images of the same kind: on the evaluated ones, its predictions
+    could not but be those of float32.
     """
 
     def __init__(self, chain, plan: Sequence, images: np.ndarray, precision: str, others=None):

@@ -1,11 +1,38 @@
-"""Training steps of our networks: contestants of `training.py`."""
+"""Our networks on random images, and steps of their training: contestants of `training.py`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from residual_ensembles import models
 from residual_ensembles.training import Gating, Trainer, compile_trainer
+
+SHAPE, CLASSES = (32, 32, 3), 10
+STATISTICS_IMAGES = 128
+
+
+def random_network(depth: int, n_images: int, shape: tuple[int, int, int] = SHAPE) -> tuple:
+    """Returns a ResNet whose batch-norm statistics fit its random weights, images and labels."""
+    random = np.random.default_rng(0)
+    images = random.integers(0, 256, (n_images, *shape)).astype(np.uint8)
+    labels = random.integers(0, CLASSES, n_images).astype("int32")
+    chain = models.build("resnet", depth, shape, CLASSES, [125.0] * shape[-1], [60.0] * shape[-1])
+    models.reestimate_batch_norm(chain, images[:STATISTICS_IMAGES])
+    return chain, images, labels
+
+
+def training_steps(
+    chain, images: np.ndarray, labels: np.ndarray, gates: Sequence = (None,)
+) -> Callable[[], object]:
+    """Returns a function that runs a step of our `fit` for each of these gates."""
+    trainer = Trainer(chain)
+    compile_trainer(trainer, 1e-3, 1e-4)
+
+    def batches():
+        for each in gates:
+            yield {"images": images, **({} if each is None else {"gates": each})}, labels
+
+    return lambda: trainer.fit(batches(), steps_per_epoch=len(gates), verbose=0, shuffle=False)
 
 
 def gatings(n_modules: int) -> dict[str, Gating]:
@@ -32,16 +59,7 @@ def typical_gates(gating: Gating, n_steps: int) -> list:
 def steps(
     kind: str, dtype: str, depth: int, images: np.ndarray, labels: np.ndarray, n_steps: int
 ) -> tuple[Callable[[], object], int]:
-    """Returns a function that runs a few steps of our `fit`, and the number of weights.
-
-    Args:
-        kind: One of `gatings`.
-        dtype: "float32" or "mixed_bfloat16".
-        depth: 6n + 2.
-        images: uint8 `(batch, height, width, channels)`.
-        labels: int `(batch,)`.
-        n_steps: Steps, all on the same batch.
-    """
+    """Returns a function that runs a few steps of our `fit`, and the number of weights."""
     gating = gatings(models.n_modules("resnet", depth))[kind]
     chain = models.build(
         "resnet",
@@ -53,15 +71,5 @@ def steps(
         dtype=dtype,
         survival=gating.survival,
     )
-    trainer = Trainer(chain)
-    compile_trainer(trainer, 1e-3, 1e-4)
-    chosen = typical_gates(gating, n_steps)
-
-    def batches():
-        for gates in chosen:
-            yield {"images": images, **({} if gates is None else {"gates": gates})}, labels
-
-    def run():
-        trainer.fit(batches(), steps_per_epoch=n_steps, verbose=0, shuffle=False)
-
+    run = training_steps(chain, images, labels, typical_gates(gating, n_steps))
     return run, sum(int(np.prod(v.shape)) for v in chain.trainable_variables)

@@ -20,6 +20,7 @@ import resource
 import numpy as np
 from absl import app, flags
 from keras import ops
+from our_resnet import random_network
 from side_by_side import (
     BOTH_OURS,
     FLAGS,
@@ -31,7 +32,7 @@ from side_by_side import (
     report,
 )
 
-from residual_ensembles import backend, models, paths
+from residual_ensembles import backend, paths
 from residual_ensembles.paths.loss import mean_cross_entropy
 
 flags.DEFINE_integer("depth", 110, "layers of the ResNet: 6n+2", 8)
@@ -41,20 +42,14 @@ flags.DEFINE_integer("paths", 50, "paths of one length for one batch", 1)
 flags.DEFINE_integer("paths_of_all", 4, "paths of each length, where all lengths are sampled", 1)
 flags.DEFINE_list("growth", ["9", "18", "27", "54", "99", "198"], "modules, to see how cost grows")
 
-SHAPE, CLASSES = (32, 32, 3), 10
 GROWTH_ROUNDS = 2
 """At most."""
 
 
 def network(n_modules: int, batch_size: int):
-    """Returns a network with batch statistics that fit its weights, and a batch."""
-    random = np.random.default_rng(0)
-    images = random.integers(0, 256, (batch_size, *SHAPE)).astype("float32")
-    labels = random.integers(0, CLASSES, batch_size).astype("int32")
-    depth = 2 * n_modules + 2
-    chain = models.build("resnet", depth, SHAPE, CLASSES, [125.0] * 3, [60.0] * 3)
-    models.reestimate_batch_norm(chain, images)
-    return chain, images, labels
+    """Returns a network and a batch."""
+    chain, images, labels = random_network(2 * n_modules + 2, batch_size)
+    return chain, images.astype("float32"), labels
 
 
 @ops.custom_gradient

@@ -15,9 +15,9 @@ import residual_ensembles  # noqa: F401 - makes our settings; TensorFlow comes a
 # isort: split
 from collections.abc import Callable
 
-import numpy as np
 from absl import app, flags
 from keras import ops
+from our_resnet import random_network
 from side_by_side import (
     BOTH_OURS,
     FLAGS,
@@ -31,7 +31,7 @@ from side_by_side import (
     report,
 )
 
-from residual_ensembles import backend, models
+from residual_ensembles import backend
 from residual_ensembles.backend.precision import compiled
 from residual_ensembles.lesions.engine.folded_modules import module_form
 from residual_ensembles.models.lowering import lowered
@@ -40,16 +40,13 @@ flags.DEFINE_integer("depth", 110, "layers of the ResNet: 6n+2", 8)
 flags.DEFINE_integer("batch_size", 128, "images that pass a module together", 1)
 flags.DEFINE_integer("images", 10_000, "images of the sweep", 1)
 
-SHAPE, CLASSES = (32, 32, 3), 10
 BASELINE = "weights as arguments"
 
 
 class Modules:
     """All modules of a network, folded and compiled.
 
-    Args:
-        chain: The network.
-        make: From what a module computes to a function of a tensor alone, and what it then is.
+    `make` turns what a module computes into a function of a tensor alone.
     """
 
     def __init__(self, chain, make: Callable):
@@ -111,10 +108,7 @@ def report_costs(row: str, costs: dict[str, list[Cost]]) -> None:
 def main(_):
     announce(BOTH_OURS)
     backend.configure()
-    chain = models.build("resnet", FLAGS.depth, SHAPE, CLASSES, [125.0] * 3, [60.0] * 3)
-    random = np.random.default_rng(0)
-    images = random.integers(0, 256, (FLAGS.batch_size, *SHAPE)).astype("uint8")
-    models.reestimate_batch_norm(chain, images)
+    chain, images, _ = random_network(FLAGS.depth, FLAGS.batch_size)
     y = chain.stem(ops.convert_to_tensor(images))
     makers = {"constants": with_constants, "arguments": with_arguments}
     made, prepared = {}, {name: [] for name in makers}

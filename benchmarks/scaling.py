@@ -19,44 +19,21 @@ import resource
 
 import numpy as np
 from absl import app, flags
+from our_resnet import random_network, training_steps
 from side_by_side import BOTH_OURS, FLAGS, Cost, announce, cost, progress, ratio, report
 
-from residual_ensembles import backend, lesions, models
+from residual_ensembles import backend, lesions
 from residual_ensembles.lesions.engine.evaluator import SweepSpec
 from residual_ensembles.lesions.engine.reference import CompiledParts
-from residual_ensembles.training import Trainer, compile_trainer
 
 FLAGS.set_default("rounds", 2)
 flags.DEFINE_list("modules", ["9", "18", "27", "54", "99", "198"], "modules of the networks")
 flags.DEFINE_integer("images", 32, "images of a sweep", 1)
 flags.DEFINE_integer("batch_size", 128, "images in a training step", 1)
 
-SHAPE, CLASSES = (32, 32, 3), 10
 REFERENCE_BATCH = 128
 TIMED_LESIONS = 3
 BASELINE = "one evaluation per lesion"
-
-
-def build(n: int, images: np.ndarray):
-    """Returns a network of n modules with batch-norm statistics of the images."""
-    chain = models.build("resnet", 2 * n + 2, SHAPE, CLASSES, [125.0] * 3, [60.0] * 3)
-    models.reestimate_batch_norm(chain, images)
-    return chain
-
-
-def training_step(chain, images: np.ndarray, labels: np.ndarray) -> Cost:
-    """Returns what one training step takes, after one that compiles."""
-    trainer = Trainer(chain)
-    compile_trainer(trainer, 1e-3, 1e-4)
-
-    def batch():
-        yield {"images": images}, labels
-
-    def step() -> None:
-        trainer.fit(batch(), steps_per_epoch=1, verbose=0, shuffle=False)
-
-    step()
-    return min(cost(step) for _ in range(FLAGS.rounds))
 
 
 def reference_sweep(chain, plan, images: np.ndarray, n_images: int) -> Cost:
@@ -78,28 +55,26 @@ def reference_sweep(chain, plan, images: np.ndarray, n_images: int) -> Cost:
 def measure(n: int) -> dict[str, Cost]:
     """Returns what is taken by each thing that is measured on a network of n modules."""
     progress(f"{n} modules")
-    random = np.random.default_rng(0)
-    images = random.integers(0, 256, (REFERENCE_BATCH, *SHAPE)).astype(np.uint8)
-    few = images[: FLAGS.images]
-    labels = random.integers(0, CLASSES, len(images)).astype("int32")
 
     def prepare() -> tuple:
-        chain = build(n, images)
+        chain, images, labels = random_network(2 * n + 2, REFERENCE_BATCH)
         plan = lesions.single_deletions(lesions.deletable(chain))
-        evaluator = SweepSpec(chain, [row.lesion for row in plan], len(few)).evaluator
-        evaluator.logits(few, lesions=[n - 1])
-        return chain, plan, evaluator
+        evaluator = SweepSpec(chain, [row.lesion for row in plan], FLAGS.images).evaluator
+        evaluator.logits(images[: FLAGS.images], lesions=[n - 1])
+        return chain, images, labels, plan, evaluator
 
     prepared = []
     build_and_trace = cost(lambda: prepared.extend(prepare()))
-    chain, plan, evaluator = prepared
+    chain, images, labels, plan, evaluator = prepared
+    few = images[: FLAGS.images]
     evaluator.logits(few)  # compiles what batches of other sizes need
-    batch = images[: FLAGS.batch_size], labels[: FLAGS.batch_size]
+    step = training_steps(chain, images[: FLAGS.batch_size], labels[: FLAGS.batch_size])
+    step()  # compiles
     return {
         "build_and_trace": build_and_trace,
         "engine_sweep": min(cost(lambda: evaluator.logits(few)) for _ in range(FLAGS.rounds)),
         "reference_sweep": reference_sweep(chain, plan, images, len(few)),
-        "training_step": training_step(chain, *batch),
+        "training_step": min(cost(step) for _ in range(FLAGS.rounds)),
     }
 
 

@@ -107,10 +107,9 @@ class Contestant:
 
 
 def serve(make: Callable[[], tuple[Callable[[], object], object]]) -> None:
-    """Is the process of a contestant: times a round for each line that it reads.
+    """Times a round for each line that is read: the process of a contestant.
 
-    Args:
-        make: Returns what a round is, and the first answer.
+    `make` returns what a round is, and the first answer.
     """
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what libraries print is no answer
@@ -133,11 +132,7 @@ def ratio(costs: Sequence[Cost], baseline: Sequence[Cost]) -> Cost:
 
 
 def announce(sides: str) -> None:
-    """Prints, before the first row, the machine and the settings.
-
-    Args:
-        sides: Which settings the sides of a ratio have.
-    """
+    """Prints, before the first row, the machine and the settings of both sides of a ratio."""
     # Not at the top: a contestant may be without our settings.
     from residual_ensembles.backend import process
     from residual_ensembles.storage import provenance

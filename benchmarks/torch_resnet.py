@@ -50,14 +50,7 @@ def resnet(depth: int, channels: int, n_classes: int) -> nn.Sequential:
 def steps(
     depth: int, images: np.ndarray, labels: np.ndarray, n_steps: int
 ) -> tuple[Callable[[], object], int]:
-    """Returns a function that trains for `n_steps` on the same batch, and the number of weights.
-
-    Args:
-        depth: 6n + 2.
-        images: uint8 `(batch, height, width, channels)`.
-        labels: int `(batch,)`.
-        n_steps: Steps of momentum SGD with weight decay.
-    """
+    """Returns a function that trains for `n_steps` on the same batch, and the number of weights."""
     network = resnet(depth, images.shape[-1], int(labels.max()) + 1)
     network.to(memory_format=torch.channels_last)
     optimizer = torch.optim.SGD(network.parameters(), 1e-3, momentum=0.9, weight_decay=1e-4)

@@ -110,12 +110,7 @@ def contestant() -> tuple:
 
 
 def measure(row: Row, processes: dict[tuple[str, str], Contestant]) -> None:
-    """Measures one row.
-
-    Args:
-        row: The row.
-        processes: Those that are there already; the others that it needs are added.
-    """
+    """Measures one row; processes that it needs are added to those that are there already."""
     new = [each for each in row.contestants() if each not in processes]
     progress(f"{row.name}: starting and compiling {', '.join(map(' with settings '.join, new))}")
     processes |= {each: Contestant(*each) for each in new}  # all begin at once
