@@ -86,7 +86,6 @@ def _image_shape(data) -> tuple:
 
 
 def main() -> None:
-    """Checks the study."""
     study = studies.load()
     check(study)
     write_text(study.results / "checked.txt", "The parameters can work.\n")

@@ -24,7 +24,6 @@ DAY = 86400.0
 
 
 def define_flags() -> None:
-    """Defines the flags."""
     help_text = "days: remove what has no newer file; default: remove nothing"
     flags.DEFINE_float("older_than", None, help_text, 0.0)
 
@@ -53,7 +52,6 @@ def list_work(folder: Path, now: float) -> list[Work]:
 
 
 def main() -> None:
-    """Lists the folder, and removes what is older than asked."""
     folder = checkpoints.folder()
     works = list_work(folder, time.time())
     for work in works:

@@ -76,7 +76,6 @@ def _data_files(folder: Path, is_package: bool) -> set[Path]:
 
 
 def main() -> None:
-    """Rewrites dvc.yaml."""
     write_text(PIPELINE, with_code(Path(PIPELINE).read_text(encoding="utf-8")))
 
 

@@ -56,7 +56,6 @@ def write_votes(split, seed: int, n_modules: int, folders: list[Path], output: P
 
 
 def main() -> None:
-    """Trains the members, and writes the votes of their sub-ensembles."""
     study = studies.load()
     output_dir, members = study.results, study.ensemble.members
     cli.require_writable_folder(output_dir)

@@ -30,7 +30,6 @@ def offers(choices):
 
 
 def main() -> None:
-    """Writes the page."""
     study = studies.load()
     page = study.results / "explorer.html"
     cli.require_writable_folder(page.parent)

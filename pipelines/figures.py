@@ -8,7 +8,6 @@ from residual_ensembles import analysis, cli, figures
 
 
 def main() -> None:
-    """Draws the figures, and writes the small tables for `dvc plots show`."""
     folder = studies.load().results
     tables = analysis.read_tables(folder)
     cli.require_writable_folder(folder / "figures")

@@ -8,7 +8,6 @@ from residual_ensembles import backend, cli, data, runtime, stages
 
 
 def main() -> None:
-    """Measures all path gradients and writes the tables."""
     study = studies.load()
     cli.require_writable_folder(study.results)
     backend.configure()

@@ -8,7 +8,6 @@ from residual_ensembles import cli, data
 
 
 def main() -> None:
-    """Prepares the data of the study."""
     study = studies.load()
     own = study.data.model_dump()
     prepared = data.prepare(own.pop("source"), study.prepared, **own)

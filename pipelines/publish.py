@@ -72,7 +72,6 @@ FILES = (
 
 
 def define_flags() -> None:
-    """Defines the flags."""
     flags.DEFINE_list("studies", [], "folders of finished studies to copy, separated by commas")
 
 
@@ -173,7 +172,6 @@ def show(committed: Path) -> Iterator[Path]:
 
 
 def main() -> None:
-    """Copies the studies, and shows what all decide."""
     new = [publish(Path(source).resolve(), COMMITTED) for source in FLAGS.studies]
     for folder in dict.fromkeys([*new, *report.evidence.folders(COMMITTED)]):
         report.evidence.decide(folder)

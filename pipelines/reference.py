@@ -102,7 +102,6 @@ def write_defaults() -> None:
 
 
 def main() -> None:
-    """Writes both files."""
     write_defaults()
     write_text(PAGE, page())
 

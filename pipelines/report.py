@@ -11,7 +11,6 @@ COMMAND = "dvc repro --force --single-item figures"
 
 
 def main() -> None:
-    """Writes claims.csv, reference.csv, metrics.json and report.html."""
     folder, shown = studies.load().results, studies.read()
     tables = analysis.read_tables(folder)
     cli.require_writable_folder(folder)

@@ -15,13 +15,11 @@ FLAGS = flags.FLAGS
 
 
 def define_flags() -> None:
-    """Defines the flags."""
     flags.DEFINE_string("results_dir", "results", "folder with one folder per study")
     flags.DEFINE_string("study", None, "name of the study, the folder in --results_dir")
 
 
 def main() -> None:
-    """Prints the table."""
     if FLAGS.study is None:
         print(report.evidence.markdown(report.evidence.read_all()))
     else:

@@ -25,7 +25,6 @@ def runs_of(study: Study) -> list[PlannedRun]:
 
 
 def main() -> None:
-    """Trains all networks that are not trained yet."""
     study = studies.load()
     folder = study.results / "networks"
     cli.require_writable_folder(folder)

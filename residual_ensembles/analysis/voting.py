@@ -48,7 +48,7 @@ def vote(
 
     Args:
         seed: The study's seed that the members were trained for.
-        probabilities: Each member's, `(members, images, classes)`.
+        probabilities: `(members, images, classes)`.
         labels: `(images,)`.
         n_modules: Number of modules of one member.
 

@@ -15,15 +15,13 @@ from residual_ensembles.storage.temporary import is_abandoned, locked
 def atomic_folder(folder: Path, marker: str) -> Iterator[Path]:
     """Yields a temporary folder that replaces `folder` if the block ends without an error.
 
-    Temporary folders of killed processes beside it are removed first.
+    It is empty and beside `folder`, whose old content stays until the new is complete. Temporary
+    folders of killed processes there are removed first.
 
     Args:
-        folder: Folder to write. Its old content stays until the new is complete.
+        folder: Folder to write.
         marker: Name of a file that every folder of this kind has. A folder with other files is
             never replaced.
-
-    Yields:
-        An empty folder beside `folder`, to be filled with files.
 
     Raises:
         ValueError: `folder` is a file, holds something else, or cannot be written.

@@ -54,10 +54,7 @@ class Augmentation:
 def default_augmentation(height: int, width: int, flip: bool = True) -> Augmentation:
     """Returns the default augmentation for images of a size.
 
-    Args:
-        height: Height of the input, in pixels.
-        width: Width of the input, in pixels.
-        flip: Whether to mirror; False for images that mean something else mirrored, as digits do.
+    Images that mean something else mirrored, as digits do, need `flip=False`.
 
     Returns:
         An eighth of the side as padding (4 at 32×32 as in the paper, 1 at 8×8), or random resized

@@ -23,16 +23,7 @@ SHORTER_SIDE_PER_CROP = 256 / 224
 
 
 def center_crop(image: Image.Image, height: int, width: int, shorter_side: int) -> Image.Image:
-    """Resizes an image by its shorter side and crops the center.
-
-    Args:
-        image: An image of any size.
-        height: Height of the result, in pixels, at most `shorter_side`.
-        width: Width of the result, in pixels, at most `shorter_side`.
-        shorter_side: Length of the shorter side before the crop, in pixels.
-
-    Returns:
-        The image as the network sees it in evaluation.
+    """Resizes an image so that its shorter side has this length, and crops the center.
 
     Example:
         >>> center_crop(Image.new("RGB", (500, 375)), 224, 224, shorter_side=256).size

@@ -59,13 +59,7 @@ def reference() -> pd.DataFrame:
 
 
 def points(network: str, plan: str, gating: str = "none") -> pd.DataFrame:
-    """Returns the authors' points of one curve, sorted along it.
-
-    Args:
-        network: resnet110, resnet200, vgg, ...
-        plan: What was done to it, as reference/README.md lists.
-        gating: How it was trained, none or stochastic_depth.
-    """
+    """Returns the authors' points of one curve, sorted along it; reference/README.md lists all."""
     rows = reference()
     rows = rows[(rows.network == network) & (rows.plan == plan) & (rows.gating == gating)]
     return rows.sort_values("x", ignore_index=True)

@@ -96,7 +96,6 @@ def finding(tables: Tables) -> str:
 
 
 def rests_on(tables: Tables) -> str:
-    """Returns what the rows rest on."""
     return errors.bases(tables, (name for name, _ in ours(tables)), "single_deletion")
 
 

@@ -165,7 +165,6 @@ def batch_norms(tables: Tables) -> str:
 
 
 def rests_on(tables: Tables) -> str:
-    """Returns what the curves rest on."""
     if not networks(tables):
         return "no exact path gradients in this study"
     return (

@@ -81,7 +81,6 @@ def draw(tables: Tables) -> Figure:
 
 
 def rests_on(tables: Tables) -> str:
-    """Returns what the curves rest on."""
     deleted = errors.bases(tables, tables.plain, *errors.SWEEPS)
     members = tables.members
     if members.empty:

@@ -83,7 +83,6 @@ def finding(tables: Tables) -> str:
 
 
 def rests_on(tables: Tables) -> str:
-    """Returns what the curves rest on."""
     result = shares(tables)
     if not result:
         return "no path gradients in this study"

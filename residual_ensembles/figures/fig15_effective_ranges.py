@@ -88,7 +88,6 @@ def _end(row, end: str) -> str:
 
 
 def rests_on(tables: Tables) -> str:
-    """Returns what the ranges rest on."""
     result = ranges(tables)
     if not result:
         return "no path gradients in this study"

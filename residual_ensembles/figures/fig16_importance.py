@@ -67,7 +67,6 @@ def draw(tables: Tables) -> Figure:
 
 
 def rests_on(tables: Tables) -> str:
-    """Returns what the points rest on."""
     if tables.module_importance.empty:
         return "no estimates in this study"
     counts = tables.module_importance.groupby("network", sort=False).size()

@@ -49,7 +49,6 @@ def draw(tables: Tables) -> Figure:
 
 
 def rests_on(tables: Tables) -> str:
-    """Returns what the curves rest on."""
     if tables.pruned_steps.empty:
         return "nothing was pruned in this study"
     n_images = int(tables.pruned_steps.n_examples.max())

@@ -75,7 +75,6 @@ def draw(tables: Tables) -> Figure:
 
 
 def rests_on(tables: Tables) -> str:
-    """Returns what the curves rest on."""
     networks = (*tables.plain, *tables.named(("vgg",)))
     return errors.bases(tables, networks, "single_deletion")
 

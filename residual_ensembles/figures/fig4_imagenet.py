@@ -44,7 +44,6 @@ def draw(tables: Tables) -> Figure:
 
 
 def rests_on(tables: Tables) -> str:
-    """Returns what the curves rest on."""
     ours = [errors.basis(tables, n, "single_deletion") for n in tables.plain]
     return "; ".join(
         ["authors: 66 single deletions × 50,000 validation images"]

@@ -93,7 +93,6 @@ def draw(tables: Tables) -> Figure:
 
 
 def rests_on(tables: Tables) -> str:
-    """Returns what the curves rest on."""
     return "; ".join(
         f"{n}: (a) {errors.basis(tables, n, *errors.SWEEPS)}; "
         f"(b) {errors.basis(tables, n, 'reorder')}; bands: 95 % {errors.repeated(tables)} (a), "

@@ -177,7 +177,6 @@ def finding(tables: Tables) -> str:
 
 
 def rests_on(tables: Tables) -> str:
-    """Returns what the panels rest on."""
     return f"(a) counted exactly; (b, c) {measurements(tables)}"
 
 

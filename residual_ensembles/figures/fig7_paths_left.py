@@ -43,7 +43,6 @@ def draw(tables: Tables) -> Figure:
 
 
 def rests_on(tables: Tables) -> str:
-    """Returns what the curves rest on."""
     return f"counted exactly, n = {modules_of(tables)}"
 
 

@@ -40,7 +40,6 @@ def draw(tables: Tables) -> Figure:
 
 
 def rests_on(tables: Tables) -> str:
-    """Returns what the curves rest on."""
     return errors.bases(tables, (name for name, _ in _networks(tables)), "single_deletion")
 
 

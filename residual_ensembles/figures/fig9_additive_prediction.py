@@ -77,7 +77,6 @@ def finding(tables: Tables) -> str:
 
 
 def rests_on(tables: Tables) -> str:
-    """Returns what the points rest on."""
     return errors.bases(tables, tables.plain, *errors.SWEEPS)
 
 

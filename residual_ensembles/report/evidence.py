@@ -125,11 +125,7 @@ def summary(rows: Iterable[ClaimRow]) -> str:
 def markdown(studies: Iterable[StudyVerdicts], *, with_intervals: bool = False) -> str:
     """Returns the verdicts of studies as a Markdown table: a column a study, a row a claim.
 
-    Claims that none of them tests have no row.
-
-    Args:
-        studies: The studies; without any, a sentence says so.
-        with_intervals: Whether each number is followed by its interval.
+    Claims that none of them test have no row; without any study, a sentence says so.
     """
     studies = list(studies)
     if not studies:

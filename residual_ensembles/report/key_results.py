@@ -54,13 +54,7 @@ def answers(claims: pd.DataFrame) -> list[Answer]:
 
 
 def tally(claims: pd.DataFrame, *, counted: bool = False) -> dict[str, int]:
-    """Returns the number of rows of claims.csv by verdict.
-
-    Args:
-        claims: Rows of claims.csv.
-        counted: Whether to take the claims that follow from counting paths, whatever was trained,
-            instead of those that a study can change.
-    """
+    """Returns the number of rows by verdict: of claims that a study can change, or of `COUNTED`."""
     rows = claims[claims.id.isin(COUNTED) == counted]
     return {verdict: int((rows.verdict == verdict).sum()) for verdict in VERDICTS}
 

@@ -46,12 +46,9 @@ _DROPPED = re.compile(r"<!--.*?-->|<metadata>.*?</metadata>|<style.*?</style>", 
 
 
 def inline_svg(svg: str, prefix: str, title: str) -> str:
-    """Returns the <svg> element of a figure, ready to stand in an HTML page.
+    """Returns the <svg> element of a figure that `figures.style.save` wrote, ready for an HTML page.
 
-    Args:
-        svg: The text of an SVG file written by `figures.style.save`.
-        prefix: Put before every id, since a page holds many figures.
-        title: What a screen reader calls it.
+    The prefix is put before every id, since a page holds many figures.
     """
     svg = _DROPPED.sub("", svg[svg.index("<svg") :]).strip()
     for color, replacement in PAGE_COLORS.items():

@@ -147,7 +147,7 @@ def run_cached(
         executor: Runs the tasks.
         progress: Called with the steps that were made since the last call.
         counted: Called when a task is finished.
-        memory_bytes: Memory that each task may take, beside `TASK_BYTES`.
+        memory_bytes: As for `Executor.run`.
     """
     results = [each.cache.find(each.key) for each in tasks]
     missing = [i for i, result in enumerate(results) if result is None]

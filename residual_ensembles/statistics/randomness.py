@@ -18,10 +18,7 @@ def _entropy(part: str | int) -> int:
 def generator(seed: int, *purpose: str | int) -> np.random.Generator:
     """Returns the generator that belongs to (seed, purpose).
 
-    Args:
-        seed: The study's seed, 0 or larger.
-        *purpose: Words and numbers (0 or larger) that name the draw, for instance
-            `("gates", step)`.
+    Words and numbers, 0 or larger, name the draw, for instance `("gates", step)`.
     """
     seed = require_integer("seed", seed)
     return np.random.default_rng([seed, *map(_entropy, purpose)])

@@ -36,11 +36,7 @@ _SAMPLES, _SAMPLE_BYTES = 64, 2**20
 def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     """Yields a temporary path that replaces `path` if the block ends without an error.
 
-    Args:
-        path: File to write. Missing parent folders are created.
-
-    Yields:
-        A path in the same folder and with the same suffix, for the block to write.
+    It is in the same folder, which is created, and has the same suffix.
 
     Raises:
         OSError: The folder cannot be created or written, or the disk is full, with `path` as its

@@ -63,5 +63,4 @@ def hardware() -> dict:
 
 
 def processor() -> str:
-    """Returns the name of the processor."""
     return process.processor_info("model name") or platform.processor() or platform.machine()

@@ -47,10 +47,7 @@ def chromium():
 class Opened:
     """A page opened from disk, and what it did that was heard of.
 
-    Args:
-        browser: Where to open it.
-        path: The file.
-        **options: Of Playwright's `new_context`: viewport, color_scheme, has_touch, ….
+    Options are those of Playwright's `new_context`: viewport, color_scheme, has_touch, ….
     """
 
     def __init__(self, browser, path: Path, **options):

@@ -25,9 +25,7 @@ lesion: {{k: 2, draws: 2, swaps: 2, duplications: 2}}
 class Clone:
     """A copy of the project in a git repository of its own, with tiny studies.
 
-    Args:
-        folder: Where to.
-        studies: By name, what each says besides `TINY`; the first is the one that runs.
+    Each says something besides `TINY`; the first is the one that runs.
     """
 
     def __init__(self, folder: Path, studies: dict[str, str]):

@@ -60,11 +60,6 @@ def _main(module: str, words: tuple[str, ...], folder: str, variables: dict, pri
 def wait_until(condition: Callable[[], object], seconds: float = 120.0, pause: float = 0.01):
     """Waits until a condition holds, and returns what it returned.
 
-    Args:
-        condition: Called until what it returns is true.
-        seconds: How long it may take.
-        pause: Seconds between two calls.
-
     Raises:
         TimeoutError: It did not hold in time.
     """

@@ -27,7 +27,6 @@ LESIONS = {
 
 
 def define_flags() -> None:
-    """Defines the flags."""
     flags.DEFINE_string("results_dir", "results/digits", "folder of report.html and explorer.html")
     flags.DEFINE_string("output_dir", "tmp/screenshots", "folder for the screenshots")
 
@@ -55,7 +54,6 @@ def take(browser, page: Path, output_dir: Path) -> None:
 
 
 def main() -> None:
-    """Takes all screenshots."""
     from playwright.sync_api import sync_playwright
 
     output_dir = Path(FLAGS.output_dir)

@@ -13,8 +13,7 @@ NAME = "tiny"
 def parameters(**changes) -> dict:
     """Returns all parameters of a study of one ResNet-20.
 
-    Args:
-        **changes: By section, what is not the default; or a parameter outside of the sections.
+    Changes are those of a section, or a parameter outside of the sections.
     """
     values = {
         section: Study.model_fields[section].annotation().model_dump(mode="json")
@@ -33,11 +32,8 @@ def write(
 ) -> Path:
     """Makes the folder of a project, and returns that of its results.
 
-    Args:
-        folder: Where to.
-        prepared: Folder of the prepared data.
-        trained: Folder of the trained networks; what was not trained is called finished.
-        **changes: As for `parameters`.
+    It links the folders of prepared data and of trained networks; what of these was not trained is
+    called finished. Changes are those of `parameters`.
     """
     results = folder / "results" / NAME
     results.mkdir(parents=True, exist_ok=True)

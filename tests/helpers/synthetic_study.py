@@ -180,15 +180,27 @@ def _half_gates(seed: int, n_images: int) -> pd.DataFrame:
     return pd.DataFrame([row], columns=HALF_GATE_COLUMNS)
 
 
-def _modules_and_ranges(seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Gradient by module, of networks of two depths, and effective ranges."""
-    modules, ranges = [], []
-    for name, n in (("resnet", N), ("resnet_stochastic_depth", N), ("highway", 15), ("vgg", 12)):
-        key = {"network": name, "seed": seed, "epoch": 30}
+OF_GRADIENTS = {"resnet": N, "resnet_stochastic_depth": N, "highway": 15, "vgg": 12}
+"""Number of modules by network, of two depths, in tables of gradients by module and of ranges."""
+
+
+def _modules(seed: int) -> pd.DataFrame:
+    """Gradient by module."""
+    modules = []
+    for name, n in OF_GRADIENTS.items():
+        key = {"network": name, "seed": seed, "epoch": 30, "batch_norm": "inference"}
         share = np.ones(n) if name == "vgg" else 0.3 * np.exp(-np.arange(n) / n)
         numbers = {"module": np.arange(1, n + 1), "share_projected": share, "n": 5}
         ends = {"share_low": share - 0.02, "share_high": share + 0.02}
-        modules.append(pd.DataFrame(key | {"batch_norm": "inference"} | numbers | ends))
+        modules.append(pd.DataFrame(key | numbers | ends))
+    return pd.concat(modules)
+
+
+def _ranges(seed: int) -> pd.DataFrame:
+    """Effective ranges."""
+    ranges = []
+    for name in OF_GRADIENTS:
+        key = {"network": name, "seed": seed, "epoch": 30}
         readings = ["norm_of_sum", "projection"]
         readings += ["mean_norm_times_paths"] if name == "resnet" else []
         for i, reading in enumerate(readings):
@@ -197,7 +209,7 @@ def _modules_and_ranges(seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
             row |= {"last": 8 + i, "last_low": 8 + i, "last_high": 9 + i, "n_batches": 5}
             row |= {"carried": 0.3, "carried_low": 0.25, "carried_high": 0.35}
             ranges.append(key | row)
-    return pd.concat(modules), pd.DataFrame(ranges)
+    return pd.DataFrame(ranges)
 
 
 def _write_ensemble(folder: Path, seeds: tuple[int, ...], labels: np.ndarray) -> None:
@@ -257,11 +269,7 @@ def write_study(
     draws: int = 6,
     swaps: int = 10,
 ) -> Path:
-    """Writes a study: its tables, predictions/ and networks/*/run.json.
-
-    Returns:
-        The study's folder.
-    """
+    """Writes a study, its tables, predictions/ and networks/*/run.json, and returns its folder."""
     labels = (np.arange(n_images) % 10).astype("int16")
     (folder / "predictions").mkdir(parents=True)
     tables = []
@@ -285,23 +293,21 @@ def write_study(
             history = {"epoch": [1, 2], "error_fraction": [0.5, 0.25]}
             pd.DataFrame(history).to_csv(run / "history.csv", index=False)
     pd.concat(tables).to_csv(folder / "lesions.csv", index=False)
-    pd.concat(_gradients(seed) for seed in seeds).to_csv(folder / "path_gradients.csv", index=False)
     _write_ensemble(folder, seeds, labels)
-    fits = pd.concat(_fits(seed) for seed in seeds)
-    fits.to_csv(folder / "path_gradients_fits.csv", index=False)
-    kept = pd.concat(_cancellation(seed) for seed in seeds)
-    kept.to_csv(folder / "path_gradients_cancellation.csv", index=False)
-    modules, ranges = zip(*(_modules_and_ranges(seed) for seed in seeds), strict=True)
-    pd.concat(modules).to_csv(folder / "path_gradients_modules.csv", index=False)
-    pd.concat(ranges).to_csv(folder / "path_gradients_ranges.csv", index=False)
     exactness = [_exactness(name, seed, n_images) for name in networks for seed in seeds]
     pd.DataFrame(exactness).to_csv(folder / "exactness.csv", index=False)
-    summed = pd.concat(_sums(seed) for seed in seeds)
-    summed.to_csv(folder / "path_gradients_sums.csv", index=False)
-    identities = pd.concat(_half_gates(seed, n_images) for seed in seeds)
-    identities.to_csv(folder / "half_gates.csv", index=False)
-    if "highway" in networks:
-        pd.concat(_gates(seed) for seed in seeds).to_csv(folder / "gates.csv", index=False)
+    of_seed = {
+        "path_gradients": _gradients,
+        "path_gradients_fits": _fits,
+        "path_gradients_cancellation": _cancellation,
+        "path_gradients_modules": _modules,
+        "path_gradients_ranges": _ranges,
+        "path_gradients_sums": _sums,
+        "half_gates": lambda seed: _half_gates(seed, n_images),
+        **({"gates": _gates} if "highway" in networks else {}),
+    }
+    for name, table in of_seed.items():
+        pd.concat(map(table, seeds)).to_csv(folder / f"{name}.csv", index=False)
     return folder
 
 

@@ -21,16 +21,13 @@ class Choice(NamedTuple):
     """A network that the explorer may offer."""
 
     name: str
-    """In the study."""
     seed: int
     title: str
-    """As people call it."""
     path: Path
     """Of its model.keras."""
     error_fraction: float
-    """Of the intact network, on the full test split."""
+    """Of the intact network, on the full test split of `n_images`."""
     n_images: int
-    """Images of the test split."""
 
 
 def choose(networks_dir: Path, networks: Sequence[str], seeds: Sequence[int]) -> list[Choice]:
@@ -55,29 +52,20 @@ def choose(networks_dir: Path, networks: Sequence[str], seeds: Sequence[int]) ->
     runs.sort(key=lambda run: run[1]["gating"] != "none")  # stable: the study's order stays
     chosen: dict[str, Choice] = {}
     for name, run in runs:
-        family = _family(run["model"])
-        if family and family not in chosen:
-            chosen[family] = _choice(networks_dir, name, seeds[0], run)
+        known = ARCHITECTURES.get(run["model"])
+        if known is None or known.has_gates or known.title in chosen:
+            continue
+        gated = "" if run["gating"] == "none" else f", {run['gating'].replace('_', ' ')}"
+        chosen[known.title] = Choice(
+            name,
+            seeds[0],
+            f"{known.title}-{run['depth']}{gated}",
+            networks_dir / f"{name}-{seeds[0]}" / "model.keras",
+            run["test_error_fraction"],
+            run["n_test_images"],
+        )
     titles = dict.fromkeys(known.title for known in ARCHITECTURES.values())
     return [chosen[title] for title in titles if title in chosen]
-
-
-def _family(model: str) -> str | None:
-    """Returns what people call networks of a kind; None of those that the explorer cannot run."""
-    known = ARCHITECTURES.get(model)
-    return None if known is None or known.has_gates else known.title
-
-
-def _choice(networks_dir: Path, name: str, seed: int, run: dict) -> Choice:
-    gated = "" if run["gating"] == "none" else f", {run['gating'].replace('_', ' ')}"
-    return Choice(
-        name,
-        seed,
-        f"{_family(run['model'])}-{run['depth']}{gated}",
-        networks_dir / f"{name}-{seed}" / "model.keras",
-        run["test_error_fraction"],
-        run["n_test_images"],
-    )
 
 
 def _run(folder: Path) -> dict:
