@@ -19,18 +19,19 @@ Needs two cores and `make install-cluster`. About 10 minutes.
 """
 
 import os
+import pickle
 import statistics
 import time
 from collections.abc import Callable
 
 from absl import app, flags
 from our_resnet import random_network
-from sent_bytes import Counting
 from side_by_side import BOTH_OURS, FLAGS, Cost, announce, progress, report
 
 from residual_ensembles import lesions
+from residual_ensembles.lesions.engine.evaluator import SweepSpec
 from residual_ensembles.runtime.cluster import TASKS_PER_SLOT, Ray
-from residual_ensembles.runtime.executor import Executor
+from residual_ensembles.runtime.executor import Executor, Serial
 from residual_ensembles.runtime.local import Local
 
 FLAGS.set_default("rounds", 3)
@@ -62,6 +63,34 @@ def network_and_plan() -> tuple:
     modules = lesions.deletable(chain)
     plan = lesions.single_deletions(modules)
     return chain, plan + lesions.random_deletions(modules, 10, FLAGS.draws, seed=0), images
+
+
+def pickled_bytes(value: object) -> int:
+    """Returns the size of a value as it is sent."""
+    return len(pickle.dumps(value, pickle.HIGHEST_PROTOCOL))
+
+
+class Counting(Serial):
+    """Runs everything here and counts the bytes that would have been sent."""
+
+    def __init__(self):
+        super().__init__()
+        self.networks = 0
+        """Of networks and their plans."""
+        self.images = 0
+        self.results = 0
+
+    def scatter(self, value):
+        if isinstance(value, SweepSpec):
+            self.networks += pickled_bytes(value)
+        else:
+            self.images += pickled_bytes(value)
+        return value
+
+    def run(self, *what, **how):
+        results = super().run(*what, **how)
+        self.results += sum(map(pickled_bytes, results))
+        return results
 
 
 class Sweep:

@@ -21,12 +21,8 @@ from absl import flags
 from pipelines import study as studies
 from residual_ensembles import analysis, cli, figures, report
 from residual_ensembles.figures import style
-from residual_ensembles.storage.files import (
-    read_npz,
-    write_bytes,
-    write_npz,
-    write_text,
-)
+from residual_ensembles.storage.columns import TABLES
+from residual_ensembles.storage.files import read_npz, write_bytes, write_npz, write_text
 
 FLAGS = flags.FLAGS
 COMMITTED = Path("docs/results")
@@ -43,29 +39,14 @@ EXPLORER = "explorer.html"
 PREDICTED = ("intact", "single_deletion")
 """Lesions whose predictions decide claims: costs on the same images."""
 FILES = (
-    "lesions.csv",
+    *(name for name in TABLES if name != "path_gradients_quantiles.csv"),
     "lesions_run.json",
-    "exactness.csv",
-    "half_gates.csv",
-    "module_importance.csv",
-    "module_importance_ranks.csv",
-    "pruned.csv",
-    "pruned_steps.csv",
-    "ensemble.csv",
-    "ensemble/members.csv",
-    "ensemble/predictions-*.npz",
-    "path_gradients.csv",
-    "path_gradients_cancellation.csv",
-    "path_gradients_fits.csv",
-    "path_gradients_modules.csv",
-    "path_gradients_ranges.csv",
-    "path_gradients_sums.csv",
     "path_gradients_run.json",
+    "ensemble/predictions-*.npz",
     "networks/*/run.json",
     "networks/*/times.json",
     "networks/*/history.csv",
     "networks/*/gates.csv",
-    "gates.csv",
     "cost.csv",
 )
 """What is copied, as far as it is there."""

@@ -37,28 +37,14 @@ class Study(parameters.Study):
         return network_folder(self.results, network, seed)
 
     def settings(self, network: str, seed: int = 0) -> Settings:
-        """Returns the settings of the training of a network.
-
-        Raises:
-            ValueError: The settings are invalid.
-        """
+        """Returns the settings of the training of a network."""
         own = self.network[network].model_dump()
-        try:
-            return Settings(**own, **self.train.model_dump(), seed=seed)
-        except ValueError as error:
-            raise ValueError(f"network.{network}: {error}") from error
+        return _settings(f"network.{network}", **own, **self.train.model_dump(), seed=seed)
 
     def member_settings(self, seed: int = 0) -> Settings:
-        """Returns the settings of the training of a member of the ensemble.
-
-        Raises:
-            ValueError: The settings are invalid.
-        """
+        """Returns the settings of the training of a member of the ensemble."""
         train = self.train.model_dump() | {"epochs": self.ensemble.epochs, "snapshots": ()}
-        try:
-            return Settings(**train, depth=self.ensemble.depth, seed=seed)
-        except ValueError as error:
-            raise ValueError(f"ensemble: {error}") from error
+        return _settings("ensemble", **train, depth=self.ensemble.depth, seed=seed)
 
     @model_validator(mode="after")
     def _networks_allow_it(self):
@@ -98,6 +84,14 @@ class Study(parameters.Study):
                 f"Received paths.weights_of={self.paths.weights_of}, expected 0..{n_modules}: no "
                 "network of the study has more modules."
             )
+
+
+def _settings(place: str, **values) -> Settings:
+    """Returns settings; the error of invalid ones says where they stand."""
+    try:
+        return Settings(**values)
+    except ValueError as error:
+        raise ValueError(f"{place}: {error}") from error
 
 
 def read(path: Path = PARAMS) -> dict:

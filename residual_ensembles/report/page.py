@@ -34,6 +34,7 @@ from residual_ensembles.report.rows import (
     network_rows,
     provenance_rows,
 )
+from residual_ensembles.storage.columns import TABLES
 from residual_ensembles.storage.files import require_file, write_csv, write_json, write_text
 
 PAGE_COLORS = {
@@ -42,11 +43,12 @@ PAGE_COLORS = {
     style.GRID: "var(--line)",
 }
 """Replacements for ink, paper and grid, so that the page can be dark."""
+_FILES = ("claims.csv", *TABLES, "reference.csv", "metrics.json")
 _DROPPED = re.compile(r"<!--.*?-->|<metadata>.*?</metadata>|<style.*?</style>", re.DOTALL)
 
 
 def inline_svg(svg: str, prefix: str, title: str) -> str:
-    """Returns the <svg> element of a figure that `figures.style.save` wrote, ready for an HTML page.
+    """Returns the <svg> element of a figure, ready to stand in an HTML page.
 
     The prefix is put before every id, since a page holds many figures.
     """
@@ -237,27 +239,3 @@ def write_page(
     page = render(tables, claims, parameters, command, committed)
     write_text(tables.folder / "report.html", page)
     return len(claims)
-
-
-_FILES = (
-    "claims.csv",
-    "lesions.csv",
-    "path_gradients.csv",
-    "path_gradients_quantiles.csv",
-    "path_gradients_cancellation.csv",
-    "path_gradients_fits.csv",
-    "path_gradients_ranges.csv",
-    "path_gradients_modules.csv",
-    "path_gradients_sums.csv",
-    "gates.csv",
-    "exactness.csv",
-    "half_gates.csv",
-    "ensemble.csv",
-    "ensemble/members.csv",
-    "module_importance.csv",
-    "module_importance_ranks.csv",
-    "pruned.csv",
-    "pruned_steps.csv",
-    "reference.csv",
-    "metrics.json",
-)

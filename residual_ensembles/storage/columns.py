@@ -1,4 +1,25 @@
-"""Columns of the tables of a study; those of path_gradients*.csv are in `gradient_tables`."""
+"""Tables of a study, and their columns; those of path_gradients*.csv are in `gradient_tables`."""
+
+TABLES = (
+    "lesions.csv",
+    "path_gradients.csv",
+    "path_gradients_quantiles.csv",
+    "path_gradients_cancellation.csv",
+    "path_gradients_fits.csv",
+    "path_gradients_ranges.csv",
+    "path_gradients_modules.csv",
+    "path_gradients_sums.csv",
+    "gates.csv",
+    "exactness.csv",
+    "half_gates.csv",
+    "ensemble.csv",
+    "ensemble/members.csv",
+    "module_importance.csv",
+    "module_importance_ranks.csv",
+    "pruned.csv",
+    "pruned_steps.csv",
+)
+"""What the stages write into the folder of a study."""
 
 LESION_COLUMNS = [
     "network",

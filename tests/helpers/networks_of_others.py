@@ -1,6 +1,5 @@
 """Writes tables that look like those of a study of four external networks, from a seed alone."""
 
-import json
 from math import comb
 from pathlib import Path
 
@@ -8,9 +7,8 @@ import numpy as np
 import pandas as pd
 
 from residual_ensembles.paths.study import gradient_tables
-from residual_ensembles.statistics.intervals import wilson
 from residual_ensembles.statistics.randomness import generator
-from residual_ensembles.storage.columns import LESION_COLUMNS
+from tests.helpers.synthetic_study import write_network
 
 MODULES = {"resnet20": 9, "resnet32": 15, "resnet44": 21, "resnet56": 27}
 KEY = {"seed": 0, "epoch": 1, "target": "y0", "batch_norm": "inference"}
@@ -63,23 +61,16 @@ def _gradients(network: str, n: int) -> pd.DataFrame:
 def write(folder: Path) -> Path:
     """Writes the study, and returns its folder."""
     labels, lesions = (np.arange(N_IMAGES) % 10).astype("int16"), []
-    (folder / "predictions").mkdir(parents=True)
     for network, n in MODULES.items():
         plan = list(_plan(n))
         wrong = np.array([np.arange(N_IMAGES) < N_IMAGES * (0.1 + 0.8 * row[-1]) for row in plan])
         predictions = np.where(wrong, (labels + 1) % 10, labels).astype("int16")
-        np.savez(folder / f"predictions/{network}-0.npz", predictions=predictions, labels=labels)
-        for row, count in zip(plan, wrong.sum(axis=1), strict=True):
-            result = (N_IMAGES, count, count / N_IMAGES, *wilson(int(count), N_IMAGES))
-            lesions.append((network, 0, *row[:5], *result))
-        run = folder / "networks" / f"{network}-0" / "run.json"
-        run.parent.mkdir(parents=True)
-        facts = {"network": network, "seed": 0, "model": "unraveled", "gating": "none"}
-        facts |= {"external": f"keras:{network}.keras", "n_modules": n, "n_parameters": 1000}
+        facts = {"model": "unraveled", "gating": "none", "external": f"keras:{network}.keras"}
+        facts |= {"n_modules": n, "n_parameters": 1000}
         facts |= {"downsampling": [n // 3 + 1, 2 * n // 3 + 1], "revision": "0123456789ab"}
         facts |= {"dataset": {"name": "folder", "title": "CIFAR-10 (JPEG)", "checksum": "ab" * 32}}
-        run.write_text(json.dumps(facts))
-    pd.DataFrame(lesions, columns=LESION_COLUMNS).to_csv(folder / "lesions.csv", index=False)
+        lesions.append(write_network(folder, network, 0, plan, predictions, labels, facts))
+    pd.concat(lesions).to_csv(folder / "lesions.csv", index=False)
     rows = [row for network, n in MODULES.items() for row in _ranges(network, n)]
     pd.DataFrame(rows).to_csv(folder / "path_gradients_ranges.csv", index=False)
     tables = [_gradients(network, n) for network, n in MODULES.items()]

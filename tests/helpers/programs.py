@@ -47,6 +47,13 @@ def run(
     return CompletedProcess((module, *words), None if late else process.exitcode, out, err)
 
 
+def succeed(module: str, *arguments, **options) -> CompletedProcess:
+    """Runs a module as `run` does; it has to succeed."""
+    done = run(module, *arguments, **options)
+    assert done.returncode == 0, done.stderr
+    return done
+
+
 def _main(module: str, words: tuple[str, ...], folder: str, variables: dict, printed) -> None:
     for number, path in enumerate(printed, start=1):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), number)

@@ -122,8 +122,7 @@ def test_the_stages_of_a_study_of_ones_own(folder):
     results = small_studies.write(folder, folder / "prepared", **params)
     stages = ("check", "train", "lesion_study", "ensemble", "path_gradients", "explorer")
     for stage in (*stages, "figures", "report"):
-        done = programs.run(f"pipelines.{stage}", folder=folder)
-        assert done.returncode == 0, done.stderr
+        programs.succeed(f"pipelines.{stage}", folder=folder)
     assert pd.read_csv(results / "module_importance.csv")["name"].tolist() == [
         "add1",
         "add2",

@@ -45,8 +45,7 @@ def environment(folder):
 def test_networks_are_trained_once(prepared, tmp_path):
     results = project(tmp_path, prepared)
     for begins in ("4/4 - ", "already finished"):
-        done = programs.run("pipelines.train", folder=tmp_path, **environment(tmp_path))
-        assert done.returncode == 0, done.stderr
+        done = programs.succeed("pipelines.train", folder=tmp_path, **environment(tmp_path))
         for name in ("a-0", "b-0"):
             assert re.search(rf"^{name}: {begins}", done.stdout, re.MULTILINE), done.stdout
             assert (results / "networks" / name / "run.json").exists()
@@ -55,8 +54,7 @@ def test_networks_are_trained_once(prepared, tmp_path):
 
 def test_two_networks_that_are_the_same_are_trained_once(prepared, tmp_path):
     results = project(tmp_path, prepared, biases=(-2.0, -2.0))
-    done = programs.run("pipelines.train", folder=tmp_path, **environment(tmp_path))
-    assert done.returncode == 0, done.stderr
+    done = programs.succeed("pipelines.train", folder=tmp_path, **environment(tmp_path))
     assert done.stdout.count(": 4/4 - ") == done.stdout.count("already finished") == 1
     a, b = (results / "networks" / name / "model.keras" for name in ("a-0", "b-0"))
     assert a.read_bytes() == b.read_bytes()
@@ -77,8 +75,7 @@ def test_a_killed_stage_is_resumed(prepared, tmp_path):
     for process in started:
         assert programs.has_ended(process.pid)
     assert not list(results.rglob("run.json"))
-    done = programs.run("pipelines.train", folder=tmp_path, **environment(tmp_path))
-    assert done.returncode == 0, done.stderr
+    done = programs.succeed("pipelines.train", folder=tmp_path, **environment(tmp_path))
     assert "resuming at step" in done.stdout
 
 

@@ -10,13 +10,11 @@ def test_figures_then_report(study, tmp_path):
     folder = small_studies.write(tmp_path)
     shutil.copytree(study, folder, dirs_exist_ok=True)
 
-    figures = programs.run("pipelines.figures", folder=tmp_path)
-    assert figures.returncode == 0, figures.stderr
+    programs.succeed("pipelines.figures", folder=tmp_path)
     assert len(list((folder / "figures").glob("fig*.svg"))) == 15
     assert len(pd.read_csv(folder / "plots" / "random_deletion.csv")) == 40
 
-    report = programs.run("pipelines.report", folder=tmp_path)
-    assert report.returncode == 0, report.stderr
+    report = programs.succeed("pipelines.report", folder=tmp_path)
     assert "results/tiny/report.html" in report.stdout
     assert "train.epochs" in (folder / "report.html").read_text()
     assert len(pd.read_csv(folder / "reference.csv")) == 483

@@ -26,8 +26,7 @@ def project(study, tmp_path_factory):
     (results / "explorer.html").write_text("runs a ResNet")
     (results / "networks/resnet-0/model.keras").write_text("weights")
     (folder / "README.md").write_text("Before.\n<!-- results -->\nold\n<!-- /results -->\nAfter.\n")
-    done = programs.run("pipelines.publish", "--studies=results/tiny", folder=folder)
-    assert done.returncode == 0, done.stderr
+    programs.succeed("pipelines.publish", "--studies=results/tiny", folder=folder)
     return folder
 
 
@@ -113,7 +112,6 @@ def test_an_unfinished_study_and_one_of_another_name_are_refused(study, tmp_path
 
 def test_without_a_study_a_sentence_says_so(tmp_path):
     (tmp_path / "README.md").write_text("<!-- results -->\n<!-- /results -->\n")
-    done = programs.run("pipelines.publish", folder=tmp_path)
-    assert done.returncode == 0, done.stderr
+    programs.succeed("pipelines.publish", folder=tmp_path)
     assert "No study is committed yet." in (tmp_path / "README.md").read_text()
     assert (tmp_path / "docs/results/README.md").read_text().startswith("# Results\n")
