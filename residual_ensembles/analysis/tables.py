@@ -76,7 +76,7 @@ class Tables:
         folder: The study's folder, results/<study>.
         lesions: lesions.csv, one row per lesion.
         gradients: path_gradients.csv, one row per path length.
-        gates: gates.csv, one row per highway module.
+        gates: gates.csv of each network, one row per highway module.
         exactness: exactness.csv, one row per network: how far its lesions are exact.
         half_gates: half_gates.csv, one row per residual network that has a highway twin.
         ensemble: ensemble.csv, one row per sub-ensemble of small networks and way to vote.
@@ -380,13 +380,10 @@ def _run(folder: Path, network: str, seed: int) -> Run:
 
 
 def _gates(folder: Path, runs: tuple[Run, ...]) -> pd.DataFrame:
-    """Reads the study's gates.csv or, where there is none, that of each highway network."""
-    of_study = folder / "gates.csv"
-    of_runs = [network_folder(folder, run.network, run.seed) / "gates.csv" for run in runs]
-    paths = [path for path in of_runs if path.exists()]
-    if of_study.exists() or not paths:
-        return _table(of_study, GATE_COLUMNS)
-    return pd.concat([_table(path, GATE_COLUMNS) for path in paths], ignore_index=True)
+    """Reads gates.csv of each highway network."""
+    files = [network_folder(folder, run.network, run.seed) / "gates.csv" for run in runs]
+    tables = [_table(file, GATE_COLUMNS) for file in files if file.exists()]
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=GATE_COLUMNS)
 
 
 @checked
@@ -420,7 +417,6 @@ def read_tables(folder: str | Path) -> Tables:
         for suffix, columns in gradient_tables.COLUMNS.items()
         if suffix != "_quantiles"
     }
-    exactness = _table(folder / "exactness.csv", EXACTNESS_COLUMNS)
     if not (folder / "module_importance.csv").exists():
         _require_current(folder, (path.name for path in folder.glob("*.csv")))
     _require_current(folder / "path_gradients.csv", gradients["gradients"].target)
@@ -429,7 +425,7 @@ def read_tables(folder: str | Path) -> Tables:
         lesions=lesions,
         **gradients,
         gates=_gates(folder, runs),
-        exactness=exactness,
+        exactness=_table(folder / "exactness.csv", EXACTNESS_COLUMNS),
         half_gates=_table(folder / "half_gates.csv", HALF_GATE_COLUMNS),
         ensemble=_table(folder / "ensemble.csv", ENSEMBLE_COLUMNS),
         members=_table(folder / "ensemble" / "members.csv", MEMBER_COLUMNS),

@@ -9,7 +9,6 @@ TABLES = (
     "path_gradients_ranges.csv",
     "path_gradients_modules.csv",
     "path_gradients_sums.csv",
-    "gates.csv",
     "exactness.csv",
     "half_gates.csv",
     "ensemble.csv",

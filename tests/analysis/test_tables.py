@@ -84,7 +84,7 @@ def test_gates_of_single_networks_are_joined(tmp_path, study):
     lesions.to_csv(tmp_path / "lesions.csv", index=False)
     run = tmp_path / "networks" / "highway-0"
     run.mkdir(parents=True)
-    gates = pd.read_csv(study / "gates.csv")
+    gates = pd.read_csv(study / "networks/highway-0/gates.csv")
     gates.to_csv(run / "gates.csv", index=False)
     pd.testing.assert_frame_equal(read_tables(tmp_path).gates, gates)
 
@@ -116,10 +116,10 @@ def test_a_network_may_be_called_like_a_number_or_nothing(tmp_path, name):
     }
     pd.DataFrame([row]).to_csv(tmp_path / "lesions.csv", index=False)
     gates = dict.fromkeys(GATE_COLUMNS, 0) | {"network": name}
-    pd.DataFrame([gates]).to_csv(tmp_path / "gates.csv", index=False)
     run = tmp_path / "networks" / f"{name}-0" / "run.json"
     run.parent.mkdir(parents=True)
     run.write_text('{"model": "resnet", "n_modules": 9}')
+    pd.DataFrame([gates]).to_csv(run.with_name("gates.csv"), index=False)
     tables = read_tables(tmp_path)
     assert tables.networks == (name,)
     assert tables.plain == (name,)

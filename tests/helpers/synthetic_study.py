@@ -291,6 +291,8 @@ def write_study(
             (run / "times.json").write_text(json.dumps(times))
             history = {"epoch": [1, 2], "error_fraction": [0.5, 0.25]}
             pd.DataFrame(history).to_csv(run / "history.csv", index=False)
+            if name == "highway":
+                _gates(seed).to_csv(run / "gates.csv", index=False)
     pd.concat(tables).to_csv(folder / "lesions.csv", index=False)
     _write_ensemble(folder, seeds, labels)
     exactness = [_exactness(name, seed, n_images) for name in networks for seed in seeds]
@@ -303,7 +305,6 @@ def write_study(
         "path_gradients_ranges": _ranges,
         "path_gradients_sums": _sums,
         "half_gates": lambda seed: _half_gates(seed, n_images),
-        **({"gates": _gates} if "highway" in networks else {}),
     }
     for name, table in of_seed.items():
         pd.concat(map(table, seeds)).to_csv(folder / f"{name}.csv", index=False)

@@ -42,7 +42,7 @@ def evil_page(study, tmp_path_factory):
     """A page of a study whose every name tries to be a script."""
     folder = tmp_path_factory.mktemp("evil") / "digits"
     shutil.copytree(study, folder)
-    for name in ("lesions", "path_gradients", "gates", "half_gates", "exactness"):
+    for name in ("lesions", "path_gradients", "half_gates", "exactness"):
         table = pd.read_csv(folder / f"{name}.csv")
         table["network"] = table.network.replace({"resnet": EVIL, "highway": EVIL + "highway"})
         table.to_csv(folder / f"{name}.csv", index=False)
@@ -52,6 +52,10 @@ def evil_page(study, tmp_path_factory):
     path = folder / "networks" / f"{EVIL}-0" / "run.json"
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps(run))
+    gates = pd.read_csv(folder / "networks/highway-0/gates.csv").assign(network=EVIL + "highway")
+    path = folder / "networks" / f"{EVIL}highway-0" / "gates.csv"
+    path.parent.mkdir(parents=True)
+    gates.to_csv(path, index=False)
     return page_of(folder, {EVIL: {"'><img src=x onerror=alert(1)>": EVIL}})
 
 
