@@ -8,11 +8,12 @@ from PIL import Image
 
 from residual_ensembles import data
 from residual_ensembles.data import preparation, prepared, records
+from tests.helpers.sources import ListSource, random_rows
 
 
 @pytest.fixture
-def source(make_source, make_rows):
-    return make_source(make_rows(60, 8, 8), make_rows(12, 8, 8, seed=1))
+def source():
+    return ListSource(random_rows(60, 8, 8), random_rows(12, 8, 8, seed=1))
 
 
 @pytest.mark.parametrize("storage", ["arrays", "records"])
@@ -23,9 +24,9 @@ def test_mean_and_deviation_are_those_of_the_train_split(write, source, storage)
     np.testing.assert_allclose(result.std, images.std((0, 1, 2)), rtol=1e-9)
 
 
-def test_a_channel_of_one_color_divides_by_one(write, make_source, make_rows):
-    rows = [(array * np.uint8([1, 0, 1]), label) for array, label in make_rows(12, 8, 8)]
-    result = write(make_source(rows, rows))
+def test_a_channel_of_one_color_divides_by_one(write):
+    rows = [(array * np.uint8([1, 0, 1]), label) for array, label in random_rows(12, 8, 8)]
+    result = write(ListSource(rows, rows))
     assert result.mean[1] == 0
     assert result.std[1] == 1
 
@@ -64,16 +65,16 @@ def test_limits_draw_by_class(write, source):
     assert everything.description["counts"] == {"train": 54, "validation": 6, "test": 12}
 
 
-def test_the_checksum_covers_images_labels_and_view(write, make_source, make_rows):
-    rows, test = make_rows(12, 8, 8), make_rows(3, 8, 8)
+def test_the_checksum_covers_images_labels_and_view(write):
+    rows, test = random_rows(12, 8, 8), random_rows(3, 8, 8)
     brighter = [(rows[0][0] ^ 1, rows[0][1]), *rows[1:]]
     swapped = [(rows[0][0], 1), (rows[1][0], 0), *rows[2:]]
     results = [
-        write(make_source(rows, test), "0"),
-        write(make_source(brighter, test), "1"),
-        write(make_source(swapped, test), "2"),
-        write(make_source(rows, test[::-1]), "3"),
-        write(make_source(rows, test), "4", augmentation=data.Augmentation("none")),
+        write(ListSource(rows, test), "0"),
+        write(ListSource(brighter, test), "1"),
+        write(ListSource(swapped, test), "2"),
+        write(ListSource(rows, test[::-1]), "3"),
+        write(ListSource(rows, test), "4", augmentation=data.Augmentation("none")),
     ]
     assert len({result.checksum for result in results}) == 5
 
@@ -97,8 +98,8 @@ def test_title_may_be_given(write, source):
     assert write(source, title="My images").title == "My images"
 
 
-def test_unequal_sizes_are_refused_unless_they_are_resized(write, make_source, make_rows):
-    source = make_source(make_rows(9, 8, 8) + make_rows(9, 10, 6), make_rows(3, 8, 8))
+def test_unequal_sizes_are_refused_unless_they_are_resized(write):
+    source = ListSource(random_rows(9, 8, 8) + random_rows(9, 10, 6), random_rows(3, 8, 8))
     with pytest.raises(ValueError, match=r"8×8 \(train 0\) and 10×6 \(train 9\).*--resize"):
         write(source, "refused")
     for storage in ("arrays", "records"):
@@ -106,8 +107,8 @@ def test_unequal_sizes_are_refused_unless_they_are_resized(write, make_source, m
         assert result.split("train").images([0, -1]).shape == (2, 4, 4, 3)
 
 
-def test_resized_arrays_are_what_resized_records_show(write, make_source, make_rows):
-    source = make_source(make_rows(18, 20, 30), make_rows(6, 30, 20))
+def test_resized_arrays_are_what_resized_records_show(write):
+    source = ListSource(random_rows(18, 20, 30), random_rows(6, 30, 20))
     one, other = (write(source, name, resize=16, storage=name) for name in prepared.STORAGES)
     for name in prepared.SPLITS:
         np.testing.assert_array_equal(
@@ -115,13 +116,11 @@ def test_resized_arrays_are_what_resized_records_show(write, make_source, make_r
         )
 
 
-def test_jpegs_like_those_of_imagenet_are_kept_encoded_and_read_by_index(
-    write, make_source, make_rows
-):
+def test_jpegs_like_those_of_imagenet_are_kept_encoded_and_read_by_index(write):
     """A few dozen images of about 250×200, varying in size, seen at 224×224."""
-    rows = [make_rows(1, 190 + i, 260 - i, seed=i)[0] for i in range(36)]
+    rows = [random_rows(1, 190 + i, 260 - i, seed=i)[0] for i in range(36)]
     rows = [(array, i % 3) for i, (array, _) in enumerate(rows)]
-    source = make_source(rows, rows[:6], format_="JPEG")
+    source = ListSource(rows, rows[:6], format_="JPEG")
     result = write(source, resize=224, storage="records")
     assert result.augmentation == data.Augmentation("random_resized_crop", flip=True)
     assert result.image_shape == (224, 224, 3)
@@ -162,10 +161,10 @@ def test_a_fraction_that_leaves_a_split_empty_is_refused(write, source, fraction
         write(source, validation_fraction=fraction)
 
 
-def test_one_class_is_refused(write, make_source, make_rows):
-    rows = make_rows(6, 8, 8, n_classes=1)
+def test_one_class_is_refused(write):
+    rows = random_rows(6, 8, 8, n_classes=1)
     with pytest.raises(ValueError, match="list with 1 class"):
-        write(make_source(rows, rows, n_classes=1))
+        write(ListSource(rows, rows, n_classes=1))
 
 
 def test_a_source_that_changes_is_refused(write, source):
@@ -200,18 +199,18 @@ def test_without_tensorflow_it_says_where_to_prepare(tmp_path, monkeypatch):
         data.prepare("digits", tmp_path / "prepared")
 
 
-def test_one_line_counts_the_images_that_are_converted(write, make_source, make_rows, capsys):
+def test_one_line_counts_the_images_that_are_converted(write, capsys):
     def saved(mode, format_):
         file = io.BytesIO()
         Image.new(mode, (8, 8)).save(file, format_)
         return file.getvalue()
 
     odd = [(saved("CMYK", "JPEG"), 0), (saved("RGBA", "PNG"), 1), (saved("RGBA", "PNG"), 2)]
-    write(make_source(make_rows(30, 8, 8) + odd, make_rows(6, 8, 8) + odd[:1]))
+    write(ListSource(random_rows(30, 8, 8) + odd, random_rows(6, 8, 8) + odd[:1]))
     assert capsys.readouterr().out == (
         f"images that are converted: 2 {records.CMYK}, 2 {records.TRANSPARENT}\n"
     )
-    write(make_source(make_rows(30, 8, 8), make_rows(6, 8, 8)), name="usual")
+    write(ListSource(random_rows(30, 8, 8), random_rows(6, 8, 8)), name="usual")
     assert capsys.readouterr().out == ""
 
 

@@ -10,11 +10,12 @@ import residual_ensembles
 from residual_ensembles import data
 from residual_ensembles.data import records
 from residual_ensembles.storage import files
+from tests.helpers.sources import ListSource, random_rows
 
 
 @pytest.fixture(params=["arrays", "records"])
-def prepared(request, write, make_source, make_rows):
-    return write(make_source(make_rows(30, 8, 8), make_rows(6, 8, 8)), storage=request.param)
+def prepared(request, write):
+    return write(ListSource(random_rows(30, 8, 8), random_rows(6, 8, 8)), storage=request.param)
 
 
 def test_attributes_describe_the_data(prepared):
@@ -130,8 +131,8 @@ def test_invalid_statistics_are_refused(prepared, name, value):
         data.load(prepared.folder)
 
 
-def test_images_of_another_type_are_refused(write, make_source, make_rows):
-    folder = write(make_source(make_rows(30, 8, 8), make_rows(6, 8, 8)), storage="arrays").folder
+def test_images_of_another_type_are_refused(write):
+    folder = write(ListSource(random_rows(30, 8, 8), random_rows(6, 8, 8)), storage="arrays").folder
     path = folder / "train_images.npy"
     np.save(path, np.load(path).astype("float32"))
     files.write_manifest(folder, json.loads((folder / files.MANIFEST).read_text())["files"])

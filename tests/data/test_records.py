@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from residual_ensembles.data import records
+from tests.helpers.sources import encoded
 
 
 def test_a_record_is_its_image_and_label():
@@ -90,8 +91,8 @@ def test_conversions_of_images_are_listed(name):
         assert image.getpixel((2, 2)) == (255, 0, 0)
 
 
-def test_broken_images_are_refused(encode):
-    full = encode(np.random.default_rng(0).integers(0, 256, (32, 32, 3)).astype(np.uint8), "JPEG")
+def test_broken_images_are_refused():
+    full = encoded(np.random.default_rng(0).integers(0, 256, (32, 32, 3)).astype(np.uint8), "JPEG")
     with pytest.raises(ValueError, match="truncated"):
         records.open_image(full[: len(full) // 2], 3)
     with pytest.raises(ValueError, match="JPEG"):

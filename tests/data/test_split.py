@@ -3,23 +3,24 @@ import pytest
 
 from residual_ensembles import data
 from residual_ensembles.data import pad_crop
+from tests.helpers.sources import ListSource, encoded, random_rows
 
 SPLITS = ("train", "validation", "test")
 
 
 @pytest.fixture
-def rows(make_rows):
-    return make_rows(40, 8, 8)
+def rows():
+    return random_rows(40, 8, 8)
 
 
 @pytest.fixture
-def arrays(write, make_source, rows, make_rows):
-    return write(make_source(rows, make_rows(9, 8, 8, seed=1)), "arrays", storage="arrays")
+def arrays(write, rows):
+    return write(ListSource(rows, random_rows(9, 8, 8, seed=1)), "arrays", storage="arrays")
 
 
 @pytest.fixture
-def records(write, make_source, rows, make_rows):
-    return write(make_source(rows, make_rows(9, 8, 8, seed=1)), "records", storage="records")
+def records(write, rows):
+    return write(ListSource(rows, random_rows(9, 8, 8, seed=1)), "records", storage="records")
 
 
 def test_every_image_is_in_one_split_with_its_label(arrays, rows):
@@ -71,18 +72,16 @@ def test_augmented_is_the_drawn_crop(arrays, records):
         np.testing.assert_array_equal(prepared.split("train").augmented(indices, 0, 1), expected)
 
 
-def test_no_augmentation_is_the_image_itself(write, make_source, make_rows):
-    source = make_source(make_rows(20, 8, 8), make_rows(6, 8, 8))
+def test_no_augmentation_is_the_image_itself(write):
+    source = ListSource(random_rows(20, 8, 8), random_rows(6, 8, 8))
     split = write(source, augmentation=data.Augmentation("none")).split("train")
     np.testing.assert_array_equal(split.augmented(slice(None), 0, 1), split.array)
 
 
 @pytest.mark.parametrize("storage", ["arrays", "records"])
 @pytest.mark.parametrize("channels", [1, 3])
-def test_random_resized_crops_are_made_from_either_storage(
-    write, make_source, make_rows, storage, channels
-):
-    source = make_source(make_rows(20, 12, 12, channels), make_rows(6, 12, 12, channels))
+def test_random_resized_crops_are_made_from_either_storage(write, storage, channels):
+    source = ListSource(random_rows(20, 12, 12, channels), random_rows(6, 12, 12, channels))
     augmentation = data.Augmentation("random_resized_crop", flip=True)
     split = write(source, augmentation=augmentation, storage=storage).split("train")
     at_once = split.augmented(slice(None), 0, 1)
@@ -90,9 +89,9 @@ def test_random_resized_crops_are_made_from_either_storage(
     np.testing.assert_array_equal(split.augmented([4, 2], 0, 1), at_once[[4, 2]])
 
 
-def test_a_broken_record_says_so_when_it_is_read(write, make_source, make_rows, encode):
-    rows = make_rows(20, 32, 32)
-    rows[3] = (encode(rows[3][0])[:1000], 0)  # its header is whole, and the source vouched for it
-    source = make_source(rows, make_rows(3, 32, 32))
+def test_a_broken_record_says_so_when_it_is_read(write):
+    rows = random_rows(20, 32, 32)
+    rows[3] = (encoded(rows[3][0])[:1000], 0)  # its header is whole, and the source vouched for it
+    source = ListSource(rows, random_rows(3, 32, 32))
     with pytest.raises(ValueError, match="image 3"):
         write(source, storage="records", validation_fraction=0)
