@@ -43,7 +43,7 @@ def main() -> None:
     write_text(page, text)
     for sentence in left_out:
         print(sentence)
-    titles = ", ".join(network.title for network in offered) or "no network"
+    titles = ", ".join(network.choice.title for network in offered) or "no network"
     print(f"{titles}; {len(images.labels)} images, {len(text) / 1e6:.1f} MB: {page}")
 
 

@@ -189,31 +189,30 @@ def multiply_adds(function: Callable, shapes: Sequence[tuple], dtypes: Sequence[
     """
     specs = [tf.TensorSpec((1, *s), d) for s, d in zip(shapes, dtypes, strict=True)]
     graph = tf.function(function, autograph=False).get_concrete_function(*specs).graph
-    return sum(_COUNTS[op.type](op) for op in graph.get_operations() if op.type in _COUNTS)
+    return sum(map(_multiply_adds_of, graph.get_operations()))
 
 
 def _numbers(tensor) -> int:
     return math.prod(tensor.shape)
 
 
-def _convolution(op) -> int:
-    return _numbers(op.outputs[0]) * math.prod(op.inputs[1].shape[:-1])
-
-
-def _depthwise(op) -> int:
-    return _numbers(op.outputs[0]) * math.prod(op.inputs[1].shape[:2])
-
-
-def _transposed(op) -> int:
-    return _numbers(op.inputs[2]) * math.prod(op.inputs[1].shape[:-1])
-
-
-def _matmul(op) -> int:
-    return _numbers(op.outputs[0]) * op.inputs[0].shape[0 if op.get_attr("transpose_a") else 1]
-
-
-def _batch_matmul(op) -> int:
-    return _numbers(op.outputs[0]) * op.inputs[0].shape[-2 if op.get_attr("adj_x") else -1]
+def _multiply_adds_of(op) -> int:
+    match op.type:
+        case "Conv2D" | "Conv3D":
+            return _numbers(op.outputs[0]) * math.prod(op.inputs[1].shape[:-1])
+        case "Conv2DBackpropInput":
+            return _numbers(op.inputs[2]) * math.prod(op.inputs[1].shape[:-1])
+        case "DepthwiseConv2dNative":
+            return _numbers(op.outputs[0]) * math.prod(op.inputs[1].shape[:2])
+        case "MatMul":
+            summed = 0 if op.get_attr("transpose_a") else 1
+            return _numbers(op.outputs[0]) * op.inputs[0].shape[summed]
+        case "BatchMatMulV2" | "BatchMatMulV3":
+            summed = -2 if op.get_attr("adj_x") else -1
+            return _numbers(op.outputs[0]) * op.inputs[0].shape[summed]
+        case "Einsum":
+            return _einsum(op)
+    return 0
 
 
 def _einsum(op) -> int:
@@ -226,15 +225,3 @@ def _einsum(op) -> int:
         sizes |= dict(zip(reversed(last), reversed(shape), strict=False))
     summed = math.prod(size for letter, size in sizes.items() if letter not in output)
     return _numbers(op.outputs[0]) * summed
-
-
-_COUNTS = {
-    "BatchMatMulV2": _batch_matmul,
-    "BatchMatMulV3": _batch_matmul,
-    "Conv2D": _convolution,
-    "Conv2DBackpropInput": _transposed,
-    "Conv3D": _convolution,
-    "DepthwiseConv2dNative": _depthwise,
-    "Einsum": _einsum,
-    "MatMul": _matmul,
-}

@@ -20,6 +20,7 @@ TABLES = (
 )
 """What the stages write into the folder of a study."""
 
+_ERROR_COLUMNS = ["n_images", "n_wrong", "error_fraction", "error_low", "error_high"]
 LESION_COLUMNS = [
     "network",
     "seed",
@@ -28,11 +29,7 @@ LESION_COLUMNS = [
     "lesion",
     "n_operations",
     "kendall_tau",
-    "n_images",
-    "n_wrong",
-    "error_fraction",
-    "error_low",
-    "error_high",
+    *_ERROR_COLUMNS,
 ]
 """Columns of lesions.csv that are read; it also has `ON_IMAGES`."""
 UNKNOWN = -1
@@ -66,11 +63,7 @@ ENSEMBLE_COLUMNS = [
     "size",
     "members",
     "n_modules",
-    "n_images",
-    "n_wrong",
-    "error_fraction",
-    "error_low",
-    "error_high",
+    *_ERROR_COLUMNS,
 ]
 """Of ensemble.csv: one row for each sub-ensemble and way to vote; n_modules are those of its
 members."""

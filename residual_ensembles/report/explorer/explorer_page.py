@@ -25,17 +25,12 @@ class Offered(NamedTuple):
     exported: Exported
 
     @property
-    def title(self) -> str:
-        """As people call it."""
-        return self.choice.title
-
-    @property
     def facts(self) -> dict:
         """What the page needs to know beside the weights."""
         percent = f"{100 * self.choice.error_fraction:.2f}"
         return {
             "name": self.choice.name,
-            "title": self.title,
+            "title": self.choice.title,
             "intact": f"{percent} % of all {self.choice.n_images} test images",
             "parts": self.exported.parts,
         }
@@ -107,7 +102,7 @@ def _examples(networks: Sequence[Offered]) -> list[tuple[str, str]]:
         if plain:
             module = plain[len(plain) // 2]
             address = urlencode({"network": network.choice.name, "lesion": f"delete {module}"})
-            result.append((f"{network.title} without module {module}", address))
+            result.append((f"{network.choice.title} without module {module}", address))
     return result
 
 

@@ -23,7 +23,7 @@ def test_networks_are_offered_or_it_is_said_why_not(build, choice, monkeypatch):
     other = choice(build("highway", depth=8), "Highway-8")
     missing = explorer.Choice("name", 0, "VGG-15", Path("nowhere.keras"), 0.01, N_IMAGES)
     offered, left_out = offers([small, other, missing])
-    assert [network.title for network in offered] == ["ResNet-8"]
+    assert [network.choice.title for network in offered] == ["ResNet-8"]
     assert left_out[0].startswith("Highway-8 is not in this page. Received module 1")
     assert left_out[1].startswith("VGG-15 is not in this page. Received the network nowhere.keras")
 
