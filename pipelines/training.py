@@ -52,10 +52,6 @@ def train_side_by_side(study: Study, runs: Sequence[PlannedRun]) -> list[dict]:
     The number of threads depends on the number of runs and of processors, not on what is finished:
     another number of threads changes results by rounding.
 
-    Args:
-        study: Study of the networks.
-        runs: Networks to train, at least one.
-
     Raises:
         ValueError: One cannot be trained; progress of the others is kept.
         OSError: A process was killed, or a task of a cluster failed repeatedly.

@@ -36,17 +36,13 @@ def _lengths(axes: Axes, n: int) -> None:
     colors = [style.PLAIN.color if i else style.DEAD for i in inside]
     axes.bar(range(n + 1), share, color=colors, width=0.85)
     within = 100 * float(lengths.share_within(n, *middle))
-    axes.text(
-        0.98,
-        0.97,
-        f"{middle[0]}–{middle[1]}:\n{within:.1f} %",
-        transform=axes.transAxes,
-        ha="right",
-        va="top",
-        fontsize=8,
-    )
+    _in_corner(axes, f"{middle[0]}–{middle[1]}:\n{within:.1f} %", 8)
     axes.set_title("(a) Paths by length")
     axes.set_ylabel("Share of all paths (%)")
+
+
+def _in_corner(axes: Axes, text: str, size: float) -> None:
+    axes.text(0.98, 0.97, text, transform=axes.transAxes, ha="right", va="top", fontsize=size)
 
 
 def _norms(axes: Axes, tables: Tables, networks: Sequence[str]) -> None:
@@ -86,8 +82,7 @@ def _amounts(axes: Axes, tables: Tables, n: int, networks: Sequence[str]) -> Non
                 ranges.setdefault(name, {})[f"{low}–{high}"] = None
     if ranges:
         result = [f"{', '.join(of_name)} {name}" for name, of_name in ranges.items()]
-        text = "95 % of it:\n" + "\n".join(result)
-        axes.text(0.98, 0.97, text, transform=axes.transAxes, ha="right", va="top", fontsize=7.5)
+        _in_corner(axes, "95 % of it:\n" + "\n".join(result), 7.5)
     axes.set_title("(c) Gradient by length")
     axes.set_ylabel("Share of the gradient (%)")
 

@@ -209,10 +209,7 @@ def _counted(verdicts: list[str]) -> str:
 def about(committed: Path, differs: Mapping[str, str], commands: Mapping[str, str]) -> str:
     """Returns, in Markdown, how each committed study was made.
 
-    Args:
-        committed: Folder of all committed studies.
-        differs: By study, what differs from the paper's.
-        commands: By study, what computes it again.
+    `differs` says by study what differs from the paper's, `commands` what computes it again.
     """
     parts = [_HEAD]
     for folder in folders(committed):

@@ -214,11 +214,8 @@ def _bytes_of_children() -> int:
 def initialize_process(parent: int, stop: Connection, progress: Connection, folder: str) -> None:
     """Initializes a process of a pool: it ends with the program, and reports progress.
 
-    Args:
-        parent: Process id of the program.
-        stop: Pipe whose other end the program closes to end the process.
-        progress: Pipe for the progress of tasks.
-        folder: For temporary files; the program removes it.
+    The program closes the other end of `stop` to end the process, and removes the folder of
+    temporary files.
     """
     global _steps
     _steps = progress

@@ -22,12 +22,6 @@ BAR = "{l_bar}{bar}| {n:.1f}/{total} batches [{elapsed}<{remaining}]"
 def write_gradients(study: Study, prepared: Prepared, results: Path, executor: Executor) -> None:
     """Measures all networks and writes path_gradients*.csv and path_gradients_run.json.
 
-    Args:
-        study: Networks and parameters of the study.
-        prepared: Prepared data.
-        results: Folder of the study's results, with the networks.
-        executor: Runs the tasks.
-
     Raises:
         ValueError: A network is not trained.
     """

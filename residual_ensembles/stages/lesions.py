@@ -46,12 +46,6 @@ def write_lesions(study: Study, prepared: Prepared, results: Path, executor: Exe
     module_importance_ranks.csv, pruned.csv and pruned_steps.csv, and lesions_run.json about what
     computed them.
 
-    Args:
-        study: Networks and lesions of the study.
-        prepared: Prepared data.
-        results: Folder of the study's results, with the networks.
-        executor: Runs the tasks.
-
     Raises:
         ValueError: A network is not trained, or does not allow its lesions.
     """

@@ -174,8 +174,7 @@ def test_rules_that_were_changed_say_so(claims, tmp_path):
 
 def test_gains_that_do_not_shrink_are_no_ensembles(study, tmp_path):
     """Members that are alike gain nothing, and modules none where the first deletions cost most."""
-    folder = tmp_path / "digits"
-    shutil.copytree(study, folder)
+    folder = shutil.copytree(study, tmp_path / "digits")
     with np.load(folder / "ensemble/predictions-0.npz") as kept:
         predictions, labels = kept["predictions"], kept["labels"]
     alike = np.repeat(predictions[:1], len(predictions), axis=0)

@@ -32,8 +32,7 @@ def test_cancellation_has_its_band(study):
 
 
 def test_each_network_is_drawn_with_its_own_number_of_modules(study, tmp_path):
-    folder = tmp_path / "digits"
-    shutil.copytree(study, folder)
+    folder = shutil.copytree(study, tmp_path / "digits")
     lesions = pd.read_csv(folder / "lesions.csv")
     short = lesions[lesions.network == "resnet"].assign(network="resnet_short")
     pd.concat([short, lesions]).to_csv(folder / "lesions.csv", index=False)
@@ -81,8 +80,7 @@ def test_without_networks_n_is_the_papers(tmp_path):
 
 
 def test_the_papers_range_is_said_of_networks_as_deep_as_its_own_alone(study, tmp_path):
-    folder = tmp_path / "digits"
-    shutil.copytree(study, folder)
+    folder = shutil.copytree(study, tmp_path / "digits")
     for path in folder.glob("networks/*/run.json"):
         facts = json.loads(path.read_text())
         path.write_text(json.dumps(facts | {"n_modules": 6, "model": "unraveled"}))

@@ -27,9 +27,7 @@ def page_of(folder, parameters=None, figures=FIGURES):
 
 @pytest.fixture(scope="module")
 def folder(study, tmp_path_factory):
-    copy = tmp_path_factory.mktemp("page") / "digits"
-    shutil.copytree(study, copy)
-    return copy
+    return shutil.copytree(study, tmp_path_factory.mktemp("page") / "digits")
 
 
 @pytest.fixture(scope="module")
@@ -40,8 +38,7 @@ def page(folder):
 @pytest.fixture(scope="module")
 def evil_page(study, tmp_path_factory):
     """A page of a study whose every name tries to be a script."""
-    folder = tmp_path_factory.mktemp("evil") / "digits"
-    shutil.copytree(study, folder)
+    folder = shutil.copytree(study, tmp_path_factory.mktemp("evil") / "digits")
     for name in ("lesions", "path_gradients", "half_gates", "exactness"):
         table = pd.read_csv(folder / f"{name}.csv")
         table["network"] = table.network.replace({"resnet": EVIL, "highway": EVIL + "highway"})
@@ -127,8 +124,7 @@ def test_says_what_a_reader_looks_for(page):
 
 
 def test_a_page_of_external_networks_says_nothing_of_the_papers(study, tmp_path):
-    folder = tmp_path / "mine"
-    shutil.copytree(study, folder)
+    folder = shutil.copytree(study, tmp_path / "mine")
     for path in (folder / "networks").glob("*"):
         if path.name != "resnet-0":
             shutil.rmtree(path)
@@ -200,8 +196,7 @@ def test_what_comes_from_data_stays_text(evil_page):
 
 def test_the_explorer_is_linked_only_where_it_is(page, folder, tmp_path):
     assert "explorer.html" not in page
-    copy = tmp_path / "digits"
-    shutil.copytree(folder, copy)
+    copy = shutil.copytree(folder, tmp_path / "digits")
     (copy / "explorer.html").write_text("")
     assert 'href="explorer.html"' in page_of(copy, figures=())
     for path in copy.glob("networks/*/run.json"):  # the explorer holds none of these

@@ -12,8 +12,7 @@ pytestmark = pytest.mark.browser
 @pytest.fixture(scope="module")
 def page(study, claims, tmp_path_factory):
     """The page with its figures."""
-    folder = tmp_path_factory.mktemp("page") / "digits"
-    shutil.copytree(study, folder)
+    folder = shutil.copytree(study, tmp_path_factory.mktemp("page") / "digits")
     tables = read_tables(folder)
     for spec in FIGURES:
         save(spec.draw(tables), folder / "figures", spec.name)

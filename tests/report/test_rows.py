@@ -93,8 +93,7 @@ def test_what_made_the_study(study_of_three_seeds):
 
 
 def test_the_page_says_what_computed_the_tables(study, tmp_path):
-    folder = tmp_path / "digits"
-    shutil.copytree(study, folder)
+    folder = shutil.copytree(study, tmp_path / "digits")
     facts = {"engine": "ray", "threads_of_a_task": 1, "tasks_by_node": {"a": 12, "b": 11}}
     (folder / "lesions_run.json").write_text(json.dumps({"revision": "0", **facts}))
     rows = provenance_rows(read_tables(folder))
