@@ -166,7 +166,9 @@ def write_prepared(
     positions = _split_positions(scans, settings)
     shape = (*_image_size(scans, settings.resize), source.channels)
     augmentation = augmentation or default_augmentation(*shape[:2], flip=source.flip)
-    shorter_side = _shorter_side(settings.resize, augmentation)
+    shorter_side = settings.resize or None
+    if shorter_side and augmentation.kind == "random_resized_crop":
+        shorter_side = round(shorter_side * SHORTER_SIDE_PER_CROP)
     view = View(shape, shorter_side, augmentation, (0.0,) * shape[-1])
     storage = settings.storage
     if storage == "auto":
@@ -218,14 +220,6 @@ def _image_size(scans: dict[str, Scan], resize: int) -> tuple[int, int]:
             "--resize, in pixels."
         )
     return next(iter(sizes))
-
-
-def _shorter_side(resize: int, augmentation: Augmentation) -> int | None:
-    if not resize:
-        return None
-    if augmentation.kind == "random_resized_crop":
-        return round(resize * SHORTER_SIDE_PER_CROP)
-    return resize
 
 
 def _split_positions(scans: dict[str, Scan], settings: Data) -> dict[str, np.ndarray]:

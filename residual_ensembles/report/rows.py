@@ -7,18 +7,12 @@ from types import SimpleNamespace
 import pandas as pd
 
 from residual_ensembles.analysis import Tables
-from residual_ensembles.analysis.tables import Run
 from residual_ensembles.figures.errors import repetitions
 from residual_ensembles.report.numbers import NOTHING, duration, integer, number, percent
 
 
 class Row(SimpleNamespace):
     """A row of a table of the page: its cells by name, as text."""
-
-
-def _model(run: Run) -> str:
-    depth = run.facts.get("depth")
-    return f"{run.model}-{depth}" if depth else run.model
 
 
 def network_rows(tables: Tables) -> list[Row]:
@@ -29,11 +23,12 @@ def network_rows(tables: Tables) -> list[Row]:
         intact = intact[intact.seed == run.seed]
         measured = intact.iloc[0] if len(intact) else None
         file = f"networks/{run.network}-{run.seed}/run.json"
+        depth = run.facts.get("depth")
         rows.append(
             Row(
                 network=run.network,
                 seed=run.seed,
-                model=_model(run),
+                model=f"{run.model}-{depth}" if depth else run.model,
                 gating=run.gating.replace("_", " "),
                 n_modules=integer(tables.n_modules(run.network) or None),
                 n_parameters=integer(run.facts.get("n_parameters")),
