@@ -20,7 +20,6 @@ from absl import flags
 
 from pipelines import study as studies
 from residual_ensembles import analysis, cli, figures, report
-from residual_ensembles.figures import style
 from residual_ensembles.storage.columns import TABLES
 from residual_ensembles.storage.files import read_npz, write_bytes, write_npz, write_text
 
@@ -145,6 +144,8 @@ def show(committed: Path) -> Iterator[Path]:
     write_text(README, with_table(README.read_text(encoding="utf-8"), table))
     yield README
     if (committed / OF_TOP).exists():
+        from residual_ensembles.figures import style  # here, so that --help comes fast
+
         drawn = next(spec for spec in figures.FIGURES if spec.name == TOP.stem)
         tables = analysis.read_tables(committed / OF_TOP)
         style.save(drawn.draw(tables), TOP.parent, TOP.stem)

@@ -3,7 +3,7 @@ import dataclasses
 import pytest
 
 from residual_ensembles.analysis import CLAIMS, read_tables
-from residual_ensembles.figures import FIGURES, save
+from residual_ensembles.figures import FIGURES, style
 from residual_ensembles.figures.gallery import plot_tables
 
 NUMBERS = [spec.number for spec in FIGURES]
@@ -38,7 +38,7 @@ def test_every_figure_is_drawn_with_named_axes(spec, study, tmp_path):
     for axes in figure.axes:
         if axes.axison and axes.get_label() != "<colorbar>":
             assert axes.get_xlabel()
-    svg, png = save(figure, tmp_path, spec.name)
+    svg, png = style.save(figure, tmp_path, spec.name)
     assert svg.stat().st_size < 300_000
     assert png.exists()
     assert spec.rests_on(tables)
@@ -48,7 +48,7 @@ def test_every_figure_is_drawn_with_named_axes(spec, study, tmp_path):
 @pytest.mark.parametrize("spec", FIGURES, ids=NUMBERS)
 def test_a_study_without_tables_is_drawn_too(spec, tmp_path):
     tables = read_tables(tmp_path)
-    save(spec.draw(tables), tmp_path, spec.name)
+    style.save(spec.draw(tables), tmp_path, spec.name)
     spec.rests_on(tables)
     spec.finding(tables)
 

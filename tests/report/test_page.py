@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from residual_ensembles.analysis import claims_table, read_tables
-from residual_ensembles.figures import FIGURES, save, style, write_reference
+from residual_ensembles.figures import FIGURES, authors, style
 from residual_ensembles.report import evidence, render
 from residual_ensembles.report.page import inline_svg
 from tests.helpers import networks_of_others
@@ -20,8 +20,8 @@ EVIL = "<script>alert(1)</script>"
 def page_of(folder, parameters=None, figures=FIGURES):
     tables = read_tables(folder)
     for spec in figures:
-        save(spec.draw(tables), folder / "figures", spec.name)
-    write_reference(folder)
+        style.save(spec.draw(tables), folder / "figures", spec.name)
+    authors.write_reference(folder)
     return render(tables, claims_table(tables), parameters or {}, "dvc repro")
 
 

@@ -3,7 +3,7 @@ import shutil
 import pytest
 
 from residual_ensembles.analysis import read_tables
-from residual_ensembles.figures import FIGURES, save
+from residual_ensembles.figures import FIGURES, style
 from residual_ensembles.report import render
 
 pytestmark = pytest.mark.browser
@@ -15,7 +15,7 @@ def page(study, claims, tmp_path_factory):
     folder = shutil.copytree(study, tmp_path_factory.mktemp("page") / "digits")
     tables = read_tables(folder)
     for spec in FIGURES:
-        save(spec.draw(tables), folder / "figures", spec.name)
+        style.save(spec.draw(tables), folder / "figures", spec.name)
     (folder / "report.html").write_text(render(tables, claims, {}, "dvc repro"))
     return folder / "report.html"
 
