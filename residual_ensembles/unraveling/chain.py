@@ -201,7 +201,8 @@ def unravel(
 
     Raises:
         ValueError: The model's graph is not known or cannot be cut, with the layer and the reason;
-            there is no layer of a name; or chain and model do not agree.
+            there is no layer of a name; chain and model do not agree; or what is output for an
+            example depends on the others in its batch.
 
     Example:
         >>> import keras
@@ -264,23 +265,41 @@ def _checked(chain: UnraveledChain, model: keras.Model, inputs) -> float:
     """Returns the largest relative difference of chain and model.
 
     Raises:
-        ValueError: It is larger than rounding.
+        ValueError: It is larger than rounding, or an output depends on other examples.
     """
+    rounding = tolerance(chain.graph.dtypes)
     expected, result = (
-        [ops.convert_to_numpy(ops.cast(x, "float32")) for x in tree.flatten(made)]
-        for made in (model(inputs, training=False), chain(inputs, training=False))
+        _arrays(model(inputs, training=False)),
+        _arrays(chain(inputs, training=False)),
     )
     _check_finite(model, expected)
-    largest = 0.0
-    for one, other in zip(result, expected, strict=True):
-        scale = max(float(np.abs(other).max()), float(np.finfo("float32").tiny))
-        largest = max(largest, float(np.abs(one - other).max()) / scale)
-    if not largest <= tolerance(chain.graph.dtypes):
+    largest = _difference(result, expected)
+    if not largest <= rounding:
         raise ValueError(
             f"The chain of {model.name} differs from the model by {largest:.1e} of the largest "
             "output, expected float rounding. A layer that is random in inference, or that keeps a "
             "state from call to call, cannot be taken apart."
         )
+    copies = tree.map_structure(lambda x: ops.repeat(x[:1], len(x), axis=0), inputs)
+    if _difference(_arrays(model(copies, training=False)), [x[:1] for x in expected]) > rounding:
+        raise ValueError(
+            f"Received {model.name}, whose output for an example changes with the others in its "
+            "batch, expected one that does not: lesions are evaluated in batches of any size. Look "
+            "for a layer that takes statistics of the batch in inference too."
+        )
+    return largest
+
+
+def _arrays(outputs) -> list[np.ndarray]:
+    return [ops.convert_to_numpy(ops.cast(x, "float32")) for x in tree.flatten(outputs)]
+
+
+def _difference(arrays: list[np.ndarray], expected: list[np.ndarray]) -> float:
+    """Returns the largest difference of arrays, each as a share of its largest expected number."""
+    largest = 0.0
+    for one, other in zip(arrays, expected, strict=True):
+        scale = max(float(np.abs(other).max()), float(np.finfo("float32").tiny))
+        largest = max(largest, float(np.abs(one - other).max()) / scale)
     return largest
 
 
@@ -360,7 +379,8 @@ class _Parts:
         ):
             kind = LayerModule if module.skip is None else GraphModule
             axis = channel_axis(self.graph, self.trace.shapes, module)
-            result.append(kind(self.graph, module, layout.carried, enters, leaves, axis))
+            dtype = self.trace.dtypes[module.total]
+            result.append(kind(self.graph, module, layout.carried, enters, leaves, axis, dtype))
         return result
 
     def segments(self) -> list[Segment | None]:

@@ -407,6 +407,20 @@ def test_a_layer_that_is_random_is_refused():
         unravel(keras.Model(x, Random()(y)))
 
 
+def test_what_depends_on_other_examples_is_refused():
+    """The standard deviation of a batch, as discriminators of images look at it."""
+
+    @keras.saving.register_keras_serializable("tests")
+    class BatchDeviation(layers.Layer):
+        def call(self, y):
+            return ops.concatenate([y, 0 * y[:, :1] + ops.mean(ops.std(y, axis=0))], axis=1)
+
+    x = keras.Input((4,), name="x")
+    y = layers.Add(name="sum")([x, layers.Dense(4, activation="relu")(x)])
+    with pytest.raises(ValueError, match="changes with the others in its batch"):
+        unravel(networks.moved(keras.Model(x, layers.Dense(3)(BatchDeviation()(y)))))
+
+
 @pytest.mark.bfloat16
 def test_mixed_precision():
     keras.config.set_dtype_policy("mixed_bfloat16")
