@@ -123,6 +123,8 @@ class Additions:
         residuals = tuple(term for term in terms if term != skip)
         if len(residuals) != len(terms) - 1:
             raise ValueError("something is added to itself")
+        if strict and all(self._is_constant(entry, term) for term in residuals):
+            raise ValueError("what is added does not depend on what enters")
         output = self._activated(total)
         inner = self.between(entry, output)
         own, side_sums = self._closed(entry, inner, total, output)
@@ -275,6 +277,8 @@ class Additions:
         self.trace.shapes.append(self.shapes[like])
         self.trace.dtypes.append(self.trace.dtypes[like])
         self.trace.masks.append(None)
+        if self.trace.equal.issuperset(inputs):
+            self.trace.equal.add(node.outputs[0])
         return node.outputs[0]
 
     def _flat_terms(self, total: int) -> list[int]:
@@ -355,6 +359,11 @@ class Additions:
             tried = not any(map(is_nonlinear, nodes))
             self._linear[entry, term] = tried and self.probe.is_linear(entry, term, nodes)
         return self._linear[entry, term]
+
+    def _is_constant(self, entry: int, term: int) -> bool:
+        """Whether a branch is the same whatever enters, such as a table of positions."""
+        known = term in self.trace.equal  # for the examples, which costs nothing
+        return known and self.probe.is_constant(entry, term, self._nodes(entry, term))
 
     def _can_be_residual(self, entry: int, term: int) -> bool:
         """Whether a branch has weights or is not linear, as a residual."""

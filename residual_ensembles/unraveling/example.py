@@ -29,6 +29,8 @@ class Trace(NamedTuple):
     """Values of the tensors without batch, by number."""
     outputs: list
     """Outputs of the model, flat."""
+    equal: set
+    """Tensors, by number, that are the same for all examples of the run."""
 
 
 def random_example(graph: Graph, shapes=None):
@@ -102,7 +104,7 @@ def run(graph: Graph, inputs: Inputs) -> Trace:
     ]
     batch = len(tensors[0])
     values = dict(zip(graph.inputs, tensors, strict=True))
-    trace = Trace([None] * len(graph.producers), list(graph.dtypes), [], {}, [])
+    trace = Trace([None] * len(graph.producers), list(graph.dtypes), [], {}, [], set())
     trace.masks.extend(trace.shapes)
     last_use = {ref: node for node in graph.nodes for ref in node.inputs}
     for number, tensor in values.items():
@@ -123,6 +125,8 @@ def _note(trace: Trace, number: int, tensor, has_batch: bool) -> None:
     trace.dtypes[number] = keras.backend.standardize_dtype(tensor.dtype)
     if has_batch:
         trace.shapes[number] = tuple(tensor.shape[1:])
+        if bool(ops.all(tensor == tensor[:1])):
+            trace.equal.add(number)
     else:
         trace.common[number] = ops.convert_to_numpy(tensor)
     mask = _keras_internals.get_mask(tensor)

@@ -47,22 +47,40 @@ class Probe:
         f(x + a (z − x)) = f(x) + a (f(z) − f(x)): a projection may have a bias, and batch
         normalization in inference has one. A constant does not count.
         """
-        inside = {t for node in nodes for t in node.outputs} | {entry}
-        others = sorted({t for node in nodes for t in node.inputs} - inside)
-        x, z = self._numbers("linear", entry, 2)
-        try:
-            program = Program(self.graph, [entry, *others], [term])
-            result = self._run(
-                lambda tensors: program(tensors, training=False)[0],
-                [np.stack([x, z, x + OUTSIDE * (z - x)]), *self._fixed(others)],
-                [entry, *others],
-            )
-        except Exception:  # of any type, from a custom layer: then it is not known
+        result = self._on_a_line(entry, term, nodes)
+        if result is None:
             return False
         one, other, outside = result
         change = np.abs(other - one).max(initial=0.0)
         error = np.abs(outside - one - OUTSIDE * (other - one)).max(initial=0.0)
         return bool(change > 0 and error <= self._tolerance(nodes) * change)
+
+    def is_constant(self, entry: int, term: int, nodes: Sequence[Node]) -> bool:
+        """Whether `term` is the same for any `entry`, by the nodes between them.
+
+        Weights are random in the trial: those of a branch that begins at zero, or whose units all
+        are off, do not make it a constant.
+        """
+        random = generator(0, "constant")
+        weights = {id(v): (v, w) for node in nodes for v, w in self._random_weights(node, random)}
+        with keras.StatelessScope(state_mapping=list(weights.values())):
+            result = self._on_a_line(entry, term, nodes)
+        return result is not None and all(np.array_equal(result[0], each) for each in result)
+
+    def _on_a_line(self, entry: int, term: int, nodes: Sequence[Node]) -> np.ndarray | None:
+        """Returns `term` for three values of `entry` on a line; None where that fails."""
+        inside = {t for node in nodes for t in node.outputs} | {entry}
+        others = sorted({t for node in nodes for t in node.inputs} - inside)
+        x, z = self._numbers("linear", entry, 2)
+        try:
+            program = Program(self.graph, [entry, *others], [term])
+            return self._run(
+                lambda tensors: program(tensors, training=False)[0],
+                [np.stack([x, z, x + OUTSIDE * (z - x)]), *self._fixed(others)],
+                [entry, *others],
+            )
+        except Exception:  # of any type, from a custom layer: then it is not known
+            return None
 
     def unscaled_inputs(self, node: Node) -> list[bool] | None:
         """Returns for each input of a node that adds whether it is added as it is.

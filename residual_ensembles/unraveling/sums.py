@@ -172,8 +172,9 @@ def is_linear(node: Node) -> bool:
 def is_nonlinear(node: Node) -> bool:
     """Whether a node is known not to be linear, so that no trial is needed."""
     activation = getattr(node.operation, "activation", None)
-    has_one = activation not in (None, keras.activations.linear)
-    return has_one or is_activation(node) or isinstance(node.operation, NONLINEAR)
+    if activation is keras.activations.linear:  # a trial tells, of whatever it is part of
+        return False
+    return activation is not None or is_activation(node) or isinstance(node.operation, NONLINEAR)
 
 
 def is_activation(node: Node) -> bool:

@@ -78,6 +78,10 @@ def conv(rank, *, name="conv", **options):
 
 LINES = (16, 4)
 SKIPS = {
+    "projected_by_a_layer_named_linear": (
+        lambda y: layers.Activation("linear")(layers.Conv2D(16, 1, 2)(y)),
+        halved,
+    ),
     "option_a_by_slices": (
         lambda y: ops.pad(y[:, ::2, ::2], [(0, 0), (0, 0), (0, 0), (4, 4)]),
         halved,
@@ -172,6 +176,35 @@ def test_a_branch_that_begins_at_zero_is_no_skip():
     y = layers.Add(name="sum")([Gain(name="gain")(x), layers.TimeDistributed(layers.Dense(4))(x)])
     chain = unravel(keras.Model(x, y))
     assert chain.graph.name_of(chain.modules[0].candidate.skip).startswith("time_distributed")
+
+
+@keras.saving.register_keras_serializable("tests")
+class Places(layers.Layer):
+    """A table by place, repeated for each example of what enters."""
+
+    def build(self, shape):
+        self.table = self.add_weight(shape=shape[1:], name="kernel")
+
+    def call(self, y):
+        return ops.broadcast_to(self.table, ops.shape(y))
+
+
+def test_what_does_not_depend_on_what_enters_is_no_residual():
+    x = keras.Input((6, 8), name="x")
+    y = layers.Dense(8, name="stem")(x)
+    y = layers.Add(name="places")([y, Places(name="table")(y)])
+    y = layers.Add(name="sum")([y, layers.Dense(8, activation="relu", name="f")(y)])
+    model = networks.moved(keras.Model(x, layers.Dense(3, name="out")(layers.Flatten()(y))))
+    chain = check(model, ["sum"])
+    assert "places: no module, what is added does not depend on what enters" in chain.notes
+
+
+def test_residuals_that_begin_constant_are_modules():
+    x = y = keras.Input((8,), name="x")
+    for i in (1, 2):
+        f = layers.Dense(8, kernel_initializer="zeros", bias_initializer="ones")(y)
+        y = layers.Add(name=f"add{i}")([y, layers.ReLU()(f)])
+    assert titles(unravel(keras.Model(x, y))) == ["add1", "add2"]
 
 
 def check_paths(chain):
