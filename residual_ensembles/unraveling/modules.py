@@ -28,6 +28,7 @@ class GraphModule(Module):
         enters: Layout of the state that enters.
         leaves: Layout of the state that leaves.
         channel_axis: Axis of the channels in the tensor that leaves.
+        sum_dtype: Type of the sum, which those of its terms may be promoted to.
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class GraphModule(Module):
         enters: State,
         leaves: State,
         channel_axis: int,
+        sum_dtype: str,
     ):
         name = "".join(c if c.isalnum() else "_" for c in candidate.name)
         super().__init__(None, name=f"{name}_module", dtype=enters.dtypes[0], autocast=False)
@@ -53,6 +55,7 @@ class GraphModule(Module):
         self.residual_program = Program(graph, known, candidate.residuals)
         self.after_program = Program(graph, [candidate.total], [candidate.output])
         self.channel_axis = channel_axis
+        self.sum_dtype = sum_dtype
         self.built = True
 
     @property
@@ -76,8 +79,17 @@ class GraphModule(Module):
 
     @property
     def is_identity_when_deleted(self) -> bool:
-        candidate = self.candidate
-        return candidate.skip == candidate.entry and candidate.output == candidate.total
+        return self._skips_as_it_is and self.candidate.output == self.candidate.total
+
+    @property
+    def _skips_as_it_is(self) -> bool:
+        is_identity = self.candidate.skip == self.candidate.entry
+        return is_identity and self.enters.dtypes[0] == self.sum_dtype
+
+    def _run(self, program: Program, y, training) -> list:
+        """Returns what a program computes of the state that enters, in the type of the sum."""
+        tensors = program(self.enters.unpacked(y), bool(training))
+        return [ops.cast(x, self.sum_dtype) for x in tensors]
 
     def stream(self, y):
         return self.enters.unpacked(y)[0]
@@ -86,15 +98,15 @@ class GraphModule(Module):
         return self.leaves.unpacked(y)[0]
 
     def residual(self, y, training=False):
-        residual = _sum(self.residual_program(self.enters.unpacked(y), bool(training)))
+        residual = _sum(self._run(self.residual_program, y, training))
         if self.enters.alone:
             return residual
         return self.enters.with_stream(residual, ops.zeros_like(y))
 
     def skip(self, y, training=False):
-        if self.candidate.skip == self.candidate.entry:
+        if self._skips_as_it_is:
             return y
-        [skip] = self.skip_program(self.enters.unpacked(y), bool(training))
+        [skip] = self._run(self.skip_program, y, training)
         return self.enters.with_stream(skip, y)
 
     def after(self, z):
@@ -104,7 +116,7 @@ class GraphModule(Module):
         return self.leaves.with_stream(left, z)
 
     def run(self, y, scale, training=False):
-        skip, *residuals = self.full_program(self.enters.unpacked(y), bool(training))
+        skip, *residuals = self._run(self.full_program, y, training)
         total = skip + scaled(_sum(residuals), scale)
         [left] = self.after_program([total], bool(training))
         return self.enters.with_stream(left, y)

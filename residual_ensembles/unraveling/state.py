@@ -3,10 +3,12 @@
 import math
 from collections.abc import Collection, Sequence
 
-import keras
 from keras import ops
 
 from residual_ensembles.models import _keras_internals
+
+PACKED = "float32"
+"""Type of several tensors packed into one, the same throughout a chain whatever their own."""
 
 
 class State:
@@ -38,7 +40,6 @@ class State:
         self.common = frozenset(common)
         self.parts = [*self.shapes, *(shape for shape in self.masks if shape is not None)]
         self.alone = len(self.parts) == 1
-        self.dtype = keras.backend.result_type(*dtypes[:1], "float32")
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -63,7 +64,7 @@ class State:
             if shape is not None
         ]
         flat = [
-            ops.reshape(ops.cast(x, self.dtype), (-1, math.prod(shape)))
+            ops.reshape(ops.cast(x, PACKED), (-1, math.prod(shape)))
             for x, shape in zip([*tensors, *masks], self.parts, strict=True)
         ]
         for i in self.common:
@@ -74,7 +75,7 @@ class State:
         """Returns `state` with another stream, of the same shape or another one."""
         if self.alone:
             return stream
-        flat = ops.reshape(ops.cast(stream, self.dtype), (-1, math.prod(stream.shape[1:])))
+        flat = ops.reshape(ops.cast(stream, PACKED), (-1, math.prod(stream.shape[1:])))
         return ops.concatenate([flat, state[:, math.prod(self.shapes[0]) :]], axis=1)
 
     def unpacked(self, state) -> list:

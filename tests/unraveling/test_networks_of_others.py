@@ -207,6 +207,28 @@ def test_residuals_that_begin_constant_are_modules():
     assert titles(unravel(keras.Model(x, y))) == ["add1", "add2"]
 
 
+@pytest.mark.parametrize("beside", [False, True])
+@pytest.mark.parametrize(
+    ("add", "types"),
+    [
+        (lambda y, f: layers.Add()([y, f]) * np.sqrt(0.5), ["float32", "float32", "float32"]),
+        (lambda y, f: y + f * np.sqrt(0.5), ["float64", "float64", "float64"]),
+    ],
+)
+def test_sums_of_several_types(add, types, beside, tmp_path):
+    """NumPy's numbers make float64 of what they scale, which layers cast back and `+` does not."""
+    x = keras.Input((8,), name="x")
+    first = y = layers.Dense(8, name="stem")(x)
+    for i in range(3):
+        y = add(y, layers.Dense(8, activation="relu", name=f"f{i}")(y))
+    y = layers.Concatenate(name="both")([y, first]) if beside else y
+    model = networks.moved(keras.Model(x, layers.Dense(3, name="out")(y)))
+    names = [each.name for each in model.operations if each.name.startswith("add")]
+    chain = check(model, names, None, tmp_path)
+    assert [module.sum_dtype for module in chain.modules] == types
+    check_paths(chain)
+
+
 def check_paths(chain):
     """All paths together are the gradient of the model itself."""
     inputs = networks.inputs_for(chain.network, 6)

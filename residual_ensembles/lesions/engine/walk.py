@@ -28,7 +28,7 @@ from residual_ensembles.lesions.engine.grid import FILL
 from residual_ensembles.lesions.engine.tree import Tree
 from residual_ensembles.lesions.lesion import Step
 
-_ITEM_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
+_ITEM_BYTES = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
 
 
 def n_bytes(tensor) -> int:
