@@ -1,6 +1,7 @@
 """Networks as others have published them, small: the structure, with random weights."""
 
 import keras
+import numpy as np
 from keras import layers, ops
 
 from examples import pretrained_resnets
@@ -414,6 +415,66 @@ def parallel_transformer(depth=2):
         f = layers.Dense(8)(layers.Dense(16, activation="gelu")(f))
         y = layers.Add(name=f"block{i}")([y, attended, f])
     return classifier(ids, layers.GlobalAveragePooling1D()(y), "parallel_transformer")
+
+
+def tab_net(steps=2):
+    """Arik & Pfister 2021: sums times √0.5, which NumPy's number makes float64; masks by step."""
+    x, names = keras.Input((8,)), iter(range(1, 99))
+
+    def gated(y):
+        one, other = ops.split(layers.BatchNormalization()(layers.Dense(16)(y)), 2, axis=-1)
+        return one * ops.sigmoid(other)
+
+    def transformed(y):
+        y = gated(y)
+        for _ in range(2):
+            y = layers.Add(name=f"gated{next(names)}")([y, gated(y)]) * np.sqrt(0.5)
+        return y
+
+    entering = layers.BatchNormalization()(x)
+    left, y, total = 1.5, transformed(entering), []
+    for _ in range(steps):
+        mask = ops.softmax(layers.BatchNormalization()(layers.Dense(8)(y[:, 4:])) * left)
+        left = left * (1.5 - mask)
+        y = transformed(entering * mask)
+        total.append(ops.relu(y[:, :4]))
+    return classifier(x, layers.Add(name="steps")(total), "tab_net")
+
+
+def style_gan(depth=2):
+    """The discriminator of StyleGAN2, Karras et al. 2020, without its deviation of the batch."""
+    x = keras.Input((8, 8, 3))
+    y = layers.Conv2D(4, 1, activation="leaky_relu")(x)
+    for i in range(1, depth + 1):
+        f = layers.Conv2D(4, 3, padding="same", activation="leaky_relu")(y)
+        f = layers.Conv2D(4, 3, 2, padding="same", activation="leaky_relu")(f)
+        skip = layers.Conv2D(4, 1, use_bias=False)(layers.AveragePooling2D(2)(y))
+        y = layers.Add(name=f"block{i}")([skip, f]) * (1 / np.sqrt(2))
+    return classifier(x, layers.Flatten()(y), "style_gan")
+
+
+def stacked_lstm(depth=3):
+    """Wu et al. 2016 (GNMT) in small: skips around recurrent layers, of tokens that are masked."""
+    ids = keras.Input((6,), dtype="int32", name="ids")
+    y = layers.Embedding(11, 8, mask_zero=True)(ids)
+    for i in range(1, depth + 1):
+        f = layers.Bidirectional(layers.LSTM(4, return_sequences=True))(y)
+        y = layers.Add(name=f"lstm{i}")([y, layers.Dropout(0.2)(f)])
+    return classifier(ids, layers.GRU(4)(y), "stacked_lstm")
+
+
+def resnest(depth=2):
+    """Zhang et al. 2020: two halves of a branch, weighed by a softmax over them."""
+    x = y = keras.Input((8, 8, 8))
+    for i in range(1, depth + 1):
+        f = layers.Conv2D(16, 3, padding="same", groups=4, activation="relu")(y)
+        f = layers.Reshape((8, 8, 2, 8))(f)
+        weights = layers.GlobalAveragePooling2D()(ops.sum(f, axis=3))
+        weights = layers.Dense(16)(layers.Dense(4, activation="relu")(weights))
+        weights = ops.softmax(ops.reshape(weights, (-1, 1, 1, 2, 8)), axis=3)
+        f = layers.Conv2D(8, 1)(ops.sum(f * weights, axis=3))
+        y = layers.ReLU()(layers.Add(name=f"block{i}")([f, y]))
+    return classifier(x, layers.GlobalAveragePooling2D()(y), "resnest")
 
 
 def option_a(depth=20):

@@ -50,6 +50,10 @@ EXPECTED = {
     "diffusion_u_net": (["down1", "down2", "up1"], 0),
     "graph_network": (numbered("graph", n=2), 0),
     "parallel_transformer": (numbered("block", n=2), 0),
+    "tab_net": (numbered("gated", n=6), 0),
+    "style_gan": (numbered("block", n=2), 0),
+    "stacked_lstm": (numbered("lstm", n=3), 0),
+    "resnest": (numbered("block", n=2), 1),
 }
 OPTION_A = {20: 9, 32: 15, 44: 21, 56: 27}
 
