@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 T = TypeVar("T", bound=Callable)
+LONGEST_PATH = 4095
+"""What Linux opens, in bytes."""
 
 EXPECTED = {
     "int": "an integer",
@@ -180,12 +182,13 @@ def require_path(name: str, value: Any) -> None:
 
     Raises:
         TypeError: It is neither text nor an `os.PathLike`.
-        ValueError: It is empty, or holds what no path can.
+        ValueError: It is empty, blank or too long, or holds what no path can.
     """
     if not isinstance(value, str | os.PathLike):
         raise TypeError(f"Received {name}={shown(value)}, expected a path.")
     text = os.fspath(value)
-    if not text or (isinstance(text, str) and "\0" in text):
+    is_bad = not text.strip() or len(text) > LONGEST_PATH
+    if is_bad or (isinstance(text, str) and "\0" in text):
         raise ValueError(f"Received {name}={shown(value)}, expected a path.")
 
 

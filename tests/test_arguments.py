@@ -60,7 +60,7 @@ def test_paths():
     for value in (b"x", 3, None, True):
         with pytest.raises(TypeError, match=r"Received folder=.*, expected a path\."):
             arguments.require_path("folder", value)
-    for value in ("", "a\0b"):
+    for value in ("", " ", "a\0b", "x" * 5000):
         with pytest.raises(ValueError, match=r"Received folder=.*, expected a path\."):
             arguments.require_path("folder", value)
 
@@ -157,6 +157,7 @@ IMAGES, LONG, LAYER = np.zeros((2, 8, 8, 1), "uint8"), "x" * 1000, keras.layers.
         (lambda: share_within(10**18, 0, 1), ValueError, "n="),
         (lambda: lesions.evaluate(resnet(), "delete 2", IMAGES), TypeError, "plan"),
         (lambda: lesions.PlannedLesion("own", True, lesions.Lesion()), TypeError, "draw"),
+        (lambda: lesions.random_deletions([2], 1, 10**30, 0), ValueError, "k=1, draws="),
         (lambda: lesions.Lesion.parse(LONG), ValueError, "the lesion"),
         (lambda: draw_batch(2**63, 4, 0, 0), ValueError, "n_images"),
         (lambda: lesions.evaluate(resnet(), ["delete 2"], "a b"), TypeError, "inputs"),

@@ -90,8 +90,8 @@ MESSAGES = [
     ),
     (
         lambda: log_linear([0, 1, 2], [0, -1, -2]),
-        "log_linear got 3 lengths with a finite norm; expected at least 4. Sample more path "
-        "lengths.",
+        "Received lengths of which 3 have finite log10_norms, expected at least 4: sample more "
+        "path lengths.",
     ),
     (
         lambda: effective_range([1.0, 2.0], 2.0),
@@ -155,8 +155,8 @@ MESSAGES = [
     ),
     (
         lambda: plans.reorderings([], swaps=1, draws=1, seed=0),
-        "Received a network without two modules that can change places, expected at least one "
-        "such pair; take a deeper network, or, in a study, leave it out of lesion.networks.",
+        "Received no pairs of modules that can change places, expected at least one; take a "
+        "deeper network, or, in a study, leave it out of lesion.networks.",
     ),
     (
         lambda: check_lesion(Lesion(deletions=[10]), resnet()),
@@ -190,7 +190,7 @@ MESSAGES = [
     ),
     (
         lambda: evaluate(resnet(), [], DIGITS),
-        "Received an empty plan, expected at least one lesion, such as Lesion(), intact.",
+        "Received no lesions in the plan, expected at least one, such as Lesion(), intact.",
     ),
     (
         lambda: lesion_study(net(), RGB, np.zeros(3, int)),

@@ -124,6 +124,8 @@ def _random_subsets(
         )
     if draws < 1:
         raise ValueError(f"Received draws={draws}, expected 1 or more.")
+    counts = {"k": 0, "duplications": 0, parameter: k}
+    check_number_of_lesions(draws=draws, swaps=0, **counts)
     return [
         (draw, list(generator(seed, sweep, size, draw).choice(modules, size, replace=False)))
         for size in range(1, k + 1)
@@ -156,11 +158,12 @@ def reorderings(
         raise ValueError(f"Received swaps={swaps}, expected 1 or more.")
     if not pairs:
         raise ValueError(
-            "Received a network without two modules that can change places, expected at least one "
-            "such pair; take a deeper network, or, in a study, leave it out of lesion.networks."
+            "Received no pairs of modules that can change places, expected at least one; take a "
+            "deeper network, or, in a study, leave it out of lesion.networks."
         )
     if draws < 1:
         raise ValueError(f"Received draws={draws}, expected 1 or more.")
+    check_number_of_lesions(k=0, draws=draws, swaps=swaps, duplications=0)
     plan = []
     for n in range(1, swaps + 1):
         for draw in range(draws):

@@ -57,7 +57,7 @@ def check_sweep(
         )
     if not len(plan):
         raise ValueError(
-            "Received an empty plan, expected at least one lesion, such as Lesion(), intact."
+            "Received no lesions in the plan, expected at least one, such as Lesion(), intact."
         )
     if not len(images):
         raise ValueError("Received no images, expected at least one.")

@@ -59,7 +59,7 @@ def lesion_table(
         >>> table[["lesion", "n_images", "n_wrong"]].values.tolist()
         [['intact', 4, 1], ['delete 1', 4, 1]]
     """
-    expected = (len(plan), len(labels))
+    predictions, expected = np.asarray(predictions), (len(plan), len(labels))
     if predictions.shape != expected:
         raise ValueError(
             f"Received predictions of shape {predictions.shape} for plan and labels of {expected}, "

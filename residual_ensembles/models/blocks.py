@@ -1,6 +1,7 @@
 """Blocks of the networks: batch normalization, convolution, and the pre-activation residual."""
 
 import keras
+import numpy as np
 from keras import ops
 
 from residual_ensembles import backend
@@ -8,6 +9,7 @@ from residual_ensembles.arguments import checked
 from residual_ensembles.models import _keras_internals
 from residual_ensembles.models.nesting import build_once
 from residual_ensembles.models.protocols import DType, Tensor
+from residual_ensembles.models.targets import check_numbers
 from residual_ensembles.statistics.randomness import integer_seed
 
 # The authors' Torch (nn.SpatialBatchNormalization) gives the new batch the weight 0.1 and adds
@@ -71,6 +73,9 @@ def reestimate_batch_norm(network: keras.Model, images: Tensor) -> None:
         >>> float(chain(images)[0, 0]) == float(before[0, 0])
         False
     """
+    check_numbers("images", images)
+    if not any(np.shape(images)[:1]):
+        raise ValueError(f"Received images of shape {np.shape(images)}, expected a batch of them.")
     norms = [
         layer
         for layer in _keras_internals.flat_layers(network)

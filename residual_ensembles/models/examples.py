@@ -63,7 +63,7 @@ def as_arrays(
     return result, targets
 
 
-def check_shape(chain: ChainLike, packed) -> None:
+def check_shape(chain: ChainLike, packed, name: str = "inputs") -> None:
     """Refuses packed inputs that are not `(n, ...)` with the network's input shape and n above 0.
 
     Inputs that have no shape before they are read are not checked.
@@ -74,11 +74,11 @@ def check_shape(chain: ChainLike, packed) -> None:
     """
     is_plain = isinstance(packed, str | bytes | list | tuple | dict)
     if is_plain or not hasattr(packed, "__getitem__"):
-        raise TypeError(f"Received inputs={shown(packed)}, expected an array.")
+        raise TypeError(f"Received {name}={shown(packed)}, expected an array.")
     expected = tuple(chain.image_shape)
     shape = tuple(packed.shape if hasattr(packed, "shape") else (len(packed), *expected))
     if not shape or shape[1:] != expected or not shape[0]:
         raise ValueError(
-            f"Received inputs of shape {shape}, expected one or more of {expected} each: "
+            f"Received {name} of shape {shape}, expected one or more of {expected} each: "
             f"(n, {', '.join(map(str, expected))})."
         )

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import keras
 
-from residual_ensembles.arguments import checked
+from residual_ensembles.arguments import checked, require_path
 from residual_ensembles.models.chain import Chain
 from residual_ensembles.models.nesting import register_all
 from residual_ensembles.storage.files import atomic_path
@@ -121,9 +121,10 @@ def as_file(content: bytes) -> Iterator[Path]:
 @contextlib.contextmanager
 def reading(path: str | os.PathLike) -> Iterator[Path]:
     """Turns any error about a file that is not there, or is no network, into a ValueError."""
+    require_path("path", path)
     path = Path(path)
     if not path.is_file():
-        raise ValueError(f"Received the network {path}, which is not there; train it first.")
+        raise ValueError(f"Received the network {path}, a path that is not there; train it first.")
     try:
         yield path
     except Exception as error:  # damage makes zipfile, zlib, h5py and Keras raise what they meet

@@ -169,5 +169,5 @@ def first_not_finite(array: np.ndarray) -> int | None:
         total = np.add.reduce(array, axis=None)  # one pass that keeps nothing
     if np.isfinite(total):
         return None
-    finite = np.isfinite(array).reshape(len(array), -1).all(axis=1)
+    finite = np.isfinite(array).reshape(*(array.shape[:1] or (1,)), -1).all(axis=1)
     return None if finite.all() else int(np.flatnonzero(~finite)[0])

@@ -54,13 +54,15 @@ def log_linear(
         (-0.98, 0.996)
     """
     x, y = np.asarray(lengths, float), np.asarray(log10_norms, float)
+    if len(x) != len(y):
+        raise ValueError(f"Received {len(x)} lengths and {len(y)} log10_norms, expected as many.")
     finite = np.isfinite(y)
     x, y = x[finite], y[finite]
     n = len(x)
     if len(np.unique(x)) < 4:
         raise ValueError(
-            f"log_linear got {len(np.unique(x))} lengths with a finite norm; expected at "
-            "least 4. Sample more path lengths."
+            f"Received lengths of which {len(np.unique(x))} have finite log10_norms, expected at "
+            "least 4: sample more path lengths."
         )
     line = linregress(x, y)
     half = t.ppf((1 + confidence) / 2, n - 2) * line.stderr

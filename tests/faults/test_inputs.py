@@ -369,6 +369,7 @@ def good(project):
         "analysis.predicted_and_real": {"network": "resnet"},
         "analysis.single_costs": {"network": "resnet"},
         "models.load": network,
+        "models.reestimate_batch_norm": {"network": large},
         "models.load_weights": network,
         "lesions.Lesion": {"swaps": [(1, 2)], "duplications": [3]},
         "lesions.LesionedChain": {"lesion": lesion},

@@ -10,6 +10,7 @@ from residual_ensembles.backend.precision import compiled
 from residual_ensembles.lesions.constraints import check_lesion
 from residual_ensembles.lesions.lesion import Lesion, Step
 from residual_ensembles.models.chain import segment_of
+from residual_ensembles.models.examples import check_shape
 from residual_ensembles.models.protocols import ChainLike
 
 
@@ -29,12 +30,16 @@ def evaluate_reference(
         Classes as int32, `(n_lesions, n_images)`.
 
     Raises:
-        ValueError: The network does not allow one of the lesions.
+        TypeError: Images are no array.
+        ValueError: Images have another shape than the network's, or it does not allow one of the
+            lesions.
 
     Example:
         >>> evaluate_reference(chain, [Lesion(), Lesion(deletions=[2])], images).shape
         (2, 4)
     """
+    if not lesions:
+        raise ValueError("Received no lesions, expected at least one.")
     logits = reference_logits(chain, lesions, images, batch_size)
     return np.stack([each.argmax(-1) for each in logits]).astype(np.int32)
 
@@ -51,6 +56,7 @@ def reference_logits(
         >>> [logits.shape for logits in reference_logits(chain, [Lesion(deletions=[2])], images)]
         [(4, 10)]
     """
+    check_shape(chain, images, "images")
     for lesion in lesions:
         check_lesion(lesion, chain)
     network = CompiledParts(chain)
