@@ -9,7 +9,6 @@ docs/reference/parameters.md.
 from pathlib import Path
 
 import yaml
-from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from residual_ensembles import cli
@@ -17,7 +16,7 @@ from residual_ensembles.parameters import (
     EXTERNAL_STUDY,
     SECTIONS,
     ExternalNetwork,
-    Study,
+    StudyParameters,
     TrainedNetwork,
     choices,
     help_text,
@@ -40,20 +39,15 @@ of few modules: {own}.
 _TABLE = "| parameter | default | range | unit | meaning |\n|---|---|---|---|---|"
 
 
-def section(name: str) -> type[BaseModel]:
-    """Returns the model of a section of a study."""
-    return Study.model_fields[name].annotation
-
-
 def defaults() -> str:
     """Returns the defaults that all studies share, as YAML for Hydra."""
     lines = [
         "# @package _global_",
         "# Written by `python -m pipelines.reference` from residual_ensembles/parameters.py.",
     ]
-    for name in SECTIONS:
-        lines += ["", f"{name}:  # {section(name).__doc__}"]
-        fields = section(name).model_fields
+    for name, section in SECTIONS.items():
+        lines += ["", f"{name}:  # {section.__doc__}"]
+        fields = section.model_fields
         values = {own: f"  {own}: {_value(field)}" for own, field in fields.items()}
         width = max(map(len, values.values()))
         lines += [f"{values[own]:{width}}  # {help_text(field)}" for own, field in fields.items()]
@@ -63,10 +57,10 @@ def defaults() -> str:
 def page() -> str:
     """Returns the page of reference, in Markdown."""
     models = {
-        "The study": Study,
+        "The study": StudyParameters,
         "network.NAME, trained": TrainedNetwork,
         "network.NAME, external": ExternalNetwork,
-        **{name: section(name) for name in SECTIONS},
+        **SECTIONS,
     }
     own = (f"`{at}.{n}` {v}" for at, some in EXTERNAL_STUDY.items() for n, v in some.items())
     parts = [_HEAD.format(own=", ".join(own))]

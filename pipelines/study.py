@@ -16,7 +16,7 @@ DIGITS = 8, 8, 1
 """Shape of an image of the embedded data set."""
 
 
-class Study(parameters.Study):
+class Study(parameters.StudyParameters):
     """A study whose networks can be trained and allow its lesions.
 
     What depends on data or on files of networks is left to the stage `check`.

@@ -45,11 +45,10 @@ GatingScheme = Literal["none", "effective_paths", "stochastic_depth"]
 GATINGS = get_args(GatingScheme)
 Schedule = Literal["paper", "cosine", "imagenet"]
 """Schedule of the learning rate."""
-SCHEDULES = get_args(Schedule)
 LesionPrecision = Literal["float32", "bfloat16", "cascade"]
 """Precision of the evaluation of lesions."""
 LESION_PRECISIONS = get_args(LesionPrecision)
-Sweep = Literal[
+SweepKind = Literal[
     "intact",
     "single_deletion",
     "random_deletion",
@@ -59,7 +58,7 @@ Sweep = Literal[
     "random_duplication",
 ]
 """Kind of planned lesions."""
-SWEEPS = get_args(Sweep)
+SWEEPS = get_args(SweepKind)
 BatchNormMode = Literal["inference", "training"]
 """Mode of batch normalization in path gradients."""
 BATCH_NORM = get_args(BatchNormMode)
@@ -132,7 +131,7 @@ def _without_repetitions(values: tuple) -> tuple:
 Name = Annotated[str, Field(pattern=PLAIN, max_length=100)]
 Names = Annotated[tuple[Name, ...], Field(strict=False), AfterValidator(_without_repetitions)]
 """A list, as in YAML; its items are not converted."""
-Sweeps = Annotated[tuple[Sweep, ...], Field(strict=False), AfterValidator(_without_repetitions)]
+Sweeps = Annotated[tuple[SweepKind, ...], Field(strict=False), AfterValidator(_without_repetitions)]
 Integers = Annotated[
     tuple[Annotated[int, Field(ge=0, le=MAX_SEED)], ...],
     Field(strict=False),
@@ -146,7 +145,7 @@ class Section(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class Data(Section):
+class DataParameters(Section):
     """Source of the images, their splits, and their storage."""
 
     source: Annotated[str, AfterValidator(_source)] = parameter(
@@ -216,7 +215,7 @@ Network = Annotated[
 _KINDS: dict[str, type[Section]] = {"trained": TrainedNetwork, "external": ExternalNetwork}
 
 
-class Train(Section):
+class TrainParameters(Section):
     """Parameters of training."""
 
     epochs: int = parameter(30, "passes over the training split", "epochs", ge=1, le=MAX_EPOCHS)
@@ -240,7 +239,7 @@ class Train(Section):
         return self
 
 
-class Ensemble(Section):
+class EnsembleParameters(Section):
     """Small ResNets that vote, trained with batches, schedule and precision of `train`."""
 
     members: int = parameter(
@@ -250,7 +249,7 @@ class Ensemble(Section):
     epochs: int = parameter(30, "passes over the training split", "epochs", ge=1, le=MAX_EPOCHS)
 
 
-class Lesion(Section):
+class LesionParameters(Section):
     """Lesions, and their evaluation on the test split."""
 
     networks: Names = parameter(
@@ -347,7 +346,7 @@ def check_number_of_lesions(k: int, draws: int, swaps: int, duplications: int) -
         )
 
 
-class Paths(Section):
+class PathParameters(Section):
     """Decomposition of the gradient by path length."""
 
     networks: Names = parameter(("resnet",), "networks whose paths are sampled too, once trained")
@@ -378,7 +377,7 @@ class Paths(Section):
     seed: int = parameter(0, "seed of batches and paths", ge=0, le=MAX_SEED)
 
 
-class Study(Section):
+class StudyParameters(Section):
     """All parameters of a study, as in params.yaml."""
 
     name: Name = parameter(..., "name of the study, and of its folder under results/")
@@ -388,11 +387,11 @@ class Study(Section):
     networks: Names = parameter(..., "networks of the study, in the order of tables", min_length=1)
     seeds: Integers = parameter(..., "seeds of the trainings of each network", min_length=1)
     differs: str = parameter("", "what differs from the paper's study, as the page says it")
-    data: Data = parameter(Data(), "")
-    train: Train = parameter(Train(), "")
-    ensemble: Ensemble = parameter(Ensemble(), "")
-    lesion: Lesion = parameter(Lesion(), "")
-    paths: Paths = parameter(Paths(), "")
+    data: DataParameters = parameter(DataParameters(), "")
+    train: TrainParameters = parameter(TrainParameters(), "")
+    ensemble: EnsembleParameters = parameter(EnsembleParameters(), "")
+    lesion: LesionParameters = parameter(LesionParameters(), "")
+    paths: PathParameters = parameter(PathParameters(), "")
 
     @property
     def runs(self) -> list[tuple[str, int]]:
@@ -421,18 +420,16 @@ class Study(Section):
             for network in listed:
                 if network not in known:
                     raise ValueError(
-                        f"Received {name}={_list(listed)}, but there is no network {network!r}, "
-                        f"expected some of {', '.join(known)}."
+                        f"Received {name}=[{', '.join(listed)}], but there is no network "
+                        f"{network!r}, expected some of {', '.join(known)}."
                     )
         return self
 
 
 SECTIONS: dict[str, type[Section]] = {
-    "data": Data,
-    "train": Train,
-    "ensemble": Ensemble,
-    "lesion": Lesion,
-    "paths": Paths,
+    name: field.annotation
+    for name, field in StudyParameters.model_fields.items()
+    if isinstance(field.annotation, type) and issubclass(field.annotation, Section)
 }
 """Sections of a study by name."""
 
@@ -520,10 +517,6 @@ def _model_at(model: type[BaseModel], location: tuple) -> type[BaseModel]:
         if part in SECTIONS:
             model = SECTIONS[part]
     return model
-
-
-def _list(values) -> str:
-    return f"[{', '.join(values)}]"
 
 
 def limits(field: FieldInfo) -> dict[str, float]:

@@ -11,7 +11,13 @@ from pathlib import Path
 from absl import flags
 
 from residual_ensembles import cli
-from residual_ensembles.parameters import MODELS, Data, ExternalNetwork, is_external, validated
+from residual_ensembles.parameters import (
+    MODELS,
+    DataParameters,
+    ExternalNetwork,
+    is_external,
+    validated,
+)
 from residual_ensembles.storage import checkpoints
 
 with cli.one_line_errors():  # an extra may be missing
@@ -52,7 +58,7 @@ def define_data_flags() -> None:
         "digits, tfds:NAME, folder:PATH with train|test/<class>/*.jpg in it, or a prepared folder",
     )
     flags.DEFINE_string("data_dir", "data", "folder for prepared data sets")
-    cli.define_flags(Data, "validation_fraction")
+    cli.define_flags(DataParameters, "validation_fraction")
 
 
 def settings_from_flags() -> Settings:

@@ -209,12 +209,12 @@ def test_a_folder_that_cannot_be_written_is_refused(tmp_path, name):
 SCHEMA = """
 from absl import flags
 from residual_ensembles import cli
-from residual_ensembles.parameters import Lesion, Train
-cli.define_flags(Lesion, "k", "precision", "ci_half_width", defaults={"k": 3})
-cli.define_flags(Train, "snapshots", prefix="train_")
+from residual_ensembles.parameters import LesionParameters, TrainParameters
+cli.define_flags(LesionParameters, "k", "precision", "ci_half_width", defaults={"k": 3})
+cli.define_flags(TrainParameters, "snapshots", prefix="train_")
 def main():
-    print(cli.flag_values(Lesion, "k", "precision", "ci_half_width"))
-    print(cli.flag_values(Train, "snapshots", prefix="train_"))
+    print(cli.flag_values(LesionParameters, "k", "precision", "ci_half_width"))
+    print(cli.flag_values(TrainParameters, "snapshots", prefix="train_"))
 cli.run(main)
 """
 

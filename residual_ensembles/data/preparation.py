@@ -27,7 +27,7 @@ from residual_ensembles.data.augmentation import Augmentation, default_augmentat
 from residual_ensembles.data.scan import Scan, scan
 from residual_ensembles.data.split import SHORTER_SIDE_PER_CROP, Split, View
 from residual_ensembles.data.writers import write_splits
-from residual_ensembles.parameters import MAX_SEED, MAX_SIDE, STORAGES, Data
+from residual_ensembles.parameters import MAX_SEED, MAX_SIDE, STORAGES, DataParameters
 from residual_ensembles.statistics.randomness import generator, stratified_draw
 from residual_ensembles.storage import files
 
@@ -90,7 +90,7 @@ def prepare(
         require_instance("augmentation", augmentation, Augmentation)
     open_source = _import_sources().open_source
     folder = Path(folder)
-    settings = Data.model_construct(
+    settings = DataParameters.model_construct(
         title=title or "",
         validation_fraction=validation_fraction,
         seed=seed,
@@ -139,7 +139,7 @@ def prepared_once(
 
 
 def write_prepared(
-    source, folder: Path, settings: Data, augmentation: Augmentation | None = None
+    source, folder: Path, settings: DataParameters, augmentation: Augmentation | None = None
 ) -> None:
     """Writes an open source into an empty folder.
 
@@ -222,7 +222,7 @@ def _image_size(scans: dict[str, Scan], resize: int) -> tuple[int, int]:
     return next(iter(sizes))
 
 
-def _split_positions(scans: dict[str, Scan], settings: Data) -> dict[str, np.ndarray]:
+def _split_positions(scans: dict[str, Scan], settings: DataParameters) -> dict[str, np.ndarray]:
     """Returns the positions in the source of the images of each split."""
     seed, fraction = settings.seed, settings.validation_fraction
     train = _limited(scans["train"].labels, settings.limit_train, seed, "train")
@@ -248,7 +248,7 @@ def _limited(labels: np.ndarray, limit: int, seed: int, split: str) -> np.ndarra
     return stratified_draw(labels, limit, generator(seed, "limit", split))
 
 
-def _meta(source, folder: Path, view: View, storage: str, settings: Data) -> dict:
+def _meta(source, folder: Path, view: View, storage: str, settings: DataParameters) -> dict:
     """Returns the content of meta.json, from the written files."""
     splits = {split: prepared.load_split(folder, split, storage, view) for split in prepared.SPLITS}
     mean, std = _statistics(splits["train"], settings.seed)

@@ -17,9 +17,9 @@ from residual_ensembles.backend import extras
 from residual_ensembles.parameters import (
     EXTERNAL_STUDY,
     ExternalNetwork,
-    Lesion,
-    Paths,
-    Study,
+    LesionParameters,
+    PathParameters,
+    StudyParameters,
     validated,
 )
 from residual_ensembles.storage.checkpoints import network_folder
@@ -43,7 +43,7 @@ with cli.one_line_errors():
 
 FLAGS = flags.FLAGS
 PARTITION = ("boundaries", "modules")
-LESION = tuple(name for name in Lesion.model_fields if name != "networks")
+LESION = tuple(name for name in LesionParameters.model_fields if name != "networks")
 PATHS = ("samples", "batches", "batch_size")
 COMMAND = "python -m residual_ensembles.lesions"
 """The command that draws the figures again, shown below each."""
@@ -55,13 +55,13 @@ def define_flags() -> None:
     train.define_data_flags()
     flags.adopt_module_key_flags(train)
     cli.define_flags(ExternalNetwork, *PARTITION)
-    cli.define_flags(Lesion, *LESION, defaults=EXTERNAL_STUDY["lesion"])
-    cli.define_flags(Paths, *PATHS, prefix="path_", defaults=EXTERNAL_STUDY["paths"])
+    cli.define_flags(LesionParameters, *LESION, defaults=EXTERNAL_STUDY["lesion"])
+    cli.define_flags(PathParameters, *PATHS, prefix="path_", defaults=EXTERNAL_STUDY["paths"])
     flags.DEFINE_string("output_dir", None, "folder for the tables, the figures and the page")
     flags.mark_flags_as_required(["network", "output_dir"])
 
 
-def study_of_flags() -> Study:
+def study_of_flags() -> StudyParameters:
     """Returns the study that the flags describe; its network is named by the stem of its file.
 
     Raises:
@@ -72,14 +72,14 @@ def study_of_flags() -> Study:
         "model": f"keras:{FLAGS.network}",
         **cli.flag_values(ExternalNetwork, *PARTITION),
     }
-    lesion = {**cli.flag_values(Lesion, *LESION), "networks": [network]}
+    lesion = {**cli.flag_values(LesionParameters, *LESION), "networks": [network]}
     paths: dict[str, object] = {
-        **cli.flag_values(Paths, *PATHS, prefix="path_"),
+        **cli.flag_values(PathParameters, *PATHS, prefix="path_"),
         "seed": lesion["seed"],
         "networks": [network],
     }
     return validated(
-        Study,
+        StudyParameters,
         {
             "name": network,
             "network": {network: own},

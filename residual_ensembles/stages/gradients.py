@@ -6,7 +6,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from residual_ensembles.data import Prepared
-from residual_ensembles.parameters import Study
+from residual_ensembles.parameters import StudyParameters
 from residual_ensembles.paths.study.gradient_chunks import NetworkSnapshot
 from residual_ensembles.paths.study.gradient_study import GradientStudy, write_gradient_tables
 from residual_ensembles.paths.study.measurement import gradient_cache, measure_gradients
@@ -19,7 +19,9 @@ BAR = "{l_bar}{bar}| {n:.1f}/{total} batches [{elapsed}<{remaining}]"
 """For tqdm: a task with some path lengths counts as a fraction of a batch."""
 
 
-def write_gradients(study: Study, prepared: Prepared, results: Path, executor: Executor) -> None:
+def write_gradients(
+    study: StudyParameters, prepared: Prepared, results: Path, executor: Executor
+) -> None:
     """Measures all networks and writes path_gradients*.csv and path_gradients_run.json.
 
     Raises:
@@ -49,7 +51,7 @@ def write_gradients(study: Study, prepared: Prepared, results: Path, executor: E
     print(f"Gradients of {len(every)} networks by path: {results / 'path_gradients.csv'}")
 
 
-def epochs_of(study: Study, run: tuple[str, int], results: Path) -> list:
+def epochs_of(study: StudyParameters, run: tuple[str, int], results: Path) -> list:
     """Returns one network at each saved epoch; paths of the trained one may be sampled too."""
     files = networks_by_epoch(finished_network(results, *run))
     to_sample = study.paths.samples and run[0] in study.paths.networks

@@ -16,7 +16,7 @@ from residual_ensembles.backend.threads import process_threads
 from residual_ensembles.data import Prepared
 from residual_ensembles.lesions.exactness import agreement
 from residual_ensembles.lesions.sweep import PlannedNetwork, network_cache, sweep
-from residual_ensembles.parameters import Study
+from residual_ensembles.parameters import StudyParameters
 from residual_ensembles.pruning.importance import selection_data, with_network_columns
 from residual_ensembles.runtime import Executor
 from residual_ensembles.storage.checkpoints import finished_network, network_folder
@@ -39,7 +39,9 @@ BATCH = 100
 Result = TypeVar("Result")
 
 
-def write_lesions(study: Study, prepared: Prepared, results: Path, executor: Executor) -> None:
+def write_lesions(
+    study: StudyParameters, prepared: Prepared, results: Path, executor: Executor
+) -> None:
     """Evaluates the lesions of all networks and writes the tables.
 
     These are lesions.csv, exactness.csv, half_gates.csv, predictions/, module_importance.csv,
@@ -71,7 +73,7 @@ def write_lesions(study: Study, prepared: Prepared, results: Path, executor: Exe
 
 
 def _planned_network(
-    study: Study, run: tuple[str, int], prepared: Prepared, results: Path
+    study: StudyParameters, run: tuple[str, int], prepared: Prepared, results: Path
 ) -> PlannedNetwork:
     """Returns one network of the study with its plan and the cache of its results."""
     path, lesion = finished_network(results, *run) / "model.keras", study.lesion

@@ -3,11 +3,11 @@
 from pydantic import ValidationError, model_validator
 
 from residual_ensembles.models.architectures import architecture, n_modules
-from residual_ensembles.parameters import Train, TrainedNetwork, one_line, parameter
+from residual_ensembles.parameters import TrainedNetwork, TrainParameters, one_line, parameter
 from residual_ensembles.training.gating import Gating
 
 
-class Settings(Train, TrainedNetwork):
+class Settings(TrainParameters, TrainedNetwork):
     """Settings of a training run: the network's own parameters, and those of `train`.
 
     Raises:

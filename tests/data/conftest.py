@@ -17,13 +17,13 @@ def write(tmp_path):
     """Writes a source with `write_prepared` and opens the result."""
     from residual_ensembles import data
     from residual_ensembles.data.preparation import write_prepared
-    from residual_ensembles.parameters import Data
+    from residual_ensembles.parameters import DataParameters
 
     def write_and_load(source, name="prepared", **options):
         folder = tmp_path / name
         folder.mkdir()
         augmentation = options.pop("augmentation", None)
-        write_prepared(source, folder, Data(**options), augmentation)
+        write_prepared(source, folder, DataParameters(**options), augmentation)
         return data.load(folder)
 
     return write_and_load

@@ -185,7 +185,9 @@ def report() -> list[str]:
     return lines
 
 
-def places(model: type[BaseModel] = parameters.Study, above: tuple = ()) -> Iterator[tuple]:
+def places(
+    model: type[BaseModel] = parameters.StudyParameters, above: tuple = ()
+) -> Iterator[tuple]:
     """Yields where each parameter stands, as a path of names; items of lists too."""
     for name, described in model.model_fields.items():
         own, kind = (*above, name), described.annotation

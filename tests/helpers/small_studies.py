@@ -4,7 +4,7 @@ from pathlib import Path
 
 import yaml
 
-from residual_ensembles.parameters import SECTIONS, Study
+from residual_ensembles.parameters import SECTIONS
 from residual_ensembles.storage import files
 
 NAME = "tiny"
@@ -15,10 +15,7 @@ def parameters(**changes) -> dict:
 
     Changes are those of a section, or a parameter outside of the sections.
     """
-    values = {
-        section: Study.model_fields[section].annotation().model_dump(mode="json")
-        for section in SECTIONS
-    }
+    values = {name: section().model_dump(mode="json") for name, section in SECTIONS.items()}
     values |= {"name": NAME, "network": {"resnet": {"depth": 20}}}
     values |= {"networks": ["resnet"], "seeds": [0]}
     values["lesion"] |= {"k": 2, "draws": 2, "swaps": 2, "duplications": 2}

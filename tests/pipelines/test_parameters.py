@@ -77,7 +77,7 @@ def test_every_study_has_a_header(name):
 def test_the_study_own_has_the_defaults_of_the_program(tmp_path):
     result = composed(tmp_path, "study=own").model_dump()
     for section, values in parameters.EXTERNAL_STUDY.items():
-        own = reference.section(section)(**values).model_dump()
+        own = parameters.SECTIONS[section](**values).model_dump()
         assert result[section] | {"networks": ()} == own | {"networks": ()}
 
 

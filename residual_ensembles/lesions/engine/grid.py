@@ -6,9 +6,9 @@ A sweep that is interrupted and resumed has the same grid, and so the same resul
 import math
 from typing import NamedTuple
 
-from residual_ensembles.parameters import Lesion
+from residual_ensembles.parameters import LesionParameters
 
-MEMORY_BYTES = Lesion().options["memory_bytes"]
+MEMORY_BYTES = LesionParameters().options["memory_bytes"]
 """Default bound of the memory of a sweep's activations."""
 BATCH_BYTES = 32 * 2**20
 """Size of the largest batch between two modules. More is no faster on a CPU."""

@@ -8,18 +8,18 @@ import numpy as np
 
 from residual_ensembles import paths
 from residual_ensembles.arguments import checked
-from residual_ensembles.parameters import Paths
+from residual_ensembles.parameters import PathParameters
 from residual_ensembles.paths.study import gradient_tables
 from residual_ensembles.storage.files import write_csv
 
-DEFAULTS = Paths()
+DEFAULTS = PathParameters()
 KEY = ("network", "seed", "epoch", "estimator", "target", "batch_norm")
 
 
 @checked
 @dataclass(frozen=True)
 class GradientStudy:
-    """Settings of the measurement of path gradients, as in `parameters.Paths`."""
+    """Settings of the measurement of path gradients, as in `parameters.PathParameters`."""
 
     samples: int = DEFAULTS.samples
     batches: int = DEFAULTS.batches
