@@ -21,7 +21,7 @@ EXPECTED = {
     "PathLike": "a path",
     "Path": "a path",
     "ndarray": "an array",
-    "ChainLike": "what residual_ensembles.unravel(model) or residual_ensembles.models.load(path) "
+    "Chain": "what residual_ensembles.unravel(model) or residual_ensembles.models.load(path) "
     "returns",
 }
 """What errors call the values of an annotation; others are called by its own name."""
@@ -49,7 +49,7 @@ def checked(function: T) -> T:
         for name, value in signature.bind(*args, **kwargs).arguments.items():
             kind = kinds.get(name, Any)
             if not _fits(value, kind):
-                is_simple = kind in (int, float, str, bool) or not isinstance(kind, type)
+                is_simple = kind in (int, float, str, bool) or not isinstance(kind, type | str)
                 what = f"={shown(value)}" if is_simple else f" of type {type(value).__name__}"
                 raise TypeError(f"Received {name}{what}, expected {_name(kind)}.")
         return function(*args, **kwargs)
@@ -63,6 +63,8 @@ def _fits(value: Any, kind: Any) -> bool:
     origin, inner = typing.get_origin(kind) or kind, typing.get_args(kind)
     if origin in (typing.Union, types.UnionType):
         return any(_fits(value, each) for each in inner)
+    if isinstance(kind, str):  # a class of which the module is not loaded for it
+        return any(each.__name__ == kind for each in type(value).__mro__)
     if kind in (inspect.Parameter.empty, Any) or not isinstance(origin, type):
         return True
     if origin in (int, float):

@@ -1,14 +1,18 @@
 """Constraints on lesions: which ones a network allows."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from residual_ensembles.arguments import checked
 from residual_ensembles.lesions.lesion import Lesion
-from residual_ensembles.models.protocols import ChainLike
+
+if TYPE_CHECKING:
+    from residual_ensembles.models.chain import Chain
 
 
 @checked
-def check_lesion(lesion: Lesion, chain: ChainLike) -> None:
+def check_lesion(lesion: Lesion, chain: "Chain") -> None:
     """Refuses a lesion that the network does not allow.
 
     Args:
@@ -46,7 +50,7 @@ def check_lesion(lesion: Lesion, chain: ChainLike) -> None:
             )
 
 
-def _check_swap(lesion: Lesion, pair: tuple[int, int], chain: ChainLike) -> None:
+def _check_swap(lesion: Lesion, pair: tuple[int, int], chain: "Chain") -> None:
     for position in pair:
         if not chain.modules[position - 1].keeps_shape:
             raise ValueError(
@@ -62,7 +66,7 @@ def _check_swap(lesion: Lesion, pair: tuple[int, int], chain: ChainLike) -> None
         )
 
 
-def _is_deletable(chain: ChainLike, module: int) -> bool:
+def _is_deletable(chain: "Chain", module: int) -> bool:
     layer = chain.modules[module - 1]
     if layer.has_skip or layer.keeps_shape:
         return True
@@ -70,7 +74,7 @@ def _is_deletable(chain: ChainLike, module: int) -> bool:
     return tuple(left.shape[1:]) == tuple(layer.shapes[1])
 
 
-def _from_to(chain: ChainLike, module: int) -> str:
+def _from_to(chain: "Chain", module: int) -> str:
     before, after = chain.modules[module - 1].shapes
     return f"from {tuple(before)} to {tuple(after)}"
 
@@ -80,7 +84,7 @@ def _numbers(modules: tuple[int, ...]) -> str:
 
 
 @checked
-def deletable(chain: ChainLike) -> tuple[int, ...]:
+def deletable(chain: "Chain") -> tuple[int, ...]:
     """Returns the modules that can be deleted, numbered from 1.
 
     Example:
@@ -93,7 +97,7 @@ def deletable(chain: ChainLike) -> tuple[int, ...]:
 
 
 @checked
-def duplicable(chain: ChainLike) -> tuple[int, ...]:
+def duplicable(chain: "Chain") -> tuple[int, ...]:
     """Returns the modules that can run twice: those that keep the shape, numbered from 1.
 
     Example:
@@ -104,7 +108,7 @@ def duplicable(chain: ChainLike) -> tuple[int, ...]:
 
 
 @checked
-def critical_modules(chain: ChainLike) -> tuple[int, ...]:
+def critical_modules(chain: "Chain") -> tuple[int, ...]:
     """Returns the first module and the downsampling ones, which some random sweeps exclude.
 
     The paper does not say so. Of the random deletions that its authors published, those with the
@@ -118,7 +122,7 @@ def critical_modules(chain: ChainLike) -> tuple[int, ...]:
 
 
 @checked
-def swappable(chain: ChainLike, exclude: tuple[int, ...] = ()) -> tuple[tuple[int, int], ...]:
+def swappable(chain: "Chain", exclude: tuple[int, ...] = ()) -> tuple[tuple[int, int], ...]:
     """Returns all pairs of positions that can change places.
 
     Args:

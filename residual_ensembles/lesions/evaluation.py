@@ -26,8 +26,9 @@ from residual_ensembles.lesions.exactness.sequential_sampling import Sampling
 from residual_ensembles.lesions.lesion import Lesion
 from residual_ensembles.lesions.plans import PlannedLesion
 from residual_ensembles.lesions.sweep_settings import EXEMPT, SweepSettings, check_sweep
-from residual_ensembles.models.protocols import ChainLike, Targets
+from residual_ensembles.models.chain import Chain
 from residual_ensembles.models.targets import check_numbers, class_labels
+from residual_ensembles.models.types import Targets
 from residual_ensembles.runtime.executor import Executor, Serial
 from residual_ensembles.runtime.result_cache import ResultCache
 from residual_ensembles.storage.columns import UNKNOWN
@@ -69,7 +70,7 @@ class Evaluation:
 
 @checked
 def evaluate(
-    chain: ChainLike,
+    chain: Chain,
     plan: Sequence[PlannedLesion | Lesion | str],
     images,
     *,

@@ -10,8 +10,9 @@ from residual_ensembles.backend.precision import compiled
 from residual_ensembles.lesions.constraints import check_lesion
 from residual_ensembles.lesions.engine.reference import function_of
 from residual_ensembles.lesions.lesion import Lesion
+from residual_ensembles.models.chain import Chain
 from residual_ensembles.models.examples import as_arrays, packed_examples
-from residual_ensembles.models.protocols import ChainLike, Inputs, Tensor, check_chain
+from residual_ensembles.models.types import Inputs, Tensor
 
 
 class LesionedChain:
@@ -37,8 +38,7 @@ class LesionedChain:
         (4, 4)
     """
 
-    def __init__(self, chain: ChainLike, lesion: Lesion | str | Sequence[int]):
-        check_chain(chain)
+    def __init__(self, chain: Chain, lesion: Lesion | str | Sequence[int]):
         if isinstance(lesion, str):
             lesion = Lesion.parse(lesion)
         elif not isinstance(lesion, Lesion):

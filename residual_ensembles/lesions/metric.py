@@ -8,7 +8,7 @@ import numpy as np
 from keras import ops, tree
 
 from residual_ensembles.arguments import shown
-from residual_ensembles.models.protocols import ChainLike, Metric, Targets
+from residual_ensembles.models.chain import Chain
 from residual_ensembles.models.targets import (
     check_not_broadcast,
     check_numbers,
@@ -16,6 +16,7 @@ from residual_ensembles.models.targets import (
     is_binary,
     n_classes,
 )
+from residual_ensembles.models.types import Metric, Targets
 
 BY_SHAPE = {
     "accuracy": "accuracy",
@@ -46,7 +47,7 @@ class Comparison(NamedTuple):
 
 
 def comparison(
-    chain: ChainLike, targets: Targets, metric: Metric | None, n: int, errors_alone: bool = False
+    chain: Chain, targets: Targets, metric: Metric | None, n: int, errors_alone: bool = False
 ) -> Comparison:
     """Returns the labels and metrics that lesions are measured by: see `lesion_study`.
 
@@ -79,7 +80,7 @@ def comparison(
 
 
 def metrics_for(
-    chain: ChainLike, chosen: Comparison, targets: Targets, n: int, n_lesions: int
+    chain: Chain, chosen: Comparison, targets: Targets, n: int, n_lesions: int
 ) -> tuple[list[list[keras.metrics.Metric]], list]:
     """Returns the metrics of each lesion, tried on a few targets, and the targets of each metric.
 
@@ -102,7 +103,7 @@ def metrics_for(
     return [[copied(metric) for metric in chosen.metrics] for _ in range(n_lesions)], wanted
 
 
-def update(chain: ChainLike, metrics: list, wanted: list, some: slice, outputs) -> None:
+def update(chain: Chain, metrics: list, wanted: list, some: slice, outputs) -> None:
     """Updates what `metrics_for` returned with outputs `(n_lesions, n, numbers)` of a slice."""
     targets = [tree.map_structure(lambda t: np.asarray(t)[some], own) for own in wanted]
     for of_lesion, made in zip(metrics, outputs, strict=True):
@@ -140,7 +141,7 @@ def copied(metric: Metric) -> keras.metrics.Metric:
     return keras.metrics.MeanMetricWrapper(partial(result), name=name)
 
 
-def _by_shape(chain: ChainLike, metric: Metric, targets) -> Metric:
+def _by_shape(chain: Chain, metric: Metric, targets) -> Metric:
     """Resolves the names in `BY_SHAPE` as Keras does when it compiles a model."""
     kind = BY_SHAPE.get(metric) if isinstance(metric, str) else None
     if kind is None:
@@ -158,7 +159,7 @@ def _by_shape(chain: ChainLike, metric: Metric, targets) -> Metric:
     return f"{'sparse_' if is_sparse else ''}categorical_{kind}"
 
 
-def _fitting(chain: ChainLike, targets) -> Metric:
+def _fitting(chain: Chain, targets) -> Metric:
     """Returns the default metric of a network without several classes."""
     if not is_binary(chain, targets):
         return "mean_squared_error"
@@ -166,7 +167,7 @@ def _fitting(chain: ChainLike, targets) -> Metric:
     return keras.metrics.BinaryAccuracy(threshold=threshold)
 
 
-def _as_wanted(chain: ChainLike, metric: Metric, targets, labels: np.ndarray | None):
+def _as_wanted(chain: Chain, metric: Metric, targets, labels: np.ndarray | None):
     """Returns class labels as numbers or one-hot, whichever the metric takes."""
     classes = n_classes(chain)
     if labels is None or classes is None:
@@ -177,7 +178,7 @@ def _as_wanted(chain: ChainLike, metric: Metric, targets, labels: np.ndarray | N
     return np.eye(classes, dtype="float32")[labels] if "categorical" in name else targets
 
 
-def _try(chain: ChainLike, metric, targets) -> None:
+def _try(chain: Chain, metric, targets) -> None:
     n = len(tree.flatten(targets)[0])
     numbers = chain.compute_output_shape((None, *chain.image_shape))[-1]
     try:

@@ -14,7 +14,7 @@ from residual_ensembles.lesions.engine.worker import Meter
 from residual_ensembles.lesions.evaluation import Sweep, compare_with_reference
 from residual_ensembles.lesions.lesion import Lesion
 from residual_ensembles.lesions.sweep_settings import SweepSettings
-from residual_ensembles.models.protocols import ChainLike
+from residual_ensembles.models.chain import Chain
 from residual_ensembles.models.targets import first_not_finite
 from residual_ensembles.runtime.executor import Executor, Serial, Task, ignore
 from residual_ensembles.runtime.result_cache import CachedTask, ResultCache, run_cached
@@ -26,7 +26,7 @@ OUTPUT_SHARE = 4
 
 @checked
 def outputs_of(
-    chain: ChainLike,
+    chain: Chain,
     lesions: Sequence[Lesion],
     inputs: Any,
     *,

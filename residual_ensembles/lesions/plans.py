@@ -5,14 +5,16 @@ and of nothing else: a plan with more operations or more draws contains the smal
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from residual_ensembles.arguments import checked
 from residual_ensembles.lesions import constraints
 from residual_ensembles.lesions.lesion import Lesion
-from residual_ensembles.models.protocols import ChainLike
 from residual_ensembles.parameters import check_number_of_lesions
 from residual_ensembles.statistics.randomness import generator
+
+if TYPE_CHECKING:
+    from residual_ensembles.models.chain import Chain
 
 
 @checked
@@ -174,7 +176,7 @@ def reorderings(
 
 @checked
 def study_plan(
-    chain: ChainLike,
+    chain: "Chain",
     *,
     k: int,
     draws: int,

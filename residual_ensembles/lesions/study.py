@@ -22,9 +22,10 @@ from residual_ensembles.lesions.outputs import outputs_of
 from residual_ensembles.lesions.plans import PlannedLesion, intact, single_deletions
 from residual_ensembles.lesions.sweep_settings import SweepSettings
 from residual_ensembles.lesions.table import lesion_table
+from residual_ensembles.models.chain import Chain
 from residual_ensembles.models.examples import as_arrays, packed_examples
-from residual_ensembles.models.protocols import ChainLike, Inputs, Metric, Targets, check_chain
 from residual_ensembles.models.targets import n_classes
+from residual_ensembles.models.types import Inputs, Metric, Targets
 from residual_ensembles.runtime.calls import Verbose, executor_for, progress_bar
 from residual_ensembles.runtime.executor import Executor
 
@@ -39,7 +40,7 @@ EXAMPLES = {
 
 @checked
 def lesion_study(
-    chain: ChainLike,
+    chain: Chain,
     x: Inputs,
     y: Targets | None = None,
     *,
@@ -119,7 +120,6 @@ def lesion_study(
         1  delete 1       1   first          20
         2  delete 2       2  second          20
     """
-    check_chain(chain)
     x, y = as_arrays(chain, x, y)
     packed = packed_examples(chain, x)
     rows = default_plan(chain) if plan is None else _planned(plan)
@@ -154,7 +154,7 @@ def lesion_study(
     return table
 
 
-def default_plan(chain: ChainLike) -> list[PlannedLesion]:
+def default_plan(chain: Chain) -> list[PlannedLesion]:
     """Returns the intact network and each single deletion."""
     return intact() + single_deletions(deletable(chain))
 

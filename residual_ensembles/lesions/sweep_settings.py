@@ -8,7 +8,7 @@ from residual_ensembles.arguments import checked, require_choice
 from residual_ensembles.lesions.engine.grid import MEMORY_BYTES
 from residual_ensembles.lesions.exactness.sequential_sampling import check_half_width
 from residual_ensembles.models.examples import check_shape
-from residual_ensembles.models.protocols import Targets
+from residual_ensembles.models.types import Targets
 from residual_ensembles.parameters import LESION_PRECISIONS, SWEEPS
 
 EXEMPT = ("precision", "ci_half_width", "fully_evaluated", "seed")

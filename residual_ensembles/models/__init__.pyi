@@ -5,19 +5,17 @@ from .configs import in_float32
 from .highway import HighwayModule
 from .highway_twin import half_gates, has_half_gates
 from .module import Module
-from .protocols import ChainLike, Compilation, ModuleLike
 from .registry import build
 from .saving import as_file, load, load_weights, save, to_bytes
+from .types import Compilation
 from .vgg import PlainModule
 
 __all__ = [
     "BatchNormalization",
     "Chain",
-    "ChainLike",
     "Compilation",
     "HighwayModule",
     "Module",
-    "ModuleLike",
     "PlainModule",
     "as_file",
     "build",

@@ -8,8 +8,8 @@ from residual_ensembles import backend
 from residual_ensembles.arguments import checked
 from residual_ensembles.models import _keras_internals
 from residual_ensembles.models.nesting import build_once
-from residual_ensembles.models.protocols import DType, Tensor
 from residual_ensembles.models.targets import check_numbers
+from residual_ensembles.models.types import DType, Tensor
 from residual_ensembles.statistics.randomness import integer_seed
 
 # The authors' Torch (nn.SpatialBatchNormalization) gives the new batch the weight 0.1 and adds

@@ -11,7 +11,7 @@ import pandas as pd
 
 from residual_ensembles.arguments import checked, require_instance
 from residual_ensembles.models.nesting import build_once, deserialized, register_all
-from residual_ensembles.models.protocols import ChainLike, Compilation, ModuleLike
+from residual_ensembles.models.types import Compilation
 
 
 @keras.saving.register_keras_serializable("residual_ensembles")
@@ -221,18 +221,18 @@ class Chain(keras.Model):
         return cls(**deserialized(config, *(name for name in names if name in config)))
 
 
-def _lesioned_chain(chain: ChainLike, lesion):
+def _lesioned_chain(chain: Chain, lesion):
     # `lesions` imports this package, and is imported when it is used.
     lesioned = importlib.import_module("residual_ensembles.lesions.lesioned")
     return lesioned.LesionedChain(chain, lesion)
 
 
-def segment_of(chain: ChainLike, position: int):
+def segment_of(chain: Chain, position: int):
     """Returns the segment that follows a position, from 1; None where there is none."""
     return chain.segments[position - 1] if position <= len(chain.segments) else None
 
 
-def _check_gates(gates, modules: list[ModuleLike]) -> None:
+def _check_gates(gates, modules: list) -> None:
     """Refuses gates that are not one for each module, or whose values are out of range."""
     shape = tuple(np.shape(gates))
     if shape not in ((len(modules),), (None,)):  # None in a compiled function that takes any number

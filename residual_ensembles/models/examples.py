@@ -5,11 +5,12 @@ import numpy as np
 from keras import tree
 
 from residual_ensembles.arguments import shown
-from residual_ensembles.models.protocols import ChainLike, Inputs, Targets
+from residual_ensembles.models.chain import Chain
 from residual_ensembles.models.targets import as_array, check_numbers
+from residual_ensembles.models.types import Inputs, Targets
 
 
-def packed_examples(chain: ChainLike, inputs: Inputs) -> np.ndarray:
+def packed_examples(chain: Chain, inputs: Inputs) -> np.ndarray:
     """Returns inputs packed into one array, as lesions take them.
 
     Raises:
@@ -22,7 +23,7 @@ def packed_examples(chain: ChainLike, inputs: Inputs) -> np.ndarray:
 
 
 def as_arrays(
-    chain: ChainLike, inputs: Inputs, targets: Targets | None = None
+    chain: Chain, inputs: Inputs, targets: Targets | None = None
 ) -> tuple[Inputs, Targets | None]:
     """Returns inputs and targets, of a data set as arrays.
 
@@ -63,7 +64,7 @@ def as_arrays(
     return result, targets
 
 
-def check_shape(chain: ChainLike, packed, name: str = "inputs") -> None:
+def check_shape(chain: Chain, packed, name: str = "inputs") -> None:
     """Refuses packed inputs that are not `(n, ...)` with the network's input shape and n above 0.
 
     Inputs that have no shape before they are read are not checked.

@@ -15,7 +15,7 @@ from residual_ensembles.models.architectures import (
 from residual_ensembles.models.chain import Chain
 from residual_ensembles.models.module import Module
 from residual_ensembles.models.nesting import build_once, deserialized
-from residual_ensembles.models.protocols import DType, Tensor
+from residual_ensembles.models.types import DType, Tensor
 
 
 @keras.saving.register_keras_serializable("residual_ensembles")

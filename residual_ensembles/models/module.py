@@ -8,7 +8,7 @@ from keras import ops
 
 from residual_ensembles.arguments import checked
 from residual_ensembles.models.nesting import build_once, deserialized
-from residual_ensembles.models.protocols import Tensor
+from residual_ensembles.models.types import Tensor
 
 
 @keras.saving.register_keras_serializable("residual_ensembles")

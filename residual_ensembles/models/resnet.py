@@ -13,7 +13,7 @@ from residual_ensembles.models.architectures import (
 from residual_ensembles.models.blocks import Preactivation, projection
 from residual_ensembles.models.chain import Chain
 from residual_ensembles.models.module import Module
-from residual_ensembles.models.protocols import DType
+from residual_ensembles.models.types import DType
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import keras
 
 from residual_ensembles.models.blocks import BatchNormalization, convolution
 from residual_ensembles.models.nesting import build_once, deserialized
-from residual_ensembles.models.protocols import DType
+from residual_ensembles.models.types import DType
 from residual_ensembles.statistics.randomness import integer_seed
 
 

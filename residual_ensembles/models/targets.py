@@ -5,13 +5,14 @@ from collections.abc import Callable
 import numpy as np
 from keras import tree
 
-from residual_ensembles.models.protocols import ChainLike, Inputs, Targets
+from residual_ensembles.models.chain import Chain
+from residual_ensembles.models.types import Inputs, Targets
 
 OTHERWISE = "metric=..., for instance metric='binary_accuracy' or 'mean_squared_error'"
 
 
 def class_labels(
-    chain: ChainLike,
+    chain: Chain,
     targets: Targets,
     n: int,
     otherwise: str = OTHERWISE,
@@ -132,13 +133,13 @@ def check_not_broadcast(
         )
 
 
-def n_classes(chain: ChainLike) -> int | None:
+def n_classes(chain: Chain) -> int | None:
     """Returns the number of classes that the network outputs; None if it is no classifier."""
     shapes = chain.output_shapes
     return shapes[0][0] if len(shapes) == 1 and len(shapes[0]) == 1 and shapes[0][0] > 1 else None
 
 
-def is_binary(chain: ChainLike, targets: Targets) -> bool:
+def is_binary(chain: Chain, targets: Targets) -> bool:
     """Whether the only output is that of the second of two classes: targets are 0 and 1."""
     if [tuple(shape) for shape in chain.output_shapes] != [(1,)]:
         return False

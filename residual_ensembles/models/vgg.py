@@ -9,7 +9,7 @@ from residual_ensembles.models.architectures import pooled_modules, vgg_modules_
 from residual_ensembles.models.blocks import BatchNormalization, convolution
 from residual_ensembles.models.chain import Chain
 from residual_ensembles.models.module import Module
-from residual_ensembles.models.protocols import DType
+from residual_ensembles.models.types import DType
 
 CHANNELS = 128
 

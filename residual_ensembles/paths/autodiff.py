@@ -8,7 +8,6 @@ import keras
 from keras import ops
 
 from residual_ensembles import backend
-from residual_ensembles.models.protocols import ModuleLike
 
 
 class Autodiff:
@@ -73,7 +72,7 @@ class Autodiff:
             return backend.vjp(self.module.after, z)[1]
 
 
-def frozen(layer: keras.Layer | ModuleLike, weights: list) -> keras.StatelessScope:
+def frozen(layer: keras.Layer, weights: list) -> keras.StatelessScope:
     """Returns a scope in which `layer` has these weights and assigns to no variable."""
     return keras.StatelessScope(state_mapping=list(zip(layer.variables, weights, strict=True)))
 

@@ -11,12 +11,12 @@ from keras import ops
 
 from residual_ensembles import backend
 from residual_ensembles.models.lowering import Convolution, lowered
-from residual_ensembles.models.protocols import ModuleLike
+from residual_ensembles.models.module import Module
 from residual_ensembles.paths.autodiff import Autodiff, frozen
 from residual_ensembles.paths.cotangents import stacked
 
 
-def products_of(module: ModuleLike) -> type[Autodiff]:
+def products_of(module: Module) -> type[Autodiff]:
     """Returns the class with the closed form of a module, or `Autodiff` if it has none."""
     known = lowered(module)
     if known is None or known.preactivation is None:

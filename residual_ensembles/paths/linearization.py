@@ -11,9 +11,10 @@ from keras import ops, tree
 from residual_ensembles import backend
 from residual_ensembles.arguments import require_choice
 from residual_ensembles.backend.precision import compiled
-from residual_ensembles.models.chain import segment_of
-from residual_ensembles.models.protocols import ChainLike, Inputs, Loss, ModuleLike, Targets, Tensor
+from residual_ensembles.models.chain import Chain, segment_of
+from residual_ensembles.models.module import Module
 from residual_ensembles.models.targets import check_numbers, first_not_finite
+from residual_ensembles.models.types import Inputs, Loss, Targets, Tensor
 from residual_ensembles.parameters import BATCH_NORM, TARGETS
 from residual_ensembles.paths.autodiff import frozen
 from residual_ensembles.paths.cotangents import stacked
@@ -57,7 +58,7 @@ class ModuleWithSegment:
         return list({id(v): v for v in both}.values())
 
 
-def with_segment(module: ModuleLike, segment: keras.Layer | None, training: bool):
+def with_segment(module: Module, segment: keras.Layer | None, training: bool):
     """Returns the module, with its segment where there is one."""
     return module if segment is None else ModuleWithSegment(module, segment, training)
 
@@ -162,7 +163,7 @@ class Linearization:
 
     def __init__(
         self,
-        chain: ChainLike,
+        chain: Chain,
         batch_norm: str = "inference",
         closed_forms: bool = True,
         loss: Loss | None = None,

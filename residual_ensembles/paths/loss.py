@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops, tree
 
 from residual_ensembles.arguments import see, shown
-from residual_ensembles.models.protocols import ChainLike, Loss, Targets, Tensor
+from residual_ensembles.models.chain import Chain
 from residual_ensembles.models.targets import (
     check_not_broadcast,
     check_numbers,
@@ -15,6 +15,7 @@ from residual_ensembles.models.targets import (
     is_binary,
     n_classes,
 )
+from residual_ensembles.models.types import Loss, Targets, Tensor
 
 # Smallest probability in float32; the gradient of a class that is less likely is 0.
 SMALLEST = float(np.finfo(np.float32).tiny)
@@ -41,7 +42,7 @@ class MeanLoss:
         ValueError: Keras knows no such loss, or the number of losses is not that of outputs.
     """
 
-    def __init__(self, chain: ChainLike, loss: Loss | None = None, targets: Targets = None):
+    def __init__(self, chain: Chain, loss: Loss | None = None, targets: Targets = None):
         self.chain = chain
         self.function = _function(chain, loss)
         tells_classes = n_classes(chain) is not None
@@ -199,7 +200,7 @@ class PerOutput:
         return total
 
 
-def _function(chain: ChainLike, loss: Loss | None) -> Callable | None:
+def _function(chain: Chain, loss: Loss | None) -> Callable | None:
     """Returns the loss of the user, else of the model, else None."""
     weights = None
     if loss is None:
@@ -232,7 +233,7 @@ def _of_keras(loss: Loss) -> Callable:
         ) from error
 
 
-def _one_each(chain: ChainLike, name: str, values: Sequence | Mapping | None) -> list:
+def _one_each(chain: Chain, name: str, values: Sequence | Mapping | None) -> list:
     """Returns losses or weights in the order of a chain's outputs; weights of 1 for None.
 
     Args:

@@ -14,7 +14,7 @@ from residual_ensembles.arguments import checked
 from residual_ensembles.models.chain import Chain
 from residual_ensembles.models.configs import in_float32
 from residual_ensembles.models.examples import as_arrays, packed_examples
-from residual_ensembles.models.protocols import ChainLike, Inputs, Loss, Targets, check_chain
+from residual_ensembles.models.types import Inputs, Loss, Targets
 from residual_ensembles.paths.exact_lengths import batch_gradient_by_length
 from residual_ensembles.paths.linearization import Linearization, LinearizedBatch
 from residual_ensembles.paths.loss import MeanLoss
@@ -24,7 +24,7 @@ from residual_ensembles.runtime.calls import Verbose, progress_bar
 
 @checked
 def gradient_by_length(
-    chain: ChainLike,
+    chain: Chain,
     x: Inputs,
     y: Targets | None = None,
     *,
@@ -99,7 +99,7 @@ def gradient_by_length(
 
 @checked
 def sampled_path_gradients(
-    chain: ChainLike,
+    chain: Chain,
     x: Inputs,
     y: Targets | None,
     lengths: Sequence[int],
@@ -149,7 +149,6 @@ def sampled_path_gradients(
         >>> table[["length", "sample", "modules"]].values.tolist()
         [[0, 0, ()], [2, 0, (1, 2)]]
     """
-    check_chain(chain)
     if samples < 1 or not len(lengths):
         raise ValueError(
             f"Received samples={samples} of {len(lengths)} lengths, expected one or more of each."
@@ -174,7 +173,7 @@ def sampled_path_gradients(
 
 
 def _linearized(
-    chain: ChainLike,
+    chain: Chain,
     x: Inputs,
     y: Targets | None,
     loss: Loss | None,
@@ -182,7 +181,6 @@ def _linearized(
     target: str,
 ) -> tuple[LinearizedBatch, dict]:
     """Returns the linearized batch of all examples, and the `attrs` of tables."""
-    check_chain(chain)
     if target == "image" and chain.takes_integers:
         raise ValueError(
             f"Received target='image' for {chain.name}, whose inputs are integers, with respect to "
@@ -191,8 +189,8 @@ def _linearized(
     x, y = as_arrays(chain, x, y)
     packed, mean_loss = packed_examples(chain, x), MeanLoss(chain, loss, y)
     # With less precision lengths would not add up to the gradient.
-    exact = in_float32(chain) if isinstance(chain, Chain) else chain
-    batch = Linearization(exact, batch_norm, loss=mean_loss.function).linearize(packed, y)
+    linearization = Linearization(in_float32(chain), batch_norm, loss=mean_loss.function)
+    batch = linearization.linearize(packed, y)
     return batch, {
         "loss": mean_loss.name,
         "loss_value": batch.loss,

@@ -5,7 +5,7 @@ from keras import ops
 from residual_ensembles import backend
 from residual_ensembles.backend.precision import compiled
 from residual_ensembles.models.configs import kind_of
-from residual_ensembles.models.protocols import ModuleLike
+from residual_ensembles.models.module import Module
 from residual_ensembles.paths.autodiff import Autodiff, frozen
 from residual_ensembles.paths.closed_form_products import products_of
 
@@ -13,7 +13,7 @@ _shared: dict[tuple, "Products"] = {}
 
 
 def products_for(
-    module: ModuleLike, input_shape: tuple, training: bool, closed_forms: bool
+    module: Module, input_shape: tuple, training: bool, closed_forms: bool
 ) -> "Products":
     """Returns the products of a module; modules that differ in their weights only share them.
 

@@ -14,16 +14,9 @@ from residual_ensembles.backend.precision import compiled
 from residual_ensembles.lesions import Lesion, deletable, outputs_of
 from residual_ensembles.lesions.engine.grid import MEMORY_BYTES
 from residual_ensembles.lesions.metric import Comparison, metrics_for, results, update
-from residual_ensembles.models.chain import segment_of
+from residual_ensembles.models.chain import Chain, segment_of
 from residual_ensembles.models.examples import as_arrays, packed_examples
-from residual_ensembles.models.protocols import (
-    ChainLike,
-    Inputs,
-    Loss,
-    Targets,
-    Tensor,
-    check_chain,
-)
+from residual_ensembles.models.types import Inputs, Loss, Targets, Tensor
 from residual_ensembles.paths.loss import MeanLoss
 from residual_ensembles.runtime.calls import Verbose, executor_for, progress_bar
 from residual_ensembles.runtime.executor import Executor, ignore
@@ -58,7 +51,7 @@ class OutputOptions(NamedTuple):
 
 
 def costs_of(
-    chain: ChainLike,
+    chain: Chain,
     lesions: Sequence[Lesion],
     inputs: Tensor,
     targets: Targets,
@@ -104,7 +97,7 @@ def costs_of(
     return Costs(n_wrong if labels is not None else None, sums / len(inputs), measured)
 
 
-def block_influence(chain: ChainLike, inputs: Tensor, batch_size: int = 32) -> np.ndarray:
+def block_influence(chain: Chain, inputs: Tensor, batch_size: int = 32) -> np.ndarray:
     """Returns the block influence of each module, 0..2, `(n_modules,)`, by one forward pass.
 
     One minus the cosine between what enters and what leaves (ShortGPT, arXiv 2403.03853, equation
@@ -145,7 +138,7 @@ def _cosine(a, b, axis: int):
 
 
 def first_order(
-    chain: ChainLike, inputs: Tensor, targets: Targets, loss: Callable, batch_size: int = 32
+    chain: Chain, inputs: Tensor, targets: Targets, loss: Callable, batch_size: int = 32
 ) -> np.ndarray:
     """Returns the estimated change of the mean loss by each module's deletion, `(n_modules,)`.
 
@@ -203,7 +196,7 @@ N_SELECTION_IMAGES = 2000
 
 @checked
 def module_importance(
-    chain: ChainLike,
+    chain: Chain,
     x: Inputs,
     y: Targets | None = None,
     *,
@@ -261,7 +254,6 @@ def module_importance(
         >>> table.attrs["loss"]
         'cross_entropy'
     """
-    check_chain(chain)
     x, y = as_arrays(chain, x, y)
     packed, mean_loss = packed_examples(chain, x), MeanLoss(chain, loss, y)
     targets = mean_loss.targets(y, len(packed))

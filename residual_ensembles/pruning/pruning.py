@@ -15,15 +15,9 @@ from residual_ensembles.arguments import checked, require_integer
 from residual_ensembles.lesions import Lesion, deletable, outputs_of
 from residual_ensembles.lesions.engine.grid import MEMORY_BYTES
 from residual_ensembles.lesions.metric import Comparison, comparison
+from residual_ensembles.models.chain import Chain
 from residual_ensembles.models.examples import as_arrays, packed_examples
-from residual_ensembles.models.protocols import (
-    ChainLike,
-    Inputs,
-    Loss,
-    Metric,
-    Targets,
-    check_chain,
-)
+from residual_ensembles.models.types import Inputs, Loss, Metric, Targets
 from residual_ensembles.paths.loss import MeanLoss
 from residual_ensembles.pruning.importance import Costs, OutputOptions, costs_of
 from residual_ensembles.runtime.calls import Verbose, executor_for, progress_bar
@@ -87,7 +81,7 @@ class Pruned:
 
 @checked
 def prune(
-    chain: ChainLike,
+    chain: Chain,
     n: int,
     validation: tuple[Inputs, Targets] | Inputs,
     test: tuple[Inputs, Targets] | Inputs | None = None,
@@ -152,7 +146,6 @@ def prune(
         >>> len(smaller.deleted), smaller.model.count_params()
         (1, 55)
     """
-    check_chain(chain)
     check_number(chain, n)
     candidates = deletable(chain)
     validation = _pair(chain, "validation", validation)
@@ -188,7 +181,7 @@ class _Measured:
     """Examples, and the loss, labels and metrics that lesions are measured by on them."""
 
     def __init__(
-        self, chain: ChainLike, loss: MeanLoss | Loss | None, metric: Metric | None, examples: tuple
+        self, chain: Chain, loss: MeanLoss | Loss | None, metric: Metric | None, examples: tuple
     ):
         self.chain = chain
         self.metric = metric
@@ -221,7 +214,7 @@ class _Measured:
 
 
 @checked
-def check_number(chain: ChainLike, n: int) -> None:
+def check_number(chain: Chain, n: int) -> None:
     """Refuses to prune a network that cannot be rebuilt, or more modules than can be deleted.
 
     Args:
@@ -286,7 +279,7 @@ def _unpacked(chain, packed):
     return structured(chain.network, [ops.cast(x, dtype) for x, dtype in pairs])
 
 
-def _pair(chain: ChainLike, name: str, examples: tuple | Inputs) -> tuple:
+def _pair(chain: Chain, name: str, examples: tuple | Inputs) -> tuple:
     """Returns inputs and targets, from a pair or a data set."""
     if not isinstance(examples, tuple | list):
         inputs, targets = as_arrays(chain, examples)

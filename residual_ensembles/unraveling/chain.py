@@ -12,8 +12,8 @@ from residual_ensembles.arguments import checked
 from residual_ensembles.models import _keras_internals
 from residual_ensembles.models.chain import Chain
 from residual_ensembles.models.nesting import register_all
-from residual_ensembles.models.protocols import Compilation, Inputs
 from residual_ensembles.models.targets import as_array, check_numbers
+from residual_ensembles.models.types import Compilation, Inputs
 from residual_ensembles.unraveling import example
 from residual_ensembles.unraveling.additions import Additions
 from residual_ensembles.unraveling.example import EXAMPLES, Trace, in_order, structured

@@ -7,7 +7,7 @@ import keras
 from keras import ops, tree
 
 from residual_ensembles.models import _keras_internals
-from residual_ensembles.models.protocols import Inputs
+from residual_ensembles.models.types import Inputs
 from residual_ensembles.statistics.randomness import generator
 from residual_ensembles.unraveling.graph import Graph, functional
 

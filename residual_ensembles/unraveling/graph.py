@@ -12,7 +12,7 @@ from keras import ops, tree
 from residual_ensembles.arguments import shown
 from residual_ensembles.models import _keras_internals
 from residual_ensembles.models._keras_internals import Functional
-from residual_ensembles.models.protocols import Compilation
+from residual_ensembles.models.types import Compilation
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from residual_ensembles.lesions.engine.prepared_network import PreparedNetwork
 from residual_ensembles.lesions.engine.tree import Tree
 from residual_ensembles.lesions.engine.walk import Walk
 from residual_ensembles.lesions.lesion import Lesion, Step
-from residual_ensembles.models.protocols import ChainLike
+from residual_ensembles.models.chain import Chain
 from residual_ensembles.models.targets import first_not_finite
 
 READY_BYTES = 2**28
@@ -39,7 +39,7 @@ def predicted(logits: np.ndarray) -> np.ndarray:
 
 
 def check_finite(
-    chain: ChainLike,
+    chain: Chain,
     lesions: Sequence[Lesion],
     bad: np.ndarray,
     examples: Sequence[int] | np.ndarray | None = None,

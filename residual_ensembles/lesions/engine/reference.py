@@ -9,14 +9,13 @@ from residual_ensembles.arguments import checked
 from residual_ensembles.backend.precision import compiled
 from residual_ensembles.lesions.constraints import check_lesion
 from residual_ensembles.lesions.lesion import Lesion, Step
-from residual_ensembles.models.chain import segment_of
+from residual_ensembles.models.chain import Chain, segment_of
 from residual_ensembles.models.examples import check_shape
-from residual_ensembles.models.protocols import ChainLike
 
 
 @checked
 def evaluate_reference(
-    chain: ChainLike, lesions: Sequence[Lesion], images: np.ndarray, batch_size: int = 128
+    chain: Chain, lesions: Sequence[Lesion], images: np.ndarray, batch_size: int = 128
 ) -> np.ndarray:
     """Returns the class that the network predicts for each image after each lesion.
 
@@ -46,7 +45,7 @@ def evaluate_reference(
 
 @checked
 def reference_logits(
-    chain: ChainLike, lesions: Sequence[Lesion], images: np.ndarray, batch_size: int = 128
+    chain: Chain, lesions: Sequence[Lesion], images: np.ndarray, batch_size: int = 128
 ) -> Iterable[np.ndarray]:
     """Yields float32 logits `(n_images, n_classes)` for one lesion after the other.
 

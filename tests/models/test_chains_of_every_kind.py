@@ -1,11 +1,11 @@
-"""Chains and modules of every kind fulfill one protocol; anything else is refused by name."""
+"""Chains of every kind are chains, whose gates and tables agree; all else is refused by name."""
 
 import keras
 import numpy as np
 import pytest
 
 from residual_ensembles import gradient_by_length, lesion_study, module_importance, prune, unravel
-from residual_ensembles.models import ChainLike, HighwayModule, ModuleLike, load, save
+from residual_ensembles.models import Chain, HighwayModule, Module, load, save
 from tests.helpers import unraveled_networks as networks
 
 
@@ -18,10 +18,9 @@ def test_both_chains_are_chains(kind, build, tmp_path):
     else:
         chain = build(kind, 15 if kind == "vgg" else 8)
         save(chain, tmp_path / "chain.keras")
-        assert isinstance(load(tmp_path / "chain.keras"), ChainLike)
-    assert isinstance(chain, ChainLike)
-    assert all(isinstance(module, ModuleLike) for module in chain.modules)
-    assert not isinstance(chain.modules[0], ChainLike)
+        assert isinstance(load(tmp_path / "chain.keras"), Chain)
+    assert isinstance(chain, Chain)
+    assert all(isinstance(module, Module) for module in chain.modules)
 
 
 def test_a_model_is_no_chain():
