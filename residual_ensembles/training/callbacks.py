@@ -28,37 +28,29 @@ class Recorder(keras.callbacks.Callback):
     metrics, so that the row of a resumed epoch is that of an unbroken one.
 
     Args:
-        folder: Folder of the run's checkpoint and snapshots.
-        fingerprint: Fingerprint of the run.
+        folder: Folder of the run's checkpoint and snapshots, named by its fingerprint.
         progress: Progress of the run; updated here.
         steps_per_epoch: Steps of an epoch.
         snapshots: Epochs after which the network is saved.
-        seconds_between: Seconds between two checkpoints; None for `SECONDS_BETWEEN_CHECKPOINTS`.
     """
 
     def __init__(
         self,
         folder: Path,
-        fingerprint: str,
         progress: Progress,
         steps_per_epoch: int,
         snapshots: tuple[int, ...],
-        seconds_between: float | None = None,
     ):
         super().__init__()
         self.folder = folder
-        self.fingerprint = fingerprint
         self.progress = progress
         self.steps_per_epoch = steps_per_epoch
         self.snapshots = snapshots
-        self.seconds_between = (
-            SECONDS_BETWEEN_CHECKPOINTS if seconds_between is None else seconds_between
-        )
         self.resumed_metrics: list | None = None
 
     def resume(self) -> bool:
         """Restores the trainer from the last checkpoint; returns whether there was one."""
-        result = checkpoint.read(self.folder, self.model.state_variables, self.fingerprint)
+        result = checkpoint.read(self.folder, self.model.state_variables, self.folder.name)
         if result is None:
             return False
         self.progress.__dict__.update(vars(result))
@@ -80,7 +72,7 @@ class Recorder(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         self.progress.step += 1
         ends_epoch = self.progress.step % self.steps_per_epoch == 0
-        if not ends_epoch and time.monotonic() - self.saved > self.seconds_between:
+        if not ends_epoch and time.monotonic() - self.saved > SECONDS_BETWEEN_CHECKPOINTS:
             self.checkpoint()
 
     def on_epoch_end(self, epoch, logs=None):
@@ -116,7 +108,7 @@ class Recorder(keras.callbacks.Callback):
         now = time.monotonic()
         self.progress.seconds += now - self.clock
         self.clock = self.saved = now
-        checkpoint.write(self.folder, self.model.state_variables, self.progress, self.fingerprint)
+        checkpoint.write(self.folder, self.model.state_variables, self.progress, self.folder.name)
 
 
 def in_dvc_repository() -> bool:
@@ -144,9 +136,7 @@ class LiveLog(keras.callbacks.Callback):
     Rows from before an interruption are logged again first, so that a resumed run leaves the same
     files as an unbroken one.
 
-    Args:
-        folder: Folder that DVCLive writes to.
-        history: Rows of the run, to which others append before this callback is called.
+    Others append to the history before this callback is called.
     """
 
     def __init__(self, folder: Path, history: list[dict]):

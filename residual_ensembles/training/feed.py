@@ -8,13 +8,14 @@ import keras
 import numpy as np
 
 from residual_ensembles import data
-from residual_ensembles.arguments import checked, require_instance, require_integer
+from residual_ensembles.arguments import checked, require_integer
 from residual_ensembles.training.gating import Gating
 
 # One permutation of all images serves the steps of an epoch.
 _order = functools.lru_cache(maxsize=2)(data.order)
 
 
+@checked
 @dataclass(frozen=True)
 class Feed:
     """The training split in batches.
@@ -41,9 +42,6 @@ class Feed:
     gating: Gating
 
     def __post_init__(self):
-        require_instance("split", self.split, data.Split)
-        require_instance("augmentation", self.augmentation, data.Augmentation)
-        require_instance("gating", self.gating, Gating)
         require_integer("batch_size", self.batch_size, 1)
         require_integer("seed", self.seed)
         if len(self.split) < self.batch_size:

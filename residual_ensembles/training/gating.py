@@ -4,11 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from residual_ensembles.arguments import require_choice, require_integer, require_number
+from residual_ensembles.arguments import checked, require_choice, require_integer
 from residual_ensembles.parameters import GATINGS
 from residual_ensembles.statistics.randomness import generator
 
 
+@checked
 @dataclass(frozen=True)
 class Gating:
     """A way to draw one gate, 0 or 1, for each module and batch.
@@ -37,7 +38,6 @@ class Gating:
         require_choice("scheme", self.scheme, GATINGS)
         require_integer("n_modules", self.n_modules, 1)
         require_integer("modules_per_batch", self.modules_per_batch, 1)
-        require_number("survival_probability", self.survival_probability)
         n, m, p = self.n_modules, self.modules_per_batch, self.survival_probability
         if self.scheme == "effective_paths" and not 1 <= m <= n:
             raise ValueError(

@@ -82,13 +82,7 @@ class Outputs:
         return None
 
     def finish(self, fingerprint: str, run: dict, seconds: dict[str, float]) -> None:
-        """Writes run.json and, once everything is there, the manifest.
-
-        Args:
-            fingerprint: Fingerprint of the run.
-            run: Content of run.json.
-            seconds: Content of times.json.
-        """
+        """Writes times.json, run.json and, once everything is there, the manifest."""
         write_json(self.times, {"fingerprint": fingerprint, **seconds})
         write_json(self.run, run)
         files = [self.model, self.history, self.run, *filter(Path.exists, [self.gates])]
@@ -114,15 +108,7 @@ class Outputs:
         _copy(file, self.snapshots / file.name)
 
     def copy_to(self, other: "Outputs", network: str) -> dict:
-        """Copies these results to another folder, with the name of the network.
-
-        Args:
-            other: Where to copy them.
-            network: What the network is called in tables.
-
-        Returns:
-            What is in run.json there.
-        """
+        """Copies these results, under a network's name in tables, and returns run.json there."""
         for file in (self.model, self.history):
             _copy(file, other.folder / file.name)
         for file in sorted(self.snapshots.glob("epoch-*.keras")):

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from residual_ensembles import backend, data, models
-from residual_ensembles.arguments import checked, require_instance, require_path
+from residual_ensembles.arguments import checked, require_path
 from residual_ensembles.backend.threads import process_threads
 from residual_ensembles.models.highway import mean_gate_values
 from residual_ensembles.storage.files import exclusive, write_csv
@@ -29,12 +29,7 @@ from residual_ensembles.training.trainer import Trainer, compile_trainer
 
 
 def fingerprint(settings: dict, data_checksum: str) -> str:
-    """Returns the name of a run: 16 hexadecimal digits of everything that determines its result.
-
-    Args:
-        settings: All settings, as plain values.
-        data_checksum: Checksum of the prepared data.
-    """
+    """Returns the name of a run: 16 hexadecimal digits of everything that determines its result."""
     return digest(
         ["residual_ensembles.training.run"],
         process_threads(),
@@ -53,8 +48,6 @@ def build_network(settings: Settings, prepared: data.Prepared) -> models.Chain:
     Raises:
         ValueError: It computes in bfloat16, which cannot be done here.
     """
-    require_instance("settings", settings, Settings)
-    require_instance("prepared", prepared, data.Prepared)
     if settings.precision != "float32" and (problem := backend.bfloat16_problem()):
         raise ValueError(f"Received precision={settings.precision!r}, expected float32: {problem}.")
     return models.build(
@@ -74,8 +67,6 @@ def build_network(settings: Settings, prepared: data.Prepared) -> models.Chain:
 @checked
 def make_trainer(settings: Settings, prepared: data.Prepared) -> tuple[Trainer, Feed]:
     """Returns a compiled trainer for a fresh network, and its feed."""
-    require_instance("settings", settings, Settings)
-    require_instance("prepared", prepared, data.Prepared)
     feed = Feed(
         prepared.split("train"),
         prepared.augmentation,
@@ -137,8 +128,6 @@ def finished_run(prepared: data.Prepared, settings: Settings, output_dir: Path) 
         >>> finished_run(prepared, Settings(depth=8), folder / "elsewhere") is None
         True
     """
-    require_instance("settings", settings, Settings)
-    require_instance("prepared", prepared, data.Prepared)
     require_path("output_dir", output_dir)
     return Outputs(Path(output_dir)).finished(fingerprint(settings.as_dict(), prepared.checksum))
 
@@ -175,11 +164,8 @@ def train(
         >>> run["network"], run["seed"], run["n_test_images"]
         ('resnet', 0, 20)
     """
-    require_instance("settings", settings, Settings)
-    require_instance("prepared", prepared, data.Prepared)
     require_path("output_dir", output_dir)
     require_path("checkpoints", checkpoints)
-    require_instance("network", network, str)
     outputs = Outputs(Path(output_dir))
     name = fingerprint(settings.as_dict(), prepared.checksum)
     folder = Path(checkpoints) / name
@@ -204,7 +190,7 @@ def _train_and_save(prepared, settings: Settings, folder: Path, kept: Outputs, o
     """Trains from the last checkpoint in `folder`, if there is one, and saves the results."""
     trainer, feed = make_trainer(settings, prepared)
     progress = Progress()
-    recorder = Recorder(folder, folder.name, progress, feed.steps_per_epoch, settings.snapshots)
+    recorder = Recorder(folder, progress, feed.steps_per_epoch, settings.snapshots)
     recorder.set_model(trainer)
     if recorder.resume():
         total = settings.epochs * feed.steps_per_epoch

@@ -208,7 +208,7 @@ def test_a_run_without_its_snapshots_starts_afresh(trained, prepared, tmp_path, 
     settings, folder, run = trained
     trainer, feed = make_trainer(settings, prepared)
     place = tmp_path / "ck" / run["fingerprint"]
-    recorder = Recorder(place, place.name, Progress(), feed.steps_per_epoch, (0, 1, 2))
+    recorder = Recorder(place, Progress(), feed.steps_per_epoch, (0, 1, 2))
     recorder.set_model(trainer)
     recorder.save_snapshot(0)
     recorder.on_train_begin()
