@@ -136,11 +136,7 @@ def evaluate(
 
 
 def evaluate_sweeps(sweeps: Sequence["Sweep"], scheduler: Scheduler) -> list[Evaluation]:
-    """Evaluates the plans of several networks side by side, and returns one result for each.
-
-    Raises:
-        ArithmeticError: As `evaluate`.
-    """
+    """Evaluates the plans of several networks side by side, and returns one result for each."""
     compare_with_reference(sweeps, scheduler)
     reduced = [each for each in sweeps if each.settings.precision != "float32"]
     scheduler.compute([each.reduced_precision() for each in reduced])
@@ -156,11 +152,7 @@ def evaluate_sweeps(sweeps: Sequence["Sweep"], scheduler: Scheduler) -> list[Eva
 
 
 def compare_with_reference(sweeps: Sequence["Sweep"], scheduler: Scheduler) -> None:
-    """Compares the engine with plain runs of the networks, on a sample of lesions and images.
-
-    Raises:
-        ArithmeticError: They differ by more than rounding explains.
-    """
+    """Compares the engine with plain runs of the networks, on a sample of lesions and images."""
     scheduler.compute([each.comparison() for each in sweeps])
     for each in sweeps:
         each.check_comparison()
@@ -173,20 +165,8 @@ class Sweep:
     precision is float32, then `all_images`, and with a `ci_half_width` rounds of images,
     `next_round` and `record_round`. The result is an `evaluation`.
 
-    Lesions that are planned twice are evaluated once.
-
-    Args:
-        chain: The network; nothing about it changes.
-        plan: Lesions, their texts, or planned lesions.
-        images: Images, as `evaluate` takes them.
-        settings: Settings of the evaluation.
-        labels: Classes, as `evaluate` takes them.
-        cache: Cache of results, lesion by lesion; its name identifies the network, the data and the
-            code. None keeps nothing.
-        title: Name of the network for people; by default the chain's.
-
-    Raises:
-        ValueError: As `evaluate`.
+    Lesions that are planned twice are evaluated once. Arguments and errors are those of `evaluate`;
+    the name of the cache, if there is one, identifies the network, the data and the code.
     """
 
     def __init__(
@@ -248,11 +228,7 @@ class Sweep:
         return agreement.agreement_of(**fields)
 
     def check_comparison(self) -> None:
-        """Refuses a network that the engine does not evaluate as it evaluates itself.
-
-        Raises:
-            ArithmeticError: They differ by more than rounding explains, or are not finite.
-        """
+        """Refuses a network that the engine does not evaluate as it evaluates itself."""
         lesions = [self.lesions[i] for i in self._sampled_lesions]
         bad = ~self._comparison.fields["finite"][self._sampled_lesions]
         check_finite(self.chain, lesions, bad, self._comparison.images)
@@ -418,14 +394,7 @@ def predict(
 ) -> dict[str, np.ndarray]:
     """Returns what is kept of a chunk, `(n_lesions, n_images)` each.
 
-    Args:
-        evaluator: The sweep's evaluator.
-        images: `(n_images, height, width, channels)`.
-        lesions: Positions of the lesions in the sweep.
-        precision: One of `LESION_PRECISIONS`.
-        kept_margin: Larger relative top-2 margins are kept as this one.
-        limits: Threshold of each lesion of the sweep, for a cascade; None for other precisions.
-        meter: Called with shares of the work.
+    In a cascade, `limits` are the thresholds of all lesions of the sweep.
     """
     extra = {}
     if limits is not None:

@@ -51,15 +51,7 @@ def comparison(
 ) -> Comparison:
     """Returns the labels and metrics that lesions are measured by: see `lesion_study`.
 
-    Args:
-        chain: The network, with its outputs and default metrics.
-        targets: One for each input; None where there are none.
-        metric: Metrics instead of the default ones.
-        n: Number of inputs.
-        errors_alone: Whether only errors can be measured.
-
-    Raises:
-        ValueError: Targets do not fit.
+    With `errors_alone`, metrics that a model was compiled with are left out.
     """
     if targets is None:
         return Comparison()
@@ -82,12 +74,7 @@ def comparison(
 def metrics_for(
     chain: Chain, chosen: Comparison, targets: Targets, n: int, n_lesions: int
 ) -> tuple[list[list[keras.metrics.Metric]], list]:
-    """Returns the metrics of each lesion, tried on a few targets, and the targets of each metric.
-
-    Raises:
-        ValueError: There are not as many targets as inputs, or a metric does not return one number
-            for targets and outputs.
-    """
+    """Returns the metrics of each lesion, tried on a few targets, and the targets of each."""
     if not chosen.metrics:
         return [[] for _ in range(n_lesions)], []
     lengths = {len(x) for x in tree.flatten(targets)}
@@ -117,11 +104,7 @@ def results(metrics: list[list[keras.metrics.Metric]]) -> dict[str, list[float]]
 
 
 def copied(metric: Metric) -> keras.metrics.Metric:
-    """Returns a copy of a metric without its state.
-
-    Raises:
-        ValueError: It is no metric.
-    """
+    """Returns a copy of a metric without its state."""
     if isinstance(metric, keras.losses.Loss):
         raise ValueError(
             f"Received the loss {metric.name}, expected a metric: keras.metrics has one for each."

@@ -117,10 +117,7 @@ def compute(
 def at_a_time(grid: Grid, at_once: int, per_task: int) -> Iterator[list[slice]]:
     """Yields slices of the examples, in lists of those whose outputs exist at a time.
 
-    Args:
-        grid: Grid of all examples.
-        at_once: Number of examples whose outputs may exist at a time.
-        per_task: Largest number of examples of a slice.
+    These are `at_once` examples at the most, `per_task` in a slice.
     """
     size = min(at_once, per_task)
     parts: list[slice] = []

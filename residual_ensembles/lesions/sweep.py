@@ -37,12 +37,8 @@ def network_cache(
 ) -> ResultCache:
     """Returns the cache of a network's results, which later runs of the same code find again.
 
-    Args:
-        kind: Kind of result: the name of the folder for all networks.
-        network: File of the trained network.
-        data_checksum: Checksum of the prepared data.
-        entries: Modules that compute the results; by default those of predictions.
-        **facts: Plain values that decide about the results, too.
+    The kind of result names the folder for all networks. The code is that of the modules `entries`,
+    by default those of predictions; facts are plain values that decide about results, too.
     """
     content = hashlib.sha256(network.read_bytes()).hexdigest()
     return open_cache(kind, entries, network=content, data=data_checksum, facts=facts)

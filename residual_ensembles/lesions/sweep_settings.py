@@ -41,13 +41,7 @@ class SweepSettings:
 def check_sweep(
     chain, plan: Sequence, images, settings: SweepSettings, labels: Targets | None
 ) -> None:
-    """Refuses a sweep that cannot be evaluated, before anything is computed; see `evaluate`.
-
-    Raises:
-        ValueError: There is no lesion or no image, images have another shape than the
-            network's, there is no such precision or none for this network, no such kind of
-            lesions, or the half-width is no fraction or comes without labels.
-    """
+    """Refuses a sweep that cannot be evaluated, before anything is computed; see `evaluate`."""
     precision, ci_half_width = settings.precision, settings.ci_half_width
     require_choice("precision", precision, LESION_PRECISIONS)
     if unknown := set(settings.fully_evaluated) - set(SWEEPS):

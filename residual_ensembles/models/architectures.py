@@ -52,11 +52,7 @@ def pooled_modules(side: int) -> list[int]:
 
 
 def small_modules_per_stage(depth: int) -> tuple[int, int, int]:
-    """Returns the modules of each stage of the CIFAR form.
-
-    Raises:
-        ValueError: `depth` is not 6n + 2 with n of at least 1.
-    """
+    """Returns the modules of each stage of the CIFAR form."""
     if depth < 8 or (depth - 2) % 6:
         below = max(8, depth - (depth - 2) % 6)
         raise ValueError(
@@ -67,11 +63,7 @@ def small_modules_per_stage(depth: int) -> tuple[int, int, int]:
 
 
 def bottleneck_modules_per_stage(depth: int) -> tuple[int, int, int, int]:
-    """Returns the modules of each stage of the ImageNet form.
-
-    Raises:
-        ValueError: There is no such depth.
-    """
+    """Returns the modules of each stage of the ImageNet form."""
     if depth not in BOTTLENECK_DEPTHS:
         raise ValueError(
             f"Received depth={depth} for model=resnet_bottleneck, expected one of "
@@ -81,11 +73,7 @@ def bottleneck_modules_per_stage(depth: int) -> tuple[int, int, int, int]:
 
 
 def vgg_modules_per_stage(depth: int) -> tuple[int]:
-    """Returns the modules of VGG-15: a first convolution and two dense layers cannot be deleted.
-
-    Raises:
-        ValueError: `depth` is not 15.
-    """
+    """Returns the modules of VGG-15: a first convolution and two dense layers cannot be deleted."""
     if depth != VGG_DEPTH:
         raise ValueError(f"Received depth={depth} for model=vgg, expected {VGG_DEPTH}.")
     return (VGG_DEPTH - 3,)

@@ -98,15 +98,7 @@ def convolution(
 
     Initial weights are normal with variance 2 / (kernel_size² · filters): He et al. (2015,
     section 2.2, backward form), as in the authors' Torch code. They are a function of the seed and
-    the layer's name.
-
-    Args:
-        kernel_size: Side of the square kernel, pixels.
-        filters: Output channels.
-        strides: 1, or 2 to halve the image.
-        seed: Seed of the network.
-        name: The layer's address, for instance `stage2_block7_conv1`.
-        dtype: Dtype policy of Keras.
+    the layer's name, its address, for instance `stage2_block7_conv1`.
     """
     return keras.layers.Conv2D(
         filters,

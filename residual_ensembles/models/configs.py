@@ -18,13 +18,7 @@ REDUCED = ("bfloat16", "float16", "mixed_bfloat16", "mixed_float16")
 
 
 def normalized(config, without: Collection[str] = (), instead: dict | None = None):
-    """Returns a config in plain dictionaries and lists.
-
-    Args:
-        config: Config of a layer or a network.
-        without: Keys that are left out, at any depth.
-        instead: Replacements of strings.
-    """
+    """Returns a config in plain dictionaries and lists, without some keys, strings replaced."""
     if isinstance(config, dict):
         kept = (name for name in config if name not in without)
         return {name: normalized(config[name], without, instead) for name in kept}
@@ -38,10 +32,7 @@ def kind_of(
 ) -> str | None:
     """Returns a text that is equal for layers which differ in weights only; None without a config.
 
-    Args:
-        layer: A built layer, for instance a module of a chain.
-        input_shape: Shape of what enters it, without batch.
-        ignored: Keys of the config, beside name and seed, in which layers of one kind may differ.
+    Beside name and seed, `ignored` are keys in which layers of one kind may differ.
     """
     try:
         config = normalized(layer.get_config(), {"name", "seed", *ignored})
@@ -77,13 +68,8 @@ def architecture_of(content: bytes) -> str:
 def untrained_network(file: Path, content: bytes, known: dict[str, Chain]) -> Chain:
     """Returns a network of the architecture in a file, with untrained weights.
 
-    Args:
-        file: The file, for errors.
-        content: Its content; the weights are not read, which would take longest.
-        known: Networks that were returned before, by architecture; the same one is returned again.
-
-    Raises:
-        ValueError: The file holds no network.
+    The weights in the file are not read, which would take longest. One in `known`, by architecture,
+    is returned again.
     """
     register_all()
     with reading(file):

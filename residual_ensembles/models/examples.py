@@ -68,10 +68,6 @@ def check_shape(chain: Chain, packed, name: str = "inputs") -> None:
     """Refuses packed inputs that are not `(n, ...)` with the network's input shape and n above 0.
 
     Inputs that have no shape before they are read are not checked.
-
-    Raises:
-        TypeError: They are no array, and nothing that is read like one.
-        ValueError: The shape is another one.
     """
     is_plain = isinstance(packed, str | bytes | list | tuple | dict)
     if is_plain or not hasattr(packed, "__getitem__"):

@@ -81,12 +81,7 @@ class Module(keras.layers.Layer):
         return y
 
     def residual(self, y, training=False):
-        """Returns what is added to the skip: f(y) times the survival probability.
-
-        Args:
-            y: Tensor `(batch, ...)`.
-            training: Whether batch normalization uses the statistics of the batch.
-        """
+        """Returns what is added to the skip: f(y) times the survival probability."""
         return scaled(self.transform(y, training=training), self.survival_probability)
 
     def skip(self, y, training=False):
@@ -204,14 +199,10 @@ def scaled(residual: Tensor, scale: Any):
 
 
 def multiply_adds(layer, output_shape: tuple) -> float:
-    """Returns an estimate of the multiply-adds of a layer for one image.
+    """Returns an estimate of the multiply-adds of a module or a segment for one image.
 
-    Each weight of a kernel counts once for each position of the output: exact where all
-    convolutions in the layer have one resolution.
-
-    Args:
-        layer: A module or a segment.
-        output_shape: Its output shape, without batch, channels last.
+    Each weight of a kernel counts once for each position of the output, channels last: exact where
+    all convolutions in the layer have one resolution.
     """
     kernels = [v.shape for v in layer.variables if len(v.shape) > 1]
     return float(math.prod(output_shape[:-1]) * sum(map(math.prod, kernels)))

@@ -31,10 +31,6 @@ def copy_state(layer: keras.layers.Layer, copy: keras.layers.Layer) -> None:
 
     That is more than weights: state derived from them, as in an adapted `Normalization`, is
     computed when they are loaded.
-
-    Args:
-        layer: A layer or model.
-        copy: What its configuration makes, built.
     """
     pairs = zip(
         _keras_internals.flat_layers(layer), _keras_internals.flat_layers(copy), strict=True

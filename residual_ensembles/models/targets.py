@@ -69,16 +69,7 @@ def _of_one_hot(rows: np.ndarray, otherwise: str) -> np.ndarray:
 
 
 def check_numbers(name: str, arrays: Inputs | Targets, n: int | None = None) -> None:
-    """Refuses arrays that are no numbers, hold NaN or infinity, or have another length than `n`.
-
-    Args:
-        name: Name of the arrays in errors.
-        arrays: One array, or several in any structure.
-        n: Number of examples; None for any.
-
-    Raises:
-        ValueError: One of these; of NaN or infinity, it names the first example.
-    """
+    """Refuses arrays that are no numbers, hold NaN or infinity, or have another length than `n`."""
     for each in map(np.asarray, tree.flatten(arrays)):
         if n is not None and each.shape[:1] != (n,):
             raise ValueError(
@@ -101,15 +92,6 @@ def check_not_broadcast(
 
     That is tried: its value is the same where the shorter of the two is repeated beforehand. A loss
     of class labels, which have a shape of their own, takes no others.
-
-    Args:
-        name: Name of the loss or metric.
-        value: From targets and outputs, NumPy arrays, to the value of the loss or metric.
-        targets: One array, with a row for each example.
-        shape: Shape of an output, without batch.
-
-    Raises:
-        ValueError: It broadcasts.
     """
     if len(tree.flatten(targets)) != 1 or not hasattr(targets, "shape"):
         return
@@ -148,11 +130,7 @@ def is_binary(chain: Chain, targets: Targets) -> bool:
 
 
 def as_array(name: str, values: Inputs | Targets) -> np.ndarray:
-    """Returns numbers as an array.
-
-    Raises:
-        ValueError: Their rows have different lengths.
-    """
+    """Returns numbers as an array, whose rows must have one length."""
     try:
         return np.asarray(values)
     except ValueError as error:

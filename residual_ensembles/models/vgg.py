@@ -55,11 +55,7 @@ def vgg(
     survival: Sequence[float],
     dtype: DType,
 ) -> Chain:
-    """Returns VGG-15: a first convolution, twelve that can be deleted, two dense layers.
-
-    Raises:
-        ValueError: `depth` is not 15, or a survival probability is below 1.
-    """
+    """Returns VGG-15: a first convolution, twelve that can be deleted, two dense layers."""
     vgg_modules_per_stage(depth)
     if any(probability < 1.0 for probability in survival):
         raise ValueError(

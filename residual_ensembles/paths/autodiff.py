@@ -11,12 +11,7 @@ from residual_ensembles import backend
 
 
 class Autodiff:
-    """Forward pass and vector-Jacobian products of modules that differ in their weights only.
-
-    Args:
-        module: One of these modules.
-        training: Whether batch normalization uses the statistics of the batch.
-    """
+    """Forward pass and vector-Jacobian products of modules that differ in their weights only."""
 
     ignored: tuple[str, ...] = ()
 
@@ -41,12 +36,7 @@ class Autodiff:
             return self.module.after(z), (y, *weights)
 
     def residual(self, saved, rows: list) -> list:
-        """Returns Rᵀ of each row.
-
-        Args:
-            saved: Second result of `forward`.
-            rows: Cotangents of the output of the module, `(batch, ...)` each.
-        """
+        """Returns Rᵀ of each row; `saved` is the second result of `forward`."""
         y, *weights = saved
         z, pull, _ = self._sum(weights, y)
         return _pulled(rows, self._after(weights, z), pull)

@@ -32,9 +32,7 @@ PRODUCTS_BETWEEN = 5
 def in_calls(items: Rows, row) -> Iterator[Rows]:
     """Yields slices whose sizes are powers of two, so that few shapes are compiled.
 
-    Args:
-        items: Rows, or one value for each.
-        row: One of the rows, `(batch, ...)`.
+    Items are rows, or one value for each; `row` is one of the rows.
     """
     fits = NUMBERS_PER_CALL // math.prod(row.shape)
     largest_size = max(1, min(fits, ROWS_PER_CALL, STACKS_PER_CALL * _rows_per_stack(row)))
@@ -48,10 +46,7 @@ def in_calls(items: Rows, row) -> Iterator[Rows]:
 def mapped(function: Callable, rows: list, *others: np.ndarray) -> list:
     """Applies a compiled function of lists to any number of rows, in several calls.
 
-    Args:
-        function: Maps a list of rows, and a slice of each of `others`, to a list of as many.
-        rows: Rows, `(batch, ...)` each.
-        *others: Values for each row, `(rows,)`.
+    The function gets slices of the rows and of each of `others`, `(rows,)`.
     """
     if not rows:
         return []
@@ -63,14 +58,7 @@ def mapped(function: Callable, rows: list, *others: np.ndarray) -> list:
 def stacked(function: Callable, rows: list, *others) -> list:
     """Applies a function of stacked rows to a list of rows, inside of a compiled function.
 
-    Args:
-        function: Maps stacked rows `(rows, batch, ...)`, and a slice of each of `others`, to
-            results `(rows, ...)`.
-        rows: Rows, `(batch, ...)` each.
-        *others: Values for each row, `(rows, ...)`.
-
-    Returns:
-        A result `(...)` for each row.
+    The function gets `(rows, batch, ...)` and slices of each of `others`, `(rows, ...)`.
     """
     size = _rows_per_stack(rows[0])
     parts = [slice(first, first + size) for first in range(0, len(rows), size)]
@@ -149,11 +137,7 @@ def near_one(rows: list) -> tuple[list, np.ndarray]:
 
 
 class FullGradient:
-    """The full gradient G, which rows are projected on.
-
-    Args:
-        gradient: Ordinary gradient, `(batch, ...)`.
-    """
+    """The full gradient G, which rows are projected on."""
 
     def __init__(self, gradient):
         [self.row], [self.exponent] = near_one([gradient])

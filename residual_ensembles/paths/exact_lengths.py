@@ -116,12 +116,7 @@ def backprop_by_length(
 
 
 class CotangentsByLength:
-    """One cotangent for each path length; neighbors of similar size share an exponent.
-
-    Args:
-        cotangent: Gradient of the loss with respect to y_n, `(batch, ...)`.
-        max_length: Largest path length, in modules.
-    """
+    """One cotangent for each path length; neighbors of similar size share an exponent."""
 
     def __init__(self, cotangent, max_length: int):
         self.rows = [cotangent]
@@ -203,9 +198,7 @@ class CotangentsByLength:
     def projected(self, gradient, to_target: Callable) -> GradientByLength:
         """Returns norms of the cotangents and their projections on the full gradient.
 
-        Args:
-            gradient: Ordinary gradient with respect to the target.
-            to_target: Maps a list of cotangents of y_0 to those of the target.
+        Both are with respect to the target; `to_target` maps a list of cotangents of y_0 to it.
         """
         full = cotangents.FullGradient(gradient)
         log10_norms, shares, total = [], [], 0.0
@@ -231,11 +224,7 @@ class CotangentsByLength:
     def _checked(
         self, result: GradientByLength, total, full: cotangents.FullGradient
     ) -> GradientByLength:
-        """Returns `result` with its error.
-
-        Raises:
-            ArithmeticError: The error is too large.
-        """
+        """Returns `result` with its error, an ArithmeticError where that is too large."""
         off = float(cotangents.norms([total - full.row])[0])
         norms = np.sum(10.0 ** (result.log10_norms - full.exponent * math.log10(2.0)))
         if not off <= max(MAX_ERROR * full.norm, MAX_ERROR_OF_NORMS * norms):
@@ -260,12 +249,7 @@ def _shared_exponents(sizes: np.ndarray) -> np.ndarray:
 
 
 def largest_of_neighbors(sizes: np.ndarray, span: int) -> np.ndarray:
-    """Returns, for each size, the largest in its run of neighbors.
-
-    Args:
-        sizes: Exponents of two, in the order of the lengths.
-        span: Largest difference of the sizes of one run.
-    """
+    """Returns, for each size, the largest in its run of neighbors that differ by `span` at most."""
     largest, first = np.array(sizes), 0
     for i in range(1, len(sizes) + 1):
         if i == len(sizes) or np.ptp(sizes[first : i + 1]) > span:

@@ -26,11 +26,6 @@ class ModuleWithSegment:
     """A module with the segment that follows it, on all paths, as part of its `after`.
 
     It has no config, so that it shares no compiled code.
-
-    Args:
-        module: Module of a chain.
-        segment: Layers between this module and the next.
-        training: Whether batch normalization of the segment uses the statistics of the batch.
     """
 
     def __init__(self, module, segment, training: bool):

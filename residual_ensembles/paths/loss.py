@@ -56,15 +56,7 @@ class MeanLoss:
         self._was_tried = False
 
     def targets(self, targets: Targets, n: int) -> Targets:
-        """Returns targets as the loss takes them.
-
-        Args:
-            targets: Target of each example; classes as numbers or one-hot.
-            n: Number of examples.
-
-        Raises:
-            ValueError: Targets have another number, are no numbers, or do not fit the outputs.
-        """
+        """Returns targets as the loss takes them; classes may be numbers or one-hot."""
         if targets is None:
             raise ValueError(
                 f"Received no targets for {n} inputs, expected the class of each, or what the loss "
@@ -86,12 +78,7 @@ class MeanLoss:
         return targets
 
     def labels(self, targets: Targets, n: int) -> np.ndarray | None:
-        """Returns the class of each example if the loss is the default and targets are classes.
-
-        Args:
-            targets: Target of each example; classes as numbers or one-hot.
-            n: Number of examples.
-        """
+        """Returns the class of each example if the loss is the default and targets are classes."""
         if not self.is_default or n_classes(self.chain) is None:
             return None
         try:
@@ -102,12 +89,7 @@ class MeanLoss:
             return None
 
     def __call__(self, targets: Targets, outputs: Tensor) -> Tensor:
-        """Returns the mean loss of a batch.
-
-        Args:
-            targets: As `targets` returns them.
-            outputs: Packed outputs of the head, `(batch, numbers)`.
-        """
+        """Returns the mean loss of a batch: of `targets` and packed outputs of the head."""
         if self.function is None:
             return mean_cross_entropy(logits_of(outputs, self.chain.probabilities), targets)
         unpacked = self.chain.unpacked_outputs(ops.cast(outputs, "float32"))
@@ -176,10 +158,7 @@ def _lacks_an_axis(y_true, y_pred) -> bool:
 class PerOutput:
     """A loss for each of several outputs: the sum of their means, each times its weight.
 
-    Args:
-        losses: Loss of each output, in the order of the model, as Keras takes them; None for an
-            output that does not count.
-        weights: Weight of each loss.
+    Losses are in the order of the outputs; None where one does not count.
     """
 
     def __init__(self, losses: list, weights: list[float]):
@@ -234,16 +213,7 @@ def _of_keras(loss: Loss) -> Callable:
 
 
 def _one_each(chain: Chain, name: str, values: Sequence | Mapping | None) -> list:
-    """Returns losses or weights in the order of a chain's outputs; weights of 1 for None.
-
-    Args:
-        chain: Network with these outputs.
-        name: Name of the argument.
-        values: List in that order, or dictionary by the names of outputs; None for the default.
-
-    Raises:
-        ValueError: The number or the names differ from those of the outputs.
-    """
+    """Returns losses or weights in the order of a chain's outputs; weights of 1 for None."""
     n = len(chain.output_shapes)
     if values is None:
         return [1.0] * n
@@ -283,9 +253,7 @@ def mean_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
 def logits_of(outputs: Tensor, probabilities: bool) -> Tensor:
     """Returns logits `(batch, classes)` whose softmax is the prediction of the network.
 
-    Args:
-        outputs: `(batch, classes)`, or `(batch, 1)` for two classes.
-        probabilities: Whether outputs are probabilities, as after a softmax or a sigmoid.
+    One output, `(batch, 1)`, is that of the second of two classes.
     """
     if outputs.shape[-1] == 1:
         other = 1.0 - outputs if probabilities else ops.zeros_like(outputs)

@@ -15,14 +15,7 @@ _shared: dict[tuple, "Products"] = {}
 def products_for(
     module: Module, input_shape: tuple, training: bool, closed_forms: bool
 ) -> "Products":
-    """Returns the products of a module; modules that differ in their weights only share them.
-
-    Args:
-        module: Module of a chain.
-        input_shape: Shape of its input, without batch.
-        training: Whether batch normalization uses the statistics of the batch.
-        closed_forms: Whether to use the closed form of a module that has one.
-    """
+    """Returns the products of a module; modules that differ in their weights only share them."""
     method = products_of(module) if closed_forms else Autodiff
     kind = kind_of(module, input_shape, method.ignored)
     if kind is None:
@@ -39,10 +32,6 @@ class Products:
     `forward` returns the output and `saved`, all that `residual` and `skip` need of this batch, so
     that no forward pass is repeated for a path. These two take a list of cotangents of the output,
     `(batch, ...)` each.
-
-    Args:
-        method: `Autodiff`, or the closed form.
-        input_shape: Shape of the input of the module, without batch.
     """
 
     def __init__(self, method: Autodiff, input_shape: tuple):

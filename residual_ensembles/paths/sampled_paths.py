@@ -151,12 +151,7 @@ def backprop_by_path(
 
 
 class CotangentsByPath:
-    """One cotangent for each path; paths that agree so far share it.
-
-    Args:
-        cotangent: Gradient of the loss with respect to y_n, `(batch, ...)`.
-        n_paths: Number of paths.
-    """
+    """One cotangent for each path; paths that agree so far share it."""
 
     def __init__(self, cotangent, n_paths: int):
         self.rows = [cotangent]
@@ -165,11 +160,9 @@ class CotangentsByPath:
         self.of_path = np.zeros(n_paths, int)  # index of the row of each path
 
     def pass_through(self, product: Callable, takes: np.ndarray) -> None:
-        """Propagates the cotangents of some paths through a skip or a residual.
+        """Propagates the cotangents of the paths that take it through a skip or a residual.
 
-        Args:
-            product: Maps a list of rows to its product with each.
-            takes: Whether each path takes it, bool, `(paths,)`.
+        Its product maps a list of rows to its product with each.
         """
         before, new = np.unique(self.of_path[takes], return_inverse=True)
         if not len(before):

@@ -63,19 +63,8 @@ def costs_of(
 ) -> Costs:
     """Returns error, loss and metrics after each lesion.
 
-    Args:
-        chain: The network.
-        lesions: Lesions that it allows.
-        inputs: Inputs as `chain.packed_inputs` returns them.
-        targets: Targets as `loss.targets` returns them.
-        loss: Loss of the network.
-        labels: Class of each example, `(n,)`; None where errors do not count.
-        options: How outputs are computed.
-        compared: Its metrics are measured, too.
-        metric_targets: Targets of these metrics.
-
-    Raises:
-        ArithmeticError: The loss after a lesion is not finite.
+    Inputs are packed, targets as `loss.targets` returns them. Without labels, errors do not count.
+    The metrics of `compared` are measured on `metric_targets`.
     """
     sums, n_wrong = np.zeros(len(lesions)), np.zeros(len(lesions), int)
     metrics, wanted = metrics_for(chain, compared, metric_targets, len(inputs), len(lesions))
@@ -103,11 +92,6 @@ def block_influence(chain: Chain, inputs: Tensor, batch_size: int = 32) -> np.nd
     One minus the cosine between what enters and what leaves (ShortGPT, arXiv 2403.03853, equation
     1), along the channels at each position of a map or a sequence, averaged over positions and
     examples. Where a module changes the shape, the output of its skip replaces what enters.
-
-    Args:
-        chain: The network.
-        inputs: Inputs as `chain.packed_inputs` returns them.
-        batch_size: Examples in a batch.
     """
     influence = backend.compile(lambda x: _influence_of_batch(chain, x))
     parts = range(0, len(inputs), batch_size)
@@ -145,13 +129,6 @@ def first_order(
     The gradient of the loss with respect to the sum, times the change of the sum by the deletion,
     which is the negative residual (Molchanov et al. 2017, equation 4, with the sign kept). It takes
     one pass forward and one backward.
-
-    Args:
-        chain: The network.
-        inputs: Inputs as `chain.packed_inputs` returns them.
-        targets: Targets as the loss takes them.
-        loss: From targets and outputs `(batch, numbers)` of a batch to its mean loss.
-        batch_size: Examples in a batch.
     """
     estimate = compiled(lambda x, t: _first_order_of_batch(chain, x, t, loss))
     parts = [slice(i, i + batch_size) for i in range(0, len(inputs), batch_size)]

@@ -242,14 +242,7 @@ def check_number(chain: Chain, n: int) -> None:
 def _difference(chain, model: keras.Model, deleted: Collection[int], inputs) -> float:
     """Returns the difference of a rebuilt model and its chain, as a share of the largest output.
 
-    Args:
-        chain: What `unravel` returned.
-        model: What `rebuilt` returned.
-        deleted: Modules that the model was built without, from 1.
-        inputs: Inputs as `chain.packed_inputs` returns them.
-
-    Raises:
-        ValueError: It is larger than rounding.
+    Inputs are packed. It is a ValueError where the difference is larger than rounding.
     """
 
     def outputs(packed):

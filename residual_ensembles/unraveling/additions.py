@@ -94,15 +94,10 @@ class Additions:
         return result
 
     def candidate(self, node: Node, entry: int | None = None, skip: int | None = None) -> Candidate:
-        """Returns the module that ends in an addition.
+        """Returns the module that ends in an addition; a ValueError says why there is none.
 
-        Args:
-            node: The addition.
-            entry: The tensor that enters; None for the last one that all branches depend on.
-            skip: The skip; None for the branch that looks like it.
-
-        Raises:
-            ValueError: There is no such module, with the reason.
+        Without `entry`, it is the last tensor that all branches depend on; without `skip`, the
+        branch that looks like one.
         """
         total = node.outputs[0]
         terms = self._flat_terms(total)
@@ -140,15 +135,7 @@ class Additions:
     def merge(self, node: Node, entry: int, skip: int) -> Candidate:
         """Returns the module that ends in a layer that does not add the skip as it is.
 
-        Its residual is the output of the layer minus the skip.
-
-        Args:
-            node: The layer where branches meet.
-            entry: The tensor that enters the module.
-            skip: The tensor that replaces the layer's output when the module is deleted.
-
-        Raises:
-            ValueError: There is no such module, with the reason.
+        Deleted, `skip` is all that is left of it. A ValueError says why there is no such module.
         """
         total = node.outputs[0]
         if self.shapes[skip] is None or self.shapes[skip] != self.shapes[total]:
@@ -218,11 +205,7 @@ class Additions:
         return True
 
     def layer(self, node: Node) -> Candidate:
-        """Returns the module that consists of one layer.
-
-        Raises:
-            ValueError: The layer does not keep the shape of what passes through, with both shapes.
-        """
+        """Returns the module that consists of one layer, if it keeps the shape."""
         entry = node.first
         if entry is None or len(node.outputs) != 1:
             raise ValueError("it does not turn one tensor into one")
@@ -381,11 +364,8 @@ class Additions:
     ) -> tuple[frozenset[int], frozenset[int]]:
         """Returns the tensors of a module alone, and the sums beside it that they are added to.
 
-        Tensors that are needed beside the module, too, are computed before it and carried along.
-
-        Raises:
-            ValueError: A tensor within it is needed elsewhere, and not only to be added to side
-                outputs of other modules.
+        Tensors that are needed beside the module, too, are computed before it and carried along; it
+        is no module, a ValueError, where they go into anything but side outputs of other modules.
         """
         needed, sums = self._needed_beside(inner, output)
         if not needed:

@@ -262,11 +262,7 @@ def _input_shapes(graph: Graph, input_shape, examples) -> dict[str, list[int]]:
 
 
 def _checked(chain: UnraveledChain, model: keras.Model, inputs) -> float:
-    """Returns the largest relative difference of chain and model.
-
-    Raises:
-        ValueError: It is larger than rounding, or an output depends on other examples.
-    """
+    """Returns the largest relative difference of chain and model, which must be rounding."""
     rounding = tolerance(chain.graph.dtypes)
     expected, result = (
         _arrays(model(inputs, training=False)),

@@ -54,12 +54,7 @@ def n_parameters(module: Any) -> int:
 
 
 def text(chain: Any, line_length: int | None = None) -> str:
-    """Returns the table, the segments, and the difference of chain and model, as text.
-
-    Args:
-        chain: What `unravel` returned.
-        line_length: Characters in a line of the table; None for as many as it takes.
-    """
+    """Returns the table, the segments, and the difference of chain and model, as text."""
     table = module_table(chain)
     for column in COSTS:
         table[column] = table[column].map("{:,}".format)

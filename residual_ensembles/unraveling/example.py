@@ -34,16 +34,7 @@ class Trace(NamedTuple):
 
 
 def random_example(graph: Graph, shapes=None):
-    """Returns seeded random inputs, structured as the model takes them.
-
-    Args:
-        graph: Graph of the model.
-        shapes: For an input whose size is free, its shape without batch: one shape, or shapes by
-            the name of the input.
-
-    Raises:
-        ValueError: A size is free, and there is no shape for it.
-    """
+    """Returns seeded random inputs, structured as the model takes them."""
     random = generator(0, "example")
     result = []
     for tensor, x in zip(graph.inputs, graph.model.inputs, strict=True):
@@ -60,8 +51,7 @@ def random_example(graph: Graph, shapes=None):
 def shape_of_input(x: keras.KerasTensor, shapes=None) -> tuple[int, ...]:
     """Returns the shape of an input without batch, with free sizes filled in from `shapes`.
 
-    Raises:
-        ValueError: A size is free, contradicts `shapes`, or the input is text.
+    These are one shape, or shapes by the name of the input.
     """
     if x.dtype == "string":
         raise ValueError(

@@ -16,11 +16,7 @@ FREE_SIZE = 32
 
 
 def check_name(own: ExternalNetwork) -> None:
-    """Refuses a network that is neither a file nor in `keras.applications`.
-
-    Raises:
-        ValueError: There is no such file, or no such network in `keras.applications`.
-    """
+    """Refuses a network that is neither a file nor in `keras.applications`."""
     kind, _, name = own.model.partition(":")
     if kind == "keras":
         check_file(name)
@@ -38,15 +34,8 @@ def _builder(name: str):
 def load_external(own: ExternalNetwork, image_shape: Sequence[int], n_classes: int) -> Chain:
     """Returns an external network as a chain that takes images in 0..255.
 
-    One of `keras.applications` is preceded by the preprocessing of its authors.
-
-    Args:
-        own: Name or file of the network, its weights, boundaries and modules.
-        image_shape: `(height, width, channels)` of the data.
-        n_classes: Classes of the data; with weights of ImageNet an application has its 1,000.
-
-    Raises:
-        ValueError: There is no such network, or it cannot be built or cut.
+    One of `keras.applications` is preceded by the preprocessing of its authors; with their weights
+    it has the 1,000 classes of ImageNet, whatever those of the data are.
     """
     check_name(own)
     name, options = own.model.partition(":")[2], _boundaries_and_modules(own)
@@ -58,12 +47,7 @@ def load_external(own: ExternalNetwork, image_shape: Sequence[int], n_classes: i
 def build_untrained(own: ExternalNetwork, image_shape: Sequence[int | None]) -> Chain:
     """Returns an external network as a chain with random weights, to look at its modules.
 
-    Args:
-        own: Name or file of the network, its boundaries and modules.
-        image_shape: Image shape of the data; its sizes are None where they are not known yet.
-
-    Raises:
-        ValueError: The network cannot be built or cut, or takes other images.
+    Sizes of the images are None where they are not known yet.
     """
     check_name(own)
     name, options = own.model.partition(":")[2], _boundaries_and_modules(own)

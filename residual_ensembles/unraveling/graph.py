@@ -70,14 +70,7 @@ class Node:
         operation: Callable | None = None,
         instead: Callable[[int], int] = lambda tensor: tensor,
     ) -> None:
-        """Calls the layer and adds the output tensors to `values`.
-
-        Args:
-            values: Tensors by number.
-            training: Argument of the layer; None to leave it to the caller of the model.
-            operation: Called in place of the node's own, such as a copy of it.
-            instead: From an input tensor to the one to take in its place.
-        """
+        """Calls the layer, or `operation` in its place, and adds its outputs to `values`."""
         args, kwargs = tree.map_structure(
             lambda leaf: values[instead(leaf.tensor)] if isinstance(leaf, Ref) else leaf,
             self.arguments,

@@ -13,15 +13,8 @@ def longest_chain(
 ) -> list[Candidate]:
     """Returns the longest chain of candidates that follow one another.
 
-    Of several, the one that holds more of the graph: the rest has to be carried along.
-
-    Args:
-        candidates: Candidates for modules.
-        forced: Names of those that have to be in the chain.
-        ancestors: For each tensor those that it depends on, as bits.
-
-    Raises:
-        ValueError: Two of those that are forced do not follow one another.
+    Of several, the one that holds more of the graph: the rest has to be carried along. It is a
+    ValueError where two candidates whose names are `forced` do not follow one another.
     """
     ordered = sorted(candidates, key=lambda c: ancestors[c.output].bit_count())
     best: list[tuple[tuple[int, ...], int | None]] = []

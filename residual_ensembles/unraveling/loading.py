@@ -80,11 +80,7 @@ def _filled(model: keras.Model, image_shape: Sequence[int]) -> dict[str, tuple] 
 
 
 def read(path: str | os.PathLike) -> keras.Model:
-    """Returns the Keras model in a file.
-
-    Raises:
-        ValueError: The file is not there or Keras cannot load it.
-    """
+    """Returns the Keras model in a file; a ValueError where there is none."""
     check_file(path)
     register_all()
     try:

@@ -17,18 +17,11 @@ from residual_ensembles.unraveling.sums import exchanges_axes
 
 
 class GraphModule(Module):
-    """A residual module of a graph.
+    """A residual module of a graph, which acts on the first tensor of a state.
 
     It saves nothing of its own: when a chain is loaded, its model is unraveled again.
 
-    Args:
-        graph: The graph.
-        candidate: The part of it that is the module.
-        carried: Tensors that are carried along.
-        enters: Layout of the state that enters.
-        leaves: Layout of the state that leaves.
-        channel_axis: Axis of the channels in the tensor that leaves.
-        sum_dtype: Type of the sum, which those of its terms may be promoted to.
+    The type of the sum, `sum_dtype`, may be one that those of its terms are promoted to.
     """
 
     def __init__(
@@ -179,11 +172,6 @@ def channel_axis(graph: Graph, shapes: Sequence[tuple | None], candidate: Candid
     The nearest layer says it, by its data format, the axis that it normalizes, or because it acts
     on the last one: nearest before what leaves, else after what enters, and through nothing that
     exchanges axes. A branch may have its channels elsewhere, between two permutations.
-
-    Args:
-        graph: The graph.
-        shapes: Shape of each tensor, without batch; None where there is no batch.
-        candidate: The module.
     """
     consumers = graph.consumers()
     for start, backwards in ((candidate.output, True), (candidate.entry, False)):

@@ -26,8 +26,7 @@ OUTSIDE = 2.5
 def tolerance(dtypes: Iterable[str]) -> float:
     """Returns the largest difference that is rounding, as a share of the values or of their change.
 
-    Args:
-        dtypes: Types that are computed in, of which the least precise decides.
+    Of the types that are computed in, the least precise decides.
     """
     return max(TOLERANCE.get(dtype, 0.0) for dtype in ("float32", *dtypes))
 

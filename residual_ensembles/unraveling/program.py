@@ -10,11 +10,7 @@ from residual_ensembles.unraveling.state import State
 
 
 class Program:
-    """A function that computes the tensors `wanted` of a graph from those that are `known`.
-
-    Raises:
-        ValueError: A tensor that is needed does not depend on known ones.
-    """
+    """A function that computes the tensors `wanted` of a graph from those that are `known`."""
 
     def __init__(self, graph: Graph, known: Iterable[int], wanted: Sequence[int]):
         self.known = list(known)

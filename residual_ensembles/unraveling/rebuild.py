@@ -19,10 +19,6 @@ def rebuilt(chain: Any, deleted: Collection[int]) -> keras.Model:
     Its layers are copies, with weights and whatever else a layer saves of itself: the models share
     nothing. Layers of nested models are layers of the one model, named by their addresses.
 
-    Args:
-        chain: What `unravel` returned.
-        deleted: Modules to leave out, from 1.
-
     Raises:
         ValueError: A layer, which it names, cannot be made from its configuration.
     """
@@ -110,11 +106,7 @@ class _Rebuilding:
 
 
 def _copied(layer, name: str):
-    """Returns a layer made from the configuration of another one, without its weights.
-
-    Raises:
-        ValueError: The layer cannot be made from its configuration.
-    """
+    """Returns a layer made from the configuration of another one, without its weights."""
     if isinstance(layer, keras.layers.Lambda):
         # Its function is at hand; `from_config` refuses to run one that is read from a file.
         own = {
@@ -137,9 +129,8 @@ def _copied(layer, name: str):
 def _copy_state(layer, copy) -> None:
     """Loads into the copy of a layer what the layer and those within it save of themselves.
 
-    Raises:
-        ValueError: The copy does not take it, as where a layer within was quantized, which the
-            configuration of the layer around it does not say.
+    A copy need not take it: that a layer within was quantized is not in the configuration of the
+    layer around it.
     """
     try:
         copy_state(layer, copy)

@@ -92,14 +92,7 @@ def _recorded_as(node: Node, names: set[str]) -> bool:
 
 
 class Scaled:
-    """One term of a layer that adds: its output where all other inputs are zeros.
-
-    Args:
-        node: The call of the layer.
-        index: Index of the tensor among the inputs.
-        shapes: Shapes of the inputs, without batch.
-        operation: Called in place of the node's own, such as a copy of it.
-    """
+    """One term of a layer that adds: its output where all other inputs are zeros."""
 
     def __init__(self, node: Node, index: int, shapes: Sequence[tuple], operation=None):
         self.node = node

@@ -44,16 +44,9 @@ def check_finite(
     bad: np.ndarray,
     examples: Sequence[int] | np.ndarray | None = None,
 ) -> None:
-    """Refuses outputs of which some are NaN or infinite.
+    """Refuses outputs that are NaN or infinite, and names the first example and its lesion.
 
-    Args:
-        chain: The network, whose name the error says.
-        lesions: The lesions, in the order of the rows of `bad`.
-        bad: Booleans `(n_lesions, n_examples)`: where an output is NaN or infinite.
-        examples: Positions of the examples in the data; None where the columns are all of them.
-
-    Raises:
-        ArithmeticError: There is one; names the first example and the first of its lesions.
+    Rows of `bad` are lesions, columns the examples at positions `examples`, by default all of them.
     """
     if not bad.any():
         return
@@ -67,11 +60,7 @@ def check_finite(
 
 
 class Evaluator:
-    """A network and lesions of it, prepared for one batch of images after another.
-
-    Raises:
-        ValueError: The network does not allow a lesion, or the memory is too small for it.
-    """
+    """A network and lesions of it, prepared for one batch of images after another."""
 
     def __init__(self, spec: "SweepSpec"):
         chain = spec.chain
@@ -185,12 +174,7 @@ class SweepSpec:
 
 
 class WorkerSweep:
-    """A sweep's specification in a worker process; the network is loaded when it is needed.
-
-    Args:
-        content: Content of the network's file.
-        options: Arguments of `SweepSpec` after the network.
-    """
+    """A sweep's specification in a worker process; the network is loaded when it is needed."""
 
     def __init__(self, content: bytes, options: tuple):
         self.content = content

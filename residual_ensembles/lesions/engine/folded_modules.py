@@ -58,11 +58,8 @@ def _form(module: Lowered, steps: Sequence[Step]) -> Form:
 def _folded(steps: Sequence[Step], scale: float = 1.0) -> tuple[tuple, tuple]:
     """Returns steps as a program of (name, constant), and the weights that it takes one by one.
 
-    A norm that follows a convolution goes into its kernel, and so does the scale.
-
-    Args:
-        steps: One after the other.
-        scale: What the last one's result is multiplied by.
+    A norm that follows a convolution goes into its kernel, and so does `scale`, by which the last
+    result is multiplied.
     """
     program: list[tuple[str, float | None]] = []
     weights: list[Any] = []

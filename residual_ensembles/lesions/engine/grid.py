@@ -49,15 +49,6 @@ def grid(
 
     Then each lesion passes a module by itself, and nothing has to be copied from one batch to
     another. Where images fill at most half of a batch, it can hold those of several lesions.
-
-    Args:
-        n_images: Images of the sweep.
-        row_bytes: Size of the largest activation of one image.
-        memory_bytes: What all activations may take.
-        batch_size: How many activations pass a module at once; None for as many as are fast.
-
-    Raises:
-        ValueError: The memory does not even hold single images, or the batch is empty.
     """
     if batch_size is not None and batch_size < 1:
         raise ValueError(f"Received batch_size={batch_size}, expected 1 or more.")

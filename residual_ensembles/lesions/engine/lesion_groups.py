@@ -28,14 +28,7 @@ def groups(
 ) -> list[np.ndarray]:
     """Returns the positions of lesions in groups of about the same work, of which none takes long.
 
-    Args:
-        chain: The network, which decides the cost of a step.
-        steps: The steps of each lesion of the sweep.
-        lesions: Positions in `steps` of the lesions to group.
-        n_images: Images that they are evaluated with.
-
-    Returns:
-        Positions, ascending in each group; every lesion is in one group.
+    Positions are those in `steps`, ascending in each group; every lesion is in one group.
     """
     cost = step_costs(chain)
     order = sorted(lesions, key=lambda i: steps[i])

@@ -23,13 +23,7 @@ class LesionResults:
     """Arrays `(n_lesions, n_images)` by name, filled chunk by chunk.
 
     A cache holds the chunks of all plans that were ever evaluated under its name; their results of
-    these lesions and images are copied when this is made.
-
-    Args:
-        cache: Cache of chunks.
-        keys: Name of each lesion in the cache, without repetitions.
-        images: Positions of the images, ascending.
-        dtypes: Types of the arrays, by name.
+    these lesions and images, which are ascending, are copied when this is made.
     """
 
     def __init__(
@@ -100,10 +94,8 @@ class Request(NamedTuple):
 class Scheduler:
     """Runs what sweeps want as one set of tasks, so that all processors are busy to the end.
 
-    Args:
-        executor: Runs the tasks.
-        progress: Called with the number of predictions that were made since the last call.
-        counted: Called when a task is finished, with how many are.
+    `progress` is called with the number of predictions that were made since the last call, and
+    `counted`, when a task is finished, with how many are.
     """
 
     def __init__(

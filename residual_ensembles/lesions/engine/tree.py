@@ -82,8 +82,7 @@ class Tree:
     def needed(self, wanted: np.ndarray) -> np.ndarray:
         """Returns which images are needed at which node, booleans `(n_nodes, n_images)`.
 
-        Args:
-            wanted: Booleans `(n_lesions, n_images)`: which logits are needed.
+        Which logits are wanted are booleans `(n_lesions, n_images)`.
         """
         needed = np.zeros((self.n_nodes, wanted.shape[1]), bool)
         for node in range(self.n_nodes - 1, -1, -1):

@@ -53,9 +53,7 @@ def compute_chunk(
 class Meter:
     """Turns shares of a unit of work into numbers of predictions that add up to `n`.
 
-    Args:
-        progress: Called with the number of predictions since the last call.
-        n: Predictions of the unit.
+    `progress` is called with the number since the last call.
     """
 
     def __init__(self, progress: Callable[[int], object], n: int):

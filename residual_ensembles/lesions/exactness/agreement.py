@@ -99,11 +99,7 @@ def agreement(
 ) -> Agreement:
     """Compares logits of the engine, `(..., classes)`, with those of the reference.
 
-    Args:
-        logits: Logits of the engine.
-        reference: Logits of the reference.
-        rounding: Top-2 margin below which a prediction is close, as a share of the scale; a number,
-            or an array that broadcasts with `(...,)`.
+    A prediction is close below this rounding, a share of the scale that broadcasts with `(...,)`.
     """
     close = relative_top2_margin(reference) < rounding
     different = logits.argmax(axis=-1) != reference.argmax(axis=-1)
@@ -208,11 +204,7 @@ def agreement_of(
 
 
 def check_agreement(result: Agreement, chain) -> None:
-    """Refuses a network that the engine does not evaluate as it evaluates itself.
-
-    Raises:
-        ArithmeticError: The engine and the network differ by more than rounding explains.
-    """
+    """Refuses a network that the engine does not evaluate as it evaluates itself."""
     dtypes = {module.compute_dtype for module in chain.modules}
     largest = LARGEST if dtypes <= {"float32", "float64"} else LARGEST_REDUCED
     largest = max(largest, NOISE_FACTOR * result.self_noise)

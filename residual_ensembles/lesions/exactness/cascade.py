@@ -65,8 +65,7 @@ def check_of(changed: np.ndarray, rounding: np.ndarray) -> Check:
 def thresholds(roundings: np.ndarray) -> np.ndarray:
     """Returns the threshold of each lesion.
 
-    Args:
-        roundings: `(n_lesions, n_images)` on a sample, as `ties.margin_error` measures them.
+    Roundings are `(n_lesions, n_images)` on a sample, as `ties.margin_error` measures them.
     """
     if not roundings.size:
         return np.zeros(len(roundings))
@@ -94,12 +93,7 @@ def cascaded(
 ) -> Cascaded:
     """Returns logits in bfloat16, and in float32 where the two best lie too close.
 
-    Args:
-        evaluator: The sweep's evaluator.
-        images: Images of the chunk, `(n_images, height, width, channels)`.
-        lesions: Positions of the lesions in the sweep.
-        limits: Threshold of each of them, in logits.
-        progress: Called with shares of the work.
+    `lesions` are positions in the sweep, `limits` their thresholds, in logits.
     """
     limits = limits[:, None]
     low = evaluator.logits(images, "bfloat16", lesions=lesions, progress=progress)

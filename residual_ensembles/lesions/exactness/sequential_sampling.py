@@ -92,13 +92,8 @@ def sampling_order(intact_wrong: np.ndarray, seed: int) -> np.ndarray:
 class Sampling:
     """Sequential sampling of images, until every lesion's interval is narrow enough.
 
-    Args:
-        intact_wrong: Booleans `(n_images,)`: where the intact network is wrong.
-        n_lesions: Number of lesions.
-        ci_half_width: Half-width of the 95 % interval at which a lesion is done, as a fraction.
-        seed: Seed of the order of the images.
-        batch_sizes: Sizes of batches that are fast to evaluate, in descending order; a round has a
-            multiple of one of them.
+    Batches of `batch_sizes`, in descending order, are fast to evaluate: a round has a multiple of
+    one of them.
     """
 
     def __init__(

@@ -88,13 +88,7 @@ class GradientChunk:
 def chunks_of(
     study: GradientStudy, networks: Sequence[NetworkSnapshot], chain
 ) -> Iterator[GradientChunk]:
-    """Yields the chunks of a network.
-
-    Args:
-        study: Settings of the measurement.
-        networks: The network at each epoch.
-        chain: The network at any epoch.
-    """
+    """Yields the chunks of a network, whose epochs are `networks`."""
     for network in networks:
         if "sampled" in network.estimators:
             yield from _sampled(study, network, study.lengths(chain))
@@ -127,12 +121,7 @@ def _exact(
 
 
 def exact_multiply_adds(study: GradientStudy, chain) -> float:
-    """Returns the estimated multiply-adds of the exact gradients of one batch at one epoch.
-
-    Args:
-        study: Settings of the measurement.
-        chain: Network to measure.
-    """
+    """Returns the estimated multiply-adds of the exact gradients of one batch at one epoch."""
     n, n_lengths = len(chain.modules), len(study.lengths(chain))
     passes = (
         min(n - i, n_lengths) * multiply_adds(module, chain.shapes[i + 1])
@@ -142,13 +131,7 @@ def exact_multiply_adds(study: GradientStudy, chain) -> float:
 
 
 def chunk_bytes(study: GradientStudy, chain, chunks: Iterable[GradientChunk]) -> int:
-    """Returns the largest memory that any of some chunks may take, beside the network.
-
-    Args:
-        study: Settings of the measurement.
-        chain: Network to measure.
-        chunks: Chunks of this network.
-    """
+    """Returns the largest memory that any of some chunks may take, beside the network."""
     return max((_chunk_bytes(study, chain, chunk) for chunk in chunks), default=0)
 
 

@@ -31,13 +31,9 @@ class GradientStudy:
     seed: int = DEFAULTS.seed
 
     def add_exact(self, batch, chain, result: dict[str, list]) -> None:
-        """Adds the exact gradients of a batch to the results.
+        """Adds the exact gradients of a batch to what `empty_results` returned.
 
-        Args:
-            batch: Linearized batch.
-            chain: Network of the batch.
-            result: As from `empty_results`; gets `exact`, `modules`, `errors` and, where the module
-                has weights, `weights`.
+        These are `exact`, `modules`, `errors` and, where the module has weights, `weights`.
         """
         if self._has_weights(chain):
             # First, as the exact gradient below reuses its cotangents.
@@ -73,14 +69,7 @@ class GradientStudy:
         return np.arange(_shortest(chain), self._longest(chain) + 1)
 
     def sample_paths(self, batch, chain, index: int, lengths: np.ndarray) -> tuple:
-        """Samples paths of some lengths; returns lengths, log10 norms and shares.
-
-        Args:
-            batch: Linearized batch.
-            chain: Network of the batch.
-            index: Number of the batch, from 0.
-            lengths: Path lengths, in modules.
-        """
+        """Samples paths of some lengths; returns lengths, log10 norms and shares."""
         skips, count = skips_of(chain), self.paths_of_batch
         drawn = [paths.draw_paths(skips, int(k), count, self.seed, index) for k in lengths]
         result = paths.batch_path_gradients(batch, np.concatenate(drawn), self.target)
@@ -88,13 +77,7 @@ class GradientStudy:
         return lengths, result.log10_norms.reshape(shape), result.shares.reshape(shape)
 
     def tables(self, network: str, seed: int, measured: "SnapshotGradients") -> dict:
-        """Returns the rows of one network at one epoch, by the suffix of their table.
-
-        Args:
-            network: Name of the network in tables.
-            seed: Seed of its training.
-            measured: Gradients of the network at this epoch.
-        """
+        """Returns the rows of one network at one epoch, by the suffix of their table."""
         epoch, batch_norm, skips, result = measured
         key = {"network": network, "seed": seed, "epoch": epoch, "batch_norm": batch_norm}
         targets = {"exact": (self.target, 0), "sampled": (self.target, 0)}
@@ -158,12 +141,7 @@ def _columns(by_length):
 
 @checked
 def write_gradient_tables(result: Sequence[dict], folder) -> None:
-    """Writes path_gradients*.csv.
-
-    Args:
-        result: Result of `tables` for each network and epoch.
-        folder: Folder to write to.
-    """
+    """Writes path_gradients*.csv, of the `tables` of each network and epoch."""
     import pandas as pd
 
     for suffix, columns in gradient_tables.COLUMNS.items():

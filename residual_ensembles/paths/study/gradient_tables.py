@@ -224,9 +224,7 @@ def cancellation(sampled: Batches, exact: Batches) -> pd.DataFrame:
 def by_module(key: dict, shares: np.ndarray) -> pd.DataFrame:
     """Returns the share of the gradient with respect to y₀ that comes through each residual.
 
-    Args:
-        key: Values of the columns network, seed, epoch, batch_norm.
-        shares: `(batches, n_modules)`.
+    Shares are `(batches, n_modules)`.
     """
     shares = shares[np.isfinite(shares).all(axis=1)]  # those of batches that have a gradient
     if not len(shares):
@@ -247,10 +245,8 @@ def by_module(key: dict, shares: np.ndarray) -> pd.DataFrame:
 def sums(key: dict, errors: Sequence[float]) -> pd.DataFrame:
     """Returns the largest error of the sum of gradients by length, over batches.
 
-    Args:
-        key: Values of the columns network, seed, epoch, target, batch_norm.
-        errors: ‖Σ G[k] − G‖ / ‖G‖ of each batch; NaN where it has no gradient, or not all lengths
-            were computed.
+    An error, ‖Σ G[k] − G‖ / ‖G‖, is NaN where a batch has no gradient, or not all lengths were
+    computed.
     """
     known = [error for error in errors if np.isfinite(error)]
     if not known:

@@ -48,13 +48,7 @@ ChunkResult = list[tuple[list[bool], dict[str, list]]]
 def gradient_cache(
     networks: Sequence[NetworkSnapshot], data_checksum: str, study: GradientStudy
 ) -> ResultCache:
-    """Returns the cache of the chunks of a network until the tables are written.
-
-    Args:
-        networks: The network at each epoch.
-        data_checksum: Checksum of the prepared data.
-        study: Settings of the measurement.
-    """
+    """Returns the cache of the chunks of a network until the tables are written."""
     files = [
         [hashlib.sha256(each.file.read_bytes()).hexdigest(), each.batch_norm, each.estimators]
         for each in networks
@@ -72,18 +66,10 @@ def measure_gradients(
     advance: Callable[[float], object],
     caches: Mapping[str, ResultCache] = NO_CACHES,
 ) -> list[SnapshotGradients]:
-    """Measures the path gradients of networks.
+    """Measures the path gradients of networks, and returns those of each snapshot.
 
-    Args:
-        networks: Snapshots of any number of networks.
-        split: Split that batches are drawn from.
-        study: Settings of the measurement.
-        executor: Runs the tasks.
-        advance: Called with progress, 1 for each batch of each snapshot and estimator.
-        caches: Cache of the chunks of each network, by its title; by default none.
-
-    Returns:
-        The gradients of each snapshot.
+    `advance` is called with progress, 1 for each batch of each snapshot and estimator; `caches` are
+    those of the chunks of each network, by its title.
     """
     epochs: dict[str, list[NetworkSnapshot]] = {}
     for each in networks:
@@ -132,18 +118,8 @@ def compute(
 ) -> ChunkResult:
     """Computes one chunk.
 
-    Args:
-        study: Settings of the measurement.
-        files: Content of the network's file at each epoch.
-        which: Index of a file, and "inference" or "training" for batch normalization, for each
-            snapshot of the chunk.
-        batches: Index, images and labels of each.
-        lengths: Lengths of sampled paths, in modules; None for exact gradients.
-        share: Progress of one batch.
-        advance: Called with `share` after each batch.
-
-    Returns:
-        For each of `which`, whether each module has a skip, and the results.
+    For each snapshot, the index of its file and the mode of batch normalization, it returns whether
+    each module has a skip, and the results. Batches are index, images and labels.
     """
     results = []
     for i, batch_norm in which:
