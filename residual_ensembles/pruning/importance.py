@@ -13,13 +13,13 @@ from residual_ensembles.arguments import checked
 from residual_ensembles.backend.precision import compiled
 from residual_ensembles.lesions import Lesion, deletable, outputs_of
 from residual_ensembles.lesions.engine.grid import MEMORY_BYTES
-from residual_ensembles.lesions.metric import Comparison, metrics_for, results, update
+from residual_ensembles.lesions.metric import Comparison, comparison, metrics_for, results, update
 from residual_ensembles.models.chain import Chain, segment_of
 from residual_ensembles.models.examples import as_arrays, packed_examples
-from residual_ensembles.models.types import Inputs, Loss, Targets, Tensor
+from residual_ensembles.models.types import Inputs, Loss, Metric, Targets, Tensor
 from residual_ensembles.paths.loss import MeanLoss
 from residual_ensembles.runtime.calls import Verbose, executor_for, progress_bar
-from residual_ensembles.runtime.executor import Executor, ignore
+from residual_ensembles.runtime.executor import Executor
 
 
 class Costs(NamedTuple):
@@ -39,51 +39,60 @@ class Costs(NamedTuple):
         return np.lexsort((self.loss, self.n_wrong))
 
 
-class OutputOptions(NamedTuple):
-    """Keyword arguments of `lesions.outputs_of`."""
+class Measured:
+    """Examples, and the loss, labels and metrics that lesions are measured by on them."""
 
-    executor: Executor | None = None
-    precision: str = "float32"
-    memory_bytes: int = MEMORY_BYTES
-    batch_size: int | None = None
-    seed: int = 0
-    progress: Callable[[float], object] = ignore
+    def __init__(
+        self,
+        chain: Chain,
+        inputs: Inputs,
+        y: Targets,
+        loss: MeanLoss | Loss | None,
+        metric: Metric | None = (),
+    ):
+        self.chain, self.y = chain, y
+        self.packed = packed_examples(chain, inputs)
+        n = len(self.packed)
+        self.loss = loss if isinstance(loss, MeanLoss) else MeanLoss(chain, loss, y)
+        self.targets = self.loss.targets(y, n)
+        self.labels = self.loss.labels(y, n)
+        self.compared = Comparison(self.labels)
+        if metric is not None or chain.compiled_with.metrics:
+            self.compared = comparison(chain, y, metric, n)._replace(labels=self.labels)
+
+    def costs(self, lesions: Sequence[Lesion], **options) -> Costs:
+        """Returns error, loss and metrics after each lesion; options are those of `outputs_of`."""
+        chain, sums, n_wrong = self.chain, np.zeros(len(lesions)), np.zeros(len(lesions), int)
+        n_examples = len(self.packed)
+        metrics, wanted = metrics_for(chain, self.compared, self.y, n_examples, len(lesions))
+        for some, outputs in outputs_of(chain, lesions, self.packed, **options):
+            update(chain, metrics, wanted, some, outputs)
+            these = tree.map_structure(
+                lambda x, some=some: ops.convert_to_tensor(x[some]), self.targets
+            )
+            n = some.stop - some.start
+            for i, made in enumerate(outputs):
+                sums[i] += n * float(self.loss(these, ops.convert_to_tensor(made)))
+            if self.labels is not None:
+                n_wrong += (outputs.argmax(axis=2) != self.labels[some]).sum(axis=1)
+        if not np.isfinite(sums).all():
+            lesion = lesions[int(np.flatnonzero(~np.isfinite(sums))[0])]
+            raise ArithmeticError(
+                f"The loss {self.loss.name} of {chain.name} is not finite after the lesion "
+                f"{str(lesion)!r}, expected a number: look for targets that the loss cannot take."
+            )
+        measured = {name: np.array(values) for name, values in results(metrics).items()}
+        return Costs(n_wrong if self.labels is not None else None, sums / n_examples, measured)
 
 
-def costs_of(
-    chain: Chain,
-    lesions: Sequence[Lesion],
-    inputs: Tensor,
-    targets: Targets,
-    loss: MeanLoss,
-    labels: np.ndarray | None = None,
-    options: OutputOptions = OutputOptions(),  # noqa: B008 - a value that cannot change
-    compared: Comparison = Comparison(),  # noqa: B008
-    metric_targets: Targets | None = None,
-) -> Costs:
-    """Returns error, loss and metrics after each lesion.
-
-    Inputs are packed, targets as `loss.targets` returns them. Without labels, errors do not count.
-    The metrics of `compared` are measured on `metric_targets`.
-    """
-    sums, n_wrong = np.zeros(len(lesions)), np.zeros(len(lesions), int)
-    metrics, wanted = metrics_for(chain, compared, metric_targets, len(inputs), len(lesions))
-    for some, outputs in outputs_of(chain, lesions, inputs, **options._asdict()):
-        update(chain, metrics, wanted, some, outputs)
-        these = tree.map_structure(lambda x, some=some: ops.convert_to_tensor(x[some]), targets)
-        n = some.stop - some.start
-        for i, made in enumerate(outputs):
-            sums[i] += n * float(loss(these, ops.convert_to_tensor(made)))
-        if labels is not None:
-            n_wrong += (outputs.argmax(axis=2) != labels[some]).sum(axis=1)
-    if not np.isfinite(sums).all():
-        lesion = lesions[int(np.flatnonzero(~np.isfinite(sums))[0])]
-        raise ArithmeticError(
-            f"The loss {loss.name} of {chain.name} is not finite after the lesion "
-            f"{str(lesion)!r}, expected a number: look for targets that the loss cannot take."
-        )
-    measured = {name: np.array(values) for name, values in results(metrics).items()}
-    return Costs(n_wrong if labels is not None else None, sums / len(inputs), measured)
+def _mean_over_batches(function: Callable, examples: tuple, batch_size: int) -> np.ndarray:
+    n = len(tree.flatten(examples)[0])
+    parts = [slice(i, min(i + batch_size, n)) for i in range(0, n, batch_size)]
+    values = [
+        np.asarray(function(*tree.map_structure(lambda each, p=p: each[p], examples)))
+        for p in parts
+    ]
+    return np.average(values, axis=0, weights=[p.stop - p.start for p in parts])
 
 
 def block_influence(chain: Chain, inputs: Tensor, batch_size: int = 32) -> np.ndarray:
@@ -94,10 +103,7 @@ def block_influence(chain: Chain, inputs: Tensor, batch_size: int = 32) -> np.nd
     examples. Where a module changes the shape, the output of its skip replaces what enters.
     """
     influence = backend.compile(lambda x: _influence_of_batch(chain, x))
-    parts = range(0, len(inputs), batch_size)
-    result = [np.asarray(influence(inputs[i : i + batch_size])) for i in parts]
-    sizes = [len(inputs[i : i + batch_size]) for i in parts]
-    return np.average(result, axis=0, weights=sizes)
+    return _mean_over_batches(influence, (inputs,), batch_size)
 
 
 def _influence_of_batch(chain, x):
@@ -131,12 +137,7 @@ def first_order(
     one pass forward and one backward.
     """
     estimate = compiled(lambda x, t: _first_order_of_batch(chain, x, t, loss))
-    parts = [slice(i, i + batch_size) for i in range(0, len(inputs), batch_size)]
-    result = [
-        np.asarray(estimate(inputs[p], tree.map_structure(lambda t, p=p: t[p], targets)))
-        for p in parts
-    ]
-    return np.average(result, axis=0, weights=[len(inputs[p]) for p in parts])
+    return _mean_over_batches(estimate, (inputs, targets), batch_size)
 
 
 def _first_order_of_batch(chain, x, targets, loss: Callable):
@@ -232,18 +233,17 @@ def module_importance(
         'cross_entropy'
     """
     x, y = as_arrays(chain, x, y)
-    packed, mean_loss = packed_examples(chain, x), MeanLoss(chain, loss, y)
-    targets = mean_loss.targets(y, len(packed))
-    labels = mean_loss.labels(y, len(packed))
+    measured = Measured(chain, x, y, loss)
     numbers = deletable(chain)
     lesions = [Lesion(), *(Lesion(deletions=[i]) for i in numbers)]
     title = f"{chain.name}: {len(lesions)} lesions"
     with (
         executor_for(n_jobs, executor) as running,
-        progress_bar(verbose, len(lesions) * len(packed), title) as advance,
+        progress_bar(verbose, len(lesions) * len(measured.packed), title) as advance,
     ):
-        options = OutputOptions(running, precision, memory_bytes, progress=advance)
-        true = costs_of(chain, lesions, packed, targets, mean_loss, labels, options)
+        options = {"precision": precision, "memory_bytes": memory_bytes}
+        true = measured.costs(lesions, executor=running, progress=advance, **options)
+    packed, targets, mean_loss = measured.packed, measured.targets, measured.loss
     rows = np.array(numbers) - 1
     table = pd.DataFrame(
         {

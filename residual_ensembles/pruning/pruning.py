@@ -14,12 +14,10 @@ from residual_ensembles import backend
 from residual_ensembles.arguments import checked, require_integer
 from residual_ensembles.lesions import Lesion, deletable, outputs_of
 from residual_ensembles.lesions.engine.grid import MEMORY_BYTES
-from residual_ensembles.lesions.metric import Comparison, comparison
 from residual_ensembles.models.chain import Chain
 from residual_ensembles.models.examples import as_arrays, packed_examples
 from residual_ensembles.models.types import Inputs, Loss, Metric, Targets
-from residual_ensembles.paths.loss import MeanLoss
-from residual_ensembles.pruning.importance import Costs, OutputOptions, costs_of
+from residual_ensembles.pruning.importance import Costs, Measured
 from residual_ensembles.runtime.calls import Verbose, executor_for, progress_bar
 from residual_ensembles.runtime.executor import Executor
 from residual_ensembles.statistics.intervals import wilson
@@ -148,27 +146,35 @@ def prune(
     """
     check_number(chain, n)
     candidates = deletable(chain)
-    validation = _pair(chain, "validation", validation)
-    few = packed_examples(chain, validation[0])[:TRIED_EXAMPLES]
+    x, y = _pair(chain, "validation", validation)
+    few = packed_examples(chain, x)[:TRIED_EXAMPLES]
     _difference(chain, rebuilt(chain, ()), (), few)
-    measured = _Measured(chain, loss, metric, validation)
-    tested = measured if test is None else measured.on(_pair(chain, "test", test))
+    measured = tested = Measured(chain, x, y, loss, metric)
+    if test is not None:
+        tested = Measured(chain, *_pair(chain, "test", test), measured.loss, metric)
     n_tried = 1 + sum(len(candidates) - i for i in range(n))
     total = n_tried * len(measured.packed) + 2 * len(tested.packed)
     with (
         executor_for(n_jobs, executor) as running,
         progress_bar(verbose, total, f"{chain.name}: {n_tried} lesions") as advance,
     ):
-        options = OutputOptions(running, precision, memory_bytes, batch_size, seed, advance)
+        options = {
+            "executor": running,
+            "precision": precision,
+            "memory_bytes": memory_bytes,
+            "batch_size": batch_size,
+            "seed": seed,
+            "progress": advance,
+        }
         deleted: list[int] = []
-        steps = [measured.step(None, measured.costs([Lesion()], options), 0)]
+        steps = [_step(measured, None, measured.costs([Lesion()], **options), 0)]
         for _ in range(n):
             left = [i for i in candidates if i not in deleted]
-            costs = measured.costs([Lesion(deletions=[*deleted, i]) for i in left], options)
+            costs = measured.costs([Lesion(deletions=[*deleted, i]) for i in left], **options)
             best = int(costs.order()[0])
             deleted.append(left[best])
-            steps.append(measured.step(left[best], costs, best))
-        costs = tested.costs([Lesion(), Lesion(deletions=deleted)], options)
+            steps.append(_step(measured, left[best], costs, best))
+        costs = tested.costs([Lesion(), Lesion(deletions=deleted)], **options)
     model = rebuilt(chain, deleted)
     tables = pd.DataFrame(steps), _comparison(chain, model, tested, costs)
     for table in tables:
@@ -177,40 +183,14 @@ def prune(
     return Pruned(model, tuple(deleted), *tables, difference)
 
 
-class _Measured:
-    """Examples, and the loss, labels and metrics that lesions are measured by on them."""
-
-    def __init__(
-        self, chain: Chain, loss: MeanLoss | Loss | None, metric: Metric | None, examples: tuple
-    ):
-        self.chain = chain
-        self.metric = metric
-        inputs, self.y = examples
-        self.packed = packed_examples(chain, inputs)
-        n = len(self.packed)
-        self.loss = loss if isinstance(loss, MeanLoss) else MeanLoss(chain, loss, self.y)
-        self.targets = self.loss.targets(self.y, n)
-        self.labels = self.loss.labels(self.y, n)
-        self.compared = Comparison(self.labels)
-        if metric is not None or chain.compiled_with.metrics:
-            self.compared = comparison(chain, self.y, metric, n)._replace(labels=self.labels)
-
-    def on(self, examples: tuple) -> "_Measured":
-        """Returns other examples with the same measures."""
-        return _Measured(self.chain, self.loss, self.metric, examples)
-
-    def costs(self, lesions: list[Lesion], options: OutputOptions) -> Costs:
-        known = self.packed, self.targets, self.loss, self.labels
-        return costs_of(self.chain, lesions, *known, options, self.compared, self.y)
-
-    def step(self, module: int | None, costs: Costs, lesion: int) -> dict:
-        """Returns a row of `Pruned.steps`, of the lesion at that position in `costs`."""
-        name = "" if module is None else self.chain.modules[module - 1].title
-        row = {"module": module or 0, "name": name, "n_examples": len(self.packed)}
-        if costs.n_wrong is not None:
-            row["error_fraction"] = costs.n_wrong[lesion] / len(self.packed)
-        metrics = {metric: values[lesion] for metric, values in costs.metrics.items()}
-        return row | {"loss": costs.loss[lesion]} | metrics
+def _step(measured: Measured, module: int | None, costs: Costs, lesion: int) -> dict:
+    """Returns a row of `Pruned.steps`, of the lesion at that position in `costs`."""
+    name = "" if module is None else measured.chain.modules[module - 1].title
+    row = {"module": module or 0, "name": name, "n_examples": len(measured.packed)}
+    if costs.n_wrong is not None:
+        row["error_fraction"] = costs.n_wrong[lesion] / len(measured.packed)
+    metrics = {metric: values[lesion] for metric, values in costs.metrics.items()}
+    return row | {"loss": costs.loss[lesion]} | metrics
 
 
 @checked
@@ -272,7 +252,7 @@ def _unpacked(chain, packed):
     return structured(chain.network, [ops.cast(x, dtype) for x, dtype in pairs])
 
 
-def _pair(chain: Chain, name: str, examples: tuple | Inputs) -> tuple:
+def _pair(chain: Chain, name: str, examples: tuple | Inputs) -> tuple[Inputs, Targets]:
     """Returns inputs and targets, from a pair or a data set."""
     if not isinstance(examples, tuple | list):
         inputs, targets = as_arrays(chain, examples)
@@ -281,10 +261,11 @@ def _pair(chain: Chain, name: str, examples: tuple | Inputs) -> tuple:
         raise ValueError(
             f"Received {name} as {type(examples).__name__}, expected a pair: inputs and targets."
         )
-    return tuple(examples)
+    inputs, targets = examples
+    return inputs, targets
 
 
-def _comparison(chain, model: keras.Model, measured: _Measured, costs: Costs) -> pd.DataFrame:
+def _comparison(chain, model: keras.Model, measured: Measured, costs: Costs) -> pd.DataFrame:
     n = len(measured.packed)
     few = _unpacked(chain, ops.convert_to_tensor(measured.packed[:TIMED_EXAMPLES]))
     both = (chain.graph.model, model)
