@@ -249,9 +249,8 @@ class Sweep:
     @property
     def check(self) -> cascade.Check | None:
         """Changes by bfloat16, once `reduced_precision` was computed; None in float32."""
-        return None if self.settings.precision == "float32" else self._reduced_check()
-
-    def _reduced_check(self) -> cascade.Check:
+        if self.settings.precision == "float32":
+            return None
         return cascade.check_of(**{n: x[self.rows] for n, x in self._reduced.fields.items()})
 
     def all_images(self) -> Request:
@@ -346,10 +345,9 @@ class Sweep:
 
     def _limits(self) -> np.ndarray:
         """Returns the threshold of each lesion in a cascade."""
-        limits = np.zeros(len(self.lesions))
-        limits[self.rows] = self._reduced_check().thresholds
-        if self.settings.ci_half_width is not None:
-            rounding = self._reduced.fields["rounding"]  # on all images, in chunks of their own
+        limits, rounding = np.zeros(len(self.lesions)), self._reduced.fields["rounding"]
+        limits[self.rows] = cascade.thresholds(rounding[self.rows])
+        if self.settings.ci_half_width is not None:  # on all images, in chunks of their own
             limits[self.fully_evaluated] = cascade.thresholds(rounding[self.fully_evaluated])
         return limits
 

@@ -97,11 +97,6 @@ class Lesion:
         return self.deletions + self.duplications + sum(self.swaps, ())
 
     @property
-    def largest_number(self) -> int:
-        """The largest module or position that is named; 0 for the intact network."""
-        return max(self._numbers(), default=0)
-
-    @property
     def n_operations(self) -> int:
         """How many deletions, swaps and duplications there are."""
         return len(self.deletions) + len(self.swaps) + len(self.duplications)
@@ -115,10 +110,11 @@ class Lesion:
         Raises:
             ValueError: The lesion names a module or a position that does not exist.
         """
-        if self.largest_number > n:
+        largest = max(self._numbers(), default=0)
+        if largest > n:
             raise ValueError(
                 f"Received the lesion {str(self)!r} for {n} modules, expected numbers from 1 to "
-                f"{n}, not {self.largest_number}."
+                f"{n}, not {largest}."
             )
         order = list(range(1, n + 1))
         for a, b in self.swaps:

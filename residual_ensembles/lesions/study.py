@@ -1,7 +1,6 @@
 """A lesion study in one call: of any chain, with any inputs, as a table."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
 
 import numpy as np
 import pandas as pd
@@ -9,7 +8,8 @@ import pandas as pd
 from residual_ensembles.arguments import checked
 from residual_ensembles.lesions.constraints import deletable
 from residual_ensembles.lesions.engine.grid import MEMORY_BYTES
-from residual_ensembles.lesions.evaluation import evaluate
+from residual_ensembles.lesions.engine.scheduler import Scheduler
+from residual_ensembles.lesions.evaluation import Sweep, evaluate_sweeps
 from residual_ensembles.lesions.lesion import Lesion
 from residual_ensembles.lesions.metric import (
     Comparison,
@@ -188,10 +188,8 @@ def _modules(lesion: Lesion) -> list[int]:
 def _by_predictions(
     chain, rows, packed, labels, settings: SweepSettings, executor, advance
 ) -> pd.DataFrame:
-    plan, options = [Lesion(), *rows], asdict(settings)
-    result = evaluate(
-        chain, plan, packed, labels=labels, executor=executor, progress=advance, **options
-    )
+    sweep = Sweep(chain, [Lesion(), *rows], packed, settings, labels)
+    [result] = evaluate_sweeps([sweep], Scheduler(executor, advance))
     return _errors(chain, rows, result.predictions, labels)
 
 

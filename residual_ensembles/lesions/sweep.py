@@ -74,23 +74,14 @@ class PlannedNetwork(NamedTuple):
         return f"{self.network}-{self.seed}"
 
 
-class SweepResult(NamedTuple):
-    """Results of the sweep of one network, as rows of the tables."""
-
-    table: pd.DataFrame
-    """Rows of lesions.csv."""
-    exactness: dict
-    """Row of exactness.csv."""
-
-
 def sweep(
     networks: Sequence[PlannedNetwork],
     split,
     output_dir: Path,
     executor: Executor,
     settings: SweepSettings,
-) -> list[SweepResult]:
-    """Evaluates plans, writes `predictions/NETWORK-SEED.npz`, and returns the rows of the tables.
+) -> tuple[list[pd.DataFrame], list[dict]]:
+    """Evaluates plans, and writes `predictions/NETWORK-SEED.npz`.
 
     Args:
         networks: The networks and their plans.
@@ -98,6 +89,9 @@ def sweep(
         output_dir: The study's folder.
         executor: Runs the tasks.
         settings: How lesions are evaluated.
+
+    Returns:
+        Of each network, its rows of lesions.csv, and its row of exactness.csv.
     """
     images = SplitImages(split)
     sweeps = [
@@ -115,12 +109,11 @@ def sweep(
             bar.set_postfix(tasks=f"{count.finished}/{count.total}", refresh=False)
 
         evaluations = evaluate_sweeps(sweeps, Scheduler(executor, bar.update, counted))
-    results = []
+    tables, exactness = [], []
     for each, result in zip(networks, evaluations, strict=True):
         size = f"{len(each.plan)} lesions, {len(split)} images"
         print(f"{each.title}: {size}; {summary(result, settings.precision)}", flush=True)
         write_predictions(output_dir / "predictions" / f"{each.title}.npz", result, split.labels)
-        key = {"network": each.network, "seed": each.seed}
         table = lesion_table(
             each.network,
             each.seed,
@@ -130,8 +123,10 @@ def sweep(
             labels=split.labels,
             intact=result.intact,
         )
-        results.append(SweepResult(table, key | exactness_row(result, settings.precision)))
-    return results
+        tables.append(table)
+        key = {"network": each.network, "seed": each.seed}
+        exactness.append(key | exactness_row(result, settings.precision))
+    return tables, exactness
 
 
 def write_predictions(path: Path, evaluation: Evaluation, labels) -> None:

@@ -4,15 +4,14 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property, partial
+from itertools import zip_longest
 
-import keras
 from keras import ops, tree
 
 from residual_ensembles import backend
 from residual_ensembles.arguments import require_choice
 from residual_ensembles.backend.precision import compiled
-from residual_ensembles.models.chain import Chain, segment_of
-from residual_ensembles.models.module import Module
+from residual_ensembles.models.chain import Chain
 from residual_ensembles.models.targets import check_numbers, first_not_finite
 from residual_ensembles.models.types import Inputs, Loss, Targets, Tensor
 from residual_ensembles.parameters import BATCH_NORM, TARGETS
@@ -53,11 +52,6 @@ class ModuleWithSegment:
         return list({id(v): v for v in both}.values())
 
 
-def with_segment(module: Module, segment: keras.Layer | None, training: bool):
-    """Returns the module, with its segment where there is one."""
-    return module if segment is None else ModuleWithSegment(module, segment, training)
-
-
 @dataclass(frozen=True)
 class LinearizedModule:
     """A module linearized at the activations of one batch."""
@@ -68,15 +62,6 @@ class LinearizedModule:
     """Input of the module, `(batch, ...)`."""
     saved: tuple
     """Second result of `products.forward`."""
-
-    @property
-    def row_size(self) -> int:
-        """Numbers in one cotangent."""
-        return math.prod(self.y.shape)
-
-    def backprop(self, cotangent):
-        """Returns (S + R)ᵀ of a cotangent: the ordinary backward pass."""
-        return self.products.backprop(self.weights, self.y, cotangent)
 
     def to_weights(self, cotangent):
         """Returns the gradient of the module's trainable weights, in one row."""
@@ -102,7 +87,7 @@ class LinearizedBatch:
         """The ordinary gradient with respect to y_0, …, y_n."""
         result = [self.cotangent]
         for step in reversed(self.steps):
-            result.append(step.backprop(result[-1]))
+            result.append(step.products.backprop(step.weights, step.y, result[-1]))
         return result[::-1]
 
     def at_target(self, rows: list, target: str) -> list:
@@ -168,8 +153,8 @@ class Linearization:
         self._training = batch_norm == "training"
         self._mean_loss = MeanLoss(chain, loss)
         self._modules = [
-            with_segment(module, segment_of(chain, i), self._training)
-            for i, module in enumerate(chain.modules, start=1)
+            module if segment is None else ModuleWithSegment(module, segment, self._training)
+            for module, segment in zip_longest(chain.modules, chain.segments)
         ]
         self._products = [
             products_for(module, shape, self._training, closed_forms)

@@ -5,16 +5,13 @@ from keras import ops
 from residual_ensembles import backend
 from residual_ensembles.backend.precision import compiled
 from residual_ensembles.models.configs import kind_of
-from residual_ensembles.models.module import Module
 from residual_ensembles.paths.autodiff import Autodiff, frozen
 from residual_ensembles.paths.closed_form_products import products_of
 
 _shared: dict[tuple, "Products"] = {}
 
 
-def products_for(
-    module: Module, input_shape: tuple, training: bool, closed_forms: bool
-) -> "Products":
+def products_for(module, input_shape: tuple, training: bool, closed_forms: bool) -> "Products":
     """Returns the products of a module; modules that differ in their weights only share them."""
     method = products_of(module) if closed_forms else Autodiff
     kind = kind_of(module, input_shape, method.ignored)

@@ -5,6 +5,7 @@ module's residual as one stacked batch, those that take an identity skip at no c
 agree in all modules from the top down share one cotangent.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -125,7 +126,7 @@ def batch_path_gradients(
     """
     paths = _checked(batch, paths)
     order = np.lexsort(paths.T)  # neighbors agree at the top
-    at_once = max(1, NUMBERS_AT_ONCE // max(step.row_size for step in batch.steps))
+    at_once = max(1, NUMBERS_AT_ONCE // max(math.prod(step.y.shape) for step in batch.steps))
     full = cotangents.FullGradient(batch.gradient(target)) if shares else None
     result = np.empty((2, len(paths)))
     for first in range(0, len(paths), at_once):

@@ -54,10 +54,9 @@ def write_lesions(
     planned = [_planned_network(study, run, prepared, results) for run in study.runs]
     settings = lesions.SweepSettings(**study.lesion.options)
     executor.nodes.clear()  # of another table
-    result = sweep(planned, prepared.split("test"), results, executor, settings)
+    tables, exactness = sweep(planned, prepared.split("test"), results, executor, settings)
     print(executor.summary())
     write_json(results / "lesions_run.json", {**provenance(), **executor.provenance()})
-    tables, exactness = zip(*result, strict=True)
     write_csv(results / "lesions.csv", pd.concat(tables, ignore_index=True))
     write_csv(results / "exactness.csv", pd.DataFrame(exactness))
     compared = [

@@ -30,8 +30,8 @@ def planned(chain, prepared, folder, executor, kept=ResultCache, **options):
         for name in ("one", "other")
     ]
     settings = SweepSettings(**options)
-    result = sweep(networks, prepared.split("test"), folder, executor, settings)
-    write_csv(folder / "lesions.csv", pd.concat(each.table for each in result))
+    tables, _ = sweep(networks, prepared.split("test"), folder, executor, settings)
+    write_csv(folder / "lesions.csv", pd.concat(tables))
     written = [folder / "lesions.csv", *sorted((folder / "predictions").iterdir())]
     return [path.read_bytes() for path in written]
 

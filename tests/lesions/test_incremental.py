@@ -61,9 +61,9 @@ class Study:
             for name, chain in self.chains.items()
         ]
         folder = self.root / "results"
-        result = sweep(networks, self.split, folder, executor, self.how)
-        write_csv(folder / "lesions.csv", pd.concat(each.table for each in result))
-        write_csv(folder / "exactness.csv", pd.DataFrame([each.exactness for each in result]))
+        tables, exactness = sweep(networks, self.split, folder, executor, self.how)
+        write_csv(folder / "lesions.csv", pd.concat(tables))
+        write_csv(folder / "exactness.csv", pd.DataFrame(exactness))
         self.n_tasks = executor.nodes.total()
         return {path.name: path.read_bytes() for path in folder.rglob("*.*")}
 
@@ -198,8 +198,8 @@ def test_a_lesion_that_is_planned_twice_is_evaluated_once(resnet, split, tmp_pat
         "one", 0, resnet, [*map(planned, plan)], ResultCache(tmp_path / "kept")
     )
     settings = SweepSettings(ci_half_width=0.2)
-    (result,) = sweep([network], split, tmp_path, Serial(), settings)
-    first, _, again = result.table.drop(columns="draw").to_dict("records")
+    (table,), _ = sweep([network], split, tmp_path, Serial(), settings)
+    first, _, again = table.drop(columns="draw").to_dict("records")
     assert first == again
 
 

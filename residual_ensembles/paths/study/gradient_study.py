@@ -13,7 +13,6 @@ from residual_ensembles.paths.study import gradient_tables
 from residual_ensembles.storage.files import write_csv
 
 DEFAULTS = PathParameters()
-KEY = ("network", "seed", "epoch", "estimator", "target", "batch_norm")
 
 
 @checked
@@ -86,7 +85,6 @@ class GradientStudy:
         for name, (target, above) in targets.items():
             estimator = "sampled" if name == "sampled" else "exact"
             columns = {**key, "estimator": estimator, "target": target}
-            columns = {column: columns[column] for column in KEY}
             batches = gradient_tables.batches_of(columns, skips[above:], result[name])
             by_batch |= {} if batches is None else {name: batches}
         rows = {

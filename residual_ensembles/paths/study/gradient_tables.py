@@ -342,8 +342,11 @@ def _lines(lengths: np.ndarray, logs: np.ndarray, n_batches: int) -> dict[str, f
         map(float, interval(values, n_batches)) for values in (slopes, near)
     )
     return {
-        **{"slope_low": slope_low, "slope_high": slope_high},
-        **{"near_low": near_low, "near_high": near_high, "n_batches": n_batches},
+        "slope_low": slope_low,
+        "slope_high": slope_high,
+        "near_low": near_low,
+        "near_high": near_high,
+        "n_batches": n_batches,
     }
 
 
