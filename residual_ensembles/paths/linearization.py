@@ -15,10 +15,9 @@ from residual_ensembles.models.chain import Chain
 from residual_ensembles.models.targets import check_numbers, first_not_finite
 from residual_ensembles.models.types import Inputs, Loss, Targets, Tensor
 from residual_ensembles.parameters import BATCH_NORM, TARGETS
-from residual_ensembles.paths.autodiff import frozen
 from residual_ensembles.paths.cotangents import stacked
 from residual_ensembles.paths.loss import MeanLoss
-from residual_ensembles.paths.products import Products, products_for
+from residual_ensembles.paths.products import Products, frozen, products_for
 
 
 class ModuleWithSegment:

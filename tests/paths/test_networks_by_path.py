@@ -11,9 +11,12 @@ from residual_ensembles import backend, models, paths
 from residual_ensembles.models.blocks import convolution
 from residual_ensembles.models.stem_head import LayerSequence
 from residual_ensembles.parameters import BATCH_NORM
-from residual_ensembles.paths.autodiff import Autodiff
-from residual_ensembles.paths.closed_form_products import HighwayProducts, ResidualProducts
-from residual_ensembles.paths.products import products_for
+from residual_ensembles.paths.products import (
+    Autodiff,
+    HighwayProducts,
+    ResidualProducts,
+    products_for,
+)
 from tests.helpers.masked_passes import PathGradients
 
 SHAPE = (8, 8, 1)
