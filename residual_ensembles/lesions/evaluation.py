@@ -18,8 +18,7 @@ from residual_ensembles.lesions.engine.evaluator import (
     predicted,
 )
 from residual_ensembles.lesions.engine.grid import MEMORY_BYTES
-from residual_ensembles.lesions.engine.scheduler import LesionResults, Request, Scheduler
-from residual_ensembles.lesions.engine.worker import Meter
+from residual_ensembles.lesions.engine.scheduler import LesionResults, Meter, Request, Scheduler
 from residual_ensembles.lesions.exactness import agreement, cascade, ties
 from residual_ensembles.lesions.exactness.agreement import Agreement
 from residual_ensembles.lesions.exactness.sequential_sampling import Sampling

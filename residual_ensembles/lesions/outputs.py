@@ -9,8 +9,7 @@ from residual_ensembles.arguments import checked, shown
 from residual_ensembles.lesions.engine.evaluator import SweepSpec, WorkerSweep, check_finite
 from residual_ensembles.lesions.engine.grid import MEMORY_BYTES, Grid
 from residual_ensembles.lesions.engine.lesion_groups import affordable_images
-from residual_ensembles.lesions.engine.scheduler import Scheduler
-from residual_ensembles.lesions.engine.worker import Meter
+from residual_ensembles.lesions.engine.scheduler import Meter, Scheduler
 from residual_ensembles.lesions.evaluation import Sweep, compare_with_reference
 from residual_ensembles.lesions.lesion import Lesion
 from residual_ensembles.lesions.sweep_settings import SweepSettings

@@ -1,6 +1,7 @@
 """Module importance: cheap estimates beside the true cost of a deletion."""
 
 from collections.abc import Callable, Sequence
+from itertools import zip_longest
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +15,7 @@ from residual_ensembles.backend.precision import compiled
 from residual_ensembles.lesions import Lesion, deletable, outputs_of
 from residual_ensembles.lesions.engine.grid import MEMORY_BYTES
 from residual_ensembles.lesions.metric import Comparison, comparison, metrics_for, results, update
-from residual_ensembles.models.chain import Chain, segment_of
+from residual_ensembles.models.chain import Chain
 from residual_ensembles.models.examples import as_arrays, packed_examples
 from residual_ensembles.models.types import Inputs, Loss, Metric, Targets, Tensor
 from residual_ensembles.paths.loss import MeanLoss
@@ -108,13 +109,12 @@ def block_influence(chain: Chain, inputs: Tensor, batch_size: int = 32) -> np.nd
 
 def _influence_of_batch(chain, x):
     y, result = chain.stem(x, training=False), []
-    for position, module in enumerate(chain.modules, start=1):
+    for module, segment in zip_longest(chain.modules, chain.segments):
         left = module(y, training=False)
         before, after = module.stream(y), module.output_stream(left)
         if before.shape[1:] != after.shape[1:]:
             before = module.output_stream(module.deleted(y, training=False))
         result.append(1.0 - ops.mean(_cosine(before, after, module.channel_axis)))
-        segment = segment_of(chain, position)
         y = left if segment is None else segment(left, training=False)
     return ops.stack(result)
 
@@ -145,15 +145,14 @@ def _first_order_of_batch(chain, x, targets, loss: Callable):
 
     def mean_loss(added):
         y = chain.stem(x, training=False)
-        for position, module in enumerate(chain.modules, start=1):
+        for i, (module, segment) in enumerate(zip_longest(chain.modules, chain.segments)):
             total = module.residual(y)
             total = total + module.skip(y) if module.has_skip else total
             if added is None:
                 changes.append(module.bypass(y) - total)
             else:
-                total = total + added[position - 1]
+                total = total + added[i]
             y = module.after(total)
-            segment = segment_of(chain, position)
             y = y if segment is None else segment(y, training=False)
         return loss(targets, chain.head(y, training=False))
 

@@ -121,9 +121,7 @@ def prune(
         executor: Runs the tasks in place of `n_jobs`, for instance a cluster; it is not closed.
 
     Returns:
-        The smaller network and what it cost: `model`, `deleted` (numbers from 1, in the order of
-        deletion), `steps` (a row after each deletion, on the validation data), `comparison` (rows
-        `original` and `pruned`, on the test data) and `agreement` (with the chain).
+        The smaller network and what it cost.
 
     Raises:
         TypeError: `chain` is no chain.

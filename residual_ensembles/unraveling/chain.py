@@ -14,7 +14,7 @@ from residual_ensembles.models.chain import Chain
 from residual_ensembles.models.nesting import register_all
 from residual_ensembles.models.targets import as_array, check_numbers
 from residual_ensembles.models.types import Compilation, Inputs
-from residual_ensembles.unraveling import example
+from residual_ensembles.unraveling import chain_summary, example
 from residual_ensembles.unraveling.additions import Additions
 from residual_ensembles.unraveling.example import EXAMPLES, Trace, in_order, structured
 from residual_ensembles.unraveling.graph import Graph, compilation_of, functional, graph_of
@@ -94,9 +94,7 @@ class UnraveledChain(Chain):
             print_fn: Called with the text in place of `print`.
             **_: Other arguments of `keras.Model.summary`, which are ignored.
         """
-        from residual_ensembles.unraveling.chain_summary import text
-
-        (print_fn or print)(text(self, line_length))
+        (print_fn or print)(chain_summary.text(self, line_length))
 
     def summary_table(self) -> pd.DataFrame:
         """Returns one row for each module.
@@ -107,9 +105,7 @@ class UnraveledChain(Chain):
             example) that deleting the module saves; a layer that is shared with another module
             counts in both.
         """
-        from residual_ensembles.unraveling.chain_summary import module_table
-
-        return module_table(self)
+        return chain_summary.module_table(self)
 
     @property
     def compiled_with(self) -> Compilation:
@@ -334,9 +330,8 @@ class _Parts:
         common = [i for i, t in enumerate(tensors) if self.trace.shapes[t] is None]
         shapes = [self._shape(t, within=not flat and t != layout.stream) for t in tensors]
         dtypes = [self.trace.dtypes[t] for t in tensors]
-        if flat:
-            return FlatState(shapes, dtypes, [None for _ in tensors])
-        return State(shapes, dtypes, [self.trace.masks[t] for t in tensors], common)
+        masks = [None if flat else self.trace.masks[t] for t in tensors]
+        return State(shapes, dtypes, masks, common, flat)
 
     def _shape(self, tensor: int, within: bool) -> tuple:
         """Returns a shape without batch; the full shape of a tensor that all examples share."""
@@ -398,14 +393,6 @@ class _Parts:
 
     def _program(self, known: Sequence[int], layout: Layout) -> Program:
         return Program(self.graph, known, (layout.stream, *layout.carried))
-
-
-class FlatState(State):
-    """State of the outputs, `(batch, numbers)`: one vector as it is, anything else flattened."""
-
-    def __init__(self, shapes, dtypes, masks):
-        super().__init__(shapes, dtypes, masks)
-        self.alone = self.alone and len(self.shapes[0]) == 1
 
 
 def _are_probabilities(graph: Graph, trace: Trace) -> bool:

@@ -25,6 +25,7 @@ class State:
         dtypes: Their types.
         masks: Shape of the Keras mask of each of them, without batch; None for none.
         common: Indices of those that have no batch, which is never the first.
+        flat: Whether one tensor alone is flattened, too, as outputs are.
     """
 
     def __init__(
@@ -33,13 +34,14 @@ class State:
         dtypes: Sequence[str],
         masks: Sequence[tuple | None],
         common: Collection[int] = (),
+        flat: bool = False,
     ):
         self.shapes = list(shapes)
         self.dtypes = list(dtypes)
         self.masks = list(masks)
         self.common = frozenset(common)
         self.parts = [*self.shapes, *(shape for shape in self.masks if shape is not None)]
-        self.alone = len(self.parts) == 1
+        self.alone = len(self.parts) == 1 and (len(self.shapes[0]) == 1 or not flat)
 
     @property
     def shape(self) -> tuple[int, ...]:

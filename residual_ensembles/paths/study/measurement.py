@@ -123,8 +123,8 @@ def compute(
     """
     results = []
     for i, batch_norm in which:
-        ready, result = _ready(files[i]), empty_results()
-        chain, linearization = ready.chain, ready.linearization(batch_norm)
+        linearization, result = _linearization(files[i], batch_norm), empty_results()
+        chain = linearization.chain
         for index, images, labels in batches:
             batch = linearization.linearize(images, labels)
             if lengths is None:
@@ -136,34 +136,24 @@ def compute(
     return results
 
 
-class _Ready:
-    """A network whose compiled functions this process reuses."""
-
-    def __init__(self, chain):
-        self.chain = chain
-        self._linearizations: dict[str, Linearization] = {}
-
-    def linearization(self, batch_norm: str) -> Linearization:
-        """Returns the linearization of the network, one for each mode of batch norm."""
-        if batch_norm not in self._linearizations:
-            self._linearizations[batch_norm] = Linearization(self.chain, batch_norm)
-        return self._linearizations[batch_norm]
+_LAST: dict[str, tuple[models.Chain, dict[str, Linearization]]] = {}
+"""The last network of this process, by architecture: other epochs and seeds differ in weights. With
+it are its linearizations by mode of batch normalization, whose compiled functions are reused."""
 
 
-_LAST: dict[str, _Ready] = {}
-"""The last network of this process, by architecture: other epochs and seeds differ in weights."""
-
-
-def _ready(content: bytes) -> _Ready:
-    """Returns a network in float32 with the weights of a file."""
+def _linearization(content: bytes, batch_norm: str) -> Linearization:
+    """Returns the linearization of a network in float32 with the weights of a file."""
     architecture = architecture_of(content)
     with models.as_file(content) as file:
         if architecture in _LAST:
-            models.load_weights(_LAST[architecture].chain, file)
+            models.load_weights(_LAST[architecture][0], file)
         else:
             _LAST.clear()
-            _LAST[architecture] = _Ready(models.in_float32(models.load(file)))
-    return _LAST[architecture]
+            _LAST[architecture] = models.in_float32(models.load(file)), {}
+    chain, known = _LAST[architecture]
+    if batch_norm not in known:
+        known[batch_norm] = Linearization(chain, batch_norm)
+    return known[batch_norm]
 
 
 def _joined(network: NetworkSnapshot, chunks: ChunkResult, n_batches: int) -> SnapshotGradients:

@@ -131,9 +131,7 @@ def test_nothing_is_compiled_for_another_epoch_or_seed(networks, monkeypatch):
 
     monkeypatch.setattr(measurement, "Linearization", Noted)
     measurement._LAST.clear()
-    ready = [measurement._ready(n.file.read_bytes()) for n in networks]
-    for each in ready:
-        each.linearization("inference")
+    ready = [measurement._linearization(n.file.read_bytes(), "inference") for n in networks]
     assert len(made) == 1
     weights = models.load(networks[-1].file).get_weights()
     for own, expected in zip(ready[0].chain.get_weights(), weights, strict=True):

@@ -1,4 +1,4 @@
-from residual_ensembles.lesions.engine.worker import Meter
+from residual_ensembles.lesions.engine.scheduler import Meter
 
 
 def test_no_more_and_no_fewer_than_there_are():
