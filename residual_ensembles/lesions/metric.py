@@ -5,12 +5,12 @@ from typing import NamedTuple
 
 import keras
 import numpy as np
-from keras import ops, tree
+from keras import tree
 
 from residual_ensembles.arguments import shown
 from residual_ensembles.models.chain import Chain
 from residual_ensembles.models.targets import (
-    check_not_broadcast,
+    check_comparable,
     check_numbers,
     class_labels,
     is_binary,
@@ -27,8 +27,6 @@ BY_SHAPE = {
 """Names whose metric depends on the shapes of targets and outputs, as where a model is compiled."""
 ERRORS = ("accuracy", "sparse_categorical_accuracy", "categorical_accuracy")
 """Metrics that are one minus the error of class labels."""
-N_TRIED = 2
-"""Targets that a metric is tried on."""
 
 
 class Comparison(NamedTuple):
@@ -86,7 +84,13 @@ def metrics_for(
     check_numbers("targets", targets)
     wanted = [_as_wanted(chain, metric, targets, chosen.labels) for metric in chosen.metrics]
     for metric, own in zip(chosen.metrics, wanted, strict=True):
-        _try(chain, copied(metric), tree.map_structure(lambda x: np.asarray(x)[:N_TRIED], own))
+        name = f"the metric {copied(metric).name}"
+        result = check_comparable(chain, name, partial(_value, metric), own)
+        if result.ndim:
+            raise ValueError(
+                f"Received {name}, which makes {result.size} numbers, expected one; some metrics "
+                "take average='macro'."
+            )
     return [[copied(metric) for metric in chosen.metrics] for _ in range(n_lesions)], wanted
 
 
@@ -161,28 +165,7 @@ def _as_wanted(chain: Chain, metric: Metric, targets, labels: np.ndarray | None)
     return np.eye(classes, dtype="float32")[labels] if "categorical" in name else targets
 
 
-def _try(chain: Chain, metric, targets) -> None:
-    n = len(tree.flatten(targets)[0])
-    numbers = chain.compute_output_shape((None, *chain.image_shape))[-1]
-    try:
-        metric.update_state(targets, chain.unpacked_outputs(ops.zeros((n, numbers))))
-        result = np.asarray(metric.result())
-    except Exception as error:  # whoever wrote the metric decides of which type
-        raise ValueError(
-            f"Received the metric {metric.name}, which cannot compare the targets with outputs of "
-            f"shape {chain.output_shapes}: {str(error).splitlines()[0]}"
-        ) from error
-    shapes = chain.output_shapes
-    if len(shapes) == 1 and not result.ndim:
-
-        def value(y_true, y_pred):
-            again = copied(metric)
-            again.update_state(y_true, y_pred)
-            return np.asarray(again.result())
-
-        check_not_broadcast(f"the metric {metric.name}", value, targets, tuple(shapes[0]))
-    if result.ndim:
-        raise ValueError(
-            f"Received the metric {metric.name}, which makes {result.size} numbers, expected one; "
-            "some metrics take average='macro'."
-        )
+def _value(metric: Metric, targets, outputs) -> np.ndarray:
+    made = copied(metric)
+    made.update_state(targets, outputs)
+    return np.asarray(made.result())

@@ -3,11 +3,13 @@
 from collections.abc import Callable
 
 import numpy as np
-from keras import tree
+from keras import ops, tree
 
 from residual_ensembles.models.chain import Chain
 from residual_ensembles.models.types import Inputs, Targets
 
+N_TRIED = 2
+"""Targets that a loss or metric is tried on."""
 OTHERWISE = "metric=..., for instance metric='binary_accuracy' or 'mean_squared_error'"
 
 
@@ -85,7 +87,28 @@ def check_numbers(name: str, arrays: Inputs | Targets, n: int | None = None) -> 
             )
 
 
-def check_not_broadcast(
+def check_comparable(chain: Chain, name: str, value: Callable, targets: Targets) -> np.ndarray:
+    """Refuses targets that a loss or metric cannot compare with outputs, or only by broadcasting.
+
+    Returns its value for some of the targets and made-up outputs.
+    """
+    some = tree.map_structure(lambda x: np.asarray(x)[:N_TRIED], targets)
+    n, shapes = len(tree.flatten(some)[0]), chain.output_shapes
+    numbers = chain.compute_output_shape((None, *chain.image_shape))[-1]
+    try:
+        result = np.asarray(value(some, chain.unpacked_outputs(ops.full((n, numbers), 0.5))))
+    except Exception as error:  # whoever wrote it decides of which type
+        received = ", ".join(str(np.shape(x)) for x in tree.flatten(targets))
+        raise ValueError(
+            f"Received targets of shape {received}, which {name} cannot compare with outputs of "
+            f"shape {shapes}: {str(error).splitlines()[0]}"
+        ) from error
+    if len(shapes) == 1 and not result.ndim:
+        _check_not_broadcast(name, value, targets, tuple(shapes[0]))
+    return result
+
+
+def _check_not_broadcast(
     name: str, value: Callable, targets: Targets, shape: tuple[int, ...]
 ) -> None:
     """Refuses targets that a loss or metric compares with outputs only by broadcasting.

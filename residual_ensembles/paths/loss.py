@@ -1,6 +1,7 @@
 """Mean loss of the outputs of a chain: any loss of Keras, or a default that fits."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import keras
 import numpy as np
@@ -9,7 +10,7 @@ from keras import ops, tree
 from residual_ensembles.arguments import see, shown
 from residual_ensembles.models.chain import Chain
 from residual_ensembles.models.targets import (
-    check_not_broadcast,
+    check_comparable,
     check_numbers,
     class_labels,
     is_binary,
@@ -73,7 +74,8 @@ class MeanLoss:
         if _is_of_keras(self.function) and "categorical" in self.name:
             targets = self._of_classes(targets, n)
         if not self._was_tried:
-            self._try(self.function, targets)
+            value = partial(_mean, self.function)
+            check_comparable(self.chain, f"the loss {self.name}", value, targets)
             self._was_tried = True
         return targets
 
@@ -114,26 +116,6 @@ class MeanLoss:
                 f"mixture of classes, expected numbers that add up to 1 for {self.name}."
             )
         return targets
-
-    def _try(self, function: Callable, targets) -> None:
-        some = tree.map_structure(lambda x: x[:2], targets)
-        numbers = self.chain.compute_output_shape((None, *self.chain.image_shape))[-1]
-        shapes = self.chain.output_shapes
-        try:
-            self(some, ops.full((len(tree.flatten(some)[0]), numbers), 0.5))
-        except Exception as error:  # whoever wrote the loss decides of which type
-            received = [np.shape(x) for x in tree.flatten(targets)]
-            raise ValueError(
-                f"Received targets of shape {', '.join(map(str, received))}, which the loss "
-                f"{self.name} cannot compare with outputs of shape {shapes}: "
-                f"{str(error).splitlines()[0]}"
-            ) from error
-        if len(shapes) == 1:
-
-            def value(y_true, y_pred):
-                return np.asarray(_mean(function, y_true, y_pred))
-
-            check_not_broadcast(f"the loss {self.name}", value, targets, tuple(shapes[0]))
 
 
 def _mean(function: Callable, y_true, y_pred):
