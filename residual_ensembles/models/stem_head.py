@@ -45,16 +45,14 @@ class LayerSequence(keras.layers.Layer):
         return cls(**deserialized(config, "layers"))
 
 
-def normalization(
-    mean: Sequence[float], std: Sequence[float], name: str = "normalization"
-) -> keras.layers.Normalization:
+def normalization(mean: Sequence[float], std: Sequence[float]) -> keras.layers.Normalization:
     """Returns the layer that brings images of 0..255 to mean 0 and deviation 1 per channel.
 
     It is part of the network, so that a saved network takes images as they are. Always float32:
     bfloat16 would round what it subtracts.
     """
     return keras.layers.Normalization(
-        mean=list(mean), variance=[s * s for s in std], name=name, dtype="float32"
+        mean=list(mean), variance=[s * s for s in std], name="normalization", dtype="float32"
     )
 
 

@@ -105,9 +105,9 @@ class Graph:
     common: set[int] = field(default_factory=set)
     """Tensors that have no batch, as far as the model says: a table, a number."""
 
-    def new_tensor(self, dtype: str, producer: Node | None = None) -> int:
-        """Adds a tensor and returns its number."""
-        self.producers.append(producer)
+    def new_tensor(self, dtype: str) -> int:
+        """Adds a tensor, as of an input, and returns its number."""
+        self.producers.append(None)
         self.dtypes.append(keras.backend.standardize_dtype(dtype))
         return len(self.producers) - 1
 

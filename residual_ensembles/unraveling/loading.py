@@ -93,7 +93,7 @@ def read(path: str | os.PathLike) -> keras.Model:
         ) from error
 
 
-def _first_line(error: Exception, width: int = 300) -> str:
+def _first_line(error: Exception) -> str:
     """Returns the beginning of what Keras says of a file, which goes on for pages."""
     message = " ".join(str(error).split())
-    return f"{message[:width]}…" if len(message) > width else message.rstrip(".")
+    return f"{message[:300]}…" if len(message) > 300 else message.rstrip(".")

@@ -17,7 +17,7 @@ import numpy as np
 
 from residual_ensembles.models.module import multiply_adds
 from residual_ensembles.paths.sampled_paths import NUMBERS_AT_ONCE
-from residual_ensembles.paths.study.gradient_study import GradientStudy
+from residual_ensembles.paths.study.gradient_study import GradientStudy, lengths_of
 
 BATCHES_IN_CHUNK = 10
 """Largest number of batches of an exact chunk: for small networks compiling dominates, half a
@@ -91,7 +91,7 @@ def chunks_of(
     """Yields the chunks of a network, whose epochs are `networks`."""
     for network in networks:
         if "sampled" in network.estimators:
-            yield from _sampled(study, network, study.lengths(chain))
+            yield from _sampled(study, network, lengths_of(chain))
     exact = tuple(network for network in networks if "exact" in network.estimators)
     if exact:
         yield from _exact(study, exact, chain)
@@ -122,7 +122,7 @@ def _exact(
 
 def exact_multiply_adds(study: GradientStudy, chain) -> float:
     """Returns the estimated multiply-adds of the exact gradients of one batch at one epoch."""
-    n, n_lengths = len(chain.modules), len(study.lengths(chain))
+    n, n_lengths = len(chain.modules), len(lengths_of(chain))
     passes = (
         min(n - i, n_lengths) * multiply_adds(module, chain.shapes[i + 1])
         for i, module in enumerate(chain.modules)
@@ -139,7 +139,7 @@ def _chunk_bytes(study: GradientStudy, chain, chunk: GradientChunk) -> int:
     row = study.batch_size * max(map(math.prod, chain.shapes))
     saved = len(chain.modules) * MAPS_PER_MODULE * row
     if chunk.lengths is None:
-        rows = COTANGENTS_PER_LENGTH * len(study.lengths(chain)) * row
+        rows = COTANGENTS_PER_LENGTH * len(lengths_of(chain)) * row
     else:
         # Before a module and behind it.
         n_paths = len(chunk.lengths) * study.paths_of_batch

@@ -23,8 +23,6 @@ class GradientStudy:
     samples: int = DEFAULTS.samples
     batches: int = DEFAULTS.batches
     batch_size: int = DEFAULTS.batch_size
-    max_length: int | None = None
-    """Largest path length, in modules; None for all."""
     target: str = DEFAULTS.target
     weights_of: int = DEFAULTS.weights_of
     seed: int = DEFAULTS.seed
@@ -36,17 +34,12 @@ class GradientStudy:
         """
         if self._has_weights(chain):
             # First, as the exact gradient below reuses its cotangents.
-            weights = paths.weight_gradient(batch, self.weights_of, self._longest(chain))
+            weights = paths.weight_gradient(batch, self.weights_of)
             result["weights"].append(_columns(weights))
-        exact = paths.batch_gradient_by_length(batch, self._longest(chain), self.target)
+        exact = paths.batch_gradient_by_length(batch, target=self.target)
         result["exact"].append(_columns(exact))
         result["errors"].append(exact.error)
         result["modules"].append(paths.share_by_module(batch))
-
-    def _longest(self, chain) -> int:
-        """Returns the largest path length; the smallest is the number of modules without a skip."""
-        n = len(chain.modules)
-        return n if self.max_length is None else min(max(self.max_length, _shortest(chain)), n)
 
     def _has_weights(self, chain) -> bool:
         """Whether the module `weights_of` exists and has trainable weights."""
@@ -62,10 +55,6 @@ class GradientStudy:
     def paths_of_batch(self) -> int:
         """Number of sampled paths of each length in a batch."""
         return -(-self.samples // self.batches)
-
-    def lengths(self, chain) -> np.ndarray:
-        """Returns all path lengths of a network, up to `max_length`."""
-        return np.arange(_shortest(chain), self._longest(chain) + 1)
 
     def sample_paths(self, batch, chain, index: int, lengths: np.ndarray) -> tuple:
         """Samples paths of some lengths; returns lengths, log10 norms and shares."""
@@ -129,8 +118,9 @@ def skips_of(chain) -> list[bool]:
     return [module.has_skip for module in chain.modules]
 
 
-def _shortest(chain) -> int:
-    return skips_of(chain).count(False)
+def lengths_of(chain) -> np.ndarray:
+    """Returns all path lengths of a network, from the number of modules without a skip."""
+    return np.arange(skips_of(chain).count(False), len(chain.modules) + 1)
 
 
 def _columns(by_length):

@@ -49,8 +49,6 @@ def test_each_length_goes_through_each_module_once():
     product = 2 * 9 * 2 * 2 * 16
     study = GradientStudy(batch_size=5)
     assert exact_multiply_adds(study, chain) == 5 * (3 + 2 + 1) * product + 1
-    short = GradientStudy(batch_size=5, max_length=1)
-    assert exact_multiply_adds(short, chain) == 5 * (2 + 2 + 1) * product + 1
     one_path = resnet(4, (2,), 3, has_skip=False)
     assert exact_multiply_adds(study, one_path) == 5 * 3 * product + 1
 

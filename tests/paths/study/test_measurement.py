@@ -6,7 +6,7 @@ import pytest
 from residual_ensembles import data, models, paths
 from residual_ensembles.paths.study import gradient_chunks, measurement
 from residual_ensembles.paths.study.gradient_chunks import NetworkSnapshot
-from residual_ensembles.paths.study.gradient_study import GradientStudy, empty_results
+from residual_ensembles.paths.study.gradient_study import GradientStudy, empty_results, lengths_of
 from residual_ensembles.runtime.executor import Serial
 from residual_ensembles.runtime.result_cache import ResultCache
 
@@ -40,7 +40,7 @@ def in_one_go(network, split):
         point = linearization.linearize(*STUDY.batch(split, index))
         STUDY.add_exact(point, chain, result)
         if "sampled" in network.estimators:
-            result["sampled"].append(STUDY.sample_paths(point, chain, index, STUDY.lengths(chain)))
+            result["sampled"].append(STUDY.sample_paths(point, chain, index, lengths_of(chain)))
     return result
 
 
