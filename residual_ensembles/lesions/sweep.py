@@ -91,7 +91,7 @@ def sweep(
         settings: How lesions are evaluated.
 
     Returns:
-        Of each network, its rows of lesions.csv, and its row of exactness.csv.
+        The rows of lesions.csv and the row of exactness.csv of each network.
     """
     images = SplitImages(split)
     sweeps = [

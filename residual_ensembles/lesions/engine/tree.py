@@ -82,7 +82,7 @@ class Tree:
     def needed(self, wanted: np.ndarray) -> np.ndarray:
         """Returns which images are needed at which node, booleans `(n_nodes, n_images)`.
 
-        Which logits are wanted are booleans `(n_lesions, n_images)`.
+        Booleans `(n_lesions, n_images)` say which logits are wanted.
         """
         needed = np.zeros((self.n_nodes, wanted.shape[1]), bool)
         for node in range(self.n_nodes - 1, -1, -1):

@@ -99,7 +99,8 @@ def agreement(
 ) -> Agreement:
     """Compares logits of the engine, `(..., classes)`, with those of the reference.
 
-    A prediction is close below this rounding, a share of the scale that broadcasts with `(...,)`.
+    A prediction is close whose top-2 margin is below `rounding`, a share of the scale: a number, or
+    an array that broadcasts with `(...,)`.
     """
     close = relative_top2_margin(reference) < rounding
     different = logits.argmax(axis=-1) != reference.argmax(axis=-1)

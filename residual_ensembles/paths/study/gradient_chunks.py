@@ -88,7 +88,7 @@ class GradientChunk:
 def chunks_of(
     study: GradientStudy, networks: Sequence[NetworkSnapshot], chain
 ) -> Iterator[GradientChunk]:
-    """Yields the chunks of a network, whose epochs are `networks`."""
+    """Yields the chunks of a network, of which `networks` are the epochs."""
     for network in networks:
         if "sampled" in network.estimators:
             yield from _sampled(study, network, lengths_of(chain))
