@@ -232,7 +232,8 @@ _HEAD = """# Results
 Studies that were computed, one in each folder: tables, claims, and what computed them. Weights,
 pages and most predictions are left out; `make docs` draws the pages anew from the tables.
 `python -m pipelines.publish --studies=results/STUDY` copies a finished study here, and writes this
-file. A test decides all claims again from the tables.
+file. A test decides all claims again from the tables. The head of `pipelines/conf/study/STUDY.yaml`
+says what a study needs before its command: images, or networks.
 
 Of `predictions/`, the intact network and single deletions are kept; in rows of other lesions all
 images are −1, unknown. Tables of more than a megabyte are compressed."""

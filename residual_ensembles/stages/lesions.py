@@ -68,7 +68,7 @@ def write_lesions(
     external = [each for each in planned if each.network in study.external]
     _write_importance(external, prepared, results, executor)
     _write_pruning(external, study.lesion.prune, prepared, results, executor)
-    print(f"{sum(map(len, tables))} lesions of {len(planned)} networks: {results / 'lesions.csv'}")
+    print(f"{sum(map(len, tables))} lesions: {results / 'lesions.csv'}")
 
 
 def _planned_network(

@@ -10,7 +10,7 @@ import pandas as pd
 from residual_ensembles import backend
 from residual_ensembles.unraveling.additions import Candidate
 from residual_ensembles.unraveling.program import Program
-from residual_ensembles.unraveling.sums import Scaled
+from residual_ensembles.unraveling.sums import Scaled, is_nonlinear
 
 COLUMNS = ("module", "name", "begins", "ends", "skip", "shape_in", "shape_out")
 COSTS = ("parameters", "multiply_adds")
@@ -91,7 +91,7 @@ def _kind_of_skip(program: Program, candidate: Candidate) -> str:
     for kind, layers in (("pooling", POOLINGS), ("scaling", SCALINGS)):
         if any(isinstance(node.operation, layers) for node in program.nodes):
             return kind
-    return "reshaping"
+    return "nonlinear" if any(map(is_nonlinear, program.nodes)) else "reshaping"
 
 
 def _cost(program: Program, state) -> int:

@@ -369,6 +369,16 @@ def test_what_the_error_says_can_be_cut(merge):
     assert np.abs(np.asarray(expected) - model(inputs)).max() > 1e-3
 
 
+def test_the_summary_tells_an_activation_on_a_skip():
+    inputs = layers.Input((8,))
+    stem = layers.Dense(6, name="stem")(inputs)
+    skip = layers.ReLU(name="skip")(stem)
+    total = layers.Add(name="sum")([skip, layers.Dense(6)(stem)])
+    model = keras.Model(inputs, layers.Dense(3)(total))
+    table = unravel(model, boundaries=[("stem", "sum", "skip")]).summary_table()
+    assert table["skip"].tolist() == ["nonlinear"]
+
+
 def test_a_cut_where_branches_meet_in_another_way(tmp_path):
     model = added_by(lambda x, f, name: Gate(name=name)(x, f))
     boundaries = [("stem", "add1", "stem"), ("add1", "add2", "add1")]
