@@ -23,7 +23,7 @@ from residual_ensembles.unraveling.modules import GraphModule, LayerModule, chan
 from residual_ensembles.unraveling.probing import Probe, tolerance
 from residual_ensembles.unraveling.program import Program, Segment, Stem
 from residual_ensembles.unraveling.search import Search
-from residual_ensembles.unraveling.state import State
+from residual_ensembles.unraveling.state import LARGEST_INTEGER, State
 
 SUM_TOLERANCE = 0.01
 """By which probabilities in float16 may miss 1."""
@@ -118,7 +118,11 @@ class UnraveledChain(Chain):
     def packed_inputs(self, x):
         """Returns inputs as one tensor, as the stem takes them: one input alone is as it is."""
         flat = in_order(self.network, x)
-        return flat[0] if len(flat) == 1 else self.inputs_state.packed(flat)
+        if len(flat) == 1:
+            return flat[0]
+        for own, each in zip(self.network.inputs, flat, strict=True):
+            _check_exact(own, each)
+        return self.inputs_state.packed(flat)
 
     def unpacked_outputs(self, outputs):
         """Returns outputs of the head, structured as the model's."""
@@ -280,6 +284,22 @@ def _checked(chain: UnraveledChain, model: keras.Model, inputs) -> float:
             "for a layer that takes statistics of the batch in inference too."
         )
     return largest
+
+
+def _check_exact(own: keras.KerasTensor, values) -> None:
+    """Refuses integers that are rounded where several inputs are packed into one tensor."""
+    if not own.dtype.startswith(("int", "uint")) or not hasattr(values, "__array__"):
+        return
+    try:
+        largest = np.abs(np.asarray(values)).max(initial=0)
+    except (NotImplementedError, TypeError):  # within a graph, where there are no values
+        return
+    if largest > LARGEST_INTEGER:
+        raise ValueError(
+            f"Received {largest} in the input {own.name!r}, expected integers up to "
+            f"{LARGEST_INTEGER}: several inputs travel as float32, which rounds larger ones. Take "
+            "apart what follows their lookup, or number them from 0."
+        )
 
 
 def _arrays(outputs) -> list[np.ndarray]:

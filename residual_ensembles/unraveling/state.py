@@ -9,6 +9,8 @@ from residual_ensembles.models import _keras_internals
 
 PACKED = "float32"
 """Type of several tensors packed into one, the same throughout a chain whatever their own."""
+LARGEST_INTEGER = 2**24
+"""Up to which all integers are exact in it."""
 
 
 class State:

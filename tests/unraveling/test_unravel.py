@@ -8,7 +8,7 @@ import pytest
 from keras import layers, ops
 
 from residual_ensembles import models, paths
-from residual_ensembles.lesions import Lesion, evaluate
+from residual_ensembles.lesions import Lesion, evaluate, lesion_study
 from residual_ensembles.models import in_float32
 from residual_ensembles.unraveling import unravel
 from residual_ensembles.unraveling.chain_summary import text
@@ -405,6 +405,19 @@ def test_a_layer_that_is_random_is_refused():
     y = layers.Add(name="sum")([x, layers.Dense(4)(x)])
     with pytest.raises(ValueError, match="random"):
         unravel(keras.Model(x, Random()(y)))
+
+
+def test_integers_that_packing_would_round_are_refused():
+    user, x = keras.Input((1,), dtype="int64", name="user"), keras.Input((8,), name="x")
+    y = layers.Dense(8)(x) + layers.Dense(8)(layers.CategoryEncoding(4)(user % 4))
+    y = layers.Add(name="sum")([y, layers.Dense(8, activation="relu")(y)])
+    model = networks.moved(keras.Model([user, x], layers.Dense(3)(y)))
+    chain, numbers = unravel(model), np.ones((2, 8), "float32")
+    exact = [np.array([[2**24 - 1], [5]]), numbers]
+    np.testing.assert_allclose(chain(exact), model(exact), rtol=1e-5)
+    for call in (chain, lambda inputs: lesion_study(chain, inputs)):
+        with pytest.raises(ValueError, match="Received 100000001 in the input 'user'"):
+            call([np.array([[100000001], [5]]), numbers])
 
 
 def test_what_depends_on_other_examples_is_refused():
