@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 import pandas as pd
+from keras import ops
 
 from residual_ensembles.arguments import checked, require_instance
 from residual_ensembles.models.nesting import build_once, deserialized, register_all
@@ -103,7 +104,10 @@ class Chain(keras.Model):
                 checked within compiled functions.
         """
         if gates is not None:
+            gates = np.asarray(gates) if isinstance(gates, list | tuple) else gates
             _check_gates(gates, self.modules)
+            if keras.backend.is_int_dtype(gates.dtype):
+                gates = ops.cast(gates, "float32")
         y = self.stem(x, training=training)
         for i, (module, segment) in enumerate(zip_longest(self.modules, self.segments)):
             y = module(y, gate=None if gates is None else gates[i], training=training)

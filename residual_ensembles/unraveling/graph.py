@@ -203,9 +203,12 @@ def graph_of(model: keras.Model) -> Graph:
         )
     if inner is None:
         hint = "build it first" if isinstance(model, keras.Sequential) else "make it functional"
+        held = [layer.name for layer in layers_within(model) if functional(layer) is not None]
+        hint = f"{hint}, for instance with keras.Model(inputs, outputs)"
+        hint = f"take apart the model {held[0]}, which is one of its layers" if held else hint
         raise ValueError(
             f"Received a {type(model).__name__}, expected a functional or sequential Keras model "
-            f"whose graph is known: {hint}, for instance with keras.Model(inputs, outputs)."
+            f"whose graph is known: {hint}."
         )
     graph = Graph(model)
     graph.inputs = [graph.new_tensor(x.dtype) for x in inner.inputs]

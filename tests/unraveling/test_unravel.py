@@ -291,6 +291,10 @@ def test_a_model_without_a_graph_is_refused():
 
     with pytest.raises(ValueError, match="Own"):
         unravel(Own())
+    around = Own()
+    around.body = networks.residual_net()
+    with pytest.raises(ValueError, match="take apart the model net"):
+        unravel(around)
     with pytest.raises(ValueError, match="build"):
         unravel(keras.Sequential([layers.Dense(3)]))
 
@@ -383,6 +387,13 @@ def test_gates_that_are_none_are_refused(gates, named):
     model = networks.residual_net()
     with pytest.raises(ValueError, match=named):
         unravel(model)(networks.inputs_for(model), gates=gates)
+
+
+@pytest.mark.parametrize("gates", [[1, 0, 1], (True, False, True), np.array([1, 0, 1])])
+def test_gates_may_be_a_list(gates):
+    model = networks.residual_net()
+    chain, inputs = unravel(model), networks.inputs_for(model)
+    np.testing.assert_allclose(chain(inputs, gates=gates), chain.without(2)(inputs), rtol=1e-5)
 
 
 def test_a_module_without_a_skip_is_open_or_closed():
