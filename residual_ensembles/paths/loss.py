@@ -92,10 +92,10 @@ class MeanLoss:
 
     def __call__(self, targets: Targets, outputs: Tensor) -> Tensor:
         """Returns the mean loss of a batch: of `targets` and packed outputs of the head."""
-        outputs = ops.cast(outputs, "float32")
         if self.function is None:
             return mean_cross_entropy(logits_of(outputs, self.chain.probabilities), targets)
-        return _mean(self.function, targets, self.chain.unpacked_outputs(outputs))
+        unpacked = self.chain.unpacked_outputs(ops.cast(outputs, "float32"))
+        return _mean(self.function, targets, unpacked)
 
     @property
     def _classes(self) -> int | None:

@@ -157,8 +157,8 @@ def _first_order_of_batch(chain, x, targets, loss: Callable):
         return loss(targets, chain.head(y, training=False))
 
     mean_loss(None)
-    _, pull = backend.vjp(lambda *added: mean_loss(added), *map(ops.zeros_like, changes))
-    gradients = pull(ops.ones((), "float32"))
+    value, pull = backend.vjp(lambda *added: mean_loss(added), *map(ops.zeros_like, changes))
+    gradients = pull(ops.ones_like(value))
     products = [ops.sum(g * c) for g, c in zip(gradients, changes, strict=True)]
     return ops.stack([ops.cast(p, "float32") for p in products])
 

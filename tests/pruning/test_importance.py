@@ -92,6 +92,22 @@ def test_a_plain_layer_counts_what_it_does_beyond_the_identity():
     assert result[0] == pytest.approx((loss_at(0.98) - loss_at(1.02)) / 0.04, rel=5e-2)
 
 
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="float64 of one layer alone")
+def test_a_network_in_float64_is_estimated_as_in_float32(labels):
+    """The loss keeps the precision of the outputs, in which its derivative comes back."""
+    tables = []
+    for dtype in ("float32", "float64"):
+        x = keras.Input((6,), dtype=dtype)
+        y = layers.Dense(5, dtype=dtype)(x)
+        for name in ("first", "second"):
+            f = layers.Dense(5, "relu", dtype=dtype)(y)
+            y = layers.Add(name=name, dtype=dtype)([y, f])
+        chain = unravel(networks.moved(keras.Model(x, layers.Dense(4, dtype=dtype)(y))))
+        inputs = np.random.default_rng(0).normal(size=(40, 6)).astype(dtype)
+        tables.append(module_importance(chain, inputs, labels))
+    pd.testing.assert_frame_equal(*tables, rtol=1e-3)
+
+
 def test_true_costs_stand_beside_the_estimates(net, inputs, labels):
     chain = unravel(net)
     table = module_importance(chain, inputs, labels)
