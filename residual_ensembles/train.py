@@ -18,7 +18,7 @@ from residual_ensembles.parameters import (
     is_external,
     validated,
 )
-from residual_ensembles.storage import checkpoints
+from residual_ensembles.storage import checkpoints, files
 
 with cli.one_line_errors():  # an extra may be missing
     from residual_ensembles import backend, data, stages, training, unraveling
@@ -94,12 +94,17 @@ def register_external(folder: Path) -> None:
 def main() -> None:
     """Trains the network that the flags describe."""
     folder = Path(FLAGS.output_dir)
-    if FLAGS.model not in MODELS:
-        cli.require_writable_folder(folder)
-        register_external(folder)
-        return
-    settings = settings_from_flags()
+    settings = settings_from_flags() if FLAGS.model in MODELS else None
     cli.require_writable_folder(folder)
+    with files.exclusive(folder):
+        if settings is None:
+            register_external(folder)
+        else:
+            train_network(settings, folder)
+
+
+def train_network(settings: Settings, folder: Path) -> None:
+    """Trains a network of ours, unless that was done before."""
     backend.configure()
     prepared = prepared_data()
     run = training.finished_run(prepared, settings, folder)

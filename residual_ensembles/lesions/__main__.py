@@ -23,7 +23,7 @@ from residual_ensembles.parameters import (
     validated,
 )
 from residual_ensembles.storage.checkpoints import network_folder
-from residual_ensembles.storage.files import write_text
+from residual_ensembles.storage.files import exclusive, write_text
 
 with cli.one_line_errors():
     extras.require("data,report", "PIL", "array_record", "jinja2", "matplotlib", "statsmodels")
@@ -92,10 +92,16 @@ def study_of_flags() -> StudyParameters:
 
 
 def main() -> None:
-    """Evaluates the lesions of the network, and writes tables, figures and the page."""
+    """Evaluates the lesions of the network that the flags describe."""
     results, study = Path(FLAGS.output_dir), study_of_flags()
-    (run,) = study.runs
     cli.require_writable_folder(results)
+    with exclusive(results):
+        write_results(study, results)
+
+
+def write_results(study: StudyParameters, results: Path) -> None:
+    """Evaluates the lesions of the study's network, and writes tables, figures and the page."""
+    (run,) = study.runs
     own = study.external[run[0]]
     unraveling.external.check_name(own)
     backend.configure()

@@ -88,7 +88,7 @@ def is_in_use(path: Path) -> bool:
 
 @contextlib.contextmanager
 def exclusive(folder: str | os.PathLike) -> Iterator[None]:
-    """Locks a folder for one process at a time; others wait until the block or process ends.
+    """Locks a folder for one process at a time; others say so and wait until it ends.
 
     Where the file system has no locks, none waits.
     """
@@ -96,7 +96,11 @@ def exclusive(folder: str | os.PathLike) -> Iterator[None]:
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         with contextlib.suppress(OSError):
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                print(f"waiting for another process that writes to {folder}", flush=True)
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:
         os.close(descriptor)

@@ -1,10 +1,13 @@
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pandas as pd
 import pytest
 
+from residual_ensembles import data
 from residual_ensembles.storage import files
+from tests.helpers import programs
 
 
 def test_an_error_leaves_the_old_file(tmp_path):
@@ -54,3 +57,17 @@ except OSError as error:
     assert done.stdout.startswith("OSError")
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_programs_that_write_to_one_folder_take_turns(tmp_path):
+    data.prepare("digits", tmp_path / "digits", limit_train=60, limit_test=20)
+    flags = ["--dataset=digits", "--depth=8", "--epochs=1", "--output_dir=out"]
+    with ThreadPoolExecutor() as pool:
+        ended = pool.map(
+            lambda _: programs.succeed("residual_ensembles.train", *flags, folder=tmp_path),
+            range(2),
+        )
+    printed = sorted((program.stdout for program in ended), key=len)
+    assert "waiting for another process that writes to out" in printed[0]
+    assert "already finished, nothing to do" in printed[0]
+    assert "waiting" not in printed[1]
