@@ -19,7 +19,7 @@ from residual_ensembles.arguments import see
 from residual_ensembles.backend import choice, extras, process
 from residual_ensembles.backend.threads import THREADS, task_threads
 from residual_ensembles.runtime.executor import TASK_BYTES, Executor, Task, ignore
-from residual_ensembles.storage import checkpoints
+from residual_ensembles.storage import checkpoints, provenance
 from residual_ensembles.storage.imports import LIBRARY
 
 ADDRESS = "RAY_ADDRESS"
@@ -301,6 +301,7 @@ def _runtime_env() -> dict:
         modules.append(str(LIBRARY.parent / "pipelines"))
     variables = {name: os.environ[name] for name in SENT_VARIABLES if name in os.environ}
     variables["KERAS_BACKEND"] = choice.chosen()  # here a file may say it
+    variables[provenance.REVISION] = provenance.revision()
     if checkpoints.VARIABLE in os.environ:  # tasks run in folders of their own
         variables[checkpoints.VARIABLE] = str(checkpoints.folder().absolute())
     environment = {"py_modules": modules, "env_vars": variables}

@@ -1,5 +1,6 @@
 """All networks of a study trained on a cluster, in a project with real DVC."""
 
+import json
 import subprocess
 import sys
 import time
@@ -30,6 +31,14 @@ def test_networks_are_trained_on_the_cluster(project):
     assert "computed by ray" in line
     assert line.count("(1)") == 2
     assert "resnet-1: 1/1 - " in printed
+    run = json.loads((project.folder / "results/trained/networks/resnet-1/run.json").read_text())
+    head = subprocess.run(
+        ["git", "rev-parse", "--short=12", "HEAD"],
+        cwd=project.folder,
+        capture_output=True,
+        text=True,
+    )
+    assert run["revision"].rstrip("+") == head.stdout.strip()
 
 
 def test_a_killed_training_goes_on_from_its_checkpoint(project):

@@ -47,11 +47,12 @@ NOT_COMPARED = (
     "printed",
     ".git",
     "cost.csv",
+    "*.result",
     "*.running",
     "cache",
     "dvc.lock",
 )
-"""What says how long something took or who computed it, and what is DVC's own."""
+"""What says how long something took, in how much memory or on which node, and what is DVC's own."""
 
 
 @dataclass
