@@ -33,7 +33,7 @@ from side_by_side import (
 
 from residual_ensembles import backend
 from residual_ensembles.backend.precision import compiled
-from residual_ensembles.lesions.engine.folded_modules import module_form
+from residual_ensembles.lesions.engine.folded_modules import folded
 from residual_ensembles.models.lowering import lowered
 
 flags.DEFINE_integer("depth", 110, "layers of the ResNet: 6n+2", 8)
@@ -50,7 +50,7 @@ class Modules:
     """
 
     def __init__(self, chain, make: Callable):
-        forms = [module_form(lowered(module)) for module in chain.modules]
+        forms = [folded(lowered(module)) for module in chain.modules]
         self.functions = [make(form) for form in forms]
 
     def run(self, y) -> None:

@@ -6,7 +6,7 @@ import yaml
 from pydantic import model_validator
 
 from residual_ensembles import parameters
-from residual_ensembles.models.architectures import is_reorderable, lesionable, n_modules
+from residual_ensembles.models.architectures import is_reorderable, n_modules, n_noncritical_modules
 from residual_ensembles.storage.checkpoints import network_folder
 from residual_ensembles.storage.files import require_file
 from residual_ensembles.training.settings import Settings
@@ -68,7 +68,7 @@ class Study(parameters.StudyParameters):
                 "expected a depth of 20 or more; or leave it out."
             )
         side = self.data.resize or (DIGITS[0] if self.data.source == "digits" else None)
-        may_be_deleted = lesionable(own.model, own.depth, side)
+        may_be_deleted = n_noncritical_modules(own.model, own.depth, side)
         for name in ("k", "duplications"):
             if getattr(self.lesion, name) > may_be_deleted:
                 raise ValueError(

@@ -70,7 +70,7 @@ def test_its_line_alone_says_what_is_known_before_it_is_built(build, monkeypatch
     chain = build("resnext", 20)
     assert chain.name == "resnext20"
     assert architectures.n_modules("resnext", 20) == len(chain.modules) == 9
-    assert architectures.lesionable("resnext", 20) == 6
+    assert architectures.n_noncritical_modules("resnext", 20) == 6
     assert architectures.is_reorderable("resnext", 20)
     groups = [layer.groups for layer in chain.modules[0].transform.layers[2::3]]
     assert groups == [1, resnext_study.CARDINALITY, 1]

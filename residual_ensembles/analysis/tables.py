@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from residual_ensembles.arguments import checked, require_integer, see
-from residual_ensembles.models.architectures import EXTERNAL, residual_kinds
+from residual_ensembles.models.architectures import EXTERNAL_KINDS, residual_kinds
 from residual_ensembles.paths.study import gradient_tables
 from residual_ensembles.storage.checkpoints import network_folder
 from residual_ensembles.storage.columns import (
@@ -36,7 +36,7 @@ from residual_ensembles.storage.files import read_npz, require_file
 
 @dataclass(frozen=True)
 class Run:
-    """One trained network: what its run.json says."""
+    """One trained network, with the content of its run.json."""
 
     network: str
     seed: int
@@ -49,12 +49,12 @@ class Run:
 
     @property
     def is_external(self) -> bool:
-        """Whether it is a reader's own network, of whose training nothing is known."""
-        return self.model in EXTERNAL
+        """Whether it is an external network, of whose training nothing is known."""
+        return self.model in EXTERNAL_KINDS
 
     @property
     def gating(self) -> str:
-        """How modules were chosen in training: none, effective_paths or stochastic_depth."""
+        """Gating of the modules in training: none, effective_paths or stochastic_depth."""
         written = self.facts.get("gating")
         if written:
             return str(written)
@@ -88,7 +88,7 @@ class Tables:
         pruned_steps: pruned_steps.csv, one row for each network, and each deletion of a module.
         gradient_fits: path_gradients_fits.csv, one row per line through norms by length.
         gradient_cancellation: path_gradients_cancellation.csv, one row per path length.
-        runs: What is known of each trained network, in the order of lesions.csv.
+        runs: The trained networks, in the order of lesions.csv.
     """
 
     folder: Path
@@ -188,7 +188,7 @@ class Tables:
         return self._wrong("ensemble.csv", n, f"ensemble/predictions-{seed}.npz")
 
     def _wrong(self, table: str, n: int, name: str) -> np.ndarray | None:
-        """Returns which predictions of a file are wrong, after comparing it with its table."""
+        """Returns which predictions of a file are wrong, after checking that it fits its table."""
         saved = self._read(name)
         if not {"predictions", "labels"} <= set(saved):
             return None
@@ -213,8 +213,8 @@ class Tables:
         return {}
 
     @property
-    def computed(self) -> dict[str, dict]:
-        """What computed the lesions and the path gradients, as far as it was written down."""
+    def provenance(self) -> dict[str, dict]:
+        """Provenance of the lesions and of the path gradients, as far as it was saved."""
         paths = {name: self.folder / f"{name}_run.json" for name in ("lesions", "path_gradients")}
         return {name: _facts(path) for name, path in paths.items() if path.exists()}
 
@@ -231,7 +231,7 @@ class Tables:
 
     @property
     def dataset_title(self) -> str:
-        """What the images are called where people read it."""
+        """Display name of the data set."""
         for run in self.runs:
             if run.dataset:
                 return str(run.dataset.get("title") or run.dataset.get("name"))
@@ -262,7 +262,7 @@ _FORMER_NAMES = {
     "unravelled_plain": "unraveled_plain",
     "picture": "image",
 }
-"""What results of an older format hold, and what it is called now."""
+"""Names in results of an older format, and what they are called now."""
 
 
 def _require_current(path: Path, names: Iterable[str]) -> None:
@@ -330,7 +330,7 @@ def _table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
 
 
 def _facts(path: Path) -> dict:
-    """What a JSON file says; nothing where there is none."""
+    """Returns the content of a JSON file; nothing where there is none."""
     try:
         require_file(path)
         facts = json.loads(path.read_text(encoding="utf-8"))
@@ -363,7 +363,7 @@ def _check_facts(
     hardware: dict | None = None,
     **others: object,
 ) -> None:
-    """Refuses what a JSON file of a run says in another form, or of another size, than is read."""
+    """Refuses values in the JSON file of a run that have another type, or are out of range."""
     numbers = {"dataset.n_classes": (dataset or {}).get("n_classes"), "n_modules": n_modules}
     for name, number in numbers.items():
         if number is not None:

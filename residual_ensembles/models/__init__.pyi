@@ -1,9 +1,9 @@
-from .architectures import is_reorderable, lesionable, n_modules
+from .architectures import is_reorderable, n_modules, n_noncritical_modules
 from .blocks import BatchNormalization, reestimate_batch_norm
 from .chain import Chain
 from .configs import in_float32
 from .highway import HighwayModule
-from .highway_twin import half_gates, has_half_gates
+from .highway_twin import can_have_half_gates, half_gates
 from .module import Module
 from .registry import build
 from .saving import as_file, load, load_weights, save, to_bytes
@@ -19,14 +19,14 @@ __all__ = [
     "PlainModule",
     "as_file",
     "build",
+    "can_have_half_gates",
     "half_gates",
-    "has_half_gates",
     "in_float32",
     "is_reorderable",
-    "lesionable",
     "load",
     "load_weights",
     "n_modules",
+    "n_noncritical_modules",
     "reestimate_batch_norm",
     "save",
     "to_bytes",

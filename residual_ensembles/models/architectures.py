@@ -2,7 +2,7 @@
 
 A network is added by a function that builds it and a line in `ARCHITECTURES`: training, lesions,
 paths, figures and the explorer know it from there. A file of its own is named in `registry`, so
-that changes of it make results anew.
+that cached results depend on its code.
 """
 
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple, get_args
 
 from residual_ensembles.arguments import checked, require_choice, require_integer
 
-EXTERNAL = UNRAVELED, UNRAVELED_PLAIN = "unraveled", "unraveled_plain"
+EXTERNAL_KINDS = UNRAVELED, UNRAVELED_PLAIN = "unraveled", "unraveled_plain"
 """Kinds of external networks: all modules have a skip, or some have none."""
 
 # He et al. 2016a, section 4.2: three stages of n modules each, 6n + 2 layers.
@@ -83,11 +83,11 @@ class Architecture(NamedTuple):
     """Facts about a kind of network that are known without building one."""
 
     title: str
-    """Name of its family for people."""
+    """Display name of its family."""
     builder: str
     """`module:function` of its builder: see `registry.build` for the arguments."""
     modules_per_stage: Callable[[int], tuple[int, ...]]
-    """From the depth, in layers as its paper counts them, to the modules of each stage; a
+    """Maps the depth, in layers as its paper counts them, to the modules of each stage; raises a
     ValueError where there is no such depth. The first module of each stage may downsample."""
     has_skips: bool = True
     has_gates: bool = False
@@ -95,7 +95,7 @@ class Architecture(NamedTuple):
     options: tuple[str, ...] = ()
     """Parameters that only this kind has; the builder takes them by name."""
     critical: Callable[[int], set[int]] | None = None
-    """From the shorter side of the images, in pixels, to its critical modules, from 1; None for the
+    """Maps the shorter side of the images, in pixels, to its critical modules, from 1; None for the
     first of each stage."""
 
 
@@ -132,7 +132,7 @@ def architecture(model: str) -> Architecture:
 
 
 def family(model: str) -> str | None:
-    """Returns the name of a kind's family for people; None for a kind that is not trained here."""
+    """Returns the display name of a kind's family; None for a kind that is not trained here."""
     return ARCHITECTURES[model].title if model in ARCHITECTURES else None
 
 
@@ -162,8 +162,8 @@ def n_modules(model: str, depth: int) -> int:
 
 
 @checked
-def lesionable(model: str, depth: int, side: int | None = None) -> int:
-    """Returns how many modules can be deleted that are not critical.
+def n_noncritical_modules(model: str, depth: int, side: int | None = None) -> int:
+    """Returns the number of modules that can be deleted and are not critical.
 
     Critical are the first module and those that change the shape, as in the authors' own data:
     three of 54 in ResNet-110, the first of each stage of the ImageNet form, and those of VGG-15
@@ -179,8 +179,8 @@ def lesionable(model: str, depth: int, side: int | None = None) -> int:
         ValueError: There is no such network, or not with that depth.
 
     Example:
-        >>> lesionable("resnet", 110), lesionable("vgg", 15), lesionable("vgg", 15, side=8)
-        (51, 7, 10)
+        >>> n_noncritical_modules("resnet", 110), n_noncritical_modules("vgg", 15, side=8)
+        (51, 10)
     """
     known = architecture(model)
     stages = known.modules_per_stage(depth)

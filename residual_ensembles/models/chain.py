@@ -33,7 +33,7 @@ class Chain(keras.Model):
         **kwargs: Arguments of `keras.Model`.
 
     Raises:
-        TypeError: The stem, the head or a module is no layer.
+        TypeError: The stem, the head or a module is not a layer.
         ValueError: There is no module, the number of segments is not one less than that of modules,
             or the layers' shapes do not fit one another.
 
@@ -155,7 +155,7 @@ class Chain(keras.Model):
                 positions are numbered from 1.
 
         Raises:
-            ValueError: The text is no lesion, or the network does not allow it.
+            ValueError: The text is not a lesion, or the network does not allow it.
         """
         return _lesioned_chain(self, lesion)
 

@@ -17,14 +17,14 @@ REDUCED = ("bfloat16", "float16", "mixed_bfloat16", "mixed_float16")
 """Policies and types that compute in less than float32."""
 
 
-def normalized(config, without: Collection[str] = (), instead: dict | None = None):
-    """Returns a config in plain dictionaries and lists, without some keys, strings replaced."""
+def normalized(config, without: Collection[str] = (), replacements: dict | None = None):
+    """Returns a config as plain dictionaries and lists, without some keys, strings replaced."""
     if isinstance(config, dict):
         kept = (name for name in config if name not in without)
-        return {name: normalized(config[name], without, instead) for name in kept}
+        return {name: normalized(config[name], without, replacements) for name in kept}
     if isinstance(config, list | tuple):
-        return [normalized(each, without, instead) for each in config]
-    return instead.get(config, config) if instead and isinstance(config, str) else config
+        return [normalized(each, without, replacements) for each in config]
+    return replacements.get(config, config) if replacements and isinstance(config, str) else config
 
 
 def kind_of(
@@ -32,7 +32,7 @@ def kind_of(
 ) -> str | None:
     """Returns a text that is equal for layers which differ in weights only; None without a config.
 
-    Beside name and seed, `ignored` are keys in which layers of one kind may differ.
+    Layers of one kind may differ in name, seed and the keys `ignored`.
     """
     try:
         config = normalized(layer.get_config(), {"name", "seed", *ignored})
@@ -52,7 +52,7 @@ def in_float32(chain: Chain) -> Chain:
         True
     """
     config = normalized(chain.get_config())
-    wider = normalized(config, instead=dict.fromkeys(REDUCED, "float32"))
+    wider = normalized(config, replacements=dict.fromkeys(REDUCED, "float32"))
     if wider == config:
         return chain
     wide = type(chain).from_config(wider)

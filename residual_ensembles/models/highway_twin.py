@@ -1,6 +1,6 @@
 """A residual network as a highway network whose gates are all one half (section 2).
 
-With t = ½, equation 3 is half of equation 1: `½ f(y) + ½ y`. Behind module i, activations are then
+With t = ½, equation 3 is half of equation 1: `½ f(y) + ½ y`. After module i, activations are then
 2^-i of the residual network's, and module i sees c · y with c = 2^-(i-1). It gives c · f(y), as the
 residual network would, if two things follow:
 
@@ -9,9 +9,9 @@ residual network would, if two things follow:
     its last convolution                   W' = c · W
 
 Means and variances are those that the highway network would measure itself; gamma' is gamma save
-for the ε that the variance is added to, which does not shrink with it. What stands between norm and
-last convolution sees what it always saw, projections are linear and stay, and the head's batch norm
-is rescaled like the others, with c = 2^-n.
+for the ε that the variance is added to, which does not shrink with it. Layers between that norm and
+the last convolution have the same inputs as before, projections are linear and stay, and the head's
+batch norm is rescaled like the others, with c = 2^-n.
 """
 
 import math
@@ -21,22 +21,22 @@ import numpy as np
 from residual_ensembles.arguments import checked
 from residual_ensembles.models.chain import Chain
 from residual_ensembles.models.highway import HighwayModule, transform_gate
-from residual_ensembles.models.lowering import Convolution, Norm, lowered, steps
+from residual_ensembles.models.lowering import Convolution, Norm, lowered, primitives
 from residual_ensembles.models.module import Module
 from residual_ensembles.models.resnet import ModuleSpec
 
 HALF = 0.0
 """The bias at which a gate without weights is sigmoid(0) = ½."""
 MAX_MODULES = 100
-"""Float32 ends at 2^-126; gamma' is about 2^(n-8)."""
+"""Float32 ends at 2^-126, and gamma' is about 2^(n-8)."""
 
 
 @checked
-def has_half_gates(chain: Chain) -> bool:
-    """Whether a chain is a pre-activation residual network, and not too deep to be rescaled.
+def can_have_half_gates(chain: Chain) -> bool:
+    """Whether `half_gates` can rescale a chain: a pre-activation residual network, not too deep.
 
     Example:
-        >>> has_half_gates(chain), has_half_gates(half_gates(chain))
+        >>> can_have_half_gates(chain), can_have_half_gates(half_gates(chain))
         (True, False)
     """
     return len(_preactivations(chain)) == len(chain.modules) <= MAX_MODULES
@@ -59,7 +59,7 @@ def half_gates(chain: Chain) -> Chain:
         >>> np.allclose(twin(images), chain(images), rtol=1e-3, atol=1e-4)
         True
     """
-    if not has_half_gates(chain):
+    if not can_have_half_gates(chain):
         raise ValueError(
             f"Received {chain.name}, expected a pre-activation residual network of at most "
             f"{MAX_MODULES} modules, such as models.build('resnet', 110, …) returns."
@@ -72,7 +72,7 @@ def half_gates(chain: Chain) -> Chain:
         _rescale(norm, 2.0**-i)
         last.kernel.assign(np.asarray(last.kernel) * (module.survival_probability * 2.0**-i))
         modules.append(_highway(module, math.prod(conv.strides for _, conv in pairs)))
-    norm = next(step for step in steps(copy.head.layers[0]) or () if isinstance(step, Norm))
+    norm = next(p for p in primitives(copy.head.layers[0]) or () if isinstance(p, Norm))
     _rescale(norm, 2.0 ** -len(copy.modules))
     return Chain(copy.stem, modules, copy.head, chain.image_shape, name=f"{chain.name}_halved")
 

@@ -1,7 +1,7 @@
-"""Our modules lowered to records of norms, ReLUs, convolutions and gates.
+"""Our modules lowered to primitives: norms, ReLUs, convolutions and gates.
 
-The lesion engine, the path products, the explorer and the halved highway network read the records,
-each in its own way. A module without a lowering is run as a layer.
+The lesion engine, the path products, the explorer and the highway network with gates of ½ read
+these records, each in its own way. A module without a lowering is run as a layer.
 
 To add a kind of module, enter a function in `_MODULES`, or in `_LAYERS` where only its transform is
 new.
@@ -61,7 +61,7 @@ class Convolution(NamedTuple):
     """The layer, with its activation."""
 
 
-Step = Norm | Relu | Convolution
+Primitive = Norm | Relu | Convolution
 
 
 class Lowered(NamedTuple):
@@ -70,9 +70,9 @@ class Lowered(NamedTuple):
     Deleted, it is `after(skip(y))`, also where it has no skip and runs as `after(f(y))`.
     """
 
-    residual: tuple[Step, ...] | None
+    residual: tuple[Primitive, ...] | None
     """f; None where only the deleted module is known."""
-    skip: tuple[Step, ...]
+    skip: tuple[Primitive, ...]
     """() for the identity."""
     after: keras.layers.Layer | None
     """A layer without weights; None for the identity."""
@@ -93,12 +93,12 @@ class Lowered(NamedTuple):
 
         The skip is then the identity or one convolution, and nothing follows the sum.
         """
-        kinds, skip = ([type(step) for step in part] for part in (self.residual or (), self.skip))
+        kinds, skip = ([type(each) for each in part] for part in (self.residual or (), self.skip))
         plain = self.has_skip and self.after is None and skip in ([], [Convolution])
         if not plain or not kinds or kinds != [Norm, Relu, Convolution] * (len(kinds) // 3):
             return None
-        norms = [step for step in self.residual or () if isinstance(step, Norm)]
-        convolutions = [step for step in self.residual or () if isinstance(step, Convolution)]
+        norms = [each for each in self.residual or () if isinstance(each, Norm)]
+        convolutions = [each for each in self.residual or () if isinstance(each, Convolution)]
         return tuple(zip(norms, convolutions, strict=True))
 
 
@@ -107,31 +107,31 @@ def lowered(module: Any) -> Lowered | None:
     lower = _MODULES.get(type(module))
     if lower is None or type(module.activation) not in AFTER:
         return None
-    skip = steps(module.shortcut)
+    skip = primitives(module.shortcut)
     return None if skip is None else lower(module, skip)
 
 
-def steps(layer: Any) -> tuple[Step, ...] | None:
-    """Returns a built layer as steps, () for None; None where it has no lowering."""
+def primitives(layer: Any) -> tuple[Primitive, ...] | None:
+    """Returns a built layer as primitives, () for None; None where it has no lowering."""
     if layer is None:
         return ()
     lower = _LAYERS.get(type(layer))
     return None if lower is None else lower(layer)
 
 
-def _residual(module: Module, skip: tuple[Step, ...]) -> Lowered:
+def _residual(module: Module, skip: tuple[Primitive, ...]) -> Lowered:
     survival = module.survival_probability
-    return Lowered(steps(module.transform), skip, module.activation, survival=survival)
+    return Lowered(primitives(module.transform), skip, module.activation, survival=survival)
 
 
-def _highway(module: HighwayModule, skip: tuple[Step, ...]) -> Lowered:
+def _highway(module: HighwayModule, skip: tuple[Primitive, ...]) -> Lowered:
     gate = _convolution(module.transform_gate, keras.activations.sigmoid)
-    transform = None if gate is None or gate.bias is None else steps(module.transform)
+    transform = None if gate is None or gate.bias is None else primitives(module.transform)
     return Lowered(transform, skip, module.activation, gate=gate)
 
 
 def _plain(module: PlainModule, _) -> Lowered:
-    return Lowered(steps(module.transform), (), module.activation, has_skip=False)
+    return Lowered(primitives(module.transform), (), module.activation, has_skip=False)
 
 
 _MODULES: dict[type, Callable[..., Lowered]] = {
@@ -153,12 +153,12 @@ def _convolution(layer, activation=keras.activations.linear) -> Convolution | No
     return Convolution(layer.kernel, layer.strides[0], bias, layer) if plain else None
 
 
-def _conv(layer) -> tuple[Step, ...] | None:
+def _conv(layer) -> tuple[Primitive, ...] | None:
     result = _convolution(layer)
     return None if result is None or result.bias is not None else (result,)
 
 
-def _norm(layer) -> tuple[Step, ...] | None:
+def _norm(layer) -> tuple[Primitive, ...] | None:
     axis = layer.axis if isinstance(layer.axis, int) else layer.axis[0]
     if axis not in (-1, 3) or not (layer.scale and layer.center):
         return None
@@ -166,22 +166,22 @@ def _norm(layer) -> tuple[Step, ...] | None:
     return (Norm(*variables, layer.epsilon),)
 
 
-def _relu(layer) -> tuple[Step, ...] | None:
+def _relu(layer) -> tuple[Primitive, ...] | None:
     plain = (layer.max_value, layer.negative_slope, layer.threshold) == (None, 0, 0)
     return (Relu(),) if plain else None
 
 
-def _preactivation(layer: Preactivation) -> tuple[Step, ...] | None:
+def _preactivation(layer: Preactivation) -> tuple[Primitive, ...] | None:
     pairs = zip(layer.norms, layer.convs, strict=True)
     return _joined(part for n, c in pairs for part in (_norm(n), (Relu(),), _conv(c)))
 
 
-def _sequence(layer: LayerSequence) -> tuple[Step, ...] | None:
-    return _joined(map(steps, layer.layers))
+def _sequence(layer: LayerSequence) -> tuple[Primitive, ...] | None:
+    return _joined(map(primitives, layer.layers))
 
 
-def _joined(parts: Iterable[tuple[Step, ...] | None]) -> tuple[Step, ...] | None:
-    result: list[Step] = []
+def _joined(parts: Iterable[tuple[Primitive, ...] | None]) -> tuple[Primitive, ...] | None:
+    result: list[Primitive] = []
     for part in parts:
         if part is None:
             return None
@@ -189,7 +189,7 @@ def _joined(parts: Iterable[tuple[Step, ...] | None]) -> tuple[Step, ...] | None
     return tuple(result)
 
 
-_LAYERS: dict[type, Callable[..., tuple[Step, ...] | None]] = {
+_LAYERS: dict[type, Callable[..., tuple[Primitive, ...] | None]] = {
     keras.layers.Conv2D: _conv,
     BatchNormalization: _norm,
     keras.layers.ReLU: _relu,

@@ -39,7 +39,7 @@ class Module(keras.layers.Layer):
     scales_residual = True
     """Whether a gate between 0 and 1 scales the residual; if not, a gate is 0 or 1."""
     channel_axis = -1
-    """Axis of the channels in what it acts on."""
+    """Axis of the channels of its input."""
 
     def __init__(
         self,
@@ -73,11 +73,11 @@ class Module(keras.layers.Layer):
         return self.name
 
     def stream(self, y):
-        """Returns the tensor that the module acts on, of all that enters it."""
+        """Returns the tensor that the module acts on, from the packed input."""
         return y
 
     def output_stream(self, y):
-        """Returns the same tensor of all that leaves the module."""
+        """Returns the same tensor from the packed output."""
         return y
 
     def residual(self, y, training=False):
@@ -145,7 +145,7 @@ class Module(keras.layers.Layer):
 
     @property
     def own_variables(self) -> list[keras.Variable]:
-        """Its variables, trainable or not, without those of a segment that may follow it."""
+        """Variables of the module, trainable or not, without those of a segment after it."""
         return self.variables
 
     @property
@@ -160,12 +160,12 @@ class Module(keras.layers.Layer):
 
     @property
     def keeps_shape(self) -> bool:
-        """Whether what leaves the module has the shape of what enters it."""
+        """Whether output and input of the module have one shape."""
         return self.shapes[0] == self.shapes[1]
 
     @property
     def input_layout(self):
-        """Equal for two modules that can change places: the shape of what enters."""
+        """Shape of the input, or more; equal for two modules that can change places."""
         return tuple(self.shapes[0])
 
     def build(self, input_shape):

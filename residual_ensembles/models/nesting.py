@@ -40,7 +40,7 @@ def copy_state(layer: keras.layers.Layer, copy: keras.layers.Layer) -> None:
 
 
 def copy_own_state(layer: keras.layers.Layer, copy: keras.layers.Layer) -> None:
-    """The same without the layers within it."""
+    """Loads into the copy of a layer what the layer alone saves of itself."""
     store: dict = {}
     layer.save_own_variables(store)
     if store:

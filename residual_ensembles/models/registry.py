@@ -3,15 +3,15 @@
 import importlib
 from collections.abc import Sequence
 
-# Builders are found by their addresses. They are imported here, too, so that changes of their files
-# make results anew.
+# Builders are found by their addresses. They are imported here, too, so that cached results depend
+# on the code of their files.
 from residual_ensembles.arguments import checked, require_choice, require_integer, shown
 from residual_ensembles.models import highway, resnet, vgg  # noqa: F401
 from residual_ensembles.models.architectures import TRAINING_PRECISIONS, architecture, n_modules
 from residual_ensembles.models.chain import Chain
 
 MAX_CLASSES = 1_000_000
-"""More than any data set has; the weights of their logits still fit in memory."""
+"""Largest number of classes: more than any data set has, and their weights still fit in memory."""
 
 
 @checked

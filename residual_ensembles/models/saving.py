@@ -120,7 +120,7 @@ def as_file(content: bytes) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def reading(path: str | os.PathLike) -> Iterator[Path]:
-    """Turns any error about a file that is not there, or is no network, into a ValueError."""
+    """Turns any error about a file that is missing, or is not a network, into a ValueError."""
     require_path("path", path)
     path = Path(path)
     if not path.is_file():

@@ -14,7 +14,7 @@ from residual_ensembles.statistics.randomness import integer_seed
 class LayerSequence(keras.layers.Layer):
     """Layers one after another, as one layer.
 
-    `keras.Sequential` does the same but is a model: within another one it would be built anew from
+    `keras.Sequential` does the same but is a model: within another one it would be built again from
     its own input, and its weights would be saved under generated names.
     """
 
@@ -82,7 +82,7 @@ def imagenet_stem(
 ) -> LayerSequence:
     """Returns the stem for images of 224×224: convolution 7×7/2, batch norm, ReLU, pooling 3×3/2.
 
-    As in the authors' fb.resnet.torch, save that padding is Keras' "same", one pixel less on the
+    As in the authors' fb.resnet.torch, except that padding is Keras' "same", one pixel less on the
     left and at the top.
     """
     return LayerSequence(

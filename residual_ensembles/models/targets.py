@@ -9,15 +9,15 @@ from residual_ensembles.models.chain import Chain
 from residual_ensembles.models.types import Inputs, Targets
 
 N_TRIED = 2
-"""Targets that a loss or metric is tried on."""
-OTHERWISE = "metric=..., for instance metric='binary_accuracy' or 'mean_squared_error'"
+"""Number of targets that a loss or metric is tried on."""
+ALTERNATIVE = "metric=..., for instance metric='binary_accuracy' or 'mean_squared_error'"
 
 
 def class_labels(
     chain: Chain,
     targets: Targets,
     n: int,
-    otherwise: str = OTHERWISE,
+    alternative: str = ALTERNATIVE,
     classes: int | None = None,
 ) -> np.ndarray:
     """Returns targets as class numbers, integers `(n,)`.
@@ -27,30 +27,30 @@ def class_labels(
         targets: Class of each example, `(n,)` or `(n, 1)`, integers or integer-valued floats; or
             one-hot, `(n, classes)`.
         n: Number of examples.
-        otherwise: The option for other targets, which errors name.
+        alternative: Argument that errors suggest for other targets.
         classes: Number of classes; None for that of the network's outputs.
 
     Raises:
-        ValueError: The targets are no classes, or the network is no classifier.
+        ValueError: The targets are not classes, or the network is not a classifier.
     """
     labels: np.ndarray = as_array("targets", targets)
     classes = classes or n_classes(chain)
     is_number = labels.dtype.kind in "biuf"
     if is_number and labels.ndim == 2 and classes and labels.shape[1] == classes > 1:
-        labels = _of_one_hot(labels, otherwise)
+        labels = _of_one_hot(labels, alternative)
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
     if labels.shape != (n,) or not is_number or classes is None:
         raise ValueError(
             f"Received targets of shape {labels.shape} and type {labels.dtype} for {n} inputs and "
             f"outputs of shape {chain.output_shapes}, expected one integer for each input and "
-            f"one number for each of two or more classes. For anything else say {otherwise}."
+            f"one number for each of two or more classes. For anything else say {alternative}."
         )
     broken = np.flatnonzero(labels != np.floor(labels))
     if len(broken):
         raise ValueError(
             f"Received {labels[broken[0]]} as the class label of example {broken[0]}, expected an "
-            f"integer. For anything else say {otherwise}."
+            f"integer. For anything else say {alternative}."
         )
     if n and (labels.min() < 0 or labels.max() >= classes):
         raise ValueError(
@@ -60,18 +60,18 @@ def class_labels(
     return labels if labels.dtype.kind in "iu" else labels.astype(int)
 
 
-def _of_one_hot(rows: np.ndarray, otherwise: str) -> np.ndarray:
+def _of_one_hot(rows: np.ndarray, alternative: str) -> np.ndarray:
     one_hot = ((rows == 0) | (rows == 1)).all(axis=1) & (rows.sum(axis=1) == 1)
     if not one_hot.all():
         raise ValueError(
             f"Received targets of shape {rows.shape} whose row {one_hot.argmin()} is not one-hot, "
-            f"expected a single 1 in each and zeros beside it. For anything else say {otherwise}."
+            f"expected a single 1 in each and zeros beside it. For anything else say {alternative}."
         )
     return rows.argmax(axis=1)
 
 
 def check_numbers(name: str, arrays: Inputs | Targets, n: int | None = None) -> None:
-    """Refuses arrays that are no numbers, hold NaN or infinity, or have another length than `n`."""
+    """Refuses arrays that are not numbers, hold NaN or infinity, or are not `n` long."""
     for each in map(np.asarray, tree.flatten(arrays)):
         if n is not None and each.shape[:1] != (n,):
             raise ValueError(
@@ -97,7 +97,7 @@ def check_comparable(chain: Chain, name: str, value: Callable, targets: Targets)
     numbers = chain.compute_output_shape((None, *chain.image_shape))[-1]
     try:
         result = np.asarray(value(some, chain.unpacked_outputs(ops.full((n, numbers), 0.5))))
-    except Exception as error:  # whoever wrote it decides of which type
+    except Exception as error:  # of any type, from a custom loss or metric
         received = ", ".join(str(np.shape(x)) for x in tree.flatten(targets))
         raise ValueError(
             f"Received targets of shape {received}, which {name} cannot compare with outputs of "
@@ -128,7 +128,7 @@ def _check_not_broadcast(
         both = np.broadcast_shapes(own.shape, made.shape)
         repeated = value(np.broadcast_to(own, both), np.broadcast_to(made, both))
         original = value(some, made)
-    except Exception:  # whoever wrote it decides of which type: then it does not repeat
+    except Exception:  # of any type, as above: then it does not broadcast
         return
     if np.allclose(repeated, original, rtol=1e-5):
         raise ValueError(
@@ -139,7 +139,7 @@ def _check_not_broadcast(
 
 
 def n_classes(chain: Chain) -> int | None:
-    """Returns the number of classes that the network outputs; None if it is no classifier."""
+    """Returns the number of classes that the network outputs; None if it is not a classifier."""
     shapes = chain.output_shapes
     return shapes[0][0] if len(shapes) == 1 and len(shapes[0]) == 1 and shapes[0][0] > 1 else None
 

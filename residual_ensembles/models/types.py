@@ -1,4 +1,4 @@
-"""The types of what public functions take, beside arrays, and of what a model was compiled with."""
+"""Types of the arguments of public functions, and of what a model was compiled with."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple

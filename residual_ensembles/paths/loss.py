@@ -20,7 +20,7 @@ from residual_ensembles.models.types import Loss, Targets, Tensor
 
 # Smallest probability in float32; the gradient of a class that is less likely is 0.
 SMALLEST = float(np.finfo(np.float32).tiny)
-OTHERWISE = "loss=..., for instance loss='mean_squared_error'"
+ALTERNATIVE = "loss=..., for instance loss='mean_squared_error'"
 CROSS_ENTROPY = "cross_entropy"
 """Name of our cross entropy of class labels, from logits or from probabilities however small."""
 
@@ -35,7 +35,7 @@ class MeanLoss:
             of Keras is applied to each and summed, a list or a dictionary has one for each output,
             and another function compares all outputs at once. None for the loss and loss weights
             that the model was compiled with; without them, the cross entropy of class labels, where
-            a single output is that of the second of two classes; for outputs that are no classes,
+            a single output is that of the second of two classes; for outputs that are not classes,
             the mean squared error.
         targets: Targets, which choose between the last two where outputs alone do not.
 
@@ -46,10 +46,10 @@ class MeanLoss:
     def __init__(self, chain: Chain, loss: Loss | None = None, targets: Targets = None):
         self.chain = chain
         self.function = _function(chain, loss)
-        tells_classes = n_classes(chain) is not None
-        if targets is not None and not tells_classes:
-            tells_classes = is_binary(chain, targets)
-        if self.function is None and targets is not None and not tells_classes:
+        is_classifier = n_classes(chain) is not None
+        if targets is not None and not is_classifier:
+            is_classifier = is_binary(chain, targets)
+        if self.function is None and targets is not None and not is_classifier:
             self.function = _function(chain, "mean_squared_error")
         self.is_default = loss is None
         self.name = CROSS_ENTROPY if self.function is None else _name(self.function)
@@ -64,7 +64,7 @@ class MeanLoss:
                 f"{self.name} takes, as an array or in a data set of inputs and targets."
             )
         if self.function is None:
-            return class_labels(self.chain, targets, n, OTHERWISE, self._classes)
+            return class_labels(self.chain, targets, n, ALTERNATIVE, self._classes)
         if isinstance(self.function, PerOutput) and isinstance(targets, Mapping):
             names = self.chain.names_of_outputs
             if set(names) <= set(targets):
@@ -72,7 +72,7 @@ class MeanLoss:
         targets = tree.map_structure(np.asarray, targets)
         check_numbers("targets", targets, n)
         if _is_of_keras(self.function) and "categorical" in self.name:
-            targets = self._of_classes(targets, n)
+            targets = self._class_targets(targets, n)
         if not self._was_tried:
             value = partial(_mean, self.function)
             check_comparable(self.chain, f"the loss {self.name}", value, targets)
@@ -84,7 +84,7 @@ class MeanLoss:
         if not self.is_default or n_classes(self.chain) is None:
             return None
         try:
-            return class_labels(self.chain, targets, n, OTHERWISE)
+            return class_labels(self.chain, targets, n, ALTERNATIVE)
         except ValueError:
             if self.function is None:
                 raise
@@ -101,13 +101,13 @@ class MeanLoss:
     def _classes(self) -> int | None:
         return 2 if [tuple(s) for s in self.chain.output_shapes] == [(1,)] else None
 
-    def _of_classes(self, targets, n: int):
+    def _class_targets(self, targets, n: int):
         """Returns class numbers or one-hot rows as the loss takes them; soft labels stay."""
         classes, is_sparse = n_classes(self.chain), self.name.startswith("sparse")
         if classes is None or not hasattr(targets, "shape"):
             return targets
         if is_sparse or targets.ndim == 1 or targets.shape[1] == 1:
-            labels = class_labels(self.chain, targets, n, OTHERWISE)
+            labels = class_labels(self.chain, targets, n, ALTERNATIVE)
             return labels if is_sparse else np.eye(classes, dtype="float32")[labels]
         broken = (targets < 0).any(axis=1) | (np.abs(targets.sum(axis=1) - 1) > 1e-3)
         if broken.any():
@@ -131,7 +131,7 @@ def _mean(function: Callable, y_true, y_pred):
 
 
 def _lacks_an_axis(y_true, y_pred) -> bool:
-    """Whether targets `(batch,)` stand beside outputs `(batch, 1)`."""
+    """Whether targets are `(batch,)` where outputs are `(batch, 1)`."""
     if not (hasattr(y_true, "shape") and hasattr(y_pred, "shape")):
         return False
     return len(y_true.shape) == len(y_pred.shape) - 1 and y_pred.shape[-1] == 1
@@ -144,7 +144,7 @@ class PerOutput:
     """
 
     def __init__(self, losses: list, weights: list[float]):
-        self.losses = [None if loss is None else _of_keras(loss) for loss in losses]
+        self.losses = [None if loss is None else _keras_loss(loss) for loss in losses]
         self.weights = weights
         self.name = "+".join("none" if loss is None else _name(loss) for loss in self.losses)
 
@@ -171,19 +171,19 @@ def _function(chain: Chain, loss: Loss | None) -> Callable | None:
         return None
     n = len(chain.output_shapes)
     if isinstance(loss, Mapping) and "class_name" in loss:  # one loss, as Keras saves it
-        loss = _of_keras(loss)
+        loss = _keras_loss(loss)
     if isinstance(loss, Mapping | list | tuple):
-        losses = _one_each(chain, "loss", loss)
+        losses = _per_output(chain, "loss", loss)
         if n > 1 or losses[0] is None:
-            return PerOutput(losses, _one_each(chain, "loss_weights", weights))
+            return PerOutput(losses, _per_output(chain, "loss_weights", weights))
         [loss] = losses
-    function = _of_keras(loss)
+    function = _keras_loss(loss)
     if n > 1 and _is_of_keras(function):
-        return PerOutput([function] * n, _one_each(chain, "loss_weights", weights))
+        return PerOutput([function] * n, _per_output(chain, "loss_weights", weights))
     return function
 
 
-def _of_keras(loss: Loss) -> Callable:
+def _keras_loss(loss: Loss) -> Callable:
     try:
         return keras.losses.get(loss)
     except (TypeError, ValueError) as error:
@@ -194,7 +194,7 @@ def _of_keras(loss: Loss) -> Callable:
         ) from error
 
 
-def _one_each(chain: Chain, name: str, values: Sequence | Mapping | None) -> list:
+def _per_output(chain: Chain, name: str, values: Sequence | Mapping | None) -> list:
     """Returns losses or weights in the order of a chain's outputs; weights of 1 for None."""
     n = len(chain.output_shapes)
     if values is None:
@@ -220,7 +220,7 @@ def _name(function) -> str:
 
 
 def _is_of_keras(function) -> bool:
-    """Whether a loss is one of Keras, whose targets are known."""
+    """Whether a loss is defined by Keras, so that its targets are known."""
     owner = type(function) if isinstance(function, keras.losses.Loss) else function
     return getattr(owner, "__module__", "").startswith("keras.")
 

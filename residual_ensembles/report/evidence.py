@@ -1,4 +1,4 @@
-"""What the committed studies decide, claim by claim, side by side.
+"""Verdicts of the committed studies, claim by claim, side by side.
 
 A committed study is a folder docs/results/<study> of the repository, with the tables that its
 claims are decided by; `python -m pipelines.publish` writes it. Where the package is installed
@@ -22,9 +22,9 @@ from residual_ensembles.storage.columns import CLAIM_COLUMNS
 from residual_ensembles.storage.files import write_csv, write_json
 
 COMMITTED = Path(__file__).resolve().parents[2] / "docs" / "results"
-"""Where the committed studies are."""
+"""Folder of the committed studies."""
 MARKS = {REPRODUCED: "✓", NOT_REPRODUCED: "✗", INCONCLUSIVE: "?", NOT_TESTED: "–"}
-"""Beside its color, each verdict has a sign."""
+"""Sign of each verdict, in addition to its color."""
 DECIDED = (REPRODUCED, NOT_REPRODUCED)
 READINGS = (
     ("mean norm of a path times number of paths, the paper's reading", "13a", "23a"),
@@ -35,17 +35,17 @@ READINGS = (
 
 
 class StudyVerdicts(NamedTuple):
-    """What a study decides."""
+    """Verdicts of a study."""
 
     name: str
     title: str
-    """What its images are called where people read it."""
+    """Display name of its data set."""
     claims: pd.DataFrame
     """Rows of claims.csv."""
 
 
 class Verdict(NamedTuple):
-    """What one study says of a claim, of one of its networks."""
+    """Verdict of one study on a claim, for one of its networks."""
 
     verdict: str
     measured: str
@@ -53,12 +53,12 @@ class Verdict(NamedTuple):
 
 
 class ClaimRow(NamedTuple):
-    """A claim, and what each study says of it."""
+    """A claim, and the verdicts of each study."""
 
     id: str
     statement: str
     cells: list[list[Verdict]]
-    """By study, in its networks' order; an empty list where a study does not test it."""
+    """Verdicts by study, in the order of its networks; [] where it does not test the claim."""
 
     @property
     def is_decided(self) -> bool:
@@ -72,7 +72,7 @@ def folders(committed: Path = COMMITTED) -> list[Path]:
 
 
 def read(folder: Path) -> StudyVerdicts:
-    """Reads what a committed study decides, one of `folders`.
+    """Reads the verdicts of a committed study, one of `folders`.
 
     Raises:
         ValueError: Its claims cannot be read.
@@ -87,7 +87,7 @@ def read(folder: Path) -> StudyVerdicts:
 
 
 def read_all(committed: Path = COMMITTED) -> list[StudyVerdicts]:
-    """Reads what every committed study decides."""
+    """Reads the verdicts of every committed study."""
     return [read(folder) for folder in folders(committed)]
 
 
@@ -241,7 +241,7 @@ images are −1, unknown. Tables of more than a megabyte are compressed."""
 
 def _made(tables: Tables) -> dict[str, list[str]]:
     """Returns how a study was made, from what its stages wrote: different values of each fact."""
-    facts = [run.facts for run in tables.runs] + list(tables.computed.values())
+    facts = [run.facts for run in tables.runs] + list(tables.provenance.values())
     hardware = [each["hardware"] for each in facts if each.get("hardware")]
     versions = [each["versions"] for each in facts if each.get("versions")]
     datasets = [run.dataset for run in tables.runs if run.dataset]

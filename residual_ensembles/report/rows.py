@@ -165,7 +165,7 @@ def provenance_rows(tables: Tables) -> list[tuple[str, str]]:
     for kind in ("versions", "hardware"):
         for facts in _distinct(tables, kind):
             rows += [(f"{kind}, {name}", value) for name, value in flattened(facts).items()]
-    for stage, facts in tables.computed.items():
+    for stage, facts in tables.provenance.items():
         own = {name: facts.get(name) for name in ("engine", "threads_of_a_task", "tasks_by_node")}
         own = {name: value for name, value in own.items() if value is not None}
         what = stage.replace("_", " ")
@@ -190,7 +190,7 @@ def results_table(tables: Tables) -> str:
     """Returns errors of each network in percent, as a Markdown table.
 
     Args:
-        tables: A study. Errors of several seeds are averaged, save for the interval of the intact
+        tables: A study. Errors of several seeds are averaged, except for the interval of the intact
             network, which is shown for a single seed only.
 
     Example:

@@ -31,9 +31,9 @@ from residual_ensembles.storage.provenance import provenance
 from residual_ensembles.unraveling.rebuild import rebuilt
 
 ENTRIES = ("residual_ensembles.stages.lesions", "residual_ensembles.unraveling.keras_registration")
-"""Modules that compute these results, and every class that a network may consist of."""
+"""Modules whose code these results depend on, and every class that a network may consist of."""
 IDENTITY_IMAGES = 500
-"""Test images for half_gates.csv; an identity shows on a few as well as on all."""
+"""Test images for half_gates.csv; an identity need not be tested on all of them."""
 BATCH = 100
 
 Result = TypeVar("Result")
@@ -60,9 +60,9 @@ def write_lesions(
     write_csv(results / "lesions.csv", pd.concat(tables, ignore_index=True))
     write_csv(results / "exactness.csv", pd.DataFrame(exactness))
     compared = [
-        (*run, *_cached("half_gates", run, prepared, results, partial(half_gates, each, prepared)))
+        (*run, *_cached("half_gates", run, prepared, results, partial(twin_check, each, prepared)))
         for run, each in zip(study.runs, planned, strict=True)
-        if run[0] in study.lesion.networks and models.has_half_gates(each.chain)
+        if run[0] in study.lesion.networks and models.can_have_half_gates(each.chain)
     ]
     write_csv(results / "half_gates.csv", pd.DataFrame(compared, columns=HALF_GATE_COLUMNS))
     external = [each for each in planned if each.network in study.external]
@@ -96,7 +96,7 @@ def _cached(
     compute: Callable[[], Result],
     **facts,
 ) -> Result:
-    """Returns the cached result of a kind for a network, data and facts, or computes it."""
+    """Returns the cached result of a kind for a network, data and other values, or computes it."""
     facts["threads"] = process_threads()  # some results are computed in this process
     file = network_folder(results, *run) / "model.keras"
     cache = network_cache(kind, file, prepared.checksum, ENTRIES, **facts)
@@ -107,7 +107,7 @@ def _cached(
     return result
 
 
-def half_gates(each: PlannedNetwork, prepared: Prepared) -> tuple[int, float, int]:
+def twin_check(each: PlannedNetwork, prepared: Prepared) -> tuple[int, float, int]:
     """Compares a residual network with its highway twin, all gates ½ (section 2).
 
     Returns:

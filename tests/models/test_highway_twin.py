@@ -82,6 +82,6 @@ def test_epsilon_is_not_forgotten(build, images):
 @pytest.mark.parametrize("model", ["vgg", "highway"])
 def test_other_networks_are_refused(build, model):
     chain = build(model, 15 if model == "vgg" else 8, image_shape=(32, 32, 3))
-    assert not models.has_half_gates(chain)
+    assert not models.can_have_half_gates(chain)
     with pytest.raises(ValueError, match="pre-activation"):
         models.half_gates(chain)

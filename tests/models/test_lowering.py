@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from residual_ensembles.models import BatchNormalization, HighwayModule, Module
-from residual_ensembles.models.lowering import Convolution, Norm, Relu, lowered, steps
+from residual_ensembles.models.lowering import Convolution, Norm, Relu, lowered, primitives
 
 
 def kinds(result):
@@ -51,7 +51,7 @@ def test_a_norm_by_hand():
     norm.build((None, 4, 4, 1))
     for variable, value in zip(norm.variables, (3.0, 1.0, 5.0, 4.0 - 1e-5), strict=True):
         variable.assign([value])
-    [known] = steps(norm)
+    [known] = primitives(norm)
     scale, offset = known.affine()  # (x − 5) / 2 · 3 + 1
     np.testing.assert_allclose([scale[0], offset[0]], [1.5, -6.5], rtol=1e-6)
 
@@ -82,7 +82,7 @@ def conv(**options):
     ],
 )
 def test_layers_that_are_not_plain(build, layer):
-    assert steps(layer) is None
+    assert primitives(layer) is None
     transform = build("resnet", 8).modules[0].transform
     assert lowered(Module(transform, layer)) is None
     deleted = lowered(Module(layer))

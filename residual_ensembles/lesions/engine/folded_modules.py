@@ -11,34 +11,34 @@ from keras import ops
 
 from residual_ensembles import backend
 from residual_ensembles.models.configs import kind_of
-from residual_ensembles.models.lowering import Affine, Convolution, Lowered, Relu, Step
+from residual_ensembles.models.lowering import Affine, Convolution, Lowered, Primitive, Relu
 
 
-class Form(NamedTuple):
-    """The function of a kind of module, and the weights of one module."""
+class FoldedModule(NamedTuple):
+    """A module as a function that all modules of its kind share, and its own weights."""
 
     key: Hashable
-    """What the function is, apart from its weights."""
+    """Equal for modules that share the function."""
     function: Callable
     """`function(y, weights)`."""
     weights: tuple[np.ndarray | Affine, ...]
-    """In float64, to be rounded once; an `Affine` is applied in float32 whatever the precision."""
+    """Float64, to be rounded once; an `Affine` is applied in float32 whatever the precision."""
 
 
-def module_form(module: Lowered) -> Form | None:
-    """Returns the function of a module that runs; None where its residual is not known."""
-    return None if module.residual is None else _form(module, module.residual)
+def folded(module: Lowered) -> FoldedModule | None:
+    """Returns a module that runs; None where its residual has no lowering."""
+    return None if module.residual is None else _folded_module(module, module.residual)
 
 
-def deleted_form(module: Lowered) -> Form:
-    """Returns the function of a deleted module: as if its skip were all that runs."""
-    return _form(Lowered(None, (), module.after, has_skip=False), module.skip)
+def folded_deletion(module: Lowered) -> FoldedModule:
+    """Returns a deleted module, of which only the skip and what follows the sum run."""
+    return _folded_module(Lowered(None, (), module.after, has_skip=False), module.skip)
 
 
-def _form(module: Lowered, steps: Sequence[Step]) -> Form:
-    residual, weights = _folded(steps, module.survival)
-    gate, of_gate = _folded([] if module.gate is None else [module.gate])
-    skip, of_skip = _folded(module.skip)
+def _folded_module(module: Lowered, primitives: Sequence[Primitive]) -> FoldedModule:
+    residual, weights = _folded_primitives(primitives, module.survival)
+    gate, of_gate = _folded_primitives([] if module.gate is None else [module.gate])
+    skip, of_skip = _folded_primitives(module.skip)
     has_skip, after = module.has_skip, module.after  # the function outlives the module's weights
 
     def function(y, weights):
@@ -52,33 +52,33 @@ def _form(module: Lowered, steps: Sequence[Step]) -> Form:
         return z if after is None else ops.cast(after(z), z.dtype)
 
     key = "run", residual, gate, has_skip, skip, None if after is None else kind_of(after)
-    return Form(key, function, (*weights, *of_gate, *of_skip))
+    return FoldedModule(key, function, (*weights, *of_gate, *of_skip))
 
 
-def _folded(steps: Sequence[Step], scale: float = 1.0) -> tuple[tuple, tuple]:
-    """Returns steps as a program of (name, constant), and the weights that it takes one by one.
+def _folded_primitives(primitives: Sequence[Primitive], scale: float = 1.0) -> tuple[tuple, tuple]:
+    """Returns primitives as a program of (name, constant), and the weights that it takes in order.
 
     A norm that follows a convolution goes into its kernel, and so does `scale`, by which the last
     result is multiplied.
     """
     program: list[tuple[str, float | None]] = []
     weights: list[Any] = []
-    for step in steps:
-        if isinstance(step, Relu):
+    for primitive in primitives:
+        if isinstance(primitive, Relu):
             program.append(("relu", None))
-        elif isinstance(step, Convolution):
-            program.append(("convolution", step.strides))
-            weights.append(np.asarray(step.kernel, np.float64))
-            if step.bias is not None:
+        elif isinstance(primitive, Convolution):
+            program.append(("convolution", primitive.strides))
+            weights.append(np.asarray(primitive.kernel, np.float64))
+            if primitive.bias is not None:
                 program.append(("add", None))
-                weights.append(np.asarray(step.bias, np.float64))
+                weights.append(np.asarray(primitive.bias, np.float64))
         elif program and program[-1][0] == "convolution":
-            by = step.affine()
+            by = primitive.affine()
             program.append(("add", None))
             weights[-1:] = [weights[-1] * by.scale, by.offset]
         else:
             program.append(("affine", None))
-            weights.append(step.affine())
+            weights.append(primitive.affine())
     if program and program[-1][0] == "convolution":
         weights[-1] = weights[-1] * scale
     elif scale != 1.0:

@@ -6,22 +6,21 @@ import numpy as np
 from keras import ops
 
 from residual_ensembles.backend.precision import compiled
-from residual_ensembles.lesions.engine.folded_modules import Form, deleted_form, module_form
+from residual_ensembles.lesions.engine.folded_modules import FoldedModule, folded, folded_deletion
 from residual_ensembles.lesions.engine.reference import function_of
 from residual_ensembles.lesions.lesion import Step
 from residual_ensembles.models.lowering import Affine, lowered
 
 _COMPILED: dict[Hashable, Callable] = {}
-"""Closed forms by key. They hold no weights, so all networks of a process share them."""
+"""Compiled functions of folded modules, by key, which all networks of a process share."""
 
 
 class PreparedNetwork:
     """A network compiled for inference: stem, head, and each module run or deleted.
 
-    Our own modules become closed forms whose weights are arguments, so that preparing a deep
-    network takes a trace for each *kind* of module and not for each module. Any other module, any
-    that computes in less than float32 by itself, and what lies between modules are compiled as they
-    are.
+    Our own modules become functions whose weights are arguments, so that preparing a deep network
+    takes a trace for each *kind* of module and not for each module. Any other module, any that
+    computes in less than float32 by itself, and segments are compiled unchanged.
 
     Args:
         chain: The network. Its weights are copied here; it is not changed.
@@ -47,7 +46,7 @@ class PreparedNetwork:
         return self._cast(self.chain.stem(images, training=False), "bfloat16")
 
     def _cast(self, y, dtype: str):
-        """Changes the type where the precision is reduced; else the network's own types hold."""
+        """Casts where the precision is reduced; otherwise returns the tensor unchanged."""
         return ops.cast(y, dtype) if self.reduced else y
 
     def steps(self, lesion) -> tuple[Step, ...]:
@@ -57,7 +56,7 @@ class PreparedNetwork:
     def execution_order(self, lesion) -> tuple[tuple[int, Step], ...]:
         """Returns the positions and the steps to compute for a lesion, in order.
 
-        Deleted modules that are then the identity are left out, so that two lesions with the same
+        Modules that are the identity when deleted are left out, so that two lesions with the same
         effect have the same steps.
         """
         return tuple(
@@ -69,28 +68,28 @@ class PreparedNetwork:
         )
 
     def run(self, step: Step, y):
-        """Returns what leaves a module, run or deleted, or a segment, `(batch, ...)`."""
+        """Returns the output of a module, run or deleted, or of a segment, `(batch, ...)`."""
         if step not in self.functions:
             self._prepare(step)
         return self.functions[step](y, self.weights[step])
 
     def _prepare(self, step: Step) -> None:
-        form = None if step.op == "segment" else self._closed_form(step)
-        if form is None:
-            self.functions[step], self.weights[step] = self._as_it_is(step), ()
+        folded_module = None if step.op == "segment" else self._folded(step)
+        if folded_module is None:
+            self.functions[step], self.weights[step] = self._unfolded(step), ()
             return
-        if form.key not in _COMPILED:
-            _COMPILED[form.key] = compiled(form.function)
-        self.functions[step] = _COMPILED[form.key]
-        self.weights[step] = tuple(self._tensor(w) for w in form.weights)
+        if folded_module.key not in _COMPILED:
+            _COMPILED[folded_module.key] = compiled(folded_module.function)
+        self.functions[step] = _COMPILED[folded_module.key]
+        self.weights[step] = tuple(self._tensor(w) for w in folded_module.weights)
 
-    def _closed_form(self, step: Step) -> Form | None:
+    def _folded(self, step: Step) -> FoldedModule | None:
         module, known = self.chain.modules[step.module - 1], self.lowered[step.module - 1]
         if known is None or (not self.reduced and module.compute_dtype != "float32"):
             return None
-        return module_form(known) if step.op == "run" else deleted_form(known)
+        return folded(known) if step.op == "run" else folded_deletion(known)
 
-    def _as_it_is(self, step: Step) -> Callable:
+    def _unfolded(self, step: Step) -> Callable:
         function = function_of(self.chain, step)
 
         def call(y, _):

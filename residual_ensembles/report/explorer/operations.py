@@ -10,7 +10,7 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
-from residual_ensembles.models.lowering import Affine, Norm, Relu, Step, steps
+from residual_ensembles.models.lowering import Affine, Norm, Primitive, Relu, primitives
 from residual_ensembles.models.stem_head import LayerSequence
 
 
@@ -18,7 +18,7 @@ class Operation(NamedTuple):
     """One operation on an activation `(height, width, channels)`, row by row, channels last."""
 
     facts: dict
-    """What it is (`op`) and its shape, as the page's forward pass reads them (forward.js)."""
+    """Kind (`op`) and shape, as the page's forward pass reads them (forward.js)."""
     half: tuple[np.ndarray, ...] = ()
     """Weights that are rounded to float16."""
     single: tuple[np.ndarray, ...] = ()
@@ -26,37 +26,37 @@ class Operation(NamedTuple):
 
 
 def operations(layer) -> list[Operation]:
-    """Returns what a layer does in inference.
+    """Returns the operations of a layer in inference.
 
     Args:
         layer: A built layer of stem or head, or one that follows a module; None for the identity.
 
     Raises:
-        ValueError: The layer is none that the explorer can run.
+        ValueError: The explorer cannot run the layer.
     """
     if type(layer) is LayerSequence:
         return [each for inner in layer.layers for each in operations(inner)]
-    known = steps(layer)
+    known = primitives(layer)
     if known is not None:
-        return [operation(step) for step in known]
-    make = _WITHOUT_STEPS.get(type(layer))
+        return [operation(primitive) for primitive in known]
+    make = _WITHOUT_LOWERING.get(type(layer))
     made = None if make is None else make(layer)
     if made is None:
         raise ValueError(
             f"Received layer {layer.name!r}, a {type(layer).__name__}, expected one that the "
-            f"explorer can run: {RUNS}."
+            f"explorer can run: {SUPPORTED}."
         )
     return made
 
 
-def operation(step: Step) -> Operation:
-    """Returns what a step of a module does."""
-    if isinstance(step, Norm):
-        return _affine(step.affine())
-    if isinstance(step, Relu):
+def operation(primitive: Primitive) -> Operation:
+    """Returns a primitive of a lowered layer as an operation."""
+    if isinstance(primitive, Norm):
+        return _affine(primitive.affine())
+    if isinstance(primitive, Relu):
         return Operation({"op": "relu"})
-    kernel = half(step.kernel)
-    facts = {"op": "conv", "kernel": list(kernel.shape), "stride": step.strides}
+    kernel = half(primitive.kernel)
+    facts = {"op": "conv", "kernel": list(kernel.shape), "stride": primitive.strides}
     return Operation(facts, half=(kernel,))
 
 
@@ -104,17 +104,17 @@ def _dense(layer) -> list[Operation] | None:
     return [Operation({"op": "dense", "shape": list(kernel.shape)}, half=(kernel,), single=(bias,))]
 
 
-_WITHOUT_STEPS = {
+_WITHOUT_LOWERING = {
     keras.layers.Normalization: _normalization,
     keras.layers.MaxPooling2D: _max_pool,
     keras.layers.GlobalAveragePooling2D: lambda _: [Operation({"op": "mean"})],
     keras.layers.Flatten: lambda _: [],  # channels are last in both
     keras.layers.Dense: _dense,
 }
-RUNS = (
+SUPPORTED = (
     "Conv2D (square steps, padded, without bias, groups, dilation or activation), "
     "BatchNormalization (of this project, over the last axis, with scale and center), "
     "Normalization (not inverted), ReLU (max(x, 0)), MaxPooling2D (squares side by side), "
     "GlobalAveragePooling2D, Flatten, Dense (with bias and without activation)"
 )
-"""What the explorer can run of stem and head, for people."""
+"""Layers of stem and head that the explorer can run, as errors list them."""

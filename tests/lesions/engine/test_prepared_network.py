@@ -7,7 +7,7 @@ from keras import ops
 
 from residual_ensembles import backend, models
 from residual_ensembles.lesions import Lesion, Step
-from residual_ensembles.lesions.engine.folded_modules import module_form
+from residual_ensembles.lesions.engine.folded_modules import folded
 from residual_ensembles.lesions.engine.prepared_network import PreparedNetwork
 from residual_ensembles.models import BatchNormalization, Chain, Module, PlainModule
 from residual_ensembles.models.blocks import convolution
@@ -93,7 +93,7 @@ def dense_chain(kind, **options):
 )
 def test_any_other_module_runs_as_it_is(chain):
     network, y = PreparedNetwork(chain), ops.ones((3, 6))
-    assert network.lowered[0] is None or module_form(network.lowered[0]) is None
+    assert network.lowered[0] is None or folded(network.lowered[0]) is None
     close(network.run(Step(1, "run"), y), chain.modules[0](y))
     low = PreparedNetwork(chain, "bfloat16").run(Step(2, "run"), ops.cast(y, "bfloat16"))
     close(low, chain.modules[1](y), tolerance=0.02)
@@ -120,7 +120,7 @@ def test_steps_in_another_order_are_folded_too(ends_in, images):
     network, y = PreparedNetwork(chain), ops.convert_to_tensor(images, "float32")
     close(network.run(Step(1, "run"), y), module(y))
     close(network.run(Step(1, "deleted"), y), module.deleted(y))
-    assert module_form(lowered(module)).weights  # that is, not run as it is
+    assert folded(lowered(module)).weights  # that is, not run as it is
 
 
 @pytest.mark.bfloat16
