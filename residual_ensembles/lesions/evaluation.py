@@ -24,7 +24,7 @@ from residual_ensembles.lesions.exactness.agreement import Agreement
 from residual_ensembles.lesions.exactness.sequential_sampling import Sampling
 from residual_ensembles.lesions.lesion import Lesion
 from residual_ensembles.lesions.plans import PlannedLesion
-from residual_ensembles.lesions.sweep_settings import EXEMPT, SweepSettings, check_sweep
+from residual_ensembles.lesions.sweep_settings import NOT_IN_KEY, SweepSettings, check_sweep
 from residual_ensembles.models.chain import Chain
 from residual_ensembles.models.targets import check_numbers, class_labels
 from residual_ensembles.models.types import Targets
@@ -32,9 +32,9 @@ from residual_ensembles.runtime.executor import Executor, Serial
 from residual_ensembles.runtime.result_cache import ResultCache
 from residual_ensembles.storage.columns import UNKNOWN
 
-KEPT_MARGIN = 0.1
-"""Relative top-2 margins up to here are kept as they are, larger ones as this one. A bound of
-rounding is seldom a hundredth of it; where it is larger, all are kept as they are."""
+LARGEST_MARGIN = 0.1
+"""Relative top-2 margins are clipped to this value before they are saved, unless the bound of
+rounding, which is seldom a hundredth of it, is larger."""
 
 
 @dataclass(frozen=True)
@@ -50,19 +50,19 @@ class Evaluation:
     intact: np.ndarray | None
     """Classes that the intact network predicts, `(n_images,)`; None without `ci_half_width`."""
     n_close: np.ndarray
-    """Predictions whose two best logits lie closer than `rounding`."""
+    """Ties: predictions whose relative top-2 margin is below `rounding`."""
     rounding: float
-    """Bound of what float32 rounding changes in a difference of logits, as a share of the largest
-    one: `ties.ROUNDING`, or more where the network itself enlarges small differences."""
+    """Bound on the change of a difference of logits by float32 rounding, as a share of the largest
+    logit: `ties.ROUNDING`, or more where the network itself amplifies small differences."""
     n_reevaluated: np.ndarray
     """Predictions that a cascade reevaluated in float32."""
     n_threshold_violations: np.ndarray
-    """Of these, those whose rounding was larger than the threshold; after one, all images of its
-    chunk are reevaluated."""
+    """Reevaluated predictions whose rounding was larger than the threshold; after one, all images
+    of its chunk are reevaluated."""
     agreement: Agreement
     """Comparison of float32 with the reference, on a sample of lesions and images."""
-    check: cascade.Check | None
-    """Changes by bfloat16 on a sample; None in float32."""
+    bfloat16: cascade.Bfloat16Changes | None
+    """Changes of predictions by bfloat16 on a sample; None in float32."""
     peak_bytes: int
     """Largest growth of the memory of a process during the evaluation."""
 
@@ -90,9 +90,9 @@ def evaluate(
     module in one batch.
 
     In float32 predictions are those of `evaluate_reference`, except where the two best logits of an
-    image lie closer than rounding: these are counted in `n_close`. In bfloat16 some change: `check`
-    says how many of a sample. A cascade is bfloat16, and float32 again wherever rounding could have
-    changed the prediction: see `cascade`.
+    image lie closer than rounding: these are counted in `n_close`. In bfloat16 some change: the
+    field `bfloat16` has how many of a sample. A cascade is bfloat16, and float32 again wherever
+    rounding could have changed the prediction: see `cascade`.
 
     Args:
         chain: The network; nothing about it changes.
@@ -105,18 +105,18 @@ def evaluate(
         ci_half_width: Half-width, as a fraction, at which the 95 % interval of a lesion's error on
             these images is narrow enough; see `exactness.sequential_sampling`. None evaluates all
             images.
-        memory_bytes: What activations may take, in each process.
-        batch_size: How many of them pass a module at once; None for as many as are fast.
+        memory_bytes: Memory for activations, in each process.
+        batch_size: Rows in a batch, each one image after one lesion; None for as many as are fast.
         seed: Seed of the samples.
-        fully_evaluated: Kinds of planned lesions, such as "single_deletion", that are evaluated on
-            all images with a half-width, too.
+        fully_evaluated: Sweeps, such as "single_deletion", whose lesions are evaluated on all
+            images whatever the half-width.
         executor: Runs the tasks; None for this process, with the threads that it has.
         progress: Called with the number of predictions that were made since the last call, or that
-            a `ci_half_width` makes needless.
+            a `ci_half_width` makes unnecessary.
 
     Raises:
         ValueError: There is no lesion or no image, images have another shape than the network's, it
-            does not allow one of the lesions, there is no such precision, the half-width is no
+            does not allow one of the lesions, there is no such precision, the half-width is not a
             fraction or comes without labels, or the memory is too small for a single image.
         ArithmeticError: Logits of a sample differ from those of the network itself, or are not
             finite.
@@ -160,7 +160,7 @@ def compare_with_reference(sweeps: Sequence["Sweep"], scheduler: Scheduler) -> N
 class Sweep:
     """The sweep of one network: the results that its plan needs, step by step, and its evaluation.
 
-    Each step needs the results of the one before: `comparison`, then `reduced_precision` unless the
+    The results are requested in this order: `comparison`, then `reduced_precision` unless the
     precision is float32, then `all_images`, and with a `ci_half_width` rounds of images,
     `next_round` and `record_round`. The result is an `evaluation`.
 
@@ -227,7 +227,7 @@ class Sweep:
         return agreement.agreement_of(**fields)
 
     def check_comparison(self) -> None:
-        """Refuses a network that the engine does not evaluate as it evaluates itself."""
+        """Refuses a network whose logits the engine does not reproduce."""
         lesions = [self.lesions[i] for i in self._sampled_lesions]
         bad = ~self._comparison.fields["finite"][self._sampled_lesions]
         check_finite(self.chain, lesions, bad, self._comparison.images)
@@ -235,7 +235,7 @@ class Sweep:
 
     @property
     def rounding(self) -> float:
-        """Bound of what float32 rounding changes; see `Evaluation`."""
+        """Bound on the change by float32 rounding; see `Evaluation`."""
         return ties.rounding_bound(self.agreement.largest_relative_difference)
 
     def reduced_precision(self) -> Request:
@@ -246,11 +246,11 @@ class Sweep:
         return self._request(self._reduced, self.all_lesions, cascade.compare)
 
     @property
-    def check(self) -> cascade.Check | None:
+    def bfloat16(self) -> cascade.Bfloat16Changes | None:
         """Changes by bfloat16, once `reduced_precision` was computed; None in float32."""
         if self.settings.precision == "float32":
             return None
-        return cascade.check_of(**{n: x[self.rows] for n, x in self._reduced.fields.items()})
+        return cascade.changes_of(**{n: x[self.rows] for n, x in self._reduced.fields.items()})
 
     def all_images(self) -> Request:
         """Returns all lesions, or with a half-width those of `fully_evaluated`, on every image."""
@@ -259,12 +259,12 @@ class Sweep:
         return self._predicted(self.fully_evaluated, self.grid.chunks(), planned)
 
     def needs_more(self) -> bool:
-        """Whether there are lesions whose interval is wider than `ci_half_width` asks for."""
+        """Whether there are lesions whose interval is wider than `ci_half_width` allows."""
         self._round = self._sampling.next_images()
         return len(self._round) > 0
 
     def next_round(self) -> Request:
-        """Returns these lesions with the next images."""
+        """Returns the lesions whose interval is still too wide, with the next images."""
         active = self.rows[self._sampling.active]
         return self._predicted(np.unique(active), self._parts(self._round), active)
 
@@ -272,7 +272,7 @@ class Sweep:
         """Records the results of the round, and drops lesions whose interval is narrow enough.
 
         Returns:
-            How many predictions of the plan are not needed any more.
+            Number of predictions of the plan that are no longer needed.
         """
         if not len(self._round):
             return 0
@@ -301,7 +301,7 @@ class Sweep:
             n_reevaluated=(result.get("reevaluated", none) & known).sum(axis=1),
             n_threshold_violations=(result.get("threshold_violations", none) & known).sum(axis=1),
             agreement=self.agreement,
-            check=self.check,
+            bfloat16=self.bfloat16,
             peak_bytes=self._predictions.peak_bytes,
         )
 
@@ -321,18 +321,18 @@ class Sweep:
         return self._predictions.fields["predictions"][self.position[Lesion()]]
 
     def _prediction_results(self) -> LesionResults:
-        """Returns the predictions that are known; in a cascade, with the same thresholds.
+        """Returns the cached predictions; of a cascade, those with the same thresholds.
 
         Which images a cascade reevaluates depends on those in the same chunk.
         """
         fields: dict[str, type] = {"predictions": np.int32, "margins": np.float32}
         keys = list(map(str, self.lesions))
-        facts: dict[str, Any] = {"margins": self._kept_margin()}
+        facts: dict[str, Any] = {"margins": self._largest_margin()}
         if self.settings.precision == "cascade":
             fields |= {"reevaluated": bool, "threshold_violations": bool}
             keys = [
-                f"{key} below {limit!r}"
-                for key, limit in zip(keys, self._limits().tolist(), strict=True)
+                f"{key} below {threshold!r}"
+                for key, threshold in zip(keys, self._thresholds().tolist(), strict=True)
             ]
             facts |= {
                 "sampled": self.settings.ci_half_width is not None,
@@ -342,22 +342,22 @@ class Sweep:
         everything = np.arange(len(self.images))
         return self._results(self.settings.precision, everything, fields, keys, **facts)
 
-    def _limits(self) -> np.ndarray:
+    def _thresholds(self) -> np.ndarray:
         """Returns the threshold of each lesion in a cascade."""
-        limits, rounding = np.zeros(len(self.lesions)), self._reduced.fields["rounding"]
-        limits[self.rows] = cascade.thresholds(rounding[self.rows])
+        thresholds, rounding = np.zeros(len(self.lesions)), self._reduced.fields["rounding"]
+        thresholds[self.rows] = cascade.thresholds(rounding[self.rows])
         if self.settings.ci_half_width is not None:  # on all images, in chunks of their own
-            limits[self.fully_evaluated] = cascade.thresholds(rounding[self.fully_evaluated])
-        return limits
+            thresholds[self.fully_evaluated] = cascade.thresholds(rounding[self.fully_evaluated])
+        return thresholds
 
-    def _kept_margin(self) -> float:
-        return KEPT_MARGIN if self.rounding <= KEPT_MARGIN else np.inf
+    def _largest_margin(self) -> float:
+        return LARGEST_MARGIN if self.rounding <= LARGEST_MARGIN else np.inf
 
     def _results(
         self, kind: str, images: np.ndarray, fields: dict, keys: Sequence = (), **facts
     ) -> LesionResults:
-        """Returns the known results of one kind, under a name for all that decides them."""
-        settings = {name: v for name, v in asdict(self.settings).items() if name not in EXEMPT}
+        """Returns the cached results of one kind, under a digest of all that they depend on."""
+        settings = {name: v for name, v in asdict(self.settings).items() if name not in NOT_IN_KEY}
         facts |= {"n_images": len(self.images), **settings}
         name = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
         cache = self.cache.within(f"{kind}-{name}")
@@ -365,7 +365,8 @@ class Sweep:
 
     def _predicted(self, lesions: np.ndarray, parts: Sequence, planned: np.ndarray) -> Request:
         precision = self.settings.precision
-        options = precision, self._kept_margin(), self._limits() if precision == "cascade" else None
+        thresholds = self._thresholds() if precision == "cascade" else None
+        options = precision, self._largest_margin(), thresholds
         repeats = np.bincount(planned, minlength=len(self.lesions))
         results = self._predictions
         return Request(self.spec, self.images, results, lesions, parts, predict, options, repeats)
@@ -375,7 +376,7 @@ class Sweep:
         return Request(self.spec, self.images, results, lesions, parts, function)
 
     def _parts(self, positions: np.ndarray) -> list[np.ndarray]:
-        """Returns positions of images in parts of the size of a chunk, which fits the memory."""
+        """Returns positions of images, split into chunks, which fit the memory."""
         size = self.grid.chunk
         return [positions[i : i + size] for i in range(0, len(positions), size)]
 
@@ -385,23 +386,23 @@ def predict(
     images: np.ndarray,
     lesions: np.ndarray,
     precision: str,
-    kept_margin: float,
-    limits: np.ndarray | None,
+    largest_margin: float,
+    thresholds: np.ndarray | None,
     meter: Meter,
 ) -> dict[str, np.ndarray]:
-    """Returns what is kept of a chunk, `(n_lesions, n_images)` each.
+    """Returns the results of a chunk that are saved, `(n_lesions, n_images)` each.
 
-    In a cascade, `limits` are the thresholds of all lesions of the sweep.
+    Only a cascade has `thresholds`, those of all lesions of the sweep.
     """
     extra = {}
-    if limits is not None:
-        result = cascade.cascaded(evaluator, images, lesions, limits[lesions], meter)
+    if thresholds is not None:
+        result = cascade.cascaded(evaluator, images, lesions, thresholds[lesions], meter)
         logits, extra = result.logits, result._asdict()
         del extra["logits"]
     else:
         logits = evaluator.logits(images, precision, lesions=lesions, progress=meter)
     return {
         "predictions": predicted(logits),
-        "margins": np.minimum(ties.relative_top2_margin(logits), kept_margin),
+        "margins": np.minimum(ties.relative_top2_margin(logits), largest_margin),
         **extra,
     }

@@ -23,7 +23,7 @@ class LesionedChain:
         lesion: A `Lesion`, its text, or the modules to delete, numbered from 1.
 
     Raises:
-        ValueError: The text is no lesion, or the network does not allow it.
+        ValueError: The text is not a lesion, or the network does not allow it.
 
     Example:
         >>> import keras, numpy as np

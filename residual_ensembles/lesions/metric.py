@@ -26,11 +26,11 @@ BY_SHAPE = {
 }
 """Names whose metric depends on the shapes of targets and outputs, as where a model is compiled."""
 ERRORS = ("accuracy", "sparse_categorical_accuracy", "categorical_accuracy")
-"""Metrics that are one minus the error of class labels."""
+"""Names of metrics that are one minus the error of class labels."""
 
 
 class Comparison(NamedTuple):
-    """Class labels and metrics that the outputs of a network are compared by."""
+    """Class labels and metrics that the outputs of a network are evaluated with."""
 
     labels: np.ndarray | None = None
     """Class of each example, `(n,)`, where errors are counted."""
@@ -39,17 +39,17 @@ class Comparison(NamedTuple):
 
     @property
     def names(self) -> list[str]:
-        """Columns of tables."""
+        """Names of the columns that tables have for them."""
         errors = [] if self.labels is None else ["error_fraction"]
         return [*errors, *(copied(metric).name for metric in self.metrics)]
 
 
 def comparison(
-    chain: Chain, targets: Targets, metric: Metric | None, n: int, errors_alone: bool = False
+    chain: Chain, targets: Targets, metric: Metric | None, n: int, only_errors: bool = False
 ) -> Comparison:
     """Returns the labels and metrics that lesions are measured by: see `lesion_study`.
 
-    With `errors_alone`, metrics that a model was compiled with are left out.
+    With `only_errors`, metrics that a model was compiled with are left out.
     """
     if targets is None:
         return Comparison()
@@ -58,14 +58,14 @@ def comparison(
         return Comparison(None, tuple(_by_shape(chain, each, targets) for each in several))
     known = tuple(_by_shape(chain, each, targets) for each in chain.compiled_with.metrics)
     if n_classes(chain) is None:
-        return Comparison(None, known or (_fitting(chain, targets),))
+        return Comparison(None, known or (_default_metric(chain, targets),))
     try:
         labels = class_labels(chain, targets, n)
     except ValueError:
         if not known:
             raise
         return Comparison(None, known)
-    others = () if errors_alone else tuple(m for m in known if copied(m).name not in ERRORS)
+    others = () if only_errors else tuple(m for m in known if copied(m).name not in ERRORS)
     return Comparison(labels, others)
 
 
@@ -82,7 +82,7 @@ def metrics_for(
             "for each."
         )
     check_numbers("targets", targets)
-    wanted = [_as_wanted(chain, metric, targets, chosen.labels) for metric in chosen.metrics]
+    wanted = [_targets_for(chain, metric, targets, chosen.labels) for metric in chosen.metrics]
     for metric, own in zip(chosen.metrics, wanted, strict=True):
         name = f"the metric {copied(metric).name}"
         result = check_comparable(chain, name, partial(_value, metric), own)
@@ -146,7 +146,7 @@ def _by_shape(chain: Chain, metric: Metric, targets) -> Metric:
     return f"{'sparse_' if is_sparse else ''}categorical_{kind}"
 
 
-def _fitting(chain: Chain, targets) -> Metric:
+def _default_metric(chain: Chain, targets) -> Metric:
     """Returns the default metric of a network without several classes."""
     if not is_binary(chain, targets):
         return "mean_squared_error"
@@ -154,8 +154,8 @@ def _fitting(chain: Chain, targets) -> Metric:
     return keras.metrics.BinaryAccuracy(threshold=threshold)
 
 
-def _as_wanted(chain: Chain, metric: Metric, targets, labels: np.ndarray | None):
-    """Returns class labels as numbers or one-hot, whichever the metric takes."""
+def _targets_for(chain: Chain, metric: Metric, targets, labels: np.ndarray | None):
+    """Returns targets as a metric takes them: class labels as numbers or one-hot."""
     classes = n_classes(chain)
     if labels is None or classes is None:
         return targets

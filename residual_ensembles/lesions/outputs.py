@@ -19,8 +19,8 @@ from residual_ensembles.runtime.executor import Executor, Serial, Task, ignore
 from residual_ensembles.runtime.result_cache import CachedTask, ResultCache, run_cached
 
 OUTPUT_PRECISIONS = ("float32", "bfloat16")
-OUTPUT_SHARE = 4
-"""Outputs of all lesions take up to this fraction of the memory; a map of classes is large."""
+MEMORY_PER_OUTPUTS = 4
+"""The memory is this many times what outputs may take, at least; a segmentation map is large."""
 
 
 @checked
@@ -44,8 +44,9 @@ def outputs_of(
         inputs: As `chain.packed_inputs` returns them: an array, or anything with a length that
             returns one for a slice.
         precision: "float32" or "bfloat16".
-        memory_bytes: What activations may take, in each process.
-        batch_size: How many of them pass a module at once; None for as many as are fast.
+        memory_bytes: Memory for activations, in each process.
+        batch_size: Rows in a batch, each one example after one lesion; None for as many as are
+            fast.
         seed: Seed of the sample that is compared with the network itself.
         executor: Runs the tasks; None for this process, with the threads that it has.
         progress: Called with the number of outputs that were made since the last call.
@@ -87,9 +88,9 @@ def outputs_of(
         return CachedTask(title, no_cache, outputs, n)
 
     numbers = chain.compute_output_shape((None, *chain.image_shape))[-1]
-    at_once = max(1, memory_bytes // OUTPUT_SHARE // (4 * numbers * len(lesions)))
-    per_task = affordable_images(chain, len(lesions))
-    for parts in at_a_time(sweep.grid, at_once, per_task):
+    n_in_memory = max(1, memory_bytes // MEMORY_PER_OUTPUTS // (4 * numbers * len(lesions)))
+    n_per_task = affordable_images(chain, len(lesions))
+    for parts in slices_in_memory(sweep.grid, n_in_memory, n_per_task):
         tasks = map(task, parts)
         results = run_cached(list(tasks), executor, progress, memory_bytes=memory_bytes)
         for part, outputs in zip(parts, results, strict=True):
@@ -113,17 +114,14 @@ def compute(
     return outputs
 
 
-def at_a_time(grid: Grid, at_once: int, per_task: int) -> Iterator[list[slice]]:
-    """Yields slices of the examples, in lists of those whose outputs exist at a time.
-
-    These are `at_once` examples at the most, `per_task` in a slice.
-    """
-    size = min(at_once, per_task)
+def slices_in_memory(grid: Grid, n_in_memory: int, n_per_task: int) -> Iterator[list[slice]]:
+    """Yields slices of up to `n_per_task` examples, in lists of up to `n_in_memory` examples."""
+    size = min(n_in_memory, n_per_task)
     parts: list[slice] = []
     for chunk in grid.chunks():
         for start in range(chunk.start, chunk.stop, size):
             part = slice(start, min(start + size, chunk.stop))
-            if parts and part.stop - parts[0].start > at_once:
+            if parts and part.stop - parts[0].start > n_in_memory:
                 yield parts
                 parts = []
             parts.append(part)

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 @checked
 class PlannedLesion(NamedTuple):
-    """One lesion of a plan, and why it is there."""
+    """A lesion of a plan, with the sweep and the draw that it comes from."""
 
     sweep: str
-    """One of `parameters.SWEEPS`."""
+    """Kind of lesion, one of `parameters.SWEEPS`."""
     draw: int
     """Index of the draw among those with as many operations, from 0; 0 where nothing is drawn."""
     lesion: Lesion
@@ -199,8 +199,8 @@ def study_plan(
         duplications: Largest number of modules duplicated at once.
         seed: The study's seed.
         random: Whether this network gets more than its single deletions.
-        clip: Whether a number that is too large for this network is reduced to what it allows, and
-            not refused.
+        clip: Whether a number that is too large for this network is reduced to what it allows
+            instead of refused.
 
     Raises:
         ValueError: A number is out of range for this network.

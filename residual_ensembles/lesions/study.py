@@ -30,12 +30,12 @@ from residual_ensembles.runtime.calls import Verbose, executor_for, progress_bar
 from residual_ensembles.runtime.executor import Executor
 
 Plan = Sequence[PlannedLesion | Lesion | str] | Lesion | str
-EXAMPLES = {
+EXAMPLE_COLUMNS = {
     "n_images": "n_examples",
     "error_on_images_low": "error_on_examples_low",
     "error_on_images_high": "error_on_examples_high",
 }
-"""Columns of `lesion_table`, and their names where inputs need not be images."""
+"""Columns of `lesion_table` that `lesion_study` renames, since inputs need not be images."""
 
 
 @checked
@@ -69,16 +69,16 @@ def lesion_study(
             None for the intact network and each single deletion.
         metric: Whatever `keras.metrics.get` takes, called with (y_true, y_pred), or a list of that.
             None for the error of class labels and the metrics that the model was compiled with;
-            where `y` are no class labels, for these metrics, or else for one that fits:
+            where `y` are not class labels, for these metrics, or else for one that fits:
             `binary_accuracy` of 0 and 1, `mean_squared_error` of anything else.
             `table.attrs["metric"]` says which.
         precision: "float32", "bfloat16", or, for errors alone, "cascade": bfloat16, and float32
             wherever rounding could have changed a prediction.
         ci_half_width: Half-width, as a fraction, at which the 95 % interval of an error is narrow
             enough; None evaluates all examples. For class labels only.
-        memory_bytes: What activations may take, in each process.
-        batch_size: Activations that pass a module at once, one for each example and lesion; None
-            for as many as are fast.
+        memory_bytes: Memory for activations, in each process.
+        batch_size: Rows in a batch, each one example after one lesion; None for as many as are
+            fast.
         seed: Seed of the samples that are compared with the network itself, and of the examples
             that `ci_half_width` evaluates, drawn in rounds until the interval is narrow enough.
         n_jobs: As in scikit-learn: None or 1 computes in this process, -1 in one on each processor.
@@ -99,7 +99,7 @@ def lesion_study(
         mean Euclidean distance to what the intact network outputs.
 
     Raises:
-        TypeError: `chain` is no chain.
+        TypeError: `chain` is not a chain.
         ValueError: The network does not allow a lesion, inputs, targets and metric do not fit, or
             an option is out of range.
         ArithmeticError: Outputs are NaN or infinite, or a sample of them differs from those of the
@@ -125,8 +125,8 @@ def lesion_study(
     rows = default_plan(chain) if plan is None else _planned(plan)
     if not rows:
         raise ValueError("Received an empty plan, expected one or more lesions, such as 'intact'.")
-    errors_alone = ci_half_width is not None or precision == "cascade"
-    measured = comparison(chain, y, metric, len(packed), errors_alone)
+    only_errors = ci_half_width is not None or precision == "cascade"
+    measured = comparison(chain, y, metric, len(packed), only_errors)
     if metric is not None and y is None:
         raise ValueError(f"Received metric={metric!r} and no targets, expected targets for it.")
     if ci_half_width is not None and measured.labels is None:
@@ -199,7 +199,7 @@ def _errors(chain, rows, predictions: np.ndarray, labels: np.ndarray) -> pd.Data
     table = lesion_table(chain.name, 0, rows, len(chain.modules), predictions, labels, intact)
     known = predictions >= 0
     changed = ((predictions != intact) & known).sum(axis=1) / known.sum(axis=1)
-    table = table.drop(columns=["network", "seed"]).rename(columns=EXAMPLES)
+    table = table.drop(columns=["network", "seed"]).rename(columns=EXAMPLE_COLUMNS)
     return table.assign(changed_fraction=changed)
 
 

@@ -24,7 +24,8 @@ ENTRIES = (
     "residual_ensembles.lesions.evaluation",
     "residual_ensembles.unraveling.keras_registration",
 )
-"""Modules that read images and evaluate lesions, and every class that a network may consist of."""
+"""Modules whose code predictions depend on, with all that they import: those that read images and
+evaluate lesions, and every class that a network may consist of."""
 
 
 @checked
@@ -37,8 +38,8 @@ def network_cache(
 ) -> ResultCache:
     """Returns the cache of a network's results, which later runs of the same code find again.
 
-    The kind of result names the folder for all networks. The code is that of the modules `entries`,
-    by default those of predictions; facts are plain values that decide about results, too.
+    The kind of result names the folder for all networks. The code is that of the modules `entries`
+    and their imports; `facts` are all other values that the results depend on.
     """
     content = hashlib.sha256(network.read_bytes()).hexdigest()
     return open_cache(kind, entries, network=content, data=data_checksum, facts=facts)
@@ -61,7 +62,7 @@ class PlannedNetwork(NamedTuple):
     """A network of a study, and its plan."""
 
     network: str
-    """Its name in tables."""
+    """Name of the network in tables."""
     seed: int
     chain: Chain
     plan: Sequence[PlannedLesion]
@@ -70,7 +71,7 @@ class PlannedNetwork(NamedTuple):
 
     @property
     def title(self) -> str:
-        """Name for people and files."""
+        """Display name, and name of files."""
         return f"{self.network}-{self.seed}"
 
 

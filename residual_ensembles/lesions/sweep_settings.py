@@ -11,10 +11,10 @@ from residual_ensembles.models.examples import check_shape
 from residual_ensembles.models.types import Targets
 from residual_ensembles.parameters import LESION_PRECISIONS, SWEEPS
 
-EXEMPT = ("precision", "ci_half_width", "fully_evaluated", "seed")
-"""Settings that are no part of the key of kept results, for they select results and do not change
-them: the precision names their kind, a half-width asks for some of the images of some lesions, and
-where a seed decides, it is named. Every other setting, a new one too, is part of the key."""
+NOT_IN_KEY = ("precision", "ci_half_width", "fully_evaluated", "seed")
+"""Settings that are not part of the key of cached results, since they select results and do not
+change them: the precision names their kind, a half-width selects images and lesions, and results
+that depend on a seed have it in their key. Every other setting, a new one too, is part of it."""
 
 
 @checked
@@ -28,14 +28,14 @@ class SweepSettings:
     """Half-width, as a fraction, at which the 95 % interval of a lesion's error on the given
     images is narrow enough; None evaluates all images."""
     memory_bytes: int = MEMORY_BYTES
-    """What activations may take, in each process."""
+    """Memory for activations, in each process."""
     batch_size: int | None = None
-    """How many activations pass a module at once; None for as many as are fast."""
+    """Rows in a batch, each one image after one lesion; None for as many as are fast."""
     seed: int = 0
     """Seed of the samples."""
     fully_evaluated: tuple[str, ...] = ()
-    """Kinds of planned lesions, such as "single_deletion", that are evaluated on all images with a
-    half-width, too."""
+    """Sweeps, such as "single_deletion", whose lesions are evaluated on all images whatever the
+    half-width."""
 
 
 def check_sweep(

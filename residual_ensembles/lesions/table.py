@@ -99,7 +99,7 @@ def lesion_table(
 
 
 def exactness_row(evaluation: Evaluation, precision: str) -> dict:
-    """Returns the exactness of an evaluation, a row of exactness.csv.
+    """Returns a row of exactness.csv.
 
     Of all predictions: `n_close` with two best logits closer than `rounding`, a share of the
     largest. Of `n_compared` predictions of a sample: `n_different` from the reference, of these
@@ -107,7 +107,7 @@ def exactness_row(evaluation: Evaluation, precision: str) -> dict:
     sample: `n_changed` by bfloat16. In a cascade: `n_reevaluated` in float32, and of these
     `n_threshold_violations`, which rounded more than the threshold.
     """
-    agreement, check = evaluation.agreement, evaluation.check
+    agreement, bfloat16 = evaluation.agreement, evaluation.bfloat16
     n_lesions, n_images = evaluation.predictions.shape
     return {
         "precision": precision,
@@ -120,8 +120,8 @@ def exactness_row(evaluation: Evaluation, precision: str) -> dict:
         "n_different": agreement.n_different,
         "n_unexplained": agreement.n_unexplained,
         "largest_relative_difference": agreement.largest_relative_difference,
-        "n_rounded": 0 if check is None else check.n,
-        "n_changed": 0 if check is None else check.n_changed,
+        "n_rounded": 0 if bfloat16 is None else bfloat16.n,
+        "n_changed": 0 if bfloat16 is None else bfloat16.n_changed,
         "n_reevaluated": int(evaluation.n_reevaluated.sum()),
         "n_threshold_violations": int(evaluation.n_threshold_violations.sum()),
     }

@@ -107,11 +107,11 @@ def test_bfloat16_says_what_it_changes(resnet, plans, images, monkeypatch):
     high = made["float32"][1:]  # on the sample, all images here; the first is held to the reference
     low, rest = made["bfloat16"][: len(high)], made["bfloat16"][len(high) :]
     changed = [a.argmax(-1) != b.argmax(-1) for a, b in zip(low, high, strict=True)]
-    assert result.check.n == sum(map(np.size, changed)) == len(plan) * len(images)
-    assert 0 < result.check.n_changed == sum(map(np.sum, changed)) < 0.1 * result.check.n
+    assert result.bfloat16.n == sum(map(np.size, changed)) == len(plan) * len(images)
+    assert 0 < result.bfloat16.n_changed == sum(map(np.sum, changed)) < 0.1 * result.bfloat16.n
     assert sum(each[..., 0].size for each in rest) == result.predictions.size
     np.testing.assert_array_equal(result.predictions, np.concatenate([e.argmax(-1) for e in rest]))
-    assert f"bfloat16 changes {result.check.n_changed} of {result.check.n}" in summary(result)
+    assert f"bfloat16 changes {result.bfloat16.n_changed} of {result.bfloat16.n}" in summary(result)
 
 
 @pytest.mark.bfloat16
@@ -119,10 +119,10 @@ def test_a_cascade_changes_what_rounds_more_than_its_thresholds(case, images, mo
     chain, plan, reference = case
     monkeypatch.setattr(cascade, "SAMPLE", len(images) // 2)  # the others it has not seen
     result = evaluate(chain, plan, images, precision="cascade")
-    assert result.check.n == reference[..., 0].size // 2
+    assert result.bfloat16.n == reference[..., 0].size // 2
     evaluator = SweepSpec(chain, plan, len(images)).evaluator
     low, high = (evaluator.logits(images, p) for p in ("bfloat16", "float32"))
-    promised = ties.margin_error(low, high) < result.check.thresholds[:, None]
+    promised = ties.margin_error(low, high) < result.bfloat16.thresholds[:, None]
     assert promised.mean() > 0.99  # what was not seen rounds as the sample does
     promised |= (result.n_reevaluated == len(images))[:, None]
     promised &= (
@@ -181,7 +181,7 @@ def test_a_half_width_takes_fewer_images(resnet, many_images, precision):
     assert wrong.mean() < 0.001
     if wrong.any():  # in float32 never, and in a cascade where rounding exceeds its threshold
         low = evaluator.logits(many_images, "bfloat16", wrong)
-        limits = result.check.thresholds[:, None]
+        limits = result.bfloat16.thresholds[:, None]
         assert (ties.margin_error(low, logits) > limits)[wrong].all()
     if precision == "cascade":
         assert result.n_reevaluated[0] > 0  # the intact network, on all images
@@ -339,7 +339,7 @@ def test_a_module_that_is_prepared_wrongly_is_noticed(chains, images, monkeypatc
 
 
 def test_rounding_that_the_network_itself_enlarges_is_no_mistake(chain, images, monkeypatch):
-    monkeypatch.setattr(agreement_module, "LARGEST", 0.0)  # as if every network did
+    monkeypatch.setattr(agreement_module, "MAX_DIFFERENCE", 0.0)  # as if every network did
     full = evaluate(chain, [Lesion()], images)
     result = full.agreement
     assert f"the network itself turns rounding into {result.self_noise:.1e}" in summary(full)

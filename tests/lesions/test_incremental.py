@@ -234,7 +234,7 @@ def test_the_sample_of_a_larger_plan_contains_that_of_a_smaller_one(resnet):
         plan = study_plan(resnet, random=True, seed=0, **{**NUMBERS, **numbers})
         lesions = list(dict.fromkeys(row.lesion for row in plan))
         sampled = {lesions[i] for i in agreement.sampled_lesions(lesions, seed)}
-        assert {*lesions[: agreement.FIRST]} <= sampled
+        assert {*lesions[: agreement.N_FIRST]} <= sampled
         return sampled, len(lesions)
 
     (few, n_few), (many, n_many) = sample(draws=20), sample(draws=40)

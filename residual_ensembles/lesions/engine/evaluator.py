@@ -22,16 +22,16 @@ from residual_ensembles.lesions.lesion import Lesion, Step
 from residual_ensembles.models.chain import Chain
 from residual_ensembles.models.targets import first_not_finite
 
-READY_BYTES = 2**28
-"""What the files of the networks that a process keeps ready may take: chunks of several sweeps take
-turns, and to prepare a network anew takes as long as many images."""
-_READY: dict[str, "WorkerSweep"] = {}
+MAX_KEPT_BYTES = 2**28
+"""Size of the network files of all sweeps that a worker keeps, at most: chunks of several sweeps
+alternate, and preparing a network again takes as long as many images."""
+_KEPT: dict[str, "WorkerSweep"] = {}
 NOT_FINITE = -2
 """Prediction from logits of which one is NaN or infinite."""
 
 
 def predicted(logits: np.ndarray) -> np.ndarray:
-    """Returns the class of the best logit, int32 `(...,)` of `(..., classes)`, or NOT_FINITE."""
+    """Returns the class of the largest logit, int32 `(...,)` of `(..., classes)`, or NOT_FINITE."""
     classes = logits.argmax(axis=-1).astype(np.int32)
     if first_not_finite(logits) is not None:
         classes[~np.isfinite(logits).all(axis=-1)] = NOT_FINITE
@@ -60,7 +60,7 @@ def check_finite(
 
 
 class Evaluator:
-    """A network and lesions of it, prepared for one batch of images after another."""
+    """A network and its lesions, prepared to be evaluated on one chunk of images after another."""
 
     def __init__(self, spec: "SweepSpec"):
         chain = spec.chain
@@ -76,7 +76,7 @@ class Evaluator:
         self.memory = psutil.Process()
         self.start_bytes = self.memory.memory_info().rss
         self.peak_bytes = 0
-        """By how much the process grew, or what the activations took where it had room already."""
+        """Largest growth of the process, or memory of the activations where that is more."""
 
     def network(self, precision: str) -> PreparedNetwork:
         """Returns the network prepared for one precision, "float32" or "bfloat16"."""
@@ -122,11 +122,11 @@ class Evaluator:
         def store(lesion, positions, rows):
             logits[lesion, positions] = rows
 
-        def moved(rows):
+        def count(rows):
             self._watch_memory()
             progress(rows / n_rows)
 
-        walk = Walk(network, tree, self.grid.batch_sizes, self.memory_bytes, store, moved)
+        walk = Walk(network, tree, self.grid.batch_sizes, self.memory_bytes, store, count)
         walk(images, needed)
         self.peak_bytes = max(self.peak_bytes, walk.peak_bytes)
         return logits
@@ -148,17 +148,17 @@ class SweepSpec:
     lesions: Sequence[Lesion]
     """Lesions that the network allows."""
     n_images: int
-    """Images of the full sweep, which decide its partition."""
+    """Number of images of the sweep, on which its partition into chunks depends."""
     memory_bytes: int = MEMORY_BYTES
-    """What activations may take."""
+    """Memory for activations."""
     batch_size: int | None = None
-    """How many activations pass a module at once; None for as many as are fast."""
+    """Rows in a batch, each one image after one lesion; None for as many as are fast."""
     title: str = ""
-    """Name of the network for people."""
+    """Display name of the network."""
 
     @cached_property
     def evaluator(self) -> Evaluator:
-        """The evaluator; raises what making it raises."""
+        """The evaluator; its errors are those of `Evaluator`."""
         return Evaluator(self)
 
     @cached_property
@@ -174,7 +174,7 @@ class SweepSpec:
 
 
 class WorkerSweep:
-    """A sweep's specification in a worker process; the network is loaded when it is needed."""
+    """A `SweepSpec` as a worker receives it; the network is loaded when it is needed."""
 
     def __init__(self, content: bytes, options: tuple):
         self.content = content
@@ -182,15 +182,15 @@ class WorkerSweep:
 
     @cached_property
     def evaluator(self) -> Evaluator:
-        """The evaluator; raises what making it raises."""
+        """The evaluator; its errors are those of `Evaluator`."""
         with models.as_file(self.content) as path:
             return Evaluator(SweepSpec(models.load(path), *self.options))
 
 
 def _received(name: str, content: bytes, options: tuple) -> WorkerSweep:
-    """Returns the sweep of that name: the one that was received before, or a new one."""
-    if name not in _READY:
-        while _READY and sum(len(s.content) for s in _READY.values()) + len(content) > READY_BYTES:
-            _READY.pop(next(iter(_READY)))
-        _READY[name] = WorkerSweep(content, options)
-    return _READY[name]
+    """Returns the sweep of a name, which is the digest of its content; it is made once."""
+    if name not in _KEPT:
+        while _KEPT and sum(len(s.content) for s in _KEPT.values()) + len(content) > MAX_KEPT_BYTES:
+            _KEPT.pop(next(iter(_KEPT)))
+        _KEPT[name] = WorkerSweep(content, options)
+    return _KEPT[name]

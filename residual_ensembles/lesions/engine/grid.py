@@ -9,17 +9,18 @@ from typing import NamedTuple
 from residual_ensembles.parameters import LesionParameters
 
 MEMORY_BYTES = LesionParameters().options["memory_bytes"]
-"""Default bound of the memory of a sweep's activations."""
+"""Default memory for the activations of a sweep."""
 BATCH_BYTES = 32 * 2**20
-"""Size of the largest batch between two modules. More is no faster on a CPU."""
-MEMORY_SHARE = 64
-"""A batch takes no more than this part of the memory: a walk needs room for many of them."""
+"""Size of the largest batch. Larger ones are no faster on a CPU."""
+BATCHES_IN_MEMORY = 64
+"""Batches of the largest size that fit the memory: a walk needs room for many of them."""
 LARGEST_CHUNK = 1024
-"""Images in a chunk. More are no faster either, and a chunk is what an interruption loses."""
+"""Images in a chunk, at most. Larger chunks are no faster, and an interruption loses one chunk."""
 SMALLEST_BATCH = 8
-"""Rows in a batch, where few images are left of a lesion."""
-FILL = 0.25
-"""By this share of its rows a batch may be filled up to a larger size; else it is split."""
+"""Smallest number of rows in a batch, where few images of a lesion are left."""
+MAX_PADDING = 0.25
+"""Rows that are added to pad a batch to a larger size, at most, as a share of the rows that it has;
+where that takes more, the batch is split."""
 
 
 class Grid(NamedTuple):
@@ -29,7 +30,7 @@ class Grid(NamedTuple):
     chunk: int
     """Images in a chunk; the last one may have fewer."""
     batch_sizes: tuple[int, ...]
-    """How many activations pass a module at once, in descending order."""
+    """Rows in a batch, each one image after one lesion, in descending order."""
 
     def chunks(self) -> list[slice]:
         """Returns the images of each chunk."""
@@ -47,17 +48,17 @@ def grid(
 ) -> Grid:
     """Returns a grid whose chunks fill a batch, if there are enough images.
 
-    Then each lesion passes a module by itself, and nothing has to be copied from one batch to
-    another. Where images fill at most half of a batch, it can hold those of several lesions.
+    Then a batch holds one lesion, and nothing is copied from one batch to another. Where images
+    fill at most half of a batch, it can hold those of several lesions.
     """
     if batch_size is not None and batch_size < 1:
         raise ValueError(f"Received batch_size={batch_size}, expected 1 or more.")
-    rows = memory_bytes // MEMORY_SHARE // row_bytes
+    rows = memory_bytes // BATCHES_IN_MEMORY // row_bytes
     rows = min(rows, batch_size or max(BATCH_BYTES // row_bytes, 1))
     if rows < 1:
         raise ValueError(
             f"Received a memory bound of {memory_bytes} bytes for activations of {row_bytes} bytes "
-            f"an image, expected at least {row_bytes * MEMORY_SHARE}."
+            f"an image, expected at least {row_bytes * BATCHES_IN_MEMORY}."
         )
     chunk = math.ceil(n_images / math.ceil(n_images / min(rows, LARGEST_CHUNK)))  # equal
     batch = chunk * 2 ** int(math.log2(rows / chunk))

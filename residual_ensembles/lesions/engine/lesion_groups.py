@@ -16,11 +16,11 @@ from residual_ensembles.models.chain import segment_of
 from residual_ensembles.models.module import multiply_adds
 
 CHUNK_MULTIPLY_ADDS = 2e12
-"""Of a chunk: tens of seconds on one core, which manages 2 to 9 × 10¹⁰ in a second."""
+"""Multiply-adds of a chunk: tens of seconds on one core, which does 2 to 9 × 10¹⁰ in a second."""
 PASSES_IN_CHUNK = 16
-"""A chunk costs at least as much as so many full passes: what it cannot share costs about one."""
+"""Full passes that a chunk costs at least: steps that it computes anew cost about one."""
 FEWEST_IMAGES = 64
-"""Fewer would be slow where nothing is shared."""
+"""Images in a chunk, at least: fewer would be slow where lesions share no steps."""
 
 
 def groups(

@@ -29,7 +29,7 @@ def evaluate_reference(
         Classes as int32, `(n_lesions, n_images)`.
 
     Raises:
-        TypeError: Images are no array.
+        TypeError: Images are not an array.
         ValueError: Images have another shape than the network's, or it does not allow one of the
             lesions.
 
@@ -72,7 +72,7 @@ class CompiledParts:
     """A network whose stem, modules and head are each compiled once, when first needed.
 
     A lesion then chooses which of them a batch passes: modules that are deleted are not computed,
-    and no lesion compiles anything anew.
+    and no lesion compiles anything again.
 
     Args:
         chain: The network; its weights must not change while this object is used.

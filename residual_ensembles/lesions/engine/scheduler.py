@@ -16,12 +16,12 @@ from residual_ensembles.lesions.engine.lesion_groups import groups
 from residual_ensembles.runtime.executor import Executor, Task
 from residual_ensembles.runtime.result_cache import CachedTask, Count, ResultCache, run_cached
 
-LONGEST_NAMES = 2
-"""A task is named by its lesions; where there are more, by the first and the last of them."""
+MAX_NAMED = 2
+"""Lesions that the name of a task lists, at most; of more, it has the first and the last."""
 
 
 class Chunk(NamedTuple):
-    """Some lesions with some images, computed by one task."""
+    """Some lesions on some images, computed by one task."""
 
     keys: tuple[str, ...]
     """Name of each lesion in the cache."""
@@ -45,7 +45,7 @@ class ChunkResult(NamedTuple):
     fields: dict[str, np.ndarray]
     """`(n_lesions, n_images)` each."""
     peak_bytes: int
-    """By how much the memory of the process had grown, at most."""
+    """Largest growth of the process's memory."""
 
 
 def compute_chunk(
@@ -105,7 +105,7 @@ class LesionResults:
         self.keys = tuple(keys)
         self.images = np.asarray(images)
         self.peak_bytes = 0
-        """By how much the memory of a process grew while missing results were computed."""
+        """Largest growth of a process's memory while missing results were computed."""
         self._row = {key: i for i, key in enumerate(self.keys)}
         shape = len(self.keys), len(self.images)
         self.known = np.zeros(shape, bool)
@@ -116,7 +116,7 @@ class LesionResults:
             self.add(result)
 
     def add(self, result: ChunkResult) -> None:
-        """Copies what a chunk says of these lesions with these images."""
+        """Copies the results of a chunk that are of these lesions and images."""
         theirs = [i for i, key in enumerate(result.keys) if key in self._row]
         rows = np.array([self._row[result.keys[i]] for i in theirs], int)
         columns = np.searchsorted(self.images, result.images)
@@ -128,7 +128,7 @@ class LesionResults:
         self.known[here] = True
 
     def missing(self, rows: np.ndarray, images: np.ndarray) -> np.ndarray:
-        """Returns those of the lesions `rows` for which one of `images` is not known."""
+        """Returns those of the lesions `rows` of which the result on one of `images` is missing."""
         return rows[~self.known[np.ix_(rows, self._columns(images))].all(axis=1)]
 
     def take(self, name: str, rows: np.ndarray, images: np.ndarray) -> np.ndarray:
@@ -144,9 +144,9 @@ class Request(NamedTuple):
 
     spec: SweepSpec
     images: object
-    """All of the sweep: an array, or what returns one for a slice or for positions."""
+    """All images of the sweep: an array, or anything that returns one for a slice or positions."""
     results: LesionResults
-    """What chunks are added to."""
+    """The results that chunks are added to."""
     lesions: np.ndarray
     """Positions of the lesions."""
     parts: Sequence[slice | np.ndarray]
@@ -160,10 +160,10 @@ class Request(NamedTuple):
 
 
 class Scheduler:
-    """Runs what sweeps want as one set of tasks, so that all processors are busy to the end.
+    """Computes the requests of all sweeps as one set of tasks, so that no processor is idle early.
 
     `progress` is called with the number of predictions that were made since the last call, and
-    `counted`, when a task is finished, with how many are.
+    `counted`, when a task is finished, with the number of finished tasks.
     """
 
     def __init__(
@@ -179,7 +179,7 @@ class Scheduler:
         self._images: tuple = (None, None, None)
 
     def compute(self, requests: Sequence[Request]) -> None:
-        """Computes what is missing of the results that are wanted, and adds it to them."""
+        """Computes the requested results that are missing, and adds them."""
         missing = [(each, *one) for each in requests for one in self._missing(each)]
         tasks = [
             CachedTask(
@@ -241,7 +241,7 @@ def _key(chunk: Chunk) -> str:
 
 def _title(spec: SweepSpec, chunk: Chunk) -> str:
     names = [str(spec.lesions[i]) for i in chunk.lesions]
-    if len(names) <= LONGEST_NAMES:
+    if len(names) <= MAX_NAMED:
         lesions = ", ".join(names)
     else:
         lesions = f"{len(names)} lesions from {names[0]!r} to {names[-1]!r}"

@@ -9,10 +9,10 @@ take is taken at once, without copying them, first the one that leads to the few
 on to the end. Otherwise the smallest depth of the network goes first: lesions that parted meet
 again there, and pass the later modules in one batch. When a third of the memory is taken, blocks
 that do not grow, since their lesions do not part at the next steps, go on first, still in common
-batches; without any, or when half of it is taken, the walk turns to the block that is nearest to
-its end and to the step that leads to the fewest lesions, until there is room again. Meanwhile no
-more than a few blocks wait for each halving of the lesions. The rest of the memory is left for the
-computation itself.
+batches. Where all blocks grow, or half of the memory is taken, the walk goes on with the block that
+is nearest to its end, and with its step that leads to the fewest lesions, until there is room
+again: at most a few blocks then wait for each halving of the lesions. The rest of the memory is
+left for the computation itself.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -24,7 +24,7 @@ import numpy as np
 from keras import ops
 
 from residual_ensembles import backend
-from residual_ensembles.lesions.engine.grid import FILL
+from residual_ensembles.lesions.engine.grid import MAX_PADDING
 from residual_ensembles.lesions.engine.tree import Tree
 from residual_ensembles.lesions.lesion import Step
 
@@ -40,7 +40,7 @@ class Pending(NamedTuple):
     """A step still to be taken from a block."""
 
     lesions: int
-    """How many it leads to."""
+    """Number of lesions that it leads to."""
     rows: int
     depth: int
     """Smallest depth in the network at which a row takes it."""
@@ -50,7 +50,7 @@ class Pending(NamedTuple):
 class Block:
     """Activations of some images at some nodes of the tree.
 
-    The tensor, `(batch, ...)`, may have more rows than `nodes` and `images`: those fill a batch.
+    The tensor, `(batch, ...)`, may have more rows than `nodes` and `images`: those pad the batch.
     """
 
     tensor: object
@@ -76,7 +76,7 @@ class Selection(NamedTuple):
     block: Block
     rows: np.ndarray
     nodes: np.ndarray
-    """The node that each row gets to."""
+    """The node that the step takes each row to."""
 
 
 class Walk:
@@ -86,7 +86,7 @@ class Walk:
         network: Anything with `stem`, `run(step, y)` and `head`; a `PreparedNetwork`.
         tree: Steps of the lesions, as `network.steps` names them.
         batch_sizes: How many rows a batch can have, in descending order.
-        memory_bytes: What the blocks may take.
+        memory_bytes: Memory for the blocks.
         store: Called with (lesion, images, logits) when images have reached the end of a lesion:
             positions, and `(len(images), n_classes)`.
         progress: Called with the number of rows after each batch.
@@ -122,7 +122,7 @@ class Walk:
         self.needed = needed
         start = np.arange(len(images)) if needed is None else np.flatnonzero(needed[0])
         for rows in self._batches(start):
-            y = self.network.stem(ops.convert_to_tensor(images[self._filled(rows)]))
+            y = self.network.stem(ops.convert_to_tensor(images[self._padded(rows)]))
             self._add(y, np.zeros(len(rows), int), rows)
         while self.blocks:
             self._take(*self._next())
@@ -154,7 +154,7 @@ class Walk:
         return step, [self.blocks[i]]
 
     def _is_large(self, block: Block) -> bool:
-        """Whether a block goes on without others: joining them costs more than it saves."""
+        """Whether a block is run alone: joining it with others costs more than it saves."""
         return len(block) > self.batch_sizes[0] // 2
 
     def _earliest(self, blocks: list[Block]) -> tuple[Step, list[Block]]:
@@ -184,10 +184,10 @@ class Walk:
         source = np.repeat(np.arange(len(parts)), [len(part.rows) for part in parts])
         rows = np.concatenate([part.rows for part in parts])
         for batch in self._batches(np.arange(len(rows))):
-            filled = self._filled(batch)
+            padded = self._padded(batch)
             chunks = [
-                backend.take_rows(parts[i].block.tensor, rows[filled[source[filled] == i]])
-                for i in np.unique(source[filled])
+                backend.take_rows(parts[i].block.tensor, rows[padded[source[padded] == i]])
+                for i in np.unique(source[padded])
             ]
             y = chunks[0] if len(chunks) == 1 else ops.concatenate(chunks)
             self._run(step, y, nodes[batch], images[batch])
@@ -199,7 +199,7 @@ class Walk:
         self.progress(len(nodes))
 
     def _add(self, tensor, nodes: np.ndarray, images: np.ndarray) -> None:
-        """Hands over the logits of lesions that end here, and keeps what goes on."""
+        """Stores the logits of lesions that end here, and keeps rows whose lesions go on."""
         reached = np.unique(nodes)
         ends = [node for node in reached if self.tree.lesions[node]]
         if ends:
@@ -248,11 +248,11 @@ class Walk:
         self.blocks.remove(block)
         self.live_bytes -= n_bytes(block.tensor)
         for batch in self._batches(rows):
-            tensor = backend.take_rows(block.tensor, self._filled(batch))
+            tensor = backend.take_rows(block.tensor, self._padded(batch))
             self._keep(tensor, block.nodes[batch], block.images[batch], block.pending)
 
     def _batches(self, rows: np.ndarray) -> Iterator[np.ndarray]:
-        """Splits rows into batches that need little filling."""
+        """Splits rows into batches that need little padding."""
         while len(rows):
             size = self._size(len(rows))
             yield rows[:size]
@@ -261,10 +261,10 @@ class Walk:
     def _size(self, n: int) -> int:
         """Returns the size of the next batch of `n` rows."""
         for size in self.batch_sizes:
-            if size <= n * (1 + FILL):
+            if size <= n * (1 + MAX_PADDING):
                 return size
         return self.batch_sizes[-1]
 
-    def _filled(self, rows: np.ndarray) -> np.ndarray:
-        """Returns rows for a full batch; the last one is repeated for those that are missing."""
+    def _padded(self, rows: np.ndarray) -> np.ndarray:
+        """Returns rows padded to the size of their batch by repeating the last one."""
         return np.pad(rows, (0, max(0, self._size(len(rows)) - len(rows))), mode="edge")

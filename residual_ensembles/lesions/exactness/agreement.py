@@ -19,60 +19,60 @@ from residual_ensembles.lesions.exactness.ties import (
 from residual_ensembles.lesions.lesion import Lesion
 from residual_ensembles.statistics.randomness import generator
 
-# Before each step the last digit of every float32 number is moved, up or down at random, and the
-# logits are compared with those of the unperturbed network. Two programs that add the same numbers
-# in another order differ by about as much: of VGG-15, ResNet-110 and highway networks, whose logits
-# are moved by between two millionths and a twentieth, the engine and the reference differ by 0.6 to
-# 1.2 times what one such perturbation says (`tests/lesions/exactness/test_agreement.py`). With some
+# Before each step every float32 number is moved up or down at random by one unit in the last place,
+# and the logits are compared with those of the unperturbed network. Two programs that add the same
+# numbers in another order differ by about as much: of VGG-15, ResNet-110 and highway networks,
+# whose logits such a perturbation changes by two millionths to a twentieth, the engine and the
+# reference differ by 0.6 to 1.2 times that (`tests/lesions/exactness/test_agreement.py`). With some
 # kernels it is more: of a small VGG, whose sums have up to 4,608 terms, 1.1 times with Eigen's and
-# 2.2 times with oneDNN's. The largest of a few perturbations is less a matter of chance.
+# 2.2 times with oneDNN's. The largest of a few perturbations depends less on chance.
 N_PERTURBATIONS = 4
 """Perturbations of each lesion."""
-LAST_DIGIT = float(np.finfo(np.float32).eps)
-"""Of float32: distance from 1 to the next number."""
+ULP = float(np.finfo(np.float32).eps)
+"""Unit in the last place of float32: distance from 1 to the next number."""
 
 
 def perturbed_logits(
     reference: CompiledParts, lesions: Sequence[Lesion], images: np.ndarray
 ) -> np.ndarray:
-    """Returns logits `(N_PERTURBATIONS, n_lesions, n_images, n_classes)` with last digits moved."""
+    """Returns perturbed logits `(N_PERTURBATIONS, n_lesions, n_images, n_classes)`."""
     return np.stack(
         [
-            [reference(lesion, images, _moving(draw)) for lesion in lesions]
+            [reference(lesion, images, _perturbation(draw)) for lesion in lesions]
             for draw in range(N_PERTURBATIONS)
         ]
     )
 
 
-def _moving(draw: int) -> Callable:
-    """Returns a function that moves last digits at random, seeded by `draw`.
+def _perturbation(draw: int) -> Callable:
+    """Returns a function that moves numbers by one unit in the last place, seeded by `draw`.
 
-    Only those of float32: for smaller types other bounds hold.
+    Only float32 numbers are moved: for smaller types other bounds hold.
     """
     random = generator(draw, "last digits")
 
-    def move(y):
+    def perturb(y):
         if keras.backend.standardize_dtype(y.dtype) != "float32":
             return y
         signs = random.choice(np.array([-1, 1], np.float32), size=tuple(y.shape))
-        return y * ops.convert_to_tensor(1 + LAST_DIGIT * signs)
+        return y * ops.convert_to_tensor(1 + ULP * signs)
 
-    return move
+    return perturb
 
 
 SHARE = 1 / 8
 """Share of the lesions of a sweep that are compared with the reference."""
-FIRST = 4
-"""Lesions at the beginning of a plan that always are."""
-IMAGES = 16
-"""Images with which lesions are compared with the reference."""
-LARGEST = 1e-2
+N_FIRST = 4
+"""Lesions at the beginning of a plan that are always compared."""
+N_IMAGES = 16
+"""Images on which lesions are compared with the reference."""
+MAX_DIFFERENCE = 1e-2
 """Relative difference of logits above which there is a mistake, and not rounding, unless the
-network itself enlarges rounding that far."""
+network itself amplifies rounding that far."""
 NOISE_FACTOR = 3.0
-"""How many times the network's own noise the engine and the reference may differ by."""
-LARGEST_REDUCED = 0.3
-"""`LARGEST` of a network that computes in less than float32 by itself."""
+"""Largest difference of engine and reference, as a multiple of the network's own noise."""
+MAX_DIFFERENCE_REDUCED = 0.3
+"""`MAX_DIFFERENCE` of a network that computes in less than float32 by itself."""
 
 
 class Agreement(NamedTuple):
@@ -89,9 +89,8 @@ class Agreement(NamedTuple):
     largest_relative_difference: float
     """Largest difference of a logit, as a share of the scale of its image."""
     self_noise: float = 0.0
-    """By how much the network itself enlarges rounding, in the same measure: see
-    `perturbed_logits`. Measured only where the difference is too large to be rounding in most
-    networks."""
+    """Largest change of a logit by `perturbed_logits`, as the same share. Measured only where the
+    difference is too large to be rounding in most networks, and 0 elsewhere."""
 
 
 def agreement(
@@ -104,10 +103,10 @@ def agreement(
     """
     close = relative_top2_margin(reference) < rounding
     different = logits.argmax(axis=-1) != reference.argmax(axis=-1)
-    return _counted(different, close, differences(logits, reference))
+    return _agreement(different, close, differences(logits, reference))
 
 
-def _counted(
+def _agreement(
     different: np.ndarray, close: np.ndarray, relative: np.ndarray, self_noise: float = 0.0
 ) -> Agreement:
     return Agreement(
@@ -143,14 +142,14 @@ def sampled_lesions(lesions: Sequence[Lesion], seed: int) -> np.ndarray:
     in the same way, so that a larger plan compares the lesions of a smaller one and some more.
     """
     drawn = [generator(seed, "agreement", str(lesion)).random() < SHARE for lesion in lesions]
-    drawn[:FIRST] = [True] * len(drawn[:FIRST])
+    drawn[:N_FIRST] = [True] * len(drawn[:N_FIRST])
     return np.flatnonzero(drawn)
 
 
 def sampled_images(n_images: int, seed: int) -> np.ndarray:
     """Returns the positions of the images on which lesions are compared with the reference."""
     random = generator(seed, "agreement pictures")
-    return np.sort(random.choice(n_images, min(IMAGES, n_images), replace=False))
+    return np.sort(random.choice(n_images, min(N_IMAGES, n_images), replace=False))
 
 
 FIELDS = {
@@ -160,7 +159,7 @@ FIELDS = {
     "self_noise": np.float32,
     "finite": bool,
 }
-"""What `compare` returns."""
+"""Arrays that `compare` returns, by name, and their types."""
 
 
 def compare(
@@ -171,8 +170,8 @@ def compare(
     Returns:
         `(n_lesions, n_images)` each: the largest difference of logits, and the top-2 margin of the
         network itself, as shares of the largest logit; whether the predictions differ; where logits
-        differ by more than `LARGEST`, by how much the network enlarges rounding; and whether all
-        logits are finite.
+        differ by more than `MAX_DIFFERENCE`, the noise of the network; and whether all logits are
+        finite.
     """
     reference = CompiledParts(evaluator.chain, compile=lambda function: function)
     chosen = [evaluator.lesions[i] for i in lesions]
@@ -181,10 +180,10 @@ def compare(
         expected = np.stack([reference(lesion, images) for lesion in chosen])
         result = differences(logits, expected)
         self_noise = np.zeros_like(result)
-        far = np.flatnonzero(result.max(axis=1) > LARGEST)
+        far = np.flatnonzero(result.max(axis=1) > MAX_DIFFERENCE)
         if len(far):
-            moved = perturbed_logits(reference, [chosen[i] for i in far], images)
-            self_noise[far] = differences(moved, expected[far]).max(axis=0)
+            perturbed = perturbed_logits(reference, [chosen[i] for i in far], images)
+            self_noise[far] = differences(perturbed, expected[far]).max(axis=0)
     return {
         "difference": result,
         "margin": relative_top2_margin(expected)
@@ -201,13 +200,13 @@ def agreement_of(
 ) -> Agreement:
     """Returns the agreement on a sample of lesions, from the results of `compare`."""
     close = margin < bounds_of_others(difference)
-    return _counted(different, close, difference, float(self_noise.max()))
+    return _agreement(different, close, difference, float(self_noise.max()))
 
 
 def check_agreement(result: Agreement, chain) -> None:
-    """Refuses a network that the engine does not evaluate as it evaluates itself."""
+    """Refuses a network whose logits the engine does not reproduce."""
     dtypes = {module.compute_dtype for module in chain.modules}
-    largest = LARGEST if dtypes <= {"float32", "float64"} else LARGEST_REDUCED
+    largest = MAX_DIFFERENCE if dtypes <= {"float32", "float64"} else MAX_DIFFERENCE_REDUCED
     largest = max(largest, NOISE_FACTOR * result.self_noise)
     if not result.largest_relative_difference <= largest:
         raise ArithmeticError(

@@ -23,20 +23,20 @@ from residual_ensembles.statistics.randomness import generator
 SAMPLE = 128
 """Images on which every lesion is evaluated in both precisions."""
 SAFETY = 2.0
-"""The threshold as a multiple of the largest rounding of the sample."""
+"""Threshold as a multiple of the largest rounding on the sample."""
 COMMON_QUANTILE = 0.999
-"""The largest rounding of a lesion counts as at least this quantile of the roundings of all."""
+"""Quantile of the roundings of all lesions that the largest of a lesion counts as at least."""
 
 
-class Check(NamedTuple):
+class Bfloat16Changes(NamedTuple):
     """Changes of predictions by bfloat16, measured on a sample."""
 
     n: int
     """Predictions that were made in both precisions."""
     n_changed: int
-    """Those that differ."""
+    """Predictions that differ between them."""
     thresholds: np.ndarray
-    """For each lesion, the top-2 margin below which a prediction is not trusted, in logits."""
+    """Top-2 margin, in logits, below which a prediction is reevaluated, `(n_lesions,)`."""
 
 
 def sample(n_images: int, seed: int) -> np.ndarray:
@@ -46,7 +46,7 @@ def sample(n_images: int, seed: int) -> np.ndarray:
 
 
 FIELDS = {"changed": bool, "rounding": np.float32}
-"""What `compare` returns."""
+"""Arrays that `compare` returns, by name, and their types."""
 
 
 def compare(
@@ -57,9 +57,9 @@ def compare(
     return {"changed": low.argmax(-1) != high.argmax(-1), "rounding": margin_error(low, high)}
 
 
-def check_of(changed: np.ndarray, rounding: np.ndarray) -> Check:
-    """Returns the check from the results of `compare` for all lesions, `(n_lesions, n_images)`."""
-    return Check(changed.size, int(changed.sum()), thresholds(rounding))
+def changes_of(changed: np.ndarray, rounding: np.ndarray) -> Bfloat16Changes:
+    """Summarizes the results of `compare` for all lesions, `(n_lesions, n_images)` each."""
+    return Bfloat16Changes(changed.size, int(changed.sum()), thresholds(rounding))
 
 
 def thresholds(roundings: np.ndarray) -> np.ndarray:
@@ -78,32 +78,32 @@ class Cascaded(NamedTuple):
 
     logits: np.ndarray
     reevaluated: np.ndarray
-    """Booleans `(n_lesions, n_images)`: evaluated again in float32; all images of a lesion
-    whose threshold was violated."""
+    """Booleans `(n_lesions, n_images)`: evaluated again in float32; all images of a lesion whose
+    threshold was violated."""
     threshold_violations: np.ndarray
-    """Of these, where rounding changed more than the threshold."""
+    """Booleans `(n_lesions, n_images)`: those of which rounding changed more than the threshold."""
 
 
 def cascaded(
     evaluator: Evaluator,
     images: np.ndarray,
     lesions: np.ndarray,
-    limits: np.ndarray,
+    thresholds: np.ndarray,
     progress: Callable[[float], None],
 ) -> Cascaded:
     """Returns logits in bfloat16, and in float32 where the two best lie too close.
 
-    `lesions` are positions in the sweep, `limits` their thresholds, in logits.
+    `lesions` are positions in the sweep; thresholds are in logits.
     """
-    limits = limits[:, None]
+    thresholds = thresholds[:, None]
     low = evaluator.logits(images, "bfloat16", lesions=lesions, progress=progress)
     logits = low.copy()
     reevaluated, threshold_violations = np.zeros((2, *low.shape[:2]), bool)
-    wanted = top2_margin(low) < limits
+    wanted = top2_margin(low) < thresholds
     while wanted.any():
         high = evaluator.logits(images, "float32", wanted=wanted, lesions=lesions)
         logits[wanted] = high[wanted]
         reevaluated |= wanted
-        threshold_violations |= reevaluated & (margin_error(low, logits) > limits)
+        threshold_violations |= reevaluated & (margin_error(low, logits) > thresholds)
         wanted = threshold_violations.any(axis=1, keepdims=True) & ~reevaluated
     return Cascaded(logits, reevaluated, threshold_violations)

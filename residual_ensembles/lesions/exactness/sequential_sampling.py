@@ -11,24 +11,24 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from residual_ensembles.lesions.engine.grid import FILL
+from residual_ensembles.lesions.engine.grid import MAX_PADDING
 from residual_ensembles.statistics.finite_population import FiniteInterval, changes, error_after
 from residual_ensembles.statistics.randomness import generator
 
 FIRST_ROUND = 256
-"""First sample: without a discordant image in it, the interval is about one point either way.
+"""Images of the first sample: without a discordant one, the interval is about ±1 point.
 
 This and later rounds have up to a quarter more or fewer, to fill batches."""
 ROUND = 64
-"""Images by which a small sample grows."""
+"""Images that a round adds to a small sample."""
 GROWTH = 1 / 8
-"""Share of itself by which a large sample grows: the few lesions that need thousands of images
-are neither looked at hundreds of times nor evaluated in small batches."""
+"""Images that a round adds to a large sample, as a share of it: the few lesions that need thousands
+of images have neither hundreds of interim analyses nor small batches."""
 LEVEL = 0.955
-"""Level of the single interval. Looking again and again, and stopping when it is narrow, costs up
-to half a percent of coverage; with this, no less than 94 % is left (simulated in the tests)."""
+"""Level of the interval of one interim analysis. To stop at the first narrow one costs up to half a
+percent of coverage; with this level, at least 94 % is left (simulated in the tests)."""
 LARGEST_OVERSAMPLING = 2.0
-"""How many times as often images that the intact network gets wrong are drawn, at most."""
+"""Largest `oversampling`."""
 
 
 def check_half_width(ci_half_width: float) -> None:
@@ -63,7 +63,7 @@ def finite_interval(
 
 
 def oversampling(share_wrong: float) -> float:
-    """Returns how many times as often images that the intact network gets wrong are drawn.
+    """Returns the factor by which images that the intact network gets wrong are drawn more often.
 
     A sample of a given size is most precise where strata are drawn in proportion to their standard
     deviations (Neyman 1934). If a lesion makes as many images right as wrong, that of the images
@@ -82,8 +82,8 @@ def sampling_order(intact_wrong: np.ndarray, seed: int) -> np.ndarray:
     """
     random = generator(seed, "sampling order")
     key = np.empty(len(intact_wrong))
-    often = oversampling(float(intact_wrong.mean()))
-    for stratum, length in ((intact_wrong, 1 / often), (~intact_wrong, 1.0)):
+    factor = oversampling(float(intact_wrong.mean()))
+    for stratum, length in ((intact_wrong, 1 / factor), (~intact_wrong, 1.0)):
         members = random.permutation(np.flatnonzero(stratum))
         key[members] = length * (np.arange(len(members)) + random.random()) / max(len(members), 1)
     return np.argsort(key, kind="stable")
@@ -129,7 +129,7 @@ class Sampling:
     def _fitting(self, n: int) -> int:
         """Returns a number of images near `n` that fills batches, large ones if possible."""
         multiples = [size * max(1, round(n / size)) for size in self.batch_sizes]
-        return next((m for m in multiples if abs(m - n) <= FILL * n), multiples[-1])
+        return next((m for m in multiples if abs(m - n) <= MAX_PADDING * n), multiples[-1])
 
     def record(self, images: np.ndarray, wrong: np.ndarray) -> int:
         """Records outcomes, and drops the lesions whose interval is now narrow enough.

@@ -3,13 +3,13 @@
 import numpy as np
 
 ROUNDING = 1e-4
-"""Bound of what float32 rounding changes in a difference of two logits, as a share of the largest.
+"""Bound on the change of a difference of two logits by float32 rounding, as a share of the largest.
 
 The engine and the reference add the same numbers in another order. With random weights, a last
 layer that is fitted and more than 500 lesions, logits of ResNet-110 differ by up to a quarter of
-it. A network that enlarges small differences from module to module, as random highway networks with
-open gates do, has a larger bound: `rounding_bound`. Compared with float64, the error of the engine
-is no larger than that of the reference (`tests/lesions/exactness/test_agreement.py`).
+it. A network that amplifies small differences from module to module, as random highway networks
+with open gates do, has a larger bound: `rounding_bound`. Compared with float64, the error of the
+engine is no larger than that of the reference (`tests/lesions/exactness/test_agreement.py`).
 """
 SAFETY = 10.0
 """The bound as a multiple of the largest difference on a sample."""
@@ -39,13 +39,13 @@ def top2_margin(logits: np.ndarray) -> np.ndarray:
 
 
 def margin_error(logits: np.ndarray, exact: np.ndarray) -> np.ndarray:
-    """Returns how much the best class of `logits` loses to any other when they become exact.
+    """Returns by how much the lead of the best class of `logits` over any other shrinks when exact.
 
-    Where this is less than the lead, the prediction stays.
+    Where this is less than the top-2 margin, the prediction stays.
 
     Args:
         logits: `(..., classes)`.
-        exact: What they are in higher precision.
+        exact: The same logits in higher precision.
 
     Returns:
         In units of logits, `(...,)`: a confident image has larger logits but no larger rounding.

@@ -2,16 +2,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from residual_ensembles.lesions.engine.grid import MEMORY_SHARE, grid
+from residual_ensembles.lesions.engine.grid import BATCHES_IN_MEMORY, grid
 
 
 @given(st.integers(1, 5000), st.integers(1, 2**22), st.integers(0, 8))
 def test_chunks_cover_all_images_and_batches_fit(n_images, row_bytes, extra):
-    memory = row_bytes * MEMORY_SHARE * 2**extra
+    memory = row_bytes * BATCHES_IN_MEMORY * 2**extra
     result = grid(n_images, row_bytes, memory)
     chunks = result.chunks()
     assert [i for chunk in chunks for i in range(n_images)[chunk]] == list(range(n_images))
-    assert result.batch_sizes[0] * row_bytes <= memory / MEMORY_SHARE
+    assert result.batch_sizes[0] * row_bytes <= memory / BATCHES_IN_MEMORY
     assert result.batch_sizes[0] % result.chunk == 0
     assert list(result.batch_sizes) == sorted(set(result.batch_sizes), reverse=True)
 

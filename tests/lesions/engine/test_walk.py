@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import ops
 
-from residual_ensembles.lesions.engine.grid import MEMORY_SHARE
+from residual_ensembles.lesions.engine.grid import BATCHES_IN_MEMORY
 from residual_ensembles.lesions.engine.tree import Tree
 from residual_ensembles.lesions.engine.walk import Walk
 
@@ -129,7 +129,7 @@ def test_large_blocks_that_wait_with_some_of_their_rows_take_no_more_than_there_
     sequences = [(*intact[:i], 1000 + i, *intact[i + 1 :]) for i in range(n_steps)] + [intact]
     wanted = np.random.default_rng(0).random((n_steps + 1, n)) < 0.6
     wanted[-1] = True
-    memory = MEMORY_SHARE * n * WIDTH * 4
+    memory = BATCHES_IN_MEMORY * n * WIDTH * 4
     options = {"n_images": n, "sizes": (n, n // 2, n // 4), "depths": [intact] * len(sequences)}
     _, _, walked = walk(sequences, memory=memory, wanted=wanted, **options)
     assert walked.peak_bytes <= memory / 2  # without a bound they would take more than all of it

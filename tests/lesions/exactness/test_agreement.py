@@ -12,7 +12,7 @@ from residual_ensembles.lesions.engine.evaluator import SweepSpec
 from residual_ensembles.lesions.engine.reference import CompiledParts, function_of
 from residual_ensembles.lesions.exactness import cascade
 from residual_ensembles.lesions.exactness.agreement import (
-    LARGEST,
+    MAX_DIFFERENCE,
     NOISE_FACTOR,
     agreement,
     differences,
@@ -87,7 +87,7 @@ def test_predictions_are_exact(model, depth, options, monkeypatch):
     print(model, result, "of", cascaded.rounding)
     assert result.n_unexplained == 0
     assert result.n_close < 0.002 * result.n
-    assert result.largest_relative_difference < cascaded.rounding < LARGEST / 10
+    assert result.largest_relative_difference < cascaded.rounding < MAX_DIFFERENCE / 10
     if model != "vgg":  # in which the reference itself is that far off float64
         assert result.largest_relative_difference < ROUNDING
     some = slice(None, None, 20)
@@ -95,8 +95,9 @@ def test_predictions_are_exact(model, depth, options, monkeypatch):
     assert is_as_exact_as_the_reference(logits[some], reference[some], exact)
     assert (reference.argmax(-1) != reference.argmax(-1)[0]).mean() > 0.1  # lesions matter
     wrong = (cascaded.predictions != reference.argmax(-1)).sum()
-    print(cascaded.check.n_changed, "of", cascaded.check.n, "changed by bfloat16;", wrong, "left")
-    assert cascaded.check.n == len(plan) * (N // 3)
+    n, n_changed, _ = cascaded.bfloat16
+    print(n_changed, "of", n, "changed by bfloat16;", wrong, "left")
+    assert n == len(plan) * (N // 3)
     assert wrong <= result.n_different
 
 
@@ -106,7 +107,7 @@ def test_a_network_that_enlarges_rounding_has_a_larger_bound():
     plan = [row.lesion for row in study_plan(chain, random=False, **NUMBERS)]
     reference = np.stack(list(reference_logits(chain, plan, images, batch_size=N)))
     result = evaluate(chain, plan, images)
-    assert result.agreement.largest_relative_difference > LARGEST  # it would be a mistake elsewhere
+    assert result.agreement.largest_relative_difference > MAX_DIFFERENCE  # elsewhere a mistake
     logits = SweepSpec(chain, plan, N).evaluator.logits(images)
     same = agreement(logits, reference, result.rounding)
     assert same.n_unexplained == 0

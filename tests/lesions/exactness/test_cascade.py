@@ -40,8 +40,8 @@ def test_after_a_threshold_violation_all_images_are_float32():
     high[0, :, 0] += [-0.2, 0.1, -9.0]  # within the threshold, where that can be seen
     high[1, :, 0] += [-0.6, 0.1, -9.0]  # beyond it
     high[2, :, 0] += [0.6, 0.1, -9.0]  # as far, but in favor of the class that wins anyway
-    everyone, limits = np.arange(3), np.full(3, 0.3)
-    result = cascade.cascaded(Tabulated(low, high), np.arange(3), everyone, limits, None)
+    everyone, thresholds = np.arange(3), np.full(3, 0.3)
+    result = cascade.cascaded(Tabulated(low, high), np.arange(3), everyone, thresholds, None)
     assert result.reevaluated.tolist() == [[True, False, False], [True] * 3, [True, False, False]]
     assert result.threshold_violations.tolist() == [[False] * 3, [True, False, True], [False] * 3]
     expected = np.where(result.reevaluated[..., None], high, low)
@@ -53,11 +53,11 @@ def test_after_a_threshold_violation_all_images_are_float32():
 def test_what_is_close_is_float32_and_what_is_not_is_bfloat16(resnet, images):
     evaluator = SweepSpec(resnet, LESIONS, len(images)).evaluator
     low, high = (evaluator.logits(images, p) for p in ("bfloat16", "float32"))
-    limits = np.median(top2_margin(low), axis=1)
-    result = cascade.cascaded(evaluator, images, EVERYONE, limits, lambda share: None)
-    close = top2_margin(low) < limits[:, None]
+    thresholds = np.median(top2_margin(low), axis=1)
+    result = cascade.cascaded(evaluator, images, EVERYONE, thresholds, lambda share: None)
+    close = top2_margin(low) < thresholds[:, None]
     assert (close.sum(axis=1) == len(images) // 2).all()
-    threshold_violations = close & (margin_error(low, high) > limits[:, None])
+    threshold_violations = close & (margin_error(low, high) > thresholds[:, None])
     np.testing.assert_array_equal(
         result.reevaluated, close | threshold_violations.any(axis=1, keepdims=True)
     )
@@ -71,8 +71,8 @@ def test_what_is_close_is_float32_and_what_is_not_is_bfloat16(resnet, images):
 @pytest.mark.bfloat16
 def test_without_close_images_nothing_is_done_again(resnet, images):
     evaluator = SweepSpec(resnet, LESIONS, len(images)).evaluator
-    limits = np.zeros(len(LESIONS))
-    result = cascade.cascaded(evaluator, images, EVERYONE, limits, lambda share: None)
+    thresholds = np.zeros(len(LESIONS))
+    result = cascade.cascaded(evaluator, images, EVERYONE, thresholds, lambda share: None)
     assert not result.reevaluated.any()
     assert "float32" not in evaluator.networks
 
@@ -92,10 +92,11 @@ def test_groups_of_lesions_give_the_same_check_as_all_at_once():
     halves = [
         cascade.compare(evaluator, images, part, None) for part in (EVERYONE[:4], EVERYONE[4:])
     ]
-    check = cascade.check_of(**{n: np.concatenate([half[n] for half in halves]) for n in halves[0]})
-    assert check.n == 9 * 40
-    assert check.n_changed == (low.argmax(-1) != high.argmax(-1)).sum() > 0
+    joined = {n: np.concatenate([half[n] for half in halves]) for n in halves[0]}
+    changes = cascade.changes_of(**joined)
+    assert changes.n == 9 * 40
+    assert changes.n_changed == (low.argmax(-1) != high.argmax(-1)).sum() > 0
     np.testing.assert_allclose(
-        check.thresholds, cascade.thresholds(margin_error(low, high)), rtol=1e-5
+        changes.thresholds, cascade.thresholds(margin_error(low, high)), rtol=1e-5
     )
-    assert (check.thresholds > 0).all()
+    assert (changes.thresholds > 0).all()
