@@ -26,7 +26,7 @@ ROWS_PER_CALL = 256
 STACKS_PER_CALL = 8
 # A residual divides a cotangent by about ten, and hardly ever by a million: after so many products
 # float32 is still far from underflow.
-PRODUCTS_BETWEEN = 5
+PRODUCTS_PER_RESCALING = 5
 
 
 def in_calls(items: Rows, row) -> Iterator[Rows]:

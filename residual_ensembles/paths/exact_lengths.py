@@ -27,7 +27,7 @@ LARGEST_EXPONENT = 40
 EXPONENT_SPAN = 60
 ROOM_BELOW = LARGEST_EXPONENT - EXPONENT_SPAN + 110
 ROOM_ABOVE = 110 - LARGEST_EXPONENT
-MAX_MODULES_BETWEEN = 8
+MAX_MODULES_PER_RESCALING = 8
 # Exponents change in steps, so that few cotangents are multiplied.
 EXPONENT_STEP = 16
 
@@ -96,20 +96,20 @@ def backprop_by_length(
     Cotangents of this batch that were computed down to a higher module are reused. `progress` is
     called with 1 after each module.
     """
-    forced = sum(not step.products.has_skip for step in batch.steps[above:])
-    longest = len(batch.steps) if max_length is None else max_length
+    forced = sum(not module.products.has_skip for module in batch.modules[above:])
+    longest = len(batch.modules) if max_length is None else max_length
     if longest < forced:
         raise ValueError(
             f"Received max_length={max_length}, expected {forced} or more: so many modules have no "
             "skip, and are on every path."
         )
     known = [key for key in batch.length_cache if key[0] == longest and key[1] >= above]
-    _, start = min(known, default=(longest, len(batch.steps)))
+    _, start = min(known, default=(longest, len(batch.modules)))
     result = copy.copy(
         batch.length_cache.get((longest, start)) or CotangentsByLength(batch.cotangent, longest)
     )
-    for step in reversed(batch.steps[above:start]):
-        result.pass_through(step)
+    for module in reversed(batch.modules[above:start]):
+        result.pass_through(module)
         progress(1)
     batch.length_cache[longest, above] = result
     return result
@@ -124,8 +124,8 @@ class CotangentsByLength:
         self.shortest = 0
         self.max_length = max_length
         self.n_passed = 0
-        self._rescale_at = 1
-        self._rescaled_at = 0
+        self._next_rescaling = 1
+        self._last_rescaling = 0
         self._largest = None
 
     @property
@@ -133,17 +133,17 @@ class CotangentsByLength:
         """Largest path length so far, in modules."""
         return self.shortest + len(self.rows) - 1
 
-    def pass_through(self, step: LinearizedModule) -> None:
+    def pass_through(self, module: LinearizedModule) -> None:
         """Propagates the cotangents backwards through a module."""
-        if step.products.has_skip:
-            self._pass_skip_and_residual(step)
+        if module.products.has_skip:
+            self._pass_skip_and_residual(module)
         else:
-            self._pass_residual_only(step)
+            self._pass_residual_only(module)
         self.n_passed += 1
-        if self.n_passed >= self._rescale_at:
+        if self.n_passed >= self._next_rescaling:
             self.rescale()
 
-    def _pass_skip_and_residual(self, step: LinearizedModule) -> None:
+    def _pass_skip_and_residual(self, module: LinearizedModule) -> None:
         passed: list = []
         below = None
         for part in self._in_calls():
@@ -151,7 +151,7 @@ class CotangentsByLength:
             change = self.exponents[max(0, first - 1) : first] - self.exponents[first]
             if change.any():
                 [below] = cotangents.multiplied([below], cotangents.factors(change))
-            new, below = step.products.recurrence(step.saved, part, below)
+            new, below = module.products.recurrence(module.saved, part, below)
             passed += new
         if self.longest < self.max_length:
             passed.append(below)
@@ -164,8 +164,8 @@ class CotangentsByLength:
         for first, end in pairwise([0, *ends.tolist(), len(self.rows)]):
             yield from cotangents.in_calls(self.rows[first:end], self.rows[0])
 
-    def _pass_residual_only(self, step: LinearizedModule) -> None:
-        self.rows = cotangents.mapped(partial(step.products.residual, step.saved), self.rows)
+    def _pass_residual_only(self, module: LinearizedModule) -> None:
+        self.rows = cotangents.mapped(partial(module.products.residual, module.saved), self.rows)
         self.shortest += 1
         if self.longest > self.max_length:
             del self.rows[-1]
@@ -183,17 +183,17 @@ class CotangentsByLength:
         by_row = dict(zip(due, moved, strict=True))
         self.rows = [by_row.get(i, row) for i, row in enumerate(self.rows)]
         self.exponents = exponents
-        self._plan(sizes)
+        self._schedule_rescaling(sizes)
 
-    def _plan(self, sizes: np.ndarray) -> None:
-        """Sets the number of modules until the next rescaling."""
+    def _schedule_rescaling(self, sizes: np.ndarray) -> None:
+        """Sets after how many modules the cotangents are rescaled next."""
         falls = max([1, *(sizes[:-1] - sizes[1:])])  # by one length more: by one module more
         grows = 1
         if self._largest is not None:
-            grows = (sizes.max() - self._largest) / (self.n_passed - self._rescaled_at)
+            grows = (sizes.max() - self._largest) / (self.n_passed - self._last_rescaling)
         safe = min(ROOM_BELOW / falls, ROOM_ABOVE / max(1, grows))
-        self._rescale_at = self.n_passed + int(np.clip(safe, 1, MAX_MODULES_BETWEEN))
-        self._rescaled_at, self._largest = self.n_passed, sizes.max()
+        self._next_rescaling = self.n_passed + int(np.clip(safe, 1, MAX_MODULES_PER_RESCALING))
+        self._last_rescaling, self._largest = self.n_passed, sizes.max()
 
     def projected(self, gradient, to_target: Callable) -> GradientByLength:
         """Returns norms of the cotangents and their projections on the full gradient.
@@ -281,12 +281,12 @@ def weight_gradient(
         >>> weight_gradient(batch, 8).lengths.tolist()  # one module is above it
         [0, 1]
     """
-    if not 1 <= number <= len(batch.steps):
-        raise ValueError(f"Received module {number}, expected 1 to {len(batch.steps)}.")
-    step = batch.steps[number - 1]
-    gradient = step.to_weights(batch.gradients[number])
+    if not 1 <= number <= len(batch.modules):
+        raise ValueError(f"Received module {number}, expected 1 to {len(batch.modules)}.")
+    module = batch.modules[number - 1]
+    gradient = module.to_weights(batch.gradients[number])
     by_length = backprop_by_length(batch, max_length, above=number)
-    return by_length.projected(gradient, lambda rows: [step.to_weights(row) for row in rows])
+    return by_length.projected(gradient, lambda rows: [module.to_weights(row) for row in rows])
 
 
 @checked
@@ -315,8 +315,8 @@ def share_by_module(batch: LinearizedBatch) -> np.ndarray:
     """
     full = cotangents.FullGradient(batch.gradients[0])
     tangent, shares = full.row, []
-    for step, cotangent in zip(batch.steps, batch.gradients[1:], strict=True):
-        through = step.products.residual(step.saved, [cotangent])
+    for module, cotangent in zip(batch.modules, batch.gradients[1:], strict=True):
+        through = module.products.residual(module.saved, [cotangent])
         shares.append(full.shares(through, np.zeros(1, int), tangent))
-        tangent = step.products.tangent(step.weights, step.y, tangent)
+        tangent = module.products.tangent(module.weights, module.y, tangent)
     return np.concatenate(shares)

@@ -9,8 +9,8 @@ from math import comb
 
 from residual_ensembles.arguments import checked, require_integer
 
-MOST_MODULES = 10_000
-"""Of more, the fractions take minutes and gigabytes."""
+MAX_MODULES = 10_000
+"""Largest number of modules: with more, the fractions take minutes and gigabytes."""
 
 
 @checked
@@ -21,7 +21,7 @@ def n_paths(n: int) -> int:
         n: Number of modules, 0 or more.
 
     Raises:
-        TypeError: `n` is no integer.
+        TypeError: `n` is not an integer.
         ValueError: `n` is negative.
 
     Example:
@@ -43,7 +43,7 @@ def binomial(n: int) -> list[Fraction]:
         n + 1 fractions that add up to 1; the index is the length.
 
     Raises:
-        TypeError: `n` is no integer.
+        TypeError: `n` is not an integer.
         ValueError: `n` is negative.
 
     Example:
@@ -151,7 +151,7 @@ def _paths_within(n: int, low: int, high: int) -> int:
 
 
 def _check_modules(n: int) -> None:
-    require_integer("n", n, maximum=MOST_MODULES)
+    require_integer("n", n, maximum=MAX_MODULES)
 
 
 def _check_deleted(n: int, deleted: int) -> None:

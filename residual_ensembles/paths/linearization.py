@@ -60,7 +60,7 @@ class LinearizedModule:
     y: Tensor
     """Input of the module, `(batch, ...)`."""
     saved: tuple
-    """Second result of `products.forward`."""
+    """Activations that backward passes need: second result of `products.forward`."""
 
     def to_weights(self, cotangent):
         """Returns the gradient of the module's trainable weights, in one row."""
@@ -71,7 +71,7 @@ class LinearizedModule:
 class LinearizedBatch:
     """A chain linearized at the activations of one batch."""
 
-    steps: list[LinearizedModule]
+    modules: list[LinearizedModule]
     cotangent: Tensor
     """Gradient of the batch's mean loss with respect to y_n, `(batch, ...)`."""
     loss: float
@@ -79,14 +79,14 @@ class LinearizedBatch:
     backprop_stem: Callable
     """Maps a list of cotangents of y_0 to those of the images."""
     length_cache: dict = field(default_factory=dict)
-    """Results of `backprop_by_length` by largest length and module."""
+    """Results of `backprop_by_length`, by largest length and module."""
 
     @cached_property
     def gradients(self) -> list:
         """The ordinary gradient with respect to y_0, …, y_n."""
         result = [self.cotangent]
-        for step in reversed(self.steps):
-            result.append(step.products.backprop(step.weights, step.y, result[-1]))
+        for module in reversed(self.modules):
+            result.append(module.products.backprop(module.weights, module.y, result[-1]))
         return result[::-1]
 
     def at_target(self, rows: list, target: str) -> list:
@@ -123,7 +123,7 @@ class Linearization:
         batch_norm: "inference" uses the moving statistics. "training" uses those of the batch: they
             couple its images, and their derivative is part of the residual's. Before training the
             moving statistics are still 0 and 1, and inference mode is meaningless.
-        closed_forms: Whether to use the closed form of a module that has one; for tests.
+        closed_forms: Whether modules that have products in closed form use them; for tests.
         loss: Whatever `keras.losses.get` takes; None for what the model was compiled with, else the
             cross entropy of class labels.
 
@@ -171,7 +171,7 @@ class Linearization:
             labels: Class of each, `(batch,)` or one-hot; or targets of the loss.
 
         Raises:
-            ValueError: Labels or targets do not fit, or are no numbers.
+            ValueError: Labels or targets do not fit, or are not numbers.
             ArithmeticError: An output, of which the first example is named, or the loss is not
                 finite.
         """
@@ -180,11 +180,11 @@ class Linearization:
         chain = self.chain
         stem, head = _weights(chain.stem), _weights(chain.head)
         images = ops.cast(ops.convert_to_tensor(images), chain.stem.compute_dtype)
-        y, steps = self._stem_forward(stem, images), []
+        y, linearized = self._stem_forward(stem, images), []
         for module, products in zip(self._modules, self._products, strict=True):
             weights = products.weights(module)
             out, saved = products.forward(weights, y)
-            steps.append(LinearizedModule(products, weights, y, saved))
+            linearized.append(LinearizedModule(products, weights, y, saved))
             y = out
         targets = tree.map_structure(ops.convert_to_tensor, labels)
         outputs, loss, cotangent = self._loss_and_cotangent(head, y, targets)
@@ -202,7 +202,7 @@ class Linearization:
                 "and outputs that the loss cannot take."
             )
         return LinearizedBatch(
-            steps, cotangent, float(loss), lambda rows: self._stem_backprop(stem, images, rows)
+            linearized, cotangent, float(loss), lambda rows: self._stem_backprop(stem, images, rows)
         )
 
     def _stem(self, weights, images):

@@ -59,7 +59,7 @@ def gradient_by_length(
         of all lengths; NaN with `max_length`) and `n_examples`.
 
     Raises:
-        TypeError: `chain` is no chain.
+        TypeError: `chain` is not a chain.
         ValueError: Targets do not fit, there is no such loss, target or mode of batch
             normalization, or `max_length` is below the shortest path.
         ArithmeticError: The loss is not finite, or the lengths do not add up to the gradient.
@@ -132,7 +132,7 @@ def sampled_path_gradients(
         fraction of that. `attrs`: `loss` (name), `loss_value` and `n_examples`.
 
     Raises:
-        TypeError: `chain` is no chain.
+        TypeError: `chain` is not a chain.
         ValueError: No path has one of the lengths, `samples` is below 1; and as
             `gradient_by_length`.
         ArithmeticError: The loss is not finite.

@@ -26,6 +26,7 @@ class Autodiff:
     """Forward pass and vector-Jacobian products of modules that differ in their weights only."""
 
     ignored: tuple[str, ...] = ()
+    """Keys of a config in which modules that share compiled code may differ."""
 
     def __init__(self, module, training: bool):
         self.module = module
@@ -90,13 +91,13 @@ class _Preactivation(Autodiff):
     def __init__(self, module, training: bool):
         super().__init__(module, training)
         known: Any = lowered(module)
-        self.steps, self.gate = known.preactivation, known.gate
+        self.pairs, self.gate = known.preactivation, known.gate
         self.projection = next((s for s in known.skip if isinstance(s, Convolution)), None)
 
     def _transform(self, y):
         """Returns f(y) and, for each convolution, what its backward pass needs."""
         steps = []
-        for norm, convolution in self.steps:
+        for norm, convolution in self.pairs:
             gamma, beta = _value(norm.gamma), _value(norm.beta)
             if self.training:
                 mean, variance = ops.moments(y, axes=[0, 1, 2])
@@ -116,7 +117,7 @@ class _Preactivation(Autodiff):
         In training, mean and variance of the batch depend on y too: the components of the rows
         along their gradients vanish.
         """
-        backwards = zip(self.steps[::-1], steps[::-1], strict=True)
+        backwards = zip(self.pairs[::-1], steps[::-1], strict=True)
         for (_, convolution), (kernel, passes, *normal) in backwards:
             rows = _times(passes, _convolve_back(convolution, kernel, passes.shape[1:], rows))
             for x in normal:
@@ -230,7 +231,7 @@ _shared: dict[tuple, "Products"] = {}
 
 
 def products_for(module, input_shape: tuple, training: bool, closed_forms: bool) -> "Products":
-    """Returns the products of a module; modules that differ in their weights only share them."""
+    """Returns the products of a module, shared by all modules that differ in their weights only."""
     known = lowered(module) if closed_forms else None
     method: type[Autodiff] = Autodiff
     if known is not None and known.preactivation is not None:

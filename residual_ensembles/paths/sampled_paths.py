@@ -126,7 +126,7 @@ def batch_path_gradients(
     """
     paths = _checked(batch, paths)
     order = np.lexsort(paths.T)  # neighbors agree at the top
-    at_once = max(1, NUMBERS_AT_ONCE // max(math.prod(step.y.shape) for step in batch.steps))
+    at_once = max(1, NUMBERS_AT_ONCE // max(math.prod(module.y.shape) for module in batch.modules))
     full = cotangents.FullGradient(batch.gradient(target)) if shares else None
     result = np.empty((2, len(paths)))
     for first in range(0, len(paths), at_once):
@@ -142,11 +142,11 @@ def backprop_by_path(
 ) -> "CotangentsByPath":
     """Returns the cotangent of y_0 of each path; `progress` as for `batch_path_gradients`."""
     by_path = CotangentsByPath(batch.cotangent, len(paths))
-    for step, takes in zip(reversed(batch.steps), paths.T[::-1], strict=True):
-        by_path.pass_through(partial(step.products.residual, step.saved), takes)
-        if not step.products.skip_is_identity:
-            by_path.pass_through(partial(step.products.skip, step.saved), ~takes)
-        by_path.rescale(cotangents.PRODUCTS_BETWEEN)
+    for module, takes in zip(reversed(batch.modules), paths.T[::-1], strict=True):
+        by_path.pass_through(partial(module.products.residual, module.saved), takes)
+        if not module.products.skip_is_identity:
+            by_path.pass_through(partial(module.products.skip, module.saved), ~takes)
+        by_path.rescale(cotangents.PRODUCTS_PER_RESCALING)
         progress(len(paths))
     return by_path
 
@@ -158,24 +158,24 @@ class CotangentsByPath:
         self.rows = [cotangent]
         self.exponents = np.zeros(1, int)  # of two; one for each row
         self.products = np.zeros(1, int)  # since each row was last rescaled
-        self.of_path = np.zeros(n_paths, int)  # index of the row of each path
+        self.row_of_path = np.zeros(n_paths, int)
 
     def pass_through(self, product: Callable, takes: np.ndarray) -> None:
         """Propagates the cotangents of the paths that take it through a skip or a residual.
 
         Its product maps a list of rows to its product with each.
         """
-        before, new = np.unique(self.of_path[takes], return_inverse=True)
+        before, new = np.unique(self.row_of_path[takes], return_inverse=True)
         if not len(before):
             return
-        self.of_path[takes] = len(self.rows) + new
+        self.row_of_path[takes] = len(self.rows) + new
         self.rows += cotangents.mapped(product, [self.rows[i] for i in before])
         self.exponents = np.append(self.exponents, self.exponents[before])
         self.products = np.append(self.products, self.products[before] + 1)
         self._forget_unused()
 
     def _forget_unused(self) -> None:
-        used, self.of_path = np.unique(self.of_path, return_inverse=True)
+        used, self.row_of_path = np.unique(self.row_of_path, return_inverse=True)
         self.rows = [self.rows[i] for i in used]
         self.exponents, self.products = self.exponents[used], self.products[used]
 
@@ -200,18 +200,18 @@ class CotangentsByPath:
             result[0, some] = cotangents.log10(cotangents.norms(own), self.exponents[some])
             if full:
                 result[1, some] = full.shares(own, self.exponents[some])
-        return result[:, self.of_path]
+        return result[:, self.row_of_path]
 
 
 def _checked(batch: LinearizedBatch, paths: np.ndarray) -> np.ndarray:
     paths = np.asarray(paths, bool)
-    if paths.ndim != 2 or paths.shape[1] != len(batch.steps):
+    if paths.ndim != 2 or paths.shape[1] != len(batch.modules):
         raise ValueError(
-            f"Received paths of shape {paths.shape}, expected (paths, {len(batch.steps)}): for "
+            f"Received paths of shape {paths.shape}, expected (paths, {len(batch.modules)}): for "
             "each path, whether it takes the residual of each module."
         )
-    for number, step in enumerate(batch.steps, start=1):
-        if not step.products.has_skip and not paths[:, number - 1].all():
+    for number, module in enumerate(batch.modules, start=1):
+        if not module.products.has_skip and not paths[:, number - 1].all():
             raise ValueError(
                 f"Received a path around module {number}, which has no skip; expected all paths "
                 "to take its residual."

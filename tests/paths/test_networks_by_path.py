@@ -70,7 +70,7 @@ def test_rescaling_changes_no_digit(monkeypatch):
     linearized = paths.Linearization(chain).linearize(*batch())
     drawn = paths.draw_paths([True] * N, N // 2, 6, 0, 0)
     scaled = paths.batch_path_gradients(linearized, drawn)
-    monkeypatch.setattr("residual_ensembles.paths.cotangents.PRODUCTS_BETWEEN", 1)
+    monkeypatch.setattr("residual_ensembles.paths.cotangents.PRODUCTS_PER_RESCALING", 1)
     np.testing.assert_array_equal(
         scaled.log10_norms, paths.batch_path_gradients(linearized, drawn).log10_norms
     )
@@ -155,7 +155,7 @@ def test_a_kind_of_module_that_was_lowered_has_the_closed_form(batch_norm):
         paths.Linearization(chain, batch_norm, closed_forms).linearize(*batch())
         for closed_forms in (True, False)
     )
-    assert isinstance(result.steps[0].products._method, ResidualProducts)
+    assert isinstance(result.modules[0].products._method, ResidualProducts)
     np.testing.assert_allclose(
         paths.batch_gradient_by_length(result).log10_norms,
         paths.batch_gradient_by_length(expected).log10_norms,

@@ -23,16 +23,16 @@ BATCHES_IN_CHUNK = 10
 """Largest number of batches of an exact chunk: for small networks compiling dominates, half a
 minute for ResNet-110 at three epochs and 4 images of 8×8."""
 CHUNK_MULTIPLY_ADDS = 2e12
-"""Of an exact chunk: tens of seconds on one core with some 3 × 10¹⁰ multiply-adds per second."""
+"""Multiply-adds of an exact chunk: tens of seconds on one core with 3 × 10¹⁰ in a second."""
 PATHS_IN_CHUNK = 2500
 """Sampled paths of a chunk: tens of seconds for ResNet-110 and 16 images of 32×32."""
 BYTES_PER_NUMBER = 4
-"""Of float32."""
+"""Bytes of a float32."""
 COTANGENTS_PER_LENGTH = 3
-"""Cotangents of each length in memory: before a module, behind it, and those at the module whose
-weight gradient is measured."""
+"""Cotangents of each length in memory: at the output of a module, at its input, and at the module
+whose weight gradient is measured."""
 MAPS_PER_MODULE = 6
-"""Feature maps, of its size at most, that the backward pass through a module needs."""
+"""Feature maps that the backward pass through a module needs, counted as of its largest size."""
 
 
 class NetworkSnapshot(NamedTuple):
@@ -59,7 +59,7 @@ class GradientChunk:
     lengths: np.ndarray | None
     """Lengths of sampled paths; None for exact gradients."""
     share: float
-    """Progress for each batch, which its ranges of lengths share."""
+    """Progress for each batch: 1, or a fraction where its lengths are in several chunks."""
 
     @property
     def network_title(self) -> str:
@@ -68,7 +68,7 @@ class GradientChunk:
 
     @property
     def title(self) -> str:
-        """Name for people, such as in errors."""
+        """Display name, such as in errors."""
         epochs = ", ".join(str(network.epoch) for network in self.networks)
         lengths = "" if self.lengths is None else f", lengths {self.lengths[0]}-{self.lengths[-1]}"
         batches = f"batches {self.batches[0] + 1}-{self.batches[-1] + 1}"
@@ -131,7 +131,7 @@ def exact_multiply_adds(study: GradientStudy, chain) -> float:
 
 
 def chunk_bytes(study: GradientStudy, chain, chunks: Iterable[GradientChunk]) -> int:
-    """Returns the largest memory that any of some chunks may take, beside the network."""
+    """Returns the memory of the largest of some chunks, without that of the network."""
     return max((_chunk_bytes(study, chain, chunk) for chunk in chunks), default=0)
 
 
@@ -141,7 +141,7 @@ def _chunk_bytes(study: GradientStudy, chain, chunk: GradientChunk) -> int:
     if chunk.lengths is None:
         rows = COTANGENTS_PER_LENGTH * len(lengths_of(chain)) * row
     else:
-        # Before a module and behind it.
+        # At the output and at the input of a module.
         n_paths = len(chunk.lengths) * study.paths_of_batch
         rows = 2 * max(row, min(n_paths * row, NUMBERS_AT_ONCE))
     return BYTES_PER_NUMBER * (saved + rows)

@@ -22,7 +22,7 @@ from residual_ensembles.statistics.randomness import generator
 
 CONFIDENCE = 0.95
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
-# A norm this far off a line on the logarithmic axis is off by a factor of two.
+# A factor of two on the logarithmic axis: norms that are as near to a line count as straight.
 STRAIGHT = np.log10(2.0)
 # A line is fitted to no fewer lengths; log_linear needs as many for its intervals.
 FEWEST_LENGTHS = 4
@@ -182,7 +182,7 @@ def quantiles(batches: Batches) -> pd.DataFrame:
     n_batches = len(logs)
     spread = relative.std(axis=0, ddof=1) if n_batches > 1 else np.full(logs.shape[1], np.nan)
     flat = np.moveaxis(batches.log10_norms, 1, 0).reshape(len(batches.lengths), -1)
-    # Nearest ranks: between −inf, a dead path, and a number nothing can be interpolated.
+    # Nearest ranks: nothing lies between a number and −inf, the logarithm of a zero norm.
     result = np.quantile(flat, QUANTILES, axis=1, method="inverted_cdf")
     return _frame(
         batches,
@@ -198,14 +198,14 @@ def quantiles(batches: Batches) -> pd.DataFrame:
 def cancellation(sampled: Batches, exact: Batches) -> pd.DataFrame:
     """Returns, by length, the norm of the sum of all paths over the sum of their norms.
 
-    1: all paths of a length point the same way. C(n, k)^−½: they are as good as random.
+    1: all paths of a length point the same way. C(n, k)^−½: as if directions were random.
 
     Args:
         sampled: Norms of single paths.
         exact: Norms of sums, for the same batches and lengths.
     """
     sums, singles = exact.log10_amounts, sampled.log10_amounts
-    with np.errstate(invalid="ignore"):  # of a length whose paths are all dead
+    with np.errstate(invalid="ignore"):  # of a length whose norms are all zero
         ratio = log10_mean(sums, 0) - log10_mean(singles, 0)
         low, high = interval(_resampled(sums) - _resampled(singles), len(sums))
     columns = {k: v for k, v in exact.key.items() if k != "estimator"}
@@ -257,9 +257,9 @@ def sums(key: dict, errors: Sequence[float]) -> pd.DataFrame:
 def ranges(batches: Batches) -> pd.DataFrame:
     """Returns the effective range under each reading that these batches allow, with intervals.
 
-    A reading is `mean_norm_times_paths` (the paper's, sampled), `norm_of_sum` or `projection`
-    (exact). `carried` is the share of the paper's effective paths, 5 to 17 modules long. It, the
-    first and the last length have 95 % bootstrap intervals over batches.
+    A reading is a measure of the gradient that paths of one length carry: `mean_norm_times_paths`
+    (the paper's, sampled), `norm_of_sum` or `projection` (exact). `carried` is the share of the
+    paper's effective paths, 5 to 17 modules long. All have 95 % bootstrap intervals over batches.
     """
     logs = batches.log10_amounts
     amounts = 10 ** (logs - logs.max())
@@ -306,13 +306,13 @@ def fits(batches: Batches) -> pd.DataFrame:
 
     `straight` goes from the shortest length to the longest up to which every norm is within a
     factor of two of the line through them; a curve that bends among its first four has no such
-    part, and no such row. `near` is the share of the lengths at which that is so.
+    part, and no such row. `near` is the share of the lengths within that factor.
     Its interval and that of the slope are bootstraps over batches, for the lengths of one batch are
     points of one curve; those of R² are of lengths taken for independent.
     """
     lengths, logs = batches.lengths, log10_mean(batches.log10_batch_means, axis=0)
-    alive = np.isfinite(logs)
-    lengths, logs = lengths[alive], logs[alive]
+    finite = np.isfinite(logs)
+    lengths, logs = lengths[finite], logs[finite]
     if len(lengths) < FEWEST_LENGTHS:
         return pd.DataFrame()
     rows = []
@@ -322,7 +322,7 @@ def fits(batches: Batches) -> pd.DataFrame:
         line = log_linear(lengths[:until], logs[:until])
         ends = {"first": lengths[0], "last": lengths[until - 1]}
         _, (near,) = _near(lengths[:until], logs[None, :until])
-        resampled = _resampled(batches.log10_batch_means)[:, alive][:, :until]
+        resampled = _resampled(batches.log10_batch_means)[:, finite][:, :until]
         over_batches = _lines(lengths[:until], resampled, len(batches.log10_norms))
         rows.append({"part": part, **ends, **line._asdict(), "near": near, **over_batches})
     return _frame(batches, **pd.DataFrame(rows))

@@ -37,7 +37,7 @@ ENTRIES = (
     "residual_ensembles.paths.study.measurement",
     "residual_ensembles.unraveling.keras_registration",
 )
-"""Modules that read images and compute gradients, and every class a network may consist of."""
+"""Modules whose code gradients depend on, and every class that a network may consist of."""
 NO_CACHES: Mapping[str, ResultCache] = MappingProxyType({})
 
 ChunkResult = list[tuple[list[bool], dict[str, list]]]
