@@ -35,13 +35,13 @@ from residual_ensembles.models.architectures import (
 
 MODELS = ARCHITECTURES.keys()
 """Kinds of networks that can be trained."""
-EXTERNAL = ("keras:", "application:")
+EXTERNAL_PREFIXES = ("keras:", "application:")
 """Prefixes of external networks, which are not trained: a file of Keras, or a network of
 `keras.applications`."""
 Weights = Literal["imagenet", "random"]
 """Weights of a network of `keras.applications`."""
 GatingScheme = Literal["none", "effective_paths", "stochastic_depth"]
-"""Which modules run in a batch of training."""
+"""Rule by which modules run in a batch of training."""
 GATINGS = get_args(GatingScheme)
 Schedule = Literal["paper", "cosine", "imagenet"]
 """Schedule of the learning rate."""
@@ -63,27 +63,27 @@ BatchNormMode = Literal["inference", "training"]
 """Mode of batch normalization in path gradients."""
 BATCH_NORM = get_args(BatchNormMode)
 GradientTarget = Literal["y0", "image"]
-"""With respect to what a gradient is: y_0 or the input."""
+"""What gradients are taken with respect to: y_0 or the image."""
 TARGETS = get_args(GradientTarget)
 Storage = Literal["auto", "arrays", "records"]
 """Storage of prepared images."""
 STORAGES = get_args(Storage)
 MAX_MEMBERS = 10
-"""Of an ensemble: every sub-ensemble votes, and ten members form 1,023."""
+"""Largest number of members of an ensemble: every sub-ensemble votes, and ten form 1,023."""
 MAX_SEED = 2**32 - 1
 """Largest seed of the generators of NumPy and Keras."""
 MAX_SIDE = 4096
-"""In pixels; a decoded image of this size takes 50 MB."""
+"""Largest height or width of images, in pixels; a decoded image of this size takes 50 MB."""
 MAX_EPOCHS = 100_000
 MAX_RANDOM_LESIONS = 1_000_000
-"""Of one network: the predictions for ten thousand images then take 20 GB."""
+"""Largest number of random lesions of a network: predictions for 10,000 images then take 20 GB."""
 PLAIN = r"^[A-Za-z0-9_][A-Za-z0-9_-]*$"
-"""Names that can be those of folders, and that a shell leaves unchanged."""
+"""Pattern of names that can be folders, and that a shell leaves unchanged."""
 
 
 def is_external(model: object) -> bool:
     """Whether a model is an external network, by its prefix."""
-    return isinstance(model, str) and model.startswith(EXTERNAL)
+    return isinstance(model, str) and model.startswith(EXTERNAL_PREFIXES)
 
 
 def parameter(default: Any, description: str, unit: str = "", **constraints) -> Any:
@@ -130,7 +130,7 @@ def _without_repetitions(values: tuple) -> tuple:
 
 Name = Annotated[str, Field(pattern=PLAIN, max_length=100)]
 Names = Annotated[tuple[Name, ...], Field(strict=False), AfterValidator(_without_repetitions)]
-"""A list, as in YAML; its items are not converted."""
+"""Names in a list, as in YAML, whose items are not converted."""
 Sweeps = Annotated[tuple[SweepKind, ...], Field(strict=False), AfterValidator(_without_repetitions)]
 Integers = Annotated[
     tuple[Annotated[int, Field(ge=0, le=MAX_SEED)], ...],
@@ -152,7 +152,7 @@ class DataParameters(Section):
         "digits", "data set: digits, tfds:NAME, or folder:PATH with train|test/<class>/*.jpg in it"
     )
     title: Annotated[str, AfterValidator(_printable)] = parameter(
-        "", "its name as shown to people; empty: the source's own"
+        "", "display name; empty: the source's own"
     )
     validation_fraction: float = parameter(
         0.1, "share of train that becomes validation; 0 in the paper's schedule", ge=0, lt=1
@@ -167,7 +167,7 @@ class DataParameters(Section):
 
 
 class TrainedNetwork(Section):
-    """A network of this project."""
+    """A network that a study trains."""
 
     model: Annotated[str, AfterValidator(_trained_model)] = parameter(
         "resnet", f"kind of network: {', '.join(MODELS)}"
@@ -204,8 +204,8 @@ class ExternalNetwork(Section):
 
 
 def _kind(network: object) -> str:
-    own = network.get("model") if isinstance(network, Mapping) else getattr(network, "model", "")
-    return "external" if is_external(own) else "trained"
+    model = network.get("model") if isinstance(network, Mapping) else getattr(network, "model", "")
+    return "external" if is_external(model) else "trained"
 
 
 Network = Annotated[
@@ -275,25 +275,22 @@ class LesionParameters(Section):
     )
     ci_half_width: float = parameter(
         0.0,
-        "half-width of the 95 % interval of each error at which its evaluation stops; 0: evaluate "
-        "all test images",
+        "half-width of the 95 % interval of an error at which evaluation stops; 0: evaluate all "
+        "test images",
         "fraction",
         ge=0,
         lt=1,
     )
     fully_evaluated: Sweeps = parameter(
         (),
-        "kinds of lesions, such as single_deletion, that are evaluated on all test images whatever "
+        "sweeps, such as single_deletion, whose lesions are evaluated on all test images whatever "
         "`ci_half_width` says",
     )
     memory_mib: int = parameter(
-        2048, "memory for activations in each process, one for each processor", "MiB", ge=1
+        2048, "memory for activations in each process; there is one for each processor", "MiB", ge=1
     )
     batch_size: int = parameter(
-        0,
-        "largest number of activations in a batch of a module; 0: as many as are fast",
-        "activations",
-        ge=0,
+        0, "rows in a batch, each one image after one lesion; 0: as many as are fast", "rows", ge=0
     )
 
     @model_validator(mode="after")
@@ -372,7 +369,7 @@ class PathParameters(Section):
     )
     target: GradientTarget = parameter("y0", "gradient with respect to y0 or to the image")
     weights_of: int = parameter(
-        1, "module whose weight gradient is decomposed too, from 1; 0: none", ge=0
+        1, "number of the module, from 1, whose weight gradient is decomposed too; 0: none", ge=0
     )
     seed: int = parameter(0, "seed of batches and paths", ge=0, le=MAX_SEED)
 
@@ -402,13 +399,13 @@ class StudyParameters(Section):
     def trained(self) -> dict[str, TrainedNetwork]:
         """Networks of the study that are trained, by name."""
         listed = {name: self.network[name] for name in self.networks}
-        return {name: own for name, own in listed.items() if isinstance(own, TrainedNetwork)}
+        return {name: each for name, each in listed.items() if isinstance(each, TrainedNetwork)}
 
     @property
     def external(self) -> dict[str, ExternalNetwork]:
         """External networks of the study, by name."""
         listed = {name: self.network[name] for name in self.networks}
-        return {name: own for name, own in listed.items() if isinstance(own, ExternalNetwork)}
+        return {name: each for name, each in listed.items() if isinstance(each, ExternalNetwork)}
 
     @model_validator(mode="after")
     def _networks_are_there(self):
@@ -437,7 +434,7 @@ EXTERNAL_STUDY = {
     "lesion": {"k": 3, "swaps": 2, "duplications": 2},
     "paths": {"samples": 100},
 }
-"""Defaults of a study of one external network, which may have few modules."""
+"""Defaults that differ for a study of one external network, which may have few modules."""
 
 Model = TypeVar("Model", bound=BaseModel)
 

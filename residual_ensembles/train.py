@@ -25,8 +25,8 @@ with cli.one_line_errors():  # an extra may be missing
     from residual_ensembles.training.settings import Settings
 
 FLAGS = flags.FLAGS
-PARAMETERS = tuple(name for name in Settings.model_fields if name != "model")
-EXTERNAL = tuple(name for name in ExternalNetwork.model_fields if name != "model")
+TRAINING_FLAGS = tuple(name for name in Settings.model_fields if name != "model")
+EXTERNAL_FLAGS = tuple(name for name in ExternalNetwork.model_fields if name != "model")
 
 
 def define_flags() -> None:
@@ -43,9 +43,9 @@ def define_flags() -> None:
         lambda model: model in MODELS or is_external(model),
         f"expected one of {', '.join(MODELS)}, keras:PATH.keras or application:NAME",
     )
-    cli.define_flags(ExternalNetwork, *EXTERNAL)
+    cli.define_flags(ExternalNetwork, *EXTERNAL_FLAGS)
     define_data_flags()
-    cli.define_flags(Settings, *PARAMETERS)
+    cli.define_flags(Settings, *TRAINING_FLAGS)
     flags.DEFINE_string("output_dir", None, "folder for model.keras, history.csv, run.json")
     flags.mark_flag_as_required("output_dir")
 
@@ -63,7 +63,7 @@ def define_data_flags() -> None:
 
 def settings_from_flags() -> Settings:
     """Returns the settings that the flags describe."""
-    return Settings(model=FLAGS.model, **cli.flag_values(Settings, *PARAMETERS))
+    return Settings(model=FLAGS.model, **cli.flag_values(Settings, *TRAINING_FLAGS))
 
 
 def prepared_data():
@@ -82,12 +82,13 @@ def summary(run: dict, folder: Path) -> str:
 
 def register_external(folder: Path) -> None:
     """Cuts an external network into modules, and writes the files of a trained one."""
-    own = validated(ExternalNetwork, cli.flag_values(ExternalNetwork, "model", *EXTERNAL))
-    unraveling.external.check_name(own)
+    values = cli.flag_values(ExternalNetwork, "model", *EXTERNAL_FLAGS)
+    parameters = validated(ExternalNetwork, values)
+    unraveling.external.check_name(parameters)
     backend.configure()
     outputs, network = training.Outputs(folder), FLAGS.network or folder.name
-    run = stages.write_external_run(prepared_data(), own, FLAGS.seed, outputs, network)
-    print(f"{own.model}: {run['n_modules']} modules, nothing to train")
+    run = stages.write_external_run(prepared_data(), parameters, FLAGS.seed, outputs, network)
+    print(f"{parameters.model}: {run['n_modules']} modules, nothing to train")
     print(summary(run, folder))
 
 

@@ -20,17 +20,17 @@ from residual_ensembles.unraveling.external import FILE, load_external
 
 BATCH = 64
 TRAIN_IMAGES = 2000
-"""Images of the train split for the error in history.csv."""
+"""Images of the train split that the error in history.csv is measured on, at most."""
 
 
 def write_external_run(
-    prepared: Prepared, own: ExternalNetwork, seed: int, outputs: Outputs, network: str
+    prepared: Prepared, parameters: ExternalNetwork, seed: int, outputs: Outputs, network: str
 ) -> dict:
     """Writes model.keras, history.csv with one row, and run.json of an external network.
 
     Args:
         prepared: Prepared data.
-        own: The network, and how to cut it into modules.
+        parameters: The network, and how to cut it into modules.
         seed: Seed of the study, and of random weights.
         outputs: Folder to write to.
         network: Name of the network in tables.
@@ -41,13 +41,13 @@ def write_external_run(
     Raises:
         ValueError: There is no such network, it cannot be cut, or it takes other images.
     """
-    fingerprint = _fingerprint(prepared, own, seed)
+    fingerprint = _fingerprint(prepared, parameters, seed)
     run = outputs.finished(fingerprint)
     if run is not None and run["network"] == network:
         return run
     keras.utils.set_random_seed(seed)
-    chain, start = load_external(own, prepared.image_shape, prepared.n_classes), time.time()
-    check_fits(chain, own.model, prepared)
+    chain, start = load_external(parameters, prepared.image_shape, prepared.n_classes), time.time()
+    check_fits(chain, parameters.model, prepared)
     outputs.clear()
     models.save(chain, outputs.model)
     few = {"train": TRAIN_IMAGES}
@@ -60,7 +60,7 @@ def write_external_run(
     run = {
         "network": network,
         "seed": seed,
-        "external": own.model,
+        "external": parameters.model,
         "model": UNRAVELED if has_skips else UNRAVELED_PLAIN,
         "gating": "none",
         "n_parameters": int(chain.count_params()),
@@ -113,15 +113,15 @@ def error_fraction(chain, split: Split, n_images: int | None = None) -> float | 
     return wrong / n
 
 
-def _fingerprint(prepared: Prepared, own: ExternalNetwork, seed: int) -> str:
+def _fingerprint(prepared: Prepared, parameters: ExternalNetwork, seed: int) -> str:
     content = ""
-    if own.model.startswith(FILE):
-        with open(own.model.removeprefix(FILE), "rb") as file:
+    if parameters.model.startswith(FILE):
+        with open(parameters.model.removeprefix(FILE), "rb") as file:
             content = hashlib.file_digest(file, "sha256").hexdigest()
     return digest(
         [__name__],
         process_threads(),
-        own=own.model_dump(mode="json"),
+        parameters=parameters.model_dump(mode="json"),
         content=content,
         seed=seed,
         data=prepared.checksum,

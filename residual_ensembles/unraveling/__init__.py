@@ -1,4 +1,4 @@
-"""Anyone's Keras network as a chain: its graph is cut where a branch is added back."""
+"""Any Keras network as a chain: its graph is cut where a branch is added back."""
 
 import lazy_loader
 

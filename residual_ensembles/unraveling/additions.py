@@ -1,4 +1,4 @@
-"""Candidates for modules in a graph: additions at which a branch joins its skip, and others."""
+"""Candidates for modules in a graph: additions of a branch and its skip, and others."""
 
 import functools
 import operator
@@ -11,7 +11,7 @@ from residual_ensembles.unraveling.probing import Probe
 from residual_ensembles.unraveling.sums import (
     Difference,
     Repeated,
-    Scaled,
+    SumTerm,
     is_activation,
     is_linear,
     is_nonlinear,
@@ -26,22 +26,22 @@ class Candidate:
 
     name: str
     entry: int
-    """The tensor that enters."""
+    """The input of the module."""
     skip: int | None
-    """The skip, before the sum; None where there is one path only."""
+    """The skip, as a term of the sum; None where there is one path only."""
     residuals: tuple[int, ...]
     """The terms that are added to it; the output itself where there is no skip."""
     total: int
     """The sum."""
     output: int
-    """The tensor that leaves: the sum, or the output of its activation."""
+    """The output of the module: the sum, or the output of its activation."""
     inner: frozenset[int]
-    """Tensors between `entry` and `output`, with `output`; without those that are needed beside the
-    module, too, and so are computed before it."""
+    """Tensors between `entry` and `output`, with `output`; without those that are needed outside
+    the module too, which are computed before it."""
     note: str = ""
-    """Which of several readings this is."""
+    """Which skip was chosen, where several branches can be the skip."""
     side_sums: frozenset[int] = frozenset()
-    """Sums outside of the module to which a tensor within it is added, as in a WaveNet."""
+    """Sums outside of the module that a tensor within it is added to, as in a WaveNet."""
 
 
 @dataclass
@@ -50,7 +50,7 @@ class Candidates:
 
     candidates: list[Candidate] = field(default_factory=list)
     refused: dict[str, str] = field(default_factory=dict)
-    """For each addition that is no module, by name, the reason."""
+    """Reasons why other additions are not modules, by their names."""
 
 
 class Additions:
@@ -76,11 +76,11 @@ class Additions:
             if terms is not None:
                 self.nodes.append(node)
                 self.terms[node.outputs[0]] = terms
-        self.ancestors = graph.ancestors()  # of what `_terms` added, too
+        self.ancestors = graph.ancestors()  # also of nodes that `_terms` added
         self._linear: dict[tuple[int, int], bool] = {}
 
     def find(self) -> Candidates:
-        """Returns all candidates, and why other additions are none."""
+        """Returns all candidates, and why other additions are not modules."""
         result = Candidates()
         for node in self.nodes:
             try:
@@ -96,8 +96,8 @@ class Additions:
     def candidate(self, node: Node, entry: int | None = None, skip: int | None = None) -> Candidate:
         """Returns the module that ends in an addition; a ValueError says why there is none.
 
-        Without `entry`, it is the last tensor that all branches depend on; without `skip`, the
-        branch that looks like one.
+        `entry` is by default the last tensor that all branches depend on; `skip` is `entry` itself,
+        or else the smallest branch, which has to be linear unless `entry` is given.
         """
         total = node.outputs[0]
         terms = self._flat_terms(total)
@@ -122,20 +122,20 @@ class Additions:
             raise ValueError("what is added does not depend on what enters")
         output = self._activated(total)
         inner = self.between(entry, output)
-        own, side_sums = self._closed(entry, inner, total, output)
+        own, side_sums = self._own_tensors(entry, inner, total, output)
         return Candidate(node.name, entry, skip, residuals, total, output, own, note, side_sums)
 
     def adds(self, node: Node, tensor: int | None) -> bool:
-        """Whether a node is an addition, and a tensor, unless it is None, one of its terms."""
+        """Whether a node is an addition of which a tensor, unless it is None, is a term."""
         total = node.outputs[0]
         if total not in self.terms or tensor is None:
             return total in self.terms
         return self._added_as.get((tensor, total), tensor) in self._flat_terms(total)
 
     def merge(self, node: Node, entry: int, skip: int) -> Candidate:
-        """Returns the module that ends in a layer that does not add the skip as it is.
+        """Returns the module that ends in a layer that joins skip and residual, but does not add.
 
-        Deleted, `skip` is all that is left of it. A ValueError says why there is no such module.
+        When it is deleted, its output is `skip`. A ValueError says why there is no such module.
         """
         total = node.outputs[0]
         if self.shapes[skip] is None or self.shapes[skip] != self.shapes[total]:
@@ -147,23 +147,23 @@ class Additions:
         residual = self._add(Difference(f"{node.name}_residual"), [total, skip], total)
         self.ancestors = self.graph.ancestors()
         output = self._activated(total)
-        own, _ = self._closed(entry, self.between(entry, output), total, output)
+        own, _ = self._own_tensors(entry, self.between(entry, output), total, output)
         return Candidate(node.name, entry, skip, (residual,), total, output, own)
 
     def meetings(self) -> list[tuple[Node, int, int | None]]:
-        """Returns where branches meet: the node, the tensor that enters, and a possible skip.
+        """Returns where branches meet: the node, where they part, and a possible skip.
 
-        Of several that the same tensor enters it is the last, as the sum of a highway rather than
-        its products; and where branches are stacked or concatenated, the layer after it that
-        brings them back to a shape that the skip has. The skip is None where there is none.
+        Of several nodes with the same start it is the last, as the sum of a highway rather than its
+        products; and where branches are stacked or concatenated, a later layer that brings them
+        back to a shape that the skip has. The skip is None where there is none.
         """
         result: dict[int, tuple[Node, int, int | None]] = {}
-        all_through = self._all_through()
+        dominators = self._dominators()
         for node in self.graph.nodes:
             inputs = list(dict.fromkeys(node.inputs))
             if len(inputs) < 2 or len(node.outputs) != 1:
                 continue
-            through = all_through[node.outputs[0]] & ~(1 << node.outputs[0])
+            through = dominators[node.outputs[0]] & ~(1 << node.outputs[0])
             if not through:
                 continue
             entry = max(members(through), key=lambda t: self.ancestors[t].bit_count())
@@ -174,7 +174,7 @@ class Additions:
     def _meeting(
         self, node: Node, entry: int, skips: Sequence[int]
     ) -> tuple[Node, int, int | None]:
-        """Returns the first node from one on, in a line, that has the shape of a possible skip."""
+        """Returns the first node, from `node` on in a line, with the shape of a possible skip."""
         last: Node | None = node
         while last is not None:
             output = last.outputs[0]
@@ -187,8 +187,8 @@ class Additions:
             last = following[0] if alone and len(following[0].outputs) == 1 else None
         return node, entry, None
 
-    def _all_through(self) -> list[int]:
-        """Returns for each tensor those that all of its inputs go through, with itself, as bits."""
+    def _dominators(self) -> list[int]:
+        """Returns the dominators of each tensor, those on all ways to it and itself, as bits."""
         result = [1 << tensor for tensor in range(len(self.ancestors))]
         for node in self.graph.nodes:
             both = functools.reduce(operator.and_, (result[t] for t in node.inputs), -1)
@@ -199,7 +199,7 @@ class Additions:
     def _can_merge(self, entry: int, output: int) -> bool:
         try:
             self._check_entry(entry, [output])
-            self._closed(entry, self.between(entry, output), output, output)
+            self._own_tensors(entry, self.between(entry, output), output, output)
         except ValueError:
             return False
         return True
@@ -215,8 +215,8 @@ class Additions:
             raise ValueError("what it takes has no batch")
         if before != after or self.graph.dtypes[entry] != self.graph.dtypes[output]:
             raise ValueError(f"it changes the shape of what passes through, {before} to {after}")
-        # Its other inputs are computed before it and carried along, even where they depend on what
-        # enters: another module may need them too.
+        # Its other inputs are computed before it and carried along, even where they depend on its
+        # first input: another module may need them too.
         inner = frozenset([output])
         return Candidate(node.name, entry, None, (output,), output, output, inner)
 
@@ -238,7 +238,7 @@ class Additions:
         terms, shapes = [], [self.shapes[tensor] for tensor in node.inputs]
         for i, (tensor, same) in enumerate(zip(node.inputs, as_it_is, strict=True)):
             if not same:
-                self._added_as[tensor, total] = self._add(Scaled(node, i, shapes), [tensor], total)
+                self._added_as[tensor, total] = self._add(SumTerm(node, i, shapes), [tensor], total)
             terms.append(self._repeated(tensor, total) if same else self._added_as[tensor, total])
         return terms
 
@@ -300,7 +300,7 @@ class Additions:
             )
 
     def _skip(self, entry: int, terms: list[int], total: int, strict: bool) -> tuple[int, str]:
-        """Chooses the branch that is the skip, and notes other readings."""
+        """Chooses the branch that is the skip, and notes others that could be."""
         if entry in terms:
             return entry, ""
         fits = [term for term in terms if self.shapes[term] == self.shapes[total]]
@@ -321,10 +321,10 @@ class Additions:
                 )
             simple = [skip, *(t for t in listed if t != skip)]
         skip = simple[0]
-        readings = [term for term in simple if term != skip]
-        if not readings:
+        alternatives = [term for term in simple if term != skip]
+        if not alternatives:
             return skip, ""
-        other = ", ".join(self.graph.name_of(term) for term in readings)
+        other = ", ".join(self.graph.name_of(term) for term in alternatives)
         return skip, f"skip taken: {self.graph.name_of(skip)}, not {other}"
 
     def _size(self, entry: int, term: int) -> tuple[int, int]:
@@ -344,8 +344,8 @@ class Additions:
         return self._linear[entry, term]
 
     def _is_constant(self, entry: int, term: int) -> bool:
-        """Whether a branch is the same whatever enters, such as a table of positions."""
-        known = term in self.trace.equal  # for the examples, which costs nothing
+        """Whether a branch does not depend on `entry`, such as a table of positions."""
+        known = term in self.trace.equal  # a test that costs nothing
         return known and self.probe.is_constant(entry, term, self._nodes(entry, term))
 
     def _can_be_residual(self, entry: int, term: int) -> bool:
@@ -359,37 +359,37 @@ class Additions:
         node = self.consumers[total][0]
         return node.outputs[0] if is_activation(node) else total
 
-    def _closed(
+    def _own_tensors(
         self, entry: int, inner: frozenset[int], total: int, output: int
     ) -> tuple[frozenset[int], frozenset[int]]:
-        """Returns the tensors of a module alone, and the sums beside it that they are added to.
+        """Returns the tensors that only a module needs, and the sums that its others are added to.
 
-        Tensors that are needed beside the module, too, are computed before it and carried along; it
-        is no module, a ValueError, where they go into anything but side outputs of other modules.
+        Tensors that are also needed outside are computed before the module and carried along. Where
+        they reach anything but such sums there is no module, which is a ValueError.
         """
-        needed, sums = self._needed_beside(inner, output)
+        needed, sums = self._needed_outside(inner, output)
         if not needed:
             return inner, frozenset()
         before = frozenset(t for t in inner if any(self.ancestors[n] >> t & 1 for n in needed))
-        holds_others = any(t in self.terms and self._joins(entry, t) for t in before)
+        holds_others = any(t in self.terms and self._branches_inside(entry, t) for t in before)
         if before & {total, output} or holds_others or not sums:
             self._refuse(next(iter(needed)), inner)
         return inner - before, sums
 
-    def _joins(self, entry: int, total: int) -> bool:
-        """Whether the branches of a sum come from `entry` or what follows it, as of a module.
+    def _branches_inside(self, entry: int, total: int) -> bool:
+        """Whether all branches of a sum start at `entry` or after it, as those of an inner module.
 
-        Those of another sum come from elsewhere, too, as where a condition is added.
+        Those of another sum come from elsewhere too, as where a condition is added.
         """
         try:
             return bool(self.ancestors[self._entry(self._flat_terms(total))] >> entry & 1)
         except ValueError:
             return False
 
-    def _needed_beside(self, inner: frozenset[int], output: int) -> tuple[dict, frozenset[int]]:
-        """Returns the tensors of a module that are needed outside, and the sums that they end in.
+    def _needed_outside(self, inner: frozenset[int], output: int) -> tuple[dict, frozenset[int]]:
+        """Returns the tensors of a module that are needed outside, and the sums that they reach.
 
-        There are no such sums where one ends in anything else.
+        The second is empty where one of them reaches anything else.
         """
         needed, sums = {}, set()
         for tensor in sorted(inner - {output}):
@@ -408,7 +408,7 @@ class Additions:
         return [node for node in nodes if not inner.issuperset(node.outputs)]
 
     def _sums_reached(self, tensor: int, inner: frozenset[int]) -> set[int] | None:
-        """Returns the first sums outside of a module that a tensor is one term of.
+        """Returns the first sums outside of a module that a tensor is added to, once each.
 
         None where it reaches anything else: an output, or a sum by more than one term.
         """

@@ -16,7 +16,7 @@ from residual_ensembles.models.targets import as_array, check_numbers
 from residual_ensembles.models.types import Compilation, Inputs
 from residual_ensembles.unraveling import chain_summary, example
 from residual_ensembles.unraveling.additions import Additions
-from residual_ensembles.unraveling.example import EXAMPLES, Trace, in_order, structured
+from residual_ensembles.unraveling.example import N_EXAMPLES, Trace, in_order, structured
 from residual_ensembles.unraveling.graph import Graph, compilation_of, functional, graph_of
 from residual_ensembles.unraveling.graph_partition import Layout, Partition
 from residual_ensembles.unraveling.modules import GraphModule, LayerModule, channel_axis
@@ -26,7 +26,7 @@ from residual_ensembles.unraveling.search import Search
 from residual_ensembles.unraveling.state import LARGEST_INTEGER, State
 
 SUM_TOLERANCE = 0.01
-"""By which probabilities in float16 may miss 1."""
+"""Largest distance from 1 of a sum of probabilities, such as float16 has."""
 
 
 @keras.saving.register_keras_serializable("residual_ensembles")
@@ -61,7 +61,7 @@ class UnraveledChain(Chain):
         self.outputs_state = parts.outputs
         types = parts.inputs.dtypes
         self.takes_integers = not any(each.startswith(("float", "bfloat")) for each in types)
-        self.carries_integers = any(m.enters.has_integers for m in self.modules)
+        self.carries_integers = any(m.input_state.has_integers for m in self.modules)
         probabilities = choices.get("probabilities")
         if probabilities is None:
             probabilities = _are_probabilities(graph, trace)
@@ -69,7 +69,7 @@ class UnraveledChain(Chain):
         self.agreement: float | None = None
         """Largest difference from the model on an example, as a share of the largest output."""
         self.notes: list[str] = []
-        """Remarks of the search: other readings, and additions that are no modules."""
+        """Notes of the search: other possible skips, and additions that are not modules."""
         self.build(None)
 
     def build(self, input_shape):
@@ -127,7 +127,7 @@ class UnraveledChain(Chain):
     def unpacked_outputs(self, outputs):
         """Returns outputs of the head, structured as the model's."""
         flat = self.outputs_state.unpacked(outputs)
-        if self.outputs_state.alone or len(flat) == 1:
+        if self.outputs_state.is_single or len(flat) == 1:
             return flat[0]
         return tree.pack_sequence_as(
             _keras_internals.outputs_structure(functional(self.network)), flat
@@ -162,7 +162,7 @@ class UnraveledChain(Chain):
 
 @checked
 def unravel(
-    model: Any,  # what is no model is refused below, by what it is
+    model: Any,  # anything but a model is refused below, by its kind
     modules: Sequence[str | Callable] | Callable | None = None,
     boundaries: Iterable[str | Sequence[str]] | None = None,
     input_shape: Sequence[int] | Mapping[str, Sequence[int]] | None = None,
@@ -183,8 +183,8 @@ def unravel(
         modules: Layers that are modules by themselves: names, classes, or a function of a layer
             that returns whether it is one. A layer that is named has to keep the shape of what
             passes through it.
-        boundaries: Additions to cut at, by the name of the layer; or, for one that can be read in
-            more than one way, `(begin, end)` or `(begin, end, skip)`: names of the layers that
+        boundaries: Additions to cut at, by the name of the layer; or, where its start or its skip
+            is ambiguous, `(begin, end)` or `(begin, end, skip)`: names of the layers that
             output what enters the module, the sum, and the skip. None for as many modules as there
             are.
         input_shape: Shape of one input without batch, where its size is free; a dictionary by the
@@ -244,7 +244,7 @@ def unravel(
 
 
 def _examples(model: keras.Model, example_inputs: Inputs) -> list[np.ndarray]:
-    """Returns arrays of examples, in the order of the model's inputs."""
+    """Returns examples as arrays, in the order of the model's inputs."""
     flat = in_order(model, example_inputs, "example_inputs")
     if len(flat) != len(model.inputs):
         raise ValueError(
@@ -297,7 +297,7 @@ def _check_exact(own: keras.KerasTensor, values) -> None:
     if largest > LARGEST_INTEGER:
         raise ValueError(
             f"Received {largest} in the input {own.name!r}, expected integers up to "
-            f"{LARGEST_INTEGER}: several inputs travel as float32, which rounds larger ones. Take "
+            f"{LARGEST_INTEGER}: several inputs are packed in float32, which rounds others. Take "
             "apart what follows their lookup, or number them from 0."
         )
 
@@ -334,14 +334,14 @@ def _check_finite(model: keras.Model, outputs: list[np.ndarray]) -> None:
 
 
 class _Parts:
-    """The parts of a chain."""
+    """Stem, modules, segments and head of a chain."""
 
     def __init__(self, graph: Graph, partition: Partition, trace: Trace):
         self.graph = graph
         self.partition = partition
         self.trace = trace
-        self.entering = [self._state(layout) for layout in partition.entering]
-        self.leaving = [self._state(layout) for layout in partition.leaving]
+        self.input_states = [self._state(layout) for layout in partition.input_layouts]
+        self.output_states = [self._state(layout) for layout in partition.output_layouts]
         self.inputs = self._state(Layout(graph.inputs[0], tuple(graph.inputs[1:])))
         self.outputs = self._state(Layout(graph.outputs[0], tuple(graph.outputs[1:])), flat=True)
 
@@ -369,47 +369,48 @@ class _Parts:
     def _is_common(self, tensor: int) -> bool:
         """Whether a tensor without batch is the same for other examples, too."""
         inputs = [
-            ops.zeros((EXAMPLES, *self.trace.shapes[t]), self.trace.dtypes[t])
+            ops.zeros((N_EXAMPLES, *self.trace.shapes[t]), self.trace.dtypes[t])
             for t in self.graph.inputs
         ]
         [result] = Program(self.graph, self.graph.inputs, [tensor])(inputs, training=False)
         return np.array_equal(ops.convert_to_numpy(result), self.trace.common[tensor])
 
     def stem(self) -> Stem:
-        program = self._program(self.graph.inputs, self.partition.entering[0])
-        return Stem(program, self.inputs, self.entering[0])
+        program = self._program(self.graph.inputs, self.partition.input_layouts[0])
+        return Stem(program, self.inputs, self.input_states[0])
 
     def modules(self) -> list[GraphModule]:
         result = []
-        for module, layout, enters, leaves in zip(
+        for module, layout, before, after in zip(
             self.partition.modules,
-            self.partition.entering,
-            self.entering,
-            self.leaving,
+            self.partition.input_layouts,
+            self.input_states,
+            self.output_states,
             strict=True,
         ):
             kind = LayerModule if module.skip is None else GraphModule
             axis = channel_axis(self.graph, self.trace.shapes, module)
             dtype = self.trace.dtypes[module.total]
-            result.append(kind(self.graph, module, layout.carried, enters, leaves, axis, dtype))
+            result.append(kind(self.graph, module, layout.carried, before, after, axis, dtype))
         return result
 
     def segments(self) -> list[Segment | None]:
         result = []
         for i in range(1, len(self.partition.modules)):
-            before, after = self.partition.leaving[i - 1], self.partition.entering[i]
+            before, after = self.partition.output_layouts[i - 1], self.partition.input_layouts[i]
             known = (before.stream, *before.carried)
+            states = self.output_states[i - 1], self.input_states[i]
             result.append(
-                Segment(self._program(known, after), self.leaving[i - 1], self.entering[i])
+                Segment(self._program(known, after), *states)
                 if self.partition.has_segment(i)
                 else None
             )
         return result
 
     def head(self) -> Segment:
-        last = self.partition.leaving[-1]
+        last = self.partition.output_layouts[-1]
         program = Program(self.graph, (last.stream, *last.carried), self.graph.outputs)
-        return Segment(program, self.leaving[-1], self.outputs)
+        return Segment(program, self.output_states[-1], self.outputs)
 
     def _program(self, known: Sequence[int], layout: Layout) -> Program:
         return Program(self.graph, known, (layout.stream, *layout.carried))

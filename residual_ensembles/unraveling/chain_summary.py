@@ -10,7 +10,7 @@ import pandas as pd
 from residual_ensembles import backend
 from residual_ensembles.unraveling.additions import Candidate
 from residual_ensembles.unraveling.program import Program
-from residual_ensembles.unraveling.sums import Scaled, is_nonlinear
+from residual_ensembles.unraveling.sums import SumTerm, is_nonlinear
 
 COLUMNS = ("module", "name", "begins", "ends", "skip", "shape_in", "shape_out")
 COSTS = ("parameters", "multiply_adds")
@@ -22,7 +22,7 @@ POOLINGS = (
     keras.layers.MaxPooling2D,
     keras.layers.MaxPooling3D,
 )
-SCALINGS = (Scaled, keras.layers.Rescaling)
+SCALINGS = (SumTerm, keras.layers.Rescaling)
 
 
 def module_table(chain: Any) -> pd.DataFrame:
@@ -37,10 +37,10 @@ def module_table(chain: Any) -> pd.DataFrame:
                 chain.graph.name_of(candidate.entry),
                 chain.graph.name_of(candidate.output),
                 _kind_of_skip(module.skip_program, candidate),
-                module.enters.shapes[0],
-                module.leaves.shapes[0],
+                module.input_state.shapes[0],
+                module.output_state.shapes[0],
                 n_parameters(module),
-                _cost(module.residual_program, module.enters),
+                _cost(module.residual_program, module.input_state),
             )
         )
     return pd.DataFrame(rows, columns=[*COLUMNS, *COSTS])
@@ -66,7 +66,7 @@ def text(chain: Any, line_length: int | None = None) -> str:
         f"{multiply_adds:,} multiply-adds",
         table.to_string(index=False, line_width=line_length),
     ]
-    carried = sorted({t for layout in chain.partition.entering for t in layout.carried})
+    carried = sorted({t for layout in chain.partition.input_layouts for t in layout.carried})
     if chain.segment_positions:
         lines.append(f"plain segments after: {', '.join(map(str, chain.segment_positions))}")
     if carried:

@@ -1,4 +1,4 @@
-"""Inputs of a model, and the examples that it is run with: for shapes, and to check its chain."""
+"""Inputs of a model, and examples to run it on: for the shapes, and to check its chain."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -11,10 +11,10 @@ from residual_ensembles.models.types import Inputs
 from residual_ensembles.statistics.randomness import generator
 from residual_ensembles.unraveling.graph import Graph, functional
 
-EXAMPLES = 2
-TOKENS = 2
-"""Integer inputs are 0 or 1 unless an embedding says how many there are: every token, class or mask
-has these."""
+N_EXAMPLES = 2
+N_TOKENS = 2
+"""Number of values of an integer input without an embedding: 0 and 1, which tokens, classes and
+masks all have."""
 
 
 class Trace(NamedTuple):
@@ -28,7 +28,7 @@ class Trace(NamedTuple):
     common: dict
     """Values of the tensors without batch, by number."""
     outputs: list
-    """Outputs of the model, flat."""
+    """Outputs of the model, in one list."""
     equal: set
     """Tensors, by number, that are the same for all examples of the run."""
 
@@ -40,10 +40,10 @@ def random_example(graph: Graph, shapes=None):
     for tensor, x in zip(graph.inputs, graph.model.inputs, strict=True):
         shape = shape_of_input(x, shapes)
         if x.dtype.startswith(("float", "bfloat")):
-            array = random.uniform(-1.0, 1.0, (EXAMPLES, *shape)).astype("float32")
+            array = random.uniform(-1.0, 1.0, (N_EXAMPLES, *shape)).astype("float32")
         else:
             largest = _vocabulary(graph, tensor)
-            array = random.integers(0, largest, (EXAMPLES, *shape))
+            array = random.integers(0, largest, (N_EXAMPLES, *shape))
         result.append(ops.cast(array, x.dtype))
     return structured(graph.model, result)
 
@@ -83,7 +83,7 @@ def _vocabulary(graph: Graph, tensor: int) -> int:
         for node in graph.nodes
         if tensor in node.inputs and isinstance(node.operation, keras.layers.Embedding)
     ]
-    return min(sizes, default=TOKENS)
+    return min(sizes, default=N_TOKENS)
 
 
 def run(graph: Graph, inputs: Inputs) -> Trace:

@@ -41,7 +41,7 @@ class Node:
 
     @property
     def first(self) -> int | None:
-        """Number of the main input: the first tensor in the order of the signature; None without.
+        """Number of the main input, the first tensor in the order of the signature, or None.
 
         Layers may be called with keyword arguments alone, in any order.
         """
@@ -55,7 +55,7 @@ class Node:
 
     @property
     def variables(self) -> list:
-        """The variables of the layer; none of an operation without."""
+        """The variables of the layer; [] for an operation without any."""
         return list(getattr(self.operation, "variables", ()))
 
     @property
@@ -68,11 +68,11 @@ class Node:
         values: dict,
         training: bool | None,
         operation: Callable | None = None,
-        instead: Callable[[int], int] = lambda tensor: tensor,
+        replacement: Callable[[int], int] = lambda tensor: tensor,
     ) -> None:
         """Calls the layer, or `operation` in its place, and adds its outputs to `values`."""
         args, kwargs = tree.map_structure(
-            lambda leaf: values[instead(leaf.tensor)] if isinstance(leaf, Ref) else leaf,
+            lambda leaf: values[replacement(leaf.tensor)] if isinstance(leaf, Ref) else leaf,
             self.arguments,
         )
         if training is not None and _keras_internals.takes_training(self.operation):
@@ -82,7 +82,7 @@ class Node:
 
 
 class CastTo:
-    """Casts what enters a nested model to the type of its input."""
+    """Casts an input of a nested model to the type that it declares."""
 
     def __init__(self, dtype: str):
         self.dtype = dtype
@@ -103,7 +103,7 @@ class Graph:
     inputs: list[int] = field(default_factory=list)
     outputs: list[int] = field(default_factory=list)
     common: set[int] = field(default_factory=set)
-    """Tensors that have no batch, as far as the model says: a table, a number."""
+    """Tensors without batch, as far as the model declares it, such as a table or a number."""
 
     def new_tensor(self, dtype: str) -> int:
         """Adds a tensor, as of an input, and returns its number."""
@@ -122,7 +122,7 @@ class Graph:
         return node
 
     def name_of(self, tensor: int) -> str:
-        """Returns the name of a tensor for people: that of the layer whose output it is."""
+        """Returns the display name of a tensor: that of the layer whose output it is."""
         producer = self.producers[tensor]
         if producer is not None:
             return producer.name
@@ -178,7 +178,7 @@ def compilation_of(model: keras.Model) -> Compilation:
 
 
 def layers_within(layer: Any) -> list[keras.layers.Layer]:
-    """Returns a layer and those in it, in an order that a copy has, too; [] for an operation."""
+    """Returns a layer and those in it, in the same order for a copy; [] for an operation."""
     return _keras_internals.flat_layers(layer) if isinstance(layer, keras.layers.Layer) else []
 
 
@@ -218,7 +218,7 @@ def graph_of(model: keras.Model) -> Graph:
 
 
 KERAS_2 = ("tf_keras.", "tensorflow.python.keras.", "keras.engine.", "keras.src.engine.")
-"""Where the classes of Keras 2 stand: its own package, within TensorFlow, and as it was before."""
+"""Modules of the classes of Keras 2: in its own package, within TensorFlow, and before that."""
 
 
 def _is_of_keras_2(model) -> bool:

@@ -13,8 +13,8 @@ def longest_chain(
 ) -> list[Candidate]:
     """Returns the longest chain of candidates that follow one another.
 
-    Of several, the one that holds more of the graph: the rest has to be carried along. It is a
-    ValueError where two candidates whose names are `forced` do not follow one another.
+    Of several, it is the one that holds most of the graph: the rest has to be carried along. A
+    ValueError is raised where candidates whose names are `forced` do not follow one another.
     """
     ordered = sorted(candidates, key=lambda c: ancestors[c.output].bit_count())
     best: list[tuple[tuple[int, ...], int | None]] = []
@@ -40,7 +40,7 @@ def longest_chain(
 
 
 def follows(first: Candidate, second: Candidate, ancestors: list[int]) -> bool:
-    """Whether what enters the second module depends on what leaves the first."""
+    """Whether the input of the second module depends on the output of the first."""
     return bool(ancestors[second.entry] >> first.output & 1)
 
 
@@ -55,24 +55,24 @@ class Layout:
 class Partition:
     """A graph as stem, modules, segments between them, and head.
 
-    What belongs to no module is computed as early as possible, so that lesions share it.
+    Nodes outside of modules are computed as early as possible, so that lesions share them.
     """
 
     def __init__(self, graph: Graph, modules: Sequence[Candidate]):
         self.graph = graph
         self.modules = list(modules)
         self._known_at = self._positions()
-        self.entering = self._layouts()
-        """Layout of what enters each module."""
-        self.leaving = [
+        self.input_layouts = self._layouts()
+        """Layout of the input of each module."""
+        self.output_layouts = [
             Layout(module.output, layout.carried)
-            for module, layout in zip(self.modules, self.entering, strict=True)
+            for module, layout in zip(self.modules, self.input_layouts, strict=True)
         ]
-        """Layout of what leaves each module."""
+        """Layout of the output of each module."""
 
     @cached_property
     def _inside(self) -> dict[int, int]:
-        """For each tensor within a module, the module's position from 1."""
+        """Position from 1 of the module that each tensor is within."""
         return {t: i for i, module in enumerate(self.modules, start=1) for t in module.inner}
 
     @cached_property
@@ -84,9 +84,9 @@ class Partition:
         return [n for n in self.graph.nodes if any(needed >> t & 1 for t in n.outputs)]
 
     def _positions(self) -> dict[int, int]:
-        """Returns the position from which on each tensor is known: 0, the stem, or 2i, segment i.
+        """Returns the position at which each tensor is computed: 0, the stem, or 2i, segment i.
 
-        Tensors within module i are known there only, at 2i − 1.
+        Tensors within module i are known only there, at 2i − 1.
         """
         positions = dict.fromkeys(self.graph.inputs, 0)
         ends = {module.output: 2 * i for i, module in enumerate(self.modules, start=1)}
@@ -111,7 +111,7 @@ class Partition:
         for tensor in self.graph.outputs:
             uses[tensor].append(last + 1)
         for i, module in enumerate(self.modules):
-            uses[module.entry].append(2 * i)  # the segment before a module hands over what enters
+            uses[module.entry].append(2 * i)  # the segment before a module returns its input
         return uses
 
     def _layouts(self) -> list[Layout]:
@@ -131,7 +131,7 @@ class Partition:
         return layouts
 
     def _unchanged(self, layout: Layout, layouts: list[Layout], i: int) -> Layout:
-        """Keeps what was carried to the module before, where nothing is computed in between.
+        """Carries the same tensors as to the module before, where nothing is computed in between.
 
         Modules of equal layouts can change places.
         """
@@ -143,4 +143,4 @@ class Partition:
 
     def has_segment(self, i: int) -> bool:
         """Whether something is computed between module i and the next one."""
-        return self.leaving[i - 1] != self.entering[i]
+        return self.output_layouts[i - 1] != self.input_layouts[i]

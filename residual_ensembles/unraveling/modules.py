@@ -1,4 +1,4 @@
-"""Modules that are parts of a graph: they run the layers of its model."""
+"""Modules of a graph, which run the layers of its model."""
 
 import functools
 import operator
@@ -21,7 +21,7 @@ class GraphModule(Module):
 
     It saves nothing of its own: when a chain is loaded, its model is unraveled again.
 
-    The type of the sum, `sum_dtype`, may be one that those of its terms are promoted to.
+    `sum_dtype`, the type of the sum, may be wider than those of its terms.
     """
 
     def __init__(
@@ -29,18 +29,18 @@ class GraphModule(Module):
         graph: Graph,
         candidate: Candidate,
         carried: tuple[int, ...],
-        enters: State,
-        leaves: State,
+        input_state: State,
+        output_state: State,
         channel_axis: int,
         sum_dtype: str,
     ):
         name = "".join(c if c.isalnum() else "_" for c in candidate.name)
-        super().__init__(None, name=f"{name}_module", dtype=enters.dtypes[0], autocast=False)
+        super().__init__(None, name=f"{name}_module", dtype=input_state.dtypes[0], autocast=False)
         self.candidate = candidate
-        self.enters = enters
-        self.leaves = leaves
-        self.shapes = enters.shape, leaves.shape
-        self._input_layout = (*enters.parts, *carried)
+        self.input_state = input_state
+        self.output_state = output_state
+        self.shapes = input_state.shape, output_state.shape
+        self._input_layout = (*input_state.parts, *carried)
         known = [candidate.entry, *carried]
         skip = [] if candidate.skip is None else [candidate.skip]
         self.full_program = Program(graph, known, [*skip, *candidate.residuals])
@@ -77,45 +77,45 @@ class GraphModule(Module):
     @property
     def _skips_as_it_is(self) -> bool:
         is_identity = self.candidate.skip == self.candidate.entry
-        return is_identity and self.enters.dtypes[0] == self.sum_dtype
+        return is_identity and self.input_state.dtypes[0] == self.sum_dtype
 
     def _run(self, program: Program, y, training) -> list:
-        """Returns what a program computes of the state that enters, in the type of the sum."""
-        tensors = program(self.enters.unpacked(y), bool(training))
+        """Returns the results of a program on the packed input, in the type of the sum."""
+        tensors = program(self.input_state.unpacked(y), bool(training))
         return [ops.cast(x, self.sum_dtype) for x in tensors]
 
     def stream(self, y):
-        return self.enters.unpacked(y)[0]
+        return self.input_state.unpacked(y)[0]
 
     def output_stream(self, y):
-        return self.leaves.unpacked(y)[0]
+        return self.output_state.unpacked(y)[0]
 
     def residual(self, y, training=False):
         residual = _sum(self._run(self.residual_program, y, training))
-        if self.enters.alone:
+        if self.input_state.is_single:
             return residual
-        return self.enters.with_stream(residual, ops.zeros_like(y))
+        return self.input_state.with_stream(residual, ops.zeros_like(y))
 
     def skip(self, y, training=False):
         if self._skips_as_it_is:
             return y
         [skip] = self._run(self.skip_program, y, training)
-        return self.enters.with_stream(skip, y)
+        return self.input_state.with_stream(skip, y)
 
     def after(self, z):
         if self.candidate.output == self.candidate.total:
             return z
-        [left] = self.after_program(self.leaves.unpacked(z)[:1], False)
-        return self.leaves.with_stream(left, z)
+        [left] = self.after_program(self.output_state.unpacked(z)[:1], False)
+        return self.output_state.with_stream(left, z)
 
     def run(self, y, scale, training=False):
         skip, *residuals = self._run(self.full_program, y, training)
         total = skip + scaled(_sum(residuals), scale)
         [left] = self.after_program([total], bool(training))
-        return self.enters.with_stream(left, y)
+        return self.input_state.with_stream(left, y)
 
     def get_config(self):
-        """Refused: the model of the graph is saved in place of its modules."""
+        """Raises an error: the model of the graph is saved in place of its modules."""
         raise NotImplementedError
 
     def compute_output_shape(self, input_shape):
@@ -139,8 +139,8 @@ class LayerModule(GraphModule):
         return y
 
     def residual(self, y, training=False):
-        [left] = self.residual_program(self.enters.unpacked(y), bool(training))
-        return self.enters.with_stream(left, y)
+        [left] = self.residual_program(self.input_state.unpacked(y), bool(training))
+        return self.input_state.with_stream(left, y)
 
     def run(self, y, scale, training=False):
         return self.residual(y, training=training)
@@ -167,11 +167,11 @@ NORMALIZATIONS = (
 
 
 def channel_axis(graph: Graph, shapes: Sequence[tuple | None], candidate: Candidate) -> int:
-    """Returns the axis of the channels in what leaves a module: 1 where they come first, else -1.
+    """Returns the axis of the channels in the output of a module: 1 where they come first, else -1.
 
-    The nearest layer says it, by its data format, the axis that it normalizes, or because it acts
-    on the last one: nearest before what leaves, else after what enters, and through nothing that
-    exchanges axes. A branch may have its channels elsewhere, between two permutations.
+    The nearest layer decides, by its data format, by the axis that it normalizes, or because it
+    acts on the last one: nearest before the output, else after the input, and not behind a layer
+    that exchanges axes. A branch may have its channels elsewhere, between two permutations.
     """
     consumers = graph.consumers()
     for start, backwards in ((candidate.output, True), (candidate.entry, False)):
@@ -187,19 +187,19 @@ def channel_axis(graph: Graph, shapes: Sequence[tuple | None], candidate: Candid
                 if axis is not None:
                     return axis
                 following = node.inputs if backwards else node.outputs
-                pending += [t for t in following if _alike(shapes[t], shape)]
+                pending += [t for t in following if _broadcasts(shapes[t], shape)]
     return -1
 
 
-def _alike(one: tuple | None, other: tuple) -> bool:
-    """Whether shapes are equal, or one is repeated along some axes to the other."""
+def _broadcasts(one: tuple | None, other: tuple) -> bool:
+    """Whether shapes of one rank broadcast with each other."""
     if one is None or len(one) != len(other):
         return False
     return all(a == b or 1 in (a, b) for a, b in zip(one, other, strict=True))
 
 
 def _axis_of(node: Node, rank: int) -> int | None:
-    """Returns the axis of the channels of a layer; None where those in it say none or several."""
+    """Returns the axis of the channels of a layer; None where layers in it do not agree on one."""
     axes = {_axis_of_layer(layer, rank) for layer in layers_within(node.operation)} - {None}
     return axes.pop() if len(axes) == 1 else None
 

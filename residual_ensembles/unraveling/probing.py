@@ -18,9 +18,9 @@ from residual_ensembles.unraveling.program import Program
 TOLERANCE = {"float32": 1e-4, "bfloat16": 0.1, "float16": 0.02}
 """Largest difference that is rounding, by type: see `tolerance`."""
 SPREAD = 3.0
-"""Standard deviation of the numbers: large enough for a nonlinearity to show."""
+"""Standard deviation of the random numbers, large enough for a nonlinearity to show."""
 OUTSIDE = 2.5
-"""Where a line through two points is tested: beyond them, where a kink would show."""
+"""Where linearity is tested on a line through 0 and 1: outside, where a kink would show."""
 
 
 def tolerance(dtypes: Iterable[str]) -> float:
@@ -32,7 +32,7 @@ def tolerance(dtypes: Iterable[str]) -> float:
 
 
 class Probe:
-    """Trials of parts of a graph, whose trace says shapes and types."""
+    """Trials of parts of a graph on random numbers of the shapes and types in a trace."""
 
     def __init__(self, graph: Graph, trace: Trace):
         self.graph = graph
@@ -84,14 +84,14 @@ class Probe:
     def unscaled_inputs(self, node: Node) -> list[bool] | None:
         """Returns for each input of a node that adds whether it is added as it is.
 
-        None where the node does anything else. At least one input is added element by element,
-        each scaled; the others may be transformed by any linear function. An input may be repeated
+        None where the node does anything else. At least one input is added elementwise, possibly
+        scaled; the others may be transformed by any linear function. An input may be repeated
         along some axes. Weights are random in the trial, since those that scale a branch often
         begin at zero.
         """
         inputs, [total] = node.inputs, node.outputs
         n = len(inputs)
-        if len(set(inputs)) != n or not self._fit(node):
+        if len(set(inputs)) != n or not self._have_one_shape(node):
             return None
         random, pairs, rows = generator(0, "addition"), [], []
         for i, tensor in enumerate(inputs):
@@ -129,7 +129,7 @@ class Probe:
         ]
 
     def is_bounded_by_one(self, tensor: int) -> bool:
-        """Whether the last layers before a tensor output 0..1 for any input.
+        """Whether the last layers before a tensor output numbers in 0..1 for any input.
 
         They are those up to the last one with weights on each branch, such as a dense layer with a
         sigmoid, of which there may be several that are averaged.
@@ -158,8 +158,8 @@ class Probe:
             return False
         return bool(result.min() >= 0 and result.max() <= 1 and result.min() < result.max())
 
-    def _fit(self, node: Node) -> bool:
-        """Whether inputs and outputs of a node are floats of one shape, up to repeated axes."""
+    def _have_one_shape(self, node: Node) -> bool:
+        """Whether inputs and outputs of a node are floats of one shape, up to broadcasting."""
         tensors = [*node.inputs, *node.outputs]
         shapes = [self.trace.shapes[t] for t in tensors]
         floats = all(self.trace.dtypes[t].startswith(("float", "bfloat")) for t in tensors)
@@ -174,7 +174,7 @@ class Probe:
         return generator(0, purpose).normal(0, SPREAD, shape).astype("float32")
 
     def _fixed(self, tensors: Sequence[int]) -> list[np.ndarray]:
-        """Returns values of tensors that a branch needs besides, equal in each row."""
+        """Returns values of the other tensors that a branch needs, equal in each row."""
         random, result = generator(0, "beside"), []
         for tensor in tensors:
             shape, dtype = self.trace.shapes[tensor], self.trace.dtypes[tensor]

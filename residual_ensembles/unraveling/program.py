@@ -1,4 +1,4 @@
-"""Parts of a graph that can be called."""
+"""Parts of a graph as functions of tensors."""
 
 from collections.abc import Iterable, Sequence
 
@@ -10,7 +10,7 @@ from residual_ensembles.unraveling.state import State
 
 
 class Program:
-    """A function that computes the tensors `wanted` of a graph from those that are `known`."""
+    """A function from the tensors `known` of a graph to the tensors `wanted`."""
 
     def __init__(self, graph: Graph, known: Iterable[int], wanted: Sequence[int]):
         self.known = list(known)
@@ -59,7 +59,7 @@ class Segment:
         return self.program.variables
 
     def __call__(self, y, training=False):
-        """Returns the state that leaves, from the one that enters."""
+        """Returns the packed output, from the packed input."""
         return self.after.packed(self.program(self.before.unpacked(y), bool(training)))
 
 

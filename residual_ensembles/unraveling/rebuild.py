@@ -10,11 +10,11 @@ from keras import tree
 from residual_ensembles.models import _keras_internals
 from residual_ensembles.models.nesting import copy_own_state, copy_state
 from residual_ensembles.unraveling.graph import Graph, Node, functional, layers_within
-from residual_ensembles.unraveling.sums import Scaled
+from residual_ensembles.unraveling.sums import SumTerm
 
 
 def rebuilt(chain: Any, deleted: Collection[int]) -> keras.Model:
-    """Returns a functional model that computes what is left of a chain, and nothing else.
+    """Returns a functional model of a chain without the deleted modules.
 
     Its layers are copies, with weights and whatever else a layer saves of itself: the models share
     nothing. Layers of nested models are layers of the one model, named by their addresses.
@@ -82,9 +82,9 @@ class _Rebuilding:
     def _copy(self, node: Node):
         """Returns the copy of a layer, the same one wherever the layer is called."""
         operation = node.operation
-        if isinstance(operation, Scaled):
+        if isinstance(operation, SumTerm):
             copy = self._copy(operation.node)
-            return Scaled(operation.node, operation.index, operation.shapes, copy)
+            return SumTerm(operation.node, operation.index, operation.shapes, copy)
         if not hasattr(operation, "get_config"):
             return operation
         if id(operation) not in self.copies:

@@ -12,9 +12,9 @@ from residual_ensembles.unraveling.graph import Graph, Node, functional, layers_
 from residual_ensembles.unraveling.graph_partition import longest_chain
 
 N_SHOWN = 5
-"""Reasons and layers that an error names, at most."""
-N_OFFERED = 3
-"""Kinds of layers that an error suggests, at most."""
+"""Number of reasons and of layers that an error lists, at most."""
+N_SUGGESTED = 3
+"""Number of kinds of layers that an error suggests, at most."""
 
 
 class Search:
@@ -23,7 +23,7 @@ class Search:
     def __init__(self, graph: Graph, additions: Additions, boundaries, modules):
         self.graph = graph
         self.additions = additions
-        self.boundaries = None if boundaries is None else [_plain(b) for b in boundaries]
+        self.boundaries = None if boundaries is None else [_plain_values(b) for b in boundaries]
         self.notes: list[str] = []
         self.by_name = {node.name: node for node in graph.nodes}
         self.layers, named = self._layers(modules)
@@ -32,7 +32,7 @@ class Search:
             self.candidates, self.refused = result.candidates, result.refused
             forced = {candidate.name for candidate in named}
         else:
-            self.candidates = [self._at(boundary) for boundary in self.boundaries]
+            self.candidates = [self._candidate_at(boundary) for boundary in self.boundaries]
             self.refused = {}
             forced = {candidate.name for candidate in [*self.candidates, *named]}
         self.candidates += named
@@ -43,15 +43,15 @@ class Search:
         chain = longest_chain(self.candidates, self.forced, self.additions.ancestors)
         if not chain:
             reasons = _some([f"{name}: {why}" for name, why in self.refused.items()], "; ")
-            closed = "".join(f"; {each}" for each in self._closed()[:1])
+            closed = "".join(f"; {each}" for each in self._opaque_models()[:1])
             raise ValueError(
                 f"Received {self.graph.model.name}, in which no branch is added back"
                 f"{f' as a module ({reasons})' if reasons else ''}; expected a residual network, "
                 "or modules=[...] with layers that keep the shape of what passes through"
-                f"{self._offer()}{self._meetings()}{closed}. "
+                f"{self._suggested_layers()}{self._meetings()}{closed}. "
                 + see("tutorials/your-own-network", "when-a-graph-is-not-cut-as-you-like")
             )
-        self.notes += [*self._trained_always(), *self._closed()]
+        self.notes += [*self._always_training(), *self._opaque_models()]
         taken = {candidate.name for candidate in chain}
         self.notes += [f"{c.name}: {c.note}" for c in chain if c.note]
         self.notes += [
@@ -62,7 +62,7 @@ class Search:
         self.notes += [f"{name}: no module, {why}" for name, why in self.refused.items()]
         return chain
 
-    def _offer(self) -> str:
+    def _suggested_layers(self) -> str:
         """Suggests layers that could be modules by themselves: the kinds with the most weights."""
         count: Counter[str] = Counter()
         weights: Counter[str] = Counter()
@@ -73,8 +73,8 @@ class Search:
                     kind = type(node.operation).__name__
                     count[kind] += 1
                     weights[kind] += sum(math.prod(w.shape) for w in node.weights)
-        offered = [f"{count[kind]} {kind}" for kind, _ in weights.most_common(N_OFFERED)]
-        return f": there are {', '.join(offered)}" if offered else ""
+        suggested = [f"{count[kind]} {kind}" for kind, _ in weights.most_common(N_SUGGESTED)]
+        return f": there are {', '.join(suggested)}" if suggested else ""
 
     def _meetings(self) -> str:
         """Names the layers where branches meet, and suggests `boundaries` for the first."""
@@ -91,8 +91,8 @@ class Search:
                 )
         return f"; branches meet at {names}, where none keeps its shape"
 
-    def _closed(self) -> list[str]:
-        """Names the models within layers, whose additions are not in the graph.
+    def _opaque_models(self) -> list[str]:
+        """Returns notes on models within layers, whose additions are not in the graph.
 
         One layer after another, as in a `Sequential`, adds nothing.
         """
@@ -104,7 +104,7 @@ class Search:
             if functional(layer) is not None and not isinstance(layer, keras.Sequential)
         ]
 
-    def _trained_always(self) -> list[str]:
+    def _always_training(self) -> list[str]:
         return [
             f"{node.name}: called with training=True, which inference leaves out, as "
             "model.predict does"
@@ -112,7 +112,7 @@ class Search:
             if node.arguments[1].get("training") is True
         ]
 
-    def _at(self, boundary) -> Candidate:
+    def _candidate_at(self, boundary) -> Candidate:
         named = [None, boundary] if isinstance(boundary, str) else boundary
         begin, end, skip = [*named, None][:3]
         node, around = self._node(end), self._tensor(skip)
@@ -181,7 +181,7 @@ class Search:
             ) from error
 
 
-def _plain(boundary):
+def _plain_values(boundary):
     """Returns a boundary as plain values, for a network's file."""
     if isinstance(boundary, str):
         return boundary

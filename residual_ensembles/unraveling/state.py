@@ -1,4 +1,4 @@
-"""State between the modules of a chain, packed into one tensor."""
+"""State between the modules of a chain: the tensors that pass there, packed into one."""
 
 import math
 from collections.abc import Collection, Sequence
@@ -8,15 +8,15 @@ from keras import ops
 from residual_ensembles.models import _keras_internals
 
 PACKED = "float32"
-"""Type of several tensors packed into one, the same throughout a chain whatever their own."""
+"""Type of a packed tensor, whatever the types of the tensors in it."""
 LARGEST_INTEGER = 2**24
-"""Up to which all integers are exact in it."""
+"""Largest integer up to which all are exact in float32."""
 
 
 class State:
     """Layout of the stream, the tensor that modules act on, and of tensors that are carried along.
 
-    One tensor alone is not changed. Several are flattened and concatenated for each example, so
+    A single tensor is not changed. Several are flattened and concatenated for each example, so
     that code which splits, joins or measures examples need not know of them. Integers and booleans
     are exact in float32 up to 2^24.
 
@@ -26,8 +26,8 @@ class State:
         shapes: Shapes of the tensors, without batch; the first is the stream.
         dtypes: Their types.
         masks: Shape of the Keras mask of each of them, without batch; None for none.
-        common: Indices of those that have no batch, which is never the first.
-        flat: Whether one tensor alone is flattened, too, as outputs are.
+        common: Indices of tensors without batch, never of the first.
+        flat: Whether a single tensor is flattened too, as outputs are.
     """
 
     def __init__(
@@ -43,12 +43,12 @@ class State:
         self.masks = list(masks)
         self.common = frozenset(common)
         self.parts = [*self.shapes, *(shape for shape in self.masks if shape is not None)]
-        self.alone = len(self.parts) == 1 and (len(self.shapes[0]) == 1 or not flat)
+        self.is_single = len(self.parts) == 1 and (len(self.shapes[0]) == 1 or not flat)
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Shape of the packed tensor, without batch."""
-        if self.alone:
+        if self.is_single:
             return tuple(self.shapes[0])
         return (sum(map(math.prod, self.parts)),)
 
@@ -60,7 +60,7 @@ class State:
 
     def packed(self, tensors: Sequence):
         """Returns tensors packed into one."""
-        if self.alone:
+        if self.is_single:
             return tensors[0]
         masks = [
             _keras_internals.get_mask(x)
@@ -77,14 +77,14 @@ class State:
 
     def with_stream(self, stream, state):
         """Returns `state` with another stream, of the same shape or another one."""
-        if self.alone:
+        if self.is_single:
             return stream
         flat = ops.reshape(ops.cast(stream, PACKED), (-1, math.prod(stream.shape[1:])))
         return ops.concatenate([flat, state[:, math.prod(self.shapes[0]) :]], axis=1)
 
     def unpacked(self, state) -> list:
         """Returns the tensors of a state."""
-        if self.alone:
+        if self.is_single:
             return [state]
         parts, first = [], 0
         for i, shape in enumerate(self.parts):

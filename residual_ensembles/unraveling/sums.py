@@ -1,4 +1,4 @@
-"""Kinds of layers: those that add, that are linear, and that are activations."""
+"""Which layers and operations add their inputs, are linear, or are activations."""
 
 from collections.abc import Sequence
 
@@ -55,7 +55,7 @@ are not linear."""
 MOVES = {"AveragePool", "ExpandDims", "GetItem", "MaxPool", "Reshape", "Squeeze", "Transpose"}
 """Operations that `keras.ops` records under these names."""
 EXCHANGES = {"Dot", "Einsum", "Matmul", "Moveaxis", "Swapaxes", "Tensordot", "Transpose"}
-"""The same, of those after which an axis may be another one, though the shape is equal."""
+"""Operations after which an axis may be another one though the shape is equal, by these names."""
 SUMS = (keras.layers.Average, keras.layers.Lambda, keras.layers.Subtract)
 NONLINEAR = (
     keras.layers.Attention,
@@ -74,7 +74,7 @@ ACTIVATION_OPERATIONS = {"Relu", "Relu6", "LeakyRelu", "Elu", "Gelu", "Silu", "S
 
 
 def may_add(node: Node) -> bool:
-    """Whether a trial has to tell if a node adds its inputs: a `Lambda` or a custom layer may.
+    """Whether a node may add its inputs, which only a trial can tell: a `Lambda`, a custom layer.
 
     The layers of Keras that add are known.
     """
@@ -91,7 +91,7 @@ def _recorded_as(node: Node, names: set[str]) -> bool:
     return kind.__name__ in names and kind.__module__.startswith("keras.")
 
 
-class Scaled:
+class SumTerm:
     """One term of a layer that adds: its output where all other inputs are zeros."""
 
     def __init__(self, node: Node, index: int, shapes: Sequence[tuple], operation=None):
@@ -155,8 +155,8 @@ def exchanges_axes(node: Node) -> bool:
 
 
 def is_linear(node: Node) -> bool:
-    """Whether a node is known to be linear: it moves, pools or projects."""
-    if isinstance(node.operation, Scaled | Repeated) or _recorded_as(node, MOVES):
+    """Whether a node is known to be linear, as one that moves, pools or projects."""
+    if isinstance(node.operation, SumTerm | Repeated) or _recorded_as(node, MOVES):
         return True
     activation = getattr(node.operation, "activation", None)
     return isinstance(node.operation, LINEAR) and activation in (None, keras.activations.linear)
@@ -165,7 +165,7 @@ def is_linear(node: Node) -> bool:
 def is_nonlinear(node: Node) -> bool:
     """Whether a node is known not to be linear, so that no trial is needed."""
     activation = getattr(node.operation, "activation", None)
-    if activation is keras.activations.linear:  # a trial tells, of whatever it is part of
+    if activation is keras.activations.linear:  # the rest of the layer may be anything
         return False
     return activation is not None or is_activation(node) or isinstance(node.operation, NONLINEAR)
 

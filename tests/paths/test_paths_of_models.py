@@ -68,7 +68,7 @@ def case(request):
 def test_all_paths_of_a_model(case):
     chain, across, every = case
     assert [module.title for module in chain.modules] == ["add1", "add2", "add3"]
-    assert (chain.segment_positions, chain.modules[0].enters.alone) == ((2,), not across)
+    assert (chain.segment_positions, chain.modules[0].input_state.is_single) == ((2,), not across)
     point = paths.Linearization(chain).linearize(*batch())
     full = sum(np.ravel(g[0]) for g in every.values())
     exact = paths.batch_gradient_by_length(point, target="image")

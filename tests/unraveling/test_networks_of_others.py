@@ -521,6 +521,6 @@ def test_sums_of_different_shapes_have_the_shape_of_the_sum(kind, tmp_path):
         "average": lambda x, f: 0.5 * x,
     }
     chain = check(model, [name, "last"], {name: skips.get(kind, 0)}, tmp_path)
-    assert chain.modules[0].leaves.shapes[0] == (8, 8, 8)
+    assert chain.modules[0].output_state.shapes[0] == (8, 8, 8)
     if kind in ("lambda", "place"):
         check_paths(chain)

@@ -18,7 +18,7 @@ from residual_ensembles.lesions import (
 )
 from residual_ensembles.lesions.engine.grid import Grid
 from residual_ensembles.lesions.engine.prepared_network import PreparedNetwork
-from residual_ensembles.lesions.outputs import at_a_time
+from residual_ensembles.lesions.outputs import slices_in_memory
 from residual_ensembles.pruning import module_importance, prune
 from residual_ensembles.unraveling import unravel
 from tests.helpers import unraveled_networks as networks
@@ -161,11 +161,11 @@ def test_one_output_is_held_against_the_network_itself(inputs, monkeypatch):
 
 def test_outputs_that_exist_at_a_time_are_bounded():
     grid = Grid(25, 10, (8,))
-    assert list(at_a_time(grid, 100, 10)) == [[slice(0, 10), slice(10, 20), slice(20, 25)]]
-    assert list(at_a_time(grid, 20, 10)) == [[slice(0, 10), slice(10, 20)], [slice(20, 25)]]
-    result = [[(part.start, part.stop) for part in parts] for parts in at_a_time(grid, 6, 10)]
+    assert list(slices_in_memory(grid, 100, 10)) == [[slice(0, 10), slice(10, 20), slice(20, 25)]]
+    assert list(slices_in_memory(grid, 20, 10)) == [[slice(0, 10), slice(10, 20)], [slice(20, 25)]]
+    result = [[(p.start, p.stop) for p in parts] for parts in slices_in_memory(grid, 6, 10)]
     assert result == [[(0, 6)], [(6, 10)], [(10, 16)], [(16, 20)], [(20, 25)]]
-    assert [len(parts) for parts in at_a_time(grid, 20, 4)] == [6, 2]
+    assert [len(parts) for parts in slices_in_memory(grid, 20, 4)] == [6, 2]
 
 
 def test_outputs_of_no_lesions_or_of_other_inputs_are_refused(net, inputs):

@@ -62,7 +62,7 @@ def test_masks_and_inputs_are_carried_along():
     model = networks.attention_net()
     chain = unravel(model)
     assert len(chain.modules) == 4
-    assert [len(layout.carried) for layout in chain.partition.entering] == [1, 1, 1, 1]
+    assert [len(layout.carried) for layout in chain.partition.input_layouts] == [1, 1, 1, 1]
     inputs = networks.inputs_for(model)
     assert not inputs["mask"].all()
     expected = model(inputs)
@@ -454,10 +454,10 @@ def test_mixed_precision():
     finally:
         keras.config.set_dtype_policy("float32")
     assert chain.agreement < 0.02
-    assert chain.modules[0].enters.dtypes == ["bfloat16"]
+    assert chain.modules[0].input_state.dtypes == ["bfloat16"]
     inputs = networks.inputs_for(model)
     wide = in_float32(chain)
-    assert wide.modules[0].enters.dtypes == ["float32"]
+    assert wide.modules[0].input_state.dtypes == ["float32"]
     np.testing.assert_allclose(wide(inputs), ops.cast(model(inputs), "float32"), atol=0.05)
     table = paths.gradient_by_length(chain, inputs, np.arange(len(inputs)) % 4, verbose=0)
     assert table["share"].sum() == pytest.approx(1, abs=1e-4)
