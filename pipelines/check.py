@@ -57,7 +57,7 @@ def check_lesions(study: Study, chains: dict) -> None:
             raise ValueError(refused[0])
     for network, chain in chains.items() if study.lesion.prune else ():
         try:
-            pruning.check_number(chain, study.lesion.prune)
+            pruning.check_prunable(chain, study.lesion.prune)
         except ValueError as error:
             raise ValueError(f"lesion.prune, for {network}: {error}") from error
 

@@ -20,7 +20,7 @@ def offers(choices):
             left_out.append(f"{choice.title} is not in this page. {error}")
             continue
         if explorer.fits(offered, exported):
-            offered.append(explorer.Offered(choice, exported))
+            offered.append(explorer.OfferedNetwork(choice, exported))
         else:
             size = f"{exported.n_bytes / 1e6:.0f} MB"
             left_out.append(f"{choice.title} is not in this page: it would take {size}.")

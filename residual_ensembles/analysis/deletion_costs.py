@@ -17,8 +17,8 @@ def additive_prediction(costs: Mapping[int, float], deleted: Iterable[int]) -> f
     """Returns the sum of the single costs of the deleted modules.
 
     If the modules of a random deletion did not depend on each other, and errors stayed small, this
-    is what it would add to the error. Its rank correlation with the real cost, beside that of the
-    number of modules alone, says how much it matters *which* modules go.
+    is what it would add to the error. Its rank correlation with the real cost, against that of the
+    number of modules alone, says how much it matters *which* modules are deleted.
 
     Args:
         costs: Error of each single deletion minus the intact error, by module (from 1).
@@ -32,15 +32,15 @@ def additive_prediction(costs: Mapping[int, float], deleted: Iterable[int]) -> f
 
 
 BARELY = 0.02
-"""Two points of error: what one module may cost and still barely matter."""
+"""Largest cost of a module that barely matters: two points of error."""
 
 
 def _unpaired(lesion, intact) -> tuple[float, float]:
     """Returns Newcombe's interval from the errors of two rows, each on its own images.
 
-    Of a sample in which some images are more frequent it counts all, though they say a little
-    less: how many of each kind there were is not in the table. That it treats the two as
-    independent makes it wider by more.
+    Of a sample in which some images are more frequent it counts all, though their effective sample
+    size is a little smaller, as the table does not have the counts of each kind. Treating the two
+    errors as independent widens the interval by more than that.
     """
     extras.require("figures", "statsmodels")
     from statsmodels.stats.proportion import confint_proportions_2indep
@@ -108,7 +108,7 @@ def single_costs(tables: Tables, network: str, seed: int) -> pd.DataFrame:
 
 @checked
 def predicted_and_real(tables: Tables, network: str, seed: int) -> pd.DataFrame:
-    """Sets the additive prediction beside the real cost of every random deletion.
+    """Returns the additive prediction and the real cost of every random deletion.
 
     Returns:
         Columns sweep, n_operations, predicted, real (fractions above the intact error); empty where

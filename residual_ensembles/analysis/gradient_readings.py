@@ -1,4 +1,4 @@
-"""Path gradients at the end of training, as the analyses read them."""
+"""Path gradients at the end of training, and the readings of how much gradient a length carries."""
 
 from math import comb
 from typing import NamedTuple

@@ -1,8 +1,8 @@
 """Votes of networks, in sub-ensembles of every size (section 2, "Ensembling").
 
 The paper's simple voting scheme averages the members' predictions: `average`, the mean of their
-softmaxes, in which every sub-ensemble of two or more can differ from its members. `majority` counts
-heads, and asks the average where heads are equally divided; two members alone always are, or agree.
+softmaxes, in which every sub-ensemble of two or more can differ from its members. `majority` is the
+most frequent class; ties, as of any two members that disagree, are decided by the mean.
 """
 
 from collections.abc import Callable, Iterator
@@ -21,10 +21,10 @@ def average(probabilities: np.ndarray) -> np.ndarray:
 
 
 def majority(probabilities: np.ndarray) -> np.ndarray:
-    """Returns the classes that most members take an image for; ties go to the likelier class."""
+    """Returns the classes that most members predict; ties go to the class of larger mean."""
     classes = np.arange(probabilities.shape[-1])
-    heads = (probabilities.argmax(axis=-1)[..., None] == classes).sum(axis=0)
-    return (heads + probabilities.mean(axis=0) / 2).argmax(axis=-1)  # halved: less than one head
+    votes = (probabilities.argmax(axis=-1)[..., None] == classes).sum(axis=0)
+    return (votes + probabilities.mean(axis=0) / 2).argmax(axis=-1)  # halved: less than one vote
 
 
 VOTES: dict[str, Callable[[np.ndarray], np.ndarray]] = {"average": average, "majority": majority}

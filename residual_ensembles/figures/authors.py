@@ -18,16 +18,16 @@ FILE = "reference.csv"
 DEEP = "resnet110"
 """The network that the paper is about."""
 BY_MODULES = {9: "resnet20", 15: "resnet32", 21: "resnet44", 27: "resnet56", 54: DEEP}
-"""Their networks on CIFAR-10, by number of modules."""
+"""The authors' networks on CIFAR-10, by number of modules."""
 
 
 def network_of(n_modules: int) -> str:
-    """Returns the name of their network of so many modules, ResNet-110 where they have none."""
+    """Returns the authors' network with a number of modules, ResNet-110 where they have none."""
     return BY_MODULES.get(n_modules, DEEP)
 
 
 def title(network: str) -> str:
-    """Returns what people call a network of theirs on CIFAR-10.
+    """Returns the display name of a network of the authors on CIFAR-10.
 
     >>> title("resnet110"), title("vgg")
     ('ResNet-110', 'VGG')
@@ -42,7 +42,7 @@ def text() -> str:
 
 
 def write_reference(folder: Path) -> None:
-    """Puts the authors' figures beside the tables of a study.
+    """Writes the authors' figures into the folder of a study.
 
     Example:
         >>> write_reference(results)
@@ -54,7 +54,7 @@ def write_reference(folder: Path) -> None:
 
 @cache
 def reference() -> pd.DataFrame:
-    """Returns the same as a table."""
+    """Returns the authors' figures as a table."""
     return pd.read_csv(StringIO(text()))
 
 

@@ -15,7 +15,7 @@ SWEEPS = {
     "random_deletion_sparing": ("sparing first, downsampling", style.SPARING),
     "random_deletion": ("any module", style.ANY),
 }
-"""Random deletions, with what they are called in figures and their look."""
+"""Random deletions, with their label in figures and their look."""
 
 
 def single_deletions(tables: Tables, network: str) -> pd.DataFrame:
@@ -60,8 +60,8 @@ def repetitions(lesions: pd.DataFrame) -> pd.Series:
     return of_seeds.mean() if of_seeds.ngroups > 1 else lesions.error_fraction
 
 
-def repeated(tables: Tables) -> str:
-    """Returns what such bands of the plain networks are over."""
+def bands_over(tables: Tables) -> str:
+    """Returns what the bands of the plain networks are over: seeds, or draws."""
     several = any(len(tables.of(network)) > 1 for network in tables.plain)
     return "over seeds" if several else "over draws"
 
@@ -82,12 +82,12 @@ def intact(tables: Tables, network: str) -> float:
 
 
 def bases(tables: Tables, networks: Iterable[str], *sweeps: str) -> str:
-    """Returns what curves of several networks rest on."""
+    """Returns lesions, images and seeds behind the curves of several networks."""
     return "; ".join(f"{network}: {basis(tables, network, *sweeps)}" for network in networks)
 
 
 def basis(tables: Tables, network: str, *sweeps: str) -> str:
-    """Returns what curves of these sweeps rest on."""
+    """Returns lesions, images and seeds behind curves of these sweeps."""
     rows = tables.sweep(network, *sweeps)
     if rows.empty:
         return "no lesions in this study"

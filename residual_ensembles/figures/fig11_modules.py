@@ -11,7 +11,7 @@ from residual_ensembles.figures.figure_spec import FigureSpec
 from residual_ensembles.paths.length_profile import PAPER_N
 
 BOUNDARIES = (-1, 0.5, 1, 2, 5, 10, 20, 50, 100)
-"""Points of error; most modules cost less than one, a few cost dozens."""
+"""Boundaries of the colors, in points of error; most modules cost less than one, a few dozens."""
 
 
 def rows(tables: Tables) -> list[tuple[str, np.ndarray]]:

@@ -27,7 +27,7 @@ def votes(tables: Tables) -> dict[str, pd.DataFrame]:
 
 def _at_equal_cost(axes: Axes, tables: Tables, result: dict[str, pd.DataFrame]) -> None:
     n = modules_of(tables)
-    for plain, own in zip(tables.plain, cycle(style.APART), strict=False):
+    for plain, own in zip(tables.plain, cycle(style.DISTINCT), strict=False):
         n_of_plain = tables.n_modules(plain) or n
         for sweep, (label, look) in errors.SWEEPS.items():
             if len(tables.plain) > 1:
@@ -94,7 +94,7 @@ def rests_on(tables: Tables) -> str:
         f"{int(members.n_modules.iloc[0])} modules, {int(members.epochs.iloc[0])} epochs "
         f"each{longer}, all sub-ensembles of a size, {int(tables.ensemble.n_images.max()):,} test "
         f"images, {seeds} seed{'s' if seeds > 1 else ''}; bands: 95 % "
-        f"{errors.repeated(tables)}, {of_images}"
+        f"{errors.bands_over(tables)}, {of_images}"
     )
 
 

@@ -14,7 +14,7 @@ READINGS = {
     "norm_of_sum": ("norm of the sum", style.EXACT),
     "projection": ("projection on the gradient", style.PROJECTED),
 }
-APART = 0.22
+SPACING = 0.22
 """Distance of the readings of one network; networks are 1 apart."""
 
 
@@ -52,7 +52,7 @@ def draw(tables: Tables) -> Figure:
         for j, (reading, (label, look)) in enumerate(READINGS.items()):
             if reading in rows.index:
                 label = "_" if reading in named else label
-                _range(axes, rows.loc[reading], i + APART * (j - 1), look, label)
+                _range(axes, rows.loc[reading], i + SPACING * (j - 1), look, label)
                 named.add(reading)
     axes.set_yticks(range(len(result)), list(result))
     axes.set_ylim(max(len(result), 1) - 0.5, -0.5)

@@ -8,7 +8,7 @@ from residual_ensembles.figures.fig3_single_deletion import mark_downsampling
 from residual_ensembles.figures.figure_spec import FigureSpec
 
 DOWNSAMPLING = (4, 28, 64)
-"""Of ResNet-200, whose stages have 3, 24, 36 and 3 modules."""
+"""Downsampling modules of ResNet-200, whose stages have 3, 24, 36 and 3 modules."""
 
 
 @style.styled

@@ -27,7 +27,7 @@ def _deletion(axes: Axes, tables: Tables) -> None:
         points = authors.points(network, plan)
         name = f"authors: {label} ({title})"
         style.authors_curve(axes, points.x, 100 * points.error_mean, name, line)
-    for plain, own in zip(tables.plain, cycle(style.APART), strict=False):
+    for plain, own in zip(tables.plain, cycle(style.DISTINCT), strict=False):
         for sweep, (label, look) in errors.SWEEPS.items():
             if len(tables.plain) > 1:  # a color for each network, a line for each way to draw
                 look = own._replace(linestyle=look.linestyle)
@@ -65,7 +65,7 @@ def _reordering(axes: Axes, tables: Tables) -> None:
     points = authors.points(network, authors.SWAPS)
     name = f"authors: mean of a bin ({title})"
     style.authors_curve(axes, points.x, 100 * points.error_mean, name)
-    for plain, look in zip(tables.plain, cycle(style.APART), strict=False):
+    for plain, look in zip(tables.plain, cycle(style.DISTINCT), strict=False):
         rows = tables.sweep(plain, "reorder")
         if rows.empty:
             continue
@@ -95,7 +95,7 @@ def draw(tables: Tables) -> Figure:
 def rests_on(tables: Tables) -> str:
     return "; ".join(
         f"{n}: (a) {errors.basis(tables, n, *errors.SWEEPS)}; "
-        f"(b) {errors.basis(tables, n, 'reorder')}; bands: 95 % {errors.repeated(tables)} (a), "
+        f"(b) {errors.basis(tables, n, 'reorder')}; bands: 95 % {errors.bands_over(tables)} (a), "
         "over draws (b)"
         for n in tables.plain
     )

@@ -25,7 +25,7 @@ def draw(tables: Tables) -> Figure:
     axes = figure.subplots()
     if n == PAPER_N:
         style.shade_effective_paths(axes, tables, "effective paths (paper): 5–17")
-    for deleted, look in zip(deletions(n), style.SWEPT, strict=False):
+    for deleted, look in zip(deletions(n), style.BY_NUMBER, strict=False):
         left = [100 * float(share) for share in lengths.remaining(n, deleted)]
         label = f"{deleted} of {n} deleted"
         if n == PAPER_N:

@@ -16,15 +16,15 @@ class FigureSpec:
     Attributes:
         name: File name without its ending; its first part, such as fig3, is the figure's number.
         title: What it shows.
-        paper: What the paper says about it, reworded, or why there is one of our own.
+        paper: What the paper says about it, reworded, or the reason for a figure of our own.
         source: The figure of the paper; empty for one of our own.
         table: The table of the study that it is drawn from; empty where it is counted.
         draw: Draws it from a study's tables.
-        rests_on: Returns how many lesions, images, draws and seeds are behind it.
+        rests_on: Returns the numbers of lesions, images, draws and seeds behind it.
         finding: Returns the result in a sentence, where no claim does; empty without its table.
-        ours: Whether anything of a study is drawn in it, or the authors' points alone.
+        ours: Whether it has data of the study, and not the authors' points alone.
         authors: Whether the authors' points are drawn in it.
-        wanted: Whether a study has anything to show in it; others are drawn for every study.
+        wanted: Whether it is drawn for a study; by default for every study.
     """
 
     name: str

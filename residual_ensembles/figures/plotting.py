@@ -1,4 +1,4 @@
-"""What the library's functions return, drawn as the page of a study draws it."""
+"""Plots of the tables that the library's functions return, in the look of a study's page."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -19,19 +19,19 @@ from residual_ensembles.paths.study.gradient_tables import log10_mean
 from residual_ensembles.statistics.intervals import student
 
 FEWEST = 3
-"""Lesions of a sweep below which there is no curve, and each is drawn by its text."""
+"""Smallest number of lesions of a sweep that are drawn as a curve; fewer are drawn one by one."""
 SINGLE = {"single_deletion": "deleted", "single_duplication": "run twice"}
 SEVERAL = {name: label for name, (label, _) in errors.SWEEPS.items()} | {
     "random_duplication": "run twice"
 }
 ORDER = {"reorder": ""}
-"""Sweeps that share a panel, with what their curves are called there."""
+"""Sweeps that share a panel, with the labels of their curves."""
 ESTIMATES = {
     "block_influence": "Block influence (1 − cosine)",
     "first_order": "First-order estimate of the increase",
 }
 Tables = Mapping[str, pd.DataFrame]
-"""Tables of one kind by what they are called in the legend."""
+"""Tables of one kind, by their labels in the legend."""
 
 
 class Panel(NamedTuple):
@@ -64,8 +64,8 @@ def plot(table: pd.DataFrame | Mapping[str, pd.DataFrame]) -> Axes | np.ndarray:
 
     Raises:
         ImportError: The extra `figures` is not installed.
-        TypeError: This is no table.
-        ValueError: It is none of these tables, or they are of several kinds, or empty.
+        TypeError: This is not a table.
+        ValueError: It is not one of these tables, or they are of several kinds, or empty.
 
     Example:
         >>> import keras, numpy as np
@@ -93,7 +93,7 @@ def plot(table: pd.DataFrame | Mapping[str, pd.DataFrame]) -> Axes | np.ndarray:
 
 
 def _kind(tables: Tables) -> Callable[[Tables], list[Panel]]:
-    """Returns what makes the panels of tables like these."""
+    """Returns the function that makes the panels of such tables."""
     kinds = []
     for table in tables.values():
         if not isinstance(table, pd.DataFrame):
@@ -192,7 +192,7 @@ def _draw_intact(axes: Axes, tables: Tables, column: str) -> None:
 
 def _with_looks(tables: Tables) -> list[tuple[str, pd.DataFrame, style.Look]]:
     """Returns the name, the table and the look of each."""
-    pairs = zip(tables.items(), cycle(style.APART), strict=False)
+    pairs = zip(tables.items(), cycle(style.DISTINCT), strict=False)
     return [(name, table, look) for (name, table), look in pairs]
 
 
@@ -204,7 +204,7 @@ def _curves(tables: Tables, names: Mapping[str, str]) -> list[tuple[pd.DataFrame
         for sweep, rows in _sweeps(table)
         if sweep in names
     ]
-    pairs = zip(curves, cycle(style.APART), strict=False)
+    pairs = zip(curves, cycle(style.DISTINCT), strict=False)
     return [(rows, look, label) for (rows, label), look in pairs]
 
 

@@ -30,7 +30,7 @@ GRID = "#dadbdc"
 AUTHORS = "#8c8c8c"
 """The authors' points, behind ours."""
 DEAD = "#b9bbbe"
-"""Paths that are no more."""
+"""Paths that were deleted."""
 DELETED = "#d55e00"
 """A module that was deleted."""
 BAND_ALPHA = 0.22
@@ -54,18 +54,18 @@ HIGHWAY = Look("#b8860b", "P", ":")
 VGG = Look("#d55e00", "s", "-")
 EXACT = Look("#009e73", "v", "-")
 PROJECTED = Look("#b8860b", "s", "-.")
-TURNED = {"o": "*", "^": "<", "v": ">", "P": "X", "s": "D"}
+SECOND_MARKERS = {"o": "*", "^": "<", "v": ">", "P": "X", "s": "D"}
 """The marker of a second network of a kind, by that of the first."""
 FURTHER_LINES = ((0, (7, 1.5)), (0, (1, 0.8)), (0, (7, 1.5, 1, 1.5, 1, 1.5)))
 """Lines of the second, third and fourth network of a kind, which no first one has."""
 FURTHER_SHADE = 0.8
-"""How bright further networks of a kind are, relative to the first."""
-APART = (PLAIN, VGG, STOCHASTIC_DEPTH, EFFECTIVE_PATHS, HIGHWAY)
+"""Brightness of further networks of a kind, relative to the first."""
+DISTINCT = (PLAIN, VGG, STOCHASTIC_DEPTH, EFFECTIVE_PATHS, HIGHWAY)
 """Looks of the first, second, … network of a kind in one panel: another color and marker each."""
 AVERAGE_VOTE = Look("#009e73", "v", "-")
 MAJORITY_VOTE = Look("#d55e00", "s", "-.")
-SWEPT = (Look("#1f7fc4", "o", "-"), Look("#009e73", "^", "--"), Look("#d55e00", "s", "-."))
-"""An ordered few: 1, 10 and 20 modules deleted."""
+BY_NUMBER = (Look("#1f7fc4", "o", "-"), Look("#009e73", "^", "--"), Look("#d55e00", "s", "-."))
+"""Looks of three numbers of deleted modules, such as 1, 10 and 20."""
 
 RC: dict[Any, Any] = {
     "font.family": "sans-serif",
@@ -106,7 +106,7 @@ PNG_DPI = 160
 CAPTION_WIDTH = 125
 """Characters of small print that fit below a figure."""
 PLAIN_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
-"""Nothing that differs from run to run."""
+"""Metadata of an SVG file that would differ from run to run, left out."""
 
 
 def looks(runs: Sequence[Run]) -> dict[str, Look]:
@@ -138,7 +138,7 @@ def _further(kind: Look, before: int) -> Look:
         return kind
     red, green, blue = (FURTHER_SHADE * part for part in to_rgb(kind.color))
     color = to_hex((red, green, blue))
-    marker = TURNED[kind.marker] if before % 2 else kind.marker
+    marker = SECOND_MARKERS[kind.marker] if before % 2 else kind.marker
     return Look(color, marker, FURTHER_LINES[(before - 1) % len(FURTHER_LINES)])
 
 
@@ -223,7 +223,7 @@ def missing(axes: Axes, text: str) -> None:
 
 
 def caption(figure: Figure, text: str) -> None:
-    """Writes below a figure what it rests on."""
+    """Writes below a figure the lesions, images and seeds behind it."""
     lines = textwrap.wrap(text, CAPTION_WIDTH, break_on_hyphens=False)
     figure.supxlabel("\n".join(lines), fontsize=7, x=0.01, ha="left")
 
@@ -261,7 +261,7 @@ def has_paper_depth(tables: Tables) -> bool:
 
 
 def shade_effective_paths(axes: Axes, tables: Tables, label: str = "_") -> None:
-    """Shades the paper's effective range, where the study has a network that it speaks of."""
+    """Shades the paper's effective range, where the study has a network of the paper's depth."""
     if has_paper_depth(tables):
         axes.axvspan(*EFFECTIVE, color=GRID, linewidth=0, zorder=0, label=label)
 

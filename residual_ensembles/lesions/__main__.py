@@ -68,7 +68,7 @@ def study_of_flags() -> StudyParameters:
         ValueError: The flags contradict each other, or a value is out of range.
     """
     network = re.sub(r"[^A-Za-z0-9_-]|^-", "_", Path(FLAGS.network).stem)[:100]
-    own: dict[str, object] = {
+    parameters: dict[str, object] = {
         "model": f"keras:{FLAGS.network}",
         **cli.flag_values(ExternalNetwork, *PARTITION),
     }
@@ -82,7 +82,7 @@ def study_of_flags() -> StudyParameters:
         StudyParameters,
         {
             "name": network,
-            "network": {network: own},
+            "network": {network: parameters},
             "networks": [network],
             "seeds": [0],
             "lesion": lesion,
@@ -102,15 +102,15 @@ def main() -> None:
 def write_results(study: StudyParameters, results: Path) -> None:
     """Evaluates the lesions of the study's network, and writes tables, figures and the page."""
     (run,) = study.runs
-    own = study.external[run[0]]
-    unraveling.external.check_name(own)
+    parameters = study.external[run[0]]
+    unraveling.external.check_name(parameters)
     backend.configure()
     prepared = train.prepared_data()
     outputs = training.Outputs(network_folder(results, *run))
-    stages.write_external_run(prepared, own, run[1], outputs, run[0])
+    stages.write_external_run(prepared, parameters, run[1], outputs, run[0])
     chain = models.load(outputs.model)
     if FLAGS.prune:
-        pruning.check_number(chain, FLAGS.prune)
+        pruning.check_prunable(chain, FLAGS.prune)
     if chain.graph is not None:
         chain.summary()
         chain.summary(print_fn=lambda text: write_text(results / "network.txt", text + "\n"))

@@ -27,11 +27,11 @@ class Costs(NamedTuple):
     """Errors and loss after each lesion, `(n_lesions,)` each."""
 
     n_wrong: np.ndarray | None
-    """Examples whose class is wrong; None where targets are no class labels."""
+    """Misclassified examples; None where targets are not class labels."""
     loss: np.ndarray
     """Mean loss."""
     metrics: dict[str, np.ndarray]
-    """Further metrics by name, which are reported and decide nothing."""
+    """Further metrics by name, which are reported but do not select modules."""
 
     def order(self) -> np.ndarray:
         """Returns the positions of the lesions, sorted by errors and then by loss."""
@@ -40,8 +40,8 @@ class Costs(NamedTuple):
         return np.lexsort((self.loss, self.n_wrong))
 
 
-class Measured:
-    """Examples, and the loss, labels and metrics that lesions are measured by on them."""
+class Examples:
+    """Examples with the loss, labels and metrics that lesions are evaluated with."""
 
     def __init__(
         self,
@@ -120,7 +120,7 @@ def _influence_of_batch(chain, x):
 
 
 def _cosine(a, b, axis: int):
-    """Returns the cosine along an axis; 1 where both vectors are 0, for then nothing turned."""
+    """Returns the cosine along an axis; 1 where both vectors are 0, and equal."""
     a, b = ops.cast(a, "float32"), ops.cast(b, "float32")
     sizes = ops.sqrt(ops.sum(a * a, axis) * ops.sum(b * b, axis))
     same = ops.cast(ops.all(a == b, axis), "float32")
@@ -168,7 +168,7 @@ TRUE_COSTS = ("loss_increase", "error_increase")
 COLUMNS = ("network", "seed", "module", "name", *ESTIMATES, *TRUE_COSTS)
 """Columns of module_importance.csv."""
 N_SELECTION_IMAGES = 2000
-"""Images on which a study estimates module importance: enough to rank the modules."""
+"""Images on which a study estimates module importance, at most: enough to rank the modules."""
 
 
 @checked
@@ -196,9 +196,9 @@ def module_importance(
             y_pred); for several outputs a list or a dictionary of that too. None for the loss that
             the model was compiled with, else the cross entropy of class labels, else the mean
             squared error.
-        batch_size: Examples in a batch of the estimates; that of the deletions is chosen.
+        batch_size: Examples in a batch of the estimates; for deletions it is chosen automatically.
         precision: Precision of the deletions, "float32" or "bfloat16"; estimates are float32.
-        memory_bytes: What activations of the deletions may take, in each process.
+        memory_bytes: Memory for activations of the deletions, in each process.
         n_jobs: As in scikit-learn: None or 1 computes in this process, -1 in one on each processor.
         verbose: 1 for a progress bar, 0 for none, "auto" for one in terminals and notebooks.
         executor: Runs the tasks in place of `n_jobs`, for instance a cluster; it is not closed.
@@ -211,7 +211,7 @@ def module_importance(
         loss.
 
     Raises:
-        TypeError: `chain` is no chain.
+        TypeError: `chain` is not a chain.
         ValueError: There is no such loss, or targets do not fit it and the outputs.
         ArithmeticError: The loss or an output is not finite.
 
@@ -232,7 +232,7 @@ def module_importance(
         'cross_entropy'
     """
     x, y = as_arrays(chain, x, y)
-    measured = Measured(chain, x, y, loss)
+    measured = Examples(chain, x, y, loss)
     numbers = deletable(chain)
     lesions = [Lesion(), *(Lesion(deletions=[i]) for i in numbers)]
     title = f"{chain.name}: {len(lesions)} lesions"
@@ -297,9 +297,9 @@ def with_network_columns(table: pd.DataFrame, network: str, seed: int) -> pd.Dat
 
 @checked
 def selection_data(prepared) -> tuple[np.ndarray, np.ndarray]:
-    """Returns images and labels of prepared data to select modules on.
+    """Returns the images and labels on which a study selects modules to prune.
 
-    They are of the validation split, or of the train split where there is none.
+    They are from the validation split, or from the train split where there is none.
     """
     split = prepared.split("validation")
     split = split if len(split) else prepared.split("train")

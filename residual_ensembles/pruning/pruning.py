@@ -17,7 +17,7 @@ from residual_ensembles.lesions.engine.grid import MEMORY_BYTES
 from residual_ensembles.models.chain import Chain
 from residual_ensembles.models.examples import as_arrays, packed_examples
 from residual_ensembles.models.types import Inputs, Loss, Metric, Targets
-from residual_ensembles.pruning.importance import Costs, Measured
+from residual_ensembles.pruning.importance import Costs, Examples
 from residual_ensembles.runtime.calls import Verbose, executor_for, progress_bar
 from residual_ensembles.runtime.executor import Executor
 from residual_ensembles.statistics.intervals import wilson
@@ -28,7 +28,7 @@ from residual_ensembles.unraveling.rebuild import rebuilt
 N_TIMED_PASSES = 9
 TIMED_EXAMPLES = 32
 TRIED_EXAMPLES = 32
-"""Examples on which a copy of the full model is compared with it before the search."""
+"""Examples on which a copy of the full model is compared with it before modules are deleted."""
 
 
 def latencies(models: Sequence[keras.Model], inputs: Inputs) -> list[float]:
@@ -97,24 +97,24 @@ def prune(
     """Deletes modules one after another, each time the one that costs least.
 
     Cost is the error on the validation split, and for equal errors the loss; where `loss` is not
-    None, or targets are no class labels, it is the loss alone. A metric is reported, and decides
-    nothing.
+    None, or targets are not class labels, it is the loss alone. Metrics are reported, and do not
+    select modules.
 
     Args:
         chain: What `unravel` returned; neither it nor its model changes.
         n: Number of modules to delete.
-        validation: Inputs and targets that decide which; a pair (x, y), or a data set of both.
+        validation: Inputs and targets to select modules on; a pair (x, y), or a data set of both.
         test: Inputs and targets that the result is reported on; None to report on the validation
-            split, which flatters it.
+            split, which makes it look better than it is.
         loss: Whatever `keras.losses.get` takes, as for `module_importance`; then it decides alone.
             None for the loss that the model was compiled with, else the cross entropy of class
             labels, else the mean squared error.
         metric: Whatever `keras.metrics.get` takes, or a list of that. None for the metrics that the
-            model was compiled with, beside the error of class labels.
+            model was compiled with, in addition to the error of class labels.
         precision: Precision of the deletions, "float32" or "bfloat16".
-        memory_bytes: What activations may take, in each process.
-        batch_size: Activations that pass a module at once, one for each example and lesion; None
-            for as many as are fast.
+        memory_bytes: Memory for activations, in each process.
+        batch_size: Rows in a batch, each one example after one lesion; None for as many as are
+            fast.
         seed: Seed of the samples that are compared with the network itself.
         n_jobs: As in scikit-learn: None or 1 computes in this process, -1 in one on each processor.
         verbose: 1 for a progress bar, 0 for none, "auto" for one in terminals and notebooks.
@@ -124,7 +124,7 @@ def prune(
         The smaller network and what it cost.
 
     Raises:
-        TypeError: `chain` is no chain.
+        TypeError: `chain` is not a chain.
         ValueError: There are fewer modules to delete, the chain has no model to rebuild, or
             targets, loss or metric do not fit.
         ArithmeticError: The loss or an output is not finite.
@@ -142,14 +142,14 @@ def prune(
         >>> len(smaller.deleted), smaller.model.count_params()
         (1, 55)
     """
-    check_number(chain, n)
+    check_prunable(chain, n)
     candidates = deletable(chain)
     x, y = _pair(chain, "validation", validation)
     few = packed_examples(chain, x)[:TRIED_EXAMPLES]
     _difference(chain, rebuilt(chain, ()), (), few)
-    measured = tested = Measured(chain, x, y, loss, metric)
+    measured = tested = Examples(chain, x, y, loss, metric)
     if test is not None:
-        tested = Measured(chain, *_pair(chain, "test", test), measured.loss, metric)
+        tested = Examples(chain, *_pair(chain, "test", test), measured.loss, metric)
     n_tried = 1 + sum(len(candidates) - i for i in range(n))
     total = n_tried * len(measured.packed) + 2 * len(tested.packed)
     with (
@@ -181,7 +181,7 @@ def prune(
     return Pruned(model, tuple(deleted), *tables, difference)
 
 
-def _step(measured: Measured, module: int | None, costs: Costs, lesion: int) -> dict:
+def _step(measured: Examples, module: int | None, costs: Costs, lesion: int) -> dict:
     """Returns a row of `Pruned.steps`, of the lesion at that position in `costs`."""
     name = "" if module is None else measured.chain.modules[module - 1].title
     row = {"module": module or 0, "name": name, "n_examples": len(measured.packed)}
@@ -192,7 +192,7 @@ def _step(measured: Measured, module: int | None, costs: Costs, lesion: int) -> 
 
 
 @checked
-def check_number(chain: Chain, n: int) -> None:
+def check_prunable(chain: Chain, n: int) -> None:
     """Refuses to prune a network that cannot be rebuilt, or more modules than can be deleted.
 
     Args:
@@ -200,11 +200,11 @@ def check_number(chain: Chain, n: int) -> None:
         n: Number of modules to delete.
 
     Raises:
-        TypeError: `n` is no integer.
-        ValueError: The network is no unraveled model, or fewer of its modules can be deleted.
+        TypeError: `n` is not an integer.
+        ValueError: The network is not an unraveled model, or fewer of its modules can be deleted.
 
     Example:
-        >>> check_number(chain, 1)  # doctest: +ELLIPSIS
+        >>> check_prunable(chain, 1)  # doctest: +ELLIPSIS
         Traceback (most recent call last):
             ...
         ValueError: Received a Chain, expected what unravel(model) returns: ...
@@ -263,7 +263,7 @@ def _pair(chain: Chain, name: str, examples: tuple | Inputs) -> tuple[Inputs, Ta
     return inputs, targets
 
 
-def _comparison(chain, model: keras.Model, measured: Measured, costs: Costs) -> pd.DataFrame:
+def _comparison(chain, model: keras.Model, measured: Examples, costs: Costs) -> pd.DataFrame:
     n = len(measured.packed)
     few = _unpacked(chain, ops.convert_to_tensor(measured.packed[:TIMED_EXAMPLES]))
     both = (chain.graph.model, model)

@@ -1,4 +1,4 @@
-"""The page that sets each claim of the paper beside what was measured."""
+"""The page that compares each claim of the paper with what was measured."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""Templates, style sheets and scripts that lie beside the code, to be put into a page."""
+"""Templates, style sheets and scripts of this package, to be put into a page."""
 
 import base64
 import hashlib
@@ -19,7 +19,7 @@ def asset(name: str) -> str:
 
 
 def templates(package: str) -> jinja2.Environment:
-    """Returns what renders the templates of a package."""
+    """Returns the environment that renders the templates of a package."""
     return jinja2.Environment(
         autoescape=True,
         loader=jinja2.PackageLoader(package, ""),

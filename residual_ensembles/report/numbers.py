@@ -1,4 +1,4 @@
-"""Cells of tables as people read them: numbers, or a dash where there is none."""
+"""Numbers formatted for tables; a dash where there is none."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ ROUNDING = 1e-15
 
 
 def number(value: Any, digits: int = 3) -> str:
-    """Returns a number with as many significant digits, a dash where there is none.
+    """Returns a number with `digits` significant digits, a dash where there is none.
 
     >>> number(0.00413), number(1730714), number(None)
     ('0.00413', '1.73e+06', '–')
@@ -21,7 +21,7 @@ def number(value: Any, digits: int = 3) -> str:
 
 
 def _rounded(value: float) -> float:
-    """Returns a number, and 0 for what is left of 0 when others were subtracted."""
+    """Returns a number, and 0 for one that is 0 but for rounding."""
     return 0.0 if abs(float(value)) < ROUNDING else float(value)
 
 
@@ -48,12 +48,12 @@ def percent(fraction: Any) -> str:
 
 
 def integer(value: Any) -> str:
-    """Returns an integer with its thousands set apart."""
+    """Returns an integer with thin spaces between thousands."""
     return NOTHING if pd.isna(value) else f"{int(value):,}".replace(",", THIN)
 
 
 def duration(seconds: Any) -> str:
-    """Returns seconds as a person says them.
+    """Returns seconds as text, in hours, minutes or seconds.
 
     >>> duration(51.3), duration(3725)
     ('51 s', '1 h 2 min')

@@ -1,4 +1,4 @@
-"""report.html: the study on one page that needs nothing but itself."""
+"""report.html: the study on one page without other files."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -73,8 +73,8 @@ def _with_own_ids(svg: str, prefix: str) -> str:
     return re.sub(r'(url\(#|href="#)', rf"\g<1>{prefix}-", svg)
 
 
-class Shown(NamedTuple):
-    """A figure with the text around it."""
+class ShownFigure(NamedTuple):
+    """A figure of the page, with the text around it."""
 
     spec: FigureSpec
     svg: Markup
@@ -122,13 +122,13 @@ def claim_rows(claims: pd.DataFrame) -> list[Row]:
     ]
 
 
-def _shown(tables: Tables, spec: FigureSpec, rows: list[Row]) -> Shown | None:
+def _shown(tables: Tables, spec: FigureSpec, rows: list[Row]) -> ShownFigure | None:
     svg = tables.folder / "figures" / f"{spec.name}.svg"
     if not svg.exists():
         return None
     result = [(ending.upper(), f"figures/{spec.name}.{ending}") for ending in ("svg", "png")]
     result += [(name, name) for name in spec.drawn_from(tables)]
-    return Shown(
+    return ShownFigure(
         spec,
         # Text in the file was escaped when it was written.
         Markup(inline_svg(_read_svg(svg), spec.number, spec.title)),  # noqa: S704
@@ -170,10 +170,10 @@ def render(
     Args:
         tables: The study; its figures are in the folder `figures` beside the tables.
         claims: Rows of claims.csv.
-        parameters: What the study was run with, nested as in params.yaml; `differs` is a sentence
+        parameters: Parameters of the study, nested as in params.yaml; `differs` is a sentence
             on what differs from the paper's study.
-        command: The command that remakes the figures.
-        committed: Studies to set beside it; one of the same name is left out.
+        command: The command that draws the figures again.
+        committed: Studies to compare it with; one of the same name is left out.
     """
     parameters = dict(parameters)
     differs = parameters.pop("differs", "")

@@ -20,20 +20,21 @@ import numpy as np
 from residual_ensembles.statistics.intervals import wilson
 
 _ROUNDING = 1e-9
-"""Of a number of images."""
+"""Rounding error of a computed number of images, at most."""
 
 
 class Stratum(NamedTuple):
     """Images of one kind, some of which are known."""
 
     n_changed: int
-    """Known images that changed."""
+    """Images of the sample that changed."""
     n_known: int
+    """Images of the sample."""
     n: int
 
     @property
     def estimate(self) -> float:
-        """How many images of the stratum change."""
+        """Estimated number of images of the stratum that change."""
         if self.n_known == self.n:
             return float(self.n_changed)
         return self.n_changed / self.n_known * self.n if self.n_known else 0.0
@@ -44,8 +45,8 @@ class Stratum(NamedTuple):
         most = self.n_changed + left  # what the sample has shown is certain
         if not left or not self.n_known:
             return self.n_changed, most
-        counts = (self.n - 1) / left
-        low, high = wilson(self.n_changed * counts, self.n_known * counts, confidence)
+        weight = (self.n - 1) / left
+        low, high = wilson(self.n_changed * weight, self.n_known * weight, confidence)
         return max(_down(low * self.n), self.n_changed), min(_up(high * self.n), most)
 
 
@@ -53,32 +54,32 @@ class Changes(NamedTuple):
     """Counts, in a sample, of the images that became wrong and of those that became right."""
 
     made_wrong: Stratum
-    """Of the images that were right."""
+    """Images that were right before."""
     made_right: Stratum
-    """Of the images that were wrong."""
+    """Images that were wrong before."""
 
     @property
     def n(self) -> int:
-        """All images."""
+        """Number of all images."""
         return self.made_wrong.n + self.made_right.n
 
     @property
     def n_known(self) -> int:
-        """Images of the sample."""
+        """Number of images in the sample."""
         return self.made_wrong.n_known + self.made_right.n_known
 
     @property
     def effective_sample_size(self) -> float:
-        """Images that would be left, were the kind that is more frequent thinned to its share.
+        """Images that are left if the stratum that was drawn more often is thinned to its share.
 
-        What is known says at least as much as so many images drawn uniformly from both kinds. A
-        kind that is so rare that none of it was drawn counts as unchanged, and for no image.
+        The sample says at least as much as so many images drawn uniformly from both strata. A
+        stratum that is so rare that none of it was drawn counts as unchanged, and for no image.
         """
         of_each = [self.n * s.n_known / s.n for s in self if s.n_known]
         return min([*of_each, float(self.n_known)])
 
     def equivalent_counts(self) -> tuple[float, float]:
-        """Returns how many of these would have been made wrong, and how many right."""
+        """Returns the images of the effective sample that were made wrong, and right."""
         share = self.effective_sample_size / self.n
         return self.made_wrong.estimate * share, self.made_right.estimate * share
 
@@ -109,7 +110,7 @@ class FiniteInterval(NamedTuple):
 
     @property
     def half_width(self) -> float:
-        """Half of what lies between the ends."""
+        """Half of the distance between the ends."""
         return (self.high - self.low) / 2
 
 

@@ -10,7 +10,7 @@ from scipy.stats import norm, t
 from residual_ensembles.statistics.randomness import generator
 
 N_RESAMPLES = 999
-"""Enough for a stable 95 % interval."""
+"""Resamples of a bootstrap: enough for a stable 95 % interval."""
 
 
 def wilson(n_wrong: float, n_images: float, confidence: float = 0.95) -> tuple[float, float]:
@@ -18,7 +18,7 @@ def wilson(n_wrong: float, n_images: float, confidence: float = 0.95) -> tuple[f
 
     Args:
         n_wrong: Images classified wrongly, 0 to `n_images`.
-        n_images: Images in all, 1 or more; no integer where some count more than others.
+        n_images: Images in all, 1 or more; not an integer where some count more than others.
         confidence: Level of the two-sided interval, between 0 and 1.
 
     Returns:
@@ -90,9 +90,9 @@ def bootstrap(
     """Returns an interval of `statistic(rows)` that holds where the statistic is biased.
 
     The largest step of a curve grows with noise, and a resample is noisier than the sample: all
-    resamples may lie on one side of the number, and the truth on the other. So the interval reaches
-    equally far to both sides: as far as resamples go on either, and by their bias further, as the
-    number has already been shifted once. In simulations of the claims' statistics with 5 to 80
+    resamples may lie on one side of the number, and the truth on the other. So the interval is
+    symmetric: it reaches as far as the resamples do on either side, plus their bias, by which the
+    number itself is off already. In simulations of the claims' statistics with 5 to 80
     draws it held the truth in 91 to 99 of 100 studies; of a mean, it is Student's.
 
     For draws, of which there are dozens; three seeds are too few, use `student` for those.

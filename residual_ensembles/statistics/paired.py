@@ -162,7 +162,7 @@ def equivalence_over_images(only_a: int, only_b: int, n_images: int, margin: flo
         The larger p of the two tests; below 0.05, a and b are equivalent within the margin.
 
     Raises:
-        ValueError: The margin is no fraction.
+        ValueError: The margin is not a fraction.
 
     Example:
         >>> round(equivalence_over_images(5, 4, 1000, margin=0.01), 4)
@@ -185,7 +185,7 @@ def equivalence_over_seeds(differences: Sequence[float], margin: float) -> float
         The larger p of the two tests; 1 with fewer than two seeds, which show no spread.
 
     Raises:
-        ValueError: The margin is no fraction.
+        ValueError: The margin is not a fraction.
 
     Example:
         >>> round(equivalence_over_seeds([0.001, -0.002, 0.0005], margin=0.01), 4)

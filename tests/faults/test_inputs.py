@@ -383,7 +383,7 @@ def good(project):
         "paths.share_by_module": {"batch": batch},
         "paths.weight_gradient": {"batch": batch},
         "paths.log_linear": {"lengths": [0, 1, 2, 3], "log10_norms": [-1.0, -2.0, -3.1, -3.9]},
-        "pruning.check_number": {"chain": cut, "n": 1},
+        "pruning.check_prunable": {"chain": cut, "n": 1},
         "pruning.prune": {"chain": cut, "n": 1},
         "analysis.additive_prediction": {"costs": {1: 0.1}, "deleted": [1]},
     }

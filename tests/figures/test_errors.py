@@ -42,7 +42,7 @@ def test_draws_of_several_seeds_are_not_independent(study_of_three_seeds):
     assert len(of_five) == 9
     assert points.low[4] == pytest.approx(max(0, 100 * low))
     assert points.high[4] == pytest.approx(min(100, 100 * high))
-    assert errors.repeated(tables) == "over seeds"
+    assert errors.bands_over(tables) == "over seeds"
 
 
 def test_what_was_not_measured_is_empty(study):

@@ -5,7 +5,7 @@ import pytest
 
 from residual_ensembles import models
 from residual_ensembles.report import explorer
-from residual_ensembles.report.explorer import Choice, Offered
+from residual_ensembles.report.explorer import Choice, OfferedNetwork
 from residual_ensembles.report.explorer.selection import draw
 
 SHAPE = (8, 8, 1)
@@ -43,7 +43,7 @@ def network(model, depth, **options):
 
 def offered(chain, name, title):
     choice = Choice(name, 0, title, None, 0.0083, 360)
-    return Offered(choice, explorer.export(chain))
+    return OfferedNetwork(choice, explorer.export(chain))
 
 
 @pytest.fixture(scope="session")

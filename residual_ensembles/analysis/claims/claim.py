@@ -23,7 +23,7 @@ VERDICTS = (REPRODUCED, NOT_REPRODUCED, INCONCLUSIVE, NOT_TESTED)
 
 @dataclass(frozen=True)
 class Target:
-    """The range in which a measured number bears a claim out, both ends included."""
+    """The range in which a measured number reproduces a claim, both ends included."""
 
     low: float
     high: float
@@ -50,12 +50,12 @@ class Target:
 
 @dataclass(frozen=True)
 class NoSignificantDifference:
-    """Borne out by an interval that contains 0 and is narrow enough to have left it.
+    """Target of an interval that contains 0 and lies within a margin of it.
 
-    Without the second, the noisier a study, the surer it would find no difference.
+    Without the margin, the noisier a study is, the more surely it would find no difference.
 
     Attributes:
-        margin: Where a narrow interval ends on either side of 0.
+        margin: Largest distance of the ends of the interval from 0.
     """
 
     margin: float
@@ -110,7 +110,7 @@ class Measurement:
     Attributes:
         network: Name of the network, or of the two that are compared.
         estimate: The number and its interval.
-        note: What to say beside the number.
+        note: Text that follows the number.
         paper_value: The authors' number of a network as deep as this one, where it is not the
             claim's own; None for that.
     """
@@ -122,7 +122,7 @@ class Measurement:
 
 
 def _basis(estimate: Estimate) -> str:
-    """Says what a number rests on."""
+    """Returns a note on what the interval of a number is over."""
     if estimate.over == "exact":
         return "Exact."
     if estimate.over == "point":
@@ -148,10 +148,10 @@ class Claim:
         paper_value: The paper's or its authors' number in the units of the measurement, if any.
         measure: What is measured, from which tables.
         target: Where the interval has to lie.
-        find: The measurements that decide it.
-        settle: What would settle the claim where this study does not.
-        unit: How people read the number: "%" or "points" (of error) for fractions, else as it is.
-        of_training: Whether it speaks of a way of training, which one seed cannot.
+        find: Returns the measurements that decide it.
+        settle: What a study needs to decide the claim.
+        unit: Display unit: "%" or "points" (of error) for fractions; empty for other numbers.
+        of_training: Whether it is about a way of training, so that one seed cannot decide it.
         counted: Whether it follows from counting paths, so that no network can change it.
         revised: What of the rule was changed after the first study, and why; empty for a rule that
             is as it was written before. The first study is the one on digits that the README first

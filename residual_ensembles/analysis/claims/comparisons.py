@@ -1,4 +1,4 @@
-"""What claims 15, 17 to 20 and 22 measure: ways of training, and networks set side by side.
+"""Measurements of claims 15, 17 to 20 and 22: ways of training, and comparisons of networks.
 
 Claim 22 reads: "The performance increase from additional ensemble members gets smaller with
 increasing ensemble size. Even though they are not strict ensembles, we show that residual networks
@@ -29,9 +29,9 @@ from residual_ensembles.statistics.paired import (
 )
 
 MARGIN = 0.01
-"""One point of error, the difference that would still count as none. The paper's was 0.14."""
+"""Largest difference of errors that counts as none: one point. The paper's was 0.14 points."""
 FEWEST_MEMBERS = 3
-"""Two members make one step, which has no second half."""
+"""Smallest number of members: two make one step, which has no second half."""
 RESCALING = (
     "With c = 2^-(i-1), the batch norm that module i begins with gets mean' = c·mean, var' = "
     "c²·var and gamma' = gamma·√(var' + ε)/(c·√(var + ε)), and its last convolution c times its "
@@ -114,7 +114,7 @@ def networks_at_hand(tables: Tables) -> Iterator[Measurement]:
 
 
 def _gain(plain: pd.Series, trained: pd.Series) -> tuple[float, float, float]:
-    """Returns how much less something costs, with the widest interval that both allow."""
+    """Returns how much less a deletion costs, with the widest interval that both allow."""
     return (
         float(plain.cost - trained.cost),
         float(plain.low - trained.high),
@@ -162,8 +162,8 @@ def stochastic_depth_gain(
     return find
 
 
-def lean(gates: pd.DataFrame) -> Estimate | None:
-    """Returns how far training moved the mean gate of one network; below 0 is towards the skip."""
+def gate_shift(gates: pd.DataFrame) -> Estimate | None:
+    """Returns the change of a network's mean gate by training; below 0 it is towards the skip."""
     table = gates.pivot_table(index="module", columns="when", values="mean_gate")
     if not {"before", "after"} <= set(table.columns):
         return None
@@ -171,10 +171,10 @@ def lean(gates: pd.DataFrame) -> Estimate | None:
     return Estimate(float(moved.mean()), *student(moved), len(moved), "modules")
 
 
-def gate_leans(tables: Tables) -> Iterator[Measurement]:
-    """Yields how far training moved the gates of each highway network (claim 19)."""
+def gate_shifts(tables: Tables) -> Iterator[Measurement]:
+    """Yields the change of the mean gate of each highway network by training (claim 19)."""
     for (network, bias), gates in tables.gates.groupby(["network", "bias"], sort=False):
-        if joined := over_seeds(lean(of_seed) for _, of_seed in gates.groupby("seed")):
+        if joined := over_seeds(gate_shift(of_seed) for _, of_seed in gates.groupby("seed")):
             means = gates.groupby("when").mean_gate.mean()
             note = (
                 f"Gate bias {bias:g}. Mean gate {means['before']:.3f} before training, "
@@ -198,7 +198,7 @@ def _shrinking(rows: np.ndarray, over: str) -> Estimate:
 
 
 def _training(tables: Tables, network: str) -> str:
-    """Says where members and the network were not trained for equally long."""
+    """Returns a note where members and network were not trained for equally many epochs."""
     of_members = {int(epochs) for epochs in tables.members.epochs}
     known = (run.facts.get("epochs") for run in tables.of(network))
     of_network = {int(epochs) for epochs in known if epochs}
@@ -226,8 +226,8 @@ def gain_of_members(tables: Tables) -> Iterator[Measurement]:
             yield Measurement(name, joined, note)
 
 
-def _beside(tables: Tables, network: str, errors: np.ndarray) -> str:
-    """Sets the residual network beside the ensemble, both without about a third of their cost."""
+def _note_at_equal_cost(tables: Tables, network: str, errors: np.ndarray) -> str:
+    """Compares the residual network with the ensemble, both without about a third of their cost."""
     sub_ensembles = error_by_size(tables, next(iter(VOTES)))
     n = tables.n_modules(network)
     deleted = round(n / 3)
@@ -249,4 +249,4 @@ def gain_of_modules(tables: Tables) -> Iterator[Measurement]:
         # From the most modules deleted to none: modules are added, as members are.
         if joined := over_seeds(_shrinking(draws[:, ::-1], "draws") for draws in drawn):
             mean = np.mean([draws.mean(axis=0) for draws in drawn], axis=0)
-            yield Measurement(network, joined, _beside(tables, network, mean))
+            yield Measurement(network, joined, _note_at_equal_cost(tables, network, mean))

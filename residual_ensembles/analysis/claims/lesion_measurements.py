@@ -1,4 +1,4 @@
-"""What claims 1 to 7 measure: the error of plain networks under lesions (Figs. 3 and 5)."""
+"""Measurements of claims 1 to 7: the error of plain networks under lesions (Figs. 3 and 5)."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -18,16 +18,16 @@ from residual_ensembles.statistics.rank_correlation import spearman
 
 
 class AuthorsCosts(NamedTuple):
-    """What the authors' own data on CIFAR-10 say of single deletions at one depth."""
+    """Single deletions in the authors' own data on CIFAR-10, at one depth."""
 
     median: float
     """Median cost of a module that does not downsample, as a fraction (claim 1)."""
     peak: float
     """Cost of the cheaper downsampling module minus the 90 % quantile of the others' (claim 2)."""
     typical_gain: float | None = None
-    """By how much stochastic depth lowers the median (claim 17); None where it was not trained."""
+    """Decrease of the median by stochastic depth (claim 17); None where it was not trained."""
     extra_gain: float | None = None
-    """By how much more it saves at the downsampling modules (claim 18)."""
+    """Decrease at the downsampling modules minus that of the median (claim 18)."""
 
 
 AUTHORS = {
@@ -37,13 +37,13 @@ AUTHORS = {
     27: AuthorsCosts(0.01773, 0.00548, 0.01836, 0.09655),
     54: AuthorsCosts(0.00413, 0.05284, 0.00296, 0.05225),
 }
-"""Of ResNet-20, 32, 44, 56 and 110, by number of modules."""
+"""Costs of ResNet-20, 32, 44, 56 and 110, by number of modules."""
 ANY = "random_deletion"
 SPARING = "random_deletion_sparing"
 ENOUGH_STEPS = 10
-"""A curve of fewer numbers of modules says nothing about smoothness."""
+"""Smallest number of steps of a curve whose smoothness is tested."""
 FEWEST_REORDERINGS = 20
-"""Re-orderings of one seed below which nothing is said."""
+"""Smallest number of re-orderings of one seed that are tested."""
 
 
 def authors_cost(n_modules: int, name: str) -> float | None:
@@ -65,7 +65,7 @@ def median_cost(costs: pd.DataFrame, downsampling: tuple[int, ...]) -> Estimate 
 
 
 def exceptions(costs: pd.DataFrame) -> list[int]:
-    """Returns the modules that cost more than barely, also after Holm's correction."""
+    """Returns the modules that cost significantly more than `BARELY`, after Holm's correction."""
     tested = costs.p_barely.notna().all()
     sure = np.asarray(holm(list(costs.p_barely))) < 0.05 if tested else costs.low > BARELY
     return [int(module) for module in costs.module[sure]]
@@ -171,7 +171,7 @@ def on_curves(
         sweep: The random deletions, `ANY` or `SPARING`.
         k: Number of operations that the curves have to reach.
         estimate: Takes curves `(draws, k + 1)`, errors as fractions.
-        note: What to say beside the number.
+        note: Text that follows the number.
         n_modules: Number of modules of the networks that the claim speaks of; by default any.
     """
 
@@ -210,7 +210,7 @@ def with_paths(draws: np.ndarray) -> Estimate:
 
 
 def tenths(points: np.ndarray) -> np.ndarray:
-    """Returns the mean error of ten equal groups of (tau, error), from mild to grave."""
+    """Returns the mean error of ten equal groups of (tau, error), from the largest tau down."""
     errors = points[np.argsort(-points[:, 0], kind="stable"), 1]
     return np.array([group.mean() for group in np.array_split(errors, 10)])
 

@@ -1,4 +1,4 @@
-"""What claims 8 to 14, 16 and 23 measure: paths and gradients by length (Figs. 6 and 7)."""
+"""Measurements of claims 8 to 14, 16 and 23: paths and gradients by length (Figs. 6 and 7)."""
 
 from collections.abc import Iterator
 from fractions import Fraction
@@ -22,7 +22,7 @@ def counted(value: float | Fraction, note: str = "") -> Finder:
 def steepest_remaining(n: int, deleted: int) -> float:
     """Returns the largest ratio of the shares left at one length and at the length before.
 
-    Below 1, every module more on a path lowers the share that is left.
+    Where it is below 1, the longer paths are, the smaller the share that is left.
     """
     left = [share for share in lengths.remaining(n, deleted) if share > 0]
     return float(max(after / before for before, after in pairwise(left)))
@@ -102,7 +102,7 @@ def longest_effective(estimator: str, reading: str) -> Finder:
 
 
 def _to_scale(tables: Tables, network: str, rows: list) -> str:
-    """Says what the lengths carry that are to a network's modules as 5 to 17 are to 54."""
+    """Returns a note on the share of lengths that scale 5 to 17 of 54 to a network's depth."""
     n = tables.n_modules(network)
     first, last = (n * end / N for end in EFFECTIVE)
     if n == N:

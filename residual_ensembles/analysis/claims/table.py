@@ -24,7 +24,7 @@ from residual_ensembles.analysis.claims.comparisons import (
     extra_gain,
     gain_of_members,
     gain_of_modules,
-    gate_leans,
+    gate_shifts,
     half_gate_difference,
     networks_at_hand,
     stochastic_depth_gain,
@@ -513,7 +513,7 @@ _ANY_DATASET = (
         measure="Mean over modules of the gate after training minus the gate before, on validation "
         "images, over seeds",
         target=below(0),
-        find=gate_leans,
+        find=gate_shifts,
         settle="Three seeds or more, for the usual bias and for bias 0.",
         of_training=True,
     ),

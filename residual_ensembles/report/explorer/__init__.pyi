@@ -1,10 +1,10 @@
-from .explorer_page import Offered, fits, render
+from .explorer_page import OfferedNetwork, fits, render
 from .exported_network import export
 from .selection import Choice, choose, draw
 
 __all__ = [
     "Choice",
-    "Offered",
+    "OfferedNetwork",
     "choose",
     "draw",
     "export",

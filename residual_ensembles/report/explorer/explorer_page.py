@@ -8,25 +8,25 @@ from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
 
 from residual_ensembles.report.assets import asset, content_security_policy, templates
-from residual_ensembles.report.explorer.exported_network import Exported
+from residual_ensembles.report.explorer.exported_network import ExportedNetwork
 from residual_ensembles.report.explorer.selection import Choice, Images
 
 WORKER = ("forward.js", "worker.js")
 SCRIPTS = ("lesion.js", "paths.js", "histogram.js", "row.js", "gallery.js", "main.js")
-LIMIT_BYTES = 12_000_000
-"""What the page may take."""
+MAX_BYTES = 12_000_000
+"""Largest size of the page."""
 _BESIDE_WEIGHTS = 1_000_000  # images, programs, names: in practice a tenth of it
 
 
-class Offered(NamedTuple):
-    """A network in the page."""
+class OfferedNetwork(NamedTuple):
+    """A network that the page offers."""
 
     choice: Choice
-    exported: Exported
+    exported: ExportedNetwork
 
     @property
     def facts(self) -> dict:
-        """What the page needs to know beside the weights."""
+        """All that the page reads of the network except the weights."""
         percent = f"{100 * self.choice.error_fraction:.2f}"
         return {
             "name": self.choice.name,
@@ -36,7 +36,7 @@ class Offered(NamedTuple):
         }
 
 
-def fits(offered: Sequence[Offered], exported: Exported) -> bool:
+def fits(offered: Sequence[OfferedNetwork], exported: ExportedNetwork) -> bool:
     """Whether there is room for one more network.
 
     Example:
@@ -45,14 +45,14 @@ def fits(offered: Sequence[Offered], exported: Exported) -> bool:
         True
     """
     n_bytes = exported.n_bytes + sum(each.exported.n_bytes for each in offered)
-    return n_bytes + _BESIDE_WEIGHTS <= LIMIT_BYTES
+    return n_bytes + _BESIDE_WEIGHTS <= MAX_BYTES
 
 
 def render(
     title: str,
     class_names: Sequence[str],
     images: Images,
-    networks: Sequence[Offered],
+    networks: Sequence[OfferedNetwork],
     left_out: Sequence[str] = (),
 ) -> str:
     """Returns the page.
@@ -93,7 +93,7 @@ def render(
     )
 
 
-def _examples(networks: Sequence[Offered]) -> list[tuple[str, str]]:
+def _examples(networks: Sequence[OfferedNetwork]) -> list[tuple[str, str]]:
     """Returns text and address of links to begin with: a module in the middle of each network."""
     result = []
     for network in networks:

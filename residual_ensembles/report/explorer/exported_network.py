@@ -11,8 +11,8 @@ from residual_ensembles.models.lowering import lowered
 from residual_ensembles.report.explorer.operations import Operation, operation, operations
 
 
-class Exported(NamedTuple):
-    """A network without Keras."""
+class ExportedNetwork(NamedTuple):
+    """A network as operations and weights, for JavaScript."""
 
     parts: dict
     """Stem, modules and head, as lists of operations in the order in which they take weights."""
@@ -23,11 +23,11 @@ class Exported(NamedTuple):
 
     @property
     def n_bytes(self) -> int:
-        """What the weights take in the page."""
+        """Size of the weights in the page."""
         return len(self.half) + len(self.single)
 
 
-def export(chain) -> Exported:
+def export(chain) -> ExportedNetwork:
     """Returns a network as the explorer runs it.
 
     It computes in float32, whatever the policy that the network was trained with.
@@ -60,7 +60,7 @@ def export(chain) -> Exported:
         "modules": [_module(chain, number, part) for number in range(1, len(chain.modules) + 1)],
         "head": part(operations(chain.head)),
     }
-    return Exported(
+    return ExportedNetwork(
         parts,
         _packed([array for each in weights for array in each.half], "<f2"),
         _packed([array for each in weights for array in each.single], "<f4"),

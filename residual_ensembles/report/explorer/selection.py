@@ -1,4 +1,4 @@
-"""What of a study the explorer shows: networks of each family, and test images of each class."""
+"""Selection of what the explorer shows: networks of each family, and test images of each class."""
 
 import base64
 import json
@@ -14,7 +14,7 @@ from residual_ensembles.statistics.randomness import generator, stratified_draw
 MAX_IMAGES = 100
 MIN_IMAGES = 24
 PIXELS = MAX_IMAGES * 8 * 8
-"""Pixels of all, as long as there are `MIN_IMAGES` images: a lesion then takes seconds."""
+"""Pixels of all images, at most, unless `MIN_IMAGES` have more: a lesion then takes seconds."""
 
 
 class Choice(NamedTuple):
@@ -24,9 +24,9 @@ class Choice(NamedTuple):
     seed: int
     title: str
     path: Path
-    """Of its model.keras."""
+    """Path of its model.keras."""
     error_fraction: float
-    """Of the intact network, on the full test split of `n_images`."""
+    """Error of the intact network, on the full test split of `n_images`."""
     n_images: int
 
 
@@ -79,12 +79,12 @@ def _run(folder: Path) -> dict:
 
 
 class Images(NamedTuple):
-    """Images and what they are."""
+    """Test images and their labels."""
 
     shape: tuple[int, int, int]
     """Height, width, channels."""
     positions: list[int]
-    """Where they stand in the test split, counted from 0."""
+    """Positions in the test split, from 0."""
     labels: list[int]
     """Class of each."""
     bytes: str
@@ -92,7 +92,7 @@ class Images(NamedTuple):
 
     @property
     def facts(self) -> dict:
-        """What the page needs to know beside the bytes."""
+        """All that the page reads of the images except the bytes."""
         return {"shape": list(self.shape), "positions": self.positions, "labels": self.labels}
 
 

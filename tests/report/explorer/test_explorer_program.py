@@ -27,7 +27,7 @@ def test_networks_are_offered_or_it_is_said_why_not(build, choice, monkeypatch):
     assert left_out[0].startswith("Highway-8 is not in this page. Received module 1")
     assert left_out[1].startswith("VGG-15 is not in this page. Received the network nowhere.keras")
 
-    monkeypatch.setattr("residual_ensembles.report.explorer.explorer_page.LIMIT_BYTES", 0)
+    monkeypatch.setattr("residual_ensembles.report.explorer.explorer_page.MAX_BYTES", 0)
     offered, (sentence,) = offers([small])
     assert offered == []
     assert sentence == "ResNet-8 is not in this page: it would take 0 MB."
