@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 T = TypeVar("T", bound=Callable)
 LONGEST_PATH = 4095
-"""What Linux opens, in bytes."""
+"""Longest path that Linux opens, in bytes."""
 
 EXPECTED = {
     "int": "an integer",
@@ -24,14 +24,14 @@ EXPECTED = {
     "Chain": "what residual_ensembles.unravel(model) or residual_ensembles.models.load(path) "
     "returns",
 }
-"""What errors call the values of an annotation; others are called by its own name."""
+"""Words for annotations in errors; other annotations are named as they are."""
 
 
 def checked(function: T) -> T:
     """Makes a function or class raise a TypeError for arguments of another kind than annotated.
 
-    True is no integer, "1" no list of texts, NaN no number. What has no annotation, and what stands
-    within an array or a mapping, is not looked at.
+    True is not an integer, "1" not a list of texts, NaN not a number. Arguments without annotation,
+    and items of arrays and mappings, are not checked.
     """
     if isinstance(function, type):
         maker = "__new__" if issubclass(function, tuple) else "__init__"
@@ -59,7 +59,7 @@ def checked(function: T) -> T:
 
 
 def _fits(value: Any, kind: Any) -> bool:
-    """Whether a value is of the kind of an annotation, as far as can be told at a glance."""
+    """Whether a value is of the kind of an annotation, without looking into arrays or mappings."""
     origin, inner = typing.get_origin(kind) or kind, typing.get_args(kind)
     if origin in (typing.Union, types.UnionType):
         return any(_fits(value, each) for each in inner)
@@ -87,7 +87,7 @@ def _fits(value: Any, kind: Any) -> bool:
 
 
 def _name(kind: Any) -> str:
-    """Returns what an error calls the values of an annotation."""
+    """Returns the words for an annotation in errors."""
     origin, inner = typing.get_origin(kind) or kind, typing.get_args(kind)
     if origin in (typing.Union, types.UnionType):
         return " or ".join(dict.fromkeys(map(_name, inner)))
@@ -118,7 +118,7 @@ def require_integer(name: str, value: Any, minimum: int = 0, maximum: int | None
 
     Args:
         name: Name of the parameter.
-        value: Its value: an integer of Python or NumPy; 1.0, True and "1" are none.
+        value: Its value: an integer of Python or NumPy, and not 1.0, True or "1".
         minimum: Smallest value.
         maximum: Largest value; None for no limit.
 
@@ -159,7 +159,7 @@ def require_choice(name: str, value: Any, choices: tuple[str, ...]) -> str:
 
     Raises:
         TypeError: It is not a string.
-        ValueError: It is none of `choices`.
+        ValueError: It is not one of `choices`.
     """
     expected = f"expected one of {', '.join(choices)}"
     if not isinstance(value, str):

@@ -24,9 +24,9 @@ from typing import NoReturn
 SIGNALS: dict[int, str] = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
 """Signals that end a program, and what it prints."""
 GRACE_SECONDS = 5.0
-"""Between a signal and the forced end of a program."""
+"""Seconds between a signal and the forced end of a program."""
 DVC_SECONDS = 0.5
-"""Between two checks of a stage whether DVC still runs."""
+"""Seconds between two checks of a stage whether DVC still runs."""
 DVC_STAGE = "DVC_STAGE"
 """The environment variable in which DVC passes the name of the stage."""
 _PR_SET_PDEATHSIG = 1  # of prctl(2)

@@ -25,7 +25,7 @@ ONEDNN = "TF_ENABLE_ONEDNN_OPTS"
 MAX_CPU_ISA = "ONEDNN_MAX_CPU_ISA"
 """oneDNN's variable: the largest instruction set that it may use."""
 
-# Of mallopt(3). Without them glibc maps large blocks anew and gives them back after each step, and
+# Of mallopt(3). Without them glibc maps large blocks again and gives them back after each step, and
 # the kernel clears every page again, which on some machines takes as long as the computation.
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
 _KEEP = {_M_MMAP_MAX: 0, _M_TRIM_THRESHOLD: 2**31 - 1, _M_TOP_PAD: 64 * 2**20}
@@ -70,7 +70,7 @@ def problem() -> str | None:
 
 
 def settings() -> dict:
-    """Returns the settings in force, to be saved beside a result."""
+    """Returns the settings in force, to be saved with a result."""
     return {"allocator": _allocator, "instruction_sets": instruction_sets(), **rounding()}
 
 

@@ -32,7 +32,7 @@ from residual_ensembles.statistics.randomness import generator, stratified_draw
 from residual_ensembles.storage import files
 
 ARRAY_BYTES = 2 * 1024**3  # the largest set, decoded, that "auto" keeps as arrays
-STATISTICS_IMAGES = 50_000  # how many stand for the mean of a set that is not kept so
+STATISTICS_IMAGES = 50_000  # from which the mean of a larger set is estimated
 _CHUNK = 512  # images that are decoded at a time
 
 
@@ -60,7 +60,7 @@ def prepare(
         seed: Seed of the validation split and of the limits.
         resize: Height and width of the prepared images, in pixels, by a resize of the shorter side
             and a crop of the center. None or 0: they keep their size, and must have the same.
-        title: Name of the data as shown to people; None for the source's own.
+        title: Display name of the data; None for the source's own.
         augmentation: Augmentation of training; None for the one that fits source and size.
         limit_train: Number of train and validation images, drawn by class; None or 0 for all.
         limit_test: Number of test images, drawn by class; None or 0 for all.
@@ -308,7 +308,7 @@ def _chunks(positions: np.ndarray) -> Iterator[np.ndarray]:
 
 
 def _folder_name(source: str, validation_fraction: float) -> str:
-    """Returns the end of the source, for people, and a digest of what determines the result."""
+    """Returns the end of the source's name, and a digest of all that determines the result."""
     digest = hashlib.sha256(repr((source, validation_fraction)).encode())
     kind, _, path = source.partition(":")
     if kind == "folder":

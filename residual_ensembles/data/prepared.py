@@ -40,7 +40,7 @@ class Prepared:
     Attributes:
         folder: Folder of its files.
         name: Short name, for files, such as `cifar10`.
-        title: Name as shown to people, such as `CIFAR-10`.
+        title: Display name, such as `CIFAR-10`.
         class_names: Name of each class, in the order of the labels.
         image_shape: `(height, width, channels)` of what a network sees.
         mean: Mean over the train split per channel, in units of 0..255.
@@ -75,7 +75,7 @@ class Prepared:
         """Returns the split `train`, `validation` or `test`.
 
         Raises:
-            TypeError: The name is no text.
+            TypeError: The name is not text.
             ValueError: There is no such split.
         """
         return self._splits[require_choice("name", name, SPLITS)]
@@ -114,7 +114,7 @@ def load(folder: str | os.PathLike) -> Prepared:
         The data set; images are read when they are asked for.
 
     Raises:
-        TypeError: `folder` is no path.
+        TypeError: `folder` is not a path.
         ValueError: The folder holds no prepared data, data of a newer format, or damaged files.
 
     Example:

@@ -21,8 +21,8 @@ CMYK = "CMYK"
 TRANSPARENT = "transparent (the colors beneath are taken)"
 FRAMES = "of several frames (the first is taken)"
 TURNED = "to be turned, as their EXIF says (they are taken as stored)"
-"""What an image may be besides gray or RGB; a decoder that knows neither EXIF nor transparency,
-as TensorFlow's, sees the same."""
+"""Properties that an image may have besides gray or RGB. A decoder without EXIF and transparency,
+such as TensorFlow's, decodes the same."""
 
 _ORIENTATION, _UPRIGHT = 0x0112, 1  # of EXIF
 _PNG = b"\x89PNG\r\n\x1a\n"

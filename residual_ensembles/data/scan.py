@@ -31,10 +31,10 @@ class Scan:
 def scan(source, split: str) -> Scan:
     """Reads the header of every image of a split.
 
-    Images that the source does not vouch for are decoded.
+    Images of a source that is not `verified` are decoded too.
 
     Raises:
-        ValueError: An image is broken or is none, or has no label.
+        ValueError: An image is broken or not an image, or has no label.
     """
     batches: list[np.ndarray] = []
     sizes: dict[tuple[int, int], str] = {}

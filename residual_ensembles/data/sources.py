@@ -31,7 +31,7 @@ _PORTS = {"http": 80, "https": 443}
 _HOSTS_TRIED, _SECONDS_TO_ANSWER = 3, 5.0
 _FILE = "image/filename"  # ImageFolder's name for where an image is
 
-# As shown to people; other sets have no other title than their name.
+# Display names; the title of any other set is its name.
 TITLES = {
     "cifar10": "CIFAR-10",
     "cifar100": "CIFAR-100",
@@ -65,7 +65,7 @@ class Source:
 
     Attributes:
         name: Short name, for files.
-        title: Name as shown to people.
+        title: Display name.
         class_names: Name of each class, in the order of the labels.
         channels: 1 for gray images, 3 for color.
         flip: Whether a mirrored image is still of its class.

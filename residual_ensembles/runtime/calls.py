@@ -13,7 +13,7 @@ from residual_ensembles.backend.threads import processors
 from residual_ensembles.runtime.executor import Executor, Serial
 
 MAX_JOBS = 10_000
-"""More processes than any machine runs."""
+"""Largest number of processes, more than any machine runs."""
 Verbose = Literal["auto", 0, 1]
 """As in Keras: a progress bar or none; "auto" for one in terminals and notebooks."""
 
@@ -29,7 +29,7 @@ def executor_for(n_jobs: int | None, executor: Executor | None = None) -> Iterat
         executor: Executor to use instead; it is not closed.
 
     Raises:
-        TypeError: `n_jobs` is no integer.
+        TypeError: `n_jobs` is not an integer.
         ValueError: `n_jobs` is 0.
     """
     if n_jobs is not None and require_integer("n_jobs", n_jobs, -MAX_JOBS, MAX_JOBS) == 0:
@@ -61,7 +61,7 @@ def progress_bar(verbose: Verbose, total: float, title: str) -> Iterator[Callabl
         title: Text beside the bar.
 
     Raises:
-        ValueError: `verbose` is none of these.
+        ValueError: `verbose` is not one of these.
     """
     if verbose not in ("auto", 0, 1):
         raise ValueError(f"Received verbose={shown(verbose)}, expected 'auto', 0 or 1.")

@@ -30,13 +30,13 @@ MAX_FAILURES = 3
 """Failures of one task after which the run is stopped."""
 NODE_DEATH = 0.25
 """Failures that the death of a node counts as: its owner may have ended it, but a task that kills
-node after node is not tried for ever."""
+node after node is not tried forever."""
 TASKS_PER_SLOT = 2
 """Tasks submitted for each that can run, so that a node that finishes one has the next there."""
-SECONDS_BETWEEN_LOOKS = 5.0
-"""Between looks at which nodes there are."""
+SECONDS_BETWEEN_CHECKS = 5.0
+"""Seconds between two checks of which nodes there are."""
 CONNECTION_SECONDS = 10.0
-"""How long a head node may take to answer."""
+"""Longest time that a head node may take to answer."""
 NODE_ID = "ray.io/node-id"
 """A label that Ray gives each node."""
 NEEDED = (
@@ -81,7 +81,7 @@ class Ray(Executor):
         """Options of each task, as Ray's remote functions take them."""
         self.resources: dict = {}
         """Resources of each task: CPU, GPU and memory."""
-        self.limit, self.last_look = 1, -math.inf
+        self.limit, self.last_check = 1, -math.inf
         self.seen: set[str] = set()
         self.probed: dict[str, tuple] = {}
         """Nodes that have not answered yet, by id: name and answer."""
@@ -143,7 +143,7 @@ class Ray(Executor):
             self.seen.add(node["NodeID"])
 
     def _problem(self, node_id: str) -> str | None:
-        """Waits for the answer of a node and returns why it cannot be used; None where it can."""
+        """Waits for the answer of a node, and returns why it cannot be used, or None."""
         name, answer = self.probed.pop(node_id)
         errors = self.ray.exceptions
         # A node that died counts as alive for a while: no task runs there, and the run goes on.
@@ -219,7 +219,7 @@ class Ray(Executor):
         cpu, gpu = task_threads(), int(on_gpu)
         self.options = {"num_cpus": cpu, "num_gpus": gpu, "memory": task_bytes}
         self.resources = {"CPU": cpu, "GPU": gpu, "memory": task_bytes}
-        self.last_look = -math.inf
+        self.last_check = -math.inf
         if not any(_n_tasks(node, self.resources) for node in nodes):
             raise OSError(
                 f"No node of the Ray cluster has what a task takes: {_listed(self.resources)}, "
@@ -229,12 +229,12 @@ class Ray(Executor):
 
     def max_in_flight(self) -> int:
         """Returns how many tasks may be submitted and unfinished at a time."""
-        if time.monotonic() > self.last_look + SECONDS_BETWEEN_LOOKS:
+        if time.monotonic() > self.last_check + SECONDS_BETWEEN_CHECKS:
             nodes = self._nodes()
             self._check_new_nodes(nodes)
             usable = [node for node in nodes if node["NodeID"] not in self._excluded]
             n_tasks = sum(_n_tasks(node["Resources"], self.resources) for node in usable)
-            self.last_look, self.limit = time.monotonic(), max(1, TASKS_PER_SLOT * n_tasks)
+            self.last_check, self.limit = time.monotonic(), max(1, TASKS_PER_SLOT * n_tasks)
         return self.limit
 
     def _submit(self, task: Task):
@@ -252,7 +252,7 @@ class Attempts:
         self.exceptions = exceptions
         self.n_times: Counter[int] = Counter()
         self.counted: defaultdict[int, float] = defaultdict(float)
-        """The same, where a node that died counts as `NODE_DEATH`."""
+        """Failures of each task, where a node that died counts as `NODE_DEATH`."""
 
     def failed(self, name: str, index: int, error: Exception) -> None:
         """Raises the error that a task failed with, unless it shall be tried again."""

@@ -63,7 +63,7 @@ class Executor(ABC):
             tasks: Tasks to run; the arguments of few of them exist at a time.
             advance: Called in this process with the numbers that tasks pass to their `advance`.
             finished: Called in this process with index and result of each finished task.
-            memory_bytes: Memory that each task may take, beside `TASK_BYTES`.
+            memory_bytes: Memory that each task may take, in addition to `TASK_BYTES`.
 
         Raises:
             OSError: A process was killed, or a task of a cluster failed repeatedly; on this machine
@@ -83,7 +83,7 @@ class Executor(ABC):
         return f"computed by {self.engine}, tasks by node: {', '.join(each) or 'none'}"
 
     def provenance(self) -> dict:
-        """Returns engine, threads and nodes, to be saved beside a result."""
+        """Returns engine, threads and nodes, to be saved with a result."""
         on_jax = choice.chosen() == "jax"  # which takes the threads that it finds
         return {
             "engine": self.engine,

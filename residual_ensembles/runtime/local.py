@@ -34,9 +34,9 @@ from residual_ensembles.runtime.executor import TASK_BYTES, Executor, ignore
 from residual_ensembles.storage.temporary import TemporaryFolder
 
 PARENT_SECONDS = 1.0
-"""Between two checks of a process whether the program still runs."""
+"""Seconds between two checks of a process whether the program still runs."""
 REPORT_SECONDS = 0.5
-"""Between two progress messages of a task."""
+"""Seconds between two progress messages of a task."""
 
 # Limit, use, and the share of the use that is inactive file cache, which the kernel frees before it
 # kills.
@@ -44,10 +44,10 @@ _VERSION_2 = ("memory.max", "memory.current", "inactive_file")
 _VERSION_1 = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
 
 _steps: Connection | None = None
-"""In a process of a pool: pipe for the progress of its task."""
+"""Pipe for the progress of a task, in a process of a pool."""
 
 
-class Stored:
+class StoredValue:
     """A pickled value in a file, read by each task that has it among its arguments.
 
     The file is removed with this object.
@@ -81,10 +81,10 @@ class Local(Executor):
         self.pool: ProcessPoolExecutor | None = None
         self.steps, self._progress = Pipe(duplex=False)
         self._stop_reader, self._stop_writer = Pipe(duplex=False)
-        """Processes have the first; it ends when the second is closed, here or by our end."""
+        """Processes wait on the first, and end when the second is closed, here or by our end."""
 
     def scatter(self, value):
-        return Stored(value, self.folder.name)
+        return StoredValue(value, self.folder.name)
 
     def run(self, tasks, advance=ignore, finished=ignore, memory_bytes=0):
         # Processes that run already reuse their memory.
@@ -96,7 +96,7 @@ class Local(Executor):
 
         def start(n: int) -> None:
             for index, task in islice(waiting, n):
-                arguments = task.arguments()  # kept, for they hold the files of `Stored` values
+                arguments = task.arguments()  # kept, as their `StoredValue` files end with them
                 running[self._submit(task.function, arguments)] = index, arguments
 
         try:

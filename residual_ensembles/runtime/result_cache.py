@@ -31,7 +31,7 @@ class ResultCache:
     Several processes may use a folder.
 
     Args:
-        folder: Folder of the results, with a name that stands for all that determines them beside
+        folder: Folder of the results, whose name is a digest of all that determines them except
             their keys; None to save nothing.
     """
 
@@ -83,8 +83,8 @@ def open_cache(kind: str, entries: Sequence[str], **facts: object) -> ResultCach
 
     Args:
         kind: Kind of result, which names a folder.
-        entries: Names of the modules that compute the results.
-        **facts: What else determines the results, as plain values: network, data, parameters.
+        entries: Modules that compute the results, by name; their imports are included.
+        **facts: All other values that determine the results: network, data, parameters.
     """
     folder = checkpoints.folder() / kind
     own = folder / digest(entries, task_threads(), **facts)

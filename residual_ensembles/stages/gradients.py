@@ -16,7 +16,7 @@ from residual_ensembles.storage.files import require_file, write_json
 from residual_ensembles.storage.provenance import provenance
 
 BAR = "{l_bar}{bar}| {n:.1f}/{total} batches [{elapsed}<{remaining}]"
-"""For tqdm: a task with some path lengths counts as a fraction of a batch."""
+"""Format of the progress bar; a task with some path lengths counts as a fraction of a batch."""
 
 
 def write_gradients(

@@ -9,7 +9,7 @@ VARIABLE = "RESIDUAL_ENSEMBLES_CHECKPOINTS"
 """The environment variable with the folder of checkpoints. It changes no result, and in a command
 DVC would run everything again because of it."""
 FOLDER = ".checkpoints"
-"""Its default."""
+"""Default of the folder of checkpoints."""
 
 
 def folder() -> Path:

@@ -18,7 +18,7 @@ TABLES = (
     "pruned.csv",
     "pruned_steps.csv",
 )
-"""What the stages write into the folder of a study."""
+"""Tables that the stages write into the folder of a study."""
 
 _ERROR_COLUMNS = ["n_images", "n_wrong", "error_fraction", "error_low", "error_high"]
 LESION_COLUMNS = [
@@ -65,8 +65,8 @@ ENSEMBLE_COLUMNS = [
     "n_modules",
     *_ERROR_COLUMNS,
 ]
-"""Of ensemble.csv: one row for each sub-ensemble and way to vote; n_modules are those of its
-members."""
+"""Columns of ensemble.csv: one row for each sub-ensemble and way to vote; `n_modules` counts those
+of all its members."""
 MEMBER_FACTS = ["n_modules", "n_parameters", "epochs", "n_test_images", "test_error_fraction"]
 MEMBER_COLUMNS = ["seed", "member", *MEMBER_FACTS]
 HISTORY_COLUMNS = ["epoch", "error_fraction"]

@@ -158,7 +158,7 @@ def require_file(path: Path) -> None:
     """Raises an error for a folder, pipe, socket or device; reading a pipe would never end.
 
     Raises:
-        OSError: `path` exists and is no file.
+        OSError: `path` exists and is not a file.
     """
     if path.exists() and not path.is_file():
         kind = "a folder" if path.is_dir() else "a pipe, socket or device"

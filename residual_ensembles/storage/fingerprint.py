@@ -17,16 +17,16 @@ from residual_ensembles.backend import process
 from residual_ensembles.storage.imports import DECLARATIONS, ROOT, file_of, reached
 
 LIBRARIES = ("keras", "numpy", "scipy")
-"""Libraries that compute, beside the backend."""
+"""Libraries that compute, in addition to the backend."""
 
 
 def digest(entries: Sequence[str], threads: int, **facts) -> str:
     """Returns 16 hexadecimal digits of everything that determines a result.
 
     Args:
-        entries: Names of the modules of the project that compute it; their imports are included.
+        entries: Modules of the project that compute it, by name; their imports are included.
         threads: Threads within an operation, on which the order of sums depends.
-        **facts: What else determines it, as plain values: data, weights, parameters.
+        **facts: All other values that determine it: data, weights, parameters.
     """
     everything = {
         **facts,

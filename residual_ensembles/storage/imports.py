@@ -18,9 +18,9 @@ LIBRARY = Path(__file__).resolve().parents[1]
 ROOT = LIBRARY.parent
 PACKAGES = ("residual_ensembles", "pipelines")
 DECLARATIONS = LIBRARY / "parameters.py"
-"""Declares the parameters. A new parameter or help text does not change fingerprints: what decides
-about a result is part of one by its value, as every field of `training.Settings` is, and of
-`lesions.SweepSettings` every field that is not listed there as exempt."""
+"""Declares the parameters. A new parameter or help text does not change fingerprints: parameters
+that a result depends on are part of one by their values, as every field of `training.Settings` is,
+and of `lesions.SweepSettings` every field that is not in `NOT_IN_KEY`."""
 
 
 @functools.cache

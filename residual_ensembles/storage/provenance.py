@@ -19,7 +19,7 @@ PACKAGES = ("residual-ensembles", "keras", "numpy", "tensorflow", "jax")
 
 
 def provenance() -> dict:
-    """Returns revision, versions and hardware, to be saved beside a result."""
+    """Returns revision, versions and hardware, to be saved with a result."""
     return {"revision": revision(), "versions": versions(), "hardware": hardware()}
 
 

@@ -12,9 +12,9 @@ from residual_ensembles.storage.files import is_in_use, mark_in_use
 
 PREFIX = "residual-ensembles-"
 LOCK = "lock"
-"""Name of the file in a temporary folder that the process which fills it holds locked."""
+"""Name of the file that the process that uses a temporary folder holds locked in it."""
 SECONDS_WITHOUT_LOCK = 60.0
-"""After which a temporary folder without a lock is that of a killed process."""
+"""Age in seconds at which a temporary folder without a lock counts as that of a killed process."""
 
 
 def locked(folder: Path) -> int:
@@ -41,7 +41,7 @@ def is_abandoned(folder: Path) -> bool:
 
 
 class TemporaryFolder(tempfile.TemporaryDirectory):
-    """A temporary folder; those of killed processes beside it are removed first."""
+    """A temporary folder; those that killed processes have left are removed first."""
 
     def __init__(self):
         for other in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):

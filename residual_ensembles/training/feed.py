@@ -69,7 +69,7 @@ class Feed:
             `(batch, height, width, channels)`; labels `(batch,)`.
         """
         epoch, within = divmod(step, self.steps_per_epoch)
-        epoch += 1  # people count epochs from 1
+        epoch += 1  # epochs count from 1
         order = _order(self.seed, epoch, len(self.split))
         index = order[within * self.batch_size : (within + 1) * self.batch_size]
         if self.on_device:

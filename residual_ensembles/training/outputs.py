@@ -1,6 +1,6 @@
 """The folder of results of a run.
 
-Equal runs leave equal folders, except for times.json: how long a run took is no result, so that
+Equal runs leave equal folders, except for times.json: how long a run took is not a result, so that
 file is not in the manifest, and .dvcignore hides it from DVC.
 """
 

@@ -47,7 +47,7 @@ def test_a_node_without_the_packages_is_refused(environment, monkeypatch):
 def test_a_node_that_joins_without_the_packages_is_left_out(
     environment, cluster, monkeypatch, capsys
 ):
-    monkeypatch.setattr(ray_executor, "SECONDS_BETWEEN_LOOKS", 0.0)
+    monkeypatch.setattr(ray_executor, "SECONDS_BETWEEN_CHECKS", 0.0)
     with choose_executor() as made:
         monkeypatch.setattr(ray_executor, "NEEDED", ("numpy", "nothing_of_that_name"))
         joined = cluster.add_node(**NODE)
@@ -64,7 +64,7 @@ def test_a_node_that_joins_without_the_packages_is_left_out(
 
 
 def test_a_node_that_joins_gets_its_share(environment, cluster, monkeypatch):
-    monkeypatch.setattr(ray_executor, "SECONDS_BETWEEN_LOOKS", 0.0)
+    monkeypatch.setattr(ray_executor, "SECONDS_BETWEEN_CHECKS", 0.0)
     with choose_executor() as made:
         joined = cluster.add_node(**NODE)
         cluster.wait_for_nodes()
