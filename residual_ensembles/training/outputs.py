@@ -93,7 +93,7 @@ class Outputs:
 
     def read_history(self) -> list[dict]:
         """Returns one dictionary for each epoch, with the exact numbers that were written."""
-        return pd.read_csv(self.history).to_dict("records")
+        return pd.read_csv(self.history, float_precision="round_trip").to_dict("records")
 
     def clear(self) -> None:
         """Removes what identifies the results of a run, and temporary files of killed ones."""

@@ -371,20 +371,22 @@ class Additions:
         if not needed:
             return inner, frozenset()
         before = frozenset(t for t in inner if any(self.ancestors[n] >> t & 1 for n in needed))
-        holds_others = any(t in self.terms and self._branches_inside(entry, t) for t in before)
-        if before & {total, output} or holds_others or not sums:
+        holds_module = any(t in self.terms and self._ends_another_module(entry, t) for t in before)
+        if before & {total, output} or holds_module or not sums:
             self._refuse(next(iter(needed)), inner)
         return inner - before, sums
 
-    def _branches_inside(self, entry: int, total: int) -> bool:
-        """Whether all branches of a sum start at `entry` or after it, as those of an inner module.
+    def _ends_another_module(self, entry: int, total: int) -> bool:
+        """Whether a sum is that of another module: its branches start at or beside `entry`.
 
-        Those of another sum come from elsewhere too, as where a condition is added.
+        Where a condition is added, the branches come from
+        different inputs, or from a tensor that leads to `entry`, too.
         """
         try:
-            return bool(self.ancestors[self._entry(self._flat_terms(total))] >> entry & 1)
+            other = self._entry(self._flat_terms(total))
         except ValueError:
             return False
+        return other == entry or not self.ancestors[entry] >> other & 1
 
     def _needed_outside(self, inner: frozenset[int], output: int) -> tuple[dict, frozenset[int]]:
         """Returns the tensors of a module that are needed outside, and the sums that they reach.

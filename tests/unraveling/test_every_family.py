@@ -18,7 +18,7 @@ MODULES = {
     "MobileNetV2": (10, 0),
     "MobileNetV3Large": (10, 0),
     "MobileNetV3Small": (6, 0),
-    "NASNetMobile": (12, 1),
+    "NASNetMobile": (16, 1),
     "ResNet50": (16, 0),
     "ResNet50V2": (16, 0),
     "ResNet101": (33, 0),
