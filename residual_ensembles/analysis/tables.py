@@ -293,7 +293,6 @@ def read_csv(path: Path, columns: Sequence[str], remedy: str = _AGAIN) -> pd.Dat
         frame = pd.read_csv(
             BytesIO(content),
             dtype=dict.fromkeys(TEXT_COLUMNS, str),
-            float_precision="round_trip",
             keep_default_na=False,
             na_values={name: [""] if name in TEXT_COLUMNS else ["", "nan"] for name in names},
         )

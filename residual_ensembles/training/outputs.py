@@ -93,7 +93,11 @@ class Outputs:
 
     def read_history(self) -> list[dict]:
         """Returns one dictionary for each epoch, with the exact numbers that were written."""
-        return pd.read_csv(self.history, float_precision="round_trip").to_dict("records")
+        rows = pd.read_csv(self.history, dtype=str).to_dict("records")  # pandas 2 rounds numbers
+        return [
+            {name: int(x) if name in ("epoch", "step") else float(x) for name, x in row.items()}
+            for row in rows
+        ]
 
     def clear(self) -> None:
         """Removes what identifies the results of a run, and temporary files of killed ones."""

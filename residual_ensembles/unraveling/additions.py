@@ -379,8 +379,7 @@ class Additions:
     def _ends_another_module(self, entry: int, total: int) -> bool:
         """Whether a sum is that of another module: its branches start at or beside `entry`.
 
-        Where a condition is added, the branches come from
-        different inputs, or from a tensor that leads to `entry`, too.
+        Where a condition is added, they start at different inputs, or before `entry`.
         """
         try:
             other = self._entry(self._flat_terms(total))

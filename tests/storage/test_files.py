@@ -35,8 +35,8 @@ def test_parents_are_made_and_others_may_read(tmp_path):
 def test_floats_keep_every_digit(tmp_path):
     frame = pd.DataFrame({"x": [0.1 + 0.2, 1 / 3]})
     files.write_csv(tmp_path / "a.csv", frame)
-    read = pd.read_csv(tmp_path / "a.csv", float_precision="round_trip")
-    pd.testing.assert_frame_equal(read, frame, check_exact=True)
+    written = pd.read_csv(tmp_path / "a.csv", dtype=str)  # pandas 2 rounds numbers
+    pd.testing.assert_frame_equal(written.astype(float), frame, check_exact=True)
 
 
 def test_a_full_disk_leaves_the_old_file(tmp_path):
