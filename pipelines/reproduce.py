@@ -7,6 +7,8 @@ wall-clock seconds, processor seconds of all its processes, and the peak memory 
 writes the same to `results/<study>/cost.csv`. Finished stages cost nothing and are not listed.
 """
 
+import contextlib
+import json
 import os
 import resource
 import subprocess
@@ -27,11 +29,14 @@ STEPS = (
     ("python", "-m", "pipelines.compose"),
     ("dvc", "repro"),
 )
+DVC_LOCKS = Path(".dvc", "tmp", "rwlock")
+"""Which stage of a living DVC reads and writes what."""
 
 
 def main() -> int:
     """Runs the steps and returns the exit status of the first that failed, or 0."""
     begun, status = time.perf_counter(), 0
+    remove_damaged_locks()
     with TemporaryFolder() as folder:
         file = Path(folder) / "costs.jsonl"
         environment = {**os.environ, COST_FILE: str(file)}
@@ -53,6 +58,19 @@ def main() -> int:
     if not status:
         print(f"the page: {(results / 'report.html').resolve()}")
     return status
+
+
+def remove_damaged_locks() -> None:
+    """Removes DVC's file of locks where a DVC was killed while it wrote it.
+
+    DVC does not write it in one step, and refuses every command while it is damaged.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        try:
+            json.loads(DVC_LOCKS.read_bytes())
+        except ValueError:
+            DVC_LOCKS.unlink()
+            print(f"removed {DVC_LOCKS}, which a killed DVC had left half written", flush=True)
 
 
 def cost_table(costs: list[dict], seconds: float) -> pd.DataFrame:
