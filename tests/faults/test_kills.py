@@ -20,6 +20,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from pipelines import reproduce
 from residual_ensembles.backend import interruption
 from residual_ensembles.backend.threads import THREADS
 from residual_ensembles.runtime.choose import ENGINE
@@ -119,6 +120,7 @@ def _run(program: Program, folder: Path, variables: dict[str, str]) -> None:
     os.setsid()  # from here on it may be killed
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: program.n_processors])
     os.chdir(folder)
+    reproduce.remove_damaged_locks()  # DVC's own, as `make reproduce` does
     os.environ |= variables
     tempfile.tempdir = None
     callbacks.SECONDS_BETWEEN_CHECKPOINTS = 0.0  # after every step: the more places to go on from
