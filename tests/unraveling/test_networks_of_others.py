@@ -10,6 +10,7 @@ from keras import layers, ops
 
 from residual_ensembles import models, paths
 from residual_ensembles.unraveling import unravel
+from tests.helpers import published
 from tests.helpers import unraveled_networks as networks
 from tests.helpers.checks import check, titles
 
@@ -434,6 +435,11 @@ def test_a_condition_that_is_added_within_branches_is_no_module():
     model = keras.Model([inputs, condition], layers.Dense(3, name="head")(y), name="conditioned")
     chain = check(networks.moved(model), ["residual1", "residual2"])
     assert any(note.startswith("sum: no module, it adds up") for note in chain.notes)
+
+
+def test_a_condition_that_passes_a_module_hands_on_no_sum_of_others():
+    """The time, which each block adds, goes around the blocks to the next one."""
+    assert titles(unravel(published.diffusion_u_net())) == ["down1", "down2", "up1"]
 
 
 def test_a_temporal_convolutional_network_with_skip_connections():
