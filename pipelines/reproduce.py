@@ -8,6 +8,7 @@ writes the same to `results/<study>/cost.csv`. Finished stages cost nothing and 
 """
 
 import contextlib
+import fcntl
 import json
 import os
 import resource
@@ -63,9 +64,11 @@ def main() -> int:
 def remove_damaged_locks() -> None:
     """Removes DVC's file of locks where a DVC was killed while it wrote it.
 
-    DVC does not write it in one step, and refuses every command while it is damaged.
+    DVC does not write it in one step, and refuses every command while it is damaged. A living DVC
+    that writes it holds the lock of the file beside it.
     """
-    with contextlib.suppress(FileNotFoundError):
+    with contextlib.suppress(FileNotFoundError), DVC_LOCKS.with_suffix(".lock").open("rb") as guard:
+        fcntl.flock(guard, fcntl.LOCK_EX)
         try:
             json.loads(DVC_LOCKS.read_bytes())
         except ValueError:

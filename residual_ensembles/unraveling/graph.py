@@ -202,10 +202,12 @@ def graph_of(model: keras.Model) -> Graph:
             "residual_ensembles.unraveling.load(path) takes the one in a file apart."
         )
     if inner is None:
-        hint = "build it first" if isinstance(model, keras.Sequential) else "make it functional"
         held = [layer.name for layer in layers_within(model) if functional(layer) is not None]
-        hint = f"{hint}, for instance with keras.Model(inputs, outputs)"
-        hint = f"take apart the model {held[0]}, which is one of its layers" if held else hint
+        if held:
+            hint = f"take apart the model {held[0]}, which is one of its layers"
+        else:
+            verb = "build it first" if isinstance(model, keras.Sequential) else "make it functional"
+            hint = f"{verb}, for instance with keras.Model(inputs, outputs)"
         raise ValueError(
             f"Received a {type(model).__name__}, expected a functional or sequential Keras model "
             f"whose graph is known: {hint}."
