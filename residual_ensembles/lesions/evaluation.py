@@ -63,8 +63,6 @@ class Evaluation:
     """Comparison of float32 with the reference, on a sample of lesions and images."""
     bfloat16: cascade.Bfloat16Changes | None
     """Changes of predictions by bfloat16 on a sample; None in float32."""
-    peak_bytes: int
-    """Largest growth of the memory of a process during the evaluation."""
 
 
 @checked
@@ -302,7 +300,6 @@ class Sweep:
             n_threshold_violations=(result.get("threshold_violations", none) & known).sum(axis=1),
             agreement=self.agreement,
             bfloat16=self.bfloat16,
-            peak_bytes=self._predictions.peak_bytes,
         )
 
     @cached_property

@@ -155,6 +155,4 @@ def summary(evaluation: Evaluation, precision: str = "float32") -> str:
             "{n_reevaluated} reevaluated in float32, of which {n_threshold_violations} rounded "
             "more than the threshold"
         )
-    if evaluation.peak_bytes:
-        parts.append(f"peak memory {evaluation.peak_bytes / 2**20:.0f} MiB")
     return "; ".join(parts).format(**result)

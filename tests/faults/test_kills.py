@@ -8,6 +8,7 @@ ways, and sees each time that nothing goes on computing; then it lets the progra
 import contextlib
 import os
 import random
+import re
 import runpy
 import shutil
 import signal
@@ -48,14 +49,13 @@ NOT_COMPARED = (
     "printed",
     ".git",
     "cost.csv",
-    "*.result",
     "*.running",
     "cache",
     "dvc.lock",
 )
-"""What says how long something took, in how much memory or on which node, and what is DVC's own."""
-NOT_COMPARED_OF_DVC = (*NOT_COMPARED, "report.html")
-"""The page of a whole study says how long its networks were trained."""
+"""What says how long something took or on which node, and what is DVC's own."""
+DURATION = re.compile(rb"(\d+ h )?\d+ (min|s)\b")
+"""How long networks were trained, as the page of a study says it."""
 
 
 @dataclass
@@ -195,15 +195,7 @@ def killed(program: Program, folder: Path, seconds: float, how: str) -> tuple[bo
     return True, None
 
 
-def attempt_on(
-    program: Program,
-    before: Path,
-    after: dict,
-    work: Path,
-    kills,
-    seconds: float,
-    left_out=NOT_COMPARED,
-):
+def attempt_on(program: Program, before: Path, after: dict, work: Path, kills, seconds: float):
     """Kills again and again, and starts again; returns what falls short, or None."""
     shutil.rmtree(work, ignore_errors=True)
     shutil.copytree(before, work, symlinks=True)
@@ -223,16 +215,23 @@ def attempt_on(
         program.finish(work)
     except AssertionError as error:
         return f"started again: {error}"
-    return remains(work, after, left_out)
+    return remains(work, after)
 
 
-def remains(work: Path, after: dict, left_out=NOT_COMPARED) -> str | None:
+def compared(folder: Path) -> dict[str, bytes]:
+    """Returns what two runs of a program have in common: the content of files, by their path."""
+    files = campaign.tree(folder, NOT_COMPARED)
+    pages = {name: page for name, page in files.items() if name.endswith("report.html")}
+    return files | {name: DURATION.sub(b"", page) for name, page in pages.items()}
+
+
+def remains(work: Path, after: dict) -> str | None:
     """Returns what falls short in what a program has written at last, or None."""
     left = [*(work / "tmp").iterdir()]
     left += [path for path in work.rglob(".*partial-*") if "tmp" not in path.parts]
     if left:
         return f"left behind: {left[0].relative_to(work)}"
-    results = campaign.tree(work, left_out)
+    results = compared(work)
     unlike = [name for name in {*after, *results} if after.get(name) != results.get(name)]
     return f"other results: {', '.join(sorted(unlike)[:5])}" if unlike else None
 
@@ -275,7 +274,7 @@ def stages(tmp_path_factory):
             program = Program(f"pipelines.{stage}", (), n_processors)
             seconds = program.finish(project)
             print(f"{program}: {seconds:.1f} s", flush=True)
-            found[str(program)] = program, before, campaign.tree(project, NOT_COMPARED), seconds
+            found[str(program)] = program, before, compared(project), seconds
     return found
 
 
@@ -335,7 +334,7 @@ def reproduced(tmp_path_factory):
     before = Clone(folder / "before", {"tiny": study}).folder
     whole = shutil.copytree(before, folder / "whole", symlinks=True)
     seconds = Program("dvc", ("repro",)).finish(whole)
-    return before, campaign.tree(whole, NOT_COMPARED_OF_DVC), seconds
+    return before, compared(whole), seconds
 
 
 def test_dvc_repro(reproduced, tmp_path):
@@ -343,8 +342,7 @@ def test_dvc_repro(reproduced, tmp_path):
 
     def attempt(case):
         program, *kills = case
-        work = tmp_path / "work"
-        return attempt_on(program, before, after, work, kills, seconds, NOT_COMPARED_OF_DVC)
+        return attempt_on(program, before, after, tmp_path / "work", kills, seconds)
 
     cases = cases_of([Program("dvc", ("repro",))])
     campaign.run("kills of dvc", cases, 20 // KILLS, attempt, tries=KILLS)

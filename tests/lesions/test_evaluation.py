@@ -62,8 +62,9 @@ def test_float32_equals_the_reference(case, images):
 
 @pytest.mark.parametrize("rows", [4, 1000])
 def test_predictions_do_not_depend_on_memory(case, images, rows, monkeypatch):
-    # Of the activations alone: by how much a process grows meanwhile depends on what ran before.
-    monkeypatch.setattr(Evaluator, "_watch_memory", lambda self: None)
+    peaks = []
+    peak = property(lambda self: 0, lambda self, n: peaks.append(n))
+    monkeypatch.setattr(Evaluator, "peak_bytes", peak, raising=False)
     chain, plan, reference = case
     memory = rows * 64 * 4 * int(max(np.prod(shape) for shape in chain.shapes))
     result = evaluate(chain, plan, images, memory_bytes=memory)
@@ -71,7 +72,7 @@ def test_predictions_do_not_depend_on_memory(case, images, rows, monkeypatch):
     assert certain.mean() > 0.99
     np.testing.assert_array_equal(result.predictions[certain], reference.argmax(-1)[certain])
     assert result.agreement.n_unexplained == 0
-    assert 0 < result.peak_bytes <= memory
+    assert 0 < max(peaks) <= memory
 
 
 def test_close_logits_are_counted(case, images, monkeypatch):

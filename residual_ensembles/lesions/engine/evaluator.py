@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import psutil
 
 from residual_ensembles import models
 from residual_ensembles.lesions.constraints import check_lesion
@@ -73,10 +72,8 @@ class Evaluator:
         row_bytes = 4 * max(int(np.prod(shape)) for shape in shapes)  # float32
         self.grid = grid(spec.n_images, row_bytes, spec.memory_bytes, spec.batch_size)
         self.networks: dict[str, PreparedNetwork] = {}
-        self.memory = psutil.Process()
-        self.start_bytes = self.memory.memory_info().rss
         self.peak_bytes = 0
-        """Largest growth of the process, or memory of the activations where that is more."""
+        """Largest memory of the activations of a walk."""
 
     def network(self, precision: str) -> PreparedNetwork:
         """Returns the network prepared for one precision, "float32" or "bfloat16"."""
@@ -123,17 +120,12 @@ class Evaluator:
             logits[lesion, positions] = rows
 
         def count(rows):
-            self._watch_memory()
             progress(rows / n_rows)
 
         walk = Walk(network, tree, self.grid.batch_sizes, self.memory_bytes, store, count)
         walk(images, needed)
         self.peak_bytes = max(self.peak_bytes, walk.peak_bytes)
         return logits
-
-    def _watch_memory(self) -> None:
-        used = self.memory.memory_info().rss - self.start_bytes
-        self.peak_bytes = max(self.peak_bytes, used)
 
 
 @dataclass(frozen=True, eq=False)

@@ -44,8 +44,6 @@ class ChunkResult(NamedTuple):
     images: np.ndarray
     fields: dict[str, np.ndarray]
     """`(n_lesions, n_images)` each."""
-    peak_bytes: int
-    """Largest growth of the process's memory."""
 
 
 def compute_chunk(
@@ -56,10 +54,9 @@ def compute_chunk(
 ) -> ChunkResult:
     """Computes a chunk; `advance` is called with the number of predictions since the last call."""
     meter = Meter(advance, chunk.n_predictions)
-    evaluator = spec.evaluator
-    fields = chunk.function(evaluator, images, chunk.lesions, *chunk.options, meter)
+    fields = chunk.function(spec.evaluator, images, chunk.lesions, *chunk.options, meter)
     meter.finish()
-    return ChunkResult(chunk.keys, chunk.images, fields, evaluator.peak_bytes)
+    return ChunkResult(chunk.keys, chunk.images, fields)
 
 
 class Meter:
@@ -104,8 +101,6 @@ class LesionResults:
         self.cache = cache
         self.keys = tuple(keys)
         self.images = np.asarray(images)
-        self.peak_bytes = 0
-        """Largest growth of a process's memory while missing results were computed."""
         self._row = {key: i for i, key in enumerate(self.keys)}
         shape = len(self.keys), len(self.images)
         self.known = np.zeros(shape, bool)
@@ -191,7 +186,6 @@ class Scheduler:
         results = run_cached(tasks, self.executor, self.progress, self.counted, memory_bytes)
         for (each, *_), result in zip(missing, results, strict=True):
             each.results.add(result)
-            each.results.peak_bytes = max(each.results.peak_bytes, result.peak_bytes)
 
     def _missing(self, request: Request) -> Iterator[tuple[slice | np.ndarray, Chunk]]:
         """Yields the chunks that are not in the cache, each with the positions of its images."""
