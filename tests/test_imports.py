@@ -90,10 +90,13 @@ def test_a_wrong_call_loads_nothing_heavy(loaded, tmp_path, program, flags, stat
     assert not loaded(program, *flags, expected=status) & HEAVY
 
 
-@pytest.mark.parametrize("program", STAGES)
 @pytest.mark.parametrize(
-    ("section", "change"),
-    [("lesion", {"k": 99}), ("train", {"schedule": "step"}), ("ensemble", {"depth": 21})],
+    ("program", "section", "change"),
+    [
+        *((stage, "lesion", {"k": 99}) for stage in STAGES),
+        ("pipelines.train", "train", {"schedule": "step"}),
+        ("pipelines.train", "ensemble", {"depth": 21}),
+    ],
 )
 def test_a_refused_study_loads_nothing_heavy(loaded, tmp_path, program, section, change):
     small_studies.write(tmp_path, **{section: change})

@@ -60,9 +60,8 @@ def test_variables_of_the_environment_are_left_alone():
     assert settings["allocator"] == "system"
 
 
-@pytest.mark.parametrize("closed", ["", "2>&-"])
-def test_tensorflow_is_imported_where_stderr_is_closed(closed):
-    command = f"{sys.executable} -c 'import residual_ensembles, tensorflow; print(1)' {closed}"
+def test_tensorflow_is_imported_where_stderr_is_closed():
+    command = f"{sys.executable} -c 'import residual_ensembles, tensorflow; print(1)' 2>&-"
     done = subprocess.run(command, shell=True, stdout=subprocess.PIPE, text=True, check=True)  # noqa: S602
     assert done.stdout == "1\n"
 

@@ -1,5 +1,8 @@
 """Holds a chain to its model, and all that is done with it to models without modules."""
 
+import contextlib
+from collections.abc import Iterator
+
 import keras
 import numpy as np
 from keras import ops
@@ -22,7 +25,8 @@ def check(model, expected, skips=None, tmp_path=None, **options):
         expected: Names of the modules.
         skips: What becomes of the arguments of an addition that is deleted, by its name; the first
             of them by default.
-        tmp_path: Where the pruned model is saved and loaded; None not to prune.
+        tmp_path: Where the pruned model is saved and loaded; None not to prune, and not to compile
+            what else is computed.
         **options: Of `unravel`.
     """
     chain, inputs = unravel(model, **options), networks.inputs_for(model, 12)
@@ -40,9 +44,10 @@ def check(model, expected, skips=None, tmp_path=None, **options):
     one = len(model.outputs) == 1
     targets = np.arange(12) % intact.shape[-1]
     targets = targets if one else [np.zeros(x.shape) for x in model(inputs)]
-    assert lesion_study(chain, inputs, targets if one else None).shape[0] == 1 + len(expected)
     loss = None if one else squares
-    table = module_importance(chain, inputs, targets, loss=loss)
+    with uncompiled() if tmp_path is None else contextlib.nullcontext():
+        assert lesion_study(chain, inputs, targets if one else None).shape[0] == 1 + len(expected)
+        table = module_importance(chain, inputs, targets, loss=loss)
     assert np.isfinite(table.drop(columns="name").to_numpy(float)).all()
     if tmp_path is not None:
         result = prune(chain, 1, (inputs, targets), loss=loss)
@@ -54,6 +59,21 @@ def check(model, expected, skips=None, tmp_path=None, **options):
         loaded = keras.models.load_model(tmp_path / "pruned.keras", safe_mode=False)
         np.testing.assert_allclose(flat(loaded(inputs)), rest, rtol=1e-4, atol=1e-5)
     return chain
+
+
+@contextlib.contextmanager
+def uncompiled() -> Iterator[None]:
+    """Within it, TensorFlow traces nothing: for few examples, tracing takes longer than they do."""
+    if keras.backend.backend() != "tensorflow":
+        yield
+        return
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    try:
+        yield
+    finally:
+        tf.config.run_functions_eagerly(False)
 
 
 def flat(outputs):

@@ -10,7 +10,7 @@ callbacks.SECONDS_BETWEEN_CHECKPOINTS = 0.0  # after every step: the more places
 
 SETTINGS = Settings(
     model="resnet",
-    depth=20,
+    depth=8,
     gating="stochastic_depth",
     epochs=3,
     batch_size=20,

@@ -15,7 +15,7 @@ from residual_ensembles.runtime.executor import Serial
 from residual_ensembles.runtime.result_cache import ResultCache
 from residual_ensembles.storage.files import write_csv
 
-NUMBERS = {"k": 3, "draws": 6, "swaps": 3, "duplications": 3}
+NUMBERS = {"k": 2, "draws": 3, "swaps": 2, "duplications": 2}
 REDUCED = pytest.mark.bfloat16
 
 
@@ -106,13 +106,13 @@ def test_fewer_lesions_take_nothing_and_more_take_the_new_ones(chains, split, tm
     known = study.computed()
     assert set(known.values()) == {1}
 
-    smaller = study.run(k=2)
+    smaller = study.run(k=1)
     assert study.n_tasks == 0
-    assert smaller == study.fresh(k=2) != full
+    assert smaller == study.fresh(k=1) != full
 
-    larger = study.run(k=4, draws=7, duplications=4)
+    larger = study.run(k=3, draws=4, duplications=3)
     assert study.n_tasks > 0
-    assert larger == study.fresh(k=4, draws=7, duplications=4)
+    assert larger == study.fresh(k=3, draws=4, duplications=3)
     assert study.run() == full
     assert study.n_tasks == 0
     after = study.computed()
@@ -127,7 +127,7 @@ def test_a_cascade_after_another_is_that_of_a_fresh_run(chains, split, tmp_path,
     assert full == study.fresh()
     assert study.run() == full
     assert study.n_tasks == 0
-    for numbers in ({"k": 2}, {"k": 4, "draws": 7}):
+    for numbers in ({"k": 1}, {"k": 3, "draws": 4}):
         # Its thresholds are those of a plan: of one that knows other lesions, others.
         assert study.run(**numbers) == study.fresh(**numbers)
     assert study.run() == full
@@ -231,7 +231,8 @@ def test_logits_do_not_depend_on_what_is_evaluated_beside_them(chain, split, pre
 
 def test_the_sample_of_a_larger_plan_contains_that_of_a_smaller_one(resnet):
     def sample(seed=3, **numbers):
-        plan = study_plan(resnet, random=True, seed=0, **{**NUMBERS, **numbers})
+        numbers = {"k": 3, "draws": 6, "swaps": 3, "duplications": 3, **numbers}
+        plan = study_plan(resnet, random=True, seed=0, **numbers)
         lesions = list(dict.fromkeys(row.lesion for row in plan))
         sampled = {lesions[i] for i in agreement.sampled_lesions(lesions, seed)}
         assert {*lesions[: agreement.N_FIRST]} <= sampled

@@ -4,9 +4,6 @@ import json
 import os
 import re
 import shutil
-import signal
-import subprocess
-import sys
 import time
 
 import numpy as np
@@ -68,9 +65,14 @@ def environment(study):
     return {**os.environ, "RESIDUAL_ENSEMBLES_CHECKPOINTS": str(study / "checkpoints")}
 
 
-def run(study, output, **lesion):
+def started(study, output, n_processors=1, **lesion):
     folder = project(study, output, **lesion)
-    return programs.run("pipelines.lesion_study", folder=folder, **environment(study))
+    options = {"folder": folder, "n_processors": n_processors, **environment(study)}
+    return programs.Program("pipelines.lesion_study", **options)
+
+
+def run(*arguments, **options):
+    return started(*arguments, **options).finish()
 
 
 def place(study, output):
@@ -93,7 +95,7 @@ def n_computed(study, output):
 
 @pytest.fixture(scope="module")
 def finished(study):
-    done = run(study, "whole", batch_size=32)
+    done = run(study, "whole", n_processors=2, batch_size=32)
     assert done.returncode == 0, done.stderr
     return done
 
@@ -175,20 +177,13 @@ def test_cached_results_are_not_computed_again(study, finished):
 
 def test_a_killed_and_resumed_sweep_ends_in_the_same_bytes(study, finished):
     shutil.rmtree(study / "checkpoints")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "pipelines.lesion_study"],
-        cwd=project(study, "killed", batch_size=32),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env=environment(study),
-    )
+    process = started(study, "killed", batch_size=32)
     deadline = time.monotonic() + 120
     while len(list((study / "checkpoints").rglob("float32-*/[!.]*.result"))) < 2:
-        assert process.poll() is None
+        assert process.runs
         assert time.monotonic() < deadline
         time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.kill()
     left = kept(study)
     assert len(left) >= 2
     assert not results(study, "killed").get("lesions.csv")
@@ -201,20 +196,10 @@ def test_a_killed_and_resumed_sweep_ends_in_the_same_bytes(study, finished):
 
 def test_two_programs_at_once_do_not_disturb_each_other(study, finished):
     shutil.rmtree(study / "checkpoints")
-    both = [
-        subprocess.Popen(
-            [sys.executable, "-m", "pipelines.lesion_study"],
-            cwd=project(study, output, batch_size=32),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=environment(study),
-        )
-        for output in ("first", "second")
-    ]
+    both = [started(study, output, batch_size=32) for output in ("first", "second")]
     for process in both:
-        _, errors = process.communicate()
-        assert process.returncode == 0, errors
+        done = process.finish()
+        assert done.returncode == 0, done.stderr
     assert results(study, "first") == results(study, "second") == results(study, "whole")
 
 

@@ -129,10 +129,10 @@ def test_wrong_parameters_stop_everything(clone):
 
 
 def test_another_study_and_back_computes_nothing_twice(clone):
-    printed = clone.run("dvc", "exp", "run", "-S", "study=tiny2")
+    printed = clone.run("dvc", "exp", "run", "train", "-S", "study=tiny2")
     assert "\nresnet-0: already finished" in printed
     assert "\nhighway-0: 1/1 - " in printed
-    assert (clone.folder / "results/tiny2/report.html").exists()
+    assert (clone.folder / "results/tiny2/networks/highway-0/model.keras").exists()
     printed = clone.run("dvc", "exp", "run", "-S", "study=tiny")
     assert ran(printed) == []
 

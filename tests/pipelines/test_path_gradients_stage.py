@@ -1,9 +1,5 @@
 """The stage `path_gradients`, run as DVC runs it."""
 
-import signal
-import subprocess
-import sys
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -93,12 +89,9 @@ def test_a_killed_program_is_started_again(study, tmp_path, monkeypatch):
     monkeypatch.setenv("RESIDUAL_ENSEMBLES_CHECKPOINTS", str(tmp_path))
     asked = ["resnet"], {"samples": 30, "batches": 30}
     folder, killed = project(study, "killed", asked[0], **asked[1])
-    first = subprocess.Popen([sys.executable, "-m", "pipelines.path_gradients"], cwd=folder)
-    programs.wait_until(
-        lambda: list(tmp_path.glob("gradients/*/[!.]*.result")) or first.poll() is not None
-    )
-    first.send_signal(signal.SIGKILL)
-    first.wait()
+    first = programs.Program("pipelines.path_gradients", folder=folder)
+    programs.wait_until(lambda: list(tmp_path.glob("gradients/*/[!.]*.result")) or not first.runs)
+    first.kill()
     n_cached = len(list(tmp_path.glob("gradients/*/[!.]*.result")))
     assert not list(killed.glob("*.csv"))
 

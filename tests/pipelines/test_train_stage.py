@@ -2,9 +2,6 @@
 
 import os
 import re
-import signal
-import subprocess
-import sys
 
 import psutil
 import pytest
@@ -62,16 +59,14 @@ def test_two_networks_that_are_the_same_are_trained_once(prepared, tmp_path):
 
 def test_a_killed_stage_is_resumed(prepared, tmp_path):
     results = project(tmp_path, prepared, epochs=40)
-    words = [sys.executable, "-m", "pipelines.train"]
-    variables = {**os.environ, **environment(tmp_path)}
-    first = subprocess.Popen(words, cwd=tmp_path, env=variables, stdout=subprocess.DEVNULL)
+    options = {"folder": tmp_path, "n_processors": 2, **environment(tmp_path)}
+    first = programs.Program("pipelines.train", **options)
     checkpoint = programs.wait_until(
-        lambda: list(tmp_path.glob("kept/*/checkpoint.npz")) or first.poll() is not None
+        lambda: list(tmp_path.glob("kept/*/checkpoint.npz")) or not first.runs
     )
     assert checkpoint is not True, "it ended"
     started = psutil.Process(first.pid).children(recursive=True)
-    first.send_signal(signal.SIGKILL)
-    first.wait()
+    first.kill()
     for process in started:
         assert programs.has_ended(process.pid)
     assert not list(results.rglob("run.json"))

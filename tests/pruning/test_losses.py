@@ -10,6 +10,7 @@ from keras import layers, ops
 from residual_ensembles import paths
 from residual_ensembles.pruning import module_importance, prune
 from residual_ensembles.unraveling import unravel
+from tests.helpers.checks import uncompiled
 
 DELETED = np.array([0, 1], "float32")
 SPARSE = "sparse_categorical_crossentropy"
@@ -23,6 +24,12 @@ def network(end, seed=1):
     for _ in range(2):
         y = layers.Add()([y, layers.Dense(8, activation="relu")(y)])
     return keras.Model(x, end(y))
+
+
+@pytest.fixture(autouse=True)
+def _uncompiled():
+    with uncompiled():
+        yield
 
 
 @pytest.fixture(scope="module")

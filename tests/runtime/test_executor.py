@@ -42,8 +42,9 @@ def goes_on(n, advance):
 
 
 def nap(seconds, advance):
+    begun = time.monotonic()
     time.sleep(seconds)
-    return os.getpid()
+    return begun, time.monotonic()
 
 
 def fails(what, advance):
@@ -54,12 +55,16 @@ def tasks(function, *arguments):
     return [Task(str(each), function, lambda each=each: each) for each in arguments]
 
 
-@pytest.fixture(scope="module", params=[Serial, Local])
+@pytest.fixture(scope="module")
+def local():
+    """Two processes for most tests: each imports TensorFlow before its first task."""
+    with Local(2) as made:
+        yield made
+
+
+@pytest.fixture(scope="module", params=["serial", "local"])
 def some(request):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("residual_ensembles.runtime.local.processors", lambda: 2)
-        with request.param() as made:
-            yield made
+    return Serial() if request.param == "serial" else request.getfixturevalue("local")
 
 
 def test_results_come_in_the_order_of_the_tasks(some):
@@ -80,19 +85,17 @@ def test_a_value_is_scattered_once_for_many_tasks(some):
     assert [value for value, _ in results] == [499500] * 3
 
 
-def test_progress_is_reported_before_tasks_end():
-    with Local() as local:
-        local.run(tasks(square, (1,)))
-        steps = []
-        local.run(tasks(goes_on, (12,), (12,)), steps.append)
+def test_progress_is_reported_before_tasks_end(local):
+    local.run(tasks(square, (1,)))
+    steps = []
+    local.run(tasks(goes_on, (12,), (12,)), steps.append)
     assert sum(steps) == 6.0
     assert sum(each > 0 for each in steps) > 3
     assert steps[0] < 3.0
 
 
-def test_a_process_that_has_grown_stays(monkeypatch):
-    monkeypatch.setattr("residual_ensembles.runtime.local.processors", lambda: 1)
-    with Local() as one:
+def test_a_process_that_has_grown_stays():
+    with Local(1) as one:
         assert len(set(one.run(tasks(grows, (1,), (4 * 10**8,), (1,), (1,))))) == 1
 
 
@@ -116,10 +119,9 @@ def test_arguments_are_made_just_before_the_task(some):
     assert seen[-1] == 6
 
 
-def test_a_stored_file_is_removed_with_its_value():
-    with Local() as local:
-        path = local.scatter(np.arange(3)).path
-        assert not path.exists()
+def test_a_stored_file_is_removed_with_its_value(local):
+    path = local.scatter(np.arange(3)).path
+    assert not path.exists()
 
 
 def test_a_value_is_there_until_the_last_task_that_takes_it_ends(some):
@@ -131,7 +133,6 @@ PROGRAM = """
 import os, signal, sys
 from pathlib import Path
 signal.signal(signal.SIGINT, signal.default_int_handler)  # also where tests run in the background
-from residual_ensembles import data, training
 from residual_ensembles.runtime import Task
 from residual_ensembles.runtime.local import Local
 def computes(_, advance):
@@ -139,12 +140,12 @@ def computes(_, advance):
     while True:
         pass
 def trains(name, advance):
+    from residual_ensembles import data, training
     folder = Path(sys.argv[1], name)
     prepared = data.prepare("digits", folder / "data", limit_train=200, limit_test=20)
     settings = training.Settings(depth=8, epochs=9999, batch_size=20)
     training.train(prepared, settings, folder / "out", folder / "kept", name)
-with Local() as local:  # a script without a guard
-    local.most = lambda: 2
+with Local(2) as local:  # a script without a guard
     function = {"computes": computes, "trains": trains}[sys.argv[2]]
     local.run([Task(str(i), function, lambda i=i: (str(i),)) for i in range(2)])
 """
@@ -198,20 +199,17 @@ def test_ctrl_c_ends_all_and_only_the_program_speaks_of_it(program):
     assert errors.splitlines()[-1] == "KeyboardInterrupt"
 
 
-def test_a_killed_process_is_an_error(monkeypatch):
-    monkeypatch.setattr("residual_ensembles.runtime.local.processors", lambda: 2)
-    with Local() as local:
-        with pytest.raises(OSError, match="killed"):
-            local.run(tasks(dies, (), ()))
-        assert local.run(tasks(square, (2,)))[0][0] == 4
+@pytest.mark.parametrize(("memory_bytes", "n_at_once"), [(0, 2), (2**60, 1)])
+def test_memory_limits_the_tasks_at_once(local, memory_bytes, n_at_once):
+    spans = local.run(tasks(nap, (0.5,), (0.5,), (0.5,)), memory_bytes=memory_bytes)
+    at_once = [sum(begun <= other < ended for other, _ in spans) for begun, ended in spans]
+    assert max(at_once) == n_at_once
 
 
-@pytest.mark.parametrize(("memory_bytes", "n_processes"), [(0, 2), (2**60, 1)])
-def test_memory_limits_the_number_of_processes(monkeypatch, memory_bytes, n_processes):
-    monkeypatch.setattr("residual_ensembles.runtime.local.processors", lambda: 2)
-    with Local() as local:
-        result = local.run(tasks(nap, (0.5,), (0.5,), (0.5,)), memory_bytes=memory_bytes)
-    assert len(set(result)) == n_processes
+def test_a_killed_process_is_an_error(local):
+    with pytest.raises(OSError, match="killed"):
+        local.run(tasks(dies, (), ()))
+    assert local.run(tasks(square, (2,)))[0][0] == 4
 
 
 def test_lambdas_and_local_functions_are_sent(some):

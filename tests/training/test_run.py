@@ -15,35 +15,24 @@ import pandas as pd
 import pytest
 
 from residual_ensembles import backend, models
+from residual_ensembles.backend.threads import THREADS
 from residual_ensembles.training import Outputs, Settings, finished_run, train
 from residual_ensembles.training.callbacks import Recorder, snapshot_name
 from residual_ensembles.training.checkpoint import Progress
 from residual_ensembles.training.run import build_network, make_trainer
+from tests.helpers import programs
 
 STEPS = 30  # three epochs of ten
 RESULTS = ("model.keras", "history.csv", "snapshots/epoch-0000.keras", "snapshots/epoch-0002.keras")
 
 
-def start(prepared_folder, output, checkpoints, most_bytes=None, **environment):
-    arguments = [
-        sys.executable,
-        "-m",
-        "tests.helpers.killed_run",
-        prepared_folder,
-        output,
-        checkpoints,
-    ]
-    process = subprocess.Popen(
-        [str(a) for a in arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", **environment},
-        cwd=output.parent,
+def start(prepared_folder, output, checkpoints, most_bytes=None):
+    program = programs.Program(
+        "tests.helpers.killed_run", prepared_folder, output, checkpoints, folder=output.parent
     )
-    if most_bytes is not None:  # by `preexec_fn` it would be a fork, of which JAX warns
-        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (most_bytes, most_bytes))
-    return process
+    if most_bytes is not None:
+        resource.prlimit(program.pid, resource.RLIMIT_FSIZE, (most_bytes, most_bytes))
+    return program
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -60,26 +49,23 @@ def seconds_training(folder: Path) -> float:
     return json.loads(Outputs(folder).times.read_text())["seconds_training"]
 
 
-def finish(*arguments, **environment) -> str:
-    process = start(*arguments, **environment)
-    printed = process.communicate(timeout=300)[0]
-    assert process.returncode == 0, printed
-    return printed
+def finish(*arguments) -> str:
+    done = start(*arguments).finish()
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
-def kill_after_checkpoints(process, checkpoints, n_writes, delay) -> None:
+def kill_after_checkpoints(program, checkpoints, n_writes, delay) -> None:
     """Sends SIGKILL `delay` seconds after the checkpoint was written for the n-th time."""
     seen, last = 0, None
-    while seen < n_writes and process.poll() is None:
+    while seen < n_writes and program.runs:
         files = list(checkpoints.glob("*/checkpoint.npz"))
         stamp = files[0].stat().st_mtime_ns if files else None
         if stamp != last:
             seen, last = seen + 1, stamp
         time.sleep(0.002)
     time.sleep(delay)
-    process.kill()
-    process.communicate()
-    assert process.returncode == -signal.SIGKILL  # and not finished by itself
+    assert program.kill().returncode == -signal.SIGKILL  # and not finished by itself
 
 
 def equal_results(a: Path, b: Path) -> None:
@@ -97,8 +83,8 @@ def unbroken(prepared_folder, tmp_path_factory):
 def run_with_kills(prepared_folder, folder, kills):
     checkpoints, out = folder / "checkpoints", folder / "out"
     for n_writes, delay in kills:
-        process = start(prepared_folder, out, checkpoints)
-        kill_after_checkpoints(process, checkpoints, n_writes, delay)
+        program = start(prepared_folder, out, checkpoints)
+        kill_after_checkpoints(program, checkpoints, n_writes, delay)
     printed = finish(prepared_folder, out, checkpoints)
     return out, printed
 
@@ -235,10 +221,15 @@ def test_equal_trainings_leave_equal_folders(prepared_folder, tmp_path):
     for hash_seed in ("1", "2"):
         out = tmp_path / f"out{hash_seed}"
         checkpoints = tmp_path / f"checkpoints{hash_seed}"
-        finish(prepared_folder, out, checkpoints, PYTHONHASHSEED=hash_seed)
+        subprocess.run(
+            [sys.executable, "-m", "tests.helpers.killed_run", prepared_folder, out, checkpoints],
+            cwd=tmp_path,
+            check=True,
+            env={**os.environ, "PYTHONHASHSEED": hash_seed, THREADS: "1"},
+        )
         result.append(contents(out))
         again = tmp_path / f"again{hash_seed}"
-        finish(prepared_folder, again, checkpoints, PYTHONHASHSEED=hash_seed)
+        finish(prepared_folder, again, checkpoints)
         assert contents(again) == result[-1]
         assert seconds_training(again) == seconds_training(out)
     assert result[0] == result[1]
@@ -249,10 +240,9 @@ def test_a_disk_that_is_full_is_named_and_nothing_looks_finished(
     prepared_folder, unbroken, tmp_path
 ):
     checkpoints, out = tmp_path / "checkpoints", tmp_path / "out"
-    process = start(prepared_folder, out, checkpoints, most_bytes=100_000)
-    printed = process.communicate(timeout=300)[0]
-    assert process.returncode == 1
-    assert re.search(rf"^error: The disk is full at {checkpoints}/.*\.keras", printed, re.M)
+    done = start(prepared_folder, out, checkpoints, most_bytes=100_000).finish()
+    assert done.returncode == 1
+    assert re.search(rf"^error: The disk is full at {checkpoints}/.*\.keras", done.stderr, re.M)
     assert not list(tmp_path.rglob(".partial-*"))
     assert not list(tmp_path.rglob("manifest.json"))
     finish(prepared_folder, out, checkpoints)
