@@ -33,7 +33,9 @@ def check(study: Study) -> None:
     check_lesions(study, chains)
     if chains:
         sizes = [n_modules(own.model, own.depth) for own in study.trained.values()]
-        study.check_weights_of(max(sizes + [len(chain.modules) for chain in chains.values()]))
+        study.check_weights_of_module(
+            max(sizes + [len(chain.modules) for chain in chains.values()])
+        )
 
 
 def check_lesions(study: Study, chains: dict) -> None:

@@ -55,7 +55,7 @@ class Study(parameters.StudyParameters):
             self._check_lesions(network)
         sizes = [n_modules(own.model, own.depth) for own in self.trained.values()]
         if len(sizes) == len(self.networks):
-            self.check_weights_of(max(sizes))
+            self.check_weights_of_module(max(sizes))
         return self
 
     def _check_lesions(self, network: str) -> None:
@@ -77,12 +77,12 @@ class Study(parameters.StudyParameters):
                     f"downsampling ones), expected 1..{may_be_deleted}."
                 )
 
-    def check_weights_of(self, n_modules: int) -> None:
-        """Raises an error unless the largest network has the module `paths.weights_of`."""
-        if self.paths.weights_of > n_modules:
+    def check_weights_of_module(self, n_modules: int) -> None:
+        """Raises an error unless the largest network has the module `paths.weights_of_module`."""
+        if self.paths.weights_of_module > n_modules:
             raise ValueError(
-                f"Received paths.weights_of={self.paths.weights_of}, expected 0..{n_modules}: no "
-                "network of the study has more modules."
+                f"Received paths.weights_of_module={self.paths.weights_of_module}, expected "
+                f"0..{n_modules}: no network of the study has more modules."
             )
 
 

@@ -368,7 +368,7 @@ class PathParameters(Section):
         "then is part of the residual; an untrained network always uses the batch's",
     )
     target: GradientTarget = parameter("y0", "gradient with respect to y0 or to the image")
-    weights_of: int = parameter(
+    weights_of_module: int = parameter(
         1, "number of the module, from 1, whose weight gradient is decomposed too; 0: none", ge=0
     )
     seed: int = parameter(0, "seed of batches and paths", ge=0, le=MAX_SEED)

@@ -75,7 +75,7 @@ def finding(tables: Tables) -> str:
             if reading in rows.index:
                 row = rows.loc[reading]
                 ends = " to ".join(_end(row, end) for end in ("first", "last"))
-                carried = f"; 5 to 17 carry {100 * row.carried:.0f} %"
+                carried = f"; 5 to 17 carry {100 * row.share_5_to_17:.0f} %"
                 is_meant = tables.n_modules(network) == PAPER_N
                 named.append(f"{network}, {label}: {ends}{carried if is_meant else ''}")
     return ". ".join(named) + "." if named else ""

@@ -135,7 +135,9 @@ def _at_last(rows: pd.DataFrame, network: str) -> pd.DataFrame:
 def _straight(tables: Tables, network: str) -> list[str]:
     """Returns a sentence on the lengths at which norms of sampled paths lie on a line, if any."""
     rows = _at_last(tables.gradient_fits, network)
-    rows = rows[(rows.estimator == "sampled") & (rows.target == "y0") & (rows.part == "straight")]
+    rows = rows[
+        (rows.estimator == "sampled") & (rows.target == "y0") & (rows.fitted_lengths == "straight")
+    ]
     return [
         f"The mean norm of one path of {network} keeps within a factor of two of a line from "
         f"length {int(row.first)} to {int(row.last)}; there, a module more changes its log₁₀ by "

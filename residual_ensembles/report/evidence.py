@@ -236,7 +236,8 @@ file. A test decides all claims again from the tables. The head of `pipelines/co
 says what a study needs before its command: images, or networks.
 
 Of `predictions/`, the intact network and single deletions are kept; in rows of other lesions all
-images are −1, unknown. Tables of more than a megabyte are compressed."""
+images are −1, unknown. Tables of more than a megabyte are compressed.
+A column that is renamed is renamed here, too; no number changes."""
 
 
 def _made(tables: Tables) -> dict[str, list[str]]:

@@ -108,7 +108,7 @@ TEXT_COLUMNS = {
     "target",
     "batch_norm",
     "reading",
-    "part",
+    "fitted_lengths",
     "version",
     "name",
     "vote",

@@ -57,7 +57,7 @@ def test_the_exact_curve_has_its_band(study):
 def test_what_no_panel_shows_is_said(study):
     tables = read_tables(study)
     assert fig6_path_gradients.finding(tables) == ""
-    straight = tables.gradient_fits.assign(part="straight", last=20)
+    straight = tables.gradient_fits.assign(fitted_lengths="straight", last=20)
     of_weights = tables.gradient_ranges.assign(target="module_1_weights", first=1, last=7)
     tables = dataclasses.replace(
         tables,

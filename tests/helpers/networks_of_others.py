@@ -36,8 +36,19 @@ def _ranges(network: str, n: int) -> list[dict]:
     for reading in ("mean_norm_times_paths", "norm_of_sum", "projection"):
         estimator = "sampled" if reading == "mean_norm_times_paths" else "exact"
         row = {"network": network, **KEY, "estimator": estimator, "reading": reading}
-        row |= {"first": 1, "first_low": 1, "first_high": 2, "carried": 0.2, "carried_low": 0.1}
-        row |= {"last": n // 3, "last_low": n // 3, "last_high": n // 3 + 1, "carried_high": 0.3}
+        row |= {
+            "first": 1,
+            "first_low": 1,
+            "first_high": 2,
+            "share_5_to_17": 0.2,
+            "share_5_to_17_low": 0.1,
+        }
+        row |= {
+            "last": n // 3,
+            "last_low": n // 3,
+            "last_high": n // 3 + 1,
+            "share_5_to_17_high": 0.3,
+        }
         rows.append(row | {"n_batches": 5})
     return rows
 

@@ -140,10 +140,21 @@ def _shares(logs: np.ndarray) -> np.ndarray:
 def _fits(seed: int) -> pd.DataFrame:
     """The line through the norms of sampled paths."""
     key = {"network": "resnet", "seed": seed, "epoch": 30, "estimator": "sampled"}
-    key |= {"target": "y0", "batch_norm": "inference", "part": "all", "first": 0, "last": N}
+    key |= {
+        "target": "y0",
+        "batch_norm": "inference",
+        "fitted_lengths": "all",
+        "first": 0,
+        "last": N,
+    }
     line = {"slope": -0.78, "slope_low": -0.8, "slope_high": -0.76, "intercept": -2.0}
     line |= {"r_squared": 0.99, "r_squared_low": 0.98, "r_squared_high": 0.995, "n": N + 1}
-    near = {"near": 1.0, "near_low": 0.95, "near_high": 1.0, "n_batches": 5}
+    near = {
+        "share_near_line": 1.0,
+        "share_near_line_low": 0.95,
+        "share_near_line_high": 1.0,
+        "n_batches": 5,
+    }
     return pd.DataFrame([key | line | near])
 
 
@@ -216,7 +227,7 @@ def _ranges(seed: int) -> pd.DataFrame:
             row = {"estimator": "exact", "target": "y0", "batch_norm": "inference"}
             row |= {"reading": reading, "first": 1 + i, "first_low": i, "first_high": 2 + i}
             row |= {"last": 8 + i, "last_low": 8 + i, "last_high": 9 + i, "n_batches": 5}
-            row |= {"carried": 0.3, "carried_low": 0.25, "carried_high": 0.35}
+            row |= {"share_5_to_17": 0.3, "share_5_to_17_low": 0.25, "share_5_to_17_high": 0.35}
             ranges.append(key | row)
     return pd.DataFrame(ranges)
 

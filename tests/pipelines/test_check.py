@@ -43,7 +43,7 @@ def test_the_default_study_is_valid():
         ("lesion.k", True, "lesion.k=True"),
         ("lesion.kk", 3, "parameter lesion.kk"),
         ("lesion", 3, "lesion=3"),
-        ("paths.weights_of", 55, "paths.weights_of=55"),
+        ("paths.weights_of_module", 55, "paths.weights_of_module=55"),
         ("lesion.networks", ["resnet", "other"], "lesion.networks=.*'other'"),
         ("lesion.networks", "resnet", "lesion.networks='resnet'"),
         ("networks", ["resnet", "other"], "networks=.*'other'"),

@@ -82,7 +82,7 @@ def checked(changes):
         ("lesion", "k", 4, "lesion, for own .*k=4"),
         ("lesion", "duplications", 4, "lesion, for own .*duplications=4"),
         ("lesion", "prune", 5, r"lesion\.prune, for own.*n=5"),
-        ("paths", "weights_of", 5, r"paths\.weights_of=5"),
+        ("paths", "weights_of_module", 5, r"paths\.weights_of_module=5"),
         ("data", "resize", 16, r"network\.own: .*\(16, 16, 1\)"),
     ],
 )

@@ -48,7 +48,7 @@ def test_a_damaged_history_is_refused(tmp_path, history):
 
 
 def test_tables_of_a_study(study):
-    paths = {"samples": 5, "batches": 2, "weights_of": 2}
+    paths = {"samples": 5, "batches": 2, "weights_of_module": 2}
     folder, results = project(study, "tables", ["resnet", "vgg"], **paths)
     done = run(folder)
     assert done.returncode == 0, done.stderr

@@ -38,7 +38,7 @@ def of_fit(column: str) -> Finder:
                 (rows.network == network)
                 & (rows.estimator == "sampled")
                 & (rows.target == "y0")
-                & (rows.part == "all")
+                & (rows.fitted_lengths == "all")
             ]
             rows = rows[rows.epoch == rows.epoch.max()].drop_duplicates("seed")
             numbers = rows[[column, f"{column}_low", f"{column}_high", "n_batches"]]
@@ -52,7 +52,7 @@ def of_fit(column: str) -> Finder:
     return find
 
 
-def carried_by_effective_paths(estimator: str, reading: str) -> Finder:
+def share_of_effective_paths(estimator: str, reading: str) -> Finder:
     """Returns a finder of the share of the gradient on paths of 5 to 17 of 54 modules (claim 13).
 
     Args:
@@ -66,7 +66,13 @@ def carried_by_effective_paths(estimator: str, reading: str) -> Finder:
                 continue
             rows = _ranges(tables, network, estimator, reading)
             if joined := over_seeds(
-                Estimate(r.carried, r.carried_low, r.carried_high, r.n_batches, "batches")
+                Estimate(
+                    r.share_5_to_17,
+                    r.share_5_to_17_low,
+                    r.share_5_to_17_high,
+                    r.n_batches,
+                    "batches",
+                )
                 for r in rows
             ):
                 note = (

@@ -24,7 +24,7 @@ class GradientStudy:
     batches: int = DEFAULTS.batches
     batch_size: int = DEFAULTS.batch_size
     target: str = DEFAULTS.target
-    weights_of: int = DEFAULTS.weights_of
+    weights_of_module: int = DEFAULTS.weights_of_module
     seed: int = DEFAULTS.seed
 
     def add_exact(self, batch, chain, result: dict[str, list]) -> None:
@@ -34,7 +34,7 @@ class GradientStudy:
         """
         if self._has_weights(chain):
             # First, as the exact gradient below reuses its cotangents.
-            weights = paths.weight_gradient(batch, self.weights_of)
+            weights = paths.weight_gradient(batch, self.weights_of_module)
             result["weights"].append(_columns(weights))
         exact = paths.batch_gradient_by_length(batch, target=self.target)
         result["exact"].append(_columns(exact))
@@ -42,8 +42,9 @@ class GradientStudy:
         result["modules"].append(paths.share_by_module(batch))
 
     def _has_weights(self, chain) -> bool:
-        """Whether the module `weights_of` exists and has trainable weights."""
-        modules = chain.modules[self.weights_of - 1 : self.weights_of] if self.weights_of else []
+        """Whether the module `weights_of_module` exists and has trainable weights."""
+        number = self.weights_of_module
+        modules = chain.modules[number - 1 : number] if number else []
         return any(v.trainable for module in modules for v in module.variables)
 
     def batch(self, split, index: int) -> tuple[np.ndarray, np.ndarray]:
@@ -69,7 +70,7 @@ class GradientStudy:
         epoch, batch_norm, skips, result = measured
         key = {"network": network, "seed": seed, "epoch": epoch, "batch_norm": batch_norm}
         targets = {"exact": (self.target, 0), "sampled": (self.target, 0)}
-        targets["weights"] = f"module_{self.weights_of}_weights", self.weights_of
+        targets["weights"] = f"module_{self.weights_of_module}_weights", self.weights_of_module
         by_batch: dict[str, gradient_tables.Batches] = {}
         for name, (target, above) in targets.items():
             estimator = "sampled" if name == "sampled" else "exact"

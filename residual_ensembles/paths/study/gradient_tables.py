@@ -35,11 +35,10 @@ _SHARES = tuple(
 )
 _KEPT = ("log10_kept", "log10_kept_low", "log10_kept_high", "log10_kept_if_random")
 _MEAN = ("log10_mean", "relative_standard_error")
-_NEAR = ("near", "near_low", "near_high")
 _QUANTILES = tuple(f"log10_q{round(100 * q):02d}" for q in QUANTILES)
-_FIRST, _LAST, _CARRIED = (
-    tuple(f"{name}{part}" for part in ("", "_low", "_high"))
-    for name in ("first", "last", "carried")
+_FIRST, _LAST, _SHARE_5_TO_17, _SHARE_NEAR_LINE = (
+    tuple(f"{name}{end}" for end in ("", "_low", "_high"))
+    for name in ("first", "last", "share_5_to_17", "share_near_line")
 )
 COLUMNS = {
     "": (*_KEY, "length", *_NORM, "n", "share_projected", "share_of_norms", *_SHARES),
@@ -55,8 +54,16 @@ COLUMNS = {
         "n",
     ),
     "_sums": (*_NETWORK, "target", "batch_norm", "largest_error", "n"),
-    "_ranges": (*_KEY, "reading", *_FIRST, *_LAST, *_CARRIED, "n_batches"),
-    "_fits": (*_KEY, "part", "first", "last", *LogLinearFit._fields, *_NEAR, "n_batches"),
+    "_ranges": (*_KEY, "reading", *_FIRST, *_LAST, *_SHARE_5_TO_17, "n_batches"),
+    "_fits": (
+        *_KEY,
+        "fitted_lengths",
+        "first",
+        "last",
+        *LogLinearFit._fields,
+        *_SHARE_NEAR_LINE,
+        "n_batches",
+    ),
 }
 """The tables path_gradients*.csv, by what follows path_gradients in their names."""
 
@@ -258,8 +265,9 @@ def ranges(batches: Batches) -> pd.DataFrame:
     """Returns the effective range under each reading that these batches allow, with intervals.
 
     A reading is a measure of the gradient that paths of one length carry: `mean_norm_times_paths`
-    (the paper's, sampled), `norm_of_sum` or `projection` (exact). `carried` is the share of the
-    paper's effective paths, 5 to 17 modules long. All have 95 % bootstrap intervals over batches.
+    (the paper's, sampled), `norm_of_sum` or `projection` (exact). `share_5_to_17` is that of
+    the paper's effective paths, 5 to 17 modules long. All have 95 % bootstrap intervals over
+    batches.
     """
     logs = batches.log10_amounts
     amounts = 10 ** (logs - logs.max())
@@ -276,7 +284,8 @@ def ranges(batches: Batches) -> pd.DataFrame:
         result = np.array([effective_range(amounts) for amounts in resampled])
         result, resampled = result[which.ravel()], resampled[which.ravel()]
         low, high = interval(result, len(values))
-        carried_low, carried_high = interval(_carried(batches.lengths, resampled), len(values))
+        shares = _share_of_effective_paths(batches.lengths, resampled)
+        share_low, share_high = interval(shares, len(values))
         rows.append(
             {
                 "reading": reading,
@@ -286,16 +295,16 @@ def ranges(batches: Batches) -> pd.DataFrame:
                 "last": batches.lengths[last],
                 "last_low": batches.lengths[0] + low[1],
                 "last_high": batches.lengths[0] + high[1],
-                "carried": _carried(batches.lengths, values.mean(axis=0)),
-                "carried_low": carried_low,
-                "carried_high": carried_high,
+                "share_5_to_17": _share_of_effective_paths(batches.lengths, values.mean(axis=0)),
+                "share_5_to_17_low": share_low,
+                "share_5_to_17_high": share_high,
                 "n_batches": len(values),
             }
         )
     return _frame(batches, **pd.DataFrame(rows))
 
 
-def _carried(lengths: np.ndarray, amounts: np.ndarray) -> np.ndarray:
+def _share_of_effective_paths(lengths: np.ndarray, amounts: np.ndarray) -> np.ndarray:
     """Returns the share of amounts `(..., lengths)` that the paper's effective paths carry."""
     inside = (EFFECTIVE[0] <= lengths) & (lengths <= EFFECTIVE[1])
     return amounts[..., inside].sum(axis=-1) / amounts.sum(axis=-1)
@@ -306,8 +315,8 @@ def fits(batches: Batches) -> pd.DataFrame:
 
     `straight` goes from the shortest length to the longest up to which every norm is within a
     factor of two of the line through them; a curve that bends among its first four has no such
-    part, and no such row. `near` is the share of the lengths within that factor.
-    Its interval and that of the slope are bootstraps over batches, for the lengths of one batch are
+    part, and no such row. `share_near_line` is the share of the lengths within that factor. Its
+    interval and that of the slope are bootstraps over batches, for the lengths of one batch are
     points of one curve; those of R² are of lengths taken for independent.
     """
     lengths, logs = batches.lengths, log10_mean(batches.log10_batch_means, axis=0)
@@ -316,19 +325,20 @@ def fits(batches: Batches) -> pd.DataFrame:
     if len(lengths) < FEWEST_LENGTHS:
         return pd.DataFrame()
     rows = []
-    for part, until in (("all", len(lengths)), ("straight", _straight(lengths, logs))):
+    for fitted, until in (("all", len(lengths)), ("straight", _straight(lengths, logs))):
         if not until:
             continue
         line = log_linear(lengths[:until], logs[:until])
         ends = {"first": lengths[0], "last": lengths[until - 1]}
-        _, (near,) = _near(lengths[:until], logs[None, :until])
+        _, (share,) = _slopes_and_shares(lengths[:until], logs[None, :until])
         resampled = _resampled(batches.log10_batch_means)[:, finite][:, :until]
         over_batches = _lines(lengths[:until], resampled, len(batches.log10_norms))
-        rows.append({"part": part, **ends, **line._asdict(), "near": near, **over_batches})
+        row = {"fitted_lengths": fitted, **ends, **line._asdict()}
+        rows.append({**row, "share_near_line": share, **over_batches})
     return _frame(batches, **pd.DataFrame(rows))
 
 
-def _near(lengths: np.ndarray, logs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _slopes_and_shares(lengths: np.ndarray, logs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Returns slopes of lines through `logs`, and the share of each within a factor of two."""
     slopes, intercepts = np.polyfit(lengths, logs.T, 1)
     off = logs - intercepts[:, None] - slopes[:, None] * lengths
@@ -337,15 +347,15 @@ def _near(lengths: np.ndarray, logs: np.ndarray) -> tuple[np.ndarray, np.ndarray
 
 def _lines(lengths: np.ndarray, logs: np.ndarray, n_batches: int) -> dict[str, float]:
     """Returns intervals of lines through resampled norms `(N_RESAMPLES, lengths)`."""
-    slopes, near = _near(lengths, logs[np.isfinite(logs).all(axis=1)])
-    (slope_low, slope_high), (near_low, near_high) = (
-        map(float, interval(values, n_batches)) for values in (slopes, near)
+    slopes, shares = _slopes_and_shares(lengths, logs[np.isfinite(logs).all(axis=1)])
+    (slope_low, slope_high), (share_low, share_high) = (
+        map(float, interval(values, n_batches)) for values in (slopes, shares)
     )
     return {
         "slope_low": slope_low,
         "slope_high": slope_high,
-        "near_low": near_low,
-        "near_high": near_high,
+        "share_near_line_low": share_low,
+        "share_near_line_high": share_high,
         "n_batches": n_batches,
     }
 

@@ -152,7 +152,7 @@ def test_effective_ranges_by_reading():
         0,
         1,
     ]
-    assert result.carried.tolist() == pytest.approx([0.01, 0])
+    assert result.share_5_to_17.tolist() == pytest.approx([0.01, 0])
     sampled = tables.ranges(batches(exponential(1e-6, n_paths=2), "sampled"))
     assert sampled.reading.tolist() == ["mean_norm_times_paths"]
     assert sampled.loc[0, ["first", "last"]].tolist() == [0, 0]
@@ -163,15 +163,19 @@ def test_what_effective_paths_carry_has_an_interval_over_batches():
     shares[0, 5], shares[1, 4] = 1.0, 1.0  # all of it in one batch, none in the other
     result = tables.ranges(batches(np.ones((2, 6, 1)), skips=[True] * 5, shares=shares))
     row = result.set_index("reading").loc["projection"]
-    assert (row.carried, row.carried_low, row.carried_high) == pytest.approx((0.5, 0, 1))
+    assert (row.share_5_to_17, row.share_5_to_17_low, row.share_5_to_17_high) == pytest.approx(
+        (0.5, 0, 1)
+    )
 
 
 def test_a_line_and_where_it_stops_being_one():
-    result = tables.fits(batches(exponential(0.1))).set_index("part")
+    result = tables.fits(batches(exponential(0.1))).set_index("fitted_lengths")
     assert result.slope.tolist() == pytest.approx([-1, -1])
     assert result["last"].tolist() == [N, N]
     logs = np.where(np.arange(N + 1) <= 6, -np.arange(N + 1.0), -6 - 3 * (np.arange(N + 1.0) - 6))
-    bent = tables.fits(batches(10 ** np.tile(logs[None, :, None], (2, 1, 1)))).set_index("part")
+    bent = tables.fits(batches(10 ** np.tile(logs[None, :, None], (2, 1, 1)))).set_index(
+        "fitted_lengths"
+    )
     assert bent.loc["straight", "last"] == 6
     assert bent.loc["straight", "slope"] == pytest.approx(-1)
     assert bent.loc["all", "slope"] < -1.5
@@ -180,10 +184,10 @@ def test_a_line_and_where_it_stops_being_one():
 def test_the_shortest_lengths_are_a_line_only_if_they_lie_near_one():
     for bend, parts in ((0.29, ["all", "straight"]), (0.32, ["all"])):  # a factor of two is 0.301
         logs = np.array([bend, -bend, -bend, bend, 50.0])[None, :, None]
-        result = tables.fits(batches(10 ** np.tile(logs, (2, 1, 1)))).set_index("part")
+        result = tables.fits(batches(10 ** np.tile(logs, (2, 1, 1)))).set_index("fitted_lengths")
         assert list(result.index) == parts
         if "straight" in parts:
-            assert result.loc["straight", ["last", "near"]].tolist() == [3, 1]
+            assert result.loc["straight", ["last", "share_near_line"]].tolist() == [3, 1]
 
 
 def test_a_parabola_is_no_line_though_its_r_squared_is_large():
@@ -191,9 +195,9 @@ def test_a_parabola_is_no_line_though_its_r_squared_is_large():
     sizes = np.log10([1.0, 1.1, 1.2])[:, None, None]
     key = {**KEY, "estimator": "sampled"}
     curve = tables.Batches(key, np.arange(55), np.ones(54, bool), logs + sizes, logs)
-    result = tables.fits(curve).set_index("part").loc["all"]
+    result = tables.fits(curve).set_index("fitted_lengths").loc["all"]
     assert result.r_squared > 0.9
-    assert result.near_high < 0.3
+    assert result.share_near_line_high < 0.3
 
 
 def test_a_line_rests_on_batches_and_not_on_lengths():
@@ -201,7 +205,7 @@ def test_a_line_rests_on_batches_and_not_on_lengths():
     key = {**KEY, "estimator": "sampled"}
     logs = np.concatenate([steep, flat])
     result = tables.fits(tables.Batches(key, np.arange(13), np.ones(12, bool), logs, logs))
-    result = result.set_index("part").loc["all"]
+    result = result.set_index("fitted_lengths").loc["all"]
     assert (result.slope_low, result.slope_high) == pytest.approx((-1.1, -0.9))
     assert result.n_batches == 2
 
