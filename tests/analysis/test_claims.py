@@ -18,6 +18,7 @@ from residual_ensembles.analysis.claims.claim import (
     between,
 )
 from residual_ensembles.analysis.claims.comparisons import intact_wrong
+from residual_ensembles.analysis.tables import Tables
 from residual_ensembles.statistics.intervals import Estimate, exact
 from residual_ensembles.statistics.paired import difference_interval, discordant, mcnemar
 from tests.helpers.synthetic_study import write_study
@@ -26,6 +27,12 @@ COLUMNS = [
     *("id", "claim", "source", "network", "paper_value", "measured"),
     *("low", "high", "n", "rule", "verdict"),
 ]
+
+
+def decided(tables, *ids):
+    """Returns the claims of some ids, by id; `tables`, or the folder of a study."""
+    tables = tables if isinstance(tables, Tables) else read_tables(tables)
+    return claims_table(tables, [claim for claim in CLAIMS if claim.id in ids]).set_index("id")
 
 
 def estimate(low, high, over="images"):
@@ -94,7 +101,7 @@ def test_one_seed_reproduces_no_way_of_training(claims):
 
 
 def test_several_seeds_can_decide_a_way_of_training(study_of_three_seeds):
-    table = claims_table(read_tables(study_of_three_seeds)).set_index("id")
+    table = decided(study_of_three_seeds, "18", "19")
     assert table.verdict["18"] == "reproduced"
     assert table.verdict["19"] == "reproduced"
     assert table.n["18"] == 3
@@ -128,14 +135,14 @@ def test_an_ensemble_beside_a_residual_network(claims, study_of_three_seeds):
     assert "Ensemble of 4 members, 36 modules in all: " in row.note
     for note in (*of_votes.note, row.note):
         assert "member was trained for 10 epochs, resnet for 30: cost is counted in modules" in note
-    over_seeds = claims_table(read_tables(study_of_three_seeds)).set_index("id")
+    over_seeds = decided(study_of_three_seeds, "22a")
     assert list(over_seeds.n["22a"]) == [3, 3]
 
 
 def test_the_networks_at_hand_are_compared_image_by_image(study, study_of_three_seeds):
     tables = read_tables(study)
     wrong = [intact_wrong(tables, name, 0) for name in ("resnet_effective_paths", "resnet")]
-    row = claims_table(tables).set_index("id").loc["15c"]
+    row = decided(tables, "15c").loc["15c"]
     only_a, only_b = discordant(*wrong)
     assert row.measured == pytest.approx((only_a - only_b) / 360)
     assert (row.low, row.high) == pytest.approx(difference_interval(only_a, only_b, 360))
@@ -143,15 +150,15 @@ def test_the_networks_at_hand_are_compared_image_by_image(study, study_of_three_
     # 360 images cannot show that there is no difference.
     assert row.verdict == ("inconclusive" if row.low <= 0 <= row.high else "not reproduced")
     assert f"p = {mcnemar(only_a, only_b):.2g}." in row.note
-    several = claims_table(read_tables(study_of_three_seeds)).set_index("id").loc["15c"]
+    several = decided(study_of_three_seeds, "15c").loc["15c"]
     assert several.low <= several.measured <= several.high
 
 
 def test_equal_training_is_no_matter_of_a_note(study):
     tables = read_tables(study)
     equal = dataclasses.replace(tables, members=tables.members.assign(epochs=30))
-    notes = claims_table(equal).set_index("id").note
-    assert not notes[["22a", "22b"]].str.contains("epochs").any()
+    notes = decided(equal, "22a", "22b").note
+    assert not notes.str.contains("epochs").any()
 
 
 def test_rules_that_were_changed_say_so(claims, tmp_path):
@@ -183,16 +190,16 @@ def test_gains_that_do_not_shrink_are_no_ensembles(study, tmp_path):
     random = table.sweep == "random_deletion"
     table.loc[random, "error_fraction"] = 0.02 + 0.2 * np.sqrt(table.n_operations[random])
     table.to_csv(folder / "lesions.csv", index=False)
-    verdicts = claims_table(read_tables(folder)).set_index("id").verdict
+    verdicts = decided(folder, "22a", "22b").verdict
     assert set(verdicts["22a"]) == {"not reproduced"}
     assert verdicts["22b"] == "not reproduced"
     table.loc[random, "error_fraction"] = 0.02 + 0.002 * table.n_operations[random] ** 2
     table.to_csv(folder / "lesions.csv", index=False)
-    assert claims_table(read_tables(folder)).set_index("id").verdict["22b"] == "reproduced"
+    assert decided(folder, "22b").verdict["22b"] == "reproduced"
 
 
 def test_every_seed_must_bear_an_identity_out(study_of_three_seeds):
-    row = claims_table(read_tables(study_of_three_seeds)).set_index("id").loc["20"]
+    row = decided(study_of_three_seeds, "20").loc["20"]
     assert row.verdict == "reproduced"
     assert (row.measured, row.low, row.high, row.n) == (4e-6, 4e-6, 4e-6, 3 * 360)
     assert "Of 1080 predictions 0 differ." in row.note
@@ -212,13 +219,13 @@ def test_every_seed_must_bear_an_identity_out(study_of_three_seeds):
     ],
 )
 def test_closed_forms_need_no_network(tmp_path, id, value, tolerance, verdict):
-    row = claims_table(read_tables(tmp_path)).set_index("id").loc[id]
+    row = decided(tmp_path, id).loc[id]
     assert row.measured == pytest.approx(value, abs=tolerance or 1e-15)
     assert row.verdict == verdict
 
 
 def test_the_slip_is_explained(tmp_path):
-    table = claims_table(read_tables(tmp_path)).set_index("id")
+    table = decided(tmp_path, "10", "11")
     assert "20 deletions" in table.note["10"]
     assert "34 %" in table.note["11"]
     assert "0.012 %" in table.note["11"]
@@ -243,24 +250,26 @@ def test_a_number_without_an_interval_says_so(claims):
     assert "Interval over" not in note
 
 
-def other_depth(study, folder, n_modules):
-    """Copies a study whose plain network has this many modules, and decides it."""
+def other_depth(study, folder, n_modules, *ids):
+    """Copies a study whose plain network has this many modules, and decides some claims."""
     shutil.copytree(study, folder)
     run = folder / "networks" / "resnet-0" / "run.json"
     facts = json.loads(run.read_text()) | {"n_modules": n_modules, "downsampling": [19, 37]}
     run.write_text(json.dumps(facts))
-    return claims_table(read_tables(folder)).set_index("id")
+    return decided(folder, *ids)
 
 
 def test_short_paths_of_other_depths_are_held_against_the_mean_path(study, tmp_path):
     gradients = pd.read_csv(study / "path_gradients.csv")
     folder = tmp_path / "digits"
-    before = claims_table(read_tables(study)).set_index("id")
+    before = decided(study, "23b")
     assert before.measured["23b"] == pytest.approx(8 / 54)
     assert "to scale" not in before.note["23b"]
-    assert other_depth(study, folder, 27).verdict["23b"] == "not tested"  # lengths go on to 54
+    assert (
+        other_depth(study, folder, 27, "23b").verdict["23b"] == "not tested"
+    )  # lengths go on to 54
     gradients[gradients.length <= 27].to_csv(folder / "path_gradients.csv", index=False)
-    row = claims_table(read_tables(folder)).set_index("id").loc["23b"]
+    row = decided(folder, "23b").loc["23b"]
     assert (row.measured, row.low, row.high) == pytest.approx((8 / 27, 8 / 27, 9 / 27))
     assert (row.verdict, row.n) == ("reproduced", 5)
     exact = gradients[(gradients.estimator == "exact") & gradients.length.between(3, 8)]
@@ -271,12 +280,12 @@ def test_short_paths_of_other_depths_are_held_against_the_mean_path(study, tmp_p
     ranges = pd.read_csv(folder / "path_gradients_ranges.csv")
     ranges["last"], ranges["last_low"], ranges["last_high"] = 16, 14, 17
     ranges.to_csv(folder / "path_gradients_ranges.csv", index=False)
-    verdicts = claims_table(read_tables(folder)).set_index("id").verdict
+    verdicts = decided(folder, "23b").verdict
     assert verdicts["23b"] == "not reproduced"
 
 
 def test_the_authors_numbers_are_of_the_same_depth_where_they_have_some(study, tmp_path):
-    table = other_depth(study, tmp_path / "shallow", 9)
+    table = other_depth(study, tmp_path / "shallow", 9, "1", "2", "17", "18")
     assert table.paper_value[["1", "2", "17", "18"]].tolist() == [
         0.30465,
         -0.04468,
@@ -284,13 +293,14 @@ def test_the_authors_numbers_are_of_the_same_depth_where_they_have_some(study, t
         0.37335,
     ]
     assert "In the authors' own data" not in table.note["1"]
-    table = other_depth(study, tmp_path / "other", 66)
+    table = other_depth(study, tmp_path / "other", 66, "1", "17")
     assert table.paper_value[["1", "17"]].tolist() == [0.00413, 0.00296]
 
 
 def test_what_is_said_of_54_modules_is_not_tested_on_others(study, tmp_path):
-    verdicts = other_depth(study, tmp_path / "digits", 66).verdict
-    for id in ("5a", "5b", "6a", "6b", "13a", "13b", "13c"):
+    of_54 = "5a", "5b", "6a", "6b", "13a", "13b", "13c"
+    verdicts = other_depth(study, tmp_path / "digits", 66, *of_54, "4a").verdict
+    for id in of_54:
         assert verdicts[id] == "not tested"
     assert verdicts["4a"] != "not tested"
 
@@ -300,12 +310,11 @@ def test_exact_numbers_are_held_against_the_target_as_they_are():
 
 
 def test_a_study_of_imagenet_answers_claim_21(tmp_path):
-
     folder = write_study(tmp_path / "imagenet", networks=("resnet",), k=10, draws=4)
     path = folder / "networks" / "resnet-0" / "run.json"
     run = json.loads(path.read_text())
     run["dataset"] = {"name": "imagenet2012", "title": "ImageNet", "n_classes": 1000}
     path.write_text(json.dumps(run))
-    table = claims_table(read_tables(folder)).set_index("id")
+    table = decided(folder, "1", "7a", "21a", "21c")
     assert table.verdict["21a"] == table.verdict["1"] == "reproduced"
     assert table.measured["21c"] == table.measured["7a"]

@@ -37,13 +37,18 @@ def fresh(program: str, *arguments: str, **environment: str) -> subprocess.Compl
     )
 
 
-def test_onednn_is_on_and_tensorflow_prints_nothing():
-    done = fresh(SETTINGS)
-    settings = json.loads(done.stdout)
+@pytest.fixture(scope="module")
+def plain():
+    """A process that was told nothing."""
+    return fresh(SETTINGS)
+
+
+def test_onednn_is_on_and_tensorflow_prints_nothing(plain):
+    settings = json.loads(plain.stdout)
     assert settings["onednn"]
     assert settings["onednn_max_cpu_isa"] is None
     assert settings["instruction_sets"] == process.instruction_sets()
-    assert done.stderr == ""
+    assert plain.stderr == ""
 
 
 def test_variables_of_the_environment_are_left_alone():
@@ -152,14 +157,14 @@ if __name__ == "__main__":
 """
 
 
-def test_workers_have_the_settings_of_the_program(tmp_path):
+def test_workers_have_the_settings_of_the_program(plain, tmp_path):
     (tmp_path / "asks_workers.py").write_text(WORKERS)
     program = "import asks_workers, runpy; runpy.run_module('asks_workers', run_name='__main__')"
     done = fresh(program, PYTHONPATH=f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
     assert len(done.stdout.splitlines()) == 2
     for line in done.stdout.splitlines():
         assert json.loads(line)["onednn"]
-        assert json.loads(line)["allocator"] == json.loads(fresh(SETTINGS).stdout)["allocator"]
+        assert json.loads(line)["allocator"] == json.loads(plain.stdout)["allocator"]
 
 
 PINNED = """

@@ -1,4 +1,4 @@
-"""Programs of the project as `python -m` runs them, without importing TensorFlow each time.
+"""Programs as `python -m` runs them, DVC too, without importing TensorFlow or DVC each time.
 
 Each program gets a process of its own, forked from one that has imported the library and done
 nothing else.
@@ -16,7 +16,12 @@ from subprocess import CompletedProcess
 
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(
-    ["residual_ensembles.unraveling.keras_registration", "residual_ensembles.training.run"]
+    [
+        "residual_ensembles.unraveling.keras_registration",
+        "residual_ensembles.training.run",
+        "dvc.commands.repro",
+        "dvc.repo",
+    ]
 )
 
 

@@ -50,7 +50,7 @@ def coverage(n, intact_share, discordance, worse_share):
     return hits / REPETITIONS
 
 
-@pytest.mark.parametrize("discordance", [0.0, 0.001, 0.005, 0.02, 0.1, 0.4])
+@pytest.mark.parametrize("discordance", [0.0, 0.005, 0.1])
 def test_the_interval_holds_with_the_stopping_rule(discordance):
     assert coverage(2000, 0.155, discordance, worse_share=1.0) >= 0.94
 
