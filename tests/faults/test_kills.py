@@ -51,9 +51,10 @@ NOT_COMPARED = (
     "cost.csv",
     "*.running",
     "cache",
+    "__pycache__",
     "dvc.lock",
 )
-"""What says how long something took or on which node, and what is DVC's own."""
+"""What says how long something took or on which node, and what is DVC's or Python's own."""
 DURATION = re.compile(rb"(\d+ h )?\d+ (min|s)\b")
 """How long networks were trained, as the page of a study says it."""
 
