@@ -265,9 +265,8 @@ def test_short_paths_of_other_depths_are_held_against_the_mean_path(study, tmp_p
     before = decided(study, "23b")
     assert before.measured["23b"] == pytest.approx(8 / 54)
     assert "to scale" not in before.note["23b"]
-    assert (
-        other_depth(study, folder, 27, "23b").verdict["23b"] == "not tested"
-    )  # lengths go on to 54
+    scaled = other_depth(study, folder, 27, "23b")
+    assert scaled.verdict["23b"] == "not tested"  # lengths go on to 54
     gradients[gradients.length <= 27].to_csv(folder / "path_gradients.csv", index=False)
     row = decided(folder, "23b").loc["23b"]
     assert (row.measured, row.low, row.high) == pytest.approx((8 / 27, 8 / 27, 9 / 27))

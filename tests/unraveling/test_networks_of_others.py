@@ -416,12 +416,9 @@ def wavenet(n=4, accumulated=False, shared=True):
 
 @pytest.mark.parametrize("options", [{}, {"accumulated": True}, {"shared": False}])
 def test_sums_of_skips_are_no_module(options, tmp_path):
-    is_plain = not options
-    place = tmp_path if is_plain else None
-    chain = check(wavenet(**options), [f"residual{i}" for i in (1, 2, 3, 4)], None, place)
+    chain = check(wavenet(**options), [f"residual{i}" for i in (1, 2, 3, 4)], None, tmp_path)
     assert not any(title.startswith("sum") for title in titles(chain))
-    if is_plain:
-        check_paths(chain)
+    check_paths(chain)
 
 
 def test_a_condition_that_is_added_within_branches_is_no_module():

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.browser
 
 TOLERANCE = 1e-3
 """Of logits, relative to an image's largest."""
-N_LESIONS = 12
+N_LESIONS = 20
 
 
 @pytest.fixture
