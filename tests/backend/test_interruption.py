@@ -18,14 +18,25 @@ from pathlib import Path
 from residual_ensembles import cli
 from residual_ensembles.backend import interruption
 interruption.GRACE_SECONDS = 1.0
+def sleep(word):
+    print(word, flush=True)
+    time.sleep(60)
+def swallow():
+    try:
+        sleep("begun")
+    except BaseException:
+        sleep("swallowed")
+def change():
+    try:
+        sleep("begun")
+    except BaseException:
+        raise ImportError(1)
 def main():
-    print("begun", flush=True)
     {main}
 cli.run(main)
 """
-SLEEP = "time.sleep(60)"
-SWALLOWED = "exec('try: time.sleep(60)\\nexcept BaseException: time.sleep(60)')"
-CHANGED = "exec('try: time.sleep(60)\\nexcept BaseException: raise ImportError(1)')"
+SLEEP = 'sleep("begun")'
+DEADLINE = 50  # seconds; on a busy machine, and before `sleep` ends by itself
 ENDS = [(signal.SIGINT, "error: interrupted\n", 130), (signal.SIGTERM, "error: terminated\n", 143)]
 
 
@@ -42,32 +53,31 @@ def started(main: str, **environment) -> subprocess.Popen:
     return process
 
 
-@pytest.mark.parametrize("main", [SLEEP, SWALLOWED, CHANGED])
+@pytest.mark.parametrize("main", [SLEEP, "swallow()", "change()"])
 @pytest.mark.parametrize(("number", "line", "status"), ENDS)
 def test_a_signal_ends_the_program_in_one_line(main, number, line, status):
     process = started(main)
     process.send_signal(number)
-    _, errors = process.communicate(timeout=10)
+    _, errors = process.communicate(timeout=DEADLINE)
     assert (errors, process.returncode) == (line, status)
 
 
 @pytest.mark.parametrize(("number", "line", "status"), ENDS)
 def test_a_second_signal_ends_it_at_once(number, line, status):
-    process = started("exec('try: time.sleep(60)\\nexcept BaseException: time.sleep(60)')")
+    process = started("interruption.GRACE_SECONDS = 100; swallow()")
     process.send_signal(number)
-    time.sleep(0.2)
+    assert process.stdout.readline() == "swallowed\n"
     process.send_signal(number)
-    _, errors = process.communicate(timeout=10)
+    _, errors = process.communicate(timeout=DEADLINE)
     assert (errors, process.returncode) == (line, status)
 
 
 def test_resources_of_the_block_are_closed(tmp_path):
-    made = f"with tempfile.TemporaryDirectory(dir={str(tmp_path)!r}): print(1, flush=True); {SLEEP}"
-    process = started(f'exec("import tempfile\\n{made}")')
-    process.stdout.readline()
+    within = f"with tempfile.TemporaryDirectory(dir={str(tmp_path)!r}): {SLEEP}"
+    process = started(f"import tempfile\n    {within}")
     assert list(tmp_path.iterdir())
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=10)
+    process.communicate(timeout=DEADLINE)
     assert not list(tmp_path.iterdir())
 
 
