@@ -29,14 +29,21 @@ def curves(tables: Tables, network: str, seed: int, sweep: str) -> np.ndarray:
     return np.hstack([start, table.to_numpy(float)])
 
 
-def largest_step(curve: np.ndarray) -> float:
-    """Returns the largest single step of a curve as a share of its rise; NaN if it falls."""
-    rise = curve[-1] - curve[0]
-    return float(np.diff(curve).max() / rise) if rise > 0 else float("nan")
+def largest_step(curves: np.ndarray) -> np.ndarray:
+    """Returns the largest single step of each curve as a share of its rise; NaN if it falls.
+
+    Args:
+        curves: `(..., points)`.
+    """
+    rise = curves[..., -1] - curves[..., 0]
+    return np.diff(curves).max(axis=-1) / np.where(rise > 0, rise, np.nan)
 
 
-def shrinking_gain(errors: np.ndarray) -> float:
+def shrinking_gain(errors: np.ndarray) -> np.ndarray:
     """Returns how much larger the first gains of a growing ensemble are than the last.
+
+    Args:
+        errors: `(..., members)`.
 
     Returns:
         The mean fall of the error per member over the first half of the steps, minus that over the
@@ -44,21 +51,21 @@ def shrinking_gain(errors: np.ndarray) -> float:
         each further member brings less, 0 where error falls on a straight line.
     """
     gains = -np.diff(errors)
-    half = len(gains) // 2
-    return float(gains[:half].mean() - gains[-half:].mean())
+    half = gains.shape[-1] // 2
+    return gains[..., :half].mean(axis=-1) - gains[..., -half:].mean(axis=-1)
 
 
 def monotonicity(draws: np.ndarray) -> Estimate:
     """Returns Spearman's correlation of the mean error with the number of operations."""
     numbers = np.arange(draws.shape[1])
-    return resampled(lambda rows: spearman(numbers, rows.mean(axis=0)), draws, limits=(-1, 1))
+    return resampled(lambda rows: spearman(numbers, rows.mean(axis=-2)), draws, limits=(-1, 1))
 
 
 def steepest(draws: np.ndarray) -> Estimate:
     """Returns the largest step of the mean error as a share of its rise."""
     # A rise in equal steps has none larger than the share of one.
     limits = 1 / (draws.shape[1] - 1), math.inf
-    return resampled(lambda rows: largest_step(rows.mean(axis=0)), draws, limits=limits)
+    return resampled(lambda rows: largest_step(rows.mean(axis=-2)), draws, limits=limits)
 
 
 def wrong_by_size(tables: Tables, seed: int, vote: str) -> np.ndarray:
@@ -93,7 +100,8 @@ def error_by_size(tables: Tables, vote: str) -> pd.DataFrame:
         if len(seeds) > 1:
             ends = student(means)
         elif by_image.size:
-            ends = bootstrap(np.mean, by_image[:, int(size) - 1 : int(size)], limits=(0, 1))
+            wrong = by_image[:, int(size) - 1 : int(size)]
+            ends = bootstrap(lambda rows: rows.mean(axis=(-2, -1)), wrong, limits=(0, 1))
         else:
             ends = math.nan, math.nan
         points.append((int(size), int(n_modules), float(means.mean()), *ends))

@@ -22,7 +22,7 @@ def rank_correlation(rows: pd.DataFrame, estimate: str) -> float:
     """Returns Spearman's rank correlation of an estimate with the true increase of the loss."""
     if len(rows) < FEWEST:
         return float("nan")
-    return spearman(rows[estimate], rows["loss_increase"])
+    return float(spearman(rows[estimate], rows["loss_increase"]))
 
 
 def draw_estimate(

@@ -11,6 +11,8 @@ from residual_ensembles.statistics.randomness import generator
 
 N_RESAMPLES = 999
 """Resamples of a bootstrap: enough for a stable 95 % interval."""
+BLOCK_BYTES = 2**24
+"""Size of the resamples that a bootstrap makes at once, at most."""
 
 
 def wilson(n_wrong: float, n_images: float, confidence: float = 0.95) -> tuple[float, float]:
@@ -81,7 +83,7 @@ def expanded_tail(n: int, confidence: float = 0.95) -> float:
 
 
 def bootstrap(
-    statistic: Callable[[np.ndarray], float],
+    statistic: Callable[[np.ndarray], np.ndarray],
     rows: np.ndarray,
     confidence: float = 0.95,
     seed: int = 0,
@@ -98,8 +100,8 @@ def bootstrap(
     For draws, of which there are dozens; three seeds are too few, use `student` for those.
 
     Args:
-        statistic: Takes an array like `rows` and returns a number.
-        rows: One row per independent draw.
+        statistic: Takes samples `(..., n_rows, n_columns)` and returns a number for each, `(...)`.
+        rows: One row per independent draw, `(n_rows, n_columns)`.
         confidence: Level of the two-sided interval.
         seed: The resampling is a function of it.
         limits: Values that the statistic cannot leave.
@@ -110,18 +112,16 @@ def bootstrap(
 
     Example:
         >>> draws = np.random.default_rng(0).normal(5.0, 1.0, (20, 1))
-        >>> low, high = bootstrap(lambda rows: rows.mean(), draws)
+        >>> low, high = bootstrap(lambda samples: samples.mean(axis=(-2, -1)), draws)
         >>> round(low, 2), round(high, 2)
         (4.43, 5.21)
     """
-    number = statistic(rows)
+    number = float(statistic(rows))
     if len(rows) < 2 or not math.isfinite(number):
         return math.nan, math.nan
-    random = generator(seed, "bootstrap")
-    resampled = [
-        statistic(rows[random.integers(len(rows), size=len(rows))]) for _ in range(N_RESAMPLES)
-    ]
-    values = np.asarray(resampled, float)
+    drawn = generator(seed, "bootstrap").integers(len(rows), size=(N_RESAMPLES, len(rows)))
+    n_blocks = min(N_RESAMPLES, 1 + N_RESAMPLES * rows.nbytes // BLOCK_BYTES)
+    values = np.concatenate([statistic(rows[some]) for some in np.array_split(drawn, n_blocks)])
     values = values[np.isfinite(values)]
     tail = expanded_tail(len(rows), confidence)
     lowest, highest = np.quantile(values, [tail, 1 - tail])
@@ -175,13 +175,14 @@ def over_seeds(estimates: Iterable[Estimate | None]) -> Estimate | None:
 
 
 def resampled(
-    statistic: Callable[[np.ndarray], float],
+    statistic: Callable[[np.ndarray], np.ndarray],
     rows: np.ndarray,
     over: str = "draws",
     limits: tuple[float, float] = (-math.inf, math.inf),
 ) -> Estimate:
     """Returns a statistic of independent rows with its interval by `bootstrap`."""
-    return Estimate(statistic(rows), *bootstrap(statistic, rows, limits=limits), len(rows), over)
+    value = float(statistic(rows))
+    return Estimate(value, *bootstrap(statistic, rows, limits=limits), len(rows), over)
 
 
 def over_draws(values: Sequence[float] | np.ndarray) -> Estimate:

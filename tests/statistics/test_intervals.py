@@ -3,7 +3,14 @@ import math
 import numpy as np
 import pytest
 
-from residual_ensembles.analysis.curves import largest_step, monotonicity, steepest
+from residual_ensembles.analysis.claims.lesion_measurements import tenths
+from residual_ensembles.analysis.curves import (
+    largest_step,
+    monotonicity,
+    shrinking_gain,
+    steepest,
+)
+from residual_ensembles.statistics import intervals
 from residual_ensembles.statistics.intervals import (
     Estimate,
     bootstrap,
@@ -13,6 +20,7 @@ from residual_ensembles.statistics.intervals import (
     student,
     wilson,
 )
+from residual_ensembles.statistics.randomness import generator
 
 
 @pytest.mark.parametrize(
@@ -82,24 +90,47 @@ def test_a_mean_of_draws_has_students_interval():
     assert math.isnan(over_draws([1]).low)
 
 
+def mean(samples):
+    return samples.mean(axis=(-2, -1))
+
+
+@pytest.mark.parametrize("block_bytes", [1, 5000, intervals.BLOCK_BYTES])
+def test_samples_are_resampled_in_blocks(monkeypatch, block_bytes):
+    monkeypatch.setattr(intervals, "BLOCK_BYTES", block_bytes)
+    rows = np.random.default_rng(0).normal(size=(7, 3))
+    random = generator(0, "bootstrap")
+    one_by_one = [mean(rows[random.integers(7, size=7)]) for _ in range(intervals.N_RESAMPLES)]
+    seen = []
+    bootstrap(lambda samples: seen.extend(np.ravel(mean(samples))) or mean(samples), rows)
+    assert seen == [mean(rows), *one_by_one]
+
+
 def test_interval_of_a_mean_is_near_students():
     rows = np.random.default_rng(0).normal(size=(60, 1))
-    low, high = bootstrap(np.mean, rows)
+    low, high = bootstrap(mean, rows)
     assert (low, high) == pytest.approx(student(rows.ravel()), abs=0.05)
 
 
 def test_same_seed_same_interval():
     rows = np.arange(12.0).reshape(6, 2)
-    assert bootstrap(np.mean, rows) == bootstrap(np.mean, rows)
-    assert bootstrap(np.mean, rows) != bootstrap(np.mean, rows, seed=1)
+    assert bootstrap(mean, rows) == bootstrap(mean, rows)
+    assert bootstrap(mean, rows) != bootstrap(mean, rows, seed=1)
 
 
 def test_limits_are_kept():
     rows = np.array([[0.0], [0.1], [0.9], [1.0]])
-    low, high = bootstrap(np.max, rows, limits=(0.5, 1.0))
+    low, high = bootstrap(lambda samples: samples.max(axis=(-2, -1)), rows, limits=(0.5, 1.0))
     assert (low, high) == (0.5, 1.0)
-    low, high = bootstrap(np.mean, rows, limits=(0.45, 0.6))
+    low, high = bootstrap(mean, rows, limits=(0.45, 0.6))
     assert (low, high) == (0.45, 0.6)
+
+
+@pytest.mark.parametrize("statistic", [largest_step, shrinking_gain, tenths])
+def test_statistics_of_samples_are_those_of_each(statistic):
+    shape = (6, 20, 2) if statistic is tenths else (6, 20)
+    samples = np.random.default_rng(0).normal(size=shape)
+    one_by_one = np.array([statistic(sample) for sample in samples])
+    np.testing.assert_array_equal(statistic(samples), one_by_one)
 
 
 SMOOTH = 1 / (1 + np.exp(-(np.arange(21) - 11) / 2.5))
@@ -127,8 +158,11 @@ def test_the_end_that_decides_does_not_shrink_to_the_number():
 
 
 def test_one_row_has_no_interval():
-    assert all(math.isnan(end) for end in bootstrap(np.mean, np.ones((1, 3))))
+    assert all(math.isnan(end) for end in bootstrap(mean, np.ones((1, 3))))
 
 
 def test_statistics_that_are_not_defined_have_no_interval():
-    assert all(math.isnan(end) for end in bootstrap(lambda rows: math.nan, np.ones((4, 1))))
+    def undefined(samples):
+        return np.full(samples.shape[:-2], math.nan)
+
+    assert all(math.isnan(end) for end in bootstrap(undefined, np.ones((4, 1))))

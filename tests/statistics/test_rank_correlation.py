@@ -1,8 +1,10 @@
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from residual_ensembles.statistics.rank_correlation import kendall_tau, spearman
 
@@ -23,6 +25,13 @@ def test_kendall_counts_inversions(order):
 def test_spearman_by_hand():
     # Ranks 1 2 3 4 against 1 2 4 3: 1 - 6 (0 + 0 + 1 + 1) / (4 * 15)
     assert spearman([10, 20, 30, 40], [1, 2, 9, 8]) == pytest.approx(0.8)
+
+
+def test_spearman_is_that_of_scipy():
+    x, y = np.random.default_rng(0).integers(5, size=(2, 3, 4, 12))  # with ties
+    rows = zip(x.reshape(-1, 12), y.reshape(-1, 12), strict=True)
+    one_by_one = [stats.spearmanr(*pair).statistic for pair in rows]
+    assert spearman(x, y).ravel() == pytest.approx(one_by_one, abs=1e-15)
 
 
 def test_what_does_not_vary_has_no_rank_correlation():

@@ -194,7 +194,7 @@ def half_gate_difference(tables: Tables) -> Iterator[Measurement]:
 
 def _shrinking(rows: np.ndarray, over: str) -> Estimate:
     """Returns the shrinking gain of the mean of `rows`, `(n, sizes)`, with its interval."""
-    return resampled(lambda some: shrinking_gain(some.mean(axis=0)), rows, over)
+    return resampled(lambda some: shrinking_gain(some.mean(axis=-2)), rows, over)
 
 
 def _training(tables: Tables, network: str) -> str:

@@ -202,21 +202,29 @@ def with_paths(draws: np.ndarray) -> Estimate:
     Of n modules k are deleted and 2^(n-k) paths left; ranks need only the exponent.
     """
 
-    def correlation(rows: np.ndarray) -> float:
-        exponents = -np.broadcast_to(np.arange(1, rows.shape[1]), rows[:, 1:].shape)
-        return spearman(exponents.ravel(), rows[:, 1:].ravel())
+    def correlation(rows: np.ndarray) -> np.ndarray:
+        errors = rows[..., 1:]
+        exponents = np.broadcast_to(-np.arange(1, rows.shape[-1]), errors.shape)
+        flat = (*errors.shape[:-2], -1)
+        return spearman(exponents.reshape(flat), errors.reshape(flat))
 
     return resampled(correlation, draws, limits=(-1, 1))
 
 
 def tenths(points: np.ndarray) -> np.ndarray:
-    """Returns the mean error of ten equal groups of (tau, error), from the largest tau down."""
-    errors = points[np.argsort(-points[:, 0], kind="stable"), 1]
-    return np.array([group.mean() for group in np.array_split(errors, 10)])
+    """Returns the mean error of ten equal groups, from the largest tau down, `(..., 10)`.
+
+    Args:
+        points: (tau, error), `(..., points, 2)`.
+    """
+    falling = np.argsort(-points[..., 0], axis=-1, kind="stable")
+    errors = np.take_along_axis(points[..., 1], falling, axis=-1)
+    groups = np.array_split(errors, 10, axis=-1)
+    return np.stack([group.mean(axis=-1) for group in groups], axis=-1)
 
 
 def _on_reorderings(
-    statistic: Callable[[np.ndarray], float], limits: tuple[float, float]
+    statistic: Callable[[np.ndarray], np.ndarray], limits: tuple[float, float]
 ) -> Finder:
     """Returns a finder that applies `statistic` to the points of every plain network."""
 
@@ -234,7 +242,9 @@ def _on_reorderings(
     return find
 
 
-order_correlation = _on_reorderings(lambda points: spearman(*points.T), (-1, 1))
+order_correlation = _on_reorderings(
+    lambda points: spearman(points[..., 0], points[..., 1]), (-1, 1)
+)
 """Spearman's correlation of Kendall's tau and error (claim 7a)."""
 # Ten groups make nine steps, of which the largest is no smaller than a ninth of the rise.
 order_step = _on_reorderings(lambda points: largest_step(tenths(points)), (1 / 9, math.inf))
