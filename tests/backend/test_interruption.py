@@ -130,11 +130,10 @@ def test_a_stage_ends_with_dvc_and_another_waits_for_it(tmp_path, shell):
         )
 
     def pid() -> int:
-        deadline = time.monotonic() + 20
-        while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
-        return int((tmp_path / "pid").read_text())
+        def written() -> str:
+            return (tmp_path / "pid").exists() and (tmp_path / "pid").read_text()
+
+        return int(programs.wait_until(written))
 
     first = dvc()
     running = pid()
