@@ -26,8 +26,9 @@ def split(tmp_path_factory):
 
 
 @pytest.fixture(autouse=True)
-def several_rounds(monkeypatch):
-    """300 images would be one round."""
+def small_sweeps(monkeypatch):
+    """300 images would be one round, and half of the lesions be compared with the reference."""
+    monkeypatch.setattr(agreement, "N_FIRST", 1)
     monkeypatch.setattr(sequential_sampling, "FIRST_ROUND", 64)
     monkeypatch.setattr(sequential_sampling, "ROUND", 32)
 
@@ -229,7 +230,9 @@ def test_logits_do_not_depend_on_what_is_evaluated_beside_them(chain, split, pre
     assert apart <= 1e-5 * np.abs(at_once).max()
 
 
-def test_the_sample_of_a_larger_plan_contains_that_of_a_smaller_one(resnet):
+def test_the_sample_of_a_larger_plan_contains_that_of_a_smaller_one(resnet, monkeypatch):
+    monkeypatch.setattr(agreement, "N_FIRST", 4)
+
     def sample(seed=3, **numbers):
         numbers = {"k": 3, "draws": 6, "swaps": 3, "duplications": 3, **numbers}
         plan = study_plan(resnet, random=True, seed=0, **numbers)
