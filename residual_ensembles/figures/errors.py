@@ -93,10 +93,9 @@ def basis(tables: Tables, network: str, *sweeps: str) -> str:
         return "no lesions in this study"
     seeds = rows.seed.nunique()
     lesions = len(rows) // seeds
-    return (
-        f"{lesions:,} lesions × {int(rows.n_images.max()):,} test images, "
-        f"{seeds} seed{'s' if seeds > 1 else ''}"
-    )
+    fewest, most = int(rows.n_images.min()), int(rows.n_images.max())
+    images = f"{most:,}" if fewest == most else f"{fewest:,} to {most:,}"
+    return f"{lesions:,} lesions × {images} test images, {seeds} seed{'s' if seeds > 1 else ''}"
 
 
 def _percent(frame: pd.DataFrame) -> pd.DataFrame:

@@ -1,3 +1,6 @@
+import shutil
+
+import pandas as pd
 import pytest
 
 from residual_ensembles.analysis import read_tables
@@ -58,4 +61,15 @@ def test_basis_says_what_there_is(study, study_of_three_seeds):
     )
     assert errors.basis(read_tables(study_of_three_seeds), "vgg", "single_deletion") == (
         "12 lesions × 360 test images, 3 seeds"
+    )
+
+
+def test_basis_of_sequential_sampling_says_the_fewest_and_the_most_images(study, tmp_path):
+    folder = shutil.copytree(study, tmp_path / "study")
+    rows = pd.read_csv(folder / "lesions.csv")
+    first = rows.index[(rows.network == "resnet") & (rows.sweep == "single_deletion")][0]
+    rows.loc[first, "n_images"] = 64
+    rows.to_csv(folder / "lesions.csv", index=False)
+    assert errors.basis(read_tables(folder), "resnet", "single_deletion") == (
+        "54 lesions × 64 to 360 test images, 1 seed"
     )
