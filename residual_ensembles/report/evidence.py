@@ -131,7 +131,7 @@ def markdown(studies: Iterable[StudyVerdicts], *, with_intervals: bool = False) 
     if not studies:
         return "No study is committed yet."
     rows = claim_rows(studies)
-    header = ["", "claim", *(f"`{study.name}`: {study.title}" for study in studies)]
+    header = ["", "claim", *map(_named, studies)]
     lines = [header, ["---"] * len(header)]
     for row in (row for row in rows if any(row.cells)):
         cells = [_markdown_cell(cell, with_intervals) for cell in row.cells]
@@ -143,6 +143,10 @@ def markdown(studies: Iterable[StudyVerdicts], *, with_intervals: bool = False) 
         + f"\n\n{legend}. {summary(rows)} {', '.join(sorted(COUNTED, key=_number))} follow from "
         f"counting paths: {counted[REPRODUCED]} hold, {counted[NOT_REPRODUCED]} do not."
     )
+
+
+def _named(study: StudyVerdicts) -> str:
+    return f"`{study.name}`: {study.title}"
 
 
 def _markdown_cell(cell: list[Verdict], with_intervals: bool) -> str:
@@ -171,18 +175,17 @@ def short_paths(studies: Iterable[StudyVerdicts]) -> str:
         longest = tested[tested.id.isin([of_any for *_, of_any in READINGS])]
         for network, rows in longest.groupby("network", sort=False):
             own = tested[tested.network == network]
-            lines.append(
-                [study.title, f"`{network}`", *(_reading(own, *of) for _, *of in READINGS)]
-            )
+            answers = (_reading(own, *of) for _, *of in READINGS)
+            lines.append([_named(study), f"`{network}`", *answers])
             for reading, _, of_any in READINGS:
                 verdicts[reading] += rows.verdict[rows.id == of_any].tolist()
     if not lines:
         return ""
-    answers = ", ".join(f"{_counted(verdicts[reading])} by {reading}" for reading, *_ in READINGS)
-    head = ["images", "network", *verdicts]
+    counts = ", ".join(f"{_counted(verdicts[reading])} by {reading}" for reading, *_ in READINGS)
+    head = ["study", "network", *verdicts]
     return (
         f"Networks in which 95 % of the gradient comes from paths shorter than the mean path: "
-        f"{answers}.\n\n"
+        f"{counts}.\n\n"
         "The table says how long the longest of these paths is, as a share of the network's "
         "modules; the mean path has half of them. Of networks with 54 modules, the second number "
         "is the share of the gradient that comes from paths of 5 to 17 of them.\n\n"

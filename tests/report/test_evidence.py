@@ -65,7 +65,7 @@ def test_short_paths_are_told_under_each_reading(studies):
     text = evidence.short_paths(studies)
     assert "1 of 1 by mean norm of a path times number of paths" in text
     assert "1 of 1 by projections" in text
-    (row,) = [line for line in text.splitlines() if line.startswith("| Digits | `resnet` |")]
+    (row,) = [line for line in text.splitlines() if line.startswith("| `a`: Digits | `resnet` |")]
     assert "\u2713 16.67\u202f% (16.67 to 18.52)<br>" in row
     assert "30.00\u202f%" in row
     assert "CIFAR-10" not in text
