@@ -12,7 +12,7 @@ from residual_ensembles import models, paths
 from residual_ensembles.unraveling import unravel
 from tests.helpers import published
 from tests.helpers import unraveled_networks as networks
-from tests.helpers.checks import check, titles, uncompiled
+from tests.helpers.checks import check, titles
 
 
 def two_modules(skip, f, shape=(8, 8, 8), first=None):
@@ -233,9 +233,9 @@ def test_sums_of_several_types(add, types, beside, tmp_path):
 def check_paths(chain):
     """All paths together are the gradient of the model itself."""
     inputs = networks.inputs_for(chain.network, 6)
-    with uncompiled():
-        linearized = paths.Linearization(chain).linearize(inputs, np.arange(6) % 3)
-        exact = paths.batch_gradient_by_length(linearized)
+    exact = paths.batch_gradient_by_length(
+        paths.Linearization(chain).linearize(inputs, np.arange(6) % 3)
+    )
     assert exact.error < 1e-4
     assert exact.lengths.tolist() == list(range(1 + len(chain.modules)))
 

@@ -9,7 +9,6 @@ from residual_ensembles.paths.study.gradient_chunks import NetworkSnapshot
 from residual_ensembles.paths.study.gradient_study import GradientStudy, empty_results, lengths_of
 from residual_ensembles.runtime.executor import Serial
 from residual_ensembles.runtime.result_cache import ResultCache
-from tests.helpers.checks import uncompiled
 
 STUDY = GradientStudy(samples=12, batches=3, batch_size=4)
 
@@ -49,11 +48,10 @@ def test_several_chunks_give_the_result_of_one(networks, split, monkeypatch):
     monkeypatch.setattr(gradient_chunks, "BATCHES_IN_CHUNK", 2)
     monkeypatch.setattr(gradient_chunks, "PATHS_IN_CHUNK", 10)
     steps = []
-    with uncompiled():
-        measured = measurement.measure_gradients(networks, split, STUDY, Serial(), steps.append)
-        all_expected = [in_one_go(network, split) for network in networks]
+    measured = measurement.measure_gradients(networks, split, STUDY, Serial(), steps.append)
     assert sum(steps) == pytest.approx(STUDY.batches * 5)
-    for expected, result in zip(all_expected, measured, strict=True):
+    for network, result in zip(networks, measured, strict=True):
+        expected = in_one_go(network, split)
         assert result.results.keys() == expected.keys()
         for name, batches in expected.items():
             assert len(result.results[name]) == len(batches)
