@@ -122,7 +122,7 @@ def wait_until(condition: Callable[[], object], seconds: float = 120.0, pause: f
     return result
 
 
-def has_ended(pid: int, seconds: float = 60.0) -> bool:
+def has_ended(pid: int, seconds: float = 10.0) -> bool:
     """Whether a process has ended, or does within some seconds."""
     try:
         return wait_until(lambda: not _runs(pid), seconds)

@@ -185,16 +185,16 @@ def program(tmp_path, request):
 def test_processes_end_with_their_program(program, how):
     running, workers = program
     running.send_signal(how)
-    assert all(programs.has_ended(pid) for pid in workers)
-    assert running.wait(60) == -how
+    assert all(programs.has_ended(pid, seconds=10) for pid in workers)
+    assert running.wait(10) == -how
 
 
 @pytest.mark.parametrize("program", ["computes"], indirect=True)
 def test_ctrl_c_ends_all_and_only_the_program_speaks_of_it(program):
     running, workers = program
     os.killpg(running.pid, signal.SIGINT)  # as a terminal does, to all of them
-    assert all(programs.has_ended(pid) for pid in workers)
-    _, errors = running.communicate(timeout=60)
+    assert all(programs.has_ended(pid, seconds=10) for pid in workers)
+    _, errors = running.communicate(timeout=10)
     assert errors.count("Traceback") == 1
     assert errors.splitlines()[-1] == "KeyboardInterrupt"
 
