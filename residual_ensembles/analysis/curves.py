@@ -29,14 +29,14 @@ def curves(tables: Tables, network: str, seed: int, sweep: str) -> np.ndarray:
     return np.hstack([start, table.to_numpy(float)])
 
 
-def largest_step(curves: np.ndarray) -> np.ndarray:
+def largest_step(errors: np.ndarray) -> np.ndarray:
     """Returns the largest single step of each curve as a share of its rise; NaN if it falls.
 
     Args:
-        curves: `(..., points)`.
+        errors: A curve or more, `(..., points)`.
     """
-    rise = curves[..., -1] - curves[..., 0]
-    return np.diff(curves).max(axis=-1) / np.where(rise > 0, rise, np.nan)
+    rise = errors[..., -1] - errors[..., 0]
+    return np.diff(errors).max(axis=-1) / np.where(rise > 0, rise, np.nan)
 
 
 def shrinking_gain(errors: np.ndarray) -> np.ndarray:

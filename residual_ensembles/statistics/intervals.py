@@ -119,9 +119,11 @@ def bootstrap(
     number = float(statistic(rows))
     if len(rows) < 2 or not math.isfinite(number):
         return math.nan, math.nan
-    drawn = generator(seed, "bootstrap").integers(len(rows), size=(N_RESAMPLES, len(rows)))
-    n_blocks = min(N_RESAMPLES, 1 + N_RESAMPLES * rows.nbytes // BLOCK_BYTES)
-    values = np.concatenate([statistic(rows[some]) for some in np.array_split(drawn, n_blocks)])
+    random = generator(seed, "bootstrap")
+    n_at_once = max(1, BLOCK_BYTES // rows.nbytes)
+    sizes = [min(n_at_once, N_RESAMPLES - i) for i in range(0, N_RESAMPLES, n_at_once)]
+    draws = (random.integers(len(rows), size=(size, len(rows))) for size in sizes)
+    values = np.concatenate([statistic(rows[drawn]) for drawn in draws])
     values = values[np.isfinite(values)]
     tail = expanded_tail(len(rows), confidence)
     lowest, highest = np.quantile(values, [tail, 1 - tail])
